@@ -1,0 +1,15 @@
+# acta_room(NAME SOURCES a.cc ... DEPS acta::x ...): one static library a room, so that the link
+# order repeats the arrows of the layers.
+function(acta_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS" ${ARGN})
+  if(ROOM_SOURCES)
+    add_library(acta_${name} STATIC ${ROOM_SOURCES})
+    set(scope PUBLIC)
+  else()
+    add_library(acta_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(acta_${name} ${scope} ${CMAKE_SOURCE_DIR})
+  target_link_libraries(acta_${name} ${scope} ${ROOM_DEPS})
+  add_library(acta::${name} ALIAS acta_${name})
+endfunction()
