@@ -1,0 +1,120 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "acta/v1/groups.pb.h"
+#include "server/core/access/authorizer.h"
+#include "server/core/topics/topic_registry.h"
+#include "server/exec/executor.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+struct GroupLimits {
+  int64_t max_groups = 10000;
+  int32_t max_topics_per_group = 64;
+  int32_t max_members_per_group = 1000;
+  absl::Duration revoke_deadline = absl::Seconds(30);
+  absl::Duration member_grace = absl::Seconds(30);  // A named member keeps its place so long.
+};
+
+// A partition handed to a member.
+struct MemberAssignment {
+  uint64_t handle = 0;  // Unique in the life of the daemon.
+  TopicPtr topic;
+  int32_t partition = 0;
+  int64_t generation = 0;
+  Offset offset;  // Next to deliver: the committed offset.
+  Incarnation incarnation;
+};
+
+// What a group tells a connected member. Calls come one at a time for one member, from any
+// thread, outside of every lock; they must not block.
+class MemberListener {
+ public:
+  virtual ~MemberListener() = default;
+  virtual void OnAssigned(const MemberAssignment& assignment) = 0;
+  virtual void OnRevoking(uint64_t handle, absl::Duration deadline) = 0;
+  virtual void OnRevoked(uint64_t handle) = 0;
+  // The member is out: MEMBER_REPLACED, FENCED (forced reset), GROUP_NOT_FOUND (deleted).
+  virtual void OnEnded(const absl::Status& status) = 0;
+};
+
+struct JoinRequest {
+  std::string group;
+  std::string member_id;  // Empty: one is drawn.
+  std::string app, app_version, instance;
+  // Set: a missing group is created.
+  v1::GroupMode create_mode = v1::GROUP_MODE_UNSPECIFIED;
+  v1::StartPosition create_at;
+  std::vector<std::string> create_topics;
+};
+
+// A member's place in a group; dropping it without Leave() is a broken stream.
+class Membership {
+ public:
+  virtual ~Membership() = default;
+  virtual const std::string& member_id() const = 0;
+  virtual bool group_created() const = 0;
+  // `done` runs once, any thread, after the commit is durable (FSYNC). Errors: FENCED,
+  // OFFSET_BEYOND_END. OK with `changed` false: a lower or equal offset changes nothing.
+  using CommitDone = absl::AnyInvocable<void(absl::Status, bool changed)>;
+  virtual void Commit(uint64_t handle, Offset offset, CommitDone done) = 0;
+  // Errors: FENCED.
+  virtual absl::Status Released(uint64_t handle) = 0;
+  // A clean leave: partitions move at once. Also drops the place of a named member.
+  virtual void Leave() = 0;
+};
+
+// GroupRegistry is all groups with their positions and members.
+//
+// Threads: any. Methods that take requests wait for the disk; Join() does too.
+// Errors:  as the methods of acta.v1.Groups say.
+class GroupRegistry {
+ public:
+  struct Deps {
+    LogEngine& engine;
+    TopicRegistry& topics;
+    Executor& pool;
+    Timer& timer;
+    GroupLimits limits;
+  };
+  explicit GroupRegistry(const Deps& deps);
+  ~GroupRegistry();
+
+  // Reads the records. Once, after TopicRegistry::Load().
+  absl::Status Load();
+
+  absl::StatusOr<v1::CreateGroupResponse> Create(const Caller&, const v1::CreateGroupRequest&);
+  absl::StatusOr<v1::GetGroupResponse> Get(const Caller&, const v1::GetGroupRequest&) const;
+  absl::StatusOr<v1::ListGroupsResponse> List(const Caller&, const v1::ListGroupsRequest&) const;
+  absl::StatusOr<v1::UpdateGroupResponse> Update(const Caller&, const v1::UpdateGroupRequest&);
+  absl::StatusOr<v1::DeleteGroupResponse> Delete(const Caller&, const v1::DeleteGroupRequest&);
+  absl::StatusOr<v1::GetLagResponse> GetLag(const Caller&, const v1::GetLagRequest&) const;
+  absl::StatusOr<v1::CommitOffsetsResponse> CommitOffsets(const Caller&,
+                                                          const v1::CommitOffsetsRequest&);
+  absl::StatusOr<v1::ResetOffsetsResponse> ResetOffsets(const Caller&,
+                                                        const v1::ResetOffsetsRequest&);
+
+  // Blocks on the disk: call it on the pool. `listener` must live until Leave() returned or
+  // OnEnded() ran or the membership was dropped.
+  absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller&, const JoinRequest&,
+                                                   std::shared_ptr<MemberListener> listener);
+
+  // Topic hooks (TopicRegistry::SetDeleteCheck, SetChangeListener).
+  absl::Status CheckTopicDelete(const Topic& topic, bool force) const;
+  void OnTopicChanged(const Topic& topic, bool deleted);
+
+  int64_t group_count() const;
+
+ private:
+  class State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace acta

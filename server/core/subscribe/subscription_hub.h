@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "acta/v1/subscriber.pb.h"
+#include "server/core/access/authorizer.h"
+#include "server/core/groups/group_registry.h"
+#include "server/core/subscribe/event_sink.h"
+#include "server/core/subscribe/subscription.h"
+#include "server/core/topics/topic_registry.h"
+#include "server/exec/executor.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+struct SubscribeLimits {
+  int64_t default_credit_events = 1000;
+  int64_t default_credit_bytes = 16 << 20;
+  int64_t max_credit_events = 10'000'000;
+  int64_t max_credit_bytes = int64_t{1} << 30;
+  int32_t default_max_frame_bytes = 4 << 20;
+  int32_t min_max_frame_bytes = 64 << 10;
+  int32_t max_max_frame_bytes = 17 << 20;
+  int32_t target_frame_bytes = 1 << 20;  // What is sent unless one event alone is larger.
+  int32_t max_control_bytes = 64 << 10;
+  absl::Duration member_timeout = absl::Seconds(15);
+  int64_t max_waiting_fetches = 10000;
+};
+
+// SubscriptionHub makes subscriptions, ends silent ones, and serves Fetch.
+//
+// Threads: any.
+class SubscriptionHub {
+ public:
+  struct Deps {
+    LogEngine& engine;
+    TopicRegistry& topics;
+    GroupRegistry& groups;
+    const Authorizer& authorizer;
+    Executor& pool;  // Cold reads and everything that may block.
+    Timer& timer;
+    SubscribeLimits limits;
+  };
+  explicit SubscriptionHub(const Deps& deps);
+  ~SubscriptionHub();
+
+  std::shared_ptr<Subscription> Open(Caller caller, EventSink& sink);
+
+  // One page of a partition; `done` exactly once, on any thread; must not block.
+  using FetchDone = absl::AnyInvocable<void(absl::Status, v1::FetchResponse header,
+                                            std::vector<OutgoingBatch> batches)>;
+  void Fetch(const Caller& caller, const v1::FetchRequest& request, FetchDone done);
+
+  // Tells every stream going_away, ends the members, then finishes the streams. Waits up to
+  // `grace` for them.
+  void Stop(absl::Duration grace);
+
+  int64_t subscription_count() const;
+  int64_t events_delivered() const;
+  int64_t bytes_delivered() const;
+
+ private:
+  class State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace acta
