@@ -16,10 +16,14 @@ std::atomic<LogLevel> least{LogLevel::kInfo};
 
 constexpr absl::string_view Name(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarn: return "warn";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
   }
   return "info";
 }
@@ -41,8 +45,7 @@ std::string Quoted(absl::string_view text) {
   return out + '"';
 }
 
-std::string Line(LogLevel level, absl::string_view event,
-                 std::initializer_list<LogField> fields) {
+std::string Line(LogLevel level, absl::string_view event, std::initializer_list<LogField> fields) {
   const std::string time =
       absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone());
   std::string line;

@@ -9,11 +9,11 @@
 #define ACTA_CONCAT(a, b) ACTA_CONCAT_INNER(a, b)
 
 // Returns from the function when `expr` is not OK.
-#define RETURN_IF_ERROR(expr)                                    \
-  do {                                                           \
-    if (absl::Status acta_status = (expr); !acta_status.ok()) {  \
-      return acta_status;                                        \
-    }                                                            \
+#define RETURN_IF_ERROR(expr)                                   \
+  do {                                                          \
+    if (absl::Status acta_status = (expr); !acta_status.ok()) { \
+      return acta_status;                                       \
+    }                                                           \
   } while (false)
 
 // Declares or assigns `lhs` from a StatusOr, or returns its error.

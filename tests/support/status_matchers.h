@@ -7,23 +7,24 @@
 
 namespace acta {
 
-inline const absl::Status& StatusOf(const absl::Status& status) { return status; }
+// By value: the expression may be part of a temporary.
+inline absl::Status StatusOf(const absl::Status& status) { return status; }
 template <typename T>
-const absl::Status& StatusOf(const absl::StatusOr<T>& value) {
+absl::Status StatusOf(const absl::StatusOr<T>& value) {
   return value.status();
 }
 
 }  // namespace acta
 
-#define REQUIRE_OK(expr)                                                  \
-  do {                                                                    \
-    const auto& acta_value = (expr);                                      \
-    INFO(::acta::StatusOf(acta_value).ToString());                        \
-    REQUIRE(::acta::StatusOf(acta_value).ok());                           \
+#define REQUIRE_OK(expr)                             \
+  do {                                               \
+    const auto acta_status = ::acta::StatusOf(expr); \
+    INFO(acta_status.ToString());                    \
+    REQUIRE(acta_status.ok());                       \
   } while (false)
-#define CHECK_OK(expr)                                                    \
-  do {                                                                    \
-    const auto& acta_value = (expr);                                      \
-    INFO(::acta::StatusOf(acta_value).ToString());                        \
-    CHECK(::acta::StatusOf(acta_value).ok());                             \
+#define CHECK_OK(expr)                               \
+  do {                                               \
+    const auto acta_status = ::acta::StatusOf(expr); \
+    INFO(acta_status.ToString());                    \
+    CHECK(acta_status.ok());                         \
   } while (false)

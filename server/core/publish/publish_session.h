@@ -1,29 +1,22 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "acta/v1/publisher.pb.h"
+#include "proto/support/publish_frame.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/publish/batch_preparer.h"
+#include "server/core/publish/publish_limits.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/bytes.h"
 #include "storage/log_engine.h"
 
 namespace acta {
-
-struct PublishLimits {
-  int32_t max_frame_bytes = 17 << 20;
-  int32_t max_batches = 1000;
-  int32_t max_batch_events = 65536;
-  int32_t max_key_bytes = 1024;
-  int32_t max_attributes = 64;
-  int32_t max_attribute_bytes = 8192;
-  int32_t max_atomic_events = 1000;
-  int32_t max_atomic_bytes = 16 << 20;
-};
 
 // PublishSession turns the frames of one publish stream, or the one frame of a unary call, into
 // transactions: it validates the bytes, authorizes, finds topics, splits batches by partition and
@@ -57,15 +50,38 @@ class PublishSession {
   const std::vector<std::string>& granted_features() const { return granted_features_; }
 
  private:
+  // Stream rules and limits of the frame in frame_.
+  absl::Status CheckFrame(size_t bytes);
+  absl::Status CheckLimits(size_t bytes) const;
+  absl::Status Open(const PublishOpenView& open);
+  // Adds the batches' appends to `out`, and each batch's error to `result`. Not OK: an event is
+  // malformed.
+  absl::Status PrepareBatches(const SharedBytes& frame, PreparedAppends* out,
+                              v1::FrameResult* result);
+  absl::Status PrepareBatch(const BatchPreparer::Frame& frame, int32_t number,
+                            PreparedAppends* out);
+  absl::Status FindTopic(absl::string_view name);
+  Level FrameLevel() const;
+  void Submit(PreparedAppends prepared, v1::FrameResult result, Done done);
+
   const Deps deps_;
   const Caller caller_;
   const bool stream_;
+  const uint64_t number_;  // Of the session, in this process.
+  bool framed_ = false;    // A frame came before.
   bool opened_ = false;
   uint64_t last_frame_id_ = 0;
-  v1::PublishOpen open_;
+  std::string open_topic_;
+  int32_t open_level_ = 0;
   SharedBytes context_;
-  uint64_t source_ = 0;
+  uint32_t next_sticky_;
   std::vector<std::string> granted_features_;
+
+  // Of the frame in hand; kept between frames for its memory.
+  PublishFrameView frame_;
+  BatchPreparer preparer_;
+  TopicPtr topic_;            // Of the batch before, null at first.
+  Level topics_level_ = Level::kOs;  // Highest default of the topics written to.
 };
 
 }  // namespace acta

@@ -2,14 +2,14 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "acta/v1/topics.pb.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/topics/topic_limits.h"
 #include "storage/base/ids.h"
 #include "storage/base/mutex.h"
 #include "storage/log_engine.h"
@@ -29,16 +29,6 @@ struct Topic {
 };
 using TopicPtr = std::shared_ptr<const Topic>;
 
-struct TopicLimits {
-  int32_t default_partitions = 4;
-  int32_t max_partitions_per_topic = 256;
-  int64_t max_partitions = 10000;
-  int32_t default_max_event_bytes = 1 << 20;
-  int32_t max_event_bytes = 16 << 20;
-  absl::Duration default_retention = absl::Hours(24 * 7);
-  absl::Duration default_dedupe_window = absl::Minutes(10);
-};
-
 // TopicRegistry is all topics: an immutable snapshot for those who look up, one writer at a time
 // for those who change. What it answers is durable.
 //
@@ -47,6 +37,7 @@ struct TopicLimits {
 class TopicRegistry {
  public:
   TopicRegistry(LogEngine& engine, TopicLimits limits);
+  ~TopicRegistry();
 
   // Reads the records and opens every topic. Once, before anything else.
   absl::Status Load();
@@ -62,15 +53,16 @@ class TopicRegistry {
   absl::StatusOr<v1::ListTopicsResponse> List(const Caller&, const v1::ListTopicsRequest&) const;
   absl::StatusOr<v1::UpdateTopicResponse> Update(const Caller&, const v1::UpdateTopicRequest&);
   absl::StatusOr<v1::DeleteTopicResponse> Delete(const Caller&, const v1::DeleteTopicRequest&);
-  absl::StatusOr<v1::ListPartitionsResponse> ListPartitions(
-      const Caller&, const v1::ListPartitionsRequest&) const;
+  absl::StatusOr<v1::ListPartitionsResponse> ListPartitions(const Caller&,
+                                                            const v1::ListPartitionsRequest&) const;
   absl::StatusOr<v1::FindOffsetsResponse> FindOffsets(const Caller&,
                                                       const v1::FindOffsetsRequest&) const;
 
   // Asked before a deletion: TOPIC_IN_USE when members read the topic and it is not forced.
-  // Set once, at start.
+  // Set once, at start, like the listener. Both run one change at a time: they may look up topics,
+  // but not change them.
   void SetDeleteCheck(absl::AnyInvocable<absl::Status(const Topic&, bool force) const> check);
-  // Told after a topic was changed (grown) or deleted; runs on the caller's thread.
+  // Told after a topic was changed (grown) or deleted, in order; runs on the caller's thread.
   void SetChangeListener(absl::AnyInvocable<void(const Topic&, bool deleted) const> listener);
 
   int64_t topic_count() const;
@@ -81,6 +73,10 @@ class TopicRegistry {
   struct Snapshot;  // By (tenant, name) and by id.
   std::shared_ptr<const Snapshot> snapshot() const;
   void Publish(std::shared_ptr<const Snapshot> next);
+  absl::Status LoadNextId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  // Waits until the rows are durable.
+  absl::Status Write(std::vector<RowWrite> rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  absl::Status CheckRoomFor(int64_t more_partitions) const;
 
   LogEngine& engine_;
   const TopicLimits limits_;

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/core/groups/group_registry.h"
+#include "server/core/publish/publish_limits.h"
+#include "server/core/subscribe/subscription_hub.h"
+#include "server/core/topics/topic_limits.h"
+#include "server/http/http_server.h"
+#include "server/rpc/edge.h"
+#include "server/telemetry/telemetry.h"
+#include "storage/base/log.h"
+#include "storage/log/local_engine_options.h"
+
+namespace acta {
+
+struct ListenOptions {
+  std::string grpc = "127.0.0.1:7450";
+  std::string http = "127.0.0.1:7451";
+  std::string ready_file;  // Empty: none.
+  bool insecure = false;
+  absl::Duration stop_grace = absl::Seconds(10);
+};
+
+struct LogOptions {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+};
+
+// The options of every component; what the properties are bound to.
+struct DaemonOptions {
+  ListenOptions listen;
+  LocalEngineOptions storage;
+  int64_t slice_seconds = 0;  // Becomes storage.slice_age.
+  int32_t read_threads = 0;   // 0: one a core, at least 4.
+  TopicLimits topics;
+  PublishLimits publish;
+  SubscribeLimits subscribe;
+  GroupLimits groups;
+  RpcLimits rpc;
+  HttpLimits http;
+  LogOptions log;
+  TelemetryOptions telemetry;
+};
+
+}  // namespace acta

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace acta {
+
+inline constexpr size_t kMaxNameBytes = 249;
+
+// Whether users may call something so: 1 to 249 of [a-zA-Z0-9._-], but not "." or "..". A leading
+// '$' is kept for internal names. `kind` is the noun for the message: "topic", "group",
+// "member_id".
+// Errors: INVALID_NAME naming the rule.
+absl::Status ValidateName(absl::string_view kind, absl::string_view name);
+
+}  // namespace acta

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "acta/storage/v1/records.pb.h"
+#include "server/core/groups/assignment.h"
+#include "server/core/groups/group_registry.h"
+#include "storage/base/mutex.h"
+
+namespace acta {
+
+// Group is one group at work: its members, who owns what, and the committed positions.
+//
+// Threads:   any. Listeners are called on the pool only, rows are submitted on the caller's thread
+//            or the pool; both in order and outside of the lock.
+// Ownership: shared with its memberships. What changes the record or positions from outside holds
+//            the registry's write lock.
+class Group : public std::enable_shared_from_this<Group> {
+ public:
+  struct Deps {
+    LogEngine& engine;
+    Executor& pool;
+    GroupLimits limits;
+    std::shared_ptr<std::atomic<uint64_t>> next_handle;
+    // The group's next deadline may have come nearer; called without a lock.
+    absl::AnyInvocable<void(GroupId, absl::Time) const> on_deadline;
+  };
+  struct NewPartition {
+    TopicPtr topic;
+    int32_t number = 0;
+    storage::v1::PositionRecord position;
+    PartitionId id() const { return topic->partition(number); }
+  };
+  struct PositionView {
+    TopicPtr topic;
+    int32_t number = 0;
+    storage::v1::PositionRecord position;
+    std::string member_id;  // Whose it is; empty: nobody's.
+    PartitionId id() const { return topic->partition(number); }
+  };
+
+  Group(Deps deps, storage::v1::GroupRecord record);
+
+  GroupId id() const { return id_; }
+  const std::string& tenant() const { return tenant_; }
+  const std::string& name() const { return name_; }
+  storage::v1::GroupRecord record() const;
+  v1::Group Describe() const;  // With members.
+  std::vector<PositionView> Positions() const;
+  size_t connected() const;
+  bool ReadsTopic(TopicId topic) const;
+
+  // Errors: LIMIT_EXCEEDED.
+  absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller,
+                                                   const JoinRequest& request,
+                                                   const std::string& member_id, bool created,
+                                                   std::shared_ptr<MemberListener> listener);
+  void Tick();
+  // Ends every member and drops every place.
+  void EndAll(const absl::Status& status);
+  // Blocks until no row of the group is on its way to the disk.
+  void WaitQuiet();
+
+  void SetRecord(storage::v1::GroupRecord record);
+  void AddPartitions(const std::vector<NewPartition>& added);
+  // Takes them from their members, waits until their commits are on the disk, and answers them as
+  // they were last. Blocks.
+  std::vector<NewPartition> TakePartitions(const std::vector<PartitionId>& removed);
+  void UpdateTopic(const TopicPtr& topic);
+  // What became durable from outside, while nobody is connected.
+  void SetPosition(PartitionId partition, const storage::v1::PositionRecord& position);
+
+ private:
+  friend class GroupMembership;
+  using Action = absl::AnyInvocable<void()>;
+  struct ActionQueue {
+    std::deque<Action> actions;
+    bool draining = false;
+  };
+  enum Queue { kRows = 0, kCalls = 1 };
+
+  struct Session {
+    uint64_t number = 0;
+    std::string member_id;
+    std::shared_ptr<MemberListener> listener;
+    std::atomic<bool> gone{false};  // Hears nothing any more.
+    absl::flat_hash_set<uint64_t> handles;  // Guarded by the group's lock.
+  };
+  using SessionPtr = std::shared_ptr<Session>;
+  struct Position {
+    TopicPtr topic;
+    int32_t number = 0;
+    storage::v1::PositionRecord committed;  // Durable, but for its generation.
+    int64_t submitted = 0;                  // The highest offset on its way to the disk.
+    int in_flight = 0;
+    uint64_t releasing = 0;  // A session that gave it back, once its commits are done.
+    uint64_t handle = 0;     // Of the holder; 0: none.
+  };
+  struct Handle {
+    PartitionId partition;
+    SessionPtr session;
+  };
+
+  void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
+              Membership::CommitDone done);
+  absl::Status Released(const SessionPtr& session, uint64_t handle);
+  void Leave(const SessionPtr& session);
+  void Break(const SessionPtr& session);
+
+  void Apply(AssignmentDecisions decisions, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndSession(const SessionPtr& session, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropHandle(uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The member that holds it, or whose kept place it waits for; empty: nobody.
+  std::string OwnerOf(PartitionId partition) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetMembers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  RowWrite MakeRow(const Position& position, int64_t offset, int64_t commit_time_us) const;
+  // Queues the rows; `done` runs on the sync thread or the one that submits.
+  void QueueRows(std::vector<RowWrite> rows, Level level,
+                 absl::AnyInvocable<void(const TransactionResult&)> done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RowsDone();
+  void Committed(PartitionId partition, int64_t offset, int64_t time_us,
+                 const TransactionResult& result);
+  absl::Status FencedHandle(uint64_t handle) const;
+
+  void Drain(Queue queue);
+  // Runs what was queued: rows now, calls on the pool. `here` false: all of it on the pool.
+  void Flush(bool here = true);
+
+  const Deps deps_;
+  const GroupId id_;
+  const std::string tenant_;
+  const std::string name_;
+
+  mutable Mutex mu_;  // Leaf.
+  CondVar quiet_;
+  storage::v1::GroupRecord record_ ABSL_GUARDED_BY(mu_);
+  Assignment assignment_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<PartitionId, Position> positions_ ABSL_GUARDED_BY(mu_);
+  uint64_t last_session_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::btree_map<uint64_t, SessionPtr> sessions_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, v1::GroupMember> members_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<uint64_t, Handle> handles_ ABSL_GUARDED_BY(mu_);
+  ActionQueue queues_[2] ABSL_GUARDED_BY(mu_);
+  int rows_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace acta

@@ -1,0 +1,234 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/access/names.h"
+#include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+namespace {
+
+absl::Status CheckMode(v1::GroupMode mode) {
+  if (mode == v1::GROUP_MODE_UNSPECIFIED || mode == v1::GROUP_MODE_STREAM) return absl::OkStatus();
+  return Error(v1::UNKNOWN_ENUM_VALUE,
+               absl::StrCat("mode ", static_cast<int>(mode), " is not known: use STREAM"),
+               {{"field", "mode"}, {"value", absl::StrCat(static_cast<int>(mode))}});
+}
+
+absl::Status Invalid(absl::string_view field, absl::string_view what) {
+  return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": ", what),
+               {{"field", std::string(field)}});
+}
+
+RowWrite GroupRowOf(const storage::v1::GroupRecord& record) {
+  return {Family::kMeta, GroupRow(record.tenant(), record.group().name()),
+          record.SerializeAsString()};
+}
+
+RowWrite PositionRowOf(uint64_t group, const Group::NewPartition& partition) {
+  return {Family::kState, PositionRow(GroupId(group), partition.id()),
+          partition.position.SerializeAsString()};
+}
+
+}  // namespace
+
+absl::Status CheckOffsetInRange(const LogEngine& engine, const Topic& topic, int32_t partition,
+                                int64_t offset) {
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(topic.partition(partition)));
+  if (Offset(offset) >= extent.first && Offset(offset) <= extent.visible_end) {
+    return absl::OkStatus();
+  }
+  return Error(v1::OFFSET_OUT_OF_RANGE,
+               absl::StrCat("offset ", offset, " of partition ", partition, " of topic '",
+                            topic.name(), "' is not between the first offset ",
+                            extent.first.value(), " and the end ", extent.visible_end.value()),
+               {{"topic", topic.name()},
+                {"partition", absl::StrCat(partition)},
+                {"offset", absl::StrCat(offset)},
+                {"first", absl::StrCat(extent.first.value())},
+                {"end", absl::StrCat(extent.visible_end.value())}});
+}
+
+absl::StatusOr<Offset> ResolveStart(const LogEngine& engine, const Topic& topic, int32_t partition,
+                                    const v1::StartPosition& start) {
+  const PartitionId id = topic.partition(partition);
+  switch (start.at_case()) {
+    case v1::StartPosition::kOffset:
+      RETURN_IF_ERROR(CheckOffsetInRange(engine, topic, partition, start.offset()));
+      return Offset(start.offset());
+    case v1::StartPosition::kTimeUs:
+      return engine.FindOffset(id, start.time_us());
+    case v1::StartPosition::kEarliest: {
+      ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(id));
+      return extent.first;
+    }
+    default: {
+      ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(id));
+      return extent.visible_end;
+    }
+  }
+}
+
+absl::StatusOr<std::vector<TopicPtr>> GroupRegistry::State::FindTopics(
+    const Caller& caller, const v1::Group& group) const {
+  if (group.topics().empty()) return Invalid("topics", "a group reads at least one topic");
+  if (group.topics_size() > deps.limits.max_topics_per_group) {
+    return LimitExceeded(absl::StrCat("group '", group.name(), "' with ", group.topics_size(),
+                                      " topics"),
+                         "max_topics_per_group", deps.limits.max_topics_per_group);
+  }
+  std::vector<TopicPtr> topics;
+  absl::flat_hash_set<std::string> names;
+  for (const std::string& name : group.topics()) {
+    if (!names.insert(name).second) {
+      return Invalid("topics", absl::StrCat("topic '", name, "' is named twice"));
+    }
+    ASSIGN_OR_RETURN(TopicPtr topic, deps.topics.Get(caller.tenant, name));
+    topics.push_back(std::move(topic));
+  }
+  return topics;
+}
+
+absl::StatusOr<std::vector<Group::NewPartition>> GroupRegistry::State::StartPositions(
+    const std::vector<TopicPtr>& topics, const v1::StartPosition& start) const {
+  std::vector<Group::NewPartition> partitions;
+  for (const TopicPtr& topic : topics) {
+    for (int32_t number = 0; number < topic->partitions(); ++number) {
+      ASSIGN_OR_RETURN(const Offset offset, ResolveStart(deps.engine, *topic, number, start));
+      Group::NewPartition partition{topic, number, {}};
+      partition.position.set_offset(offset.value());
+      partition.position.set_incarnation(deps.engine.incarnation().value());
+      partitions.push_back(std::move(partition));
+    }
+  }
+  return partitions;
+}
+
+absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::Group group,
+                                                      const v1::StartPosition& start) {
+  RETURN_IF_ERROR(ValidateName("group", group.name()));
+  RETURN_IF_ERROR(CheckMode(group.mode()));
+  if (Find(caller.tenant, group.name()) != nullptr) {
+    return Error(v1::GROUP_ALREADY_EXISTS,
+                 absl::StrCat("group '", group.name(), "' already exists: use it, or choose "
+                              "another name"),
+                 {{"group", group.name()}});
+  }
+  if (count() >= deps.limits.max_groups) {
+    return LimitExceeded(absl::StrCat("group '", group.name(), "' is one too many"), "max_groups",
+                         deps.limits.max_groups);
+  }
+  ASSIGN_OR_RETURN(const std::vector<TopicPtr> topics, FindTopics(caller, group));
+  ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> partitions,
+                   StartPositions(topics, start));
+  storage::v1::GroupRecord record;
+  record.set_group_id(next_group_id_);
+  record.set_tenant(caller.tenant);
+  group.set_mode(v1::GROUP_MODE_STREAM);
+  group.clear_members();
+  SetTimestamp(absl::ToUnixMicros(deps.engine.Now()), group.mutable_create_time());
+  *record.mutable_group() = std::move(group);
+  for (const TopicPtr& topic : topics) record.add_topic_ids(topic->id.value());
+
+  std::string next(8, '\0');
+  PutLittle<uint64_t>(next.data(), next_group_id_ + 1);
+  std::vector<RowWrite> rows;
+  rows.push_back({Family::kMeta, kNextGroupIdRow, next});
+  rows.push_back(GroupRowOf(record));
+  for (const auto& add : partitions) rows.push_back(PositionRowOf(record.group_id(), add));
+  // A number whose write failed may have been written: it is not used again.
+  ++next_group_id_;
+  RETURN_IF_ERROR(Write(std::move(rows)));
+  GroupPtr made = Make(record);
+  made->AddPartitions(partitions);
+  return made;
+}
+
+absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
+                                          const v1::UpdateGroupRequest& request) {
+  storage::v1::GroupRecord record = group.record();
+  bool topics_changed = false;
+  if (request.update_mask().paths().empty()) {
+    return Invalid("update_mask", "name the fields to change: topics, labels, description");
+  }
+  for (const std::string& path : request.update_mask().paths()) {
+    if (path == "topics") {
+      *record.mutable_group()->mutable_topics() = request.group().topics();
+      topics_changed = true;
+    } else if (path == "labels") {
+      *record.mutable_group()->mutable_labels() = request.group().labels();
+    } else if (path == "description") {
+      record.mutable_group()->set_description(request.group().description());
+    } else {
+      return Invalid("update_mask", absl::StrCat("'", path, "' cannot be changed, only topics, "
+                                                 "labels and description"));
+    }
+  }
+  if (topics_changed) {
+    ASSIGN_OR_RETURN(const std::vector<TopicPtr> topics, FindTopics(caller, record.group()));
+    return SetTopics(group, topics, std::move(record));
+  }
+  std::vector<RowWrite> rows;
+  rows.push_back(GroupRowOf(record));
+  RETURN_IF_ERROR(Write(std::move(rows)));
+  group.SetRecord(std::move(record));
+  return absl::OkStatus();
+}
+
+absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<TopicPtr>& topics,
+                                             storage::v1::GroupRecord record) {
+  const storage::v1::GroupRecord before = group.record();
+  absl::flat_hash_set<uint64_t> old(before.topic_ids().begin(), before.topic_ids().end());
+  absl::flat_hash_set<uint64_t> kept;
+  std::vector<TopicPtr> fresh;
+  record.clear_topic_ids();
+  for (const TopicPtr& topic : topics) {
+    record.add_topic_ids(topic->id.value());
+    kept.insert(topic->id.value());
+    if (!old.contains(topic->id.value())) fresh.push_back(topic);
+  }
+  ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> added,
+                   StartPositions(fresh, v1::StartPosition()));
+  std::vector<RowWrite> rows;
+  rows.push_back(GroupRowOf(record));
+  for (const auto& add : added) rows.push_back(PositionRowOf(record.group_id(), add));
+  std::vector<PartitionId> removed;
+  for (const Group::PositionView& view : group.Positions()) {
+    if (kept.contains(view.topic->id.value())) continue;
+    removed.push_back(view.id());
+    rows.push_back({Family::kState, PositionRow(group.id(), view.id()), std::nullopt});
+  }
+  // Commits in flight must not write rows of a removed partition again: it is taken away first,
+  // and given back, as it is then, when the write fails.
+  std::vector<Group::NewPartition> taken = group.TakePartitions(removed);
+  const absl::Status status = Write(std::move(rows));
+  if (!status.ok()) {
+    group.AddPartitions(taken);
+    return status;
+  }
+  group.SetRecord(std::move(record));
+  group.AddPartitions(added);
+  return absl::OkStatus();
+}
+
+absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
+  group->EndAll(GroupNotFound(group->name()));
+  group->WaitQuiet();
+  std::vector<RowWrite> rows;
+  rows.push_back({Family::kMeta, GroupRow(group->tenant(), group->name()), std::nullopt});
+  for (const Group::PositionView& view : group->Positions()) {
+    rows.push_back({Family::kState, PositionRow(group->id(), view.id()), std::nullopt});
+  }
+  RETURN_IF_ERROR(Write(std::move(rows)));
+  MutexLock lock(map_mu_);
+  by_id_.erase(group->id());
+  groups_.erase({group->tenant(), group->name()});
+  return absl::OkStatus();
+}
+
+}  // namespace acta

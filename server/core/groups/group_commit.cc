@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/groups/group.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+
+absl::Status Group::FencedHandle(uint64_t handle) const {
+  return Error(v1::FENCED,
+               absl::StrCat("assignment ", handle, " of group '", name_,
+                            "' is not current: drop what was delivered under it and wait for a "
+                            "new assignment"),
+               {{"assignment", absl::StrCat(handle)}, {"group", name_}});
+}
+
+RowWrite Group::MakeRow(const Position& position, int64_t offset, int64_t commit_time_us) const {
+  storage::v1::PositionRecord record = position.committed;
+  if (offset != record.offset()) record.set_incarnation(deps_.engine.incarnation().value());
+  record.set_offset(offset);
+  record.set_commit_time_us(commit_time_us);
+  const PartitionId partition = position.topic->partition(position.number);
+  return {Family::kState, PositionRow(id_, partition), record.SerializeAsString()};
+}
+
+void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
+                   Membership::CommitDone done) {
+  PartitionId partition;
+  bool current;
+  {
+    MutexLock lock(mu_);
+    const auto it = handles_.find(handle);
+    current = it != handles_.end() && it->second.session == session;
+    if (current) partition = it->second.partition;
+  }
+  if (!current) return done(FencedHandle(handle), false);
+  if (offset < Offset(0)) {
+    return done(Error(v1::OFFSET_OUT_OF_RANGE,
+                      absl::StrCat("commit of offset ", offset.value(), ": it is below 0"),
+                      {{"offset", absl::StrCat(offset.value())}, {"first", "0"}}),
+                false);
+  }
+  const absl::StatusOr<PartitionExtent> extent = deps_.engine.Extent(partition);
+  if (!extent.ok()) return done(extent.status(), false);
+  if (offset > extent->visible_end) {
+    return done(Error(v1::OFFSET_BEYOND_END,
+                      absl::StrCat("commit of offset ", offset.value(), " under assignment ",
+                                   handle, ": the end is ", extent->visible_end.value()),
+                      {{"offset", absl::StrCat(offset.value())},
+                       {"end", absl::StrCat(extent->visible_end.value())}}),
+                false);
+  }
+  const int64_t time_us = absl::ToUnixMicros(deps_.engine.Now());
+  bool newer = false;
+  {
+    MutexLock lock(mu_);
+    const auto it = handles_.find(handle);
+    current = it != handles_.end() && it->second.session == session;
+    Position* position = current ? &positions_[partition] : nullptr;
+    newer = current && offset.value() > position->committed.offset();
+    if (newer) {
+      // A lower commit than one in flight waits for it by writing the higher again.
+      const bool highest = offset.value() > position->submitted;
+      position->submitted = std::max(position->submitted, offset.value());
+      ++position->in_flight;
+      std::vector<RowWrite> rows;
+      rows.push_back(MakeRow(*position, position->submitted, time_us));
+      QueueRows(std::move(rows), Level::kFsync,
+                [self = shared_from_this(), partition, row_offset = position->submitted, time_us,
+                 highest, done = std::move(done)](const TransactionResult& result) mutable {
+                  self->Committed(partition, row_offset, time_us, result);
+                  done(result.status, result.status.ok() && highest);
+                });
+    }
+  }
+  if (newer) return Flush();
+  if (current) return done(absl::OkStatus(), false);
+  done(FencedHandle(handle), false);
+}
+
+void Group::Committed(PartitionId partition, int64_t offset, int64_t time_us,
+                      const TransactionResult& result) {
+  const absl::Time now = deps_.engine.Now();
+  MutexLock lock(mu_);
+  const auto it = positions_.find(partition);
+  if (it == positions_.end()) return;
+  Position& position = it->second;
+  --position.in_flight;
+  if (result.status.ok() && offset > position.committed.offset()) {
+    position.committed.set_offset(offset);
+    position.committed.set_commit_time_us(time_us);
+    position.committed.set_incarnation(result.incarnation.value());
+  }
+  if (position.in_flight > 0) return;
+  position.submitted = position.committed.offset();
+  if (position.releasing == 0) return;
+  AssignmentDecisions decisions;
+  assignment_.Release(std::exchange(position.releasing, 0), partition, now, &decisions);
+  Apply(std::move(decisions), now);
+}
+
+absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
+  const absl::Time now = deps_.engine.Now();
+  {
+    MutexLock lock(mu_);
+    const auto it = handles_.find(handle);
+    if (it == handles_.end() || it->second.session != session) return FencedHandle(handle);
+    const PartitionId partition = it->second.partition;
+    if (!assignment_.revoking(partition)) {
+      return Error(v1::FENCED,
+                   absl::StrCat("assignment ", handle, " of group '", name_,
+                                "' is not being revoked: there is nothing to release"),
+                   {{"assignment", absl::StrCat(handle)}, {"group", name_}});
+    }
+    DropHandle(handle);
+    Position& position = positions_[partition];
+    if (position.in_flight > 0) {
+      position.releasing = session->number;  // The next owner starts behind these commits.
+      return absl::OkStatus();
+    }
+    AssignmentDecisions decisions;
+    assignment_.Release(session->number, partition, now, &decisions);
+    Apply(std::move(decisions), now);
+  }
+  Flush();
+  return absl::OkStatus();
+}
+
+void Group::QueueRows(std::vector<RowWrite> rows, Level level,
+                      absl::AnyInvocable<void(const TransactionResult&)> done) {
+  ++rows_in_flight_;
+  auto shared = std::make_shared<absl::AnyInvocable<void(const TransactionResult&)>>(
+      std::move(done));
+  queues_[kRows].actions.push_back(
+      [self = shared_from_this(), rows = std::move(rows), level, shared]() mutable {
+        Transaction transaction;
+        transaction.rows = std::move(rows);
+        transaction.level = level;
+        // Rows of one group are written in the order queued.
+        transaction.source = uint64_t{1} << 62 | self->id_.value();
+        transaction.done = [self, shared](TransactionResult result) {
+          (*shared)(result);
+          self->RowsDone();
+        };
+        TransactionResult refused;
+        refused.status = self->deps_.engine.Submit(std::move(transaction));
+        if (refused.status.ok()) return;
+        (*shared)(refused);  // The engine dropped `done`.
+        self->RowsDone();
+      });
+}
+
+// On the sync thread nothing may be submitted and no listener should run: the pool goes on.
+void Group::RowsDone() {
+  bool pending;
+  {
+    MutexLock lock(mu_);
+    pending = !queues_[kRows].actions.empty() || !queues_[kCalls].actions.empty();
+    --rows_in_flight_;
+    quiet_.SignalAll();
+  }
+  if (pending) Flush(false);
+}
+
+}  // namespace acta

@@ -1,0 +1,66 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+// Bytes and seconds count from the oldest event that still exists: what retention removed is told
+// as gap_events.
+absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
+                     v1::PartitionLag* lag) {
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
+  const Offset committed(view.position.offset());
+  lag->set_topic(view.topic->name());
+  lag->set_partition(view.number);
+  lag->set_committed_offset(committed.value());
+  lag->set_first_offset(extent.first.value());
+  lag->set_end_offset(extent.visible_end.value());
+  lag->set_lag_events(std::max<int64_t>(0, Lag(committed, extent.visible_end)));
+  lag->set_gap_events(std::max<int64_t>(0, Lag(committed, extent.first)));
+  lag->set_exact(true);
+  lag->set_member_id(view.member_id);
+  lag->mutable_behind();
+  if (view.position.commit_time_us() > 0) {
+    SetTimestamp(view.position.commit_time_us(), lag->mutable_commit_time());
+  }
+  const Offset next = std::max(committed, extent.first);
+  if (next >= extent.visible_end) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const OffsetInfo info, engine.Locate(view.id(), next));
+  const uint64_t end_bytes = extent.visible_end_bytes;
+  lag->set_lag_bytes(static_cast<int64_t>(end_bytes - std::min(info.bytes_below, end_bytes)));
+  const int64_t now_us = absl::ToUnixMicros(engine.Now());
+  if (info.append_time_us > 0) {
+    SetMicros(std::max<int64_t>(0, now_us - info.append_time_us), lag->mutable_behind());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
+                                                         const v1::GetLagRequest& request) const {
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  v1::GetLagResponse response;
+  bool found = request.topic().empty();
+  for (const Group::PositionView& view : group->Positions()) {
+    if (!request.topic().empty() && view.topic->name() != request.topic()) continue;
+    found = true;
+    v1::PartitionLag lag;
+    const absl::Status status = FillLag(state_->deps.engine, view, &lag);
+    if (ReasonOf(status) == v1::PARTITION_NOT_FOUND) continue;  // The topic is being deleted.
+    RETURN_IF_ERROR(status);
+    *response.add_partitions() = std::move(lag);
+  }
+  if (found) return response;
+  return Error(v1::TOPIC_NOT_FOUND,
+               absl::StrCat("group '", request.group(), "' does not read topic '",
+                            request.topic(), "': correct the name"),
+               {{"group", request.group()}, {"topic", request.topic()}});
+}
+
+}  // namespace acta

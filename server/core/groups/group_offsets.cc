@@ -1,0 +1,199 @@
+#include <optional>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/groups/group_state.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+namespace {
+
+constexpr size_t kMaxReasonCharacters = 1000;
+
+using Targets = absl::btree_map<PartitionId, int64_t>;
+
+absl::Status Invalid(absl::string_view field, absl::string_view what) {
+  return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": ", what),
+               {{"field", std::string(field)}});
+}
+
+absl::Status FencedByMembers(const Group& group, absl::string_view advice) {
+  return Error(v1::FENCED,
+               absl::StrCat("group '", group.name(), "' has ", group.connected(),
+                            " connected members: ", advice),
+               {{"group", group.name()}, {"members", absl::StrCat(group.connected())}});
+}
+
+// Code points, as people count.
+size_t CountCharacters(absl::string_view text) {
+  size_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  return count;
+}
+
+absl::Status CheckReason(absl::string_view reason) {
+  const size_t characters = CountCharacters(reason);
+  if (characters >= 1 && characters <= kMaxReasonCharacters) return absl::OkStatus();
+  return Invalid("reason", absl::StrCat("a reset needs a reason of 1 to ", kMaxReasonCharacters,
+                                        " characters, not ", characters));
+}
+
+absl::StatusOr<const Group::PositionView*> FindPosition(
+    const std::vector<Group::PositionView>& views, const Group& group,
+    const v1::GroupOffset& offset) {
+  for (const Group::PositionView& view : views) {
+    if (view.number == offset.partition() && view.topic->name() == offset.topic()) return &view;
+  }
+  return Error(v1::PARTITION_NOT_FOUND,
+               absl::StrCat("group '", group.name(), "' reads no partition ", offset.partition(),
+                            " of topic '", offset.topic(), "'"),
+               {{"group", group.name()},
+                {"topic", offset.topic()},
+                {"partition", absl::StrCat(offset.partition())}});
+}
+
+absl::Status CheckCommit(const LogEngine& engine, const Group::PositionView& view,
+                         int64_t offset) {
+  const std::string place =
+      absl::StrCat("partition ", view.number, " of topic '", view.topic->name(), "'");
+  ErrorDetails details = {{"topic", view.topic->name()},
+                          {"partition", absl::StrCat(view.number)},
+                          {"offset", absl::StrCat(offset)}};
+  if (offset < 0) {
+    return Error(v1::OFFSET_OUT_OF_RANGE,
+                 absl::StrCat("commit of offset ", offset, " in ", place, ": it is below 0"),
+                 std::move(details));
+  }
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
+  if (Offset(offset) <= extent.visible_end) return absl::OkStatus();
+  details.emplace_back("end", absl::StrCat(extent.visible_end.value()));
+  return Error(v1::OFFSET_BEYOND_END,
+               absl::StrCat("commit of offset ", offset, " in ", place, ": the end is ",
+                            extent.visible_end.value()),
+               std::move(details));
+}
+
+// Where a reset moves each partition it touches. Blocks.
+absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& group,
+                                       const std::vector<Group::PositionView>& views,
+                                       const v1::ResetOffsetsRequest& request) {
+  Targets targets;
+  if (request.target_case() == v1::ResetOffsetsRequest::kToOffsets) {
+    for (const v1::GroupOffset& offset : request.to_offsets().offsets()) {
+      if (!request.topic().empty() && offset.topic() != request.topic()) {
+        return Invalid("to_offsets", "an offset is not of the topic the reset names");
+      }
+      ASSIGN_OR_RETURN(const Group::PositionView* view, FindPosition(views, group, offset));
+      RETURN_IF_ERROR(CheckOffsetInRange(engine, *view->topic, view->number, offset.offset()));
+      if (!targets.emplace(view->id(), offset.offset()).second) {
+        return Invalid("to_offsets", "a partition is named twice");
+      }
+    }
+    if (targets.empty()) return Invalid("to_offsets", "name at least one offset");
+    return targets;
+  }
+  if (request.to().at_case() == v1::StartPosition::AT_NOT_SET) {
+    return Invalid("target", "say where to: earliest, latest, a time, an offset or to_offsets");
+  }
+  bool found = request.topic().empty();
+  for (const Group::PositionView& view : views) {
+    if (!request.topic().empty() && view.topic->name() != request.topic()) continue;
+    found = true;
+    ASSIGN_OR_RETURN(const Offset offset,
+                     ResolveStart(engine, *view.topic, view.number, request.to()));
+    targets[view.id()] = offset.value();
+  }
+  if (found) return targets;
+  return Error(v1::TOPIC_NOT_FOUND,
+               absl::StrCat("group '", group.name(), "' does not read topic '", request.topic(),
+                            "': correct the name"),
+               {{"group", group.name()}, {"topic", request.topic()}});
+}
+
+}  // namespace
+
+absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
+    const Caller& caller, const v1::CommitOffsetsRequest& request) {
+  MutexLock lock(state_->write_mu);
+  ASSIGN_OR_RETURN(const GroupPtr group,
+                   state_->Get(caller, request.tenant(), request.group()));
+  if (group->connected() > 0) {
+    return FencedByMembers(*group, "commits from outside need a group without members");
+  }
+  group->WaitQuiet();
+  const LogEngine& engine = state_->deps.engine;
+  const std::vector<Group::PositionView> views = group->Positions();
+  absl::btree_map<PartitionId, storage::v1::PositionRecord> changed;
+  for (const v1::GroupOffset& offset : request.offsets()) {
+    ASSIGN_OR_RETURN(const Group::PositionView* view, FindPosition(views, *group, offset));
+    RETURN_IF_ERROR(CheckCommit(engine, *view, offset.offset()));
+    const auto it = changed.try_emplace(view->id(), view->position).first;
+    if (offset.offset() <= it->second.offset()) continue;
+    it->second.set_offset(offset.offset());
+    it->second.set_incarnation(engine.incarnation().value());
+    it->second.set_commit_time_us(absl::ToUnixMicros(engine.Now()));
+  }
+  std::vector<RowWrite> rows;
+  for (const auto& [partition, position] : changed) {
+    rows.push_back(
+        {Family::kState, PositionRow(group->id(), partition), position.SerializeAsString()});
+  }
+  if (!rows.empty()) RETURN_IF_ERROR(state_->Write(std::move(rows)));
+  for (const auto& [partition, position] : changed) group->SetPosition(partition, position);
+  return v1::CommitOffsetsResponse();
+}
+
+absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
+    const Caller& caller, const v1::ResetOffsetsRequest& request) {
+  MutexLock lock(state_->write_mu);
+  ASSIGN_OR_RETURN(const GroupPtr group,
+                   state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(CheckReason(request.reason()));
+  LogEngine& engine = state_->deps.engine;
+  ASSIGN_OR_RETURN(const Targets targets,
+                   ResolveTargets(engine, *group, group->Positions(), request));
+  if (!request.dry_run()) {
+    if (group->connected() > 0 && !request.force()) {
+      return FencedByMembers(*group, "stop them, or force the reset, which ends them");
+    }
+    group->EndAll(Error(v1::FENCED,
+                        absl::StrCat("the positions of group '", group->name(),
+                                     "' were reset: drop what was delivered and join again"),
+                        {{"group", group->name()}}));
+    group->WaitQuiet();  // What was committed before is part of the old offsets.
+  }
+  v1::ResetOffsetsResponse response;
+  response.set_dry_run(request.dry_run());
+  const int64_t now_us = absl::ToUnixMicros(engine.Now());
+  std::vector<RowWrite> rows;
+  std::vector<std::pair<PartitionId, storage::v1::PositionRecord>> moved;
+  for (const Group::PositionView& view : group->Positions()) {
+    const auto target = targets.find(view.id());
+    if (target == targets.end()) continue;
+    v1::OffsetChange* change = response.add_changes();
+    change->set_topic(view.topic->name());
+    change->set_partition(view.number);
+    change->set_old_offset(view.position.offset());
+    change->set_new_offset(target->second);
+    storage::v1::PositionRecord position = view.position;
+    position.set_offset(target->second);
+    position.set_incarnation(engine.incarnation().value());
+    position.set_reset_reason(request.reason());
+    position.set_reset_by(caller.principal);
+    position.set_reset_time_us(now_us);
+    position.clear_gap_first();
+    position.clear_gap_end();
+    rows.push_back(
+        {Family::kState, PositionRow(group->id(), view.id()), position.SerializeAsString()});
+    moved.emplace_back(view.id(), std::move(position));
+  }
+  if (request.dry_run() || rows.empty()) return response;
+  RETURN_IF_ERROR(state_->Write(std::move(rows)));
+  for (const auto& [partition, position] : moved) group->SetPosition(partition, position);
+  return response;
+}
+
+}  // namespace acta

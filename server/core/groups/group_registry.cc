@@ -1,0 +1,156 @@
+#include "server/core/groups/group_registry.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "proto/support/error.h"
+#include "server/core/access/names.h"
+#include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
+#include "storage/base/fatal.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+constexpr int32_t kDefaultPage = 100;
+constexpr int32_t kMaxPage = 1000;
+
+std::string DrawMemberId() {
+  uint64_t number = 0;
+  // So few bytes are never cut short once the kernel's pool is filled.
+  ACTA_CHECK(getrandom(&number, sizeof(number), 0) == sizeof(number));
+  return absl::StrFormat("m-%016x", number);
+}
+
+bool SameTopics(const v1::Group& group, const std::vector<std::string>& topics) {
+  std::vector<std::string> have(group.topics().begin(), group.topics().end());
+  std::vector<std::string> want = topics;
+  std::sort(have.begin(), have.end());
+  std::sort(want.begin(), want.end());
+  return have == want;
+}
+
+absl::Status CheckSettings(const v1::Group& group, const JoinRequest& request) {
+  const bool mode = request.create_mode == v1::GROUP_MODE_UNSPECIFIED ||
+                    request.create_mode == group.mode();
+  if (mode && (request.create_topics.empty() || SameTopics(group, request.create_topics))) {
+    return absl::OkStatus();
+  }
+  return Error(v1::GROUP_MISMATCH,
+               absl::StrCat("group '", group.name(), "' exists with other ",
+                            mode ? "topics" : "mode",
+                            ": leave them out to use its own, or use another group"),
+               {{"group", group.name()}});
+}
+
+}  // namespace
+
+GroupRegistry::GroupRegistry(const Deps& deps) : state_(std::make_shared<State>(deps)) {}
+GroupRegistry::~GroupRegistry() = default;
+
+absl::Status GroupRegistry::Load() { return state_->Load(); }
+
+int64_t GroupRegistry::group_count() const { return state_->count(); }
+
+absl::StatusOr<v1::CreateGroupResponse> GroupRegistry::Create(
+    const Caller& caller, const v1::CreateGroupRequest& request) {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  MutexLock lock(state_->write_mu);
+  ASSIGN_OR_RETURN(const GroupPtr group,
+                   state_->Create(caller, request.group(), request.start()));
+  v1::CreateGroupResponse response;
+  *response.mutable_group() = group->record().group();
+  return response;
+}
+
+absl::StatusOr<v1::GetGroupResponse> GroupRegistry::Get(const Caller& caller,
+                                                        const v1::GetGroupRequest& request) const {
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.name()));
+  v1::GetGroupResponse response;
+  *response.mutable_group() = group->Describe();
+  return response;
+}
+
+absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
+    const Caller& caller, const v1::ListGroupsRequest& request) const {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
+    return Error(v1::INVALID_ARGUMENT,
+                 absl::StrCat("page_size ", request.page_size(), " is not between 0 and ",
+                              kMaxPage),
+                 {{"field", "page_size"}});
+  }
+  const int32_t page = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  v1::ListGroupsResponse response;
+  for (const GroupPtr& group : state_->All()) {
+    if (group->tenant() != caller.tenant || group->name() <= request.page_token()) continue;
+    const v1::Group described = group->record().group();
+    const auto& topics = described.topics();
+    const bool wanted = request.topic().empty() ||
+                        std::find(topics.begin(), topics.end(), request.topic()) != topics.end();
+    if (!wanted) continue;
+    if (response.groups_size() == page) {
+      response.set_next_page_token(response.groups(page - 1).name());
+      break;
+    }
+    *response.add_groups() = described;
+  }
+  return response;
+}
+
+absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
+    const Caller& caller, const v1::UpdateGroupRequest& request) {
+  MutexLock lock(state_->write_mu);
+  ASSIGN_OR_RETURN(const GroupPtr group,
+                   state_->Get(caller, request.tenant(), request.group().name()));
+  RETURN_IF_ERROR(state_->Update(caller, *group, request));
+  v1::UpdateGroupResponse response;
+  *response.mutable_group() = group->record().group();
+  return response;
+}
+
+absl::StatusOr<v1::DeleteGroupResponse> GroupRegistry::Delete(
+    const Caller& caller, const v1::DeleteGroupRequest& request) {
+  MutexLock lock(state_->write_mu);
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.name()));
+  const size_t connected = group->connected();
+  if (connected > 0 && !request.force()) {
+    return Error(v1::GROUP_IN_USE,
+                 absl::StrCat("group '", group->name(), "' has ", connected,
+                              " connected members: stop them, or force the deletion"),
+                 {{"group", group->name()}, {"members", absl::StrCat(connected)}});
+  }
+  RETURN_IF_ERROR(state_->Delete(group));
+  return v1::DeleteGroupResponse();
+}
+
+absl::StatusOr<std::shared_ptr<Membership>> GroupRegistry::Join(
+    const Caller& caller, const JoinRequest& request, std::shared_ptr<MemberListener> listener) {
+  RETURN_IF_ERROR(ValidateName("group", request.group));
+  if (!request.member_id.empty()) RETURN_IF_ERROR(ValidateName("member_id", request.member_id));
+  const std::string member_id = request.member_id.empty() ? DrawMemberId() : request.member_id;
+  MutexLock lock(state_->write_mu);
+  GroupPtr group = state_->Find(caller.tenant, request.group);
+  bool created = false;
+  if (group == nullptr) {
+    const bool create = request.create_mode != v1::GROUP_MODE_UNSPECIFIED &&
+                        request.create_at.at_case() != v1::StartPosition::AT_NOT_SET;
+    if (!create) return GroupNotFound(request.group);
+    v1::Group wanted;
+    wanted.set_name(request.group);
+    wanted.set_mode(request.create_mode);
+    for (const std::string& topic : request.create_topics) wanted.add_topics(topic);
+    ASSIGN_OR_RETURN(group, state_->Create(caller, std::move(wanted), request.create_at));
+    created = true;
+  } else {
+    RETURN_IF_ERROR(CheckSettings(group->record().group(), request));
+  }
+  return group->Join(caller, request, member_id, created, std::move(listener));
+}
+
+}  // namespace acta

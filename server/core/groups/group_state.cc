@@ -1,0 +1,165 @@
+#include "server/core/groups/group_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/groups/group_text.h"
+#include "storage/base/bytes.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+#include "storage/submit_and_wait.h"
+
+namespace acta {
+namespace {
+
+using Rows = absl::flat_hash_map<std::string, std::string>;
+
+absl::Status Corrupted(absl::string_view what) {
+  return Error(v1::DATA_CORRUPTED, absl::StrCat("the ", what, " cannot be read"));
+}
+
+}  // namespace
+
+GroupPtr GroupRegistry::State::Find(absl::string_view tenant, absl::string_view name) const {
+  MutexLock lock(map_mu_);
+  const auto it = groups_.find({std::string(tenant), std::string(name)});
+  return it == groups_.end() ? nullptr : it->second;
+}
+
+absl::StatusOr<GroupPtr> GroupRegistry::State::Get(const Caller& caller, absl::string_view tenant,
+                                                   absl::string_view name) const {
+  RETURN_IF_ERROR(CheckTenant(caller, tenant));
+  GroupPtr group = Find(caller.tenant, name);
+  if (group == nullptr) return GroupNotFound(name);
+  return group;
+}
+
+std::vector<GroupPtr> GroupRegistry::State::All() const {
+  MutexLock lock(map_mu_);
+  std::vector<GroupPtr> all;
+  all.reserve(groups_.size());
+  for (const auto& [key, group] : groups_) all.push_back(group);
+  return all;
+}
+
+int64_t GroupRegistry::State::count() const {
+  MutexLock lock(map_mu_);
+  return static_cast<int64_t>(groups_.size());
+}
+
+absl::Status GroupRegistry::State::Write(std::vector<RowWrite> rows) {
+  Transaction transaction;
+  transaction.rows = std::move(rows);
+  transaction.atomic = true;
+  transaction.level = Level::kFsync;
+  return SubmitAndWait(deps.engine, std::move(transaction)).status;
+}
+
+GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record) {
+  Group::Deps group_deps{deps.engine, deps.pool, deps.limits, next_handle,
+                         [state = weak_from_this()](GroupId group, absl::Time deadline) {
+                           if (const auto self = state.lock()) self->OnDeadline(group, deadline);
+                         }};
+  auto group = std::make_shared<Group>(std::move(group_deps), record);
+  MutexLock lock(map_mu_);
+  groups_[{group->tenant(), group->name()}] = group;
+  by_id_[group->id()] = group;
+  return group;
+}
+
+absl::Status GroupRegistry::State::Load() {
+  MutexLock lock(write_mu);
+  ASSIGN_OR_RETURN(const auto next, deps.engine.LoadRows(Family::kMeta, kNextGroupIdRow));
+  for (const auto& [key, value] : next) {
+    if (key != kNextGroupIdRow) continue;
+    if (value.size() != 8) return Corrupted("counter of group ids");
+    next_group_id_ = GetLittle<uint64_t>(value.data());
+  }
+  ASSIGN_OR_RETURN(const auto records, deps.engine.LoadRows(Family::kMeta, kGroupRows));
+  std::vector<storage::v1::GroupRecord> groups;
+  for (const auto& [key, value] : records) {
+    if (!groups.emplace_back().ParseFromString(value)) return Corrupted("record of a group");
+    next_group_id_ = std::max(next_group_id_, groups.back().group_id() + 1);
+  }
+  if (groups.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto stored, deps.engine.LoadRows(Family::kState, kPositionRows));
+  const Rows positions(std::make_move_iterator(stored.begin()),
+                       std::make_move_iterator(stored.end()));
+  for (const storage::v1::GroupRecord& record : groups) {
+    RETURN_IF_ERROR(Restore(record, positions));
+  }
+  return absl::OkStatus();
+}
+
+// A topic may have grown or gone after the record was written: the group follows.
+absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& record,
+                                           const Rows& positions) {
+  std::vector<Group::NewPartition> partitions;
+  std::vector<TopicId> gone;
+  for (const uint64_t id : record.topic_ids()) {
+    const TopicPtr topic = deps.topics.FindById(TopicId(id));
+    if (topic == nullptr) {
+      gone.push_back(TopicId(id));
+      continue;
+    }
+    for (int32_t number = 0; number < topic->partitions(); ++number) {
+      Group::NewPartition partition{topic, number, {}};
+      const auto row = positions.find(PositionRow(GroupId(record.group_id()), partition.id()));
+      if (row != positions.end() && !partition.position.ParseFromString(row->second)) {
+        return Corrupted(absl::StrCat("position of group '", record.group().name(), "'"));
+      }
+      partitions.push_back(std::move(partition));
+    }
+  }
+  const GroupPtr group = Make(record);
+  group->AddPartitions(partitions);
+  for (const TopicId topic : gone) RETURN_IF_ERROR(DropTopic(*group, topic));
+  return absl::OkStatus();
+}
+
+// One timer serves all groups: it runs only while one of them waits for something.
+void GroupRegistry::State::OnDeadline(GroupId group, absl::Time deadline) {
+  {
+    MutexLock lock(timer_mu_);
+    deadlines_[group] = deadline;
+    if (deadline >= armed_) return;
+    armed_ = deadline;
+  }
+  const absl::Duration delay = std::max(deadline - deps.engine.Now(), absl::ZeroDuration());
+  deps.timer.After(delay, [state = weak_from_this()] {
+    if (const auto self = state.lock()) self->OnTimer();
+  });
+}
+
+void GroupRegistry::State::OnTimer() {
+  const absl::Time now = deps.engine.Now();
+  std::vector<GroupId> due;
+  std::pair<absl::Time, GroupId> next = {absl::InfiniteFuture(), GroupId()};
+  {
+    MutexLock lock(timer_mu_);
+    armed_ = absl::InfiniteFuture();
+    for (const auto& [group, deadline] : deadlines_) {
+      if (deadline <= now) {
+        due.push_back(group);
+      } else if (deadline < next.first) {
+        next = {deadline, group};
+      }
+    }
+    for (const GroupId group : due) deadlines_.erase(group);
+  }
+  for (const GroupId id : due) {
+    GroupPtr group;
+    {
+      MutexLock lock(map_mu_);
+      const auto it = by_id_.find(id);
+      if (it != by_id_.end()) group = it->second;
+    }
+    if (group != nullptr) group->Tick();  // Names its next deadline itself.
+  }
+  if (next.first != absl::InfiniteFuture()) OnDeadline(next.second, next.first);
+}
+
+}  // namespace acta

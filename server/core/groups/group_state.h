@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "server/core/groups/group.h"
+#include "server/core/groups/group_registry.h"
+#include "storage/base/mutex.h"
+
+namespace acta {
+
+using GroupPtr = std::shared_ptr<Group>;
+
+// Where a start position falls in a partition now. A time in the future is the visible end; not
+// set is the visible end too. Blocks. Errors: OFFSET_OUT_OF_RANGE.
+absl::StatusOr<Offset> ResolveStart(const LogEngine& engine, const Topic& topic, int32_t partition,
+                                    const v1::StartPosition& start);
+// OFFSET_OUT_OF_RANGE unless `offset` lies between the first offset and the visible end.
+absl::Status CheckOffsetInRange(const LogEngine& engine, const Topic& topic, int32_t partition,
+                                int64_t offset);
+
+// What the parts of GroupRegistry share: the map of groups, the write lock, the one timer.
+class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::State> {
+ public:
+  explicit State(const Deps& deps)
+      : deps(deps), next_handle(std::make_shared<std::atomic<uint64_t>>(1)) {}
+
+  GroupPtr Find(absl::string_view tenant, absl::string_view name) const;
+  // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
+  absl::StatusOr<GroupPtr> Get(const Caller& caller, absl::string_view tenant,
+                               absl::string_view name) const;
+  std::vector<GroupPtr> All() const;  // By tenant and name.
+  int64_t count() const;
+
+  absl::Status Load();
+  absl::StatusOr<GroupPtr> Create(const Caller& caller, v1::Group group,
+                                  const v1::StartPosition& start)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status Update(const Caller& caller, Group& group, const v1::UpdateGroupRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status Delete(const GroupPtr& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status DropTopic(Group& group, TopicId topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  void GrowTopic(Group& group, const TopicPtr& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+
+  // All or nothing, FSYNC. Blocks.
+  absl::Status Write(std::vector<RowWrite> rows);
+  void OnDeadline(GroupId group, absl::Time deadline);
+
+  const Deps deps;
+  // One change at a time; held over the disk write. Taken before every other lock here.
+  Mutex write_mu;
+  const std::shared_ptr<std::atomic<uint64_t>> next_handle;
+
+ private:
+  absl::StatusOr<std::vector<TopicPtr>> FindTopics(const Caller& caller,
+                                                   const v1::Group& group) const;
+  absl::StatusOr<std::vector<Group::NewPartition>> StartPositions(
+      const std::vector<TopicPtr>& topics, const v1::StartPosition& start) const;
+  GroupPtr Make(const storage::v1::GroupRecord& record);
+  absl::Status Restore(const storage::v1::GroupRecord& record,
+                       const absl::flat_hash_map<std::string, std::string>& positions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status SetTopics(Group& group, const std::vector<TopicPtr>& topics,
+                         storage::v1::GroupRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  void OnTimer();
+
+  uint64_t next_group_id_ ABSL_GUARDED_BY(write_mu) = 1;
+
+  mutable Mutex map_mu_;  // Leaf.
+  absl::btree_map<std::pair<std::string, std::string>, GroupPtr> groups_ ABSL_GUARDED_BY(map_mu_);
+  absl::flat_hash_map<GroupId, GroupPtr> by_id_ ABSL_GUARDED_BY(map_mu_);
+
+  Mutex timer_mu_;  // Leaf.
+  absl::flat_hash_map<GroupId, absl::Time> deadlines_ ABSL_GUARDED_BY(timer_mu_);
+  absl::Time armed_ ABSL_GUARDED_BY(timer_mu_) = absl::InfiniteFuture();
+};
+
+}  // namespace acta

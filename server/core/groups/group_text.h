@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "proto/support/error.h"
+
+namespace acta {
+
+inline void SetTimestamp(int64_t unix_us, google::protobuf::Timestamp* out) {
+  int64_t seconds = unix_us / 1000000;
+  int64_t micros = unix_us % 1000000;
+  if (micros < 0) {
+    micros += 1000000;
+    --seconds;
+  }
+  out->set_seconds(seconds);
+  out->set_nanos(static_cast<int32_t>(micros * 1000));
+}
+
+inline void SetMicros(int64_t us, google::protobuf::Duration* out) {
+  out->set_seconds(us / 1000000);
+  out->set_nanos(static_cast<int32_t>(us % 1000000 * 1000));
+}
+
+inline absl::Status GroupNotFound(absl::string_view name) {
+  return Error(v1::GROUP_NOT_FOUND,
+               absl::StrCat("there is no group '", name,
+                            "': create it with `acta group create`, or correct the name"),
+               {{"group", std::string(name)}});
+}
+
+inline absl::Status LimitExceeded(absl::string_view what, absl::string_view limit, int64_t value) {
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat(what, ": the limit ", limit, " is ", value,
+                            "; use fewer or raise the property"),
+               {{"limit", std::string(limit)}, {"value", absl::StrCat(value)}});
+}
+
+}  // namespace acta

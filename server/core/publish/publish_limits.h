@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+namespace acta {
+
+struct PublishLimits {
+  int32_t max_frame_bytes = 17 << 20;
+  int32_t max_batches = 1000;
+  int32_t max_batch_events = 65536;
+  int32_t max_key_bytes = 1024;
+  int32_t max_attributes = 64;
+  int32_t max_attribute_bytes = 8192;
+  int32_t max_atomic_events = 1000;
+  int32_t max_atomic_bytes = 16 << 20;
+};
+
+}  // namespace acta

@@ -1,0 +1,242 @@
+#include "server/core/publish/publish_session.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "acta/v1/context.pb.h"
+#include "proto/support/error.h"
+#include "server/core/publish/frame_in_flight.h"
+#include "server/core/publish/limit_error.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+constexpr size_t kMaxTopicName = 249;
+// Application, version and instance are stored with every batch of the stream.
+constexpr size_t kMaxProducerName = 256;
+
+uint64_t NextSessionNumber() {
+  static std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+SharedBytes EncodeContext(const Caller& caller, const PublishOpenView& open) {
+  v1::BatchContext context;
+  context.set_principal(caller.principal);
+  context.set_app(std::string(open.app));
+  context.set_app_version(std::string(open.app_version));
+  context.set_instance(std::string(open.instance));
+  return SharedBytes(context.SerializeAsString());
+}
+
+absl::Status CheckLevel(int32_t level) {
+  if (v1::AckLevel_IsValid(level)) return absl::OkStatus();
+  return Error(v1::UNKNOWN_ENUM_VALUE,
+               absl::StrCat("level ", level, " is not an ack level of this server; use OS (1), "
+                            "FSYNC (2) or leave it out"),
+               {{"field", "level"}, {"value", absl::StrCat(level)}});
+}
+
+absl::Status CheckProducerName(absl::string_view field, absl::string_view name) {
+  if (name.size() <= kMaxProducerName) return absl::OkStatus();
+  return LimitError{v1::INVALID_ARGUMENT, absl::StrCat("open.", field, " has bytes:"),
+                    name.size(), "producer name bytes", kMaxProducerName, "use a shorter one"}
+      .Make({{"field", std::string(field)}});
+}
+
+Level DefaultLevel(const Topic& topic) {
+  return topic.proto.ack_level() == v1::ACK_LEVEL_OS ? Level::kOs : Level::kFsync;
+}
+
+}  // namespace
+
+PublishSession::PublishSession(const Deps& deps, Caller caller, bool stream)
+    : deps_(deps),
+      caller_(std::move(caller)),
+      stream_(stream),
+      number_(NextSessionNumber()),
+      context_(EncodeContext(caller_, PublishOpenView())),
+      next_sticky_(static_cast<uint32_t>(number_)),
+      preparer_(deps_.engine, deps_.limits) {}
+
+absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
+  const auto cleanup = absl::MakeCleanup([this] {
+    frame_.batches.clear();  // Views of a frame that goes.
+    topic_.reset();
+  });
+  RETURN_IF_ERROR(ParsePublishFrame(frame.view(), static_cast<size_t>(deps_.limits.max_batches),
+                                    &frame_));
+  if (stream_ && !opened_ && !frame_.open.has_value()) {
+    return Error(v1::STREAM_NOT_OPENED, "the first frame must open the stream; set `open` in it");
+  }
+  v1::FrameResult result;
+  result.set_frame_id(frame_.frame_id);
+  result.set_incarnation(deps_.engine.incarnation().value());
+  if (const absl::Status status = CheckFrame(frame.size()); !status.ok()) {
+    *result.mutable_error() = ToProto(status);
+    std::move(done)(std::move(result));
+    return absl::OkStatus();
+  }
+  PreparedAppends prepared;
+  RETURN_IF_ERROR(PrepareBatches(frame, &prepared, &result));
+  if (prepared.appends.empty()) {
+    std::move(done)(std::move(result));
+  } else {
+    Submit(std::move(prepared), std::move(result), std::move(done));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::CheckFrame(size_t bytes) {
+  if (stream_) {
+    if (framed_ && frame_.frame_id <= last_frame_id_) {
+      return Error(v1::FRAME_ID_NOT_RISING,
+                   absl::StrCat("frame id ", frame_.frame_id, " came after ", last_frame_id_,
+                                "; number frames upwards"),
+                   {{"frame_id", absl::StrCat(frame_.frame_id)},
+                    {"last_frame_id", absl::StrCat(last_frame_id_)}});
+    }
+    framed_ = true;
+    last_frame_id_ = frame_.frame_id;
+  }
+  if (frame_.open.has_value()) RETURN_IF_ERROR(Open(*frame_.open));
+  RETURN_IF_ERROR(CheckTenant(caller_, frame_.tenant));
+  RETURN_IF_ERROR(CheckLevel(frame_.level));
+  if (frame_.batch_count == 0 && !(stream_ && frame_.open.has_value())) {
+    return Error(v1::EMPTY_PUBLISH, "the frame has no batches; send at least one");
+  }
+  return CheckLimits(bytes);
+}
+
+absl::Status PublishSession::CheckLimits(size_t bytes) const {
+  const auto max_bytes = static_cast<uint64_t>(deps_.limits.max_frame_bytes);
+  if (bytes > max_bytes) {
+    return LimitError{v1::FRAME_TOO_LARGE, "the frame has bytes:", bytes, "max_frame_bytes",
+                      max_bytes, "split the frame"}
+        .Make();
+  }
+  const auto max_batches = static_cast<uint64_t>(deps_.limits.max_batches);
+  if (frame_.batch_count > max_batches) {
+    return LimitError{v1::FRAME_TOO_LARGE, "the frame has batches:", frame_.batch_count,
+                      "max_batches", max_batches, "split the frame"}
+        .Make();
+  }
+  if (!frame_.atomic) return absl::OkStatus();
+  uint64_t events = 0;
+  uint64_t event_bytes = 0;
+  for (const PartitionBatchView& batch : frame_.batches) {
+    events += batch.count;
+    event_bytes += batch.events.size();
+  }
+  const auto max_events = static_cast<uint64_t>(deps_.limits.max_atomic_events);
+  if (events > max_events) {
+    return LimitError{v1::ATOMIC_TOO_LARGE, "the atomic publish has events:", events,
+                      "max_atomic_events", max_events, "publish less in one atomic call"}
+        .Make();
+  }
+  const auto max_atomic_bytes = static_cast<uint64_t>(deps_.limits.max_atomic_bytes);
+  if (event_bytes > max_atomic_bytes) {
+    return LimitError{v1::ATOMIC_TOO_LARGE, "the atomic publish has bytes of events:", event_bytes,
+                      "max_atomic_bytes", max_atomic_bytes, "publish less in one atomic call"}
+        .Make();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::Open(const PublishOpenView& open) {
+  if (opened_) {
+    return Error(v1::WRONG_STREAM_STATE,
+                 "the stream is already open; set `open` in its first frame only");
+  }
+  RETURN_IF_ERROR(CheckTenant(caller_, open.tenant));
+  RETURN_IF_ERROR(CheckLevel(open.level));
+  RETURN_IF_ERROR(CheckProducerName("app", open.app));
+  RETURN_IF_ERROR(CheckProducerName("app_version", open.app_version));
+  RETURN_IF_ERROR(CheckProducerName("instance", open.instance));
+  open_topic_ = std::string(open.topic);
+  open_level_ = open.level;
+  context_ = EncodeContext(caller_, open);
+  opened_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::PrepareBatches(const SharedBytes& frame, PreparedAppends* out,
+                                            v1::FrameResult* result) {
+  const BatchPreparer::Frame shared{frame, context_, next_sticky_++};
+  topics_level_ = Level::kOs;
+  bool failed = false;
+  for (size_t number = 0; number < frame_.batches.size(); ++number) {
+    const absl::Status status = PrepareBatch(shared, static_cast<int32_t>(number), out);
+    if (ReasonOf(status) == v1::MALFORMED_MESSAGE) return status;
+    v1::BatchResult* batch = result->add_batches();
+    if (status.ok()) continue;
+    failed = true;
+    *batch->mutable_error() = ToProto(status);
+  }
+  if (!failed || !frame_.atomic) return absl::OkStatus();
+  *out = PreparedAppends();
+  for (v1::BatchResult& batch : *result->mutable_batches()) {
+    if (batch.has_error()) continue;
+    *batch.mutable_error() = ToProto(
+        Error(v1::ATOMIC_ABORTED, "another batch of the atomic frame was refused; see its error"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::PrepareBatch(const BatchPreparer::Frame& frame, int32_t number,
+                                          PreparedAppends* out) {
+  const PartitionBatchView& batch = frame_.batches[static_cast<size_t>(number)];
+  RETURN_IF_ERROR(FindTopic(batch.topic.empty() ? absl::string_view(open_topic_) : batch.topic));
+  RETURN_IF_ERROR(preparer_.Prepare(frame, batch, number, *topic_, out));
+  topics_level_ = std::max(topics_level_, DefaultLevel(*topic_));
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::FindTopic(absl::string_view name) {
+  if (topic_ != nullptr && topic_->name() == name) return absl::OkStatus();
+  topic_.reset();
+  if (name.empty()) {
+    return Error(v1::INVALID_NAME,
+                 "the batch names no topic and neither does `open`; set `topic` in one of them",
+                 {{"field", "topic"}});
+  }
+  if (name.size() > kMaxTopicName) {
+    return Error(v1::INVALID_NAME,
+                 absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ",
+                              kMaxTopicName),
+                 {{"field", "topic"}});
+  }
+  RETURN_IF_ERROR(deps_.authorizer.Authorize(caller_, Verb::kPublish,
+                                             Resource{ResourceKind::kTopic, name}));
+  ASSIGN_OR_RETURN(topic_, deps_.topics.Get(caller_.tenant, name));
+  return absl::OkStatus();
+}
+
+Level PublishSession::FrameLevel() const {
+  const int32_t level = frame_.level != 0 ? frame_.level : open_level_;
+  return level != 0 ? static_cast<Level>(level) : topics_level_;
+}
+
+void PublishSession::Submit(PreparedAppends prepared, v1::FrameResult result, Done done) {
+  auto flight = std::make_shared<FrameInFlight>();
+  flight->result = std::move(result);
+  flight->parts = std::move(prepared.parts);
+  flight->batches = std::move(prepared.batches);
+  flight->done = std::move(done);
+  Transaction transaction;
+  transaction.appends = std::move(prepared.appends);
+  transaction.atomic = frame_.atomic;
+  transaction.level = FrameLevel();
+  // The calls of unary callers have no order to keep and share nothing.
+  transaction.source = stream_ ? number_ : 0;
+  transaction.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
+  const absl::Status submitted = deps_.engine.Submit(std::move(transaction));
+  if (!submitted.ok()) flight->Refuse(submitted);
+}
+
+}  // namespace acta

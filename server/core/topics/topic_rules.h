@@ -1,0 +1,38 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "acta/v1/topics.pb.h"
+#include "server/core/topics/topic_limits.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// What a topic may be. Pure: no state, no disk.
+
+inline constexpr absl::Duration kLeastRetention = absl::Seconds(1);
+inline constexpr absl::Duration kMostRetention = absl::Hours(24 * 36525);  // 100 years.
+inline constexpr absl::Duration kLeastDedupeWindow = absl::Seconds(1);
+inline constexpr absl::Duration kMostDedupeWindow = absl::Hours(24);
+inline constexpr int kMaxLabels = 64;
+inline constexpr int64_t kMaxLabelBytes = 8192;
+
+// A new topic with every default filled in; what the server sets is left out. Errors: INVALID_NAME,
+// INVALID_ARGUMENT, UNKNOWN_ENUM_VALUE, LIMIT_EXCEEDED.
+absl::StatusOr<v1::Topic> MakeTopicProto(const v1::Topic& wanted, const TopicLimits& limits);
+
+// `before` with the fields of the request's mask. Errors: those above, REORDER_NOT_ACCEPTED.
+absl::StatusOr<v1::Topic> ApplyTopicUpdate(const v1::Topic& before,
+                                           const v1::UpdateTopicRequest& request,
+                                           const TopicLimits& limits);
+
+// Of a topic that passed the rules.
+TopicSettings SettingsOf(const v1::Topic& topic);
+
+// TOPIC_NOT_FOUND and LIMIT_EXCEEDED with the details clients read.
+absl::Status TopicNotFound(absl::string_view name);
+absl::Status TopicLimitExceeded(absl::string_view what, absl::string_view limit,
+                                int64_t limit_value, int64_t value);
+
+}  // namespace acta

@@ -1,0 +1,27 @@
+#include "server/telemetry/histogram.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace acta {
+
+Histogram::Histogram(std::vector<double> bounds)
+    : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
+
+void Histogram::Observe(absl::Duration duration) {
+  const auto at = std::lower_bound(bounds_.begin(), bounds_.end(), absl::ToDoubleSeconds(duration));
+  counts_[static_cast<size_t>(at - bounds_.begin())].fetch_add(1, std::memory_order_relaxed);
+  sum_micros_.fetch_add(absl::ToInt64Microseconds(duration), std::memory_order_relaxed);
+}
+
+std::vector<int64_t> Histogram::Counts() const {
+  std::vector<int64_t> counts;
+  for (const auto& count : counts_) counts.push_back(count.load(std::memory_order_relaxed));
+  return counts;
+}
+
+double Histogram::SumSeconds() const {
+  return static_cast<double>(sum_micros_.load(std::memory_order_relaxed)) / 1e6;
+}
+
+}  // namespace acta

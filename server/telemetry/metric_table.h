@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace acta {
+
+enum class MetricType { kCounter, kGauge, kHistogram };
+absl::string_view Name(MetricType type);
+
+// Every metric: acta_<room>_<what>_<unit>, counters with _total; its type; its label, or nothing;
+// what it says. The reference page is made of it.
+#define ACTA_METRICS(M)                                                                         \
+  M(kLogAppendedEvents, "acta_log_appended_events_total", kCounter, "", "Events stored.")       \
+  M(kLogAppendedBytes, "acta_log_appended_bytes_total", kCounter, "", "Payload bytes stored.")  \
+  M(kLogDuplicateEvents, "acta_log_duplicate_events_total", kCounter, "",                       \
+    "Events not stored again because their id or sequence was known.")                          \
+  M(kLogSyncs, "acta_log_syncs_total", kCounter, "", "Completed syncs of the write-ahead log.") \
+  M(kLogUnsyncedGroups, "acta_log_unsynced_groups", kGauge, "",                                 \
+    "Commit groups that are written and not yet synced.")                                       \
+  M(kLogCacheReads, "acta_log_cache_reads_total", kCounter, "",                                 \
+    "Reads answered from the tail cache.")                                                      \
+  M(kLogColdReads, "acta_log_cold_reads_total", kCounter, "", "Reads that went to the disk.")   \
+  M(kLogTailCacheBytes, "acta_log_tail_cache_bytes", kGauge, "", "Bytes in the tail cache.")    \
+  M(kLogCommitQueueBytes, "acta_log_commit_queue_bytes", kGauge, "",                            \
+    "Bytes of publishes that wait to be written.")                                              \
+  M(kLogCommitQueueLimitBytes, "acta_log_commit_queue_limit_bytes", kGauge, "",                 \
+    "Bytes at which publishes are refused with PUBLISH_QUEUE_FULL.")                            \
+  M(kLogDedupeIds, "acta_log_dedupe_ids", kGauge, "",                                           \
+    "Event ids remembered to recognise duplicates.")                                            \
+  M(kLogDedupeBytes, "acta_log_dedupe_bytes", kGauge, "", "Memory of those ids.")               \
+  M(kLogWalBytes, "acta_log_wal_bytes", kGauge, "", "Bytes of live write-ahead log files.")     \
+  M(kLogStoredBytes, "acta_log_stored_bytes", kGauge, "", "Bytes of log slices on disk.")       \
+  M(kLogSlices, "acta_log_slices", kGauge, "", "Time slices that exist.")                       \
+  M(kLogDiskFreeBytes, "acta_log_disk_free_bytes", kGauge, "",                                  \
+    "Free bytes of the disk with the data folder.")                                             \
+  M(kLogDiskTotalBytes, "acta_log_disk_total_bytes", kGauge, "", "Size of that disk.")          \
+  M(kLogDiskState, "acta_log_disk_state", kGauge, "",                                           \
+    "0 enough, 1 warn, 2 publishes are refused, 3 every write is refused.")                     \
+  M(kLogClockJump, "acta_log_clock_jump_seconds", kGauge, "",                                   \
+    "Jump of the wall clock that is being ignored.")                                            \
+  M(kLogIncarnation, "acta_log_incarnation", kGauge, "",                                        \
+    "Incarnation of the log; rises when a crash may have cost unsynced events.")                \
+  M(kTopicsTopics, "acta_topics_topics", kGauge, "", "Topics that exist.")                      \
+  M(kTopicsPartitions, "acta_topics_partitions", kGauge, "", "Partitions of all topics.")       \
+  M(kGroupsGroups, "acta_groups_groups", kGauge, "", "Consumer groups that exist.")             \
+  M(kSubscribeSubscriptions, "acta_subscribe_subscriptions", kGauge, "",                        \
+    "Open Subscribe streams.")                                                                  \
+  M(kSubscribeDeliveredEvents, "acta_subscribe_delivered_events_total", kCounter, "",           \
+    "Events delivered on streams and pages.")                                                   \
+  M(kSubscribeDeliveredBytes, "acta_subscribe_delivered_bytes_total", kCounter, "",             \
+    "Payload bytes delivered.")                                                                 \
+  M(kRpcConnections, "acta_rpc_connections", kGauge, "", "Open gRPC connections.")              \
+  M(kRpcPublishStreams, "acta_rpc_publish_streams", kGauge, "", "Open PublishStream calls.")    \
+  M(kRpcRejections, "acta_rpc_rejections_total", kCounter, "reason",                            \
+    "Calls and frames that were refused or failed, by reason of errors.proto.")                 \
+  M(kHttpRequests, "acta_http_requests_total", kCounter, "", "HTTP requests answered.")         \
+  M(kAppReady, "acta_app_ready", kGauge, "",                                                    \
+    "1 while the daemon is ready for work, as /readyz says.")                                   \
+  M(kAppInsecure, "acta_app_insecure", kGauge, "", "1 when started with --insecure.")           \
+  M(kProcessResidentBytes, "acta_process_resident_bytes", kGauge, "",                           \
+    "Memory of the process that is in RAM.")                                                    \
+  M(kProcessOpenDescriptors, "acta_process_open_descriptors", kGauge, "",                       \
+    "Open file descriptors.")                                                                   \
+  M(kProcessMaxDescriptors, "acta_process_max_descriptors", kGauge, "",                         \
+    "File descriptors the process may open.")                                                   \
+  M(kProcessThreads, "acta_process_threads", kGauge, "", "Threads of the process.")             \
+  M(kProcessCpu, "acta_process_cpu_seconds_total", kCounter, "",                                \
+    "CPU time of the process, user and system.")                                                \
+  M(kTelemetryHiddenSamples, "acta_telemetry_hidden_samples_total", kCounter, "",               \
+    "Samples left out because their metric had more than telemetry.max_series series.")         \
+  M(kTelemetryCollect, "acta_telemetry_collect_seconds", kHistogram, "",                        \
+    "Time to collect all metrics for one scrape.")
+
+#define ACTA_METRIC_ID(id, name, type, label, help) id,
+enum class Metric : size_t { ACTA_METRICS(ACTA_METRIC_ID) };
+#undef ACTA_METRIC_ID
+
+#define ACTA_METRIC_ONE(id, name, type, label, help) +1
+inline constexpr size_t kMetricCount = 0 ACTA_METRICS(ACTA_METRIC_ONE);
+#undef ACTA_METRIC_ONE
+
+struct MetricRow {
+  absl::string_view name;
+  MetricType type;
+  absl::string_view label;  // Empty: one series.
+  absl::string_view help;
+};
+const MetricRow& RowOf(Metric metric);
+
+// The reference page.
+std::string MetricsAsMarkdown();
+
+}  // namespace acta

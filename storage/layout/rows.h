@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "storage/base/bytes.h"
+#include "storage/base/ids.h"
+#include "storage/layout/engine_rows.h"
+
+namespace acta {
+
+// Rows of the domain: every key shape the broker's nouns are stored under. Rows of the engine:
+// engine_rows.h. Records: acta/storage/v1/records.proto. Names hold no '/'.
+
+// meta: TopicRecord, under kTopicRows.
+inline std::string TopicRow(absl::string_view tenant, absl::string_view name) {
+  return absl::StrCat(kTopicRows, tenant, "/", name);
+}
+
+// meta: GroupRecord.
+inline constexpr char kGroupRows[] = "group/";
+inline std::string GroupRow(absl::string_view tenant, absl::string_view name) {
+  return absl::StrCat(kGroupRows, tenant, "/", name);
+}
+
+// state: PositionRecord.
+inline constexpr char kPositionRows[] = "position/";
+inline std::string PositionRow(GroupId group, PartitionId partition) {
+  std::string key = kPositionRows;
+  PutBig64(&key, group.value());
+  PutBig64(&key, partition.value());
+  return key;
+}
+
+// meta: the next id of a kind, u64 little endian, written with the record that takes an id.
+inline constexpr char kNextTopicIdRow[] = "next_topic_id";
+inline constexpr char kNextGroupIdRow[] = "next_group_id";
+
+}  // namespace acta

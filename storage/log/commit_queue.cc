@@ -1,0 +1,337 @@
+#include "storage/log/commit_queue.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+
+namespace acta {
+namespace {
+
+// What a transaction costs beyond its bytes.
+constexpr int64_t kTransactionOverhead = 256;
+
+int64_t BytesOf(const Transaction& transaction) {
+  int64_t bytes = kTransactionOverhead;
+  for (const Append& append : transaction.appends) {
+    bytes +=
+        static_cast<int64_t>(append.payload.size() + append.ids.size() * sizeof(IdentifiedEvent));
+  }
+  for (const RowWrite& row : transaction.rows) {
+    bytes += static_cast<int64_t>(row.key.size() + (row.value ? row.value->size() : 0));
+  }
+  return bytes;
+}
+
+absl::Status Unknown() {
+  return Error(v1::OUTCOME_UNKNOWN,
+               "the server stopped answering after a failed write; resend with the same sequence "
+               "or ids");
+}
+
+bool NeedsSync(const WrittenGroup& group) {
+  if (!group.advances.empty()) return true;
+  for (const Settled& settled : group.settled) {
+    if (settled.level == Level::kFsync) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+CommitQueue::CommitQueue(const Options& options, GroupWriter& writer, RocksStore& store,
+                         DiskGuard& disk, FatalSink& sink, GroupNumber synced)
+    : options_(options),
+      writer_(writer),
+      store_(store),
+      disk_(disk),
+      sink_(sink),
+      synced_(synced.value()),
+      commit_thread_([this] { CommitLoop(); }),
+      sync_thread_([this] { SyncLoop(); }) {}
+
+CommitQueue::~CommitQueue() { Stop(); }
+
+absl::Status CommitQueue::Admit(const Transaction& transaction, int64_t bytes,
+                                Urgency urgency) const {
+  if (failed_) return Unknown();
+  if (urgency == Urgency::kFreesDisk) return absl::OkStatus();
+  const DiskState disk = disk_.state();
+  const bool publishes = !transaction.appends.empty();
+  if (disk == DiskState::kHard || (publishes && disk == DiskState::kSoft)) {
+    return Error(v1::DISK_FULL,
+                 absl::StrCat("free disk (", disk_.free_bytes() >> 20, " MiB) is below the ",
+                              disk == DiskState::kHard ? "hard" : "soft",
+                              " watermark; free some or lower retention"));
+  }
+  // A stream is read again only when there is room, so it may pass the limit by what it had
+  // already read; a unary call may not.
+  const int64_t most = transaction.source == 0 ? limit() : 2 * limit();
+  if (publishes && in_flight_bytes() >= most) {
+    return Error(v1::PUBLISH_QUEUE_FULL,
+                 absl::StrCat("limit storage.in_flight (", limit(), " bytes) is reached by ",
+                              in_flight_bytes(), " bytes being written, this call has ", bytes,
+                              "; retry after the delay"),
+                 {{"limit", "storage.in_flight"}, {"value", absl::StrCat(limit())}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CommitQueue::SubmitAndWait(Transaction transaction, Urgency urgency) {
+  struct Outcome {
+    Mutex mu;
+    CondVar settled;
+    std::optional<absl::Status> status ABSL_GUARDED_BY(mu);
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  transaction.done = [outcome](TransactionResult result) {
+    MutexLock lock(outcome->mu);
+    outcome->status = std::move(result.status);
+    outcome->settled.SignalAll();
+  };
+  absl::Status submitted = Submit(std::move(transaction), urgency);
+  if (!submitted.ok()) return submitted;
+  MutexLock lock(outcome->mu);
+  while (!outcome->status.has_value()) outcome->settled.Wait(outcome->mu);
+  return *outcome->status;
+}
+
+absl::Status CommitQueue::Submit(Transaction transaction, Urgency urgency) {
+  const int64_t bytes = BytesOf(transaction);
+  absl::Status admitted = Admit(transaction, bytes, urgency);
+  if (!admitted.ok()) return admitted;
+  std::vector<Queued> alone;
+  {
+    MutexLock lock(mu_);
+    if (stopping_) return Error(v1::SERVER_STOPPING, "the server is stopping; nothing was done");
+    in_flight_.fetch_add(bytes, std::memory_order_relaxed);
+    const bool lone = queue_.empty() && !writing_ && pausing_ == 0;
+    if (!lone || bytes > options_.inline_bytes) {
+      queue_.push_back({std::move(transaction), bytes});
+      if (!writing_) work_.Signal();
+      return absl::OkStatus();
+    }
+    writing_ = true;
+  }
+  // Nobody else writes and nobody waits: a hand-over would cost more than the write.
+  alone.push_back({std::move(transaction), bytes});
+  RunGroup(std::move(alone));
+  Leave();
+  return absl::OkStatus();
+}
+
+void CommitQueue::Enter() {
+  MutexLock lock(mu_);
+  ++pausing_;
+  while (writing_) entered_.Wait(mu_);
+  --pausing_;
+  writing_ = true;
+}
+
+void CommitQueue::Leave() {
+  MutexLock lock(mu_);
+  writing_ = false;
+  if (pausing_ > 0) {
+    entered_.Signal();
+  } else if (!queue_.empty() || stopping_) {
+    work_.Signal();
+  }
+}
+
+std::vector<Queued> CommitQueue::TakeGroup() {
+  std::vector<Queued> group;
+  int64_t bytes = 0;
+  // First round: everybody a little, so that one busy stream does not hold up the others. Second
+  // round: what was passed over, while there is room. A source keeps its order in both.
+  const bool alone = queue_.size() == 1;
+  for (int round = 0; round < (alone ? 1 : 2); ++round) {
+    absl::flat_hash_map<uint64_t, int64_t> by_source;
+    std::deque<Queued> rest;
+    while (!queue_.empty() && group.size() < options_.group_transactions &&
+           (group.empty() || bytes < options_.group_bytes)) {
+      Queued& next = queue_.front();
+      int64_t& of_source = by_source[next.transaction.source];
+      const bool fair = group.empty() || round == 1 || next.transaction.source == 0 ||
+                        of_source + next.bytes <= options_.source_bytes;
+      if (fair) {
+        bytes += next.bytes;
+        of_source += next.bytes;
+        group.push_back(std::move(next));
+      } else {
+        of_source = INT64_MAX / 2;  // The rest of this source waits too.
+        rest.push_back(std::move(next));
+      }
+      queue_.pop_front();
+    }
+    while (!rest.empty()) {
+      queue_.push_front(std::move(rest.back()));
+      rest.pop_back();
+    }
+  }
+  return group;
+}
+
+void CommitQueue::CommitLoop() {
+  for (;;) {
+    std::vector<Queued> group;
+    {
+      MutexLock lock(mu_);
+      while (writing_ || pausing_ > 0 || (queue_.empty() && !stopping_)) work_.Wait(mu_);
+      if (queue_.empty()) return;  // Stopping, and all is written.
+      group = TakeGroup();
+      writing_ = true;
+    }
+    RunGroup(std::move(group));
+    Leave();
+  }
+}
+
+void CommitQueue::RunGroup(std::vector<Queued> transactions) {
+  if (failed_) {
+    for (Queued& queued : transactions) {
+      Answer({std::move(queued.transaction.done),
+              {Unknown(), Level::kOs, {}, {}},
+              Level::kOs,
+              queued.bytes});
+    }
+    return;
+  }
+  std::vector<Settled> waiting;
+  WrittenGroup written;
+  if (const absl::Status status = writer_.Write(std::move(transactions), &written); !status.ok()) {
+    Fail(absl::StrCat("write failed: ", status.message()), std::move(written.settled));
+    return;
+  }
+  const bool sync = NeedsSync(written);
+  for (Settled& settled : written.settled) {
+    if (settled.level == Level::kFsync) {
+      waiting.push_back(std::move(settled));
+    } else {
+      Answer(std::move(settled));
+    }
+  }
+  written.settled = std::move(waiting);
+  if (written.bytes == 0 && written.settled.empty()) return;
+  MutexLock lock(sync_mu_);
+  unsynced_bytes_ += written.bytes;
+  to_sync_.push_back(std::move(written));
+  sync_wanted_ |= sync;
+  if (sync_wanted_) sync_work_.Signal();
+  while (unsynced_bytes_ > options_.unsynced_bytes && !failed_ && !sync_stopping_) {
+    sync_wanted_ = true;
+    sync_work_.Signal();
+    sync_room_.Wait(sync_mu_);
+  }
+}
+
+void CommitQueue::SyncLoop() {
+  for (;;) {
+    std::vector<WrittenGroup> groups;
+    {
+      MutexLock lock(sync_mu_);
+      while (!sync_wanted_ && !sync_stopping_) {
+        if (to_sync_.empty()) {
+          sync_work_.Wait(sync_mu_);
+        } else if (!sync_work_.WaitFor(sync_mu_, options_.lazy_sync)) {
+          break;
+        }
+      }
+      if (to_sync_.empty()) {
+        if (sync_stopping_) return;
+        sync_wanted_ = false;
+        continue;
+      }
+      groups = std::exchange(to_sync_, {});
+      sync_wanted_ = false;
+    }
+    SyncNow(std::move(groups));
+  }
+}
+
+void CommitQueue::SyncNow(std::vector<WrittenGroup> groups) {
+  int64_t bytes = 0;
+  GroupNumber last;
+  for (const WrittenGroup& group : groups) {
+    bytes += group.bytes;
+    last = std::max(last, group.group);
+  }
+  const absl::Status synced = failed_ ? Unknown() : store_.SyncWal();
+  if (!synced.ok()) {
+    std::vector<Settled> waiting;
+    for (WrittenGroup& group : groups) {
+      for (Settled& settled : group.settled) waiting.push_back(std::move(settled));
+    }
+    Fail(absl::StrCat("sync failed: ", synced.message()), std::move(waiting));
+  } else {
+    syncs_.fetch_add(1, std::memory_order_relaxed);
+    if (last.value() > synced_.load()) synced_.store(last.value());
+    for (WrittenGroup& group : groups) {
+      for (const WrittenGroup::Advance& advance : group.advances) {
+        advance.partition->AdvanceVisible(advance.end, advance.end_bytes, advance.last_time_us);
+      }
+      for (Settled& settled : group.settled) Answer(std::move(settled));
+    }
+  }
+  MutexLock lock(sync_mu_);
+  unsynced_bytes_ -= bytes;
+  sync_room_.SignalAll();
+}
+
+void CommitQueue::Answer(Settled settled) {
+  if (settled.done) std::move(settled.done)(std::move(settled.result));
+  Release(settled.in_flight_bytes);
+}
+
+void CommitQueue::Fail(absl::string_view what, std::vector<Settled> waiting) {
+  const bool first = !failed_.exchange(true);
+  if (first) {
+    store_.Leak();
+    sink_.Fatal(what);
+  }
+  for (Settled& settled : waiting) {
+    settled.result.status = Unknown();
+    settled.result.appends.clear();
+    Answer(std::move(settled));
+  }
+}
+
+void CommitQueue::Poison(absl::string_view what) { Fail(what, {}); }
+
+void CommitQueue::Release(int64_t bytes) {
+  const int64_t before = in_flight_.fetch_sub(bytes, std::memory_order_relaxed);
+  if (before < limit() || before - bytes >= limit()) return;
+  std::vector<absl::AnyInvocable<void()>> wakes;
+  {
+    MutexLock lock(room_mu_);
+    wakes = std::exchange(room_wakes_, {});
+  }
+  for (auto& wake : wakes) std::move(wake)();
+}
+
+void CommitQueue::WhenRoom(absl::AnyInvocable<void()> wake) {
+  {
+    MutexLock lock(room_mu_);
+    if (!HasRoom()) {
+      room_wakes_.push_back(std::move(wake));
+      return;
+    }
+  }
+  std::move(wake)();
+}
+
+void CommitQueue::Stop() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    work_.Signal();
+  }
+  if (commit_thread_.joinable()) commit_thread_.join();
+  {
+    MutexLock lock(sync_mu_);
+    sync_stopping_ = true;
+    sync_work_.Signal();
+  }
+  if (sync_thread_.joinable()) sync_thread_.join();
+}
+
+}  // namespace acta

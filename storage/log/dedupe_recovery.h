@@ -1,0 +1,25 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "storage/log/log_reader.h"
+#include "storage/log/log_table.h"
+#include "storage/rocks/rocks_store.h"
+#include "storage/state/siphash.h"
+
+namespace acta {
+
+// Identity of an event for dedupe: SipHash of its source and id, keyed per store.
+EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id);
+
+// Reads back what a partition knows of its producers: the last snapshot, then the headers of the
+// batches after it.
+absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
+                              PartitionLog& partition);
+
+// Reads back the ids a topic remembers from the events themselves: those of its window, at most
+// the newest `max_ids`. Returns how many.
+absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,
+                                   TopicLog& topic);
+
+}  // namespace acta

@@ -1,0 +1,29 @@
+#include "storage/log/disk_guard.h"
+
+#include <algorithm>
+
+namespace acta {
+
+void DiskGuard::Look(int64_t free_bytes, int64_t total_bytes) {
+  total_.store(total_bytes, std::memory_order_relaxed);
+  written_.store(0, std::memory_order_relaxed);
+  free_.store(free_bytes, std::memory_order_relaxed);
+}
+
+int64_t DiskGuard::free_bytes() const {
+  constexpr int64_t kCopies = 2;  // WAL and table file.
+  return std::max<int64_t>(0, free_.load(std::memory_order_relaxed) -
+                                  kCopies * written_.load(std::memory_order_relaxed));
+}
+
+DiskState DiskGuard::state() const {
+  const int64_t total = total_bytes();
+  if (total == 0) return DiskState::kOk;  // Not looked yet.
+  const int64_t left = free_bytes();
+  if (left < watermarks_.hard.Of(total)) return DiskState::kHard;
+  if (left < watermarks_.soft.Of(total)) return DiskState::kSoft;
+  if (left < watermarks_.warn.Of(total)) return DiskState::kWarn;
+  return DiskState::kOk;
+}
+
+}  // namespace acta

@@ -1,0 +1,151 @@
+#include "storage/log/folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+
+namespace acta {
+namespace {
+
+absl::Status Unusable(absl::string_view what, const std::string& path) {
+  return Error(v1::FOLDER_UNUSABLE,
+               absl::StrCat("cannot ", what, " '", path, "': ", std::strerror(errno),
+                            "; correct its owner and mode or choose another folder"),
+               {{"path", path}});
+}
+
+std::string ReadSmallFile(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+absl::Status SyncFolder(const std::string& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Unusable("open", folder);
+  const auto closer = absl::MakeCleanup([fd] { close(fd); });
+  return fsync(fd) == 0 ? absl::OkStatus() : Unusable("sync", folder);
+}
+
+}  // namespace
+
+absl::Status EnsureFolder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    errno = error.value();
+    return Unusable("create", folder);
+  }
+  if (access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return Unusable("read and write", folder);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& folder) {
+  const std::string path = absl::StrCat(folder, "/", kLockFile);
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return Unusable("open", path);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const std::string owner = ReadSmallFile(path);
+    close(fd);
+    return Error(v1::FOLDER_IN_USE,
+                 absl::StrCat("data folder '", folder, "' is in use",
+                              owner.empty() ? "" : absl::StrCat(" by process ", owner),
+                              "; stop it or use another folder"),
+                 {{"path", folder}});
+  }
+  const std::string pid = absl::StrCat(getpid());
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+    close(fd);
+    return Unusable("write", path);
+  }
+  return std::unique_ptr<FolderLock>(new FolderLock(fd));
+}
+
+FolderLock::~FolderLock() { close(fd_); }
+
+absl::Status CheckFormat(const std::string& folder) {
+  const std::string path = absl::StrCat(folder, "/", kFormatFile);
+  if (!std::filesystem::exists(path)) {
+    if (std::filesystem::exists(absl::StrCat(folder, "/", kDatabaseFolder))) {
+      return Error(v1::FOLDER_UNUSABLE,
+                   absl::StrCat("'", folder, "' has a database but no file ", kFormatFile,
+                                ": it is not a whole data folder; restore the file or a backup"));
+    }
+    return WriteFileDurably(folder, kFormatFile, absl::StrCat("acta ", kFormatVersion, "\n"));
+  }
+  const std::string text = ReadSmallFile(path);
+  absl::string_view number = text;
+  int version = 0;
+  if (!absl::ConsumePrefix(&number, "acta ") ||
+      !absl::SimpleAtoi(absl::StripSuffix(number, "\n"), &version) || version < 1) {
+    return Error(v1::FOLDER_UNUSABLE, absl::StrCat("'", path, "' does not say a format"));
+  }
+  if (version > kFormatVersion) {
+    return Error(
+        v1::FORMAT_TOO_NEW,
+        absl::StrCat("data folder '", folder, "' has format ", version,
+                     ", this program knows formats up to ", kFormatVersion, "; use a newer actad"),
+        {{"format", absl::StrCat(version)}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileDurably(const std::string& folder, const std::string& name,
+                              absl::string_view bytes) {
+  const std::string path = absl::StrCat(folder, "/", name);
+  const std::string temporary = path + ".new";
+  {
+    const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return Unusable("create", temporary);
+    const auto closer = absl::MakeCleanup([fd] { close(fd); });
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written != static_cast<ssize_t>(bytes.size()) || fsync(fd) != 0) {
+      return Unusable("write", temporary);
+    }
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) return Unusable("rename", temporary);
+  return SyncFolder(folder);
+}
+
+void EnsureBallast(const std::string& folder, int64_t bytes) {
+  const std::string path = absl::StrCat(folder, "/", kBallastFile);
+  if (bytes <= 0) return;
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  // Without the room for it there is none: the watermarks speak first.
+  if (fallocate(fd, 0, 0, bytes) != 0) unlink(path.c_str());
+  close(fd);
+}
+
+std::string KernelBootId() {
+  const std::string text = ReadSmallFile("/proc/sys/kernel/random/boot_id");
+  return std::string(absl::StripSuffix(text, "\n"));
+}
+
+std::string RandomId() {
+  std::string bytes(16, '\0');
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    std::abort();
+  }
+  return absl::BytesToHexString(bytes);
+}
+
+}  // namespace acta

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace acta {
+
+// The lock that keeps a second process out of a data folder; gone with the process.
+class FolderLock {
+ public:
+  // Errors: FOLDER_IN_USE (naming the process), FOLDER_UNUSABLE.
+  static absl::StatusOr<std::unique_ptr<FolderLock>> Take(const std::string& folder);
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int fd) : fd_(fd) {}
+  const int fd_;
+};
+
+// Creates the folder when missing. Errors: FOLDER_UNUSABLE naming folder and cause.
+absl::Status EnsureFolder(const std::string& folder);
+
+// Writes the format file of a new folder, or checks the one that is there. Errors:
+// FORMAT_TOO_NEW, FOLDER_UNUSABLE.
+absl::Status CheckFormat(const std::string& folder);
+
+// Written, synced, renamed into place, folder synced.
+absl::Status WriteFileDurably(const std::string& folder, const std::string& name,
+                              absl::string_view bytes);
+
+// Reserves a file that may be deleted when the disk is full; best effort.
+void EnsureBallast(const std::string& folder, int64_t bytes);
+
+// Identity of the running kernel.
+std::string KernelBootId();
+// 32 random hex digits.
+std::string RandomId();
+
+}  // namespace acta

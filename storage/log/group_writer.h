@@ -1,0 +1,148 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/base/ids.h"
+#include "storage/log/disk_guard.h"
+#include "storage/log/log_table.h"
+#include "storage/log/server_clock.h"
+#include "storage/log/slice_set.h"
+#include "storage/log_engine.h"
+#include "storage/rocks/rocks_store.h"
+
+namespace acta {
+
+// A transaction whose outcome is decided; `done` waits for its level.
+struct Settled {
+  absl::AnyInvocable<void(TransactionResult)> done;
+  TransactionResult result;
+  Level level = Level::kOs;
+  int64_t in_flight_bytes = 0;
+};
+
+// What one commit group did.
+struct WrittenGroup {
+  GroupNumber group;
+  std::vector<Settled> settled;  // In order.
+  // Ends that become visible when the group is synced.
+  struct Advance {
+    PartitionPtr partition;
+    Offset end;
+    uint64_t end_bytes = 0;
+    int64_t last_time_us = 0;
+  };
+  std::vector<Advance> advances;
+  int64_t bytes = 0;  // Written to the WAL; 0: nothing had to be written.
+};
+
+// A transaction on its way, with what it counts against the queue.
+struct Queued {
+  Transaction transaction;
+  int64_t bytes = 0;
+};
+
+// GroupWriter decides and writes commit groups: producer sequences, event ids, conditions, then
+// offsets and time, one database write for all.
+//
+// Threads: Write() by whoever is the one writer; counters by any.
+class GroupWriter {
+ public:
+  struct Options {
+    int64_t tail_cache_bytes = int64_t{128} << 20;
+    int64_t dedupe_bytes = int64_t{256} << 20;
+    // Producer sequences are saved after so many bytes or so long, whichever is first.
+    int64_t snapshot_bytes = int64_t{128} << 20;
+    absl::Duration snapshot_interval = absl::Seconds(60);
+  };
+
+  GroupWriter(const Options& options, RocksStore& store, LogTable& table, SliceSet& slices,
+              ServerClock& clock, DiskGuard& disk, GroupNumber last_group, Incarnation incarnation);
+
+  // Fills `written` with every transaction, also when it fails. Errors: a failed write; nothing
+  // may be acknowledged any more.
+  absl::Status Write(std::vector<Queued> transactions, WrittenGroup* written);
+  // Saves the producer sequences of all partitions that changed. Same errors.
+  absl::Status SaveProducers();
+
+  // Counts ids that were read from the log at the start, or went with their topic.
+  void AddIds(int64_t count);
+
+  GroupNumber last_group() const { return GroupNumber(last_group_.load()); }
+  int64_t tail_cache_bytes() const { return cached_bytes_.load(std::memory_order_relaxed); }
+  int64_t events() const { return events_.load(std::memory_order_relaxed); }
+  int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  int64_t duplicates() const { return duplicates_.load(std::memory_order_relaxed); }
+  int64_t ids() const { return ids_.load(std::memory_order_relaxed); }
+
+ private:
+  // One append that was accepted, before it is written.
+  struct Accepted {
+    TopicLogPtr topic;
+    PartitionPtr partition;
+    SlicePtr slice;
+    std::shared_ptr<StoredBatch> batch;  // Null: all of it is duplicates.
+    uint32_t sequence_count = 0;
+    Level visible_at = Level::kFsync;
+    // For taking it back when another part of its atomic call fails.
+    Offset undo_next;
+    uint64_t undo_end_bytes = 0;
+    int64_t undo_time_us = 0;
+    uint64_t producer_id = 0;  // Not 0: its sequence was recorded.
+    std::optional<ProducerState> producer_before;
+    std::vector<EventIdHash> inserted;
+  };
+
+  void Decide(Transaction& transaction, TransactionResult* result);
+  void DecideAtomic(Transaction& transaction, TransactionResult* result);
+  // Appends to accepted_, or answers why not in `result`.
+  void Accept(Append& append, bool atomic, AppendResult* result);
+  // True when the producer's sequence decides alone.
+  bool AnswerKnownSequence(const Append& append, const TopicLog& topic,
+                           const PartitionLog& partition, AppendResult* result);
+  void Place(Append& append, const TopicSettings& settings, uint32_t stored, bool sequenced,
+             bool atomic, Accepted* accepted, AppendResult* result);
+  void ForgetInserted(Accepted& accepted);
+  void FindDuplicates(const Append& append, TopicLog& topic, Offset base, AppendResult* result,
+                      std::vector<EventIdHash>* inserted);
+  void AnswerRepeated(const Append& append, const TopicLog& topic, const SequencedBatch& stored,
+                      AppendResult* result) const;
+  void Undo(Accepted& accepted);
+  void AddToGroup(const Accepted& accepted);
+  void Cache(Accepted& accepted, WrittenGroup* group);
+  void AddRows(std::vector<RowWrite>& rows);
+  void AddSnapshots();
+  void SnapshotProducers(PartitionLog& partition);
+  void KeepBudgets();
+
+  const Options options_;
+  RocksStore& store_;
+  LogTable& table_;
+  SliceSet& slices_;
+  ServerClock& clock_;
+  DiskGuard& disk_;
+  const Incarnation incarnation_;
+
+  int64_t now_us_ = 0;
+  WriteGroup group_;
+  bool group_has_data_ = false;
+  bool wrote_meta_ = false;
+  bool wrote_state_ = false;
+  std::vector<Accepted> accepted_;
+  std::vector<PartitionPtr> changed_producers_;
+  int64_t bytes_since_snapshot_ = 0;
+  int64_t snapshot_time_us_ = 0;
+  std::deque<std::pair<PartitionPtr, int64_t>> cached_;  // Oldest first, with bytes.
+
+  std::atomic<uint64_t> last_group_;
+  std::atomic<int64_t> cached_bytes_{0};
+  std::atomic<int64_t> events_{0};
+  std::atomic<int64_t> bytes_{0};
+  std::atomic<int64_t> duplicates_{0};
+  std::atomic<int64_t> ids_{0};
+};
+
+}  // namespace acta

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "storage/log/disk_guard.h"
+
+namespace rocksdb {
+class FileSystem;
+}
+
+namespace acta {
+
+// How the embedded engine is set.
+struct LocalEngineOptions {
+  std::string data;     // The data folder; created when missing.
+  std::string wal_dir;  // Empty: inside the data folder.
+  // Starts although the medium lost acknowledged data; raises the incarnation.
+  bool accept_loss = false;
+  int64_t tail_cache_bytes = int64_t{128} << 20;
+  int64_t memtable_bytes = int64_t{256} << 20;
+  int64_t write_buffer_bytes = int64_t{32} << 20;
+  int64_t in_flight_bytes = int64_t{64} << 20;
+  int64_t dedupe_bytes = int64_t{256} << 20;
+  int64_t dedupe_max_ids = 1'000'000;  // A topic.
+  absl::Duration slice_age;            // Zero: an eighth of the slice's class.
+  int64_t slice_bytes = int64_t{4} << 30;
+  int32_t max_slices = 96;
+  absl::Duration maintenance_interval = absl::Seconds(1);  // Retention, disk, clock.
+  absl::Duration slice_interval = absl::Seconds(60);       // Slices are created and dropped.
+  absl::Duration witness_interval = absl::Milliseconds(100);
+  int64_t snapshot_bytes = int64_t{128} << 20;
+  DiskWatermarks watermarks;
+  int64_t ballast_bytes = int64_t{256} << 20;
+  int64_t deletion_bytes_per_second = int64_t{64} << 20;
+  // For tests: another disk; another boot of the kernel. Empty: the real ones.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
+  std::string boot_id;
+};
+
+}  // namespace acta

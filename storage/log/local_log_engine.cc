@@ -1,0 +1,358 @@
+#include "storage/log/local_log_engine.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/log/dedupe_recovery.h"
+#include "storage/log/payload_cut.h"
+#include "storage/log/scrubber.h"
+
+namespace acta {
+
+absl::StatusOr<std::unique_ptr<LocalLogEngine>> LocalLogEngine::Open(
+    const LocalEngineOptions& options, FatalSink& sink, const Clock& clock) {
+  std::unique_ptr<LocalLogEngine> engine(new LocalLogEngine(options, sink, clock));
+  LocalLogEngine* raw = engine.get();
+  ASSIGN_OR_RETURN(
+      OpenedStore opened,
+      OpenStore(engine->options_, clock, [raw](const std::string& what) { raw->OnFatal(what); }));
+  engine->Start(std::move(opened));
+  return engine;
+}
+
+LocalLogEngine::LocalLogEngine(const LocalEngineOptions& options, FatalSink& sink,
+                               const Clock& clock)
+    : options_(options), sink_(sink), clock_(clock), disk_(options.watermarks) {}
+
+void LocalLogEngine::Start(OpenedStore opened) {
+  opened_ = std::move(opened);
+  const std::string key = absl::HexStringToBytes(opened_.store_id);
+  if (key.size() == 16) {
+    id_key_ = {GetLittle<uint64_t>(key.data()), GetLittle<uint64_t>(key.data() + 8)};
+  }
+  server_clock_ = std::make_unique<ServerClock>(clock_, opened_.least_time);
+  slices_ = std::make_unique<SliceSet>(*opened_.rocks);
+  for (SlicePtr& slice : opened_.slices) slices_->Add(std::move(slice));
+  opened_.slices.clear();
+  {
+    MutexLock lock(unopened_mu_);
+    unopened_ = std::move(opened_.partitions);
+  }
+  LookAtDisk();
+  GroupWriter::Options writer;
+  writer.tail_cache_bytes = options_.tail_cache_bytes;
+  writer.dedupe_bytes = options_.dedupe_bytes;
+  writer.snapshot_bytes = options_.snapshot_bytes;
+  writer_ = std::make_unique<GroupWriter>(writer, *opened_.rocks, table_, *slices_, *server_clock_,
+                                          disk_, opened_.last_group, opened_.incarnation);
+  reader_ = std::make_unique<LogReader>(*opened_.rocks);
+  CommitQueue::Options queue;
+  queue.in_flight_bytes = options_.in_flight_bytes;
+  queue_ = std::make_unique<CommitQueue>(queue, *writer_, *opened_.rocks, disk_, sink_,
+                                         opened_.last_group);
+  keeper_ =
+      std::make_unique<SliceKeeper>(options_, *opened_.rocks, *slices_, table_, *queue_, *reader_);
+  maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
+}
+
+LocalLogEngine::~LocalLogEngine() { Stop(); }
+
+void LocalLogEngine::OnFatal(const std::string& what) {
+  fatal_ = true;
+  if (queue_ != nullptr) {
+    queue_->Poison(what);
+  } else {
+    sink_.Fatal(what);
+  }
+}
+
+absl::StatusOr<PartitionPtr> LocalLogEngine::Find(PartitionId partition) const {
+  PartitionPtr found = table_.Find(partition);
+  if (found == nullptr) return Error(v1::PARTITION_NOT_FOUND, "the partition is not there");
+  return found;
+}
+
+std::vector<PartitionPtr> LocalLogEngine::Claim(TopicId topic, int32_t have, int32_t want) {
+  std::vector<PartitionPtr> claimed;
+  MutexLock lock(unopened_mu_);
+  for (int32_t number = have; number < want; ++number) {
+    const PartitionId id(topic, number);
+    PartitionStart start;
+    if (const auto at = unopened_.find(id); at != unopened_.end()) start = at->second;
+    claimed.push_back(std::make_shared<PartitionLog>(id, std::move(start)));
+  }
+  return claimed;
+}
+
+absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
+                                       const TopicSettings& settings) {
+  MutexLock lock(topics_mu_);
+  RETURN_IF_ERROR(slices_->EnsureClass(SliceClassOf(settings.retention),
+                                       absl::ToUnixMicros(server_clock_->Now())));
+  TopicLogPtr log = table_.Find(topic);
+  const bool known = log != nullptr;
+  if (!known) log = std::make_shared<TopicLog>(topic, settings, options_.dedupe_max_ids);
+  const auto have = static_cast<int32_t>(log->partitions().size());
+  const std::vector<PartitionPtr> added = Claim(topic, have, partitions);
+  for (const PartitionPtr& partition : added) {
+    RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, *partition));
+  }
+  if (known) {
+    CommitQueue::Pause pause(*queue_);  // Settings and ids are the writer's.
+    log->SetSettings(settings);
+    log->ids.SetWindow(settings.dedupe_window);
+    for (const PartitionPtr& partition : added) log->Add(partition);
+  } else {
+    for (const PartitionPtr& partition : added) log->Add(partition);
+    ASSIGN_OR_RETURN(const int64_t ids, RecoverIds(*reader_, id_key_, server_clock_->Now(), *log));
+    writer_->AddIds(ids);
+    table_.Add(log);
+  }
+  MutexLock unopened(unopened_mu_);
+  for (const PartitionPtr& partition : added) unopened_.erase(partition->id());
+  return absl::OkStatus();
+}
+
+void LocalLogEngine::DropTopic(TopicId topic) {
+  MutexLock lock(topics_mu_);
+  TopicLogPtr removed;
+  {
+    CommitQueue::Pause pause(*queue_);
+    removed = table_.Remove(topic);
+    if (removed != nullptr) writer_->AddIds(-removed->ids.size());
+  }
+  if (removed == nullptr) return;
+  Transaction transaction;
+  for (const PartitionPtr& partition : removed->partitions()) {
+    partition->Drop();
+    transaction.rows.push_back({Family::kMeta, PartitionRow(partition->id()), std::nullopt});
+    transaction.rows.push_back({Family::kState, ProducerRow(partition->id()), std::nullopt});
+  }
+  transaction.done = [](TransactionResult) {};
+  // Rows that stay after a failure are of no topic: the next start passes over them.
+  const absl::Status submitted =
+      queue_->Submit(std::move(transaction), CommitQueue::Urgency::kFreesDisk);
+  if (!submitted.ok()) {
+    LogWarn("rows of a deleted topic stay", {{"topic_id", topic.value()}});
+  }
+}
+
+absl::Status LocalLogEngine::Submit(Transaction transaction) {
+  return queue_->Submit(std::move(transaction));
+}
+
+absl::StatusOr<PartitionExtent> LocalLogEngine::Extent(PartitionId partition) const {
+  const TopicLogPtr topic = table_.Find(partition.topic());
+  const PartitionPtr log = topic == nullptr ? nullptr : topic->Find(partition.partition());
+  if (log == nullptr) return Error(v1::PARTITION_NOT_FOUND, "the partition is not there");
+  PartitionExtent extent = log->Extent();
+  extent.effective_dedupe_window =
+      topic->ids.EffectiveWindow(absl::ToUnixMicros(server_clock_->Now()));
+  return extent;
+}
+
+absl::StatusOr<std::optional<std::vector<BatchPtr>>> LocalLogEngine::ReadCached(
+    PartitionId partition, Offset from, size_t max_bytes) const {
+  ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
+  cache_reads_.fetch_add(1, std::memory_order_relaxed);
+  return log->ReadCached(from, max_bytes);
+}
+
+absl::StatusOr<std::vector<BatchPtr>> LocalLogEngine::Read(PartitionId partition, Offset from,
+                                                           size_t max_bytes) const {
+  ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
+  cold_reads_.fetch_add(1, std::memory_order_relaxed);
+  return reader_->Read(*log, from, max_bytes);
+}
+
+absl::StatusOr<uint64_t> LocalLogEngine::WhenPast(PartitionId partition, Offset offset,
+                                                  absl::AnyInvocable<void()> wake) {
+  ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
+  return log->WhenPast(offset, std::move(wake));
+}
+
+void LocalLogEngine::CancelWake(PartitionId partition, uint64_t wake) {
+  const PartitionPtr log = table_.Find(partition);
+  if (log != nullptr) log->CancelWake(wake);
+}
+
+absl::StatusOr<Offset> LocalLogEngine::FindOffset(PartitionId partition, int64_t time_us) const {
+  ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
+  const PartitionExtent extent = log->Extent();
+  if (extent.last_time_us < time_us) return extent.visible_end;
+  ASSIGN_OR_RETURN(const auto header, reader_->FindFirst(*log, [time_us](const BatchHeader& batch) {
+    return batch.append_time_us >= time_us;
+  }));
+  if (!header.has_value()) return extent.visible_end;
+  return std::max(extent.first, header->base_offset);
+}
+
+absl::StatusOr<OffsetInfo> LocalLogEngine::Locate(PartitionId partition, Offset offset) const {
+  ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
+  RETURN_IF_ERROR(log->CheckReadable(offset));
+  const PartitionExtent extent = log->Extent();
+  if (offset >= extent.visible_end) return OffsetInfo{extent.visible_end_bytes, 0};
+  ASSIGN_OR_RETURN(const BatchPtr batch, reader_->ReadOne(*log, offset));
+  const auto before = static_cast<uint32_t>(Lag(batch->base_offset, offset));
+  return OffsetInfo{batch->begin_bytes() + BytesOfEvents(batch->payload.view(), before),
+                    batch->append_time_us};
+}
+
+absl::Status LocalLogEngine::CheckPosition(PartitionId partition, Incarnation incarnation,
+                                           Offset offset) const {
+  ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
+  return log->CheckPosition(incarnation, offset, opened_.incarnation);
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LocalLogEngine::LoadRows(
+    Family family, absl::string_view prefix) const {
+  const FamilyPtr rows = family == Family::kMeta ? opened_.rocks->meta() : opened_.rocks->state();
+  const auto cursor = opened_.rocks->NewCursor(rows, 0);
+  std::vector<std::pair<std::string, std::string>> found;
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
+       cursor->Next()) {
+    found.emplace_back(cursor->key(), cursor->value());
+  }
+  if (!cursor->status().ok()) {
+    return Error(v1::DATA_CORRUPTED,
+                 absl::StrCat("rows '", prefix, "' cannot be read: ", cursor->status().message()));
+  }
+  return found;
+}
+
+EventIdHash LocalLogEngine::HashEventId(absl::string_view source, absl::string_view id) const {
+  return HashEvent(id_key_, source, id);
+}
+
+EngineStats LocalLogEngine::Stats() const {
+  EngineStats stats;
+  stats.wal_bytes = opened_.rocks->WalBytes();
+  for (const SlicePtr& slice : slices_->All()) stats.log_bytes += slice->bytes.load();
+  stats.slices = static_cast<int32_t>(slices_->size());
+  stats.tail_cache_bytes = writer_->tail_cache_bytes();
+  stats.commit_queue_bytes = queue_->in_flight_bytes();
+  stats.commit_queue_limit_bytes = queue_->limit();
+  stats.disk_free_bytes = disk_.free_bytes();
+  stats.disk_total_bytes = disk_.total_bytes();
+  stats.last_group = writer_->last_group();
+  stats.synced_group = queue_->synced_group();
+  stats.events_appended = writer_->events();
+  stats.bytes_appended = writer_->bytes();
+  stats.duplicates = writer_->duplicates();
+  stats.syncs = queue_->syncs();
+  stats.dedupe_ids = writer_->ids();
+  stats.dedupe_bytes = writer_->ids() * IdWindow::kBytesPerId;
+  stats.cold_reads = cold_reads_.load(std::memory_order_relaxed);
+  stats.cache_reads = cache_reads_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+absl::StatusOr<ScrubPage> LocalLogEngine::Scrub(absl::string_view token, absl::Duration budget) {
+  return ScrubLog(table_, *reader_, clock_, token, budget);
+}
+
+void LocalLogEngine::LookAtDisk() {
+  struct statvfs disk {};
+  if (statvfs(options_.data.c_str(), &disk) != 0) return;
+  const auto block = static_cast<int64_t>(disk.f_frsize);
+  disk_.Look(static_cast<int64_t>(disk.f_bavail) * block,
+             static_cast<int64_t>(disk.f_blocks) * block);
+}
+
+void LocalLogEngine::UpdateWitness(bool clean) {
+  const GroupNumber synced = queue_->synced_group();
+  const int64_t now_us = absl::ToUnixMicros(server_clock_->Now());
+  const absl::Status written = opened_.witness->Update([&](WitnessRecord& record) {
+    record.synced_group = std::max(record.synced_group, synced);
+    record.server_time_us = std::max(record.server_time_us, now_us);
+    record.clean = clean;
+  });
+  if (!written.ok()) OnFatal(absl::StrCat("witness: ", written.message()));
+}
+
+absl::Status LocalLogEngine::MaintainNow() {
+  MutexLock lock(maintenance_mu_);
+  LookAtDisk();
+  server_clock_->Observe();
+  const absl::Time now = server_clock_->Now();
+  RETURN_IF_ERROR(keeper_->Trim(now));
+  RETURN_IF_ERROR(keeper_->Rotate(now));
+  return keeper_->DropUnused([this](uint64_t slice_id) {
+    MutexLock unopened(unopened_mu_);
+    for (const auto& [partition, start] : unopened_) {
+      for (const auto& [slice, span] : start.spans) {
+        if (slice->id == slice_id) return true;
+      }
+    }
+    return false;
+  });
+}
+
+void LocalLogEngine::MaintenanceLoop() {
+  absl::Duration last_trim = clock_.SinceBoot();
+  absl::Duration last_slices = last_trim;
+  for (;;) {
+    {
+      MutexLock lock(stop_mu_);
+      if (!stopping_) stop_wake_.WaitFor(stop_mu_, options_.witness_interval);
+      if (stopping_) return;
+    }
+    if (fatal_) return;
+    {
+      MutexLock lock(maintenance_mu_);
+      if (queue_->synced_group() != witnessed_) {
+        witnessed_ = queue_->synced_group();
+        UpdateWitness(false);
+      }
+    }
+    const absl::Duration now = clock_.SinceBoot();
+    if (now - last_slices >= options_.slice_interval) {
+      last_slices = last_trim = now;
+      const absl::Status done = MaintainNow();
+      if (!done.ok()) LogWarn("maintenance failed", {{"cause", done.message()}});
+    } else if (now - last_trim >= options_.maintenance_interval) {
+      last_trim = now;
+      MutexLock lock(maintenance_mu_);
+      LookAtDisk();
+      server_clock_->Observe();
+      const absl::Status done = keeper_->Trim(server_clock_->Now());
+      if (!done.ok()) LogWarn("retention failed", {{"cause", done.message()}});
+    }
+  }
+}
+
+void LocalLogEngine::Stop() {
+  if (stopped_ || queue_ == nullptr) return;
+  stopped_ = true;
+  {
+    MutexLock lock(stop_mu_);
+    stopping_ = true;
+    stop_wake_.SignalAll();
+  }
+  if (maintenance_thread_.joinable()) maintenance_thread_.join();
+  queue_->Stop();
+  if (queue_->failed() || fatal_) return;
+  // The queue is empty and its threads are gone: this is the one writer now.
+  absl::Status saved = writer_->SaveProducers();
+  if (saved.ok()) saved = opened_.rocks->SyncWal();
+  if (!saved.ok()) {
+    OnFatal(absl::StrCat("stop: ", saved.message()));
+    return;
+  }
+  const GroupNumber last = writer_->last_group();
+  const absl::Status witnessed = opened_.witness->Update([&](WitnessRecord& record) {
+    record.synced_group = last;
+    record.server_time_us = absl::ToUnixMicros(server_clock_->Now());
+    record.clean = true;
+  });
+  if (!witnessed.ok()) OnFatal(absl::StrCat("witness: ", witnessed.message()));
+}
+
+}  // namespace acta

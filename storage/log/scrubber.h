@@ -1,0 +1,18 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "storage/base/clock.h"
+#include "storage/log/log_reader.h"
+#include "storage/log/log_table.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// Reads stored batches and checks their checksums, partition by partition, from where `token`
+// ended. Threads: any; blocks for about `budget`. Errors: INVALID_ARGUMENT for a foreign token.
+absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reader,
+                                   const Clock& clock, absl::string_view token,
+                                   absl::Duration budget);
+
+}  // namespace acta

@@ -1,0 +1,160 @@
+#include "storage/log/slice_keeper.h"
+
+#include <algorithm>
+#include <set>
+
+#include "acta/storage/v1/records.pb.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/log/store_opening.h"
+
+namespace acta {
+namespace {
+
+// Where a partition's first offset has to be.
+struct NewFirst {
+  PartitionPtr partition;
+  Offset first;
+  uint64_t bytes = 0;
+  int64_t time_us = 0;
+};
+
+absl::StatusOr<std::optional<NewFirst>> FindNewFirst(const LogReader& reader,
+                                                     const PartitionPtr& partition,
+                                                     const TopicSettings& settings,
+                                                     absl::Time now) {
+  const PartitionExtent extent = partition->Extent();
+  if (extent.first == extent.visible_end) return std::optional<NewFirst>();
+  const int64_t cutoff_us = absl::ToUnixMicros(now - settings.retention);
+  const int64_t kept = static_cast<int64_t>(extent.visible_end_bytes - extent.first_bytes);
+  const bool by_age = extent.first_time_us < cutoff_us;
+  const bool by_size = settings.retention_bytes > 0 && kept > settings.retention_bytes;
+  if (!by_age && !by_size) return std::optional<NewFirst>();
+  const uint64_t least_bytes =
+      by_size ? extent.visible_end_bytes - static_cast<uint64_t>(settings.retention_bytes) : 0;
+  ASSIGN_OR_RETURN(const auto header, reader.FindFirst(*partition, [&](const BatchHeader& batch) {
+    return batch.append_time_us >= cutoff_us && batch.end_bytes - batch.payload_len >= least_bytes;
+  }));
+  NewFirst result{partition, extent.visible_end, extent.visible_end_bytes, 0};
+  if (header.has_value()) {
+    result.first = header->base_offset;
+    result.bytes = header->end_bytes - header->payload_len;
+    result.time_us = header->append_time_us;
+  }
+  if (result.first <= extent.first) return std::optional<NewFirst>();
+  return std::optional(result);
+}
+
+}  // namespace
+
+absl::Status SliceKeeper::Trim(absl::Time now) {
+  std::vector<NewFirst> raised;
+  Transaction transaction;
+  for (const TopicLogPtr& topic : table_.All()) {
+    const TopicSettings settings = topic->settings();
+    for (const PartitionPtr& partition : topic->partitions()) {
+      const auto first = FindNewFirst(reader_, partition, settings, now);
+      if (!first.ok()) {
+        LogWarn("retention of a partition failed",
+                {{"partition", partition->id().value()}, {"cause", first.status().message()}});
+        continue;
+      }
+      if (!first->has_value()) continue;
+      PartitionStart row;
+      row.first = (*first)->first;
+      row.first_bytes = (*first)->bytes;
+      row.first_time_us = (*first)->time_us;
+      row.incarnations = partition->incarnations();
+      transaction.rows.push_back(
+          {Family::kMeta, PartitionRow(partition->id()), EncodePartitionRecord(row)});
+      raised.push_back(**first);
+    }
+  }
+  if (raised.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk));
+  for (const NewFirst& first : raised) {
+    first.partition->RaiseFirst(first.first, first.bytes, first.time_us);
+  }
+  return absl::OkStatus();
+}
+
+bool SliceKeeper::Due(const Slice& slice, absl::Time now, int64_t log_bytes, size_t slices) const {
+  const int64_t bytes = slice.bytes.load();
+  if (bytes == 0) return false;  // An empty slice is as good as a new one.
+  if (bytes > std::max(options_.slice_bytes, log_bytes / 32)) return true;
+  absl::Duration age = options_.slice_age > absl::ZeroDuration() ? options_.slice_age
+                                                                 : SliceAge(slice.class_seconds);
+  // Families are few: near the limit slices live longer, at the limit none is added.
+  const auto most = static_cast<size_t>(options_.max_slices);
+  if (slices >= most) return false;
+  if (slices + 8 >= most) age *= 4;
+  return now - absl::FromUnixMicros(slice.created_us) >= age;
+}
+
+absl::Status SliceKeeper::Rotate(absl::Time now) {
+  std::vector<int64_t> classes;
+  const std::vector<SlicePtr> all = slices_.All();
+  int64_t log_bytes = 0;
+  for (const SlicePtr& slice : all) log_bytes += slice->bytes.load();
+  for (const SlicePtr& slice : all) {
+    if (!slice->closed && Due(*slice, now, log_bytes, all.size())) {
+      classes.push_back(slice->class_seconds);
+    }
+  }
+  if (classes.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<SlicePtr> replaced,
+                   slices_.Rotate(classes, absl::ToUnixMicros(now),
+                                  [this] { return std::make_unique<CommitQueue::Pause>(queue_); }));
+  for (const SlicePtr& slice : replaced) RETURN_IF_ERROR(Close(slice, now));
+  return absl::OkStatus();
+}
+
+absl::Status SliceKeeper::Close(const SlicePtr& slice, absl::Time now) {
+  RETURN_IF_ERROR(store_.Flush(slice->family));
+  storage::v1::SliceRecord record;
+  record.set_slice_id(slice->id);
+  record.set_class_seconds(slice->class_seconds);
+  record.set_created_us(slice->created_us);
+  record.set_closed_us(absl::ToUnixMicros(now));
+  ASSIGN_OR_RETURN(const TableExtents extents, store_.ReadFamilyExtents(slice->family));
+  for (const auto& [partition, span] : extents.spans) {
+    storage::v1::SlicePartition* out = record.add_partitions();
+    out->set_partition_id(partition.value());
+    out->set_first_offset(span.first.value());
+    out->set_last_offset(span.last.value());
+    out->set_begin_bytes(span.begin_bytes);
+    out->set_end_bytes(span.end_bytes);
+    out->set_first_time_us(span.first_time_us);
+    out->set_last_time_us(span.last_time_us);
+  }
+  Transaction transaction;
+  transaction.rows.push_back({Family::kMeta, SliceRow(slice->id), record.SerializeAsString()});
+  return queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk);
+}
+
+absl::Status SliceKeeper::DropUnused(const Needed& needed) {
+  std::set<uint64_t> used;
+  for (const TopicLogPtr& topic : table_.All()) {
+    for (const PartitionPtr& partition : topic->partitions()) {
+      const Offset first = partition->Extent().first;
+      for (const PartitionLog::Piece& piece : partition->Pieces()) {
+        if (piece.span.last >= first) used.insert(piece.slice->id);
+      }
+    }
+  }
+  for (const SlicePtr& slice : slices_.All()) {
+    if (!slice->closed || used.contains(slice->id) || needed(slice->id)) continue;
+    for (const TopicLogPtr& topic : table_.All()) {
+      for (const PartitionPtr& partition : topic->partitions()) partition->ForgetSlice(slice->id);
+    }
+    RETURN_IF_ERROR(slices_.Drop(slice));
+    Transaction transaction;
+    transaction.rows.push_back({Family::kMeta, SliceRow(slice->id), std::nullopt});
+    RETURN_IF_ERROR(queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk));
+    LogInfo("slice dropped", {{"slice", slice->id}, {"bytes", slice->bytes.load()}});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace acta

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "absl/status/status.h"
+#include "storage/base/mutex.h"
+#include "storage/log/commit_queue.h"
+#include "storage/log/local_engine_options.h"
+#include "storage/log/log_reader.h"
+#include "storage/log/log_table.h"
+#include "storage/log/slice_set.h"
+
+namespace acta {
+
+// SliceKeeper does what time asks of the log: raises first offsets by retention, opens new slices,
+// closes old ones, drops those nobody reads any more.
+//
+// Threads: one at a time; every method blocks on the disk.
+class SliceKeeper {
+ public:
+  SliceKeeper(const LocalEngineOptions& options, RocksStore& store, SliceSet& slices,
+              LogTable& table, CommitQueue& queue, const LogReader& reader)
+      : options_(options),
+        store_(store),
+        slices_(slices),
+        table_(table),
+        queue_(queue),
+        reader_(reader) {}
+
+  // Logical retention of every partition, by age and size. Durable before readers see it.
+  absl::Status Trim(absl::Time now);
+  // New slices for the classes whose current one is too old or too large; the old ones are
+  // flushed and get their directory record.
+  absl::Status Rotate(absl::Time now);
+  // Closed slices that hold nothing readable. `claimed` says which partitions not opened yet
+  // still need one.
+  using Needed = std::function<bool(uint64_t slice_id)>;
+  absl::Status DropUnused(const Needed& needed);
+
+ private:
+  absl::Status Close(const SlicePtr& slice, absl::Time now);
+  bool Due(const Slice& slice, absl::Time now, int64_t log_bytes, size_t slices) const;
+
+  const LocalEngineOptions& options_;
+  RocksStore& store_;
+  SliceSet& slices_;
+  LogTable& table_;
+  CommitQueue& queue_;
+  const LogReader& reader_;
+};
+
+}  // namespace acta

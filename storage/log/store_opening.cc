@@ -1,0 +1,347 @@
+#include "storage/log/store_opening.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "acta/storage/v1/records.pb.h"
+#include "proto/support/error.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/rocks/rocks_options.h"
+#include "storage/rocks/store_file_system.h"
+
+namespace acta {
+namespace {
+
+// Collects what is wrong; a start with loss needs one report, not the first finding only.
+class LossReport {
+ public:
+  void Add(std::string finding) { findings_.push_back(std::move(finding)); }
+  bool empty() const { return findings_.empty(); }
+  absl::Status Refuse(const std::string& folder) const {
+    return Error(
+        v1::DATA_LOST,
+        absl::StrCat("data folder '", folder, "' lost acknowledged data:\n  - ",
+                     absl::StrJoin(findings_, "\n  - "),
+                     "\nNothing was changed that a backup could not replace. Look at it with "
+                     "`acta-inspect verify`, restore a backup, or start with --accept-loss: what "
+                     "is left is then served under a new incarnation, and readers are told where "
+                     "their log was cut."),
+        {{"path", folder}});
+  }
+  void Accept() const {
+    for (const std::string& finding : findings_) {
+      LogWarn("loss accepted", {{"finding", finding}});
+    }
+  }
+
+ private:
+  std::vector<std::string> findings_;
+};
+
+void CheckWals(const WitnessRecord& witness, const StoreFileSystem& files, LossReport* report) {
+  const std::set<uint64_t> live = files.live();
+  for (const uint64_t number : witness.live_wals) {
+    if (!live.contains(number)) {
+      report->Add(absl::StrCat("write-ahead log file ", number, " is missing"));
+    }
+  }
+}
+
+void CheckGroups(const WitnessRecord& witness, const RecoveredStore& recovered,
+                 LossReport* report) {
+  if (!recovered.hole.empty()) report->Add(absl::StrCat("a hole in the log: ", recovered.hole));
+  if (recovered.first_replayed.has_value() &&
+      recovered.first_replayed->value() > recovered.max_in_tables.value() + 1) {
+    report->Add(absl::StrCat("the log begins with group ", recovered.first_replayed->value(),
+                             ", but table files end with group ", recovered.max_in_tables.value()));
+  }
+  if (recovered.last() < witness.synced_group) {
+    report->Add(absl::StrCat("group ", witness.synced_group.value(),
+                             " was synced, but recovery ends with group ",
+                             recovered.last().value()));
+  }
+}
+
+TableExtents ExtentsOf(const storage::v1::SliceRecord& record) {
+  TableExtents extents;
+  for (const storage::v1::SlicePartition& partition : record.partitions()) {
+    PartitionSpan& span = extents.spans[PartitionId(partition.partition_id())];
+    span.first = Offset(partition.first_offset());
+    span.last = Offset(partition.last_offset());
+    span.begin_bytes = partition.begin_bytes();
+    span.end_bytes = partition.end_bytes();
+    span.first_time_us = partition.first_time_us();
+    span.last_time_us = partition.last_time_us();
+  }
+  return extents;
+}
+
+// The topics there are: what is left of others in the slices belongs to nobody.
+absl::Status ForgetDeletedTopics(const RocksStore& rocks, OpenedStore* opened) {
+  std::set<uint64_t> topics;
+  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
+  const std::string prefix = kTopicRows;
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
+       cursor->Next()) {
+    storage::v1::TopicRecord record;
+    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
+      return Error(v1::DATA_CORRUPTED, "a topic record cannot be read");
+    }
+    topics.insert(record.topic_id());
+  }
+  RETURN_IF_ERROR(cursor->status());
+  std::erase_if(opened->partitions, [&topics](const auto& partition) {
+    return !topics.contains(partition.first.topic().value());
+  });
+  return absl::OkStatus();
+}
+
+absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
+  std::map<uint64_t, storage::v1::SliceRecord> records;
+  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
+  const std::string prefix = kSliceRows;
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
+       cursor->Next()) {
+    storage::v1::SliceRecord record;
+    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
+      return Error(v1::DATA_CORRUPTED, "a slice record cannot be read");
+    }
+    records[record.slice_id()] = std::move(record);
+  }
+  RETURN_IF_ERROR(cursor->status());
+  for (const auto& [name, family] : rocks.slices()) {
+    const std::vector<std::string> parts = absl::StrSplit(name, '.');
+    auto slice = std::make_shared<Slice>();
+    if (parts.size() != 3 || !absl::SimpleAtoi(parts[1], &slice->class_seconds) ||
+        !absl::SimpleAtoi(parts[2], &slice->id)) {
+      return Error(v1::DATA_CORRUPTED, absl::StrCat("unknown family '", name, "'"));
+    }
+    slice->family = family;
+    slice->bytes = rocks.FamilyBytes(family);
+    const auto record = records.find(slice->id);
+    const bool closed = record != records.end() && record->second.closed_us() != 0;
+    TableExtents extents;
+    if (closed) {
+      extents = ExtentsOf(record->second);
+    } else {
+      ASSIGN_OR_RETURN(extents, rocks.ReadFamilyExtents(family));
+    }
+    int64_t oldest_us = 0;
+    for (const auto& [partition, span] : extents.spans) {
+      opened->partitions[partition].spans.emplace_back(slice, span);
+      if (oldest_us == 0 || span.first_time_us < oldest_us) oldest_us = span.first_time_us;
+    }
+    if (record != records.end()) {
+      slice->created_us = record->second.created_us();
+      slice->closed = closed;
+    } else {
+      slice->created_us = oldest_us;
+    }
+    opened->slices.push_back(std::move(slice));
+  }
+  std::sort(opened->slices.begin(), opened->slices.end(),
+            [](const SlicePtr& a, const SlicePtr& b) { return a->id < b->id; });
+  for (auto& [partition, start] : opened->partitions) {
+    std::sort(start.spans.begin(), start.spans.end(),
+              [](const auto& a, const auto& b) { return a.second.first < b.second.first; });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadPartitions(const RocksStore& rocks, OpenedStore* opened) {
+  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
+  const std::string prefix = kPartitionRows;
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
+       cursor->Next()) {
+    storage::v1::PartitionRecord record;
+    if (cursor->key().size() != prefix.size() + 8 ||
+        !record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
+      return Error(v1::DATA_CORRUPTED, "a partition record cannot be read");
+    }
+    PartitionStart& start =
+        opened->partitions[PartitionId(GetBig64(cursor->key().data() + prefix.size()))];
+    start.first = Offset(record.first_offset());
+    start.first_bytes = record.first_bytes();
+    start.first_time_us = record.first_time_us();
+    for (const storage::v1::IncarnationStart& life : record.incarnations()) {
+      start.incarnations.push_back({Incarnation(life.incarnation()), Offset(life.start_offset())});
+    }
+  }
+  return cursor->status();
+}
+
+// A new life of the log: every partition notes where it begins. Written and synced here, before
+// anybody else writes.
+absl::Status RaiseIncarnation(OpenedStore* opened, storage::v1::StoreRecord* store) {
+  opened->incarnation = Incarnation(opened->incarnation.value() + 1);
+  store->set_incarnation(opened->incarnation.value());
+  for (auto& [partition, start] : opened->partitions) {
+    const Offset end = start.spans.empty()
+                           ? start.first
+                           : std::max(start.first, start.spans.back().second.last + 1);
+    start.incarnations.push_back({opened->incarnation, end});
+  }
+  LogWarn("the log begins a new incarnation: unsynced events may be gone",
+          {{"incarnation", opened->incarnation.value()}});
+  return absl::OkStatus();
+}
+
+absl::Status WriteStart(OpenedStore* opened, const storage::v1::StoreRecord& store, bool raised) {
+  RocksStore& rocks = *opened->rocks;
+  WriteGroup group(GroupNumber(opened->last_group.value() + 1), opened->incarnation);
+  std::string number(8, '\0');
+  PutLittle<uint64_t>(number.data(), group.group().value());
+  group.Put(rocks.meta(), kGroupRow, number);
+  group.Put(rocks.meta(), kStoreRow, store.SerializeAsString());
+  if (raised) {
+    for (const auto& [partition, start] : opened->partitions) {
+      group.Put(rocks.meta(), PartitionRow(partition), EncodePartitionRecord(start));
+    }
+  }
+  RETURN_IF_ERROR(rocks.Write(group));
+  RETURN_IF_ERROR(rocks.SyncWal());
+  opened->last_group = group.group();
+  return absl::OkStatus();
+}
+
+// Empty optional: a new folder.
+absl::StatusOr<std::optional<WitnessRecord>> LoadWitness(const LocalEngineOptions& options,
+                                                         OpenedStore* opened, LossReport* report) {
+  const std::string path = absl::StrCat(options.data, "/", kWitnessFile);
+  const bool database_exists =
+      std::filesystem::exists(absl::StrCat(options.data, "/", kDatabaseFolder, "/CURRENT"));
+  ASSIGN_OR_RETURN(opened->witness, Witness::Open(opened->files, path));
+  auto loaded = opened->witness->Load();
+  if (!loaded.ok()) {
+    if (ReasonOf(loaded.status()) != v1::DATA_LOST) return loaded.status();
+    report->Add(std::string(loaded.status().message()));
+    return std::optional(WitnessRecord());
+  }
+  if (!loaded->has_value() && database_exists) {
+    report->Add("the witness file is missing or empty");
+    return std::optional(WitnessRecord());
+  }
+  if (loaded->has_value() && (*loaded)->synced_group > GroupNumber() && !database_exists) {
+    report->Add("the database is missing");
+  }
+  return *std::move(loaded);
+}
+
+absl::StatusOr<storage::v1::StoreRecord> LoadStoreRecord(const OpenedStore& opened,
+                                                         const WitnessRecord& witness,
+                                                         LossReport* report) {
+  storage::v1::StoreRecord store;
+  ASSIGN_OR_RETURN(const auto row, opened.rocks->Get(opened.rocks->meta(), kStoreRow));
+  if (row.has_value() && !store.ParseFromString(*row)) {
+    return Error(v1::DATA_CORRUPTED, "the store record cannot be read");
+  }
+  if (!row.has_value()) {
+    store.set_store_id(witness.store_id.empty() ? RandomId() : witness.store_id);
+    store.set_incarnation(std::max(1u, witness.incarnation.value()));
+  } else if (!witness.store_id.empty() && witness.store_id != store.store_id()) {
+    report->Add("the witness file belongs to another store");
+  }
+  return store;
+}
+
+absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& options,
+                                                      const std::shared_ptr<StoreFileSystem>& files,
+                                                      const RocksStore::OnFatal& on_fatal) {
+  RocksSettings settings;
+  settings.path = absl::StrCat(options.data, "/", kDatabaseFolder);
+  settings.wal_dir = options.wal_dir;
+  settings.memtable_bytes = static_cast<size_t>(options.memtable_bytes);
+  settings.write_buffer_bytes = static_cast<size_t>(options.write_buffer_bytes);
+  settings.row_buffer_bytes = std::min(settings.row_buffer_bytes, settings.write_buffer_bytes);
+  settings.deletion_bytes_per_second = options.deletion_bytes_per_second;
+  settings.direct_io = SupportsDirectIo(options.data);
+  auto rocks = RocksStore::Open(settings, files, on_fatal);
+  std::error_code error;
+  if (!rocks.ok() && absl::IsResourceExhausted(rocks.status()) &&
+      std::filesystem::remove(absl::StrCat(options.data, "/", kBallastFile), error)) {
+    LogWarn("no room to open the database: the ballast file was deleted", {{"path", options.data}});
+    rocks = RocksStore::Open(settings, files, on_fatal);
+  }
+  if (rocks.ok()) return rocks;
+  return Error(v1::DATA_LOST, absl::StrCat("the database of '", options.data,
+                                           "' cannot be opened: ", rocks.status().message()));
+}
+
+}  // namespace
+
+std::string EncodePartitionRecord(const PartitionStart& start) {
+  storage::v1::PartitionRecord record;
+  record.set_first_offset(start.first.value());
+  record.set_first_bytes(start.first_bytes);
+  record.set_first_time_us(start.first_time_us);
+  for (const IncarnationStartAt& life : start.incarnations) {
+    storage::v1::IncarnationStart* out = record.add_incarnations();
+    out->set_incarnation(life.incarnation.value());
+    out->set_start_offset(life.start.value());
+  }
+  return record.SerializeAsString();
+}
+
+absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
+                                      RocksStore::OnFatal on_fatal) {
+  OpenedStore opened;
+  RETURN_IF_ERROR(EnsureFolder(options.data));
+  ASSIGN_OR_RETURN(opened.lock, FolderLock::Take(options.data));
+  RETURN_IF_ERROR(CheckFormat(options.data));
+  const std::string database = absl::StrCat(options.data, "/", kDatabaseFolder);
+  const std::string wals = options.wal_dir.empty() ? database : options.wal_dir;
+  RETURN_IF_ERROR(EnsureFolder(wals));
+  opened.files = std::make_shared<StoreFileSystem>(options.file_system);
+  if (!opened.files->LoadExisting(wals).ok()) {
+    return Error(v1::FOLDER_UNUSABLE, absl::StrCat("cannot read '", wals, "'"));
+  }
+  LossReport report;
+  ASSIGN_OR_RETURN(const auto witnessed, LoadWitness(options, &opened, &report));
+  const WitnessRecord witness = witnessed.value_or(WitnessRecord());
+  CheckWals(witness, *opened.files, &report);
+  if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
+
+  ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, opened.files, std::move(on_fatal)));
+  const RecoveredStore& recovered = opened.rocks->recovered();
+  CheckGroups(witness, recovered, &report);
+  ASSIGN_OR_RETURN(storage::v1::StoreRecord store, LoadStoreRecord(opened, witness, &report));
+  if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
+  report.Accept();
+
+  opened.store_id = store.store_id();
+  opened.incarnation = Incarnation(std::max(store.incarnation(), witness.incarnation.value()));
+  opened.last_group = recovered.last();
+  opened.least_time = absl::FromUnixMicros(witness.server_time_us);
+  RETURN_IF_ERROR(LoadSlices(*opened.rocks, &opened));
+  RETURN_IF_ERROR(LoadPartitions(*opened.rocks, &opened));
+  RETURN_IF_ERROR(ForgetDeletedTopics(*opened.rocks, &opened));
+  const std::string boot = options.boot_id.empty() ? KernelBootId() : options.boot_id;
+  const bool other_boot = witnessed.has_value() && witness.boot_id != boot && !witness.clean;
+  const bool raised = other_boot || !report.empty();
+  if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, &store));
+  RETURN_IF_ERROR(WriteStart(&opened, store, raised));
+  RETURN_IF_ERROR(opened.witness->Update([&](WitnessRecord& record) {
+    record.store_id = opened.store_id;
+    record.incarnation = opened.incarnation;
+    record.boot_id = boot;
+    record.synced_group = opened.last_group;
+    record.server_time_us = std::max(record.server_time_us, absl::ToUnixMicros(clock.Wall()));
+    record.clean = false;
+    record.live_wals = opened.files->live();
+  }));
+  Witness* witness_file = opened.witness.get();
+  opened.files->SetListener([witness_file](const std::set<uint64_t>& live) {
+    return witness_file->Update([&](WitnessRecord& record) { record.live_wals = live; });
+  });
+  opened.files->AcceptRecovery();
+  EnsureBallast(options.data, options.ballast_bytes);
+  return opened;
+}
+
+}  // namespace acta

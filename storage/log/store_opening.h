@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/base/clock.h"
+#include "storage/log/folder.h"
+#include "storage/log/local_engine_options.h"
+#include "storage/log/partition_log.h"
+#include "storage/log/slice.h"
+#include "storage/log/witness.h"
+#include "storage/rocks/rocks_store.h"
+
+namespace acta {
+
+// A store that was opened and found whole, or whose loss was accepted.
+struct OpenedStore {
+  std::unique_ptr<FolderLock> lock;
+  std::shared_ptr<StoreFileSystem> files;
+  std::unique_ptr<Witness> witness;
+  std::unique_ptr<RocksStore> rocks;
+  std::string store_id;
+  Incarnation incarnation;
+  GroupNumber last_group;
+  absl::Time least_time;  // Server time never starts before it.
+  std::vector<SlicePtr> slices;
+  std::map<PartitionId, PartitionStart> partitions;
+};
+
+// The row of a partition: first offset and incarnations.
+std::string EncodePartitionRecord(const PartitionStart& start);
+
+// Opens the folder and decides whether what is there is what was there (docs/internals/
+// on-disk-format.md, "Start"): format, missing WALs, holes, lost groups, incarnation.
+//
+// Errors: FOLDER_IN_USE, FOLDER_UNUSABLE, FORMAT_TOO_NEW, DATA_LOST with a report.
+absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
+                                      RocksStore::OnFatal on_fatal);
+
+}  // namespace acta

@@ -1,0 +1,220 @@
+#include "storage/rocks/rocks_store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/version.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/rocks/crc32c_override.h"
+#include "storage/rocks/rocks_options.h"
+#include "storage/rocks/rocks_status.h"
+#include "storage/rocks/store_file_system.h"
+#include "storage/rocks/wal_groups.h"
+
+namespace acta {
+namespace {
+
+rocksdb::Slice ToSlice(absl::string_view view) { return {view.data(), view.size()}; }
+absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Destroys the handle with the database still alive, whoever drops it last.
+FamilyPtr Own(const std::shared_ptr<rocksdb::DB>& db, rocksdb::ColumnFamilyHandle* handle) {
+  return FamilyPtr(handle, [db](rocksdb::ColumnFamilyHandle* family) {
+    db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+  });
+}
+
+}  // namespace
+
+// Every background error is final.
+class RocksStore::Listener final : public rocksdb::EventListener {
+ public:
+  explicit Listener(OnFatal on_fatal) : on_fatal_(std::move(on_fatal)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    on_fatal_(absl::StrCat("database background error (reason ", static_cast<int>(reason),
+                           "): ", status->ToString()));
+  }
+
+ private:
+  const OnFatal on_fatal_;
+};
+
+RowCursor::RowCursor(FamilyPtr family, std::unique_ptr<rocksdb::Iterator> iterator)
+    : family_(std::move(family)), iterator_(std::move(iterator)) {}
+RowCursor::~RowCursor() = default;
+void RowCursor::Seek(absl::string_view key) { iterator_->Seek(ToSlice(key)); }
+void RowCursor::Next() { iterator_->Next(); }
+bool RowCursor::Valid() const { return iterator_->Valid(); }
+absl::string_view RowCursor::key() const { return ToView(iterator_->key()); }
+absl::string_view RowCursor::value() const { return ToView(iterator_->value()); }
+absl::Status RowCursor::status() const { return FromRocks(iterator_->status()); }
+
+RocksStore::RocksStore() = default;
+
+absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings& settings,
+                                                             std::shared_ptr<StoreFileSystem> files,
+                                                             OnFatal on_fatal) {
+  RETURN_IF_ERROR(CheckRocksCrc32c());
+  std::unique_ptr<RocksStore> store(new RocksStore);
+  store->files_ = files;
+  store->env_ = rocksdb::NewCompositeEnv(files);
+  store->settings_ = std::make_unique<RocksSettings>(settings);
+  store->settings_->file_system = files;
+  rocksdb::DBOptions options = MakeDbOptions(*store->settings_, store->env_.get());
+  options.create_missing_column_families = true;
+  // The database writes its options down again whenever they change, and asks the filter for its
+  // name then: it lives as long as the database.
+  const auto groups = std::make_shared<WalGroups>();
+  options.wal_filter = groups.get();
+  options.listeners = {std::make_shared<Listener>(std::move(on_fatal))};
+
+  std::vector<std::string> names;
+  const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, settings.path, &names);
+  if (!listed.ok()) {
+    const auto current = files->FileExists(settings.path + "/CURRENT", {}, nullptr);
+    if (!current.IsNotFound()) return FromRocks(listed);
+    names = {rocksdb::kDefaultColumnFamilyName};
+  }
+  for (const char* name : {kMetaFamily, kStateFamily}) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) {
+    const bool slice = name.rfind("log.", 0) == 0;
+    descriptors.emplace_back(
+        name, slice ? MakeSliceOptions(*store->settings_) : MakeRowOptions(*store->settings_));
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, settings.path, descriptors, &handles, &db)));
+  store->db_ = std::shared_ptr<rocksdb::DB>(
+      db, [env = store->env_, groups](rocksdb::DB* database) { delete database; });
+  for (size_t i = 0; i < names.size(); ++i) {
+    FamilyPtr family = Own(store->db_, handles[i]);
+    if (names[i] == kMetaFamily) store->meta_ = family;
+    if (names[i] == kStateFamily) store->state_ = family;
+    if (names[i].rfind("log.", 0) == 0) store->slices_.emplace(names[i], family);
+    ASSIGN_OR_RETURN(const TableExtents extents, store->ReadFamilyExtents(family));
+    store->recovered_.max_in_tables = std::max(store->recovered_.max_in_tables, extents.max_group);
+  }
+  store->recovered_.first_replayed = groups->first();
+  store->recovered_.last_replayed = groups->last();
+  store->recovered_.hole = groups->hole();
+  return store;
+}
+
+RocksStore::~RocksStore() {
+  if (db_ == nullptr) return;
+  meta_.reset();
+  state_.reset();
+  slices_.clear();
+  // Handles still held by readers keep the database alive through their deleters.
+}
+
+void RocksStore::Leak() {
+  // Intentionally never destroyed: after a failed write its destructor would flush what the
+  // kernel may have dropped.
+  new std::shared_ptr<rocksdb::DB>(db_);
+  new FamilyPtr(meta_);
+  new FamilyPtr(state_);
+  for (const auto& [name, family] : slices_) new FamilyPtr(family);
+}
+
+absl::Status RocksStore::Write(WriteGroup& group) {
+  rocksdb::WriteOptions options;
+  options.sync = false;
+  return FromRocks(db_->Write(options, &group.batch()));
+}
+
+absl::Status RocksStore::SyncWal() { return FromRocks(db_->SyncWAL()); }
+
+absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateSlices(
+    const std::vector<std::string>& names) {
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  RETURN_IF_ERROR(
+      FromRocks(db_->CreateColumnFamilies(MakeSliceOptions(*settings_), names, &handles)));
+  std::vector<FamilyPtr> families;
+  families.reserve(handles.size());
+  for (rocksdb::ColumnFamilyHandle* handle : handles) families.push_back(Own(db_, handle));
+  return families;
+}
+
+absl::Status RocksStore::DropSlice(const FamilyPtr& family) {
+  const std::string name = family->GetName();
+  RETURN_IF_ERROR(FromRocks(db_->DropColumnFamily(family.get())));
+  slices_.erase(name);
+  return absl::OkStatus();
+}
+
+absl::Status RocksStore::Flush(const FamilyPtr& family) {
+  rocksdb::FlushOptions options;
+  options.wait = true;
+  options.allow_write_stall = true;
+  return FromRocks(db_->Flush(options, family.get()));
+}
+
+std::unique_ptr<RowCursor> RocksStore::NewCursor(const FamilyPtr& family,
+                                                 size_t readahead_bytes) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = readahead_bytes == 0;
+  options.readahead_size = readahead_bytes;
+  options.total_order_seek = true;
+  return std::make_unique<RowCursor>(
+      family, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family.get())));
+}
+
+absl::StatusOr<std::optional<std::string>> RocksStore::Get(const FamilyPtr& family,
+                                                           absl::string_view key) const {
+  std::string value;
+  const rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), family.get(), ToSlice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  RETURN_IF_ERROR(FromRocks(status));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::StatusOr<TableExtents> RocksStore::ReadFamilyExtents(const FamilyPtr& family) const {
+  rocksdb::TablePropertiesCollection tables;
+  RETURN_IF_ERROR(FromRocks(db_->GetPropertiesOfAllTables(family.get(), &tables)));
+  TableExtents extents;
+  for (const auto& [file, properties] : tables) {
+    if (!ReadExtents(*properties, &extents)) {
+      return absl::DataLossError(absl::StrCat("table file ", file, " has no readable extents"));
+    }
+  }
+  return extents;
+}
+
+int64_t RocksStore::FamilyBytes(const FamilyPtr& family) const {
+  uint64_t tables = 0;
+  uint64_t memory = 0;
+  db_->GetIntProperty(family.get(), rocksdb::DB::Properties::kTotalSstFilesSize, &tables);
+  db_->GetIntProperty(family.get(), rocksdb::DB::Properties::kCurSizeAllMemTables, &memory);
+  return static_cast<int64_t>(tables + memory);
+}
+
+int64_t RocksStore::WalBytes() const {
+  const std::string& folder = settings_->wal_dir.empty() ? settings_->path : settings_->wal_dir;
+  int64_t bytes = 0;
+  for (const uint64_t number : files_->live()) {
+    uint64_t size = 0;
+    const std::string path = absl::StrFormat("%s/%06d.log", folder, number);
+    // One that was deleted meanwhile has no size.
+    files_->GetFileSize(path, {}, &size, nullptr).PermitUncheckedError();
+    bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+std::vector<std::pair<std::string, std::string>> StorageLibraries() {
+  return {{"rocksdb", rocksdb::GetRocksVersionAsString()}, {"crc32c", RocksCrc32cName()}};
+}
+
+}  // namespace acta

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/base/ids.h"
+#include "storage/rocks/table_extents.h"
+#include "storage/rocks/write_group.h"
+
+namespace rocksdb {
+class DB;
+class Env;
+class FileSystem;
+class Iterator;
+}  // namespace rocksdb
+
+namespace acta {
+
+struct RocksSettings;
+class StoreFileSystem;
+
+// What a start found.
+struct RecoveredStore {
+  std::optional<GroupNumber> first_replayed;  // Not set: the WAL was empty.
+  std::optional<GroupNumber> last_replayed;
+  GroupNumber max_in_tables;  // Highest group in any table file.
+  std::string hole;           // Not empty: groups are missing inside the WAL; replay ended there.
+  GroupNumber last() const {
+    return last_replayed.has_value() ? std::max(*last_replayed, max_in_tables) : max_in_tables;
+  }
+};
+
+// Walks a family in key order. Keys and values live until the next move.
+//
+// Threads: one at a time. May block on disk.
+class RowCursor {
+ public:
+  RowCursor(FamilyPtr family, std::unique_ptr<rocksdb::Iterator> iterator);
+  ~RowCursor();
+  void Seek(absl::string_view key);
+  void Next();
+  bool Valid() const;
+  absl::string_view key() const;
+  absl::string_view value() const;
+  // Not OK: the walk ended because of damage, not because of the end.
+  absl::Status status() const;
+
+ private:
+  FamilyPtr family_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+// The database: families, one writer, syncs. The only room that names RocksDB.
+//
+// Threads:   Write() by one thread at a time; SyncWal() by another; families by a third; reads by
+//            any.
+// Errors:    every failed write, sync or flush is final: `on_fatal` is told once, from any thread,
+//            and the object must then be leaked, never destroyed.
+class RocksStore {
+ public:
+  using OnFatal = std::function<void(const std::string& what)>;
+
+  // Opens or creates. `families` are created when missing (rows: meta, state).
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const RocksSettings& settings,
+                                                          std::shared_ptr<StoreFileSystem> files,
+                                                          OnFatal on_fatal);
+  // Clean close: everything is synced and the files are closed.
+  ~RocksStore();
+
+  const RecoveredStore& recovered() const { return recovered_; }
+  FamilyPtr meta() const { return meta_; }
+  FamilyPtr state() const { return state_; }
+  // Families other than meta, state and the default, by name, as found at the start.
+  const std::map<std::string, FamilyPtr>& slices() const { return slices_; }
+
+  // In the WAL file when it returns; not synced.
+  absl::Status Write(WriteGroup& group);
+  // Everything written before the call is on disk when it returns.
+  absl::Status SyncWal();
+
+  // Stops writers for milliseconds: create several at once.
+  absl::StatusOr<std::vector<FamilyPtr>> CreateSlices(const std::vector<std::string>& names);
+  absl::Status DropSlice(const FamilyPtr& family);
+  absl::Status Flush(const FamilyPtr& family);
+
+  // `readahead_bytes` 0: for single rows and point reads.
+  std::unique_ptr<RowCursor> NewCursor(const FamilyPtr& family, size_t readahead_bytes) const;
+  // nullopt: there is no such row.
+  absl::StatusOr<std::optional<std::string>> Get(const FamilyPtr& family,
+                                                 absl::string_view key) const;
+  // What the table files of a family say of themselves. Data in memory is not in it.
+  absl::StatusOr<TableExtents> ReadFamilyExtents(const FamilyPtr& family) const;
+
+  int64_t FamilyBytes(const FamilyPtr& family) const;
+  int64_t WalBytes() const;
+  // After a fatal error: the database object is left alone for the rest of the process.
+  void Leak();
+
+ private:
+  RocksStore();
+
+  class Listener;
+  std::shared_ptr<StoreFileSystem> files_;
+  std::shared_ptr<rocksdb::Env> env_;
+  std::unique_ptr<RocksSettings> settings_;
+  std::shared_ptr<rocksdb::DB> db_;
+  RecoveredStore recovered_;
+  FamilyPtr meta_;
+  FamilyPtr state_;
+  std::map<std::string, FamilyPtr> slices_;
+};
+
+// The names of linked storage libraries with their versions.
+std::vector<std::pair<std::string, std::string>> StorageLibraries();
+
+}  // namespace acta

@@ -1,0 +1,139 @@
+#include "storage/rocks/store_file_system.h"
+
+#include <cctype>
+#include <utility>
+
+#include "storage/rocks/rocks_status.h"
+
+namespace acta {
+
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+namespace {
+
+IOStatus ToRocks(const absl::Status& status) {
+  return status.ok() ? IOStatus::OK() : IOStatus::IOError(std::string(status.message()));
+}
+
+}  // namespace
+
+int64_t WalNumber(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const size_t dot = name.find('.');
+  if (dot == 0 || dot == std::string::npos || dot > 18 || name.substr(dot) != ".log") return -1;
+  int64_t number = 0;
+  for (const char c : name.substr(0, dot)) {
+    if (std::isdigit(static_cast<unsigned char>(c)) == 0) return -1;
+    number = number * 10 + (c - '0');
+  }
+  return number;
+}
+
+StoreFileSystem::StoreFileSystem(std::shared_ptr<rocksdb::FileSystem> target)
+    : FileSystemWrapper(target != nullptr ? std::move(target) : FileSystem::Default()) {}
+
+void StoreFileSystem::SetListener(Listener listener) {
+  MutexLock lock(mu_);
+  listener_ = std::move(listener);
+}
+
+void StoreFileSystem::AcceptRecovery() {
+  std::vector<std::string> kept;
+  {
+    MutexLock lock(mu_);
+    accepted_ = true;
+    kept = std::exchange(kept_, {});
+  }
+  for (const std::string& path : kept) {
+    // A file that stays is only untidy: the next start finds it obsolete again.
+    DeleteFile(path, IOOptions(), nullptr).PermitUncheckedError();
+  }
+}
+
+std::set<uint64_t> StoreFileSystem::live() const {
+  MutexLock lock(mu_);
+  return live_;
+}
+
+absl::Status StoreFileSystem::LoadExisting(const std::string& folder) {
+  std::vector<std::string> children;
+  const IOStatus status = GetChildren(folder, IOOptions(), &children, nullptr);
+  if (status.IsNotFound()) return absl::OkStatus();
+  if (!status.ok()) return FromRocks(status);
+  MutexLock lock(mu_);
+  for (const std::string& child : children) {
+    const int64_t number = WalNumber(child);
+    if (number >= 0) live_.insert(static_cast<uint64_t>(number));
+  }
+  return absl::OkStatus();
+}
+
+IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
+                                          const rocksdb::FileOptions& options,
+                                          std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                          rocksdb::IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+  const int64_t number = WalNumber(path);
+  if (!status.ok() || number < 0) return status;
+  Listener listener;
+  std::set<uint64_t> live;
+  {
+    MutexLock lock(mu_);
+    live_.insert(static_cast<uint64_t>(number));
+    if (!accepted_) return status;
+    listener = listener_;
+    live = live_;
+  }
+  return listener ? ToRocks(listener(live)) : status;
+}
+
+IOStatus StoreFileSystem::Forget(uint64_t number) {
+  Listener listener;
+  std::set<uint64_t> live;
+  {
+    MutexLock lock(mu_);
+    live_.erase(number);
+    listener = listener_;
+    live = live_;
+  }
+  return listener ? ToRocks(listener(live)) : IOStatus::OK();
+}
+
+IOStatus StoreFileSystem::DeleteFile(const std::string& path, const IOOptions& options,
+                                     rocksdb::IODebugContext* debug) {
+  const int64_t number = WalNumber(path);
+  if (number >= 0) {
+    {
+      MutexLock lock(mu_);
+      if (!accepted_) {
+        kept_.push_back(path);
+        return IOStatus::OK();
+      }
+    }
+    const IOStatus told = Forget(static_cast<uint64_t>(number));
+    if (!told.ok()) return told;
+  }
+  return FileSystemWrapper::DeleteFile(path, options, debug);
+}
+
+IOStatus StoreFileSystem::RenameFile(const std::string& from, const std::string& to,
+                                     const IOOptions& options, rocksdb::IODebugContext* debug) {
+  const int64_t number = WalNumber(from);
+  if (number >= 0) {
+    {
+      MutexLock lock(mu_);
+      // Deletion by way of the trash: while it is not accepted the file keeps its name.
+      if (!accepted_) {
+        kept_.push_back(from);
+        return IOStatus::IOError("kept until recovery is accepted", from);
+      }
+    }
+    const IOStatus told = Forget(static_cast<uint64_t>(number));
+    if (!told.ok()) return told;
+  }
+  return FileSystemWrapper::RenameFile(from, to, options, debug);
+}
+
+}  // namespace acta

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <rocksdb/file_system.h>
+
+#include "absl/status/status.h"
+#include "storage/base/mutex.h"
+
+namespace acta {
+
+// The database's file system, watched: it knows which WAL files live. A deletion is told before
+// it happens, so that a missing WAL can be told from one that was not needed any more.
+//
+// Threads: any; RocksDB calls it from all of its own.
+class StoreFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  // Null: the machine's own file system.
+  explicit StoreFileSystem(std::shared_ptr<rocksdb::FileSystem> target);
+  const char* Name() const override { return "acta.store_file_system"; }
+
+  // Told the living WALs whenever one came or is about to go; must make the list durable.
+  // Not OK: the deletion fails.
+  using Listener = std::function<absl::Status(const std::set<uint64_t>&)>;
+  void SetListener(Listener listener);
+  // Until AcceptRecovery() WAL files are kept: what recovery dropped can still be looked at when
+  // it is refused.
+  void AcceptRecovery();
+  // WAL files that live, by number.
+  std::set<uint64_t> live() const;
+  // Those found in `folder`, before the database is opened.
+  absl::Status LoadExisting(const std::string& folder);
+
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+
+ private:
+  // Takes `number` from the list and tells the listener.
+  rocksdb::IOStatus Forget(uint64_t number);
+
+  mutable Mutex mu_;  // Leaf.
+  std::set<uint64_t> live_ ABSL_GUARDED_BY(mu_);
+  Listener listener_ ABSL_GUARDED_BY(mu_);
+  bool accepted_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::string> kept_ ABSL_GUARDED_BY(mu_);
+};
+
+// The number of a WAL file name ("000012.log"), or -1.
+int64_t WalNumber(const std::string& path);
+
+}  // namespace acta

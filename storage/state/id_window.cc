@@ -1,0 +1,60 @@
+#include "storage/state/id_window.h"
+
+#include <algorithm>
+
+namespace acta {
+
+std::optional<IdPosition> IdWindow::Find(int32_t partition, const EventIdHash& id,
+                                         int64_t now_us) const {
+  const auto at = ids_.find(Key{id, partition});
+  if (at == ids_.end()) return std::nullopt;
+  if (at->second.time_us < now_us - absl::ToInt64Microseconds(window_)) return std::nullopt;
+  return at->second;
+}
+
+void IdWindow::Insert(int32_t partition, const EventIdHash& id, const IdPosition& position) {
+  const Key key{id, partition};
+  ids_[key] = position;
+  order_.emplace_back(key, position.time_us);
+}
+
+void IdWindow::Remove(int32_t partition, const EventIdHash& id) {
+  const Key key{id, partition};
+  ids_.erase(key);
+  // It was inserted last or nearly so.
+  for (auto at = order_.rbegin(); at != order_.rend(); ++at) {
+    if (at->first == key) {
+      order_.erase(std::next(at).base());
+      return;
+    }
+  }
+}
+
+void IdWindow::Trim(int64_t now_us) {
+  const int64_t oldest = now_us - absl::ToInt64Microseconds(window_);
+  while (!order_.empty() && order_.front().second < oldest) {
+    const auto& [key, time] = order_.front();
+    const auto at = ids_.find(key);
+    if (at != ids_.end() && at->second.time_us == time) ids_.erase(at);
+    order_.pop_front();
+  }
+  if (size() > max_ids_) Evict(size() - max_ids_);
+}
+
+void IdWindow::Evict(int64_t count) {
+  for (; count > 0 && !order_.empty(); --count) {
+    const auto& [key, time] = order_.front();
+    const auto at = ids_.find(key);
+    if (at != ids_.end() && at->second.time_us == time) ids_.erase(at);
+    forgotten_us_.store(time, std::memory_order_relaxed);
+    order_.pop_front();
+  }
+}
+
+absl::Duration IdWindow::EffectiveWindow(int64_t now_us) const {
+  const int64_t forgotten = forgotten_us_.load(std::memory_order_relaxed);
+  if (forgotten == 0) return window_;
+  return std::min(window_, absl::Microseconds(std::max<int64_t>(0, now_us - forgotten)));
+}
+
+}  // namespace acta

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// Where an event with an id is stored.
+struct IdPosition {
+  Offset offset;
+  Incarnation incarnation;
+  int64_t time_us = 0;
+};
+
+// The event ids one topic remembers: those of the window, at most `max_ids`, oldest out first.
+// Equal ids in different partitions are different events.
+//
+// Threads: the writer's only, but for EffectiveWindow().
+class IdWindow {
+ public:
+  // Memory one id costs, measured; for budgets.
+  static constexpr int64_t kBytesPerId = 84;
+
+  IdWindow(absl::Duration window, int64_t max_ids) : window_(window), max_ids_(max_ids) {}
+  void SetWindow(absl::Duration window) { window_ = window; }
+
+  std::optional<IdPosition> Find(int32_t partition, const EventIdHash& id, int64_t now_us) const;
+  // Times must not go back from call to call.
+  void Insert(int32_t partition, const EventIdHash& id, const IdPosition& position);
+  // Undoes the newest Insert() of the id.
+  void Remove(int32_t partition, const EventIdHash& id);
+
+  // Forgets what is older than the window or beyond the maximum.
+  void Trim(int64_t now_us);
+  // Forgets the oldest `count`: somebody else needs the memory.
+  void Evict(int64_t count);
+
+  int64_t size() const { return static_cast<int64_t>(ids_.size()); }
+  int64_t max_ids() const { return max_ids_; }
+  // How far back ids are remembered. Any thread.
+  absl::Duration EffectiveWindow(int64_t now_us) const;
+
+ private:
+  struct Key {
+    EventIdHash id;
+    int32_t partition = 0;
+    friend bool operator==(const Key&, const Key&) = default;
+    template <typename H>
+    friend H AbslHashValue(H hash, const Key& key) {
+      return H::combine(std::move(hash), key.id.low, key.partition);
+    }
+  };
+
+  absl::Duration window_;
+  const int64_t max_ids_;
+  absl::flat_hash_map<Key, IdPosition> ids_;
+  std::deque<std::pair<Key, int64_t>> order_;  // With the time, oldest first.
+  // Time of the newest id that was forgotten before its window ended; 0: none.
+  std::atomic<int64_t> forgotten_us_{0};
+};
+
+}  // namespace acta

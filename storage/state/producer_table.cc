@@ -1,0 +1,73 @@
+#include "storage/state/producer_table.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+
+namespace acta {
+
+absl::StatusOr<std::optional<SequencedBatch>> ProducerTable::Check(uint64_t producer,
+                                                                   uint32_t epoch,
+                                                                   uint32_t first_sequence,
+                                                                   uint32_t count) const {
+  const auto at = producers_.find(producer);
+  if (at == producers_.end() || epoch > at->second.epoch || at->second.batches.empty()) {
+    return std::optional<SequencedBatch>();
+  }
+  const ProducerState& state = at->second;
+  if (epoch < state.epoch) {
+    return Error(v1::STALE_PRODUCER_EPOCH,
+                 absl::StrCat("epoch ", epoch, " of producer ", producer, " was replaced by epoch ",
+                              state.epoch, "; this instance must stop"),
+                 {{"epoch", absl::StrCat(state.epoch)}});
+  }
+  const uint32_t next = state.next_sequence();
+  if (first_sequence == next) return std::optional<SequencedBatch>();
+  for (const SequencedBatch& batch : state.batches) {
+    if (batch.first_sequence == first_sequence && batch.sequences == count) {
+      return std::optional<SequencedBatch>(batch);
+    }
+  }
+  if (static_cast<int32_t>(first_sequence - next) < 0) {
+    return Error(v1::DUPLICATE_SEQUENCE_FORGOTTEN,
+                 absl::StrCat("sequence ", first_sequence, " was published before; next is ", next),
+                 {{"next_sequence", absl::StrCat(next)}});
+  }
+  return Error(v1::OUT_OF_SEQUENCE,
+               absl::StrCat("sequence ", first_sequence, " does not follow: next is ", next,
+                            "; resend what is missing first"),
+               {{"next_sequence", absl::StrCat(next)}});
+}
+
+void ProducerTable::Record(uint64_t producer, uint32_t epoch, const SequencedBatch& batch) {
+  if (producers_.size() >= kMaxProducers && !producers_.contains(producer)) {
+    auto oldest = producers_.begin();
+    for (auto at = producers_.begin(); at != producers_.end(); ++at) {
+      if (at->second.last_time_us < oldest->second.last_time_us) oldest = at;
+    }
+    producers_.erase(oldest);
+  }
+  ProducerState& state = producers_[producer];
+  if (epoch != state.epoch) state.batches.clear();
+  state.epoch = epoch;
+  state.last_time_us = batch.append_time_us;
+  state.batches.push_back(batch);
+  if (state.batches.size() > ProducerState::kKept) state.batches.pop_front();
+}
+
+std::optional<ProducerState> ProducerTable::Find(uint64_t producer) const {
+  const auto at = producers_.find(producer);
+  if (at == producers_.end()) return std::nullopt;
+  return at->second;
+}
+
+void ProducerTable::Restore(uint64_t producer, std::optional<ProducerState> state) {
+  if (state.has_value()) {
+    producers_[producer] = *std::move(state);
+  } else {
+    producers_.erase(producer);
+  }
+}
+
+}  // namespace acta

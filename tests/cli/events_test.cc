@@ -1,0 +1,101 @@
+#include <string>
+
+#include "tests/support/status_matchers.h"
+#include "tools/acta/events/cloud_event.h"
+#include "tools/acta/events/event_text.h"
+#include "tools/acta/events/json_line.h"
+
+namespace acta::cli {
+namespace {
+
+const EventPlace kPlace = {"orders", 2, 41, 1517363399650000};
+
+TEST_CASE("JSON shows data as JSON with its own spelling of numbers", "[cli]") {
+  v1::Event event;
+  event.set_id("a\"b");
+  event.set_type("OrderPlaced");
+  event.set_data("{\"n\":3.0e2,\n \"u\":\"\xC3\xA9\"}");
+  (*event.mutable_attributes())["b"] = "2";
+  (*event.mutable_attributes())["a"] = "1";
+  CHECK(EventText(EventFormat::kJson, event, kPlace) ==
+        "{\"topic\":\"orders\",\"partition\":2,\"offset\":41,"
+        "\"append_time\":\"2018-01-31T01:49:59.65Z\",\"id\":\"a\\\"b\",\"type\":\"OrderPlaced\","
+        "\"attributes\":{\"a\":\"1\",\"b\":\"2\"},"
+        "\"data\":{\"n\":3.0e2,  \"u\":\"\xC3\xA9\"}}\n");
+}
+
+TEST_CASE("bytes that are no JSON become base64", "[cli]") {
+  v1::Event event;
+  event.set_key("\xFF\x01");
+  event.set_data("hello");
+  const std::string text = EventText(EventFormat::kJson, event, kPlace);
+  CHECK(text.find("\"key_base64\":\"/wE=\"") != std::string::npos);
+  CHECK(text.find("\"data_base64\":\"aGVsbG8=\"") != std::string::npos);
+}
+
+TEST_CASE("the data format is the data and a line break", "[cli]") {
+  v1::Event event;
+  event.set_data("hello");
+  CHECK(EventText(EventFormat::kData, event, kPlace) == "hello\n");
+}
+
+TEST_CASE("a CloudEvent comes back as it went", "[cli]") {
+  v1::Event event;
+  event.set_id("7");
+  event.set_source("/shop");
+  event.set_type("OrderPlaced");
+  event.set_subject("order 7");
+  event.set_key("ann");
+  event.set_time_us(1517363399650000);
+  event.set_correlation_id("c");
+  event.set_causation_id("d");
+  event.set_content_type("application/json");
+  event.set_schema("shop/1");
+  event.set_traceparent("00-1-2-01");
+  event.set_process("order");
+  event.set_expires_at_us(1517363399000000);
+  event.set_data(R"({"a":[1,null,"x"]})");
+  (*event.mutable_attributes())["region"] = "eu";
+  v1::Event back;
+  REQUIRE_OK(ParseCloudEvent(CloudEventText(event, kPlace), &back));
+  CHECK(back.SerializeAsString() == event.SerializeAsString());
+}
+
+TEST_CASE("a CloudEvent of bytes comes back as it went", "[cli]") {
+  v1::Event event;
+  event.set_id("7");
+  event.set_source("/shop");
+  event.set_type("Blob");
+  event.set_data(std::string("\x00\xFFz", 3));
+  v1::Event back;
+  REQUIRE_OK(ParseCloudEvent(CloudEventText(event, kPlace), &back));
+  CHECK(back.data() == event.data());
+}
+
+TEST_CASE("what a CloudEvent requires is filled in", "[cli]") {
+  CHECK(CloudEventText(v1::Event(), kPlace) ==
+        "{\"specversion\":\"1.0\",\"id\":\"orders/2/41\",\"source\":\"/default/orders\","
+        "\"type\":\"acta.untyped\"}\n");
+}
+
+TEST_CASE("what is no CloudEvent is refused", "[cli]") {
+  for (const char* bad :
+       {"", "[]", "{}", R"({"specversion":"0.3"})", R"({"specversion":"1.0","id":7})",
+        R"({"specversion":"1.0","time":"soon"})", R"({"specversion":"1.0","data_base64":"*"})",
+        R"({"specversion":"1.0","extension":{}})"}) {
+    INFO(bad);
+    v1::Event event;
+    CHECK(ParseCloudEvent(bad, &event).code() == absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("a whole JSON value is JSON, a cut one is not", "[cli]") {
+  CHECK(IsJson(" {\"a\":1} "));
+  CHECK(IsJson("1"));
+  CHECK_FALSE(IsJson("{\"a\":1"));
+  CHECK_FALSE(IsJson(""));
+  CHECK_FALSE(IsJson("{} {}"));
+}
+
+}  // namespace
+}  // namespace acta::cli

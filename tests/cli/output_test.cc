@@ -1,0 +1,111 @@
+#include <cstdio>
+#include <string>
+
+#include "acta/v1/groups.pb.h"
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/output/output.h"
+#include "tools/acta/output/words.h"
+
+namespace acta::cli {
+namespace {
+
+// What one Print writes in this format.
+std::string Printed(const std::string& format, const google::protobuf::Message& message,
+                    const Table& table) {
+  char* text = nullptr;
+  size_t size = 0;
+  FILE* file = open_memstream(&text, &size);
+  REQUIRE_OK((*MakeOutput(format, file))->Print({&message}, table));
+  std::fclose(file);
+  const std::string out(text, size);
+  free(text);
+  return out;
+}
+
+Table LagTable() {
+  Table table({"TOPIC", "LAG", "MEMBER"});
+  table.Row("orders", 7, "-");
+  table.Row(
+      "gr\xC3\xB6\xC3\x9F"
+      "e",
+      1200, "a,b");
+  table.Total("total", 1207, "");
+  return table;
+}
+
+TEST_CASE("a table aligns text to the left and numbers to the right", "[cli]") {
+  CHECK(Printed("table", v1::GetLagResponse(), LagTable()) ==
+        "TOPIC    LAG  MEMBER\n"
+        "orders     7  -\n"
+        "gr\xC3\xB6\xC3\x9F"
+        "e   1200  a,b\n"
+        "total   1207\n");
+}
+
+TEST_CASE("CSV has no total and quotes what needs it", "[cli]") {
+  CHECK(Printed("csv", v1::GetLagResponse(), LagTable()) ==
+        "TOPIC,LAG,MEMBER\norders,7,-\ngr\xC3\xB6\xC3\x9F"
+        "e,1200,\"a,b\"\n");
+}
+
+TEST_CASE("JSON is the message with its plain fields, integers of 64 bits as text", "[cli]") {
+  v1::ResetOffsetsResponse response;
+  v1::OffsetChange* change = response.add_changes();
+  change->set_topic("t");
+  change->set_new_offset(int64_t{1} << 60);
+  CHECK(Printed("json", response, LagTable()) ==
+        "{\"changes\":[{\"topic\":\"t\",\"partition\":0,\"oldOffset\":\"0\","
+        "\"newOffset\":\"1152921504606846976\"}],\"dryRun\":false}\n");
+}
+
+TEST_CASE("several messages become one document", "[cli]") {
+  v1::ResetOffsetsResponse reset;
+  v1::GetGroupResponse group;
+  group.mutable_group()->set_name("g");
+  const std::string merged = MergedJson({&reset, &group});
+  CHECK(merged.find("\"changes\":[],\"dryRun\":false,\"group\":{\"name\":\"g\"") == 1);
+  CHECK(MergedJson({}) == "{}");
+}
+
+TEST_CASE("an unknown output is a usage error", "[cli]") {
+  CHECK(ExitStatusOf(MakeOutput("yaml", stdout).status()) == kExitUsage);
+}
+
+TEST_CASE("durations and bytes are said shortly", "[cli]") {
+  CHECK(DurationText(absl::ZeroDuration()) == "0s");
+  CHECK(DurationText(absl::Hours(168)) == "7d");
+  CHECK(DurationText(absl::Minutes(90) + absl::Seconds(5)) == "1h30m");
+  CHECK(DurationText(absl::Milliseconds(1500)) == "1s500ms");
+  CHECK(DurationText(absl::Hours(24) + absl::Seconds(1)) == "1d");
+  CHECK(DurationText(-absl::Seconds(2)) == "-2s");
+  CHECK(BytesText(17) == "17 B");
+  CHECK(BytesText(1536) == "1.5 KiB");
+  CHECK(BytesText(int64_t{5} << 30) == "5.0 GiB");
+}
+
+TEST_CASE("exit codes tell a script what to do", "[cli]") {
+  CHECK(ExitStatusOf(absl::OkStatus()) == 0);
+  CHECK(ExitStatusOf(absl::UnknownError("")) == 1);
+  CHECK(ExitStatusOf(UsageError("")) == 2);
+  CHECK(ExitStatusOf(Error(v1::INVALID_NAME, "")) == 2);
+  CHECK(ExitStatusOf(Error(v1::TOPIC_NOT_FOUND, "")) == 3);
+  CHECK(ExitStatusOf(Error(v1::TOPIC_ALREADY_EXISTS, "")) == 4);
+  CHECK(ExitStatusOf(Error(v1::FENCED, "")) == 4);
+  CHECK(ExitStatusOf(Error(v1::PERMISSION_DENIED, "")) == 4);
+  CHECK(ExitStatusOf(Error(v1::SERVER_STOPPING, "")) == 5);
+  CHECK(ExitStatusOf(Error(v1::PUBLISH_QUEUE_FULL, "")) == 5);
+  CHECK(ExitStatusOf(absl::DeadlineExceededError("")) == 5);
+  CHECK(ExitStatusOf(PartlyDoneError("")) == 6);
+}
+
+TEST_CASE("an error is its message and its reason", "[cli]") {
+  CHECK(DescribeError(Error(v1::TOPIC_NOT_FOUND, "topic 'x' does not exist")) ==
+        "topic 'x' does not exist [TOPIC_NOT_FOUND]");
+  CHECK(DescribeError(absl::UnavailableError("no")) == "no [UNAVAILABLE]");
+  CHECK(DescribeError(UsageError("--x needs a value")) == "--x needs a value");
+}
+
+}  // namespace
+}  // namespace acta::cli

@@ -1,0 +1,90 @@
+#include <zlib.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/publish/latencies.h"
+#include "tools/acta/publish/line_reader.h"
+#include "tools/acta/subscribe/shell_command.h"
+
+namespace acta::cli {
+namespace {
+
+std::vector<std::string> Lines(LineReader reader) {
+  std::vector<std::string> lines;
+  absl::string_view line;
+  while (true) {
+    const absl::StatusOr<bool> more = reader.Next(&line);
+    REQUIRE_OK(more);
+    if (!*more) return lines;
+    lines.emplace_back(line);
+    CHECK(reader.line_number() == static_cast<int64_t>(lines.size()));
+  }
+}
+
+TEST_CASE("lines come one by one, the last one without a break too", "[cli]") {
+  const TempDir dir;
+  const std::string path = dir.File("lines");
+  std::ofstream(path) << "a\r\n\n" << std::string(1 << 20, 'b') << "\nc";
+  CHECK(Lines(*LineReader::OpenFile(path)) ==
+        std::vector<std::string>{"a", "", std::string(1 << 20, 'b'), "c"});
+}
+
+TEST_CASE("gzip is unpacked, and a cut file is an error", "[cli]") {
+  const TempDir dir;
+  const std::string path = dir.File("lines.gz");
+  gzFile file = gzopen(path.c_str(), "wb");
+  std::string text;
+  for (int i = 0; i < 10000; ++i) text += std::to_string(i * 7919) + "\n";
+  gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
+  gzclose(file);
+  CHECK(Lines(*LineReader::OpenFile(path)).size() == 10000);
+
+  std::ifstream in(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  std::ofstream(path, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  LineReader reader = *LineReader::OpenFile(path);
+  absl::string_view line;
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more) more = reader.Next(&line);
+  CHECK(more.status().code() == absl::StatusCode::kDataLoss);
+}
+
+TEST_CASE("a text is one line, whatever it holds", "[cli]") {
+  CHECK(Lines(LineReader::OfText("a\nb")) == std::vector<std::string>{"a\nb"});
+}
+
+TEST_CASE("a file that is not there is a usage error", "[cli]") {
+  CHECK(ExitStatusOf(LineReader::OpenFile("/nothing/here").status()) == kExitUsage);
+}
+
+TEST_CASE("quantiles are right within a bucket of 6 percent", "[cli]") {
+  Latencies latencies;
+  CHECK(latencies.Quantile(0.5) == absl::ZeroDuration());
+  for (int i = 1; i <= 10000; ++i) latencies.Add(absl::Microseconds(i));
+  for (const double fraction : {0.5, 0.9, 0.99, 1.0}) {
+    const double micros = absl::ToDoubleMicroseconds(latencies.Quantile(fraction));
+    CHECK(micros >= fraction * 10000);
+    CHECK(micros <= fraction * 10000 * 1.07);
+  }
+  latencies.Add(absl::Hours(100000));
+  CHECK(latencies.count() == 10001);
+}
+
+TEST_CASE("a command sees the event and its failure is an error", "[cli]") {
+  v1::Event event;
+  event.set_id("7");
+  const EventPlace place = {"orders", 1, 9, 0};
+  CHECK_OK(RunShellCommand("read line; test \"$line\" = x -a $ACTA_OFFSET = 9 -a $ACTA_ID = 7",
+                           "x\n", event, place));
+  CHECK_OK(RunShellCommand("true", std::string(1 << 20, 'x'), event, place));
+  CHECK(RunShellCommand("exit 3", "", event, place).message() ==
+        "the command exited with 3 at orders/1 offset 9");
+}
+
+}  // namespace
+}  // namespace acta::cli

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Bad input on the command line: the exit code, the reason, and that nothing else suffers."""
+
+import os
+import subprocess
+import unittest
+
+from broker import BIN, BrokerTest
+
+
+class BadInput(BrokerTest):
+    def tearDown(self):
+        """Whatever was wrong, the broker works for others."""
+        self.acta('topic', 'create', 'after')
+        self.acta('publish', 'after', 'x')
+
+    def test_an_unknown_topic_is_not_found(self):
+        self.fails(3, 'TOPIC_NOT_FOUND', 'topic', 'describe', 'nothing')
+        self.fails(3, 'TOPIC_NOT_FOUND', 'publish', 'nothing', 'x')
+        self.fails(3, 'TOPIC_NOT_FOUND', 'subscribe', 'nothing', '--from', 'earliest',
+                   '--until-end')
+        self.fails(3, 'TOPIC_NOT_FOUND', 'subscribe', 'nothing', '--group', 'g')
+        self.fails(3, 'TOPIC_NOT_FOUND', 'read', 'nothing', '--partition', '0', '--offset', '0')
+        self.fails(3, 'TOPIC_NOT_FOUND', 'topic', 'delete', 'nothing', '--yes')
+
+    def test_an_unknown_group_is_not_found(self):
+        self.fails(3, 'GROUP_NOT_FOUND', 'group', 'lag', 'nothing')
+        self.fails(3, 'GROUP_NOT_FOUND', 'group', 'describe', 'nothing')
+        self.fails(3, 'GROUP_NOT_FOUND', 'group', 'reset', 'nothing', '--to', 'earliest',
+                   '--reason', 'x')
+
+    def test_a_bad_name_is_a_usage_error(self):
+        self.fails(2, 'INVALID_NAME', 'topic', 'create', 'no spaces')
+        self.fails(2, 'INVALID_NAME', 'topic', 'create', 'x' * 250)
+
+    def test_what_exists_is_refused(self):
+        self.acta('topic', 'create', 't')
+        self.fails(4, 'TOPIC_ALREADY_EXISTS', 'topic', 'create', 't')
+
+    def test_limits_are_named(self):
+        self.acta('topic', 'create', 't', '--max-event', '1KiB')
+        self.fails(1, 'EVENT_TOO_LARGE', 'publish', 't', 'x' * 2000)
+        self.fails(1, 'KEY_TOO_LARGE', 'publish', 't', 'x', '--key', 'k' * 1025)
+        self.fails(2, '257', 'topic', 'create', 'big', '--partitions', '257')
+
+    def test_offsets_outside_the_log_are_refused(self):
+        self.acta('topic', 'create', 't', '--partitions', '1')
+        self.fails(1, 'OFFSET_OUT_OF_RANGE', 'read', 't', '--partition', '0', '--offset', '5')
+        self.fails(2, '--offset', 'read', 't', '--partition', '0', '--offset', '-1')
+        self.fails(3, 'PARTITION_NOT_FOUND', 'read', 't', '--partition', '7', '--offset', '0')
+
+    def test_a_line_that_is_no_json_is_named_and_nothing_of_it_is_stored(self):
+        self.acta('topic', 'create', 't')
+        err = self.fails(6, 'line 2', 'publish', 't', '--format', 'jsonl',
+                         stdin='{"a": 1}\n{"a":\n')
+        self.assertIn('1 event', err)
+        self.fails(1, 'line 1', 'publish', 't', '--format', 'jsonl', stdin='{"a":\n')
+
+    def test_a_missing_time_is_an_error_and_a_missing_key_is_not(self):
+        self.acta('topic', 'create', 't')
+        self.fails(1, '--time', 'publish', 't', '{}', '--format', 'jsonl', '--time', '@/t:ms')
+        self.acta('publish', 't', '{}', '--format', 'jsonl', '--key', '@/k')
+
+    def test_deleting_asks_and_without_a_terminal_needs_yes(self):
+        self.acta('topic', 'create', 't')
+        self.fails(4, '--yes', 'topic', 'delete', 't')
+        self.acta('topic', 'describe', 't')
+        self.acta('topic', 'delete', 't', '--yes')
+        self.fails(3, 'TOPIC_NOT_FOUND', 'topic', 'describe', 't')
+
+    def test_a_slip_of_the_keyboard_gets_a_suggestion(self):
+        self.fails(2, "did you mean 'publish'", 'pubish', 't')
+        self.fails(2, "did you mean 'topic create'", 'topic', 'craete', 't')
+        self.fails(2, "did you mean '--partitions'", 'topic', 'create', 't', '--partition', '1')
+
+    def test_a_group_with_other_topics_is_refused(self):
+        self.acta('topic', 'create', 'a')
+        self.acta('topic', 'create', 'b')
+        self.acta('group', 'create', 'g', '--topic', 'a')
+        self.fails(4, 'GROUP_MISMATCH', 'subscribe', 'b', '--group', 'g', '--until-end')
+
+    def test_a_broker_that_is_not_there_is_unavailable(self):
+        done = subprocess.run([BIN / 'acta', 'topic', 'list', '--server', '127.0.0.1:1',
+                               '--timeout', '2s'], capture_output=True, text=True,
+                              env=os.environ, timeout=60)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn('127.0.0.1:1', done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main()

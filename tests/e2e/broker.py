@@ -1,0 +1,97 @@
+"""A broker of its own for a test: real processes, a temporary folder, free ports."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get('ACTA_BIN', SOURCE / 'build/release/bin'))
+DATA = SOURCE / 'docs/start/data'
+# Sanitizers make the programs slow; nothing waits this long when all is well.
+PATIENCE_S = 60
+
+
+class Broker:
+    def __init__(self, folder, *options):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / 'data'
+        self.ready = self.folder / 'ready.json'
+        self.log = self.folder / 'actad.log'
+        self.options = options
+        self.process = None
+        self.address = None
+        self.http = None
+
+    def start(self):
+        self.ready.unlink(missing_ok=True)
+        command = [BIN / 'actad', '--data', self.data, '--grpc', '127.0.0.1:0',
+                   '--http', '127.0.0.1:0', '--ready-file', self.ready, *self.options]
+        with open(self.log, 'ab') as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.ready.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError('the broker did not start:\n' + self.log.read_text()[-2000:])
+            time.sleep(0.02)
+        ready = json.loads(self.ready.read_text())
+        self.address, self.http = ready['grpc'], ready['http']
+        return self
+
+    def kill(self):
+        """As a crash would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """Gracefully; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=PATIENCE_S)
+
+    def acta(self, *args, stdin=None, server=None):
+        """Runs one command; returns (exit code, stdout, stderr)."""
+        done = subprocess.run([BIN / 'acta', *map(str, args)], input=stdin, text=True,
+                              capture_output=True, timeout=PATIENCE_S,
+                              env={**os.environ, 'ACTA_SERVER': server or self.address})
+        return done.returncode, done.stdout, done.stderr
+
+
+class BrokerTest(unittest.TestCase):
+    """One broker for each test, ended with it. `self.options` go to actad."""
+    options = ()
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='acta-e2e-')
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.broker = Broker(self.folder, *self.options)
+        self.broker.start()
+        self.addCleanup(self.end)
+
+    def end(self):
+        if self.broker.process.poll() is None:
+            self.broker.kill()
+
+    def acta(self, *args, stdin=None):
+        """The standard output of a command that must succeed."""
+        code, out, err = self.broker.acta(*args, stdin=stdin)
+        self.assertEqual(code, 0, f'acta {args}: {err}{out}')
+        return out
+
+    def acta_json(self, *args, stdin=None):
+        return json.loads(self.acta(*args, '-o', 'json', stdin=stdin))
+
+    def fails(self, code, reason, *args, stdin=None):
+        """A command that must end with this exit code and name this reason."""
+        got, out, err = self.broker.acta(*args, stdin=stdin)
+        self.assertEqual((got, reason in err), (code, True), f'acta {args}: {got} {err}{out}')
+        return err
+
+    def events(self, *args):
+        """The events that a command prints as JSON."""
+        out = self.acta(*args, '--format', 'json')
+        return [json.loads(line) for line in out.splitlines()]

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""The daemon's own bad inputs: folders, configuration, listeners; and what HTTP answers."""
+
+import os
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+
+from broker import BIN, PATIENCE_S, BrokerTest
+
+
+def actad(*args, env=None):
+    return subprocess.run([BIN / 'actad', *map(str, args)], capture_output=True, text=True,
+                          timeout=PATIENCE_S, env={**os.environ, **(env or {})})
+
+
+class Daemon(BrokerTest):
+    def refuses(self, said, *args, env=None):
+        """A start that must fail and say this."""
+        done = actad('--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', *args, env=env)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(said, done.stderr)
+        return done
+
+    def other(self):
+        return os.path.join(self.folder, 'other')
+
+    def test_a_second_broker_on_the_folder_is_refused(self):
+        self.refuses('FOLDER_IN_USE', '--data', self.broker.data)
+        self.acta('topic', 'list')
+
+    def test_without_a_folder_it_says_what_to_type(self):
+        done = actad()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('--data', done.stderr)
+
+    def test_an_unknown_configuration_key_gets_a_suggestion(self):
+        config = os.path.join(self.folder, 'actad.toml')
+        with open(config, 'w') as file:
+            file.write('[topics]\ndefault_partition = 3\n')
+        self.refuses('default_partition', '--data', self.other(), '--config', config)
+        self.refuses('ACTAD_TOPICS__NOTHING', '--data', self.other(),
+                     env={'ACTAD_TOPICS__NOTHING': '1'})
+        self.refuses('--nothing', '--data', self.other(), '--nothing')
+
+    def test_an_unusable_folder_is_refused(self):
+        blocked = os.path.join(self.folder, 'file')
+        open(blocked, 'w').close()
+        self.refuses('FOLDER_UNUSABLE', '--data', blocked)
+        self.refuses('FOLDER_UNUSABLE', '--data', os.path.join(blocked, 'below'))
+
+    @unittest.skipIf(os.geteuid() == 0, 'root reads every folder')
+    def test_an_unreadable_folder_is_refused(self):
+        os.mkdir(self.other(), 0o000)
+        self.addCleanup(os.chmod, self.other(), 0o700)
+        self.refuses('FOLDER_UNUSABLE', '--data', self.other())
+
+    def test_a_listener_beyond_loopback_needs_a_word(self):
+        self.refuses('--insecure', '--data', self.other(), '--grpc', '0.0.0.0:0')
+
+    def test_http_answers_health_and_metrics(self):
+        for path in ('healthz', 'readyz', 'metrics'):
+            with urllib.request.urlopen(f'http://{self.broker.http}/{path}', timeout=10) as answer:
+                self.assertEqual(answer.status, 200)
+                if path == 'metrics':
+                    self.assertIn('acta_', answer.read().decode())
+        with self.assertRaises(urllib.error.HTTPError):
+            urllib.request.urlopen(f'http://{self.broker.http}/nothing', timeout=10)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,178 @@
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <thread>
+
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+absl::Status CommitOne(TestStore& store, absl::string_view data) {
+  return Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement(data)})).status;
+}
+
+TEST_CASE("offsets are dense and answered in order") {
+  TestStore store;
+  for (int i = 0; i < 10; ++i) {
+    const auto result = Commit(
+        store.engine(), MakeAppend(TestStore::Partition(), {EventElement("a"), EventElement("b")}));
+    REQUIRE_OK(result.status);
+    REQUIRE(result.appends.size() == 1);
+    CHECK(result.appends[0].base_offset == Offset(2 * i));
+    CHECK(result.appends[0].count == 2);
+    CHECK(result.incarnation == Incarnation(1));
+  }
+  CHECK(store.engine().Extent(TestStore::Partition())->visible_end == Offset(20));
+  CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 20);
+}
+
+TEST_CASE("an append of one partition fails alone, an atomic call as a whole") {
+  TestStore store;
+  Append wrong = MakeAppend(TestStore::Partition(1), {EventElement("x")});
+  wrong.expected_end = Offset(5);
+  Transaction transaction;
+  transaction.appends = {MakeAppend(TestStore::Partition(0), {EventElement("x")}), wrong};
+  const bool atomic = GENERATE(false, true);
+  transaction.atomic = atomic;
+  const auto result = Commit(store.engine(), std::move(transaction));
+  REQUIRE_OK(result.status);
+  CHECK(ReasonOf(result.appends[1].status) == v1::WRONG_EXPECTED_OFFSET);
+  CHECK(DetailsOf(result.appends[1].status).at("end_offset") == "0");
+  if (atomic) {
+    CHECK(ReasonOf(result.appends[0].status) == v1::ATOMIC_ABORTED);
+    CHECK(store.engine().Extent(TestStore::Partition(0))->end == Offset(0));
+  } else {
+    CHECK_OK(result.appends[0].status);
+    CHECK(store.engine().Extent(TestStore::Partition(0))->end == Offset(1));
+  }
+}
+
+TEST_CASE("a conditional append meets its expected end") {
+  TestStore store;
+  Append append = MakeAppend(TestStore::Partition(), {EventElement("x")});
+  append.expected_end = Offset(0);
+  CHECK_OK(Commit(store.engine(), append).appends.at(0).status);
+  CHECK(ReasonOf(Commit(store.engine(), append).appends.at(0).status) == v1::WRONG_EXPECTED_OFFSET);
+}
+
+TEST_CASE("events, positions and rows are there after a clean restart") {
+  TestStore store;
+  Transaction transaction;
+  transaction.appends = {MakeAppend(TestStore::Partition(2), {EventElement("kept")})};
+  transaction.rows = {{Family::kState, "row", "value"}};
+  REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
+  const std::string id = store.engine().store_id();
+  store.Reopen();
+  CHECK(store.engine().store_id() == id);
+  CHECK(store.engine().incarnation() == Incarnation(1));
+  CHECK(*ReadData(store.engine(), TestStore::Partition(2)) == std::vector<std::string>{"kept"});
+  CHECK(store.engine().LoadRows(Family::kState, "row")->at(0).second == "value");
+  const auto next =
+      Commit(store.engine(), MakeAppend(TestStore::Partition(2), {EventElement("next")}));
+  CHECK(next.appends.at(0).base_offset == Offset(1));
+}
+
+TEST_CASE("many threads submit at once and nothing is lost or doubled") {
+  TestStore store;
+  constexpr int kThreads = 8;
+  constexpr int kEach = 200;
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&store, &failed, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const auto result =
+            Commit(store.engine(), MakeAppend(TestStore::Partition(t % 4), {EventElement("x")}),
+                   i % 2 == 0 ? Level::kOs : Level::kFsync);
+        if (!result.status.ok() || !result.appends.at(0).status.ok()) ++failed;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed == 0);
+  for (int p = 0; p < 4; ++p) {
+    CHECK(store.engine().Extent(TestStore::Partition(p))->end == Offset(kThreads / 4 * kEach));
+  }
+}
+
+TEST_CASE("a full queue refuses a unary call and names the limit") {
+  LocalEngineOptions options;
+  options.in_flight_bytes = 1000;
+  TestStore store(options);
+  // The done callback is what frees the queue: a second submit inside the first's flight.
+  std::vector<std::string> events(20, EventElement(std::string(1000, 'x')));
+  std::atomic<int> refused{0};
+  std::atomic<int> done{0};
+  int submitted = 0;
+  for (int i = 0; i < 50; ++i) {
+    Transaction transaction;
+    transaction.appends = {MakeAppend(TestStore::Partition(), events)};
+    transaction.done = [&done](TransactionResult) { ++done; };
+    const absl::Status status = store.engine().Submit(std::move(transaction));
+    if (status.ok()) {
+      ++submitted;
+    } else {
+      CHECK(ReasonOf(status) == v1::PUBLISH_QUEUE_FULL);
+      CHECK(DetailsOf(status).at("limit") == "storage.in_flight");
+      CHECK(RetryAfterOf(status) > absl::ZeroDuration());
+      ++refused;
+    }
+  }
+  CHECK(refused > 0);
+  store.engine().Stop();
+  CHECK(done == submitted);
+  store.Close();
+}
+
+TEST_CASE("waiters wake when the visible end passes them, and only then") {
+  TestStore store;
+  std::atomic<int> woken{0};
+  const auto number =
+      store.engine().WhenPast(TestStore::Partition(), Offset(1), [&woken] { ++woken; });
+  REQUIRE_OK(number);
+  REQUIRE_OK(CommitOne(store, "0"));
+  CHECK(woken == 0);
+  REQUIRE_OK(CommitOne(store, "1"));
+  CHECK(woken == 1);
+  const auto cancelled =
+      store.engine().WhenPast(TestStore::Partition(), Offset(2), [&woken] { ++woken; });
+  store.engine().CancelWake(TestStore::Partition(), *cancelled);
+  REQUIRE_OK(CommitOne(store, "2"));
+  CHECK(woken == 1);
+}
+
+TEST_CASE("a dropped topic refuses appends, wakes its readers and stays gone") {
+  TestStore store;
+  REQUIRE_OK(CommitOne(store, "0"));
+  std::atomic<int> woken{0};
+  REQUIRE_OK(store.engine().WhenPast(TestStore::Partition(), Offset(1), [&woken] { ++woken; }));
+  store.engine().DropTopic(TestStore::kTopic);
+  CHECK(woken == 1);
+  CHECK(ReasonOf(store.engine().Extent(TestStore::Partition()).status()) ==
+        v1::PARTITION_NOT_FOUND);
+  const auto result =
+      Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("1")}));
+  CHECK(ReasonOf(result.appends.at(0).status) == v1::PARTITION_NOT_FOUND);
+}
+
+TEST_CASE("publishes stop at the soft watermark, everything at the hard one") {
+  LocalEngineOptions options;
+  TestStore store(options);
+  DiskGuard guard({{20, 20'000}, {10, 10'000}, {5, 2'000}});
+  guard.Look(9'000, 1'000'000);
+  CHECK(guard.state() == DiskState::kSoft);
+  guard.Wrote(3'500);  // Twice on disk.
+  CHECK(guard.state() == DiskState::kSoft);
+  guard.Wrote(1);
+  CHECK(guard.state() == DiskState::kHard);
+  guard.Look(20'001, 1'000'000);
+  CHECK(guard.state() == DiskState::kOk);
+  guard.Look(19'999, 1'000'000);
+  CHECK(guard.state() == DiskState::kWarn);
+}
+
+}  // namespace
+}  // namespace acta

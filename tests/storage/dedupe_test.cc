@@ -1,0 +1,147 @@
+#include <catch2/catch.hpp>
+
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+Append Sequenced(uint32_t first, uint32_t count, uint32_t epoch = 1) {
+  Append append =
+      MakeAppend(TestStore::Partition(), std::vector<std::string>(count, EventElement("x")));
+  append.producer_id = 99;
+  append.producer_epoch = epoch;
+  append.first_sequence = first;
+  return append;
+}
+
+Append Identified(TestStore& store, const std::vector<std::string>& ids, int32_t partition = 0) {
+  std::vector<std::string> elements;
+  Append append;
+  for (const std::string& id : ids) elements.push_back(EventElement("data of " + id, id));
+  append = MakeAppend(TestStore::Partition(partition), elements);
+  for (uint32_t i = 0; i < ids.size(); ++i) {
+    if (!ids[i].empty()) append.ids.push_back({i, store.engine().HashEventId("", ids[i])});
+  }
+  return append;
+}
+
+TEST_CASE("a repeated sequence answers its first position, before and after a restart") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Sequenced(10, 3)).appends.at(0).status);
+  REQUIRE_OK(Commit(store.engine(), Sequenced(13, 2)).appends.at(0).status);
+  if (GENERATE(false, true)) store.Reopen();
+  const auto again = Commit(store.engine(), Sequenced(10, 3)).appends.at(0);
+  REQUIRE_OK(again.status);
+  CHECK(again.count == 0);
+  REQUIRE(again.duplicates.size() == 3);
+  CHECK(again.duplicates[2].offset == Offset(2));
+  CHECK(store.engine().Extent(TestStore::Partition())->end == Offset(5));
+  CHECK(ReasonOf(Commit(store.engine(), Sequenced(20, 1)).appends.at(0).status) ==
+        v1::OUT_OF_SEQUENCE);
+  CHECK_OK(Commit(store.engine(), Sequenced(15, 1)).appends.at(0).status);
+}
+
+TEST_CASE("a newer epoch fences the older one") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Sequenced(0, 1, 5)).appends.at(0).status);
+  REQUIRE_OK(Commit(store.engine(), Sequenced(700, 1, 6)).appends.at(0).status);
+  CHECK(ReasonOf(Commit(store.engine(), Sequenced(1, 1, 5)).appends.at(0).status) ==
+        v1::STALE_PRODUCER_EPOCH);
+}
+
+TEST_CASE("sequences go on from 2^32 - 1 to 0") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Sequenced(0xfffffffe, 3)).appends.at(0).status);
+  CHECK_OK(Commit(store.engine(), Sequenced(1, 1)).appends.at(0).status);
+}
+
+TEST_CASE("an id is stored once within the window and answered with its first position") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Identified(store, {"a", "b", ""})).appends.at(0).status);
+  if (GENERATE(false, true)) store.Reopen();
+  const auto mixed = Commit(store.engine(), Identified(store, {"c", "b", "", "c"})).appends.at(0);
+  REQUIRE_OK(mixed.status);
+  CHECK(mixed.count == 2);
+  CHECK(mixed.base_offset == Offset(3));
+  REQUIRE(mixed.duplicates.size() == 2);
+  CHECK(mixed.duplicates[0].index == 1);
+  CHECK(mixed.duplicates[0].offset == Offset(1));
+  CHECK(mixed.duplicates[1].offset == Offset(3));
+  const auto data = ReadData(store.engine(), TestStore::Partition());
+  REQUIRE_OK(data);
+  CHECK(data->size() == 5);
+  CHECK(data->at(3) == "data of c");
+  // The same id in another partition is another event.
+  CHECK(Commit(store.engine(), Identified(store, {"a"}, 1)).appends.at(0).count == 1);
+}
+
+TEST_CASE("an id older than the window is stored again") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Identified(store, {"a"})).appends.at(0).status);
+  store.clock().Advance(absl::Minutes(9));
+  CHECK(Commit(store.engine(), Identified(store, {"a"})).appends.at(0).count == 0);
+  store.clock().Advance(absl::Minutes(2));
+  CHECK(Commit(store.engine(), Identified(store, {"a"})).appends.at(0).count == 1);
+}
+
+TEST_CASE("more ids than remembered shorten the window visibly") {
+  LocalEngineOptions options;
+  options.dedupe_max_ids = 10;
+  TestStore store(options);
+  for (int i = 0; i < 30; ++i) {
+    Commit(store.engine(), Identified(store, {"id" + std::to_string(i)}));
+    store.clock().Advance(absl::Seconds(1));
+  }
+  CHECK(Commit(store.engine(), Identified(store, {"id29"})).appends.at(0).count == 0);
+  CHECK(Commit(store.engine(), Identified(store, {"id0"})).appends.at(0).count == 1);
+  const auto window = store.engine().Extent(TestStore::Partition())->effective_dedupe_window;
+  CHECK(window > absl::Seconds(5));
+  CHECK(window < absl::Seconds(15));
+}
+
+TEST_CASE("an atomic call that was stored is answered as a repetition, a part of it is refused") {
+  TestStore store;
+  Transaction first;
+  first.atomic = true;
+  first.appends = {Identified(store, {"a"}, 0), Identified(store, {"b"}, 1)};
+  REQUIRE_OK(Commit(store.engine(), std::move(first)).appends.at(0).status);
+  Transaction repeated;
+  repeated.atomic = true;
+  repeated.appends = {Identified(store, {"a"}, 0), Identified(store, {"b"}, 1)};
+  const auto again = Commit(store.engine(), std::move(repeated));
+  CHECK_OK(again.appends.at(1).status);
+  CHECK(again.appends.at(1).duplicates.size() == 1);
+  Transaction partly;
+  partly.atomic = true;
+  partly.appends = {Identified(store, {"a"}, 0), Identified(store, {"new"}, 1)};
+  CHECK(ReasonOf(Commit(store.engine(), std::move(partly)).appends.at(1).status) ==
+        v1::ATOMIC_ABORTED);
+  // What was undone may come again.
+  CHECK(Commit(store.engine(), Identified(store, {"new"}, 1)).appends.at(0).count == 1);
+}
+
+TEST_CASE("a sequence whose events were all duplicates is remembered across a restart") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Identified(store, {"a"})).appends.at(0).status);
+  Append repeated = Identified(store, {"a"});
+  repeated.producer_id = 7;
+  repeated.producer_epoch = 1;
+  repeated.first_sequence = 100;
+  CHECK(Commit(store.engine(), repeated).appends.at(0).count == 0);
+  store.Reopen();
+  Append next = Identified(store, {"b"});
+  next.producer_id = 7;
+  next.producer_epoch = 1;
+  next.first_sequence = 101;
+  CHECK_OK(Commit(store.engine(), next).appends.at(0).status);
+  Append gap = Identified(store, {"c"});
+  gap.producer_id = 7;
+  gap.producer_epoch = 1;
+  gap.first_sequence = 200;
+  CHECK(ReasonOf(Commit(store.engine(), gap).appends.at(0).status) == v1::OUT_OF_SEQUENCE);
+}
+
+}  // namespace
+}  // namespace acta

@@ -1,0 +1,91 @@
+#include <catch2/catch.hpp>
+
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+// `batches` batches of 3 events, a second apart.
+void Fill(TestStore& store, int batches) {
+  for (int i = 0; i < batches; ++i) {
+    std::vector<std::string> elements;
+    for (int k = 0; k < 3; ++k) elements.push_back(EventElement(std::to_string(3 * i + k)));
+    REQUIRE_OK(Commit(store.engine(), MakeAppend(TestStore::Partition(), elements)).status);
+    store.clock().Advance(absl::Seconds(1));
+  }
+}
+
+TEST_CASE("a read from the middle of a batch answers the whole batch that holds it") {
+  TestStore store;
+  Fill(store, 4);
+  const auto cached = store.engine().ReadCached(TestStore::Partition(), Offset(4), 1 << 20);
+  REQUIRE_OK(cached);
+  REQUIRE(cached->has_value());
+  REQUIRE((*cached)->size() == 3);
+  CHECK((*cached)->at(0)->base_offset == Offset(3));
+  const auto cold = store.engine().Read(TestStore::Partition(), Offset(4), 1 << 20);
+  REQUIRE_OK(cold);
+  REQUIRE(cold->size() == 3);
+  CHECK(cold->at(0)->base_offset == Offset(3));
+  CHECK(cold->at(0)->payload.view() == (*cached)->at(0)->payload.view());
+  CHECK(store.engine().Read(TestStore::Partition(), Offset(0), 1)->size() == 1);
+}
+
+TEST_CASE("caught up is empty, beyond the end is an error") {
+  TestStore store;
+  Fill(store, 1);
+  CHECK(store.engine().ReadCached(TestStore::Partition(), Offset(3), 100)->value().empty());
+  CHECK(store.engine().Read(TestStore::Partition(), Offset(3), 100)->empty());
+  CHECK(ReasonOf(store.engine().Read(TestStore::Partition(), Offset(4), 100).status()) ==
+        v1::OFFSET_OUT_OF_RANGE);
+  CHECK(ReasonOf(store.engine().Read(TestStore::Partition(), Offset(-1), 100).status()) ==
+        v1::OFFSET_OUT_OF_RANGE);
+}
+
+TEST_CASE("a small cache keeps the newest; the rest comes from the disk") {
+  LocalEngineOptions options;
+  options.tail_cache_bytes = 1500;
+  TestStore store(options);
+  Fill(store, 50);
+  CHECK(store.engine().Stats().tail_cache_bytes <= 1500);
+  CHECK_FALSE(store.engine().ReadCached(TestStore::Partition(), Offset(0), 100)->has_value());
+  CHECK(store.engine().ReadCached(TestStore::Partition(), Offset(149), 100)->has_value());
+  const auto data = ReadData(store.engine(), TestStore::Partition());
+  REQUIRE_OK(data);
+  REQUIRE(data->size() == 150);
+  for (int i = 0; i < 150; ++i) CHECK(data->at(i) == std::to_string(i));
+}
+
+TEST_CASE("offsets are found by append time, across slices and a restart") {
+  TestStore store;
+  const int64_t start = absl::ToUnixMicros(store.engine().Now());
+  Fill(store, 10);
+  store.options().slice_age = absl::Seconds(1);
+  store.Reopen();
+  REQUIRE_OK(store.engine().MaintainNow());
+  Fill(store, 10);
+  CHECK(store.engine().Stats().slices == 2);
+  const PartitionId partition = TestStore::Partition();
+  for (int i = 0; i < 20; ++i) {
+    INFO("second " << i);
+    CHECK(*store.engine().FindOffset(partition, start + i * 1'000'000) == Offset(3 * i));
+    CHECK(*store.engine().FindOffset(partition, start + i * 1'000'000 + 1) == Offset(3 * i + 3));
+  }
+  CHECK(*store.engine().FindOffset(partition, 0) == Offset(0));
+  CHECK(*store.engine().FindOffset(partition, INT64_MAX) == Offset(60));
+}
+
+TEST_CASE("bytes below an offset are exact inside a batch") {
+  TestStore store;
+  Fill(store, 2);
+  const uint64_t all = store.engine().Extent(TestStore::Partition())->visible_end_bytes;
+  CHECK(store.engine().Locate(TestStore::Partition(), Offset(0))->bytes_below == 0);
+  CHECK(store.engine().Locate(TestStore::Partition(), Offset(6))->bytes_below == all);
+  CHECK(store.engine().Locate(TestStore::Partition(), Offset(4))->bytes_below == all / 6 * 4);
+  CHECK(store.engine().Locate(TestStore::Partition(), Offset(6))->append_time_us == 0);
+}
+
+}  // namespace
+}  // namespace acta

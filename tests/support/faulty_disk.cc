@@ -1,0 +1,276 @@
+#include "tests/support/faulty_disk.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <utility>
+
+namespace acta {
+namespace {
+
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+class RecordedFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  RecordedFile(std::unique_ptr<rocksdb::FSWritableFile> file, FaultyDisk& disk, std::string path)
+      : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
+
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
+    const IOStatus noted = NoteAppend(data);
+    return noted.ok() ? FSWritableFileOwnerWrapper::Append(data, options, debug) : noted;
+  }
+  IOStatus Append(const Slice& data, const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& info, IODebugContext* debug) override {
+    const IOStatus noted = NoteAppend(data);
+    return noted.ok() ? FSWritableFileOwnerWrapper::Append(data, options, info, debug) : noted;
+  }
+  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+                            IODebugContext* debug) override {
+    const IOStatus noted = NoteAt(data, offset);
+    return noted.ok() ? FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, debug)
+                      : noted;
+  }
+  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+                            const rocksdb::DataVerificationInfo& info,
+                            IODebugContext* debug) override {
+    const IOStatus noted = NoteAt(data, offset);
+    return noted.ok()
+               ? FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, info, debug)
+               : noted;
+  }
+  IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* debug) override {
+    const IOStatus noted = disk_.OnWrite({FaultyDisk::Kind::kTruncate, path_, "", size, ""});
+    size_ = size;
+    return noted.ok() ? FSWritableFileOwnerWrapper::Truncate(size, options, debug) : noted;
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    const IOStatus noted = disk_.OnSync(path_);
+    return noted.ok() ? FSWritableFileOwnerWrapper::Sync(options, debug) : noted;
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    const IOStatus noted = disk_.OnSync(path_);
+    return noted.ok() ? FSWritableFileOwnerWrapper::Fsync(options, debug) : noted;
+  }
+  bool IsSyncThreadSafe() const override { return true; }
+
+ private:
+  IOStatus NoteAppend(const Slice& data) {
+    const uint64_t at = size_;
+    size_ += data.size();
+    return disk_.OnWrite({FaultyDisk::Kind::kAppend, path_, "", at, data.ToString()});
+  }
+  IOStatus NoteAt(const Slice& data, uint64_t offset) {
+    return disk_.OnWrite({FaultyDisk::Kind::kOverwrite, path_, "", offset, data.ToString()});
+  }
+
+  FaultyDisk& disk_;
+  const std::string path_;
+  uint64_t size_ = 0;
+};
+
+class RecordedBlocks final : public rocksdb::FSRandomRWFileOwnerWrapper {
+ public:
+  RecordedBlocks(std::unique_ptr<rocksdb::FSRandomRWFile> file, FaultyDisk& disk, std::string path)
+      : FSRandomRWFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
+
+  IOStatus Write(uint64_t offset, const Slice& data, const IOOptions& options,
+                 IODebugContext* debug) override {
+    const IOStatus noted =
+        disk_.OnWrite({FaultyDisk::Kind::kOverwrite, path_, "", offset, data.ToString()});
+    return noted.ok() ? FSRandomRWFileOwnerWrapper::Write(offset, data, options, debug) : noted;
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    const IOStatus noted = disk_.OnSync(path_);
+    return noted.ok() ? FSRandomRWFileOwnerWrapper::Sync(options, debug) : noted;
+  }
+
+ private:
+  FaultyDisk& disk_;
+  const std::string path_;
+};
+
+// What is in a file, and which of its writes a power cut may still lose.
+struct Image {
+  std::string durable;
+  std::vector<FaultyDisk::Operation> pending;
+  bool created_durably = false;
+};
+
+void Apply(std::string* bytes, const FaultyDisk::Operation& operation, size_t length) {
+  if (operation.kind == FaultyDisk::Kind::kTruncate) {
+    bytes->resize(operation.offset, '\0');
+    return;
+  }
+  if (bytes->size() < operation.offset + length) bytes->resize(operation.offset + length, '\0');
+  bytes->replace(operation.offset, length, operation.bytes, 0, length);
+}
+
+void ApplyAll(Image* image) {
+  for (const auto& operation : image->pending) {
+    Apply(&image->durable, operation, operation.bytes.size());
+  }
+  image->pending.clear();
+}
+
+// What is left of the unsynced writes of a file: a prefix of them, the last one torn.
+void Tear(Image* image, std::mt19937_64* random) {
+  const size_t count = image->pending.size();
+  const size_t keep = (*random)() % (count + 1);
+  for (size_t i = 0; i < keep; ++i) {
+    Apply(&image->durable, image->pending[i], image->pending[i].bytes.size());
+  }
+  if (keep < count && !image->pending[keep].bytes.empty()) {
+    // An in-place overwrite of one block is torn as a whole or not at all by its checksum anyway.
+    Apply(&image->durable, image->pending[keep], (*random)() % image->pending[keep].bytes.size());
+  }
+  image->pending.clear();
+}
+
+// Each unsynced write stays or not, whatever became of those before it.
+void Perforate(Image* image, std::mt19937_64* random) {
+  for (const auto& operation : image->pending) {
+    if ((*random)() % 2 == 0) Apply(&image->durable, operation, operation.bytes.size());
+  }
+  image->pending.clear();
+}
+
+}  // namespace
+
+FaultyDisk::FaultyDisk() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+void FaultyDisk::FailWrite(int64_t n) {
+  MutexLock lock(mu_);
+  fail_write_at_ = writes_ + n;
+}
+void FaultyDisk::FailSync(int64_t n) {
+  MutexLock lock(mu_);
+  fail_sync_at_ = syncs_ + n;
+}
+int64_t FaultyDisk::writes() const {
+  MutexLock lock(mu_);
+  return writes_;
+}
+int64_t FaultyDisk::syncs() const {
+  MutexLock lock(mu_);
+  return syncs_;
+}
+void FaultyDisk::Record() {
+  MutexLock lock(mu_);
+  recording_ = true;
+}
+size_t FaultyDisk::operations() const {
+  MutexLock lock(mu_);
+  return operations_.size();
+}
+std::vector<size_t> FaultyDisk::SyncPoints() const {
+  MutexLock lock(mu_);
+  std::vector<size_t> points;
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    if (operations_[i].kind == Kind::kSync) points.push_back(i + 1);
+  }
+  return points;
+}
+
+void FaultyDisk::Note(Operation operation) {
+  MutexLock lock(mu_);
+  if (recording_) operations_.push_back(std::move(operation));
+}
+
+IOStatus FaultyDisk::OnWrite(Operation operation) {
+  MutexLock lock(mu_);
+  ++writes_;
+  if (fail_write_at_ != 0 && writes_ >= fail_write_at_) return IOStatus::IOError("injected: write");
+  if (recording_) operations_.push_back(std::move(operation));
+  return IOStatus::OK();
+}
+
+IOStatus FaultyDisk::OnSync(const std::string& path) {
+  MutexLock lock(mu_);
+  ++syncs_;
+  if (fail_sync_at_ != 0 && syncs_ >= fail_sync_at_) return IOStatus::IOError("injected: sync");
+  if (recording_) operations_.push_back({Kind::kSync, path, "", 0, ""});
+  return IOStatus::OK();
+}
+
+IOStatus FaultyDisk::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                     IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+  if (!status.ok()) return status;
+  Note({Kind::kCreate, path, "", 0, ""});
+  *file = std::make_unique<RecordedFile>(std::move(*file), *this, path);
+  return status;
+}
+
+IOStatus FaultyDisk::NewRandomRWFile(const std::string& path, const rocksdb::FileOptions& options,
+                                     std::unique_ptr<rocksdb::FSRandomRWFile>* file,
+                                     IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::NewRandomRWFile(path, options, file, debug);
+  if (!status.ok()) return status;
+  *file = std::make_unique<RecordedBlocks>(std::move(*file), *this, path);
+  return status;
+}
+
+IOStatus FaultyDisk::DeleteFile(const std::string& path, const IOOptions& options,
+                                IODebugContext* debug) {
+  Note({Kind::kDelete, path, "", 0, ""});
+  return FileSystemWrapper::DeleteFile(path, options, debug);
+}
+
+IOStatus FaultyDisk::RenameFile(const std::string& from, const std::string& to,
+                                const IOOptions& options, IODebugContext* debug) {
+  Note({Kind::kRename, from, to, 0, ""});
+  return FileSystemWrapper::RenameFile(from, to, options, debug);
+}
+
+void FaultyDisk::Materialize(size_t cut, uint64_t seed, const std::string& from,
+                             const std::string& to, Loss loss) const {
+  std::map<std::string, Image> files;
+  {
+    MutexLock lock(mu_);
+    for (size_t i = 0; i < std::min(cut, operations_.size()); ++i) {
+      const Operation& operation = operations_[i];
+      switch (operation.kind) {
+        case Kind::kCreate:
+          files[operation.path] = Image();
+          break;
+        case Kind::kDelete:
+          files.erase(operation.path);
+          break;
+        case Kind::kRename:
+          files[operation.other] = std::move(files[operation.path]);
+          files.erase(operation.path);
+          break;
+        case Kind::kSync:
+          ApplyAll(&files[operation.path]);
+          break;
+        default:
+          files[operation.path].pending.push_back(operation);
+      }
+    }
+  }
+  std::mt19937_64 random(seed);
+  for (auto& [path, image] : files) {
+    switch (loss) {
+      case Loss::kTorn:
+        Tear(&image, &random);
+        break;
+      case Loss::kHoles:
+        Perforate(&image, &random);
+        break;
+      case Loss::kNothing:
+        ApplyAll(&image);
+        break;
+    }
+    if (path.rfind(from, 0) != 0) continue;
+    const std::filesystem::path target = to + path.substr(from.size());
+    std::filesystem::create_directories(target.parent_path());
+    std::ofstream(target, std::ios::binary) << image.durable;
+  }
+}
+
+}  // namespace acta

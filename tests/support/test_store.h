@@ -1,0 +1,109 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "storage/base/clock.h"
+#include "storage/base/fatal.h"
+#include "storage/base/mutex.h"
+#include "storage/log/local_log_engine.h"
+#include "storage/log_engine.h"
+#include "tests/support/temp_dir.h"
+
+namespace acta {
+
+// A clock that stands still until it is told. Threads: any.
+class FakeClock final : public Clock {
+ public:
+  absl::Time Wall() const override {
+    MutexLock lock(mu_);
+    return wall_;
+  }
+  absl::Duration SinceBoot() const override {
+    MutexLock lock(mu_);
+    return boot_;
+  }
+  // Both clocks go on.
+  void Advance(absl::Duration by) {
+    MutexLock lock(mu_);
+    wall_ += by;
+    boot_ += by;
+  }
+  // Only the wall clock moves.
+  void Jump(absl::Duration by) {
+    MutexLock lock(mu_);
+    wall_ += by;
+  }
+
+ private:
+  mutable Mutex mu_;
+  absl::Time wall_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1'700'000'000);
+  absl::Duration boot_ ABSL_GUARDED_BY(mu_) = absl::Hours(1);
+};
+
+// Remembers instead of ending the process.
+class RecordingFatalSink final : public FatalSink {
+ public:
+  void Fatal(absl::string_view what) override {
+    MutexLock lock(mu_);
+    causes_.emplace_back(what);
+  }
+  std::vector<std::string> causes() const {
+    MutexLock lock(mu_);
+    return causes_;
+  }
+
+ private:
+  mutable Mutex mu_;
+  std::vector<std::string> causes_ ABSL_GUARDED_BY(mu_);
+};
+
+// The encoded `events` element of an event with this data, and optionally an id.
+std::string EventElement(absl::string_view data, absl::string_view id = "");
+// An append of these elements.
+Append MakeAppend(PartitionId partition, const std::vector<std::string>& elements);
+
+// Submits and waits. A transaction that is refused answers with its status.
+TransactionResult Commit(LogEngine& engine, Transaction transaction);
+TransactionResult Commit(LogEngine& engine, Append append, Level level = Level::kFsync);
+
+// The data of all events of a partition from `from` on, read from the disk.
+absl::StatusOr<std::vector<std::string>> ReadData(const LogEngine& engine, PartitionId partition,
+                                                  Offset from = Offset(0));
+
+// A real store in a folder of its own, small and quick. Topic 1 has 4 partitions.
+class TestStore {
+ public:
+  explicit TestStore(LocalEngineOptions options = {});
+  ~TestStore();
+
+  LocalLogEngine& engine() { return *engine_; }
+  FakeClock& clock() { return clock_; }
+  RecordingFatalSink& sink() { return sink_; }
+  const std::string& path() const { return options_.data; }
+  LocalEngineOptions& options() { return options_; }
+  TopicSettings& settings() { return settings_; }
+
+  static constexpr TopicId kTopic{1};
+  static PartitionId Partition(int32_t number = 0) { return PartitionId(kTopic, number); }
+
+  // Stops cleanly.
+  void Close();
+  // Opens again; the topic too.
+  absl::Status Open();
+  void Reopen();
+
+ private:
+  TempDir folder_;
+  LocalEngineOptions options_;
+  TopicSettings settings_;
+  FakeClock clock_;
+  RecordingFatalSink sink_;
+  std::unique_ptr<LocalLogEngine> engine_;
+};
+
+}  // namespace acta

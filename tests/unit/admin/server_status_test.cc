@@ -1,0 +1,264 @@
+#include "server/core/admin/server_status.h"
+
+#include "proto/support/error.h"
+#include "server/core/topics/proto_time.h"
+#include "storage/base/crc32c.h"
+#include "tests/support/memory_log_engine.h"
+#include "tests/support/status_matchers.h"
+
+namespace acta {
+namespace {
+
+// Nothing here waits for the pool or for time.
+class IdlePool final : public Executor {
+ public:
+  void Post(absl::AnyInvocable<void()>) override {}
+};
+class IdleTimer final : public Timer {
+ public:
+  uint64_t After(absl::Duration, absl::AnyInvocable<void()>) override { return 1; }
+  void Cancel(uint64_t) override {}
+};
+
+class AdminRoom {
+ public:
+  AdminRoom()
+      : topics(engine, TopicLimits()),
+        groups(GroupRegistry::Deps{engine, topics, pool, timer, GroupLimits()}),
+        hub(SubscriptionHub::Deps{engine, topics, groups, authorizer, pool, timer,
+                                  SubscribeLimits()}) {
+    REQUIRE_OK(topics.Load());
+    REQUIRE_OK(groups.Load());
+    facts.version = "0.1.0";
+    facts.grpc_address = "127.0.0.1:7450";
+    facts.http_address = "127.0.0.1:7451";
+    facts.start_time = engine.Now();
+    facts.pid = 42;
+    facts.format_version = 1;
+    facts.libraries = {{"rocksdb", "7.8.3"}, {"grpc", "1.51.1"}};
+    facts.connections = [] { return 7; };
+    facts.publish_streams = [] { return 2; };
+  }
+
+  ServerStatus Status() { return ServerStatus({engine, topics, groups, hub, facts}); }
+  void Make(const std::string& name, int32_t partitions) {
+    v1::CreateTopicRequest request;
+    request.mutable_topic()->set_name(name);
+    request.mutable_topic()->set_partitions(partitions);
+    REQUIRE_OK(topics.Create(caller, request));
+  }
+  void Publish(const std::string& topic, int32_t partition, uint32_t count) {
+    Append append;
+    append.partition = topics.Find("default", topic)->partition(partition);
+    append.payload = SharedBytes(std::string(count * 10, 'x'));
+    append.payload_crc32c = Crc32c(append.payload.view());
+    append.count = count;
+    Transaction transaction;
+    transaction.appends.push_back(std::move(append));
+    transaction.done = [](TransactionResult) {};
+    REQUIRE_OK(engine.Submit(std::move(transaction)));
+  }
+
+  const Caller caller;
+  const AllowAll authorizer;
+  MemoryLogEngine engine;
+  IdlePool pool;
+  IdleTimer timer;
+  TopicRegistry topics;
+  GroupRegistry groups;
+  SubscriptionHub hub;
+  ServerFacts facts;
+};
+
+std::vector<std::string> Codes(const v1::GetStatusResponse& status) {
+  std::vector<std::string> codes;
+  for (const v1::Alarm& alarm : status.alarms()) {
+    CHECK_FALSE(alarm.text().empty());
+    CHECK(alarm.has_since());
+    codes.push_back(alarm.code());
+  }
+  return codes;
+}
+
+TEST_CASE("the server says what it is", "[admin]") {
+  AdminRoom room;
+  const v1::GetServerResponse server = room.Status().GetServer();
+  CHECK(server.version() == "0.1.0");
+  CHECK(server.store_id() == room.engine.store_id());
+  CHECK(server.incarnation() == 1);
+  CHECK(server.start_time().seconds() == absl::ToUnixSeconds(room.engine.Now()));
+  CHECK(server.grpc_address() == "127.0.0.1:7450");
+  CHECK(server.http_address() == "127.0.0.1:7451");
+  REQUIRE(server.libraries_size() == 2);
+  CHECK(server.libraries(0).name() == "rocksdb");
+  CHECK(server.libraries(1).version() == "1.51.1");
+  CHECK(server.pid() == 42);
+  CHECK_FALSE(server.insecure());
+  CHECK(server.format_version() == 1);
+}
+
+TEST_CASE("the status counts what is there", "[admin]") {
+  AdminRoom room;
+  room.Make("orders", 3);
+  room.Publish("orders", 0, 5);
+  v1::CreateGroupRequest group;
+  group.mutable_group()->set_name("billing");
+  group.mutable_group()->add_topics("orders");
+  REQUIRE_OK(room.groups.Create(room.caller, group));
+  room.engine.Advance(absl::Milliseconds(1500));
+  const v1::GetStatusResponse status = room.Status().GetStatus();
+  CHECK(status.ready());
+  CHECK(status.uptime().seconds() == 1);
+  CHECK(status.uptime().nanos() == 500'000'000);
+  CHECK(*GetTime(status.server_time()) == room.engine.Now());
+  CHECK(status.topics() == 1);
+  CHECK(status.partitions() == 3);
+  CHECK(status.groups() == 1);
+  CHECK(status.connections() == 7);
+  CHECK(status.publish_streams() == 2);
+  CHECK(status.subscriptions() == 0);
+  CHECK(status.events_published() == 5);
+  CHECK(status.bytes_published() == 50);
+  CHECK(status.disk_total_bytes() > status.disk_free_bytes());
+  CHECK(status.last_group() > 0);
+  CHECK(status.synced_group() == status.last_group());
+  CHECK(status.alarms().empty());
+}
+
+TEST_CASE("a server that is not ready says so", "[admin]") {
+  AdminRoom room;
+  room.facts.ready = [] { return false; };
+  CHECK_FALSE(room.Status().GetStatus().ready());
+}
+
+TEST_CASE("what nobody counts is zero", "[admin]") {
+  AdminRoom room;
+  room.facts.connections = nullptr;
+  room.facts.publish_streams = nullptr;
+  const v1::GetStatusResponse status = room.Status().GetStatus();
+  CHECK(status.connections() == 0);
+  CHECK(status.publish_streams() == 0);
+}
+
+TEST_CASE("alarms stand while their condition does", "[admin]") {
+  AdminRoom room;
+  room.facts.insecure = true;
+  const ServerStatus status = room.Status();
+  using List = std::vector<std::string>;
+  CHECK(Codes(status.GetStatus()) == List{"INSECURE"});
+  room.engine.SetClockJump(absl::Hours(2));
+  room.engine.SetDiskState(DiskState::kWarn);
+  CHECK(Codes(status.GetStatus()) == List{"INSECURE", "CLOCK_JUMP", "DISK_WARN"});
+  room.engine.SetDiskState(DiskState::kSoft);
+  CHECK(Codes(status.GetStatus()) == List{"INSECURE", "CLOCK_JUMP", "DISK_SOFT"});
+  room.engine.SetClockJump(absl::ZeroDuration());
+  room.engine.SetDiskState(DiskState::kHard);
+  CHECK(Codes(status.GetStatus()) == List{"INSECURE", "DISK_HARD"});
+  room.engine.SetDiskState(DiskState::kOk);
+  CHECK(Codes(status.GetStatus()) == List{"INSECURE"});
+}
+
+TEST_CASE("an alarm keeps the time it was first seen until it goes", "[admin]") {
+  AdminRoom room;
+  const ServerStatus status = room.Status();
+  const auto since = [&status] {
+    const std::vector<v1::Alarm> alarms = status.Alarms();
+    REQUIRE(alarms.size() == 1);
+    return *GetTime(alarms[0].since());
+  };
+  room.engine.SetDiskState(DiskState::kWarn);
+  const absl::Time first = room.engine.Now();
+  CHECK(since() == first);
+  room.engine.Advance(absl::Minutes(1));
+  CHECK(since() == first);
+  room.engine.SetDiskState(DiskState::kOk);
+  CHECK(status.Alarms().empty());
+  room.engine.SetDiskState(DiskState::kWarn);
+  CHECK(since() == first + absl::Minutes(1));
+}
+
+TEST_CASE("limits come with the current use of this server", "[admin]") {
+  AdminRoom room;
+  room.Make("orders", 3);
+  const v1::GetLimitsResponse response = room.Status().GetLimits();
+  CHECK(response.limits_size() > 20);
+  for (const v1::Limit& limit : response.limits()) {
+    if (limit.name() == "max_partitions") CHECK(limit.current() == 3);
+    if (limit.name() == "max_connections") CHECK(limit.current() == 7);
+    if (limit.name() == "commit_queue_bytes") CHECK(limit.value() == 64 << 20);
+  }
+}
+
+TEST_CASE("a scrub reads for 10 seconds, or as long as asked, at most 25", "[admin]") {
+  AdminRoom room;
+  const ServerStatus status = room.Status();
+  const auto scrub = [&status](int64_t seconds, int32_t nanos) {
+    v1::ScrubRequest request;
+    request.mutable_budget()->set_seconds(seconds);
+    request.mutable_budget()->set_nanos(nanos);
+    return ReasonOf(status.Scrub(request).status());
+  };
+  REQUIRE_OK(status.Scrub(v1::ScrubRequest()));
+  CHECK(room.engine.last_scrub_budget() == absl::Seconds(10));
+  CHECK(scrub(0, 1) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(room.engine.last_scrub_budget() == absl::Nanoseconds(1));
+  CHECK(scrub(25, 0) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(scrub(25, 1) == v1::INVALID_ARGUMENT);
+  CHECK(scrub(-1, 0) == v1::INVALID_ARGUMENT);
+  CHECK(scrub(INT64_MAX, 0) == v1::INVALID_ARGUMENT);
+  CHECK(scrub(1, -1) == v1::INVALID_ARGUMENT);
+}
+
+TEST_CASE("a scrub names damage by topic and goes on by its token", "[admin]") {
+  AdminRoom room;
+  room.Make("orders", 2);
+  room.Make("shipments", 1);
+  room.Publish("orders", 1, 3);
+  room.Publish("orders", 1, 2);
+  room.Publish("shipments", 0, 1);
+  room.engine.CorruptBatch(room.topics.Find("default", "orders")->partition(1), Offset(4));
+  room.engine.SetScrubPage(2);
+  const ServerStatus status = room.Status();
+  v1::ScrubRequest request;
+  const auto first = status.Scrub(request);
+  REQUIRE_OK(first);
+  CHECK(first->batches() == 2);
+  CHECK(first->bytes() == 50);
+  REQUIRE(first->damaged_size() == 1);
+  CHECK(first->damaged(0).topic() == "orders");
+  CHECK(first->damaged(0).partition() == 1);
+  CHECK(first->damaged(0).first_offset() == 3);
+  CHECK(first->damaged(0).last_offset() == 4);
+  CHECK_FALSE(first->damaged(0).problem().empty());
+  request.set_token(first->next_token());
+  const auto second = status.Scrub(request);
+  REQUIRE_OK(second);
+  CHECK(second->batches() == 1);
+  CHECK(second->damaged().empty());
+  CHECK(second->next_token().empty());
+  request.set_token("nonsense");
+  CHECK(ReasonOf(status.Scrub(request).status()) == v1::INVALID_ARGUMENT);
+}
+
+TEST_CASE("a clock jump is accepted with a reason only", "[admin]") {
+  AdminRoom room;
+  const ServerStatus status = room.Status();
+  const absl::Time before = room.engine.Now();
+  room.engine.SetClockJump(absl::Minutes(90));
+  v1::AcceptClockRequest request;
+  CHECK(ReasonOf(status.AcceptClock(room.caller, request).status()) == v1::INVALID_ARGUMENT);
+  request.set_reason("  ");
+  CHECK(ReasonOf(status.AcceptClock(room.caller, request).status()) == v1::INVALID_ARGUMENT);
+  request.set_reason(std::string(1025, 'r'));
+  CHECK(ReasonOf(status.AcceptClock(room.caller, request).status()) == v1::INVALID_ARGUMENT);
+  CHECK(room.engine.ClockJump() == absl::Minutes(90));
+  request.set_reason(std::string(1024, 'r'));
+  const auto response = status.AcceptClock(room.caller, request);
+  REQUIRE_OK(response);
+  CHECK(response->moved().seconds() == 5400);
+  CHECK(*GetTime(response->server_time()) == before + absl::Minutes(90));
+  CHECK(room.engine.ClockJump() == absl::ZeroDuration());
+}
+
+}  // namespace
+}  // namespace acta

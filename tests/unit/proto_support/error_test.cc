@@ -1,0 +1,59 @@
+#include "proto/support/error.h"
+
+#include <string>
+
+#include <catch2/catch.hpp>
+
+namespace acta {
+namespace {
+
+TEST_CASE("an error carries reason, code, details and the reason's delay") {
+  const absl::Status status =
+      Error(v1::PUBLISH_QUEUE_FULL, "the queue is full", {{"queue", "commit"}});
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(ReasonOf(status) == v1::PUBLISH_QUEUE_FULL);
+  CHECK(DetailsOf(status).at("queue") == "commit");
+  CHECK(RetryAfterOf(status) == absl::Milliseconds(100));
+  CHECK(RetryAfterOf(Error(v1::INVALID_NAME, "no")) == absl::ZeroDuration());
+}
+
+TEST_CASE("every reason has a code of its own table") {
+  const auto* reasons = v1::ErrorReason_descriptor();
+  for (int i = 0; i < reasons->value_count(); ++i) {
+    const auto reason = static_cast<v1::ErrorReason>(reasons->value(i)->number());
+    if (reason == v1::ERROR_REASON_UNSPECIFIED) continue;
+    INFO(reasons->value(i)->name());
+    CHECK(RuleOf(reason).status_code() > 0);
+    CHECK(RuleOf(reason).status_code() <= 16);
+  }
+}
+
+TEST_CASE("an error survives its proto and its trailer") {
+  const absl::Status status = ErrorRetryAfter(v1::DISK_FULL, "free disk", absl::Milliseconds(1500),
+                                              {{"free_bytes", "7"}});
+  for (const absl::Status& back :
+       {FromProto(ToProto(status)),
+        DecodeStatusDetails(static_cast<int>(status.code()), status.message(),
+                            EncodeStatusDetails(status))}) {
+    CHECK(back.code() == status.code());
+    CHECK(back.message() == status.message());
+    CHECK(ReasonOf(back) == v1::DISK_FULL);
+    CHECK(DetailsOf(back).at("free_bytes") == "7");
+    CHECK(RetryAfterOf(back) == absl::Milliseconds(1500));
+  }
+}
+
+TEST_CASE("a foreign status becomes INTERNAL without its text") {
+  const v1::Status proto = ToProto(absl::UnknownError("secret"));
+  CHECK(proto.reason() == v1::INTERNAL);
+  CHECK(proto.message().find("secret") == std::string::npos);
+}
+
+TEST_CASE("a foreign trailer gives a status without a reason") {
+  const absl::Status status = DecodeStatusDetails(14, "gone", "\xff\xff not protobuf");
+  CHECK(status.code() == absl::StatusCode::kUnavailable);
+  CHECK(ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED);
+}
+
+}  // namespace
+}  // namespace acta

@@ -1,0 +1,252 @@
+#include <limits>
+#include <string>
+
+#include "storage/base/crc32c.h"
+#include "tests/unit/publish/publish_fixture.h"
+
+namespace acta {
+namespace {
+
+constexpr v1::ErrorReason kFine = v1::ERROR_REASON_UNSPECIFIED;
+
+// An event of exactly `bytes` encoded bytes.
+void SizeEvent(v1::Event* event, size_t bytes) {
+  event->set_data(std::string(bytes, 'x'));
+  const size_t above = event->ByteSizeLong() - bytes;
+  event->set_data(std::string(bytes - above, 'x'));
+  REQUIRE(event->ByteSizeLong() == bytes);
+}
+
+void CheckLimit(const v1::Status& error, const std::string& limit, const std::string& limit_value,
+                const std::string& value) {
+  CHECK(error.details().at("limit") == limit);
+  CHECK(error.details().at("limit_value") == limit_value);
+  CHECK(error.details().at("value") == value);
+  CHECK(error.message().find(limit) != std::string::npos);
+}
+
+TEST_CASE("an event may be as large as its topic allows") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("fast", 0);
+  SizeEvent(AddEvent(&frame), 100);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  SizeEvent(frame.mutable_batches(0)->mutable_events(0), 101);
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(result) == v1::EVENT_TOO_LARGE);
+  CheckLimit(result.batches(0).error(), "max_event_bytes", "100", "101");
+  CHECK(result.batches(0).error().details().at("event_index") == "0");
+}
+
+TEST_CASE("a key may have 1 KiB") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders");
+  AddEvent(&frame, std::string(1024, 'k'));
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  AddEvent(&frame, std::string(1025, 'k'));
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(result) == v1::KEY_TOO_LARGE);
+  CheckLimit(result.batches(0).error(), "max_key_bytes", "1024", "1025");
+  CHECK(result.batches(0).error().details().at("event_index") == "1");
+}
+
+TEST_CASE("an event may have 64 attributes") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  v1::Event* event = AddEvent(&frame);
+  for (int i = 0; i < 64; ++i) (*event->mutable_attributes())[absl::StrCat(i)] = "v";
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  (*event->mutable_attributes())["64"] = "v";
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(result) == v1::ATTRIBUTES_TOO_LARGE);
+  CheckLimit(result.batches(0).error(), "max_attributes", "64", "65");
+}
+
+TEST_CASE("attributes may have 8 KiB") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  v1::Event* event = AddEvent(&frame);
+  (*event->mutable_attributes())["a"] = std::string(8191, 'v');
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  (*event->mutable_attributes())["a"] = std::string(8192, 'v');
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(result) == v1::ATTRIBUTES_TOO_LARGE);
+  CheckLimit(result.batches(0).error(), "max_attribute_bytes", "8192", "8193");
+}
+
+TEST_CASE("a batch may have 65,536 events") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  for (int i = 0; i < 65536; ++i) AddEvent(&frame);
+  const v1::FrameResult fine = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(fine) == kFine);
+  CHECK(fine.batches(0).parts(0).count() == 65536);
+  AddEvent(&frame);
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(result) == v1::BATCH_TOO_LARGE);
+  CheckLimit(result.batches(0).error(), "max_batch_events", "65536", "65537");
+}
+
+TEST_CASE("a frame may have 1,000 batches") {
+  PublishFixture f;
+  v1::PublishFrame frame;
+  for (int i = 0; i < 1000; ++i) {
+    frame.add_batches()->set_topic("orders");
+    AddEvent(&frame);
+  }
+  const v1::FrameResult fine = f.Publish(frame);
+  CHECK_FALSE(fine.has_error());
+  CHECK(fine.batches_size() == 1000);
+  frame.add_batches();
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(result.error().reason() == v1::FRAME_TOO_LARGE);
+  CHECK(result.batches_size() == 0);
+  CheckLimit(result.error(), "max_batches", "1000", "1001");
+}
+
+TEST_CASE("a frame may have as many bytes as configured") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  AddEvent(&frame)->set_data("x");
+  f.limits.max_frame_bytes = static_cast<int32_t>(frame.ByteSizeLong());
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  f.limits.max_frame_bytes -= 1;
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(result.error().reason() == v1::FRAME_TOO_LARGE);
+  CHECK(result.error().details().at("limit") == "max_frame_bytes");
+}
+
+TEST_CASE("an atomic frame may have 1,000 events") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  frame.set_atomic(true);
+  for (int i = 0; i < 600; ++i) AddEvent(&frame);
+  frame.add_batches()->set_topic("fast");
+  for (int i = 0; i < 400; ++i) AddEvent(&frame);
+  CHECK_FALSE(f.Publish(frame).has_error());
+  AddEvent(&frame);
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(result.error().reason() == v1::ATOMIC_TOO_LARGE);
+  CheckLimit(result.error(), "max_atomic_events", "1000", "1001");
+}
+
+TEST_CASE("an atomic frame may have as many bytes of events as configured") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  frame.set_atomic(true);
+  SizeEvent(AddEvent(&frame), 100);
+  f.limits.max_atomic_bytes = 102;
+  CHECK_FALSE(f.Publish(frame).has_error());
+  SizeEvent(frame.mutable_batches(0)->mutable_events(0), 101);
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(result.error().reason() == v1::ATOMIC_TOO_LARGE);
+  CheckLimit(result.error(), "max_atomic_bytes", "102", "103");
+}
+
+TEST_CASE("frames without batches and batches without events are refused") {
+  PublishFixture f;
+  CHECK(f.Publish(v1::PublishFrame()).error().reason() == v1::EMPTY_PUBLISH);
+  CHECK(PublishFixture::BatchReason(f.Publish(OneBatch("orders"))) == v1::EMPTY_PUBLISH);
+}
+
+TEST_CASE("a partition is between 0 and the number of partitions") {
+  PublishFixture f;
+  for (const auto& [partition, reason] :
+       {std::pair<int32_t, v1::ErrorReason>{0, kFine}, {3, kFine}, {4, v1::PARTITION_NOT_FOUND},
+        {-1, v1::PARTITION_NOT_FOUND}, {INT32_MAX, v1::PARTITION_NOT_FOUND},
+        {INT32_MIN, v1::PARTITION_NOT_FOUND}}) {
+    v1::PublishFrame frame = OneBatch("orders", partition);
+    AddEvent(&frame);
+    CHECK(PublishFixture::BatchReason(f.Publish(frame)) == reason);
+  }
+}
+
+TEST_CASE("a producer sequence and a condition need a partition") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders");
+  AddEvent(&frame);
+  frame.mutable_batches(0)->set_producer_id(1);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::PARTITION_REQUIRED);
+  frame.mutable_batches(0)->set_partition(0);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  frame = OneBatch("orders");
+  AddEvent(&frame);
+  frame.mutable_batches(0)->mutable_expect()->set_end_offset(0);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::PARTITION_REQUIRED);
+  frame.mutable_batches(0)->set_partition(0);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+}
+
+TEST_CASE("an expected end offset is not negative") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  AddEvent(&frame);
+  frame.mutable_batches(0)->mutable_expect()->set_end_offset(-1);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::OFFSET_OUT_OF_RANGE);
+}
+
+TEST_CASE("a checksum that was sent must be that of the events") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  AddEvent(&frame)->set_data("x");
+  const uint32_t crc = Crc32c(absl::string_view("\x7a\x03\x32\x01x", 5));
+  frame.mutable_batches(0)->set_payload_crc32c(crc);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  CHECK(f.sent.back().appends[0].payload_crc32c == crc);
+  frame.mutable_batches(0)->set_payload_crc32c(crc + 1);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::CHECKSUM_MISMATCH);
+}
+
+TEST_CASE("fields of later versions are refused for their batch") {
+  PublishFixture f;
+  // caused_by (7) in a batch for orders with one event.
+  const std::string batch("\x0a\x06orders\x3a\x01x\x7a\x00", 13);
+  auto session = f.MakeSession(false);
+  REQUIRE_OK(f.SendBytes(*session, std::string("\x22\x0d", 2) + batch));
+  REQUIRE(f.answers.size() == 1);
+  CHECK(PublishFixture::BatchReason(f.answers[0]) == v1::UNSUPPORTED_FEATURE);
+  CHECK(f.answers[0].batches(0).error().details().at("field_number") == "7");
+}
+
+TEST_CASE("an unknown level is refused") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  AddEvent(&frame);
+  for (const int level : {3, -1, 99}) {
+    frame.set_level(static_cast<v1::AckLevel>(level));
+    CHECK(f.Publish(frame).error().reason() == v1::UNKNOWN_ENUM_VALUE);
+  }
+}
+
+TEST_CASE("unknown topics, names too long and no name at all are refused") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("missing");
+  AddEvent(&frame);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::TOPIC_NOT_FOUND);
+  frame.mutable_batches(0)->set_topic(std::string(250, 'x'));
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::INVALID_NAME);
+  frame.mutable_batches(0)->set_topic(std::string(249, 'x'));
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::TOPIC_NOT_FOUND);
+  frame.mutable_batches(0)->clear_topic();
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::INVALID_NAME);
+}
+
+TEST_CASE("an unauthorised topic is refused before it is looked up") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("secret.missing");
+  AddEvent(&frame);
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == v1::PERMISSION_DENIED);
+  CHECK(f.authorizer.asked == std::vector<std::string>{"secret.missing"});
+}
+
+TEST_CASE("another tenant is not found") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  AddEvent(&frame);
+  frame.set_tenant("default");
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  frame.set_tenant("other");
+  CHECK(f.Publish(frame).error().reason() == v1::TENANT_NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace acta

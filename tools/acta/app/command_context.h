@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/cpp/admin.h"
+#include "client/cpp/channel.h"
+#include "tools/acta/app/args.h"
+#include "tools/acta/app/terminal.h"
+#include "tools/acta/output/output.h"
+
+namespace acta::cli {
+
+// What a command works with: its arguments, the broker, and where its results go.
+//
+// Threads: one.
+class CommandContext {
+ public:
+  // Errors: usage, in the global options.
+  static absl::StatusOr<std::unique_ptr<CommandContext>> Make(Args args);
+
+  const Args& args() const { return args_; }
+  client::Channel& channel() { return *channel_; }
+  client::Admin& admin() { return *admin_; }
+  Output& output() { return *output_; }
+  Terminal& terminal() { return terminal_; }
+  absl::Time now() const { return now_; }
+  absl::string_view output_format() const { return output_format_; }
+
+  // Text above a table; programs do not get it.
+  absl::Status PrintHeading(absl::string_view text);
+  // The result of a command that has nothing to show but that it is done.
+  absl::Status PrintDone(const std::vector<const google::protobuf::Message*>& messages,
+                         absl::string_view text);
+  absl::Status ClearScreen();
+  // Asks unless --yes is given. Errors: refused, when the answer is no or there is nobody to ask.
+  absl::Status ConfirmDeletion(absl::string_view question);
+
+ private:
+  CommandContext(Args args, Terminal::Settings settings)
+      : args_(std::move(args)), terminal_(settings), now_(absl::Now()) {}
+
+  const Args args_;
+  Terminal terminal_;
+  const absl::Time now_;
+  std::string output_format_;
+  std::unique_ptr<Output> output_;
+  std::shared_ptr<client::Channel> channel_;
+  std::unique_ptr<client::Admin> admin_;
+};
+
+}  // namespace acta::cli

@@ -1,0 +1,220 @@
+#include "tools/acta/app/command_line.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/help.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+bool IsOption(absl::string_view word) { return word.size() > 1 && word[0] == '-'; }
+
+const Option* FindOption(const std::vector<Option>& options, absl::string_view name) {
+  for (const Option& option : options) {
+    if (option.name == name || (!option.letter.empty() && option.letter == name)) return &option;
+  }
+  return nullptr;
+}
+
+// Reads options and collects the rest; commands come from the rest, so that options may stand
+// anywhere.
+class Reader {
+ public:
+  Reader(const std::vector<Command>& commands, const Words& words)
+      : commands_(commands), words_(words) {}
+
+  absl::StatusOr<CommandLine> Run() {
+    FindCommand();
+    RETURN_IF_ERROR(ReadWords());
+    if (help_) {
+      line_.help = command_ != nullptr ? CommandHelp(*command_, GlobalOptions())
+                                       : CommandList(commands_, Prefix(), GlobalOptions());
+      return std::move(line_);
+    }
+    if (command_ == nullptr) return NoCommand();
+    RETURN_IF_ERROR(BindArguments());
+    line_.command = command_;
+    return std::move(line_);
+  }
+
+ private:
+  // The longest path among the first plain words. Values of global options are skipped.
+  void FindCommand() {
+    Words plain;
+    for (size_t i = 0; i < words_.size() && words_[i] != "--"; ++i) {
+      if (!IsOption(words_[i])) {
+        plain.push_back(words_[i]);
+        continue;
+      }
+      const Option* global = FindOption(GlobalOptions(), words_[i]);
+      if (global == nullptr) break;
+      if (!global->value.empty()) ++i;
+    }
+    for (size_t size = std::min<size_t>(plain.size(), 2); size > 0; --size) {
+      const std::string path =
+          absl::StrJoin(plain.begin(), plain.begin() + static_cast<ptrdiff_t>(size), " ");
+      for (const Command& command : commands_) {
+        if (command.path != path) continue;
+        command_ = &command;
+        path_words_ = size;
+        return;
+      }
+    }
+  }
+
+  absl::Status ReadWords() {
+    bool options_end = false;
+    for (size_t i = 0; i < words_.size(); ++i) {
+      const std::string& word = words_[i];
+      if (options_end || !IsOption(word)) {
+        plain_.push_back(word);
+      } else if (word == "--") {
+        options_end = true;
+      } else if (word == "--help" || word == "-h") {
+        help_ = true;
+      } else {
+        RETURN_IF_ERROR(ReadOption(&i));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadOption(size_t* at) {
+    std::string name = words_[*at];
+    std::optional<std::string> value;
+    if (const size_t equals = name.find('='); equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    }
+    const Option* option = FindOption(GlobalOptions(), name);
+    if (option == nullptr && command_ != nullptr) option = FindOption(command_->options, name);
+    if (option == nullptr) return UnknownOption(name);
+    if (option->value.empty()) {
+      if (value) return UsageError(absl::StrCat(name, " takes no value"));
+      line_.args.Add(option->name, "");
+      return absl::OkStatus();
+    }
+    if (!value) {
+      if (*at + 1 >= words_.size()) {
+        return UsageError(absl::StrCat(name, " needs a value: ", name, " ", option->value));
+      }
+      value = words_[++*at];
+    }
+    if (line_.args.Has(option->name) && !option->repeats) {
+      return UsageError(absl::StrCat(name, " is given twice"));
+    }
+    line_.args.Add(option->name, *value);
+    return absl::OkStatus();
+  }
+
+  absl::Status UnknownOption(const std::string& name) {
+    if (command_ == nullptr && !plain_.empty()) return NoCommand();
+    Words names = {"--help"};
+    for (const Option& option : GlobalOptions()) names.push_back(option.name);
+    if (command_ != nullptr) {
+      for (const Option& option : command_->options) names.push_back(option.name);
+    }
+    return UsageError(absl::StrCat("unknown option '", name, "'", Suggest(name, names)));
+  }
+
+  absl::Status NoCommand() {
+    if (plain_.empty() || !Prefix().empty()) {
+      return UsageError(absl::StrCat("a command is missing; see `acta ", Prefix(),
+                                     Prefix().empty() ? "" : " ", "--help`"));
+    }
+    Words paths;
+    for (const Command& command : commands_) paths.push_back(command.path);
+    const std::string typed = absl::StrJoin(
+        plain_.begin(), plain_.begin() + std::min<ptrdiff_t>(2, std::ssize(plain_)), " ");
+    std::string suggestion = Suggest(typed, paths);
+    if (suggestion.empty()) suggestion = Suggest(plain_[0], FirstWords());
+    return UsageError(absl::StrCat("unknown command '", typed, "'",
+                                   suggestion.empty() ? "; see `acta --help`" : suggestion));
+  }
+
+  // The first typed word when commands begin with it and none is complete: "topic".
+  std::string Prefix() const {
+    const Words first = FirstWords();
+    if (plain_.size() != 1) return "";
+    return std::find(first.begin(), first.end(), plain_[0]) == first.end() ? "" : plain_[0];
+  }
+
+  Words FirstWords() const {
+    Words words;
+    for (const Command& command : commands_) {
+      words.push_back(command.path.substr(0, command.path.find(' ')));
+    }
+    return words;
+  }
+
+  static std::string Suggest(absl::string_view word, const Words& candidates) {
+    const std::string nearest = Nearest(word, candidates);
+    return nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?");
+  }
+
+  absl::Status BindArguments() {
+    size_t at = path_words_;
+    for (const std::string& argument : command_->arguments) {
+      absl::string_view name = argument;
+      const bool optional = absl::ConsumePrefix(&name, "[") && absl::ConsumeSuffix(&name, "]");
+      const bool repeats = absl::ConsumeSuffix(&name, "...");
+      if (at == plain_.size() && !optional) {
+        return UsageError(
+            absl::StrCat(name, " is missing; see `acta ", command_->path, " --help`"));
+      }
+      while (at < plain_.size()) {
+        line_.args.Add(name, plain_[at++]);
+        if (!repeats) break;
+      }
+    }
+    if (at < plain_.size()) {
+      return UsageError(absl::StrCat("'", plain_[at], "' is one argument too many; see `acta ",
+                                     command_->path, " --help`"));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<Command>& commands_;
+  const Words& words_;
+  const Command* command_ = nullptr;
+  size_t path_words_ = 0;
+  Words plain_;
+  bool help_ = false;
+  CommandLine line_;
+};
+
+}  // namespace
+
+const std::vector<Option>& GlobalOptions() {
+  static const auto& options = *new std::vector<Option>{
+      {"--server", "ADDR", "the broker; also ACTA_SERVER (127.0.0.1:7450)"},
+      {"--output", "FORMAT", "table, json or csv (table)", false, "-o"},
+      {"--timeout", "TIME", "give a call up after this long (30s)"},
+      {"--no-color", "", "no colours on a terminal"},
+      {"--quiet", "", "no progress, no hints", false, "-q"},
+      {"--verbose", "", "details of errors", false, "-v"},
+  };
+  return options;
+}
+
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<Command>& commands,
+                                             const std::vector<std::string>& words) {
+  if (words.empty() || (words.size() == 1 && words[0] == "help")) {
+    CommandLine line;
+    line.help = CommandList(commands, "", GlobalOptions());
+    return line;
+  }
+  return Reader(commands, words).Run();
+}
+
+}  // namespace acta::cli

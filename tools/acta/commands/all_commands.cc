@@ -1,0 +1,20 @@
+#include "tools/acta/commands/all_commands.h"
+
+namespace acta::cli {
+
+const std::vector<Command>& AllCommands() {
+  static const auto& commands =
+      *new std::vector<Command>{TopicCreateCommand(),   TopicListCommand(),
+                                TopicDescribeCommand(), TopicAlterCommand(),
+                                TopicDeleteCommand(),   PublishCommand(),
+                                SubscribeCommand(),     ReadCommand(),
+                                GroupCreateCommand(),   GroupListCommand(),
+                                GroupDescribeCommand(), GroupLagCommand(),
+                                GroupResetCommand(),    GroupDeleteCommand(),
+                                StatusCommand(),        ConfigCommand(),
+                                LimitsCommand(),        VersionCommand(),
+                                AdminScrubCommand(),    AdminAcceptClockCommand()};
+  return commands;
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <vector>
+
+#include "tools/acta/app/command.h"
+
+namespace acta::cli {
+
+// One function a command, each in the file of its name; the table is their order in help.
+Command TopicCreateCommand();
+Command TopicListCommand();
+Command TopicDescribeCommand();
+Command TopicAlterCommand();
+Command TopicDeleteCommand();
+Command PublishCommand();
+Command SubscribeCommand();
+Command ReadCommand();
+Command GroupCreateCommand();
+Command GroupListCommand();
+Command GroupDescribeCommand();
+Command GroupLagCommand();
+Command GroupResetCommand();
+Command GroupDeleteCommand();
+Command StatusCommand();
+Command ConfigCommand();
+Command LimitsCommand();
+Command VersionCommand();
+Command AdminScrubCommand();
+Command AdminAcceptClockCommand();
+
+const std::vector<Command>& AllCommands();
+
+}  // namespace acta::cli

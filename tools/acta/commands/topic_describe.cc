@@ -1,0 +1,59 @@
+#include "client/cpp/admin.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/output/words.h"
+
+namespace acta::cli {
+namespace {
+
+Table PartitionTable(const v1::ListPartitionsResponse& partitions) {
+  Table table(
+      {"PARTITION", "FIRST", "END", "EVENTS", "BYTES", "OLDEST", "NEWEST", "DEDUPE_WINDOW"});
+  int64_t events = 0;
+  int64_t bytes = 0;
+  for (const v1::PartitionInfo& row : partitions.partitions()) {
+    table.Row(row.partition(), row.first_offset(), row.end_offset(),
+              row.end_offset() - row.first_offset(), row.bytes(), TimeText(row.first_time()),
+              TimeText(row.last_time()), DurationText(row.effective_dedupe_window()));
+    events += row.end_offset() - row.first_offset();
+    bytes += row.bytes();
+  }
+  table.Total("total", "", "", events, bytes, "", "", "");
+  return table;
+}
+
+std::string Settings(const v1::Topic& topic) {
+  return absl::StrCat(
+      "topic ", topic.name(), ": ack ", LevelText(topic.ack_level()), ", visible at ",
+      LevelText(topic.visible_at()), ", retention ", DurationText(topic.retention()), ", ",
+      topic.retention_bytes() == 0 ? "any size" : BytesText(topic.retention_bytes()), ", dedupe ",
+      DedupeText(topic.dedupe()), " for ", DurationText(topic.dedupe_window()), ", events up to ",
+      BytesText(topic.max_event_bytes()), ", labels ", LabelsText(topic.labels()), "\n");
+}
+
+absl::Status Run(CommandContext& context) {
+  v1::GetTopicRequest get;
+  get.set_name(context.args().Get("TOPIC"));
+  ASSIGN_OR_RETURN(const v1::GetTopicResponse topic, context.admin().GetTopic(get));
+  v1::ListPartitionsRequest list;
+  list.set_topic(get.name());
+  ASSIGN_OR_RETURN(const v1::ListPartitionsResponse partitions,
+                   context.admin().ListPartitions(list));
+  RETURN_IF_ERROR(context.PrintHeading(Settings(topic.topic())));
+  return context.output().Print({&topic, &partitions}, PartitionTable(partitions));
+}
+
+}  // namespace
+
+Command TopicDescribeCommand() {
+  return {"topic describe",
+          {"TOPIC"},
+          "settings, offsets, bytes and times of each partition",
+          "",
+          "acta topic describe orders",
+          {},
+          Run};
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,84 @@
+#include "tools/acta/events/event_text.h"
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "tools/acta/events/cloud_event.h"
+#include "tools/acta/events/json_line.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+void AddText(JsonLine* line, absl::string_view name, const std::string& value) {
+  if (!value.empty()) line->Text(name, value);
+}
+
+std::string AttributesJson(const v1::Event& event) {
+  JsonLine line;
+  // Sorted, so that equal events give equal lines.
+  const std::map<std::string, std::string> sorted(event.attributes().begin(),
+                                                  event.attributes().end());
+  for (const auto& [name, value] : sorted) line.Text(name, value);
+  return line.Finish();
+}
+
+std::string AffectedJson(const v1::Event& event) {
+  std::string out = "[";
+  for (const v1::Affected& affected : event.affected()) {
+    JsonLine line;
+    line.Text("kind", affected.kind());
+    line.Text("id", affected.id());
+    absl::StrAppend(&out, out.size() > 1 ? "," : "", line.Finish());
+  }
+  return out + "]";
+}
+
+std::string JsonText(const v1::Event& event, const EventPlace& place) {
+  JsonLine line;
+  line.Text("topic", place.topic);
+  line.Number("partition", place.partition);
+  line.Number("offset", place.offset);
+  line.Text("append_time", TimeText(place.append_time_us));
+  AddText(&line, "id", event.id());
+  AddText(&line, "source", event.source());
+  AddText(&line, "type", event.type());
+  AddText(&line, "subject", event.subject());
+  if (!event.key().empty()) line.Bytes("key", event.key());
+  if (event.time_us() != 0) line.Text("time", TimeText(event.time_us()));
+  AddText(&line, "correlationid", event.correlation_id());
+  AddText(&line, "causationid", event.causation_id());
+  AddText(&line, "dataschema", event.schema());
+  AddText(&line, "datacontenttype", event.content_type());
+  if (event.affected_size() > 0) line.Raw("affected", AffectedJson(event));
+  if (event.attributes_size() > 0) line.Raw("attributes", AttributesJson(event));
+  AddText(&line, "traceparent", event.traceparent());
+  AddText(&line, "process", event.process());
+  if (event.expires_at_us() != 0) line.Text("expires_at", TimeText(event.expires_at_us()));
+  if (!event.data().empty()) line.JsonOrBase64("data", event.data());
+  return line.Finish() + "\n";
+}
+
+}  // namespace
+
+absl::StatusOr<EventFormat> ParseEventFormat(absl::string_view text) {
+  if (text == "data") return EventFormat::kData;
+  if (text == "json") return EventFormat::kJson;
+  if (text == "cloudevents") return EventFormat::kCloudEvents;
+  return UsageError(
+      absl::StrCat("'", text, "' is not a format of events; use data, json or cloudevents"));
+}
+
+std::string EventText(EventFormat format, const v1::Event& event, const EventPlace& place) {
+  switch (format) {
+    case EventFormat::kJson:
+      return JsonText(event, place);
+    case EventFormat::kCloudEvents:
+      return CloudEventText(event, place);
+    case EventFormat::kData:
+      break;
+  }
+  return event.data() + "\n";
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "acta/v1/event.pb.h"
+
+namespace acta::cli {
+
+// How events are printed: their data alone, with everything around it, or as CloudEvents 1.0.
+enum class EventFormat { kData, kJson, kCloudEvents };
+
+// Where an event stands in the log.
+struct EventPlace {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t offset = 0;
+  int64_t append_time_us = 0;
+};
+
+// "data", "json" or "cloudevents". Errors: usage.
+absl::StatusOr<EventFormat> ParseEventFormat(absl::string_view text);
+
+// One line with its line break. Data that is JSON is shown as JSON, else as data_base64.
+std::string EventText(EventFormat format, const v1::Event& event, const EventPlace& place);
+
+}  // namespace acta::cli

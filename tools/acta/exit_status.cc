@@ -1,0 +1,76 @@
+#include "tools/acta/exit_status.h"
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+
+namespace acta::cli {
+namespace {
+
+constexpr char kMark[] = "acta.cli/exit";
+
+absl::Status Marked(absl::Status status, absl::string_view mark) {
+  status.SetPayload(kMark, absl::Cord(mark));
+  return status;
+}
+
+std::string MarkOf(const absl::Status& status) {
+  const auto mark = status.GetPayload(kMark);
+  return mark ? std::string(*mark) : "";
+}
+
+// The server refused what was typed, as opposed to the events that were sent.
+bool IsAboutTheCommandLine(v1::ErrorReason reason) {
+  return reason == v1::INVALID_ARGUMENT || reason == v1::INVALID_NAME ||
+         reason == v1::UNKNOWN_ENUM_VALUE;
+}
+
+}  // namespace
+
+absl::Status UsageError(absl::string_view message) {
+  return Marked(absl::InvalidArgumentError(message), "usage");
+}
+
+absl::Status PartlyDoneError(absl::string_view message) {
+  return Marked(absl::AbortedError(message), "partly");
+}
+
+absl::Status RefusedError(absl::string_view message) {
+  return Marked(absl::FailedPreconditionError(message), "refused");
+}
+
+ExitStatus ExitStatusOf(const absl::Status& status) {
+  if (status.ok()) return kExitDone;
+  const std::string mark = MarkOf(status);
+  if (mark == "usage") return kExitUsage;
+  if (mark == "partly") return kExitPartlyDone;
+  if (IsAboutTheCommandLine(ReasonOf(status))) return kExitUsage;
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return kExitNotFound;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAborted:
+      return kExitRefused;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return kExitUnavailable;
+    case absl::StatusCode::kResourceExhausted:
+      return RetryAfterOf(status) > absl::ZeroDuration() ? kExitUnavailable : kExitRefused;
+    default:
+      return kExitFailed;
+  }
+}
+
+std::string DescribeError(const absl::Status& status) {
+  if (!MarkOf(status).empty()) return std::string(status.message());
+  const v1::ErrorReason reason = ReasonOf(status);
+  const std::string name = reason == v1::ERROR_REASON_UNSPECIFIED
+                               ? absl::StatusCodeToString(status.code())
+                               : v1::ErrorReason_Name(reason);
+  return absl::StrCat(status.message(), " [", name, "]");
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,160 @@
+#include "tools/acta/output/output.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/events/json_line.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+using Messages = std::vector<const google::protobuf::Message*>;
+
+// Columns as people see them: one for each UTF-8 lead byte.
+size_t Width(absl::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+bool IsNumber(absl::string_view text) {
+  return !text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
+                           (text[0] == '-' && text.size() > 1));
+}
+
+class TableOutput final : public Output {
+ public:
+  explicit TableOutput(FILE* file) : file_(file) {}
+
+  absl::Status Print(const Messages&, const Table& table) override { return PrintRows(table); }
+  absl::Status PrintRows(const Table& table) override {
+    std::vector<std::vector<std::string>> lines = {table.columns()};
+    lines.insert(lines.end(), table.rows().begin(), table.rows().end());
+    if (!table.total().empty()) lines.push_back(table.total());
+    const std::vector<size_t> widths = Widths(lines);
+    const std::vector<bool> numeric = Numeric(table);
+    std::string out;
+    for (const auto& line : lines) AppendLine(line, widths, numeric, &out);
+    return WriteAll(file_, out);
+  }
+
+ private:
+  static std::vector<size_t> Widths(const std::vector<std::vector<std::string>>& lines) {
+    std::vector<size_t> widths(lines[0].size());
+    for (const auto& line : lines) {
+      for (size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], Width(line[i]));
+    }
+    return widths;
+  }
+  // A column of numbers stands to the right.
+  static std::vector<bool> Numeric(const Table& table) {
+    std::vector<bool> numeric(table.columns().size(), !table.rows().empty());
+    for (const auto& row : table.rows()) {
+      for (size_t i = 0; i < numeric.size(); ++i) {
+        numeric[i] = numeric[i] && (IsNumber(row[i]) || row[i].empty() || row[i] == "-");
+      }
+    }
+    return numeric;
+  }
+  static void AppendLine(const std::vector<std::string>& line, const std::vector<size_t>& widths,
+                         const std::vector<bool>& numeric, std::string* out) {
+    std::string text;
+    for (size_t i = 0; i < line.size(); ++i) {
+      const std::string pad(widths[i] - Width(line[i]), ' ');
+      absl::StrAppend(&text, i == 0 ? "" : "  ", numeric[i] ? pad : "", line[i],
+                      numeric[i] ? "" : pad);
+    }
+    absl::StrAppend(out, absl::StripTrailingAsciiWhitespace(text), "\n");
+  }
+
+  FILE* const file_;
+};
+
+class CsvOutput final : public Output {
+ public:
+  explicit CsvOutput(FILE* file) : file_(file) {}
+
+  absl::Status Print(const Messages&, const Table& table) override { return PrintRows(table); }
+  absl::Status PrintRows(const Table& table) override {
+    std::string out;
+    AppendLine(table.columns(), &out);
+    for (const auto& row : table.rows()) AppendLine(row, &out);
+    return WriteAll(file_, out);
+  }
+
+ private:
+  static std::string Quoted(const std::string& value) {
+    if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
+    return absl::StrCat("\"", absl::StrReplaceAll(value, {{"\"", "\"\""}}), "\"");
+  }
+  static void AppendLine(const std::vector<std::string>& line, std::string* out) {
+    for (size_t i = 0; i < line.size(); ++i) {
+      absl::StrAppend(out, i == 0 ? "" : ",", Quoted(line[i]));
+    }
+    *out += "\n";
+  }
+
+  FILE* const file_;
+};
+
+class JsonOutput final : public Output {
+ public:
+  explicit JsonOutput(FILE* file) : file_(file) {}
+
+  absl::Status Print(const Messages& messages, const Table&) override {
+    return WriteAll(file_, MergedJson(messages) + "\n");
+  }
+  absl::Status PrintRows(const Table& table) override {
+    std::string out = "[";
+    for (const auto& row : table.rows()) {
+      JsonLine line;
+      for (size_t i = 0; i < row.size(); ++i) {
+        line.Text(absl::AsciiStrToLower(table.columns()[i]), row[i]);
+      }
+      absl::StrAppend(&out, out.size() > 1 ? ",\n " : "", line.Finish());
+    }
+    return WriteAll(file_, out + "]\n");
+  }
+
+ private:
+  FILE* const file_;
+};
+
+}  // namespace
+
+std::string MergedJson(const Messages& messages) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  std::string merged;
+  for (const google::protobuf::Message* message : messages) {
+    std::string text;
+    // Printing a message that was parsed cannot fail: its strings are UTF-8.
+    (void)google::protobuf::util::MessageToJsonString(*message, &text, options);
+    if (text.size() <= 2) continue;
+    absl::StrAppend(&merged, merged.empty() ? "" : ",", text.substr(1, text.size() - 2));
+  }
+  return absl::StrCat("{", merged, "}");
+}
+
+absl::Status WriteAll(FILE* file, absl::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), file) != text.size() || std::fflush(file) != 0) {
+    return absl::UnknownError("cannot write the output");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Output>> MakeOutput(absl::string_view format, FILE* file) {
+  if (format == "table") return std::make_unique<TableOutput>(file);
+  if (format == "json") return std::make_unique<JsonOutput>(file);
+  if (format == "csv") return std::make_unique<CsvOutput>(file);
+  return UsageError(absl::StrCat("'", format, "' is not an output; use table, json or csv"));
+}
+
+}  // namespace acta::cli

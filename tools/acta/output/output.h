@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tools/acta/output/table.h"
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace acta::cli {
+
+// Where results go: the command does not know whether people or programs read them.
+//
+// Threads: one. Errors: what writing reports, such as a closed pipe.
+class Output {
+ public:
+  virtual ~Output() = default;
+  // One result: `table` for people and spreadsheets, `messages` for programs (one document with the
+  // fields of all).
+  virtual absl::Status Print(const std::vector<const google::protobuf::Message*>& messages,
+                             const Table& table) = 0;
+  // A result that has no message of its own: the table's columns are the fields.
+  virtual absl::Status PrintRows(const Table& table) = 0;
+};
+
+// "table", "json" or "csv"; `file` is borrowed. Errors: usage.
+absl::StatusOr<std::unique_ptr<Output>> MakeOutput(absl::string_view format, FILE* file);
+
+// Writes all of it and flushes: what was printed is out before the caller goes on.
+absl::Status WriteAll(FILE* file, absl::string_view text);
+
+// The proto's JSON mapping with every plain field; `messages` merged into one object.
+std::string MergedJson(const std::vector<const google::protobuf::Message*>& messages);
+
+}  // namespace acta::cli

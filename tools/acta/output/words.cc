@@ -1,0 +1,91 @@
+#include "tools/acta/output/words.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+
+namespace acta::cli {
+namespace {
+
+// "ACK_LEVEL_FSYNC" without its prefix, as people write it.
+std::string Word(absl::string_view name, absl::string_view prefix) {
+  absl::ConsumePrefix(&name, prefix);
+  return name == "UNSPECIFIED" ? "-" : absl::AsciiStrToLower(name);
+}
+
+}  // namespace
+
+std::string BytesText(int64_t bytes) {
+  if (bytes < 1024) return absl::StrCat(bytes, " B");
+  double value = static_cast<double>(bytes);
+  const char* unit = "B";
+  for (const char* next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (value < 1024) break;
+    value /= 1024;
+    unit = next;
+  }
+  return absl::StrFormat("%.1f %s", value, unit);
+}
+
+std::string DurationText(absl::Duration duration) {
+  struct Unit {
+    absl::Duration length;
+    const char* name;
+  };
+  const Unit units[] = {{absl::Hours(24), "d"},        {absl::Hours(1), "h"},
+                        {absl::Minutes(1), "m"},       {absl::Seconds(1), "s"},
+                        {absl::Milliseconds(1), "ms"}, {absl::Microseconds(1), "us"}};
+  std::string out;
+  int shown = 0;
+  absl::Duration rest = duration < absl::ZeroDuration() ? -duration : duration;
+  for (const Unit& unit : units) {
+    const int64_t count = absl::IDivDuration(rest, unit.length, &rest);
+    if (count > 0) absl::StrAppend(&out, count, unit.name);
+    // Two units, the second directly below the first.
+    if (count > 0 || shown > 0) ++shown;
+    if (shown == 2) break;
+  }
+  if (out.empty()) return "0s";
+  return duration < absl::ZeroDuration() ? absl::StrCat("-", out) : out;
+}
+
+std::string DurationText(const google::protobuf::Duration& duration) {
+  return DurationText(FromProtoDuration(duration));
+}
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return "-";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", absl::FromUnixSeconds(time.seconds()),
+                          absl::UTCTimeZone());
+}
+
+std::string LevelText(v1::AckLevel level) { return Word(v1::AckLevel_Name(level), "ACK_LEVEL_"); }
+
+std::string DedupeText(v1::DedupeMode mode) {
+  return Word(v1::DedupeMode_Name(mode), "DEDUPE_MODE_");
+}
+
+std::string ModeText(v1::GroupMode mode) { return Word(v1::GroupMode_Name(mode), "GROUP_MODE_"); }
+
+std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels) {
+  std::string out;
+  for (const auto& [name, value] :
+       std::map<std::string, std::string>(labels.begin(), labels.end())) {
+    absl::StrAppend(&out, out.empty() ? "" : " ", name, "=", value);
+  }
+  return out.empty() ? "-" : out;
+}
+
+absl::Duration FromProtoDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+google::protobuf::Duration ToProtoDuration(absl::Duration duration) {
+  google::protobuf::Duration proto;
+  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+  return proto;
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/timestamp.pb.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/time/time.h"
+#include "acta/v1/groups.pb.h"
+#include "acta/v1/topics.pb.h"
+
+namespace acta::cli {
+
+// How tables say numbers, times and enums.
+
+// "1.2 GiB"; bytes below 1,024 as they are: "17 B".
+std::string BytesText(int64_t bytes);
+// "7d", "1h30m", "250ms", "0s": at most two units.
+std::string DurationText(absl::Duration duration);
+std::string DurationText(const google::protobuf::Duration& duration);
+// "2018-02-04 12:00:00Z"; "-" when it is not set.
+std::string TimeText(const google::protobuf::Timestamp& time);
+
+// "fsync", "os".
+std::string LevelText(v1::AckLevel level);
+// "ids", "sequences", "off".
+std::string DedupeText(v1::DedupeMode mode);
+// "stream".
+std::string ModeText(v1::GroupMode mode);
+// "a=1 b=2", sorted.
+std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels);
+
+absl::Duration FromProtoDuration(const google::protobuf::Duration& duration);
+google::protobuf::Duration ToProtoDuration(absl::Duration duration);
+
+}  // namespace acta::cli

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Pages under docs/reference are what their sources say. --write renews them."""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+import errors_page
+
+# Page -> what `actad --generate-reference` calls it.
+ACTAD_PAGES = {'docs/reference/configuration.md': 'configuration',
+               'docs/reference/metrics.md': 'metrics'}
+
+
+def actad_page(actad, topic):
+    return subprocess.run([actad, '--generate-reference', topic], check=True, text=True,
+                          stdout=subprocess.PIPE, timeout=60).stdout
+
+
+def wanted_pages(root, actad):
+    proto = (root / 'proto/acta/v1/errors.proto').read_text()
+    pages = {'docs/reference/errors.md': errors_page.page(proto)}
+    if actad:
+        pages.update({page: actad_page(actad, topic) for page, topic in ACTAD_PAGES.items()})
+    return pages
+
+
+def stale(root, pages):
+    """Names of pages that are missing or differ."""
+    return [name for name, text in pages.items()
+            if not (root / name).exists() or (root / name).read_text() != text]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--root', type=pathlib.Path,
+                        default=pathlib.Path(__file__).resolve().parents[2])
+    parser.add_argument('--actad', help='the program that knows configuration and metrics')
+    parser.add_argument('--write', action='store_true')
+    args = parser.parse_args()
+    pages = wanted_pages(args.root, args.actad)
+    names = stale(args.root, pages)
+    for name in names:
+        if args.write:
+            (args.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (args.root / name).write_text(pages[name])
+            print(f'{name}: written')
+        else:
+            print(f'{name}: is stale; run tools/checks/stale_docs.py --write'
+                  + (f' --actad {args.actad}' if args.actad else ''))
+    print(f'docs: {len(pages)} generated pages, {0 if args.write else len(names)} stale')
+    return 1 if names and not args.write else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
