@@ -63,3 +63,96 @@ absl::Status Daemon::LoadDomain() {
       *engine_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
   return absl::OkStatus();
 }
+
+absl::Status Daemon::OpenListeners() {
+  ASSIGN_OR_RETURN(const ListenAddress grpc, ParseListenAddress(options_.listen.grpc));
+  ASSIGN_OR_RETURN(const ListenAddress http, ParseListenAddress(options_.listen.http));
+  ASSIGN_OR_RETURN(rpc_, RpcServer::Start(grpc.host, grpc.port, MakeRpcDeps()));
+  HttpPages pages{[this] { return ready_.load(); }, [this] { return telemetry_.Expose(); },
+                  ActaVersion()};
+  ASSIGN_OR_RETURN(http_,
+                   HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
+  note_ = {rpc_->address(), http_->address(), getpid(), engine_->store_id()};
+  status_ = std::make_unique<ServerStatus>(
+      ServerStatus::Deps{*engine_, *topics_, *groups_, *hub_, MakeFacts()});
+  telemetry_.AddCollector([this](MetricWriter& writer) { CollectMetrics(writer); });
+  ready_.store(true);
+  rpc_->Serve();
+  return absl::OkStatus();
+}
+
+RpcDeps Daemon::MakeRpcDeps() {
+  // The facts name the addresses, which are known once the listeners are open: no admin call is
+  // let through before Serve().
+  AdminCalls admin{[this] { return status_->GetServer(); },
+                   [this] { return status_->GetStatus(); },
+                   config_,
+                   [this] { return status_->GetLimits(); },
+                   [this](const v1::ScrubRequest& request) { return status_->Scrub(request); },
+                   [this](const Caller& caller, const v1::AcceptClockRequest& request) {
+                     return status_->AcceptClock(caller, request);
+                   }};
+  return {{*engine_, *topics_, authorizer_, options_.publish},
+          *topics_,
+          *groups_,
+          authorizer_,
+          telemetry_.rejections(),
+          CallsOf(*hub_),
+          std::move(admin),
+          options_.rpc};
+}
+
+ServerFacts Daemon::MakeFacts() const {
+  ServerFacts facts;
+  facts.version = ActaVersion();
+  facts.grpc_address = note_.grpc;
+  facts.http_address = note_.http;
+  facts.start_time = engine_->Now();
+  facts.pid = note_.pid;
+  facts.insecure = options_.listen.insecure;
+  facts.format_version = kFormatVersion;
+  facts.libraries = LibraryVersions();
+  facts.publish_limits = options_.publish;
+  facts.subscribe_limits = options_.subscribe;
+  facts.group_limits = options_.groups;
+  facts.connection_limits = options_.rpc.connections;
+  facts.ready = [this] { return ready_.load(); };
+  facts.connections = [this] { return rpc_->connections(); };
+  facts.publish_streams = [this] { return rpc_->publish_streams(); };
+  return facts;
+}
+
+void Daemon::CollectMetrics(MetricWriter& writer) const {
+  const auto add = [&writer](Metric metric, int64_t value) {
+    writer.Add(metric, static_cast<double>(value));
+  };
+  CollectEngine(*engine_, writer);
+  add(Metric::kTopicsTopics, topics_->topic_count());
+  add(Metric::kTopicsPartitions, topics_->partition_count());
+  add(Metric::kGroupsGroups, groups_->group_count());
+  add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
+  add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());
+  add(Metric::kSubscribeDeliveredBytes, hub_->bytes_delivered());
+  add(Metric::kRpcConnections, rpc_->connections());
+  add(Metric::kRpcPublishStreams, rpc_->publish_streams());
+  add(Metric::kHttpRequests, http_->requests());
+  add(Metric::kAppReady, ready_.load() ? 1 : 0);
+  add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
+}
+
+void Daemon::Stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  ready_.store(false);
+  if (rpc_ != nullptr) rpc_->BeginStop();
+  if (hub_ != nullptr) hub_->Stop(options_.listen.stop_grace);
+  if (rpc_ != nullptr) rpc_->Stop(options_.listen.stop_grace);
+  telemetry_.ClearCollectors();
+  if (http_ != nullptr) http_->Stop();
+  if (timer_ != nullptr) timer_->Stop();
+  if (pool_ != nullptr) pool_->Stop();
+  // Nobody submits any more.
+  if (engine_ != nullptr) engine_->Stop();
+}
+
+}  // namespace acta

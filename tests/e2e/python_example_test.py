@@ -2,14 +2,11 @@
 """The Python program of docs/start, with stubs generated now, against a real broker."""
 
 import os
-import pathlib
 import subprocess
 import unittest
 
 from broker import PATIENCE_S, SOURCE, BrokerTest
-
-# Made by `tools/dev test`, once.
-PYTHON = pathlib.Path(os.environ.get('ACTA_VENV', SOURCE / 'build/venv')) / 'bin/python'
+from stubs import PYTHON, generate
 
 
 @unittest.skipUnless(PYTHON.exists(), 'no build/venv; `tools/dev test` makes it')
@@ -17,10 +14,7 @@ class PythonExample(BrokerTest):
     def test_the_program_publishes_joins_a_group_reads_and_commits(self):
         stubs = os.path.join(self.folder, 'stubs')
         os.mkdir(stubs)
-        protos = sorted((SOURCE / 'proto/acta/v1').glob('*.proto'))
-        subprocess.run([PYTHON, '-m', 'grpc_tools.protoc', '-I', SOURCE / 'proto',
-                        f'--python_out={stubs}', f'--grpc_python_out={stubs}', *protos],
-                       check=True, timeout=PATIENCE_S)
+        generate(stubs)
         program = SOURCE / 'docs/start/python/events.py'
         done = subprocess.run([PYTHON, program, 'orders'], capture_output=True, text=True,
                               timeout=PATIENCE_S, env={**os.environ, 'PYTHONPATH': stubs,

@@ -36,7 +36,8 @@ STORED = ('acta/storage/v1/', 'acta/v1/')
 STORAGE = ('storage/',)
 PLAIN = ('storage/base/', 'proto/support/', 'acta/v1/')
 # Records of topics and groups are core's own: storage keeps them as bytes.
-CORE = STORAGE + SUPPORT + ('acta/storage/v1/',) + ('server/exec/', 'server/telemetry/', 'server/config/')
+CORE = STORAGE + SUPPORT + ('acta/storage/v1/', 'server/exec/', 'server/telemetry/',
+                            'server/config/')
 EDGE = PLAIN + ('server/core/', 'server/exec/', 'server/telemetry/', 'server/config/',
                 'grpc/health/v1/')
 

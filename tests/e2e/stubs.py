@@ -1,0 +1,52 @@
+"""The stubs any language has: made from the protos by protoc, once a test program."""
+
+import atexit
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from broker import PATIENCE_S, SOURCE
+
+# Made by `tools/dev test`, once.
+PYTHON = pathlib.Path(os.environ.get('ACTA_VENV', SOURCE / 'build/venv')) / 'bin/python'
+
+
+def generate(folder):
+    protos = sorted((SOURCE / 'proto/acta/v1').glob('*.proto'))
+    subprocess.run([PYTHON, '-m', 'grpc_tools.protoc', '-I', SOURCE / 'proto',
+                    f'--python_out={folder}', f'--grpc_python_out={folder}', *protos],
+                   check=True, timeout=PATIENCE_S)
+
+
+def use():
+    """Starts this program again inside the environment that has grpcio, then imports the stubs."""
+    if pathlib.Path(sys.prefix).resolve() != PYTHON.parents[1].resolve():
+        if not PYTHON.exists():
+            sys.exit('no build/venv; `tools/dev test` makes it')
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])
+    folder = tempfile.mkdtemp(prefix='acta-stubs-')
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    generate(folder)
+    sys.path.insert(0, folder)
+
+
+def reason_of(error):
+    """The reason in the trailer of a failed call, and its details."""
+    from acta.v1 import errors_pb2
+    for key, value in error.trailing_metadata() or ():
+        if key != 'grpc-status-details-bin':
+            continue
+        for detail in errors_pb2.StatusDetails.FromString(value).details:
+            if detail.type_url.endswith('google.rpc.ErrorInfo'):
+                info = errors_pb2.ErrorInfo.FromString(detail.value)
+                return info.reason, dict(info.metadata)
+    return '', {}
+
+
+def reason_in(status):
+    """The reason in a Status that travels inside a message."""
+    from acta.v1 import errors_pb2
+    return errors_pb2.ErrorReason.Name(status.reason)
