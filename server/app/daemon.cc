@@ -77,7 +77,7 @@ absl::Status Daemon::OpenListeners() {
       ServerStatus::Deps{*engine_, *topics_, *groups_, *hub_, MakeFacts()});
   telemetry_.AddCollector([this](MetricWriter& writer) { CollectMetrics(writer); });
   ready_.store(true);
-  rpc_->Serve();
+  rpc_->SetServing(true);
   return absl::OkStatus();
 }
 
@@ -117,8 +117,8 @@ ServerFacts Daemon::MakeFacts() const {
   facts.group_limits = options_.groups;
   facts.connection_limits = options_.rpc.connections;
   facts.ready = [this] { return ready_.load(); };
-  facts.connections = [this] { return rpc_->connections(); };
-  facts.publish_streams = [this] { return rpc_->publish_streams(); };
+  facts.connections = [this] { return rpc_->counts().connections; };
+  facts.publish_streams = [this] { return rpc_->counts().publish_streams; };
   return facts;
 }
 
@@ -133,8 +133,8 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
   add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());
   add(Metric::kSubscribeDeliveredBytes, hub_->bytes_delivered());
-  add(Metric::kRpcConnections, rpc_->connections());
-  add(Metric::kRpcPublishStreams, rpc_->publish_streams());
+  add(Metric::kRpcConnections, rpc_->counts().connections);
+  add(Metric::kRpcPublishStreams, rpc_->counts().publish_streams);
   add(Metric::kHttpRequests, http_->requests());
   add(Metric::kAppReady, ready_.load() ? 1 : 0);
   add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
@@ -144,7 +144,7 @@ void Daemon::Stop() {
   if (stopped_) return;
   stopped_ = true;
   ready_.store(false);
-  if (rpc_ != nullptr) rpc_->BeginStop();
+  if (rpc_ != nullptr) rpc_->RefuseCalls();
   if (hub_ != nullptr) hub_->Stop(options_.listen.stop_grace);
   if (rpc_ != nullptr) rpc_->Stop(options_.listen.stop_grace);
   telemetry_.ClearCollectors();

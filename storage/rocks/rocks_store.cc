@@ -13,6 +13,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/crc32c_override.h"
+#include "storage/rocks/read_only_files.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/rocks_status.h"
 #include "storage/rocks/store_file_system.h"
@@ -30,6 +31,23 @@ FamilyPtr Own(const std::shared_ptr<rocksdb::DB>& db, rocksdb::ColumnFamilyHandl
     db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
   });
 }
+
+std::vector<rocksdb::ColumnFamilyDescriptor> Describe(const std::vector<std::string>& names,
+                                                      const RocksSettings& settings) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) {
+    const bool slice = name.rfind("log.", 0) == 0;
+    descriptors.emplace_back(name, slice ? MakeSliceOptions(settings) : MakeRowOptions(settings));
+  }
+  return descriptors;
+}
+
+// The database's own notes go nowhere: a reader leaves no file behind.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
 
 }  // namespace
 
@@ -85,29 +103,60 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   for (const char* name : {kMetaFamily, kStateFamily}) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const std::string& name : names) {
-    const bool slice = name.rfind("log.", 0) == 0;
-    descriptors.emplace_back(
-        name, slice ? MakeSliceOptions(*store->settings_) : MakeRowOptions(*store->settings_));
-  }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, settings.path, descriptors, &handles, &db)));
-  store->db_ = std::shared_ptr<rocksdb::DB>(
-      db, [env = store->env_, groups](rocksdb::DB* database) { delete database; });
-  for (size_t i = 0; i < names.size(); ++i) {
-    FamilyPtr family = Own(store->db_, handles[i]);
-    if (names[i] == kMetaFamily) store->meta_ = family;
-    if (names[i] == kStateFamily) store->state_ = family;
-    if (names[i].rfind("log.", 0) == 0) store->slices_.emplace(names[i], family);
-    ASSIGN_OR_RETURN(const TableExtents extents, store->ReadFamilyExtents(family));
-    store->recovered_.max_in_tables = std::max(store->recovered_.max_in_tables, extents.max_group);
-  }
-  store->recovered_.first_replayed = groups->first();
-  store->recovered_.last_replayed = groups->last();
-  store->recovered_.hole = groups->hole();
+  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(
+      options, settings.path, Describe(names, *store->settings_), &handles, &db)));
+  RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
   return store;
+}
+
+absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(
+    const RocksSettings& settings) {
+  RETURN_IF_ERROR(CheckRocksCrc32c());
+  std::unique_ptr<RocksStore> store(new RocksStore);
+  store->files_ = std::make_shared<StoreFileSystem>(std::make_shared<ReadOnlyFiles>());
+  store->env_ = rocksdb::NewCompositeEnv(store->files_);
+  store->settings_ = std::make_unique<RocksSettings>(settings);
+  store->settings_->file_system = store->files_;
+  rocksdb::DBOptions options = MakeDbOptions(*store->settings_, store->env_.get());
+  options.sst_file_manager = nullptr;  // It deletes files.
+  options.info_log = std::make_shared<NoLog>();
+  const auto groups = std::make_shared<WalGroups>();
+  options.wal_filter = groups.get();
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(
+      FromRocks(rocksdb::DB::ListColumnFamilies(options, settings.path, &names)));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  RETURN_IF_ERROR(FromRocks(rocksdb::DB::OpenForReadOnly(
+      options, settings.path, Describe(names, *store->settings_), &handles, &db)));
+  RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
+  if (store->meta_ == nullptr || store->state_ == nullptr) {
+    return absl::DataLossError("the database has no meta or state family");
+  }
+  return store;
+}
+
+absl::Status RocksStore::Adopt(rocksdb::DB* db,
+                               const std::vector<rocksdb::ColumnFamilyHandle*>& handles,
+                               const std::vector<std::string>& names,
+                               const std::shared_ptr<WalGroups>& groups) {
+  db_ = std::shared_ptr<rocksdb::DB>(
+      db, [env = env_, groups](rocksdb::DB* database) { delete database; });
+  std::vector<FamilyPtr> families;
+  for (rocksdb::ColumnFamilyHandle* handle : handles) families.push_back(Own(db_, handle));
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == kMetaFamily) meta_ = families[i];
+    if (names[i] == kStateFamily) state_ = families[i];
+    if (names[i].rfind("log.", 0) == 0) slices_.emplace(names[i], families[i]);
+    ASSIGN_OR_RETURN(const TableExtents extents, ReadFamilyExtents(families[i]));
+    recovered_.max_in_tables = std::max(recovered_.max_in_tables, extents.max_group);
+  }
+  recovered_.first_replayed = groups->first();
+  recovered_.last_replayed = groups->last();
+  recovered_.hole = groups->hole();
+  return absl::OkStatus();
 }
 
 RocksStore::~RocksStore() {

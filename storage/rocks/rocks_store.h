@@ -26,6 +26,7 @@ namespace acta {
 
 struct RocksSettings;
 class StoreFileSystem;
+class WalGroups;
 
 // What a start found.
 struct RecoveredStore {
@@ -72,6 +73,9 @@ class RocksStore {
   static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const RocksSettings& settings,
                                                           std::shared_ptr<StoreFileSystem> files,
                                                           OnFatal on_fatal);
+  // Opens what is there, WAL included, and changes nothing in its folder: for looking into a store
+  // that nobody has open. Only reads work on it.
+  static absl::StatusOr<std::unique_ptr<RocksStore>> OpenReadOnly(const RocksSettings& settings);
   // Clean close: everything is synced and the files are closed.
   ~RocksStore();
 
@@ -106,6 +110,10 @@ class RocksStore {
 
  private:
   RocksStore();
+  // Takes over an opened database: its families by name, and what its start found.
+  absl::Status Adopt(rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles,
+                     const std::vector<std::string>& names,
+                     const std::shared_ptr<WalGroups>& groups);
 
   class Listener;
   std::shared_ptr<StoreFileSystem> files_;

@@ -40,6 +40,11 @@ rocksdb::WalFilter::WalProcessingOption WalGroups::LogRecordFound(unsigned long 
   if (!hole_.empty()) return WalProcessingOption::kStopReplay;
   MarkReader reader;
   const rocksdb::Status read = batch.Iterate(&reader);
+  // After a torn tail the database writes one empty record of its own, so that the next replay
+  // knows the tail was left behind on purpose.
+  if (read.ok() && !reader.found() && batch.Count() == 0) {
+    return WalProcessingOption::kContinueProcessing;
+  }
   if (!read.ok() || !reader.found()) {
     hole_ = absl::StrCat("a record of ", file, " has no group mark");
     return WalProcessingOption::kStopReplay;
