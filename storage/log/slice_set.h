@@ -25,18 +25,15 @@ class SliceSet {
   absl::Status EnsureClass(int64_t class_seconds, int64_t now_us);
   // Creates one new slice for each class and makes it the current one. The slices it replaces
   // are closed: nothing is appended to them after it returns, provided no group is being written.
-  // `switching` runs between creation and switch and must keep writers out until it is dropped.
+  // `pause` runs between creation and switch; what it returns keeps writers out until dropped.
   template <typename Pause>
   absl::StatusOr<std::vector<SlicePtr>> Rotate(const std::vector<int64_t>& classes, int64_t now_us,
                                                Pause pause) {
-    std::vector<SlicePtr> created;
-    {
-      auto made = Create(classes, now_us);
-      if (!made.ok()) return made.status();
-      created = *std::move(made);
-    }
+    MutexLock creating(create_mu_);
+    const auto created = Create(classes, now_us);
+    if (!created.ok()) return created.status();
     const auto paused = pause();
-    return Switch(created);
+    return Switch(*created);
   }
   // Drops a closed slice from the disk.
   absl::Status Drop(const SlicePtr& slice);

@@ -171,9 +171,6 @@ void RocksStore::Leak() {
   // Intentionally never destroyed: after a failed write its destructor would flush what the
   // kernel may have dropped.
   new std::shared_ptr<rocksdb::DB>(db_);
-  new FamilyPtr(meta_);
-  new FamilyPtr(state_);
-  for (const auto& [name, family] : slices_) new FamilyPtr(family);
 }
 
 absl::Status RocksStore::Write(WriteGroup& group) {

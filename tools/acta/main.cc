@@ -1,10 +1,11 @@
-#include <signal.h>
-
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/command_line.h"
@@ -14,16 +15,33 @@
 namespace acta::cli {
 namespace {
 
-absl::Status RunCommand(CommandLine line, Terminal* terminal) {
+absl::Status RunCommand(const CommandLine& line) {
   if (line.command == nullptr) return WriteAll(stdout, line.help);
-  const absl::StatusOr<std::unique_ptr<CommandContext>> context =
-      CommandContext::Make(std::move(line.args));
-  RETURN_IF_ERROR(context.status());
-  const absl::Status status = line.command->run(**context);
-  (*context)->terminal().EndProgress();
-  *terminal = (*context)->terminal();
+  ASSIGN_OR_RETURN(const std::unique_ptr<CommandContext> context,
+                   CommandContext::Make(line.args));
+  const absl::Status status = line.command->run(*context);
+  context->terminal().EndProgress();
   return status;
+}
+
+int Main(const std::vector<std::string>& words) {
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(AllCommands(), words);
+  const absl::Status status = line.ok() ? RunCommand(*line) : line.status();
+  if (status.ok()) return kExitDone;
+  const Args args = line.ok() ? line->args : Args();
+  std::string text = DescribeError(status);
+  if (args.Has("--verbose")) {
+    for (const auto& [name, value] : DetailsOf(status)) {
+      absl::StrAppend(&text, "\n  ", name, ": ", value);
+    }
+  }
+  Terminal(TerminalSettings(args)).Error(text);
+  return ExitStatusOf(status);
 }
 
 }  // namespace
 }  // namespace acta::cli
+
+int main(int argc, char** argv) {
+  return acta::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -322,7 +322,8 @@ void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* ro
   assignment.partition = position.number;
   assignment.generation = decision.generation;
   assignment.offset = Offset(position.committed.offset());
-  assignment.incarnation = deps_.engine.incarnation();
+  // That of the position: only so a reader finds out that the log behind it is another one.
+  assignment.incarnation = Incarnation(position.committed.incarnation());
   queues_[kCalls].actions.push_back([session, assignment = std::move(assignment)] {
     if (!session->gone.load()) session->listener->OnAssigned(assignment);
   });

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +15,9 @@
 
 namespace acta::cli {
 
+// What the global options say of the terminal.
+Terminal::Settings TerminalSettings(const Args& args);
+
 // What a command works with: its arguments, the broker, and where its results go.
 //
 // Threads: one.
@@ -25,7 +27,7 @@ class CommandContext {
   static absl::StatusOr<std::unique_ptr<CommandContext>> Make(Args args);
 
   const Args& args() const { return args_; }
-  client::Channel& channel() { return *channel_; }
+  const std::shared_ptr<client::Channel>& channel() { return channel_; }
   client::Admin& admin() { return *admin_; }
   Output& output() { return *output_; }
   Terminal& terminal() { return terminal_; }
@@ -42,8 +44,7 @@ class CommandContext {
   absl::Status ConfirmDeletion(absl::string_view question);
 
  private:
-  CommandContext(Args args, Terminal::Settings settings)
-      : args_(std::move(args)), terminal_(settings), now_(absl::Now()) {}
+  explicit CommandContext(Args args);
 
   const Args args_;
   Terminal terminal_;

@@ -1,6 +1,7 @@
 #include "tools/acta/events/event_text.h"
 
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tools/acta/events/cloud_event.h"
@@ -34,12 +35,8 @@ std::string AffectedJson(const v1::Event& event) {
   return out + "]";
 }
 
-std::string JsonText(const v1::Event& event, const EventPlace& place) {
-  JsonLine line;
-  line.Text("topic", place.topic);
-  line.Number("partition", place.partition);
-  line.Number("offset", place.offset);
-  line.Text("append_time", TimeText(place.append_time_us));
+// Adds the event itself to a line that says where it stands.
+std::string Finish(JsonLine line, const v1::Event& event) {
   AddText(&line, "id", event.id());
   AddText(&line, "source", event.source());
   AddText(&line, "type", event.type());
@@ -57,6 +54,15 @@ std::string JsonText(const v1::Event& event, const EventPlace& place) {
   if (event.expires_at_us() != 0) line.Text("expires_at", TimeText(event.expires_at_us()));
   if (!event.data().empty()) line.JsonOrBase64("data", event.data());
   return line.Finish() + "\n";
+}
+
+std::string JsonText(const v1::Event& event, const EventPlace& place) {
+  JsonLine line;
+  line.Text("topic", place.topic);
+  line.Number("partition", place.partition);
+  line.Number("offset", place.offset);
+  line.Text("append_time", TimeText(place.append_time_us));
+  return Finish(std::move(line), event);
 }
 
 }  // namespace
@@ -79,6 +85,12 @@ std::string EventText(EventFormat format, const v1::Event& event, const EventPla
       break;
   }
   return event.data() + "\n";
+}
+
+std::string UnstoredEventText(const v1::Event& event, absl::string_view topic) {
+  JsonLine line;
+  line.Text("topic", topic);
+  return Finish(std::move(line), event);
 }
 
 }  // namespace acta::cli

@@ -26,4 +26,7 @@ absl::StatusOr<EventFormat> ParseEventFormat(absl::string_view text);
 // One line with its line break. Data that is JSON is shown as JSON, else as data_base64.
 std::string EventText(EventFormat format, const v1::Event& event, const EventPlace& place);
 
+// As JSON, of an event that is not stored: without partition, offset and append time.
+std::string UnstoredEventText(const v1::Event& event, absl::string_view topic);
+
 }  // namespace acta::cli

@@ -1,0 +1,150 @@
+#include "client/cpp/admin.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "acta/v1/admin.grpc.pb.h"
+#include "acta/v1/groups.grpc.pb.h"
+#include "acta/v1/publisher.grpc.pb.h"
+#include "acta/v1/subscriber.grpc.pb.h"
+#include "acta/v1/topics.grpc.pb.h"
+#include "client/cpp/grpc_status.h"
+
+namespace acta::client {
+namespace {
+
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Call(const Channel& channel, Stub& stub,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
+                              const Request& request,
+                              absl::Duration more_time = absl::ZeroDuration()) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(
+      absl::Now() + std::min(channel.options().deadline + more_time, absl::Hours(24 * 365))));
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (!status.ok()) return FromGrpc(status, channel.address());
+  return response;
+}
+
+}  // namespace
+
+struct Admin::Stubs {
+  explicit Stubs(const std::shared_ptr<grpc::Channel>& channel)
+      : topics(channel), groups(channel), admin(channel), publisher(channel), subscriber(channel) {}
+
+  v1::Topics::Stub topics;
+  v1::Groups::Stub groups;
+  v1::Admin::Stub admin;
+  v1::Publisher::Stub publisher;
+  v1::Subscriber::Stub subscriber;
+};
+
+Admin::Admin(std::shared_ptr<Channel> channel)
+    : channel_(std::move(channel)), stubs_(std::make_unique<Stubs>(channel_->grpc())) {}
+
+Admin::~Admin() = default;
+
+absl::StatusOr<v1::CreateTopicResponse> Admin::CreateTopic(const v1::CreateTopicRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::CreateTopic, request);
+}
+
+absl::StatusOr<v1::GetTopicResponse> Admin::GetTopic(const v1::GetTopicRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::GetTopic, request);
+}
+
+absl::StatusOr<v1::ListTopicsResponse> Admin::ListTopics(const v1::ListTopicsRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::ListTopics, request);
+}
+
+absl::StatusOr<v1::UpdateTopicResponse> Admin::UpdateTopic(const v1::UpdateTopicRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::UpdateTopic, request);
+}
+
+absl::StatusOr<v1::DeleteTopicResponse> Admin::DeleteTopic(const v1::DeleteTopicRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::DeleteTopic, request);
+}
+
+absl::StatusOr<v1::ListPartitionsResponse> Admin::ListPartitions(
+    const v1::ListPartitionsRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::ListPartitions, request);
+}
+
+absl::StatusOr<v1::FindOffsetsResponse> Admin::FindOffsets(const v1::FindOffsetsRequest& request) {
+  return Call(*channel_, stubs_->topics, &v1::Topics::Stub::FindOffsets, request);
+}
+
+absl::StatusOr<v1::CreateGroupResponse> Admin::CreateGroup(const v1::CreateGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::CreateGroup, request);
+}
+
+absl::StatusOr<v1::GetGroupResponse> Admin::GetGroup(const v1::GetGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::GetGroup, request);
+}
+
+absl::StatusOr<v1::ListGroupsResponse> Admin::ListGroups(const v1::ListGroupsRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::ListGroups, request);
+}
+
+absl::StatusOr<v1::UpdateGroupResponse> Admin::UpdateGroup(const v1::UpdateGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::UpdateGroup, request);
+}
+
+absl::StatusOr<v1::DeleteGroupResponse> Admin::DeleteGroup(const v1::DeleteGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::DeleteGroup, request);
+}
+
+absl::StatusOr<v1::GetLagResponse> Admin::GetLag(const v1::GetLagRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::GetLag, request);
+}
+
+absl::StatusOr<v1::CommitOffsetsResponse> Admin::CommitOffsets(
+    const v1::CommitOffsetsRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::CommitOffsets, request);
+}
+
+absl::StatusOr<v1::ResetOffsetsResponse> Admin::ResetOffsets(
+    const v1::ResetOffsetsRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::ResetOffsets, request);
+}
+
+absl::StatusOr<v1::GetServerResponse> Admin::GetServer(const v1::GetServerRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::GetServer, request);
+}
+
+absl::StatusOr<v1::GetStatusResponse> Admin::GetStatus(const v1::GetStatusRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::GetStatus, request);
+}
+
+absl::StatusOr<v1::GetConfigResponse> Admin::GetConfig(const v1::GetConfigRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::GetConfig, request);
+}
+
+absl::StatusOr<v1::GetLimitsResponse> Admin::GetLimits(const v1::GetLimitsRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::GetLimits, request);
+}
+
+absl::StatusOr<v1::ScrubResponse> Admin::Scrub(const v1::ScrubRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::Scrub, request);
+}
+
+absl::StatusOr<v1::AcceptClockResponse> Admin::AcceptClock(const v1::AcceptClockRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::AcceptClock, request);
+}
+
+absl::StatusOr<v1::PublishResults> Admin::Publish(const v1::PublishFrame& request) {
+  return Call(*channel_, stubs_->publisher, &v1::Publisher::Stub::Publish, request);
+}
+
+absl::StatusOr<v1::FetchResponse> Admin::Fetch(const v1::FetchRequest& request) {
+  const absl::Duration wait =
+      absl::Seconds(request.wait().seconds()) + absl::Nanoseconds(request.wait().nanos());
+  return Call(*channel_, stubs_->subscriber, &v1::Subscriber::Stub::Fetch, request, wait);
+}
+
+}  // namespace acta::client

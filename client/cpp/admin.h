@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "acta/v1/admin.pb.h"
+#include "acta/v1/groups.pb.h"
+#include "acta/v1/publisher.pb.h"
+#include "acta/v1/subscriber.pb.h"
+#include "acta/v1/topics.pb.h"
+#include "client/cpp/channel.h"
+
+namespace acta::client {
+
+// Admin is every unary call of the broker, one method each.
+//
+// Threads: any; a call blocks until it is answered or the channel's deadline has passed.
+// Errors:  as the comment of the method in its .proto says; ReasonOf(), DetailsOf() and
+//          RetryAfterOf() of proto/support/error.h tell more. A broker that cannot be reached is
+//          UNAVAILABLE without a reason, and the message names the address. Nothing is retried.
+class Admin {
+ public:
+  explicit Admin(std::shared_ptr<Channel> channel);
+  ~Admin();
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
+
+  absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::CreateTopicRequest& request);
+  absl::StatusOr<v1::GetTopicResponse> GetTopic(const v1::GetTopicRequest& request);
+  absl::StatusOr<v1::ListTopicsResponse> ListTopics(const v1::ListTopicsRequest& request);
+  absl::StatusOr<v1::UpdateTopicResponse> UpdateTopic(const v1::UpdateTopicRequest& request);
+  absl::StatusOr<v1::DeleteTopicResponse> DeleteTopic(const v1::DeleteTopicRequest& request);
+  absl::StatusOr<v1::ListPartitionsResponse> ListPartitions(
+      const v1::ListPartitionsRequest& request);
+  absl::StatusOr<v1::FindOffsetsResponse> FindOffsets(const v1::FindOffsetsRequest& request);
+
+  absl::StatusOr<v1::CreateGroupResponse> CreateGroup(const v1::CreateGroupRequest& request);
+  absl::StatusOr<v1::GetGroupResponse> GetGroup(const v1::GetGroupRequest& request);
+  absl::StatusOr<v1::ListGroupsResponse> ListGroups(const v1::ListGroupsRequest& request);
+  absl::StatusOr<v1::UpdateGroupResponse> UpdateGroup(const v1::UpdateGroupRequest& request);
+  absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const v1::DeleteGroupRequest& request);
+  absl::StatusOr<v1::GetLagResponse> GetLag(const v1::GetLagRequest& request);
+  absl::StatusOr<v1::CommitOffsetsResponse> CommitOffsets(const v1::CommitOffsetsRequest& request);
+  absl::StatusOr<v1::ResetOffsetsResponse> ResetOffsets(const v1::ResetOffsetsRequest& request);
+
+  absl::StatusOr<v1::GetServerResponse> GetServer(const v1::GetServerRequest& request);
+  absl::StatusOr<v1::GetStatusResponse> GetStatus(const v1::GetStatusRequest& request);
+  absl::StatusOr<v1::GetConfigResponse> GetConfig(const v1::GetConfigRequest& request);
+  absl::StatusOr<v1::GetLimitsResponse> GetLimits(const v1::GetLimitsRequest& request);
+  absl::StatusOr<v1::ScrubResponse> Scrub(const v1::ScrubRequest& request);
+  absl::StatusOr<v1::AcceptClockResponse> AcceptClock(const v1::AcceptClockRequest& request);
+
+  // One frame. What fails in a batch stands in its result and the call is OK; what fails in the
+  // whole frame is the error of the call.
+  absl::StatusOr<v1::PublishResults> Publish(const v1::PublishFrame& request);
+  // One page. A `wait` in the request is added to the deadline.
+  absl::StatusOr<v1::FetchResponse> Fetch(const v1::FetchRequest& request);
+
+ private:
+  struct Stubs;
+
+  const std::shared_ptr<Channel> channel_;
+  const std::unique_ptr<Stubs> stubs_;
+};
+
+}  // namespace acta::client

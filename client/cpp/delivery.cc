@@ -1,0 +1,31 @@
+#include "client/cpp/delivery.h"
+
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+
+namespace acta::client {
+
+absl::Status ParseEvent(absl::string_view bytes, v1::Event* event) {
+  if (event->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();
+  return Error(v1::MALFORMED_MESSAGE, "an event of the broker cannot be parsed");
+}
+
+absl::StatusOr<std::vector<v1::Event>> Delivery::Parse() const {
+  std::vector<v1::Event> events(static_cast<size_t>(count_));
+  EventElements walk = elements();
+  absl::string_view bytes;
+  for (v1::Event& event : events) {
+    walk.Next(&bytes);
+    RETURN_IF_ERROR(ParseEvent(bytes, &event));
+  }
+  return events;
+}
+
+v1::BatchContext Delivery::context() const {
+  v1::BatchContext context;
+  // Of a newer broker it may hold what this program does not know, which is no reason to fail.
+  (void)context.ParseFromString(context_);
+  return context;
+}
+
+}  // namespace acta::client

@@ -1,0 +1,110 @@
+#include "client/cpp/delivery_frame.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "proto/support/wire.h"
+#include "storage/base/status_macros.h"
+
+namespace acta::client {
+namespace {
+
+constexpr uint32_t kBatchesTag = WireTag(1, kWireBytes);
+
+absl::Status Malformed(absl::string_view what) {
+  return Error(v1::MALFORMED_MESSAGE, absl::StrCat("a delivery frame of the broker: ", what));
+}
+
+// Collects consecutive pieces of one text; copies only when there is something between them.
+class Pieces {
+ public:
+  void Add(absl::string_view piece) {
+    if (gathered_ != nullptr) {
+      gathered_->append(piece.data(), piece.size());
+    } else if (run_.empty()) {
+      run_ = piece;
+    } else if (run_.data() + run_.size() == piece.data()) {
+      run_ = absl::string_view(run_.data(), run_.size() + piece.size());
+    } else {
+      gathered_ = std::make_shared<std::string>(absl::StrCat(run_, piece));
+    }
+  }
+  // Null while view() lies in the text itself.
+  std::shared_ptr<const std::string> gathered() const { return gathered_; }
+  absl::string_view view() const { return gathered_ != nullptr ? *gathered_ : run_; }
+
+ private:
+  absl::string_view run_;
+  std::shared_ptr<std::string> gathered_;
+};
+
+// Splits a message into the fields of `tag` and all others. `each` gets the bytes of the first.
+template <typename Each>
+absl::Status Split(absl::string_view bytes, uint32_t wanted, std::string* others, Each each) {
+  WireReader reader(bytes);
+  while (!reader.AtEnd()) {
+    const char* const begin = reader.position();
+    uint32_t tag = 0;
+    WireFault fault = reader.ReadTag(&tag);
+    absl::string_view value;
+    if (fault == WireFault::kNone) {
+      fault = tag == wanted ? reader.ReadBytes(&value) : reader.SkipValue(tag);
+    }
+    if (fault != WireFault::kNone) return Malformed(Describe(fault));
+    const absl::string_view field(begin, static_cast<size_t>(reader.position() - begin));
+    if (tag == wanted) {
+      RETURN_IF_ERROR(each(field, value));
+    } else {
+      others->append(field.data(), field.size());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<DeliveryFrame> DeliveryFrameReader::Read(std::shared_ptr<const void> owner,
+                                                        absl::string_view bytes) {
+  DeliveryFrame frame;
+  std::string control;
+  RETURN_IF_ERROR(Split(bytes, kBatchesTag, &control,
+                        [&](absl::string_view, absl::string_view batch) -> absl::Status {
+                          ASSIGN_OR_RETURN(Delivery delivery, ReadBatch(owner, batch));
+                          frame.deliveries.push_back(std::move(delivery));
+                          return absl::OkStatus();
+                        }));
+  if (!frame.control.ParseFromString(control)) return Malformed("it cannot be parsed");
+  return frame;
+}
+
+absl::StatusOr<Delivery> DeliveryFrameReader::ReadBatch(const std::shared_ptr<const void>& owner,
+                                                        absl::string_view bytes) {
+  Delivery delivery;
+  Pieces events;
+  std::string header_bytes;
+  RETURN_IF_ERROR(Split(bytes, EventElements::kTag, &header_bytes,
+                        [&](absl::string_view element, absl::string_view) {
+                          events.Add(element);
+                          ++delivery.count_;
+                          return absl::OkStatus();
+                        }));
+  v1::DeliveredBatch header;
+  if (!header.ParseFromString(header_bytes)) return Malformed("a batch cannot be parsed");
+  if (delivery.count_ == 0 ||
+      (header.offset_deltas_size() != 0 && header.offset_deltas_size() != delivery.count_)) {
+    return Malformed("a batch has other events than offsets");
+  }
+  delivery.owner_ = events.gathered() != nullptr ? events.gathered() : owner;
+  delivery.payload_ = events.view();
+  delivery.context_ = header.context();
+  delivery.assignment_ = header.assignment();
+  delivery.base_offset_ = header.base_offset();
+  delivery.incarnation_ = header.incarnation();
+  delivery.append_time_us_ = header.append_time_us();
+  delivery.offset_deltas_.assign(header.offset_deltas().begin(), header.offset_deltas().end());
+  return delivery;
+}
+
+}  // namespace acta::client

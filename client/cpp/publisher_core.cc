@@ -1,0 +1,331 @@
+#include "client/cpp/publisher_core.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cpp/grpc_status.h"
+#include "client/cpp/publish_message.h"
+#include "proto/support/error.h"
+#include "proto/support/partitioner.h"
+#include "storage/base/status_macros.h"
+
+namespace acta::client {
+namespace {
+
+constexpr int32_t kMaxPartition = 65'535;
+// How long a stream that has nothing more to say may take to end.
+constexpr absl::Duration kEndPatience = absl::Seconds(1);
+
+uint64_t DrawProducerId() {
+  std::random_device random;
+  const uint64_t high = random();
+  return std::max<uint64_t>(1, high << 32 | random());
+}
+
+PublishQueue::Options QueueOptions(const PublisherOptions& options) {
+  PublishQueue::Options queue;
+  queue.batch_bytes = options.batch_bytes;
+  queue.max_frame_bytes = options.max_frame_bytes;
+  queue.max_frames_in_flight = options.max_frames_in_flight;
+  queue.max_bytes_in_flight = options.max_bytes_in_flight;
+  queue.retry_for = options.retry_for;
+  return queue;
+}
+
+absl::Status CheckPartition(int32_t partition) {
+  if (partition >= 0 && partition <= kMaxPartition) return absl::OkStatus();
+  return Error(v1::INVALID_ARGUMENT, absl::StrCat("there is no partition ", partition));
+}
+
+// What says that the number of partitions is not what it was.
+bool IsAboutPartitions(v1::ErrorReason reason) {
+  return reason == v1::PARTITION_KEY_MISMATCH || reason == v1::PARTITION_NOT_FOUND ||
+         reason == v1::TOPIC_NOT_FOUND;
+}
+
+}  // namespace
+
+Publisher::Core::Core(std::shared_ptr<Channel> channel, const PublisherOptions& options)
+    : channel_(std::move(channel)),
+      options_(options),
+      producer_id_(DrawProducerId()),
+      admin_(channel_),
+      queue_(QueueOptions(options)),
+      backoff_(channel_->options().min_backoff),
+      stream_(channel_, "/acta.v1.Publisher/PublishStream", *this) {
+  stream_.Run();
+}
+
+absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int32_t> partition,
+                                      const v1::Event& event, EventDone done) {
+  int32_t partitions = 0;
+  if (partition.has_value()) {
+    RETURN_IF_ERROR(CheckPartition(*partition));
+  } else {
+    ASSIGN_OR_RETURN(partitions, PartitionsOf(topic));
+    const std::string& key = event.key().empty() ? event.id() : event.key();
+    if (!key.empty()) partition = PartitionOfKey(key, partitions);
+  }
+  std::string element;
+  AppendElement(event, &element);
+  bool start = false;
+  {
+    MutexLock lock(mu_);
+    RETURN_IF_ERROR(WaitForRoom(element.size()));
+    const absl::Time now = absl::Now();
+    if (partition.has_value()) {
+      queue_.AddEvent(topic, *partition, element, std::move(done), now);
+    } else {
+      queue_.AddAnywhere(topic, partitions, element, std::move(done), now);
+    }
+    start = MustStart(now);
+  }
+  Drive(start);
+  return absl::OkStatus();
+}
+
+absl::Status Publisher::Core::PublishPrepared(absl::string_view topic, int32_t partition,
+                                              std::shared_ptr<const std::string> payload,
+                                              uint32_t count, BatchDone done) {
+  RETURN_IF_ERROR(CheckPartition(partition));
+  bool start = false;
+  {
+    MutexLock lock(mu_);
+    RETURN_IF_ERROR(WaitForRoom(payload->size()));
+    const absl::Time now = absl::Now();
+    queue_.AddBatch(topic, partition, std::move(payload), count, std::move(done), now);
+    start = MustStart(now);
+  }
+  Drive(start);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
+  {
+    MutexLock lock(mu_);
+    const auto found = partitions_.find(topic);
+    if (found != partitions_.end()) return found->second;
+  }
+  v1::GetTopicRequest request;
+  request.set_name(std::string(topic));
+  ASSIGN_OR_RETURN(const v1::GetTopicResponse response, admin_.GetTopic(request));
+  const int32_t partitions = std::max(1, response.topic().partitions());
+  MutexLock lock(mu_);
+  partitions_[topic] = partitions;
+  return partitions;
+}
+
+absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
+  const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
+  while (true) {
+    if (closed_) return absl::FailedPreconditionError("the publisher is closed");
+    // A single event may be larger than all the memory.
+    if (queue_.empty() ||
+        queue_.bytes() + static_cast<int64_t>(bytes) <= options_.max_memory_bytes) {
+      return absl::OkStatus();
+    }
+    if (!may_wait) {
+      return Error(v1::PUBLISH_QUEUE_FULL,
+                   absl::StrCat("the publisher holds ", queue_.bytes(),
+                                " bytes that are not answered, of max_memory_bytes ",
+                                options_.max_memory_bytes));
+    }
+    changed_.Wait(mu_);
+  }
+}
+
+bool Publisher::Core::WaitUntil(absl::Time deadline) {
+  const absl::Duration rest = deadline - absl::Now();
+  if (rest <= absl::ZeroDuration()) return false;
+  changed_.WaitFor(mu_, std::min(rest, absl::Hours(1)));
+  return true;
+}
+
+bool Publisher::Core::MustStart(absl::Time now) {
+  if (streaming_ || now < reconnect_at_) return false;
+  streaming_ = true;
+  return true;
+}
+
+void Publisher::Core::Drive(bool start) {
+  if (start) (void)stream_.Start();  // False only after Stop(), when nothing matters any more.
+  stream_.Wake();
+}
+
+void Publisher::Core::OnOpen() {
+  MutexLock lock(mu_);
+  opened_ = false;
+}
+
+bool Publisher::Core::WriteNext() {
+  grpc::ByteBuffer message;
+  bool half_close = false;
+  {
+    MutexLock lock(mu_);
+    const std::optional<PublishQueue::Frame> frame = queue_.Take(absl::Now());
+    if (frame.has_value()) {
+      v1::PublishOpen open;
+      open.set_level(options_.level);
+      open.set_app(options_.app);
+      open.set_app_version(options_.app_version);
+      open.set_instance(options_.instance);
+      message = EncodeFrame(*frame, producer_id_, opened_ ? nullptr : &open);
+      opened_ = true;
+    } else if (closing_ && queue_.empty()) {
+      half_close = true;
+    } else {
+      return false;
+    }
+  }
+  if (half_close) {
+    stream_.WritesDone();
+  } else {
+    stream_.Write(message);
+  }
+  return true;
+}
+
+void Publisher::Core::OnMessage(const grpc::ByteBuffer& message) {
+  grpc::ByteBuffer bytes(message);
+  grpc::ProtoBufferReader reader(&bytes);
+  v1::PublishResults results;
+  if (!results.ParseFromZeroCopyStream(&reader)) return stream_.Cancel();
+  PublishQueue::Finished finished;
+  {
+    MutexLock lock(mu_);
+    const absl::Time now = absl::Now();
+    backoff_ = channel_->options().min_backoff;
+    for (v1::FrameResult& result : *results.mutable_results()) {
+      queue_.OnAnswer(std::move(result), now, &finished);
+    }
+    GiveOut(finished);
+    stream_.TickWithin(NextDue() - now);
+  }
+  stream_.Wake();  // Before the callbacks, so that the broker does not wait for them.
+  Deliver(std::move(finished));
+}
+
+void Publisher::Core::OnEnd(const absl::Status& status) {
+  PublishQueue::Finished finished;
+  {
+    MutexLock lock(mu_);
+    const absl::Time now = absl::Now();
+    streaming_ = false;
+    last_error_ = status.ok() ? absl::UnavailableError(absl::StrCat(
+                                    "broker '", channel_->address(), "' ended the stream"))
+                              : status;
+    queue_.OnStreamEnd(last_error_, IsRetryable(last_error_), now, &finished);
+    reconnect_at_ = now + std::max(backoff_, RetryAfterOf(status));
+    backoff_ = std::min(backoff_ * 2, channel_->options().max_backoff);
+    GiveOut(finished);
+    changed_.SignalAll();
+    stream_.TickWithin(NextDue() - now);
+  }
+  Deliver(std::move(finished));
+}
+
+absl::Time Publisher::Core::NextDue() const {
+  const bool waits = !streaming_ && !queue_.empty();
+  return std::min(queue_.NextDue(), waits ? reconnect_at_ : absl::InfiniteFuture());
+}
+
+absl::Duration Publisher::Core::OnTick(absl::Time now) {
+  PublishQueue::Finished finished;
+  bool start = false;
+  bool silent = false;
+  absl::Duration wait;
+  {
+    MutexLock lock(mu_);
+    const absl::Status late = absl::DeadlineExceededError(absl::StrCat(
+        "not answered within ", absl::FormatDuration(options_.retry_for)));
+    queue_.Expire(now, last_error_.ok() ? late : last_error_, &finished);
+    GiveOut(finished);
+    silent = now - queue_.OldestSent() > channel_->options().deadline;
+    start = !queue_.empty() && MustStart(now);
+    wait = NextDue() - now;
+  }
+  Deliver(std::move(finished));
+  if (silent) stream_.Cancel();
+  Drive(start);
+  return wait;
+}
+
+void Publisher::Core::GiveOut(const PublishQueue::Finished& finished) {
+  if (finished.empty()) return;
+  given_out_ += finished.size();
+  for (const FinishedBatch& batch : finished) {
+    if (IsAboutPartitions(ReasonOf(batch.status))) partitions_.erase(batch.batch->topic());
+  }
+  changed_.SignalAll();
+}
+
+void Publisher::Core::Deliver(PublishQueue::Finished finished) {
+  if (finished.empty()) return;
+  absl::Status failure;
+  for (FinishedBatch& batch : finished) {
+    RunCallbacks(batch);
+    failure.Update(batch.status);
+  }
+  MutexLock lock(mu_);
+  delivered_ += finished.size();
+  failure_.Update(failure);
+  changed_.SignalAll();
+}
+
+absl::Status Publisher::Core::Flush(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Status late = absl::DeadlineExceededError(
+      absl::StrCat("not everything was answered within ", absl::FormatDuration(timeout)));
+  MutexLock lock(mu_);
+  const uint64_t order = queue_.last_order();
+  while (!queue_.FinishedThrough(order)) {
+    if (!WaitUntil(deadline)) return late;
+  }
+  const uint64_t given_out = given_out_;
+  while (delivered_ < given_out) {
+    if (!WaitUntil(deadline)) return late;
+  }
+  return std::exchange(failure_, absl::OkStatus());
+}
+
+absl::Status Publisher::Core::Close(absl::Duration timeout) {
+  {
+    MutexLock lock(mu_);
+    if (closed_) return absl::OkStatus();
+    closed_ = true;
+    changed_.SignalAll();
+  }
+  const absl::Status status = Flush(timeout);
+  {
+    MutexLock lock(mu_);
+    closing_ = true;
+  }
+  stream_.Wake();
+  {
+    MutexLock lock(mu_);
+    const absl::Time deadline = absl::Now() + kEndPatience;
+    while (streaming_ && queue_.empty() && WaitUntil(deadline)) continue;
+  }
+  stream_.Stop();
+  PublishQueue::Finished finished;
+  {
+    MutexLock lock(mu_);
+    queue_.FailAll(status.ok() ? absl::CancelledError("the publisher is closed") : status,
+                   &finished);
+    GiveOut(finished);
+  }
+  Deliver(std::move(finished));
+  return status;
+}
+
+int64_t Publisher::Core::unanswered_bytes() const {
+  MutexLock lock(mu_);
+  return queue_.bytes();
+}
+
+}  // namespace acta::client

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "acta/v1/subscriber.pb.h"
+#include "client/cpp/delivery.h"
+#include "client/cpp/delivery_frame.h"
+#include "client/cpp/subscriber.h"
+
+namespace acta::client {
+
+// SubscriptionState is what a subscriber knows: its partitions, what waits for the caller, the
+// commits under way, the credit to give back. It does no IO and knows no clock: frames and calls go
+// in, control frames and items come out.
+//
+// Breaks:  what waits for the caller is dropped when a new stream opens; a member gets it again from
+//          the committed positions, a reader without a group asks for it from its own.
+// Threads: one at a time.
+class SubscriptionState {
+ public:
+  // A partition moves away, and all that was delivered of it has been consumed: ends with
+  // Release().
+  struct Revoking {
+    uint64_t assignment = 0;
+    SubscribedPartition partition;
+  };
+  struct Noticed {
+    v1::Notice notice;
+    std::optional<SubscribedPartition> partition;
+  };
+  // An error is one partition's.
+  using Item = std::variant<Delivery, Revoking, Noticed, absl::Status>;
+
+  explicit SubscriptionState(const SubscriberOptions& options) : options_(options) {}
+
+  // The stream's side.
+  void OnOpen();
+  void OnFrame(DeliveryFrame frame);
+  void OnEnd();
+  // The next frame to send; nothing while there is none.
+  std::optional<v1::SubscribeControl> TakeControl();
+  bool HasControl() const { return !outbox_.empty(); }
+  // Says that the client is alive unless something is said anyway.
+  void Tick();
+
+  // The caller's side. Pop() consumes the delivery it gave before.
+  std::optional<Item> Pop();
+  bool HasItem() const { return !items_.empty(); }
+  // Commits the partition's position if `commit`, and gives it back.
+  void Release(uint64_t assignment, bool commit);
+  // Errors: FENCED.
+  absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
+  void CommitDelivered();
+  // No commit is under way.
+  bool CommitsSettled() const;
+  // The first failed commit since the last call, or UNAVAILABLE when a break lost one that no later
+  // commit makes up for.
+  absl::Status TakeCommitFailure();
+
+  // The broker has said of every partition that it is read to its end.
+  bool ReachedAllEnds() const;
+  // The broker refused the subscription itself; OK while it did not.
+  const absl::Status& failure() const { return failure_; }
+  std::vector<SubscribedPartition> partitions() const;
+  const std::string& member_id() const { return member_id_; }
+  bool in_group() const { return !options_.group.empty(); }
+
+ private:
+  using Key = std::pair<std::string, int32_t>;
+  struct Partition {
+    std::shared_ptr<const std::string> topic;
+    int32_t number = 0;
+    uint64_t assignment = 0;  // 0: not read just now.
+    int64_t next_offset = 0;  // Of what Pop() gives next.
+    int64_t incarnation = 0;
+    bool reached_end = false;
+    int64_t wanted = -1;   // Highest commit asked for.
+    int64_t settled = -1;  // Durable.
+    int64_t lost = -1;     // Under way when the stream broke.
+    bool commit_listed = false;
+  };
+  enum class Verb { kStart, kCredit, kCommit, kReleased, kTick };
+  struct Outgoing {
+    Verb verb;
+    uint64_t assignment = 0;
+  };
+  struct Sent {
+    uint64_t frame_id = 0;
+    Verb verb;
+    Key key;             // Of a commit.
+    int64_t offset = 0;  // Of a commit.
+    bool failed = false;
+  };
+  // Where an item stands: a delivery is dropped when its partition is no longer read.
+  struct Waiting {
+    Item item;
+    uint64_t assignment = 0;
+  };
+
+  Partition* Find(uint64_t assignment);
+  static SubscribedPartition Describe(const Partition& partition);
+  void OnAssigned(const v1::Assigned& assigned);
+  void OnDelivery(Delivery delivery);
+  void OnGap(const v1::Gap& gap);
+  void OnNotice(const v1::Notice& notice);
+  void OnErrors(const v1::DeliveryFrame& frame);
+  void OnAcked(uint64_t through);
+  void Forget(uint64_t assignment);
+  void DropDeliveries();
+  void Consumed(const Delivery& delivery);
+  void WantCommit(Partition& partition, int64_t offset);
+  v1::SubscribeStart StartFrame() const;
+  void Fill(const Outgoing& outgoing, v1::SubscribeControl* control, Sent* sent);
+
+  const SubscriberOptions options_;
+  std::string member_id_;
+  std::map<Key, Partition> partitions_;
+  std::map<uint64_t, Key> by_assignment_;
+  std::deque<Waiting> items_;
+  absl::Status failure_;
+
+  std::deque<Outgoing> outbox_;
+  std::deque<Sent> sent_;  // Not settled.
+  uint64_t next_frame_ = 1;
+  absl::Status commit_failure_;
+
+  // Of the stream in hand: popped and not consumed, consumed and not given back.
+  v1::Credit popped_;
+  v1::Credit consumed_;
+  bool credit_listed_ = false;
+};
+
+}  // namespace acta::client

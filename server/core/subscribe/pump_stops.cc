@@ -1,0 +1,118 @@
+// Where and why a partition of a stream stops.
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/subscribe/pump.h"
+
+namespace acta {
+namespace {
+
+Offset OffsetDetail(const std::map<std::string, std::string>& details, const std::string& key,
+                    Offset otherwise) {
+  const auto it = details.find(key);
+  int64_t value = 0;
+  const bool known = it != details.end() && absl::SimpleAtoi(it->second, &value);
+  return known ? Offset(value) : otherwise;
+}
+
+std::string NameOf(const ReadRange& range) {
+  return absl::StrCat("partition ", range.partition, " of topic '", range.topic->name(), "'");
+}
+
+// The same error with topic and partition named.
+absl::Status Named(const absl::Status& status, const ReadRange& range) {
+  ErrorDetails details{{"topic", range.topic->name()},
+                       {"partition", absl::StrCat(range.partition)}};
+  for (const auto& [key, value] : DetailsOf(status)) details.emplace_back(key, value);
+  return Error(ReasonOf(status), absl::StrCat(NameOf(range), ": ", status.message()),
+               std::move(details));
+}
+
+}  // namespace
+
+void Pump::ReachedEnd(Reader& reader) {
+  deps_.outbox.Notice(
+      "REACHED_END",
+      absl::StrCat(NameOf(reader.range), " was read to offset ", reader.buffer.position().value()),
+      reader.handle);
+  Stop(reader);
+}
+
+void Pump::Fail(Reader& reader) {
+  const absl::Status problem = std::exchange(reader.problem, absl::OkStatus());
+  const ReadRange& range = reader.range;
+  switch (ReasonOf(problem)) {
+    case v1::GAP:
+    case v1::LOG_TRUNCATED:
+    case v1::DATA_CORRUPTED:
+      TellGap(reader, problem);
+      break;
+    case v1::OFFSET_OUT_OF_RANGE: {
+      // A position was inside once: what is missing now is a tail that was lost.
+      const auto extent = deps_.engine.Extent(range.id());
+      const Offset end = extent.ok() ? extent->visible_end : Offset(0);
+      TellGap(reader,
+              Error(v1::LOG_TRUNCATED,
+                    absl::StrCat("the log ends at ", end.value(), " and the position is ",
+                                 reader.buffer.position().value(), ": go back to ", end.value()),
+                    {{"incarnation", absl::StrCat(deps_.engine.incarnation().value())},
+                     {"offset", absl::StrCat(end.value())}}));
+      break;
+    }
+    case v1::PARTITION_NOT_FOUND:
+      // Of a group's partition the group tells.
+      if (!deps_.grouped) deps_.outbox.Revoked(reader.handle);
+      Stop(reader);
+      if (deps_.grouped || !ended()) break;
+      failure_ = Error(v1::TOPIC_NOT_FOUND,
+                       absl::StrCat("topic '", range.topic->name(), "' was deleted"),
+                       {{"topic", range.topic->name()}});
+      break;
+    default:
+      failure_ = problem;
+      Stop(reader);
+  }
+}
+
+void Pump::TellGap(Reader& reader, const absl::Status& status) {
+  const auto details = DetailsOf(status);
+  const Offset position = reader.buffer.position();
+  // A truncated log names where it was cut; what lay from there to the position is lost.
+  const Offset cut = OffsetDetail(details, "offset", position);
+  const Offset first = OffsetDetail(details, "first_lost", cut);
+  const Offset last = OffsetDetail(details, "last_lost", position > first ? position + -1 : first);
+  deps_.outbox.Gap(reader.handle, first, last, Named(status, reader.range));
+  Stop(reader);
+}
+
+void Pump::TellDamaged(Reader& reader) {
+  const Offset position = reader.buffer.position();
+  const Offset last = reader.buffer.front().end() + -1;
+  TellGap(reader, Error(v1::DATA_CORRUPTED,
+                        absl::StrCat("events ", position.value(), " to ", last.value(),
+                                     " are not whole events"),
+                        {{"first_lost", absl::StrCat(position.value())},
+                         {"last_lost", absl::StrCat(last.value())}}));
+}
+
+void Pump::TellTooLarge(Reader& reader, size_t event_bytes, size_t frame_bytes) {
+  const Offset offset = reader.buffer.position();
+  const std::string needed = absl::StrCat(frame_bytes);
+  const std::string most = absl::StrCat(deps_.max_frame_bytes);
+  TellGap(reader,
+          Error(v1::EVENT_TOO_LARGE_FOR_CLIENT,
+                absl::StrCat("event ", offset.value(), " of ", event_bytes,
+                             " bytes needs a frame of ", needed, " and max_frame_bytes is ", most,
+                             ": raise it"),
+                {{"first_lost", absl::StrCat(offset.value())},
+                 {"last_lost", absl::StrCat(offset.value())},
+                 {"event_bytes", absl::StrCat(event_bytes)},
+                 {"frame_bytes", needed},
+                 {"max_frame_bytes", most}}));
+}
+
+}  // namespace acta

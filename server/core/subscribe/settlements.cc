@@ -1,0 +1,27 @@
+#include "server/core/subscribe/settlements.h"
+
+#include <algorithm>
+
+#include "storage/base/fatal.h"
+
+namespace acta {
+
+void Settlements::Begin(uint64_t frame_id, bool quiet) {
+  frames_.push_back({frame_id, quiet, false, absl::OkStatus()});
+}
+
+void Settlements::Settle(uint64_t frame_id, const absl::Status& status) {
+  const auto frame =
+      std::lower_bound(frames_.begin(), frames_.end(), frame_id,
+                       [](const Frame& one, uint64_t id) { return one.id < id; });
+  ACTA_CHECK(frame != frames_.end() && frame->id == frame_id && !frame->settled);
+  frame->settled = true;
+  frame->status = status;
+  for (; !frames_.empty() && frames_.front().settled; frames_.pop_front()) {
+    const Frame& first = frames_.front();
+    if (!first.status.ok()) outbox_.Error(first.id, first.status);
+    outbox_.Ack(first.id, first.quiet && first.status.ok());
+  }
+}
+
+}  // namespace acta

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "absl/status/status.h"
+#include "server/core/subscribe/outbox.h"
+
+namespace acta {
+
+// Control frames on their way: each is settled when what it asked for is done or refused, and told
+// to the client in the order the frames came.
+class Settlements {
+ public:
+  explicit Settlements(Outbox& outbox) : outbox_(outbox) {}
+
+  // `frame_id` is above all before. `quiet`: it needs no answer of its own.
+  void Begin(uint64_t frame_id, bool quiet);
+  // Once a frame. Not OK: the frame is named in `errors`.
+  void Settle(uint64_t frame_id, const absl::Status& status);
+
+  bool empty() const { return frames_.empty(); }
+  size_t size() const { return frames_.size(); }
+
+ private:
+  struct Frame {
+    uint64_t id = 0;
+    bool quiet = false;
+    bool settled = false;
+    absl::Status status;
+  };
+
+  Outbox& outbox_;
+  std::deque<Frame> frames_;
+};
+
+}  // namespace acta

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace acta {
+
+struct SubscribeLimits {
+  int64_t default_credit_events = 1000;
+  int64_t default_credit_bytes = 16 << 20;
+  int64_t max_credit_events = 10'000'000;
+  int64_t max_credit_bytes = int64_t{1} << 30;
+  int32_t default_max_frame_bytes = 4 << 20;
+  int32_t min_max_frame_bytes = 64 << 10;
+  int32_t max_max_frame_bytes = 17 << 20;
+  int32_t target_frame_bytes = 1 << 20;  // What is sent unless one event alone is larger.
+  int32_t max_control_bytes = 64 << 10;
+  absl::Duration member_timeout = absl::Seconds(15);
+  int64_t max_waiting_fetches = 10000;
+};
+
+}  // namespace acta

@@ -1,0 +1,108 @@
+// How a stream starts: the start frame, joining a group, finding positions.
+#include <algorithm>
+#include <utility>
+
+#include "server/core/subscribe/member_listener.h"
+#include "server/core/subscribe/start_frame.h"
+#include "server/core/subscribe/subscribe_stream.h"
+
+namespace acta {
+
+void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start) {
+  absl::Status status = CheckStart(caller_, deps_.hub.authorizer, deps_.hub.limits, start);
+  if (status.ok()) status = credit_.Start(start.credit());
+  if (!status.ok()) return End(status);
+  for (const std::string& feature : start.wanted_features()) {
+    outbox_.Error(frame_id, UnknownFeature(feature));
+  }
+  const size_t max_frame_bytes = MaxFrameBytes(deps_.hub.limits, start);
+  frame_bytes_ = std::min(frame_bytes_, max_frame_bytes);
+  group_ = start.group();
+  pump_ = std::make_unique<Pump>(Pump::Deps{
+      deps_.hub.engine, deps_.hub.pool, deps_.hub.timer, *deps_.delivered, post_, credit_, outbox_,
+      frame_bytes_, max_frame_bytes, !group_.empty()});
+  if (group_.empty()) {
+    Resolve(frame_id, start);
+  } else {
+    Join(frame_id, start);
+  }
+}
+
+void LiveSubscription::Join(uint64_t frame_id, const v1::SubscribeStart& start) {
+  auto listener = std::make_shared<Listener>(this, post_);
+  deps_.hub.pool.Post([self = shared_from_this(), frame_id, join = MakeJoinRequest(start),
+                       listener = std::move(listener)]() mutable {
+    self->post_([stream = self.get(), frame_id,
+                 joined = self->deps_.hub.groups.Join(self->caller_, join, listener)]() mutable {
+      stream->OnJoined(frame_id, std::move(joined));
+    });
+  });
+}
+
+void LiveSubscription::OnJoined(uint64_t frame_id,
+                               absl::StatusOr<std::shared_ptr<Membership>> joined) {
+  if (ending_) return;
+  if (!joined.ok()) return End(joined.status());
+  membership_ = *std::move(joined);
+  outbox_.Notice("MEMBER_ID", membership_->member_id());
+  if (membership_->group_created()) outbox_.Notice("GROUP_CREATED", group_);
+  settlements_.Settle(frame_id, absl::OkStatus());
+  for (Turns::Task& task : std::exchange(before_joined_, {})) std::move(task)();
+}
+
+void LiveSubscription::Resolve(uint64_t frame_id, const v1::SubscribeStart& start) {
+  deps_.hub.pool.Post([self = shared_from_this(), frame_id, start] {
+    const SubscriptionHub::Deps& hub = self->deps_.hub;
+    self->post_([stream = self.get(), frame_id, start,
+                 ranges = ResolveRanges(self->caller_, hub.engine, hub.topics, start)]() mutable {
+      stream->OnResolved(frame_id, start, std::move(ranges));
+    });
+  });
+}
+
+void LiveSubscription::OnResolved(uint64_t frame_id, const v1::SubscribeStart& start,
+                                 absl::StatusOr<std::vector<ReadRange>> ranges) {
+  if (ending_) return;
+  if (!ranges.ok()) return End(ranges.status());
+  bounded_ = std::all_of(ranges->begin(), ranges->end(),
+                         [](const ReadRange& range) { return range.bounded(); });
+  for (const v1::TopicPosition& position : start.topics()) {
+    if (!Follows(position)) continue;
+    const auto range =
+        std::find_if(ranges->begin(), ranges->end(), [&](const ReadRange& one) {
+          return one.topic->name() == position.topic();
+        });
+    if (range != ranges->end()) followed_.emplace_back(range->topic, range->topic->partitions());
+  }
+  for (ReadRange& range : *ranges) AddRange(std::move(range));
+  if (half_closed_ && bounded_ && result_->ok()) reading_ = true;
+  settlements_.Settle(frame_id, absl::OkStatus());
+}
+
+void LiveSubscription::AddRange(ReadRange range) {
+  const uint64_t handle = ++last_handle_;
+  v1::Assigned assigned;
+  assigned.set_assignment(handle);
+  assigned.set_topic(range.topic->name());
+  assigned.set_partition(range.partition);
+  assigned.set_offset(range.from.value());
+  assigned.set_incarnation(deps_.hub.engine.incarnation().value());
+  outbox_.Assigned(assigned);
+  pump_->Add(handle, std::move(range));
+}
+
+void LiveSubscription::AddNewPartitions() {
+  for (auto& [topic, partitions] : followed_) {
+    const TopicPtr now = deps_.hub.topics.FindById(topic->id);
+    if (now == nullptr) continue;
+    topic = now;
+    for (; partitions < now->partitions(); ++partitions) {
+      ReadRange range;
+      range.topic = now;
+      range.partition = partitions;
+      AddRange(std::move(range));
+    }
+  }
+}
+
+}  // namespace acta

@@ -1,0 +1,260 @@
+#include "server/core/subscribe/subscribe_stream.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+
+namespace acta {
+namespace {
+
+// Control frames that wait for their answer, and answers that wait for a client that does not read.
+constexpr size_t kMaxUnsettled = 16384;
+constexpr size_t kMaxUnsent = 65536;
+// How often topics are asked whether they grew.
+constexpr absl::Duration kGrowthLook = absl::Seconds(5);
+
+absl::Status NotStarted() {
+  return Error(v1::STREAM_NOT_OPENED, "the first frame must start the stream; set `start` in it");
+}
+
+absl::Status NotRising(uint64_t id, uint64_t last) {
+  return Error(v1::FRAME_ID_NOT_RISING,
+               absl::StrCat("frame id ", id, " came after ", last, "; number frames upwards"),
+               {{"frame_id", absl::StrCat(id)}, {"last_frame_id", absl::StrCat(last)}});
+}
+
+absl::Status TooMuchUnanswered() {
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat("more than ", kMaxUnsettled, " control frames wait to be settled or ",
+                            kMaxUnsent, " answers to be read: read more, send less"),
+               {{"limit", "unanswered control frames"}, {"value", absl::StrCat(kMaxUnsettled)}});
+}
+
+absl::Status ControlTooLarge(size_t bytes, size_t max) {
+  return Error(v1::FRAME_TOO_LARGE,
+               absl::StrCat("a control frame of ", bytes, " bytes: max_control_bytes is ", max),
+               {{"limit", "max_control_bytes"}, {"value", absl::StrCat(max)}});
+}
+
+absl::Status TimedOut(absl::Duration silence) {
+  return Error(v1::MEMBER_TIMED_OUT,
+               absl::StrCat("no frame came from the member for ", absl::FormatDuration(silence),
+                            ": reconnect, and send a tick every 5 s"));
+}
+
+}  // namespace
+
+std::shared_ptr<LiveSubscription> LiveSubscription::Make(Deps deps, Caller caller,
+                                                       EventSink& sink) {
+  std::shared_ptr<LiveSubscription> stream(
+      new LiveSubscription(std::move(deps), std::move(caller), sink));
+  stream->post_ = stream->MakePost();
+  stream->StartTimer(stream->deps_.hub.limits.member_timeout);
+  return stream;
+}
+
+LiveSubscription::LiveSubscription(Deps deps, Caller caller, EventSink& sink)
+    : deps_(std::move(deps)),
+      caller_(std::move(caller)),
+      gate_(sink),
+      turns_(deps_.hub.pool),
+      settlements_(outbox_),
+      credit_(deps_.hub.limits),
+      frame_bytes_(static_cast<size_t>(deps_.hub.limits.target_frame_bytes)),
+      last_heard_(deps_.hub.engine.Now()) {}
+
+LiveSubscription::~LiveSubscription() {
+  if (!closed_) Close();
+}
+
+LiveSubscription::Post LiveSubscription::MakePost() {
+  return [turns = turns_, weak = weak_from_this()](Turns::Task task) {
+    turns.Post([weak, task = std::move(task)]() mutable {
+      const auto self = weak.lock();
+      if (self == nullptr || self->closed_) return;
+      std::move(task)();
+      self->Send();
+    });
+  };
+}
+
+void LiveSubscription::RunTurn(Turns::Task task) {
+  turns_.Run([self = shared_from_this(), task = std::move(task)]() mutable {
+    if (self->closed_) return;
+    std::move(task)();
+    self->Send();
+  });
+}
+
+void LiveSubscription::OnControl(absl::string_view frame) {
+  const auto max = static_cast<size_t>(deps_.hub.limits.max_control_bytes);
+  if (frame.size() > max) {
+    return RunTurn([this, bytes = frame.size(), max] { End(ControlTooLarge(bytes, max)); });
+  }
+  auto control = std::make_unique<v1::SubscribeControl>();
+  if (!control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    return RunTurn([this] {
+      End(Error(v1::MALFORMED_MESSAGE,
+                "a frame is not a valid acta.v1.SubscribeControl: correct the encoder"));
+    });
+  }
+  RunTurn([this, control = std::move(control)] { OnFrame(*control); });
+}
+
+void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
+  if (result_.has_value()) return;
+  last_heard_ = deps_.hub.engine.Now();
+  const uint64_t id = control.frame_id();
+  if (!framed_) {
+    if (!control.has_start()) return End(NotStarted());
+    framed_ = true;
+    last_frame_id_ = id;
+    if (!deps_.open->Add(shared_from_this())) return SayGoingAway();
+    settlements_.Begin(id, false);
+    return Start(id, control.start());
+  }
+  if (settlements_.size() >= kMaxUnsettled || outbox_.size() >= kMaxUnsent) {
+    return End(TooMuchUnanswered());
+  }
+  if (id <= last_frame_id_) return outbox_.Error(id, NotRising(id, last_frame_id_));
+  last_frame_id_ = id;
+  settlements_.Begin(id, control.has_credit() || control.has_tick());
+  OnControlFrame(id, control);
+}
+
+void LiveSubscription::OnControlFrame(uint64_t frame_id, const v1::SubscribeControl& control) {
+  switch (control.control_case()) {
+    case v1::SubscribeControl::kCredit:
+      return settlements_.Settle(frame_id, credit_.Add(control.credit()));
+    case v1::SubscribeControl::kCommit:
+      return Commit(frame_id, control.commit());
+    case v1::SubscribeControl::kReleased:
+      return settlements_.Settle(frame_id, Release(control.released().assignment()));
+    case v1::SubscribeControl::kTick:
+      return settlements_.Settle(frame_id, absl::OkStatus());
+    case v1::SubscribeControl::kStart:
+      return settlements_.Settle(
+          frame_id, Error(v1::WRONG_STREAM_STATE,
+                          "the stream was started already: open a stream of its own"));
+    case v1::SubscribeControl::CONTROL_NOT_SET:
+      return settlements_.Settle(frame_id,
+                                 Error(v1::UNSUPPORTED_FEATURE,
+                                       "the frame has no control that this server knows"));
+  }
+}
+
+void LiveSubscription::OnWritten() {
+  RunTurn([this] { writing_ = false; });
+}
+
+void LiveSubscription::OnHalfClose() {
+  RunTurn([this] {
+    half_closed_ = true;
+    // A read with an end is answered by its events; every other by what was asked until now.
+    if (!bounded_) reading_ = false;
+    Drain(absl::OkStatus());
+  });
+}
+
+void LiveSubscription::OnDisconnect() {
+  gate_.Close();
+  RunTurn([this] { Close(); });
+}
+
+void LiveSubscription::GoAway() {
+  RunTurn([this] { SayGoingAway(); });
+}
+
+void LiveSubscription::Abandon() {
+  RunTurn([this] {
+    reading_ = false;
+    if (pump_ != nullptr) pump_->Clear();
+    membership_.reset();
+  });
+}
+
+void LiveSubscription::SayGoingAway() {
+  if (ending_) return;
+  const absl::Status status =
+      Error(v1::SERVER_STOPPING, "the server is stopping: reconnect after the delay");
+  outbox_.GoingAway(RetryAfterOf(status));
+  reading_ = false;
+  Drain(status);
+}
+
+void LiveSubscription::End(const absl::Status& status) {
+  if (ending_) return;
+  ending_ = true;
+  result_ = status;
+  reading_ = false;
+  if (pump_ != nullptr) pump_->Clear();
+  membership_.reset();
+}
+
+void LiveSubscription::Drain(const absl::Status& status) {
+  if (!result_.has_value()) result_ = status;
+}
+
+bool LiveSubscription::Drained() const {
+  if (!outbox_.empty() || !settlements_.empty()) return false;
+  return !reading_ || pump_ == nullptr || pump_->ended() || !credit_.open();
+}
+
+void LiveSubscription::Send() {
+  while (!closed_ && !writing_) {
+    if (ending_) return Finish();
+    OutgoingFrame frame;
+    const bool alone = outbox_.empty();
+    outbox_.Take(frame_bytes_, &frame.control);
+    if (outbox_.empty() && reading_ && pump_ != nullptr) pump_->Fill(alone, &frame);
+    if (!alone || !frame.batches.empty()) {
+      writing_ = true;
+      gate_.Send(std::move(frame));
+    } else if (outbox_.empty()) {
+      if (pump_ != nullptr && !pump_->failure().ok()) {
+        End(pump_->failure());
+        continue;
+      }
+      if (result_.has_value() && Drained()) Finish();
+      return;
+    }
+  }
+}
+
+void LiveSubscription::Finish() {
+  if (membership_ != nullptr && result_->ok()) membership_->Leave();
+  membership_.reset();
+  gate_.Finish(*result_);
+  Close();
+}
+
+void LiveSubscription::Close() {
+  closed_ = true;
+  if (timer_ != 0) deps_.hub.timer.Cancel(std::exchange(timer_, 0));
+  if (pump_ != nullptr) pump_->Clear();
+  before_joined_.clear();
+  membership_.reset();
+  deps_.open->Remove(this);
+}
+
+void LiveSubscription::StartTimer(absl::Duration delay) {
+  timer_ = deps_.hub.timer.After(delay, [this, post = post_] { post([this] { OnTimer(); }); });
+}
+
+void LiveSubscription::OnTimer() {
+  timer_ = 0;
+  if (result_.has_value()) return;
+  if (!framed_) return End(NotStarted());
+  if (!group_.empty()) {
+    const absl::Duration timeout = deps_.hub.limits.member_timeout;
+    const absl::Duration silence = deps_.hub.engine.Now() - last_heard_;
+    if (silence >= timeout) return End(TimedOut(silence));
+    return StartTimer(timeout - silence);
+  }
+  if (followed_.empty()) return;
+  AddNewPartitions();
+  StartTimer(kGrowthLook);
+}
+
+}  // namespace acta

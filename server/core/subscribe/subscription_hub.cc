@@ -1,0 +1,69 @@
+#include "server/core/subscribe/subscription_hub.h"
+
+#include <utility>
+
+#include "server/core/subscribe/fetch_call.h"
+#include "server/core/subscribe/open_streams.h"
+#include "server/core/subscribe/pump.h"
+#include "server/core/subscribe/subscribe_stream.h"
+
+namespace acta {
+
+class SubscriptionHub::State {
+ public:
+  explicit State(const Deps& deps)
+      : deps(deps),
+        open(std::make_shared<OpenStreams>()),
+        fetches(std::make_shared<WaitingFetches>(deps.limits.max_waiting_fetches)),
+        delivered(std::make_shared<DeliveryCount>()) {}
+
+  const Deps deps;
+  // Shared with streams and calls, which may live a little longer than the hub.
+  const std::shared_ptr<OpenStreams> open;
+  const std::shared_ptr<WaitingFetches> fetches;
+  const std::shared_ptr<DeliveryCount> delivered;
+};
+
+SubscriptionHub::SubscriptionHub(const Deps& deps) : state_(std::make_shared<State>(deps)) {}
+
+// Memberships must not outlive the registry, which goes after the hub.
+SubscriptionHub::~SubscriptionHub() {
+  state_->fetches->Stop();
+  for (const auto& stream : state_->open->Stop()) stream->Abandon();
+}
+
+std::shared_ptr<Subscription> SubscriptionHub::Open(Caller caller, EventSink& sink) {
+  return LiveSubscription::Make({state_->deps, state_->open, state_->delivered}, std::move(caller),
+                               sink);
+}
+
+void SubscriptionHub::Fetch(const Caller& caller, const v1::FetchRequest& request,
+                            FetchDone done) {
+  const Deps& deps = state_->deps;
+  const auto page = FetchCall::Check(caller, deps.topics, deps.engine, request);
+  if (!page.ok()) return std::move(done)(page.status(), v1::FetchResponse(), {});
+  std::make_shared<FetchCall>(FetchCall::Deps{deps.engine, deps.pool, deps.timer, state_->fetches,
+                                              state_->delivered},
+                              *page, std::move(done))
+      ->Start();
+}
+
+void SubscriptionHub::Stop(absl::Duration grace) {
+  state_->fetches->Stop();
+  const auto streams = state_->open->Stop();
+  for (const auto& stream : streams) stream->GoAway();
+  state_->open->WaitEmpty(grace);
+  for (const auto& stream : streams) stream->Abandon();
+}
+
+int64_t SubscriptionHub::subscription_count() const { return state_->open->count(); }
+
+int64_t SubscriptionHub::events_delivered() const {
+  return state_->delivered->events.load(std::memory_order_relaxed);
+}
+
+int64_t SubscriptionHub::bytes_delivered() const {
+  return state_->delivered->bytes.load(std::memory_order_relaxed);
+}
+
+}  // namespace acta

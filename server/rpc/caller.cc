@@ -1,0 +1,38 @@
+#include "server/rpc/caller.h"
+
+#include <grpcpp/server_context.h>
+
+#include <chrono>
+#include <string>
+
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+
+namespace acta {
+namespace {
+
+// gRPC says "ipv4:127.0.0.1:4711" and "ipv6:%5B::1%5D:4711".
+std::string PeerOf(const std::string& grpc_peer) {
+  absl::string_view address = grpc_peer;
+  if (!absl::ConsumePrefix(&address, "ipv4:")) absl::ConsumePrefix(&address, "ipv6:");
+  return absl::StrReplaceAll(address, {{"%5B", "["}, {"%5D", "]"}});
+}
+
+absl::Time DeadlineOf(const grpc::ServerContextBase& context, const Method& method) {
+  const std::chrono::system_clock::time_point given = context.deadline();
+  if (given != std::chrono::system_clock::time_point::max()) return absl::FromChrono(given);
+  return method.streaming ? absl::InfiniteFuture() : absl::Now() + kDefaultUnaryDeadline;
+}
+
+}  // namespace
+
+Caller MakeCaller(const grpc::ServerContextBase& context, const Method& method) {
+  Caller caller;
+  caller.principal = "anonymous";  // Every listener lets everybody in; none authenticates.
+  caller.peer = PeerOf(context.peer());
+  caller.deadline = DeadlineOf(context, method);
+  return caller;
+}
+
+}  // namespace acta

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "acta/v1/admin.pb.h"
+#include "acta/v1/subscriber.pb.h"
+#include "server/core/access/authorizer.h"
+#include "server/core/admin/server_status.h"
+#include "server/core/subscribe/subscription_hub.h"
+
+namespace acta {
+
+// What Subscribe and Fetch call in core.
+//
+// Threads: any. `open` returns before its subscription calls the sink; a subscription keeps itself
+// alive while it calls the sink.
+struct SubscribeCalls {
+  std::function<std::shared_ptr<Subscription>(Caller, EventSink&)> open;
+  std::function<void(const Caller&, const v1::FetchRequest&, SubscriptionHub::FetchDone)> fetch;
+};
+
+// What the methods of acta.v1.Admin call in core. May block.
+struct AdminCalls {
+  std::function<v1::GetServerResponse()> get_server;
+  std::function<v1::GetStatusResponse()> get_status;
+  std::function<v1::GetConfigResponse()> get_config;
+  std::function<v1::GetLimitsResponse()> get_limits;
+  std::function<absl::StatusOr<v1::ScrubResponse>(const v1::ScrubRequest&)> scrub;
+  std::function<absl::StatusOr<v1::AcceptClockResponse>(const Caller&,
+                                                        const v1::AcceptClockRequest&)>
+      accept_clock;
+};
+
+// The calls of the real rooms, which must outlive them.
+inline SubscribeCalls CallsOf(SubscriptionHub& hub) {
+  return {[&hub](Caller caller, EventSink& sink) { return hub.Open(std::move(caller), sink); },
+          [&hub](const Caller& caller, const v1::FetchRequest& request,
+                 SubscriptionHub::FetchDone done) {
+            hub.Fetch(caller, request, std::move(done));
+          }};
+}
+inline AdminCalls CallsOf(const ServerStatus& status,
+                          std::function<v1::GetConfigResponse()> get_config) {
+  return {[&status] { return status.GetServer(); },
+          [&status] { return status.GetStatus(); },
+          std::move(get_config),
+          [&status] { return status.GetLimits(); },
+          [&status](const v1::ScrubRequest& request) { return status.Scrub(request); },
+          [&status](const Caller& caller, const v1::AcceptClockRequest& request) {
+            return status.AcceptClock(caller, request);
+          }};
+}
+
+}  // namespace acta

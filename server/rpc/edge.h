@@ -1,0 +1,121 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/core/admin/limits_table.h"
+#include "server/core/groups/group_registry.h"
+#include "server/core/publish/publish_session.h"
+#include "server/core/topics/topic_registry.h"
+#include "server/rpc/core_calls.h"
+#include "server/rpc/method_table.h"
+#include "server/telemetry/rejection_counter.h"
+#include "storage/base/mutex.h"
+
+namespace grpc {
+class ServerContextBase;
+class Status;
+}  // namespace grpc
+
+namespace acta {
+
+struct RpcLimits {
+  ConnectionLimits connections;
+  int64_t max_unanswered_bytes = 8 << 20;  // Of one publish stream; above it is not read further.
+  int32_t max_receive_bytes = 17 << 20;
+  int32_t max_metadata_bytes = 8 << 10;
+  int32_t max_sync_threads = 16;
+  int64_t max_buffer_bytes = int64_t{1} << 30;  // What gRPC may hold for all connections.
+  absl::Duration handshake_timeout = absl::Seconds(10);
+  absl::Duration keepalive = absl::Seconds(30);
+  absl::Duration keepalive_timeout = absl::Seconds(10);
+};
+
+// What the edge translates to. Everything must outlive the server.
+struct RpcDeps {
+  PublishSession::Deps publish;
+  TopicRegistry& topics;
+  GroupRegistry& groups;
+  const Authorizer& authorizer;
+  RejectionCounter& rejections;
+  SubscribeCalls subscribe;
+  AdminCalls admin;
+  RpcLimits limits;
+};
+
+// An open stream that has to hear when the state of the server changes.
+class OpenStream {
+ public:
+  virtual ~OpenStream() = default;
+  // Look at Edge::serving() and Edge::stopping() again. Any thread, outside of locks.
+  virtual void OnServerChange() = 0;
+};
+
+// What all calls of one server share.
+//
+// Threads: any.
+// Errors:  PERMISSION_DENIED, SERVER_STOPPING, DEADLINE_PASSED.
+class Edge {
+ public:
+  explicit Edge(RpcDeps deps) : deps(std::move(deps)) {}
+
+  // Looks the method up, makes the Caller and asks the Authorizer. `request` may be null where the
+  // method's naming is not kField.
+  absl::StatusOr<Caller> Admit(absl::string_view method, const grpc::ServerContextBase& context,
+                               const google::protobuf::Message* request) const;
+
+  // How a call ends; counts it when it was refused or failed.
+  grpc::Status EndOf(const absl::Status& status) const;
+  // Counts what an answer says of its frame and batches.
+  void CountRejections(const v1::FrameResult& result) const;
+
+  bool serving() const { return serving_.load(std::memory_order_acquire); }
+  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+  void SetServing(bool serving);
+  // From now on nothing new is admitted; open streams are told.
+  void SetStopping();
+
+  // From its first state until Remove(), OnServerChange() may be called on `stream`.
+  void Add(OpenStream* stream, std::weak_ptr<OpenStream> weak);
+  void Remove(OpenStream* stream);
+
+  // A call object lives, also while it only waits for a caller.
+  void BeginCall();
+  void EndCall();
+  // Once the gRPC server is shut down: until no call object is left.
+  void WaitForCalls();
+
+  const RpcDeps deps;
+  std::atomic<int64_t> publish_streams{0};
+  std::atomic<int64_t> subscriptions{0};
+
+ private:
+  void TellStreams();
+
+  std::atomic<bool> serving_{false};
+  std::atomic<bool> stopping_{false};
+  Mutex mu_;  // Leaf.
+  CondVar calls_ended_;
+  int64_t live_calls_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::flat_hash_map<OpenStream*, std::weak_ptr<OpenStream>> streams_ ABSL_GUARDED_BY(mu_);
+};
+
+// Counts one call object in the edge for as long as it lives. The first member of a call, so that
+// nothing of the call is left when it is no longer counted.
+class LiveCall {
+ public:
+  explicit LiveCall(Edge& edge) : edge_(edge) { edge_.BeginCall(); }
+  ~LiveCall() { edge_.EndCall(); }
+  LiveCall(const LiveCall&) = delete;
+  LiveCall& operator=(const LiveCall&) = delete;
+
+ private:
+  Edge& edge_;
+};
+
+}  // namespace acta

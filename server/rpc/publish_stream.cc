@@ -1,0 +1,171 @@
+#include "server/rpc/publish_stream.h"
+
+#include <utility>
+
+#include "server/rpc/byte_buffers.h"
+#include "server/rpc/grpc_status.h"
+
+namespace acta {
+namespace {
+
+constexpr absl::string_view kMethod = "/acta.v1.Publisher/PublishStream";
+// What a frame costs beside its bytes: its answer, which waits for a client that does not read.
+constexpr int64_t kFrameCost = 512;
+// Of one message of answers, unless one answer alone is larger.
+constexpr size_t kTargetMessageBytes = 1 << 20;
+
+}  // namespace
+
+PublishStream::PublishStream(Edge& edge, RawPublisher& service,
+                             grpc::ServerCompletionQueue& queue)
+    : live_(edge), edge_(edge), service_(service), queue_(queue) {}
+
+PublishStream::~PublishStream() {
+  if (session_ == nullptr) return;
+  edge_.publish_streams.fetch_sub(1, std::memory_order_relaxed);
+  edge_.Remove(this);
+}
+
+void PublishStream::Listen(Edge& edge, RawPublisher& service,
+                           grpc::ServerCompletionQueue& queue) {
+  const auto call = std::make_shared<PublishStream>(edge, service, queue);
+  call->context_.AsyncNotifyWhenDone(call->on_done_.Arm(call));
+  service.RequestPublishStream(&call->context_, &call->stream_, &queue, &queue,
+                               call->on_started_.Arm(call));
+}
+
+void PublishStream::OnStarted(bool ok) {
+  if (!ok) {  // The server is shutting down.
+    on_done_.Disarm();
+    return;
+  }
+  Listen(edge_, service_, queue_);
+  absl::StatusOr<Caller> caller = edge_.Admit(kMethod, context_, nullptr);
+  if (!caller.ok()) {
+    stream_.Finish(edge_.EndOf(caller.status()), on_finished_.Arm(shared_from_this()));
+    return;
+  }
+  session_ = std::make_unique<PublishSession>(edge_.deps.publish, *std::move(caller),
+                                              /*stream=*/true);
+  edge_.publish_streams.fetch_add(1, std::memory_order_relaxed);
+  edge_.Add(this, weak_from_this());
+  OnServerChange();  // It may have begun to stop since Admit().
+  Advance();
+}
+
+void PublishStream::OnServerChange() {
+  if (!edge_.stopping()) return;
+  {
+    MutexLock lock(mu_);
+    EndWith(StoppingStatus());
+  }
+  Advance();
+}
+
+void PublishStream::EndWith(const absl::Status& status) {
+  if (!end_.has_value()) end_ = status;
+}
+
+void PublishStream::OnRead(bool ok) {
+  if (ok) TakeFrame();
+  {
+    MutexLock lock(mu_);
+    reading_ = false;
+    // Half-closed, or broken: then nothing that is written arrives.
+    if (!ok) EndWith(absl::OkStatus());
+  }
+  Advance();
+}
+
+void PublishStream::TakeFrame() {
+  const int64_t cost = static_cast<int64_t>(incoming_.Length()) + kFrameCost;
+  {
+    MutexLock lock(mu_);
+    if (end_.has_value()) return;
+    ++unanswered_frames_;
+    unanswered_cost_ += cost;
+  }
+  const absl::Status taken = session_->OnFrame(
+      ToSharedBytes(incoming_), [weak = weak_from_this(), cost](v1::FrameResult result) {
+        if (const auto held = weak.lock()) held->OnAnswer({cost, std::move(result)});
+      });
+  if (taken.ok()) return;
+  MutexLock lock(mu_);
+  --unanswered_frames_;
+  unanswered_cost_ -= cost;
+  EndWith(taken);
+}
+
+void PublishStream::OnAnswer(Answer answer) {
+  edge_.CountRejections(answer.result);
+  {
+    MutexLock lock(mu_);
+    --unanswered_frames_;
+    answers_.push_back(std::move(answer));
+  }
+  Advance();
+}
+
+void PublishStream::OnWritten(bool ok) {
+  if (!ok) return;  // Broken: the turn stays taken.
+  const bool hand_empty = sent_of_hand_ == in_hand_.size();
+  {
+    MutexLock lock(mu_);
+    unanswered_cost_ -= cost_of_write_;
+    turn_ = false;
+    hand_empty_ = hand_empty;
+  }
+  Advance();
+}
+
+void PublishStream::Advance() {
+  bool read = false;
+  bool write = false;
+  std::optional<absl::Status> end;
+  {
+    MutexLock lock(mu_);
+    if (!reading_ && !end_.has_value() &&
+        unanswered_cost_ < edge_.deps.limits.max_unanswered_bytes) {
+      read = reading_ = true;
+    }
+    if (!turn_ && (!hand_empty_ || !answers_.empty())) {
+      write = turn_ = true;
+      if (hand_empty_) {
+        in_hand_.clear();
+        in_hand_.swap(answers_);
+        sent_of_hand_ = 0;
+        hand_empty_ = false;
+      }
+    } else if (!turn_ && end_.has_value() && unanswered_frames_ == 0) {
+      turn_ = true;
+      end = end_;
+    }
+  }
+  if (read) stream_.Read(&incoming_, on_read_.Arm(shared_from_this()));
+  if (write) WriteSome();
+  if (end.has_value()) {
+    stream_.Finish(edge_.EndOf(*end), on_finished_.Arm(shared_from_this()));
+  }
+}
+
+void PublishStream::WriteSome() {
+  v1::PublishResults message;
+  size_t bytes = 0;
+  cost_of_write_ = 0;
+  if (!std::exchange(features_told_, true)) {
+    for (const std::string& feature : session_->granted_features()) {
+      message.add_granted_features(feature);
+    }
+  }
+  while (sent_of_hand_ < in_hand_.size()) {
+    Answer& next = in_hand_[sent_of_hand_];
+    bytes += next.result.ByteSizeLong();
+    if (bytes > kTargetMessageBytes && message.results_size() > 0) break;
+    cost_of_write_ += next.cost;
+    *message.add_results() = std::move(next.result);
+    ++sent_of_hand_;
+  }
+  stream_.Write(ToByteBuffer(message), on_written_.Arm(shared_from_this()));
+}
+
+}  // namespace acta

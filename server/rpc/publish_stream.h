@@ -1,0 +1,93 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_stream.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "acta/v1/publisher.pb.h"
+#include "server/core/publish/publish_session.h"
+#include "server/rpc/async_services.h"
+#include "server/rpc/completion_loop.h"
+#include "server/rpc/edge.h"
+#include "storage/base/mutex.h"
+
+namespace acta {
+
+// One PublishStream call. Frames are read while less than RpcLimits::max_unanswered_bytes of them
+// wait for their answer to be sent; answers go out in the order they come, as many in a message as
+// there are, written by the thread that has them. A half-close, a malformed frame or the stop of
+// the server ends the reading; the stream ends once every frame taken is answered.
+//
+// Threads:   loop, engine, and whoever changes the server's state.
+// Ownership: borrows all it is made with. gRPC keeps it until the call is over; answers that come
+//            later are dropped.
+class PublishStream final : public OpenStream,
+                            public std::enable_shared_from_this<PublishStream> {
+ public:
+  // Waits for the next caller, and after that for the one after it.
+  static void Listen(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue);
+  PublishStream(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue);
+  ~PublishStream() override;
+
+  void OnServerChange() override;
+
+ private:
+  struct Answer {
+    int64_t cost = 0;  // Of the frame.
+    v1::FrameResult result;
+  };
+
+  void OnStarted(bool ok);
+  void OnRead(bool ok);
+  void OnAnswer(Answer answer);
+  void OnWritten(bool ok);
+  void OnEnd(bool) {}
+
+  // Hands the frame that was read to the session, unless the stream is ending.
+  void TakeFrame();
+  // No frame is taken any more. The first status given is the stream's.
+  void EndWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Starts what is due of reading, writing and finishing.
+  void Advance();
+  // By the holder of the turn: the next message of answers_in_hand_.
+  void WriteSome();
+
+  const LiveCall live_;
+  Edge& edge_;
+  RawPublisher& service_;
+  grpc::ServerCompletionQueue& queue_;
+  grpc::ServerContext context_;
+  grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_{&context_};
+  CallTag<PublishStream> on_started_{&PublishStream::OnStarted};
+  CallTag<PublishStream> on_read_{&PublishStream::OnRead};
+  CallTag<PublishStream> on_written_{&PublishStream::OnWritten};
+  CallTag<PublishStream> on_finished_{&PublishStream::OnEnd};
+  CallTag<PublishStream> on_done_{&PublishStream::OnEnd};
+
+  // Of the loop's thread.
+  std::unique_ptr<PublishSession> session_;
+  grpc::ByteBuffer incoming_;
+
+  // Of the holder of the turn.
+  std::vector<Answer> in_hand_;
+  size_t sent_of_hand_ = 0;
+  int64_t cost_of_write_ = 0;
+  bool features_told_ = false;
+
+  Mutex mu_;  // Leaf.
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;  // A frame is awaited or being taken.
+  bool turn_ ABSL_GUARDED_BY(mu_) = false;     // Somebody writes or finishes, or nobody may.
+  bool hand_empty_ ABSL_GUARDED_BY(mu_) = true;
+  int64_t unanswered_frames_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t unanswered_cost_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<Answer> answers_ ABSL_GUARDED_BY(mu_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace acta

@@ -1,0 +1,34 @@
+#include "server/rpc/unary_call.h"
+
+namespace acta {
+
+UnaryCall::UnaryCall(Edge& edge, const UnaryMethod& method, grpc::ServerCompletionQueue& queue)
+    : live_(edge), edge_(edge), method_(method), queue_(queue) {}
+
+void UnaryCall::Listen(Edge& edge, const UnaryMethod& method,
+                       grpc::ServerCompletionQueue& queue) {
+  const auto call = std::make_shared<UnaryCall>(edge, method, queue);
+  call->context_.AsyncNotifyWhenDone(call->on_done_.Arm(call));
+  method.request(&call->context_, &call->request_, &call->responder_, &queue,
+                 call->on_started_.Arm(call));
+}
+
+void UnaryCall::OnStarted(bool ok) {
+  if (!ok) {  // The server is shutting down.
+    on_done_.Disarm();
+    return;
+  }
+  Listen(edge_, method_, queue_);
+  method_.run(shared_from_this());
+}
+
+void UnaryCall::Answer(const absl::StatusOr<grpc::ByteBuffer>& answer) {
+  if (!answer.ok()) return Fail(edge_.EndOf(answer.status()));
+  responder_.Finish(*answer, grpc::Status::OK, on_answered_.Arm(shared_from_this()));
+}
+
+void UnaryCall::Fail(const grpc::Status& end) {
+  responder_.FinishWithError(end, on_answered_.Arm(shared_from_this()));
+}
+
+}  // namespace acta

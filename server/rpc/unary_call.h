@@ -1,0 +1,67 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_unary_call.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/rpc/completion_loop.h"
+#include "server/rpc/edge.h"
+
+namespace acta {
+
+class UnaryCall;
+
+// A unary method that runs on the completion loop: request and answer are bytes.
+struct UnaryMethod {
+  using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
+
+  absl::string_view name;
+  // Asks gRPC for one call.
+  std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*,
+                     grpc::ServerCompletionQueue*, void* tag)>
+      request;
+  // Answers the call, now or later. Work that outlives it holds the call weakly: it ends with its
+  // client.
+  std::function<void(const std::shared_ptr<UnaryCall>& call)> run;
+};
+
+// One call of a UnaryMethod, from waiting for a caller to its end.
+//
+// Threads:   Answer() or Fail() by any thread, once; the rest by the loop's.
+// Ownership: borrows all it is made with. gRPC keeps it until the call is over.
+class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
+ public:
+  // Waits for the next caller, and after that for the one after it.
+  static void Listen(Edge& edge, const UnaryMethod& method, grpc::ServerCompletionQueue& queue);
+  UnaryCall(Edge& edge, const UnaryMethod& method, grpc::ServerCompletionQueue& queue);
+
+  Edge& edge() const { return edge_; }
+  absl::string_view method() const { return method_.name; }
+  const grpc::ServerContext& context() const { return context_; }
+  const grpc::ByteBuffer& request() const { return request_; }
+  void Answer(const absl::StatusOr<grpc::ByteBuffer>& answer);
+  // Instead of Answer(), with an end that is not ours.
+  void Fail(const grpc::Status& end);
+
+ private:
+  void OnStarted(bool ok);
+  void OnEnd(bool) {}
+
+  const LiveCall live_;
+  Edge& edge_;
+  const UnaryMethod& method_;
+  grpc::ServerCompletionQueue& queue_;
+  grpc::ServerContext context_;
+  grpc::ByteBuffer request_;
+  UnaryMethod::Responder responder_{&context_};
+  CallTag<UnaryCall> on_started_{&UnaryCall::OnStarted};
+  CallTag<UnaryCall> on_answered_{&UnaryCall::OnEnd};
+  CallTag<UnaryCall> on_done_{&UnaryCall::OnEnd};
+};
+
+}  // namespace acta

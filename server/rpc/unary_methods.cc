@@ -1,0 +1,102 @@
+#include "server/rpc/unary_methods.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/publish/publish_session.h"
+#include "server/rpc/byte_buffers.h"
+#include "server/rpc/health_watch.h"
+
+namespace acta {
+namespace {
+
+absl::Status Malformed(absl::string_view method) {
+  return Error(v1::MALFORMED_MESSAGE,
+               absl::StrCat("the request of '", method, "' is not a message of its type"));
+}
+
+void AnswerPublish(UnaryCall& call, v1::FrameResult result) {
+  if (result.has_error()) {
+    call.Answer(FromProto(result.error()));
+    return;
+  }
+  call.edge().CountRejections(result);
+  v1::PublishResults results;
+  *results.add_results() = std::move(result);
+  call.Answer(ToByteBuffer(results));
+}
+
+void RunPublish(const std::shared_ptr<UnaryCall>& call) {
+  absl::StatusOr<Caller> caller = call->edge().Admit(call->method(), call->context(), nullptr);
+  if (!caller.ok()) return call->Answer(caller.status());
+  PublishSession session(call->edge().deps.publish, *std::move(caller), /*stream=*/false);
+  const absl::Status taken = session.OnFrame(
+      ToSharedBytes(call->request()), [weak = std::weak_ptr(call)](v1::FrameResult result) {
+        if (const auto held = weak.lock()) AnswerPublish(*held, std::move(result));
+      });
+  if (!taken.ok()) call->Answer(taken);
+}
+
+void RunFetch(const std::shared_ptr<UnaryCall>& call) {
+  v1::FetchRequest request;
+  if (!ParseByteBuffer(call->request(), &request)) return call->Answer(Malformed(call->method()));
+  const absl::StatusOr<Caller> caller =
+      call->edge().Admit(call->method(), call->context(), &request);
+  if (!caller.ok()) return call->Answer(caller.status());
+  call->edge().deps.subscribe.fetch(
+      *caller, request,
+      [weak = std::weak_ptr(call)](absl::Status status, v1::FetchResponse head,
+                                   std::vector<OutgoingBatch> batches) {
+        const auto held = weak.lock();
+        if (held == nullptr) return;
+        if (!status.ok()) return held->Answer(status);
+        held->Answer(EncodeFetched(head, batches));
+      });
+}
+
+void RunHealthCheck(const std::shared_ptr<UnaryCall>& call) {
+  grpc::health::v1::HealthCheckRequest request;
+  if (!ParseByteBuffer(call->request(), &request)) return call->Answer(Malformed(call->method()));
+  const absl::StatusOr<Caller> caller =
+      call->edge().Admit(call->method(), call->context(), nullptr);
+  if (!caller.ok()) return call->Answer(caller.status());
+  grpc::health::v1::HealthCheckResponse response;
+  response.set_status(HealthOf(call->edge(), request.service()));
+  if (response.status() == grpc::health::v1::HealthCheckResponse::SERVICE_UNKNOWN) {
+    // As the protocol has it; no reason of ours is for a service.
+    return call->Fail(grpc::Status(grpc::StatusCode::NOT_FOUND,
+                                   absl::StrCat("no service '", request.service(), "'")));
+  }
+  call->Answer(ToByteBuffer(response));
+}
+
+}  // namespace
+
+UnaryMethod PublishMethod(RawPublisher& service) {
+  return {"/acta.v1.Publisher/Publish",
+          [&service](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+            service.RequestPublish(context, request, responder, queue, queue, tag);
+          },
+          RunPublish};
+}
+
+UnaryMethod FetchMethod(RawSubscriber& service) {
+  return {"/acta.v1.Subscriber/Fetch",
+          [&service](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+            service.RequestFetch(context, request, responder, queue, queue, tag);
+          },
+          RunFetch};
+}
+
+UnaryMethod HealthCheckMethod(AsyncHealth& service) {
+  return {"/grpc.health.v1.Health/Check",
+          [&service](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+            service.RequestCheck(context, request, responder, queue, queue, tag);
+          },
+          RunHealthCheck};
+}
+
+}  // namespace acta

@@ -1,0 +1,90 @@
+#include "client/cpp/delivery_frame.h"
+
+#include <string>
+
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/client/model_log.h"
+
+namespace acta::client {
+namespace {
+
+absl::StatusOr<DeliveryFrame> Read(const std::string& bytes) {
+  const auto owner = std::make_shared<const std::string>(bytes);
+  return DeliveryFrameReader::Read(owner, *owner);
+}
+
+v1::DeliveryFrame OneBatch() {
+  v1::DeliveryFrame frame;
+  frame.set_acked_through(7);
+  v1::DeliveredBatch* batch = frame.add_batches();
+  batch->set_assignment(3);
+  batch->set_base_offset(40);
+  batch->set_append_time_us(5);
+  v1::BatchContext context;
+  context.set_app("shop");
+  batch->set_context(context.SerializeAsString());
+  batch->add_events()->set_id("a");
+  batch->add_events()->set_id("b");
+  return frame;
+}
+
+TEST_CASE("a frame is taken apart without touching the events", "[client]") {
+  const DeliveryFrame frame = *Read(OneBatch().SerializeAsString());
+  CHECK(frame.control.acked_through() == 7);
+  CHECK(frame.control.batches_size() == 0);
+  REQUIRE(frame.deliveries.size() == 1);
+  const Delivery& delivery = frame.deliveries[0];
+  CHECK(delivery.count() == 2);
+  CHECK(delivery.OffsetOf(1) == 41);
+  CHECK(delivery.next_offset() == 42);
+  CHECK(delivery.append_time_us() == 5);
+  CHECK(delivery.context().app() == "shop");
+  const auto events = delivery.Parse();
+  REQUIRE_OK(events);
+  CHECK((*events)[1].id() == "b");
+}
+
+TEST_CASE("offsets need not be contiguous", "[client]") {
+  v1::DeliveryFrame frame = OneBatch();
+  frame.mutable_batches(0)->add_offset_deltas(0);
+  frame.mutable_batches(0)->add_offset_deltas(5);
+  CHECK(Read(frame.SerializeAsString())->deliveries[0].OffsetOf(1) == 45);
+  CHECK(Read(frame.SerializeAsString())->deliveries[0].next_offset() == 46);
+  frame.mutable_batches(0)->add_offset_deltas(6);
+  CHECK(ReasonOf(Read(frame.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
+}
+
+TEST_CASE("events with other fields between them are gathered", "[client]") {
+  v1::Event first;
+  first.set_id("a");
+  v1::Event second;
+  second.set_id("b");
+  const std::string batch = Element(first.SerializeAsString()) + std::string("\x10\x28") +
+                            Element(second.SerializeAsString());
+  const std::string bytes = std::string("\x0a") + static_cast<char>(batch.size()) + batch;
+  const auto frame = Read(bytes);
+  REQUIRE_OK(frame);
+  CHECK(frame->deliveries[0].base_offset() == 40);
+  const auto events = frame->deliveries[0].Parse();
+  REQUIRE_OK(events);
+  CHECK((*events)[0].id() == "a");
+  CHECK((*events)[1].id() == "b");
+}
+
+TEST_CASE("a cut frame is malformed", "[client]") {
+  const std::string bytes = OneBatch().SerializeAsString();
+  for (size_t size = 1; size < bytes.size(); ++size) {
+    INFO(size);
+    // Cut between the batch and the rest it is a whole frame.
+    const auto frame = Read(bytes.substr(0, size));
+    if (!frame.ok()) CHECK(ReasonOf(frame.status()) == v1::MALFORMED_MESSAGE);
+    if (frame.ok()) CHECK(frame->deliveries.size() == 1);
+  }
+  v1::DeliveryFrame empty;
+  empty.add_batches()->set_assignment(1);
+  CHECK(ReasonOf(Read(empty.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
+}
+
+}  // namespace
+}  // namespace acta::client

@@ -1,0 +1,120 @@
+#include "client/cpp/subscriber.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/client/fake_broker.h"
+
+namespace acta::client {
+namespace {
+
+constexpr int kEvents = 20;  // In each partition.
+
+void Fill(FakeBroker& broker) {
+  for (int32_t partition = 0; partition < FakeBroker::kPartitions; ++partition) {
+    for (int i = 0; i < kEvents; ++i) {
+      v1::Event event;
+      event.set_subject(absl::StrCat(i));
+      broker.Store(partition, event.SerializeAsString());
+    }
+  }
+}
+
+std::shared_ptr<Channel> Connect(const FakeBroker& broker) {
+  ChannelOptions options;
+  options.min_backoff = absl::Milliseconds(1);
+  return std::make_shared<Channel>(broker.address(), options);
+}
+
+SubscriberOptions Reading(const std::string& topic) {
+  SubscriberOptions options;
+  options.topics.emplace_back().set_topic(topic);
+  options.topics[0].set_until_end(true);
+  return options;
+}
+
+// A waiting call gives up here; nothing waits so long when all is well.
+absl::Time Patience() { return absl::Now() + absl::Seconds(60); }
+
+TEST_CASE("a reader gets everything once across a break, then the end", "[client]") {
+  FakeBroker broker;
+  Fill(broker);
+  broker.BreakSubscribeAfter(kEvents + 5);
+  Subscriber subscriber(Connect(broker), Reading("t"));
+  std::vector<int64_t> next(FakeBroker::kPartitions, 0);
+  while (true) {
+    const auto delivery = subscriber.Next(Patience());
+    REQUIRE_OK(delivery);
+    if (!delivery->has_value()) break;
+    int64_t& expected = next[static_cast<size_t>((*delivery)->partition())];
+    CHECK((*delivery)->base_offset() == expected);
+    expected = (*delivery)->next_offset();
+  }
+  CHECK(subscriber.ended());
+  CHECK(next == std::vector<int64_t>(FakeBroker::kPartitions, kEvents));
+  CHECK(broker.subscriptions() == 2);
+  CHECK_OK(subscriber.Close());
+}
+
+TEST_CASE("a member gets again what it had not committed", "[client]") {
+  FakeBroker broker;
+  Fill(broker);
+  SubscriberOptions options = Reading("t");
+  options.group = std::string("g");
+  {
+    Subscriber subscriber(Connect(broker), options);
+    for (int i = 0; i < 7; ++i) {
+      const auto delivery = subscriber.Next(Patience());
+      REQUIRE_OK(delivery);
+      REQUIRE(delivery->has_value());
+      if (i < 5) subscriber.CommitDelivered();
+    }
+    REQUIRE_OK(subscriber.FlushCommits());
+    REQUIRE_OK(subscriber.Close());
+  }
+  CHECK(broker.Committed(0) == 5);
+  Subscriber subscriber(Connect(broker), options);
+  const auto delivery = subscriber.Next(Patience());
+  REQUIRE_OK(delivery);
+  REQUIRE(delivery->has_value());
+  CHECK((*delivery)->base_offset() == 5);
+}
+
+TEST_CASE("an error for good ends the subscription and stays", "[client]") {
+  FakeBroker broker;
+  Subscriber subscriber(Connect(broker), Reading("nothing"));
+  CHECK(ReasonOf(subscriber.Next(Patience()).status()) == v1::TOPIC_NOT_FOUND);
+  CHECK(ReasonOf(subscriber.Next(Patience()).status()) == v1::TOPIC_NOT_FOUND);
+  CHECK(subscriber.failed());
+}
+
+TEST_CASE("without a broker the last error is told when its time is over", "[client]") {
+  SubscriberOptions options = Reading("t");
+  options.retry_for = absl::ZeroDuration();
+  Subscriber subscriber(std::make_shared<Channel>("127.0.0.1:1"), options);
+  CHECK(subscriber.Next(Patience()).status().code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("Next ends at its deadline and when it is cancelled", "[client]") {
+  FakeBroker broker;
+  SubscriberOptions options = Reading("t");
+  options.group = std::string("g");
+  Subscriber subscriber(Connect(broker), options);
+  const auto nothing = subscriber.Next(absl::Now() + absl::Milliseconds(5));
+  REQUIRE_OK(nothing);
+  CHECK_FALSE(nothing->has_value());
+  std::thread canceller([&subscriber] { subscriber.Cancel(); });
+  const auto cancelled = subscriber.Next(Patience());
+  canceller.join();
+  REQUIRE_OK(cancelled);
+  CHECK_FALSE(cancelled->has_value());
+}
+
+}  // namespace
+}  // namespace acta::client

@@ -1,0 +1,297 @@
+#include "client/cpp/subscription_state.h"
+
+#include <string>
+
+#include "proto/support/error.h"
+#include "tests/support/status_matchers.h"
+
+namespace acta::client {
+namespace {
+
+SubscriberOptions InGroup() {
+  SubscriberOptions options;
+  options.group = std::string("g");
+  options.topics.emplace_back().set_topic("t");
+  options.credit_events = 8;
+  return options;
+}
+
+SubscriberOptions Alone() {
+  SubscriberOptions options;
+  v1::TopicPosition& topic = options.topics.emplace_back();
+  topic.set_topic("t");
+  topic.mutable_from()->set_earliest(true);
+  topic.set_until_end(true);
+  return options;
+}
+
+// The state with a broker's words for it.
+class Talk {
+ public:
+  explicit Talk(const SubscriberOptions& options) : state(options) {}
+
+  v1::SubscribeStart Open() {
+    state.OnOpen();
+    const auto control = state.TakeControl();
+    REQUIRE(control.has_value());
+    CHECK(control->frame_id() == 1);
+    return control->start();
+  }
+  void Assign(uint64_t assignment, int32_t partition, int64_t offset) {
+    v1::DeliveryFrame frame;
+    v1::Assigned* assigned = frame.add_assigned();
+    assigned->set_assignment(assignment);
+    assigned->set_topic("t");
+    assigned->set_partition(partition);
+    assigned->set_offset(offset);
+    assigned->set_incarnation(2);
+    Hear(frame);
+  }
+  void Deliver(uint64_t assignment, int64_t offset, int count = 1) {
+    v1::DeliveryFrame frame;
+    v1::DeliveredBatch* batch = frame.add_batches();
+    batch->set_assignment(assignment);
+    batch->set_base_offset(offset);
+    batch->set_incarnation(2);
+    for (int i = 0; i < count; ++i) batch->add_events()->set_id("x");
+    Hear(frame);
+  }
+  void Revoke(uint64_t assignment) {
+    v1::DeliveryFrame frame;
+    frame.add_revoking()->set_assignment(assignment);
+    Hear(frame);
+  }
+  void Ack(uint64_t through, uint64_t failed = 0) {
+    v1::DeliveryFrame frame;
+    frame.set_acked_through(through);
+    if (failed != 0) {
+      frame.add_errors()->set_frame_id(failed);
+      *frame.mutable_errors(0)->mutable_status() = ToProto(Error(v1::FENCED, "fenced"));
+    }
+    Hear(frame);
+  }
+  void Note(const std::string& code, const std::string& text, uint64_t assignment = 0) {
+    v1::DeliveryFrame frame;
+    frame.add_notice()->set_code(code);
+    frame.mutable_notice(0)->set_text(text);
+    frame.mutable_notice(0)->set_assignment(assignment);
+    Hear(frame);
+  }
+  void Hear(const v1::DeliveryFrame& frame) {
+    const auto bytes = std::make_shared<const std::string>(frame.SerializeAsString());
+    absl::StatusOr<DeliveryFrame> parsed = DeliveryFrameReader::Read(bytes, *bytes);
+    REQUIRE_OK(parsed);
+    state.OnFrame(*std::move(parsed));
+  }
+
+  // The offset of the delivery that comes next; -1: something else, or nothing.
+  int64_t NextOffset() {
+    const auto item = state.Pop();
+    const auto* delivery = item.has_value() ? std::get_if<Delivery>(&*item) : nullptr;
+    return delivery == nullptr ? -1 : delivery->base_offset();
+  }
+  template <typename Kind>
+  Kind NextItem() {
+    auto item = state.Pop();
+    REQUIRE(item.has_value());
+    REQUIRE(std::holds_alternative<Kind>(*item));
+    return std::get<Kind>(*std::move(item));
+  }
+  v1::SubscribeControl NextControl() {
+    const auto control = state.TakeControl();
+    REQUIRE(control.has_value());
+    return *control;
+  }
+
+  SubscriptionState state;
+};
+
+TEST_CASE("a member starts with its group and credit, and again under its name", "[client]") {
+  Talk talk(InGroup());
+  const v1::SubscribeStart start = talk.Open();
+  CHECK(start.group() == "g");
+  CHECK(start.credit().events() == 8);
+  CHECK(start.topics(0).topic() == "t");
+  CHECK(start.member_id().empty());
+  talk.Note("MEMBER_ID", "m7");
+  CHECK(talk.NextItem<SubscriptionState::Noticed>().notice.text() == "m7");
+  talk.state.OnEnd();
+  CHECK(talk.Open().member_id() == "m7");
+}
+
+TEST_CASE("a reader without a group goes on behind what it consumed", "[client]") {
+  Talk talk(Alone());
+  CHECK(talk.Open().topics(0).partitions_size() == 0);
+  talk.Assign(1, 0, 5);
+  talk.Assign(2, 1, 0);
+  talk.Deliver(1, 5, 3);
+  talk.Deliver(1, 8);
+  CHECK(talk.NextOffset() == 5);
+  talk.state.OnEnd();
+  const v1::TopicPosition topic = talk.Open().topics(0);
+  REQUIRE(topic.partitions_size() == 2);
+  CHECK(topic.partitions(0).offset() == 8);
+  CHECK(topic.partitions(0).incarnation() == 2);
+  CHECK(topic.partitions(1).offset() == 0);
+  CHECK(topic.from().earliest());
+  CHECK(talk.NextOffset() == -1);  // The event at 8 comes again.
+}
+
+TEST_CASE("a member loses what it has not consumed, a reader does when it reconnects", "[client]") {
+  Talk member(InGroup());
+  member.Open();
+  member.Assign(1, 0, 0);
+  member.Deliver(1, 0);
+  member.state.OnEnd();
+  CHECK(member.NextOffset() == -1);
+  CHECK(member.state.partitions().empty());
+
+  Talk reader(Alone());
+  reader.Open();
+  reader.Assign(1, 0, 0);
+  reader.Deliver(1, 0);
+  reader.state.OnEnd();
+  CHECK(reader.NextOffset() == 0);
+}
+
+TEST_CASE("credit comes back in large pieces, for dropped events too", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Deliver(1, 0);
+  CHECK(talk.NextOffset() == 0);
+  CHECK(talk.NextOffset() == -1);
+  CHECK_FALSE(talk.state.HasControl());
+  talk.Deliver(1, 1);
+  v1::DeliveryFrame revoked;
+  revoked.add_revoked()->set_assignment(1);
+  talk.Hear(revoked);
+  CHECK(talk.NextOffset() == -1);
+  CHECK(talk.NextOffset() == -1);
+  const v1::SubscribeControl credit = talk.NextControl();
+  CHECK(credit.credit().events() == 2);
+  CHECK(credit.credit().bytes() == 10);  // Two elements of five bytes.
+  CHECK_FALSE(talk.state.HasControl());
+}
+
+TEST_CASE("many commits travel as one and are settled by its answer", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 10);
+  for (int64_t offset = 11; offset <= 20; ++offset) {
+    REQUIRE_OK(talk.state.Commit("t", 0, offset));
+  }
+  REQUIRE_OK(talk.state.Commit("t", 0, 15));
+  CHECK_FALSE(talk.state.CommitsSettled());
+  const v1::SubscribeControl commit = talk.NextControl();
+  CHECK(commit.commit().assignment() == 1);
+  CHECK(commit.commit().offset() == 20);
+  CHECK_FALSE(talk.state.HasControl());
+  CHECK_FALSE(talk.state.CommitsSettled());
+  talk.Ack(commit.frame_id());
+  CHECK(talk.state.CommitsSettled());
+  CHECK_OK(talk.state.TakeCommitFailure());
+}
+
+TEST_CASE("a commit of a partition that is not ours is FENCED", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  CHECK(ReasonOf(talk.state.Commit("t", 1, 3)) == v1::FENCED);
+  CHECK(ReasonOf(talk.state.Commit("other", 0, 3)) == v1::FENCED);
+  REQUIRE_OK(talk.state.Commit("t", 0, 1));
+  const uint64_t frame = talk.NextControl().frame_id();
+  talk.Ack(frame, frame);
+  CHECK(talk.state.CommitsSettled());
+  CHECK(ReasonOf(talk.state.TakeCommitFailure()) == v1::FENCED);
+  CHECK_OK(talk.state.TakeCommitFailure());
+}
+
+TEST_CASE("a commit lost in a break is told unless it was stored or is made up for", "[client]") {
+  const auto commit_and_break = [](Talk& talk) {
+    talk.Open();
+    talk.Assign(1, 0, 0);
+    REQUIRE_OK(talk.state.Commit("t", 0, 9));
+    talk.NextControl();
+    talk.state.OnEnd();
+    CHECK(talk.state.CommitsSettled());
+    talk.Open();
+  };
+  Talk lost(InGroup());
+  commit_and_break(lost);
+  lost.Assign(2, 0, 0);
+  CHECK(lost.state.TakeCommitFailure().code() == absl::StatusCode::kUnavailable);
+
+  Talk stored(InGroup());
+  commit_and_break(stored);
+  stored.Assign(2, 0, 9);
+  CHECK_OK(stored.state.TakeCommitFailure());
+
+  Talk again(InGroup());
+  commit_and_break(again);
+  again.Assign(2, 0, 0);
+  REQUIRE_OK(again.state.Commit("t", 0, 10));
+  again.Ack(again.NextControl().frame_id());
+  CHECK_OK(again.state.TakeCommitFailure());
+}
+
+TEST_CASE("a partition moves away behind its events, its commit goes first", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Deliver(1, 0);
+  talk.Revoke(1);
+  CHECK(talk.NextOffset() == 0);
+  const auto revoking = talk.NextItem<SubscriptionState::Revoking>();
+  CHECK(revoking.partition.next_offset == 1);
+  talk.state.Release(revoking.assignment, true);
+  CHECK(talk.NextControl().commit().offset() == 1);
+  CHECK(talk.NextControl().released().assignment() == 1);
+  CHECK(talk.state.partitions().empty());
+}
+
+TEST_CASE("an error of one partition names it", "[client]") {
+  Talk talk(Alone());
+  talk.Open();
+  talk.Assign(1, 3, 0);
+  v1::DeliveryFrame frame;
+  frame.add_gap()->set_assignment(1);
+  *frame.mutable_gap(0)->mutable_status() = ToProto(Error(v1::GAP, "gone"));
+  talk.Hear(frame);
+  const auto status = talk.NextItem<absl::Status>();
+  CHECK(ReasonOf(status) == v1::GAP);
+  CHECK(DetailsOf(status)["topic"] == "t");
+  CHECK(DetailsOf(status)["partition"] == "3");
+}
+
+TEST_CASE("a refused start ends the subscription", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Ack(1, 1);
+  CHECK(ReasonOf(talk.state.failure()) == v1::FENCED);
+}
+
+TEST_CASE("all ends are reached when every partition says so", "[client]") {
+  Talk talk(Alone());
+  CHECK_FALSE(talk.state.ReachedAllEnds());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Assign(2, 1, 0);
+  talk.Note("REACHED_END", "", 1);
+  CHECK_FALSE(talk.state.ReachedAllEnds());
+  talk.Note("REACHED_END", "", 2);
+  CHECK(talk.state.ReachedAllEnds());
+  CHECK(talk.NextItem<SubscriptionState::Noticed>().partition->partition == 0);
+}
+
+TEST_CASE("a silent member ticks", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.state.Tick();
+  talk.state.Tick();
+  CHECK(talk.NextControl().has_tick());
+  CHECK_FALSE(talk.state.HasControl());
+}
+
+}  // namespace
+}  // namespace acta::client

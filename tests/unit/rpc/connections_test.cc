@@ -1,0 +1,141 @@
+#include <arpa/inet.h>
+#include <catch2/catch.hpp>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/rpc/rpc_room.h"
+
+namespace acta {
+namespace {
+
+// A plain TCP client.
+class Socket {
+ public:
+  Socket() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { REQUIRE(fd_ >= 0); }
+  ~Socket() { Close(); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  void Connect(uint16_t port) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  }
+  // Reads until the server closes; false when it does not in time.
+  bool WaitForEnd(absl::Duration limit = kPatience) {
+    pollfd wait = {fd_, POLLIN, 0};
+    while (poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(limit))) == 1) {
+      char bytes[4096];
+      if (read(fd_, bytes, sizeof(bytes)) <= 0) return true;
+    }
+    return false;
+  }
+  void Close() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+};
+
+bool Answers(const RpcRoom& room) {
+  TestContext context;
+  v1::ListTopicsResponse response;
+  return v1::Topics::NewStub(room.Connect())->ListTopics(&context, {}, &response).ok();
+}
+
+TEST_CASE("the address names the port that was picked", "[rpc]") {
+  RpcRoom room;
+  CHECK(room.server->port() != 0);
+  CHECK(room.server->address() == "127.0.0.1:" + std::to_string(room.server->port()));
+}
+
+TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
+  RpcRoom room;
+  RpcRoom other;
+  const auto deps = [&] {
+    return RpcDeps{{room.engine, room.topics, room.authorizer, PublishLimits()},
+                   room.topics, room.groups, room.authorizer, room.rejections, {}, {}, {}};
+  };
+  const auto taken = RpcServer::Start("127.0.0.1", other.server->port(), deps());
+  CHECK(ReasonOf(taken.status()) == v1::INVALID_ARGUMENT);
+  CHECK_THAT(std::string(taken.status().message()),
+             Catch::Contains(std::to_string(other.server->port())));
+  CHECK(ReasonOf(RpcServer::Start("nonsense", 0, deps()).status()) == v1::INVALID_ARGUMENT);
+}
+
+TEST_CASE("connections are counted until they end", "[rpc]") {
+  RpcRoom room;
+  Socket one, two;
+  one.Connect(room.server->port());
+  two.Connect(room.server->port());
+  CHECK(WaitUntil([&] { return room.server->counts().connections == 2; }));
+  one.Close();
+  CHECK(WaitUntil([&] { return room.server->counts().connections == 1; }));
+  CHECK(Answers(room));
+  CHECK(WaitUntil([&] { return room.server->counts().connections == 1; }));
+}
+
+TEST_CASE("a connection above the limit is closed, and the next one in its place is not", "[rpc]") {
+  RpcLimits limits;
+  limits.connections.max_connections = 1;
+  RpcRoom room(limits);
+  Socket one, two;
+  one.Connect(room.server->port());
+  REQUIRE(WaitUntil([&] { return room.server->counts().connections == 1; }));
+  two.Connect(room.server->port());
+  CHECK(two.WaitForEnd());
+  CHECK(WaitUntil([&] { return room.rejections.count(v1::LIMIT_EXCEEDED) == 1; }));
+  one.Close();
+  REQUIRE(WaitUntil([&] { return room.server->counts().connections == 0; }));
+  CHECK(Answers(room));
+}
+
+TEST_CASE("a connection that says nothing is closed", "[rpc]") {
+  RpcLimits limits;
+  limits.handshake_timeout = absl::Milliseconds(200);
+  RpcRoom room(limits);
+  Socket silent;
+  silent.Connect(room.server->port());
+  CHECK(silent.WaitForEnd());
+  CHECK(WaitUntil([&] { return room.server->counts().connections == 0; }));
+}
+
+// Goal: the listener survives the want of descriptors. Method: all of the process's are taken.
+TEST_CASE("without descriptors clients are turned away and the listener goes on", "[rpc]") {
+  RpcRoom room;
+  REQUIRE(Answers(room));
+  REQUIRE(WaitUntil([&] { return room.server->counts().connections == 0; }));
+  rlimit before = {};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit low = before;
+  low.rlim_cur = 256;
+  Socket client;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+  std::vector<int> taken;
+  while (true) {
+    const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) break;
+    taken.push_back(fd);
+  }
+  client.Connect(room.server->port());
+  // Sooner than gRPC could have closed anything for its own reasons.
+  const bool turned_away = client.WaitForEnd(absl::Seconds(5));
+  for (const int fd : taken) close(fd);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(turned_away);
+  CHECK(room.rejections.count(v1::LIMIT_EXCEEDED) > 0);
+  CHECK(Answers(room));
+}
+
+}  // namespace
+}  // namespace acta

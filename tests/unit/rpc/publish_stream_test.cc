@@ -1,0 +1,186 @@
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "acta/v1/publisher.grpc.pb.h"
+#include "tests/unit/rpc/raw_call.h"
+#include "tests/unit/rpc/rpc_room.h"
+
+namespace acta {
+namespace {
+
+v1::PublishFrame OneEvent(uint64_t frame_id, const std::string& data = "data") {
+  v1::PublishFrame frame;
+  frame.set_frame_id(frame_id);
+  frame.add_batches()->add_events()->set_data(data);
+  return frame;
+}
+
+v1::PublishFrame OpenFrame() {
+  v1::PublishFrame frame;
+  frame.mutable_open()->set_topic("orders");
+  return frame;
+}
+
+// A stream to the topic "orders" that is open.
+class OpenedStream {
+ public:
+  explicit OpenedStream(RpcRoom& room) : stub_(v1::Publisher::NewStub(room.Connect())) {
+    if (room.topics.Find("default", "orders") == nullptr) room.MakeTopic("orders");
+    stream_ = stub_->PublishStream(&context);
+    REQUIRE(stream_->Write(OpenFrame()));
+    REQUIRE(Next().frame_id() == 0);
+  }
+  auto* operator->() { return stream_.get(); }
+
+  // The next answer, of however many a message has; frame id 999,999 at the end.
+  v1::FrameResult Next() {
+    if (next_ == results_.results_size()) {
+      next_ = 0;
+      if (!stream_->Read(&results_)) {
+        results_.Clear();
+        v1::FrameResult none;
+        none.set_frame_id(999'999);
+        return none;
+      }
+      ++messages;
+    }
+    return results_.results(next_++);
+  }
+
+  TestContext context;
+  int messages = 0;
+
+ private:
+  std::unique_ptr<v1::Publisher::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::PublishFrame, v1::PublishResults>> stream_;
+  v1::PublishResults results_;
+  int next_ = 0;
+};
+
+TEST_CASE("each frame of a stream is answered once and in order", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  CHECK(room.server->counts().publish_streams == 1);
+  constexpr uint64_t kFrames = 500;
+  for (uint64_t id = 1; id <= kFrames; ++id) REQUIRE(stream->Write(OneEvent(id)));
+  stream->WritesDone();
+  for (uint64_t id = 1; id <= kFrames; ++id) {
+    const v1::FrameResult result = stream.Next();
+    REQUIRE(result.frame_id() == id);
+    REQUIRE(result.batches(0).parts(0).base_offset() == static_cast<int64_t>(id) - 1);
+  }
+  CHECK(stream.Next().frame_id() == 999'999);
+  CHECK(stream->Finish().ok());
+  CHECK(WaitUntil([&] { return room.server->counts().publish_streams == 0; }));
+}
+
+TEST_CASE("a half-close waits for what is under way", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  room.engine.HoldDone();
+  for (uint64_t id = 1; id <= 3; ++id) REQUIRE(stream->Write(OneEvent(id)));
+  stream->WritesDone();
+  REQUIRE(WaitUntil([&] { return room.engine.held() == 3; }));
+  room.engine.ReleaseDone();
+  for (uint64_t id = 1; id <= 3; ++id) CHECK(stream.Next().frame_id() == id);
+  CHECK(stream.Next().frame_id() == 999'999);
+  CHECK(stream->Finish().ok());
+}
+
+TEST_CASE("answers that come together go out together", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  room.engine.HoldDone();
+  for (uint64_t id = 1; id <= 100; ++id) REQUIRE(stream->Write(OneEvent(id)));
+  REQUIRE(WaitUntil([&] { return room.engine.held() == 100; }));
+  stream.messages = 0;
+  room.engine.ReleaseDone();
+  for (uint64_t id = 1; id <= 100; ++id) REQUIRE(stream.Next().frame_id() == id);
+  CHECK(stream.messages < 100);
+}
+
+TEST_CASE("a stream with too much unanswered is not read further", "[rpc]") {
+  RpcLimits limits;
+  limits.max_unanswered_bytes = 4096;
+  RpcRoom room(limits);
+  OpenedStream stream(room);
+  room.engine.HoldDone();
+  constexpr uint64_t kFrames = 30;
+  for (uint64_t id = 1; id <= kFrames; ++id) {
+    REQUIRE(stream->Write(OneEvent(id, std::string(1000, 'x'))));
+  }
+  REQUIRE(WaitUntil([&] { return room.engine.held() >= 3; }));
+  // A stream beside it is read, so that the server has had its time for this one.
+  OpenedStream other(room);
+  REQUIRE(other->Write(OneEvent(1)));
+  REQUIRE(WaitUntil([&] { return room.engine.held() >= 4; }));
+  CHECK(room.engine.held() == 4);
+  room.engine.ReleaseDone();
+  // The engine answers new frames beside those it held: in any order.
+  std::set<uint64_t> answered;
+  for (uint64_t id = 1; id <= kFrames; ++id) answered.insert(stream.Next().frame_id());
+  CHECK(answered.size() == kFrames);
+  CHECK(answered.count(999'999) == 0);
+}
+
+TEST_CASE("a malformed frame ends the stream after the answers before it", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  room.engine.HoldDone();
+  REQUIRE(stream->Write(OneEvent(1)));
+  v1::PublishFrame malformed = OneEvent(2);
+  // An event that ends inside its id.
+  malformed.mutable_batches(0)->clear_events();
+  malformed.GetReflection()
+      ->MutableUnknownFields(malformed.mutable_batches(0))
+      ->AddLengthDelimited(15, "\x0a\x7f");
+  REQUIRE(stream->Write(malformed));
+  REQUIRE(WaitUntil([&] { return room.engine.held() == 1; }));
+  room.engine.ReleaseDone();
+  CHECK(stream.Next().frame_id() == 1);
+  CHECK(stream.Next().frame_id() == 999'999);
+  CHECK(Reason(stream->Finish()) == v1::MALFORMED_MESSAGE);
+}
+
+TEST_CASE("a stream whose first frame does not open it is ended", "[rpc]") {
+  RpcRoom room;
+  TestContext context;
+  const RawAnswer answer = CallRaw(room.Connect(), "/acta.v1.Publisher/PublishStream",
+                                   OneEvent(1).SerializeAsString(), &context);
+  CHECK(Reason(answer.status) == v1::STREAM_NOT_OPENED);
+}
+
+TEST_CASE("a bad frame fails alone", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  REQUIRE(stream->Write(OneEvent(5)));
+  CHECK_FALSE(stream.Next().has_error());
+  REQUIRE(stream->Write(OneEvent(5)));
+  CHECK(stream.Next().error().reason() == v1::FRAME_ID_NOT_RISING);
+  REQUIRE(stream->Write(OneEvent(6)));
+  CHECK_FALSE(stream.Next().has_error());
+  CHECK(room.rejections.count(v1::FRAME_ID_NOT_RISING) == 1);
+}
+
+TEST_CASE("answers for a client that went are dropped", "[rpc]") {
+  RpcRoom room;
+  {
+    OpenedStream stream(room);
+    room.engine.HoldDone();
+    REQUIRE(stream->Write(OneEvent(1)));
+    REQUIRE(WaitUntil([&] { return room.engine.held() == 1; }));
+    stream.context.TryCancel();
+    CHECK(stream->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  }
+  CHECK(WaitUntil([&] { return room.server->counts().publish_streams == 0; }));
+  room.engine.ReleaseDone();
+  OpenedStream next(room);
+  REQUIRE(next->Write(OneEvent(1)));
+  CHECK(next.Next().batches(0).parts(0).base_offset() == 1);
+}
+
+}  // namespace
+}  // namespace acta

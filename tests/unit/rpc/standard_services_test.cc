@@ -1,0 +1,110 @@
+#include <catch2/catch.hpp>
+
+#include <set>
+#include <string>
+
+#include "google/protobuf/descriptor.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "tests/unit/rpc/rpc_room.h"
+
+namespace acta {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using grpc::reflection::v1alpha::ServerReflection;
+using grpc::reflection::v1alpha::ServerReflectionRequest;
+using grpc::reflection::v1alpha::ServerReflectionResponse;
+
+TEST_CASE("health tells of the server and of each service", "[rpc]") {
+  RpcRoom room;
+  const auto health = Health::NewStub(room.Connect());
+  HealthCheckRequest request;
+  HealthCheckResponse response;
+  for (const char* service : {"", "acta.v1.Publisher", "grpc.health.v1.Health"}) {
+    request.set_service(service);
+    TestContext context;
+    REQUIRE(health->Check(&context, request, &response).ok());
+    CHECK(response.status() == HealthCheckResponse::SERVING);
+  }
+  room.server->SetServing(false);
+  TestContext not_ready;
+  REQUIRE(health->Check(&not_ready, request, &response).ok());
+  CHECK(response.status() == HealthCheckResponse::NOT_SERVING);
+  request.set_service("acta.v9.Nothing");
+  TestContext unknown;
+  CHECK(health->Check(&unknown, request, &response).error_code() == grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_CASE("whoever watches the health hears of each change and of the stop", "[rpc]") {
+  RpcRoom room;
+  const auto health = Health::NewStub(room.Connect());
+  TestContext context;
+  const auto watch = health->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  REQUIRE(watch->Read(&response));
+  CHECK(response.status() == HealthCheckResponse::SERVING);
+  room.server->SetServing(false);
+  REQUIRE(watch->Read(&response));
+  CHECK(response.status() == HealthCheckResponse::NOT_SERVING);
+  room.server->SetServing(true);
+  REQUIRE(watch->Read(&response));
+  CHECK(response.status() == HealthCheckResponse::SERVING);
+  room.server->RefuseCalls();
+  REQUIRE(watch->Read(&response));
+  CHECK(response.status() == HealthCheckResponse::NOT_SERVING);
+  CHECK_FALSE(watch->Read(&response));
+  CHECK(Reason(watch->Finish()) == v1::SERVER_STOPPING);
+}
+
+TEST_CASE("reflection lists the services and their files", "[rpc]") {
+  RpcRoom room;
+  const auto reflection = ServerReflection::NewStub(room.Connect());
+  TestContext context;
+  const auto stream = reflection->ServerReflectionInfo(&context);
+  ServerReflectionRequest request;
+  ServerReflectionResponse response;
+
+  request.set_list_services("");
+  REQUIRE(stream->Write(request));
+  REQUIRE(stream->Read(&response));
+  std::set<std::string> services;
+  for (const auto& service : response.list_services_response().service()) {
+    services.insert(service.name());
+  }
+  CHECK(services.size() == 7);
+  CHECK(services.count("acta.v1.Topics") == 1);
+
+  request.set_file_containing_symbol("acta.v1.Topics.CreateTopic");
+  REQUIRE(stream->Write(request));
+  REQUIRE(stream->Read(&response));
+  std::set<std::string> files;
+  for (const auto& bytes : response.file_descriptor_response().file_descriptor_proto()) {
+    google::protobuf::FileDescriptorProto file;
+    REQUIRE(file.ParseFromString(bytes));
+    CHECK(files.insert(file.name()).second);
+  }
+  CHECK(files.count("acta/v1/topics.proto") == 1);
+  CHECK(files.count("google/protobuf/duration.proto") == 1);
+
+  request.mutable_file_containing_extension()->set_containing_type(
+      "google.protobuf.EnumValueOptions");
+  request.mutable_file_containing_extension()->set_extension_number(51234);
+  REQUIRE(stream->Write(request));
+  REQUIRE(stream->Read(&response));
+  CHECK(response.file_descriptor_response().file_descriptor_proto_size() > 0);
+
+  request.set_file_by_filename("no/such.proto");
+  REQUIRE(stream->Write(request));
+  REQUIRE(stream->Read(&response));
+  CHECK(response.error_response().error_code() == grpc::StatusCode::NOT_FOUND);
+
+  stream->WritesDone();
+  CHECK_FALSE(stream->Read(&response));
+  CHECK(stream->Finish().ok());
+}
+
+}  // namespace
+}  // namespace acta

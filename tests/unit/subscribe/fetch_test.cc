@@ -1,0 +1,220 @@
+#include <functional>
+#include <optional>
+
+#include "tests/unit/subscribe/subscribe_room.h"
+
+namespace acta {
+namespace {
+
+struct Answer {
+  absl::Status status;
+  v1::FetchResponse header;
+  std::vector<OutgoingBatch> batches;
+
+  Strings Data() const {
+    Strings all;
+    for (const OutgoingBatch& batch : batches) {
+      CHECK(batch.assignment == 0);
+      const Strings data = DataOf(batch.payload);
+      CHECK(data.size() == batch.count);
+      all.insert(all.end(), data.begin(), data.end());
+    }
+    return all;
+  }
+};
+
+class FetchRoom : public SubscribeRoom {
+ public:
+  using SubscribeRoom::SubscribeRoom;
+
+  std::shared_ptr<std::optional<Answer>> Ask(const v1::FetchRequest& request) {
+    auto answer = std::make_shared<std::optional<Answer>>();
+    hub->Fetch(caller, request,
+               [answer](absl::Status status, v1::FetchResponse header,
+                        std::vector<OutgoingBatch> batches) {
+                 REQUIRE_FALSE(answer->has_value());
+                 *answer = Answer{std::move(status), std::move(header), std::move(batches)};
+               });
+    return answer;
+  }
+  Answer Get(const v1::FetchRequest& request) {
+    const auto answer = Ask(request);
+    Run();
+    REQUIRE(answer->has_value());
+    return **answer;
+  }
+  static v1::FetchRequest From(int64_t offset, int32_t partition = 0) {
+    v1::FetchRequest request;
+    request.set_topic("orders");
+    request.set_partition(partition);
+    request.set_offset(offset);
+    return request;
+  }
+  static v1::FetchRequest Waiting(int64_t offset, int seconds) {
+    v1::FetchRequest request = From(offset);
+    request.mutable_wait()->set_seconds(seconds);
+    return request;
+  }
+};
+
+TEST_CASE("a page holds exactly the events from the offset on", "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  room.PublishNumbers(0, 10, 4);
+  const bool cached = GENERATE(true, false);
+  room.engine.SetCachedReads(cached);
+  const Answer answer = room.Get(room.From(3));
+  CHECK_OK(answer.status);
+  CHECK(answer.Data() == room.Numbers(3, 10));
+  CHECK(answer.batches[0].base_offset == Offset(3));
+  CHECK(answer.header.batches().empty());
+  CHECK(answer.header.next_offset() == 10);
+  CHECK(answer.header.first_offset() == 0);
+  CHECK(answer.header.end_offset() == 10);
+  CHECK(answer.header.incarnation() == 1);
+  CHECK(room.hub->events_delivered() == 7);
+  CHECK(room.engine.Stats().cold_reads == (cached ? 0 : 1));
+}
+
+TEST_CASE("a page ends at its limits but has at least one event", "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  room.PublishNumbers(0, 10, 4);
+  const auto size = static_cast<int32_t>(Element("0").size());
+  v1::FetchRequest request = room.From(1);
+  SECTION("events") {
+    request.set_max_events(5);
+    const Answer answer = room.Get(request);
+    CHECK(answer.Data() == room.Numbers(1, 6));
+    CHECK(answer.header.next_offset() == 6);
+  }
+  SECTION("bytes") {
+    request.set_max_bytes(2 * size + 1);
+    CHECK(room.Get(request).Data() == room.Numbers(1, 3));
+  }
+  SECTION("fewer bytes than an event") {
+    request.set_max_bytes(1);
+    CHECK(room.Get(request).Data() == room.Numbers(1, 2));
+  }
+}
+
+TEST_CASE("what a request must not say is refused with its reason", "[fetch]") {
+  struct Case {
+    const char* what;
+    v1::ErrorReason reason;
+    std::function<void(v1::FetchRequest*)> change;
+  };
+  const Case cases[] = {
+      {"tenant", v1::TENANT_NOT_FOUND, [](auto* r) { r->set_tenant("else"); }},
+      {"topic", v1::TOPIC_NOT_FOUND, [](auto* r) { r->set_topic("nothing"); }},
+      {"partition", v1::PARTITION_NOT_FOUND, [](auto* r) { r->set_partition(1); }},
+      {"partition below 0", v1::PARTITION_NOT_FOUND, [](auto* r) { r->set_partition(-1); }},
+      {"offset below 0", v1::OFFSET_OUT_OF_RANGE, [](auto* r) { r->set_offset(-1); }},
+      {"offset above the end", v1::OFFSET_OUT_OF_RANGE, [](auto* r) { r->set_offset(11); }},
+      {"a gap", v1::GAP, [](auto* r) { r->set_offset(1); }},
+      {"a lost tail", v1::LOG_TRUNCATED,
+       [](auto* r) {
+         r->set_offset(10);
+         r->set_incarnation(1);
+       }},
+      {"incarnation", v1::INVALID_ARGUMENT, [](auto* r) { r->set_incarnation(-1); }},
+      {"events", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_events(65537); }},
+      {"events below 0", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_events(-1); }},
+      {"bytes", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_bytes((16 << 20) + 1); }},
+      {"wait", v1::INVALID_ARGUMENT, [](auto* r) { r->mutable_wait()->set_seconds(61); }},
+      {"wait below 0", v1::INVALID_ARGUMENT, [](auto* r) { r->mutable_wait()->set_seconds(-1); }},
+      {"damage", v1::DATA_CORRUPTED, [](auto* r) { r->set_offset(9); }},
+  };
+  FetchRoom room;
+  room.MakeTopic(1);
+  room.PublishNumbers(0, 10);
+  room.engine.TrimTo(room.Id(0), Offset(2));
+  room.engine.LoseTail(room.Id(0), Offset(8));
+  room.PublishNumbers(0, 2);
+  room.engine.CorruptBatch(room.Id(0), Offset(9));
+  for (const Case& one : cases) {
+    INFO(one.what);
+    v1::FetchRequest request = room.From(3);
+    one.change(&request);
+    CHECK(ReasonOf(room.Get(request).status) == one.reason);
+  }
+  v1::FetchRequest most = room.From(8);
+  most.set_max_events(65536);
+  most.set_max_bytes(16 << 20);
+  most.mutable_wait()->set_seconds(60);
+  most.set_incarnation(1);
+  most.set_tenant("default");
+  CHECK(room.Get(most).Data() == Strings{"0"});
+}
+
+TEST_CASE("at the end a page is empty", "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  room.PublishNumbers(0, 3);
+  const auto answer = room.Ask(room.From(3));
+  REQUIRE(answer->has_value());
+  CHECK_OK((*answer)->status);
+  CHECK((*answer)->batches.empty());
+  CHECK((*answer)->header.next_offset() == 3);
+}
+
+TEST_CASE("a fetch waits for the first event", "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  const auto answer = room.Ask(room.Waiting(0, 10));
+  room.Advance(absl::Seconds(9));
+  CHECK_FALSE(answer->has_value());
+  SECTION("and answers with it") {
+    room.Publish(0, {"a"});
+    // Not on the engine's thread.
+    CHECK_FALSE(answer->has_value());
+    room.Run();
+    REQUIRE(answer->has_value());
+    CHECK((*answer)->Data() == Strings{"a"});
+    CHECK(room.timer.waiting() == 0);
+  }
+  SECTION("and answers empty when there is none") {
+    room.Advance(absl::Seconds(1));
+    REQUIRE(answer->has_value());
+    CHECK_OK((*answer)->status);
+    CHECK((*answer)->batches.empty());
+    room.Publish(0, {"a"});
+    room.Run();
+  }
+  SECTION("and hears when the topic is deleted") {
+    room.DeleteTopic();
+    room.Run();
+    REQUIRE(answer->has_value());
+    CHECK(ReasonOf((*answer)->status) == v1::PARTITION_NOT_FOUND);
+  }
+  SECTION("and hears when the server stops") {
+    room.hub->Stop(absl::ZeroDuration());
+    REQUIRE(answer->has_value());
+    CHECK(ReasonOf((*answer)->status) == v1::SERVER_STOPPING);
+    const auto late = room.Ask(room.Waiting(0, 10));
+    REQUIRE(late->has_value());
+    CHECK(ReasonOf((*late)->status) == v1::SERVER_STOPPING);
+  }
+}
+
+TEST_CASE("only so many calls wait", "[fetch]") {
+  SubscribeLimits limits;
+  limits.max_waiting_fetches = 2;
+  FetchRoom room(limits);
+  room.MakeTopic(1);
+  const auto first = room.Ask(room.Waiting(0, 10));
+  const auto second = room.Ask(room.Waiting(0, 20));
+  const auto third = room.Ask(room.Waiting(0, 10));
+  REQUIRE(third->has_value());
+  CHECK(ReasonOf((*third)->status) == v1::READ_QUEUE_FULL);
+  // What need not wait is answered.
+  CHECK_OK(room.Get(room.From(0)).status);
+  room.Advance(absl::Seconds(10));
+  CHECK(first->has_value());
+  CHECK_FALSE(second->has_value());
+  CHECK_FALSE(room.Ask(room.Waiting(0, 10))->has_value());
+  room.Advance(absl::Seconds(30));
+}
+
+}  // namespace
+}  // namespace acta

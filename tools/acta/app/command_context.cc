@@ -1,0 +1,63 @@
+#include "tools/acta/app/command_context.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+std::string ServerOf(const Args& args) {
+  if (args.Has("--server")) return args.Get("--server");
+  const char* const server = std::getenv("ACTA_SERVER");
+  return server == nullptr || *server == '\0' ? "127.0.0.1:7450" : server;
+}
+
+}  // namespace
+
+Terminal::Settings TerminalSettings(const Args& args) {
+  return {args.Has("--quiet"), !args.Has("--no-color")};
+}
+
+CommandContext::CommandContext(Args args)
+    : args_(std::move(args)), terminal_(TerminalSettings(args_)), now_(absl::Now()) {}
+
+absl::StatusOr<std::unique_ptr<CommandContext>> CommandContext::Make(Args args) {
+  std::unique_ptr<CommandContext> context(new CommandContext(std::move(args)));
+  context->output_format_ = context->args_.GetOr("--output", "table");
+  ASSIGN_OR_RETURN(context->output_, MakeOutput(context->output_format_, stdout));
+  client::ChannelOptions options;
+  ASSIGN_OR_RETURN(const auto timeout, context->args_.Duration("--timeout"));
+  options.deadline = timeout.value_or(options.deadline);
+  context->channel_ = std::make_shared<client::Channel>(ServerOf(context->args_), options);
+  context->admin_ = std::make_unique<client::Admin>(context->channel_);
+  return context;
+}
+
+absl::Status CommandContext::PrintHeading(absl::string_view text) {
+  if (output_format_ != "table") return absl::OkStatus();
+  return WriteAll(stdout, text);
+}
+
+absl::Status CommandContext::PrintDone(
+    const std::vector<const google::protobuf::Message*>& messages, absl::string_view text) {
+  if (output_format_ == "json") return WriteAll(stdout, MergedJson(messages) + "\n");
+  if (output_format_ == "csv" || args_.Has("--quiet")) return absl::OkStatus();
+  return WriteAll(stdout, absl::StrCat(text, "\n"));
+}
+
+absl::Status CommandContext::ClearScreen() {
+  return PrintHeading("\x1b[H\x1b[2J");
+}
+
+absl::Status CommandContext::ConfirmDeletion(absl::string_view question) {
+  if (args_.Has("--yes") || terminal_.Confirm(question)) return absl::OkStatus();
+  return RefusedError(terminal_.CanAsk() ? "nothing was deleted"
+                                         : "there is nobody to ask; say --yes to delete");
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "client/cpp/publisher.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/topic_options.h"
+#include "tools/acta/events/event_text.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
+#include "tools/acta/publish/event_builder.h"
+#include "tools/acta/publish/latencies.h"
+#include "tools/acta/publish/line_reader.h"
+
+namespace acta::cli {
+namespace {
+
+constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
+
+std::string Events(int64_t count) { return absl::StrCat(count, count == 1 ? " event" : " events"); }
+
+// What became of the events. The answers come on the publisher's thread; everything is read after
+// it has flushed, but for what is atomic.
+struct Answers {
+  void Add(const client::EventResult& result, absl::Time sent) {
+    if (!result.status.ok()) {
+      ++failed;
+      any_failed.store(true, std::memory_order_relaxed);
+      return;
+    }
+    ++(result.duplicate ? duplicates : stored);
+    latencies.Add(absl::Now() - sent);
+  }
+
+  int64_t stored = 0;
+  int64_t duplicates = 0;
+  int64_t failed = 0;
+  std::atomic<bool> any_failed{false};
+  Latencies latencies;
+};
+
+// One run of the command: lines become events, which are sent as fast as they are taken.
+class PublishRun {
+ public:
+  PublishRun(CommandContext& context, LineReader reader, EventBuilder builder,
+             std::optional<int32_t> partition, int64_t rate)
+      : context_(context),
+        topic_(context.args().Get("TOPIC")),
+        reader_(std::move(reader)),
+        builder_(std::move(builder)),
+        partition_(partition),
+        rate_(rate),
+        start_(absl::Now()) {}
+
+  // Shows what would be sent.
+  absl::Status Show() {
+    absl::StatusOr<std::optional<v1::Event>> event;
+    while ((event = NextEvent()).ok() && event->has_value()) {
+      RETURN_IF_ERROR(WriteAll(stdout, UnstoredEventText(**event, topic_)));
+    }
+    HintAtMissing();
+    return event.status();
+  }
+
+  absl::Status Send(const client::PublisherOptions& options) {
+    client::Publisher publisher(context_.channel(), options);
+    absl::Status status = SendAll(publisher);
+    const absl::Status closed = publisher.Close();
+    context_.terminal().EndProgress();
+    HintAtMissing();
+    status.Update(closed);
+    return Report(status);
+  }
+
+ private:
+  // Nothing at the end. Errors name the line.
+  absl::StatusOr<std::optional<v1::Event>> NextEvent() {
+    absl::string_view line;
+    while (true) {
+      ASSIGN_OR_RETURN(const bool more, reader_.Next(&line));
+      if (!more) return std::nullopt;
+      if (builder_.Skips(line)) continue;
+      absl::StatusOr<v1::Event> event = builder_.Build(line);
+      if (event.ok()) return *std::move(event);
+      return absl::InvalidArgumentError(absl::StrCat(reader_.name(), ", line ",
+                                                     reader_.line_number(), ": ",
+                                                     event.status().message()));
+    }
+  }
+
+  absl::Status SendAll(client::Publisher& publisher) {
+    while (!answers_.any_failed.load(std::memory_order_relaxed)) {
+      ASSIGN_OR_RETURN(const std::optional<v1::Event> event, NextEvent());
+      if (!event.has_value()) return absl::OkStatus();
+      Pace();
+      const absl::Time now = absl::Now();
+      auto done = [this, now](const client::EventResult& result) { answers_.Add(result, now); };
+      RETURN_IF_ERROR(partition_.has_value()
+                          ? publisher.PublishTo(topic_, *partition_, *event, std::move(done))
+                          : publisher.Publish(topic_, *event, std::move(done)));
+      ++sent_;
+      bytes_ += static_cast<int64_t>(event->ByteSizeLong());
+      ShowProgress(now);
+    }
+    return absl::OkStatus();
+  }
+
+  void Pace() const {
+    if (rate_ == 0) return;
+    absl::SleepFor(start_ + absl::Seconds(1) * sent_ / rate_ - absl::Now());
+  }
+
+  void ShowProgress(absl::Time now) {
+    if (now < next_progress_) return;
+    next_progress_ = now + kProgressEvery;
+    context_.terminal().Progress(absl::StrCat(Events(sent_), ", ", BytesText(bytes_)));
+  }
+
+  void HintAtMissing() {
+    for (const auto& [option, count] : builder_.mapping().missing()) {
+      context_.terminal().Hint(
+          absl::StrCat(Events(count), " had nothing where ", option, " points to"));
+    }
+  }
+
+  absl::Status Report(const absl::Status& status) {
+    const int64_t answered = answers_.stored + answers_.duplicates;
+    if (!status.ok() && answered == 0) return status;
+    const absl::Duration took = absl::Now() - start_;
+    Table table({"EVENTS", "STORED", "DUPLICATES", "FAILED", "BYTES", "SECONDS", "EVENTS_PER_S",
+                 "ACK_P50", "ACK_P99"});
+    const double seconds = absl::ToDoubleSeconds(took);
+    table.Row(sent_, answers_.stored, answers_.duplicates, answers_.failed, bytes_,
+              absl::StrFormat("%.3f", seconds),
+              static_cast<int64_t>(static_cast<double>(answered) / std::max(seconds, 1e-6)),
+              DurationText(answers_.latencies.Quantile(0.5)),
+              DurationText(answers_.latencies.Quantile(0.99)));
+    RETURN_IF_ERROR(context_.output().PrintRows(table));
+    if (status.ok()) return status;
+    return PartlyDoneError(
+        absl::StrCat(DescribeError(status), "; ", Events(answered), " went through"));
+  }
+
+  CommandContext& context_;
+  const std::string topic_;
+  LineReader reader_;
+  EventBuilder builder_;
+  const std::optional<int32_t> partition_;
+  const int64_t rate_;  // Events a second; 0: as fast as it goes.
+  const absl::Time start_;
+  absl::Time next_progress_ = start_ + kProgressEvery;
+  int64_t sent_ = 0;
+  int64_t bytes_ = 0;
+  Answers answers_;
+};
+
+absl::StatusOr<LineReader> OpenInput(const Args& args) {
+  if (!args.Has("DATA")) return LineReader::OpenFile(args.GetOr("--file", "-"));
+  if (args.Has("--file")) return UsageError("DATA and --file exclude each other");
+  return LineReader::OfText(args.Get("DATA"));
+}
+
+absl::StatusOr<client::PublisherOptions> ReadOptions(CommandContext& context) {
+  client::PublisherOptions options;
+  options.app = "acta";
+  options.app_version = ACTA_VERSION;
+  options.retry_for = context.channel()->options().deadline;
+  ASSIGN_OR_RETURN(options.level, ReadLevel(context.args(), "--ack"));
+  ASSIGN_OR_RETURN(const auto batch, context.args().Size("--batch"));
+  if (batch.value_or(1) < 1 || batch.value_or(1) > 1 << 20) {
+    return UsageError("--batch: a batch has from 1 byte to 1MiB");
+  }
+  options.batch_bytes = static_cast<int32_t>(batch.value_or(options.batch_bytes));
+  return options;
+}
+
+absl::Status Run(CommandContext& context) {
+  const Args& args = context.args();
+  ASSIGN_OR_RETURN(EventBuilder builder, EventBuilder::Make(args, context.now()));
+  ASSIGN_OR_RETURN(const client::PublisherOptions options, ReadOptions(context));
+  ASSIGN_OR_RETURN(const auto rate, args.Integer("--rate", 1));
+  ASSIGN_OR_RETURN(const auto number, args.Integer("--partition", 0, 65'535));
+  ASSIGN_OR_RETURN(LineReader reader, OpenInput(args));
+  std::optional<int32_t> partition;
+  if (number) partition = static_cast<int32_t>(*number);
+  PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0));
+  return args.Has("--dry-run") ? run.Show() : run.Send(options);
+}
+
+}  // namespace
+
+Command PublishCommand() {
+  return {"publish",
+          {"TOPIC", "[DATA]"},
+          "publishes DATA, or each line of a file or of standard input",
+          "A field is a text, or with --format jsonl or cloudevents a place in the event's JSON:\n"
+          "@/properties/net is a JSON pointer, @@ a literal @. A time is RFC 3339 or -15m; a place\n"
+          "with a number says its unit: @/when:ms, :s or :us. Stops at the first event that is\n"
+          "refused. Events that carry an id may be sent again: the broker stores them once.",
+          "acta publish orders --file orders.jsonl.gz --format jsonl --id @/id --key @/customer",
+          {{"--file", "FILE", "lines of this file, also gzip; - is standard input (-)"},
+           {"--format", "FORMAT", "text, jsonl or cloudevents (text)"},
+           {"--id", "FIELD", "the event's id, unique for its producer"},
+           {"--key", "FIELD", "events of one key keep their order"},
+           {"--type", "FIELD", "what happened (acta.cli)"},
+           {"--source", "FIELD", "who says so (/acta/cli)"},
+           {"--time", "TIME", "when it happened"},
+           {"--subject", "FIELD", "what it is about"},
+           {"--correlation", "FIELD", "the journey it belongs to"},
+           {"--causation", "FIELD", "the id of the event that caused it"},
+           {"--attribute", "NAME=VALUE", "an attribute of every event", true},
+           {"--partition", "N", "to this partition, instead of the key's"},
+           {"--ack", "LEVEL", "fsync or os (the topic's)"},
+           {"--batch", "SIZE", "a batch is closed above this (64KiB)"},
+           {"--rate", "N", "at most so many events a second"},
+           {"--dry-run", "", "shows the events as JSON and sends nothing"}},
+          Run};
+}
+
+}  // namespace acta::cli

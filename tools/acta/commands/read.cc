@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "client/cpp/admin.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/events/event_text.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+constexpr int64_t kDefaultMax = 100;
+constexpr int64_t kPageEvents = 10'000;
+constexpr int32_t kPageBytes = 4 << 20;
+
+absl::StatusOr<int64_t> FirstOffset(CommandContext& context, const v1::FetchRequest& request) {
+  v1::ListPartitionsRequest list;
+  list.set_topic(request.topic());
+  ASSIGN_OR_RETURN(const v1::ListPartitionsResponse response,
+                   context.admin().ListPartitions(list));
+  for (const v1::PartitionInfo& partition : response.partitions()) {
+    if (partition.partition() == request.partition()) return partition.first_offset();
+  }
+  return 0;  // The broker says that there is no such partition.
+}
+
+std::string PageText(EventFormat format, const v1::FetchRequest& request,
+                     const v1::FetchResponse& page) {
+  std::string text;
+  EventPlace place;
+  place.topic = request.topic();
+  place.partition = request.partition();
+  for (const v1::DeliveredBatch& batch : page.batches()) {
+    place.append_time_us = batch.append_time_us();
+    for (int i = 0; i < batch.events_size(); ++i) {
+      place.offset =
+          batch.base_offset() + (batch.offset_deltas().empty() ? i : batch.offset_deltas(i));
+      text += EventText(format, batch.events(i), place);
+    }
+  }
+  return text;
+}
+
+int64_t EventsOf(const v1::FetchResponse& page) {
+  int64_t events = 0;
+  for (const v1::DeliveredBatch& batch : page.batches()) events += batch.events_size();
+  return events;
+}
+
+absl::Status Run(CommandContext& context) {
+  const Args& args = context.args();
+  ASSIGN_OR_RETURN(const EventFormat format, ParseEventFormat(args.GetOr("--format", "data")));
+  ASSIGN_OR_RETURN(const auto partition, args.Integer("--partition", 0, 65'535));
+  ASSIGN_OR_RETURN(const auto offset, args.Integer("--offset"));
+  ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));
+  if (!partition) return UsageError("--partition is missing: which partition to read");
+  v1::FetchRequest request;
+  request.set_topic(args.Get("TOPIC"));
+  request.set_partition(static_cast<int32_t>(*partition));
+  request.set_max_bytes(kPageBytes);
+  if (offset) {
+    request.set_offset(*offset);
+  } else {
+    ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, request));
+    request.set_offset(first);
+  }
+  int64_t rest = max.value_or(kDefaultMax);
+  while (rest > 0) {
+    request.set_max_events(static_cast<int32_t>(std::min(rest, kPageEvents)));
+    ASSIGN_OR_RETURN(const v1::FetchResponse page, context.admin().Fetch(request));
+    const int64_t events = EventsOf(page);
+    RETURN_IF_ERROR(WriteAll(stdout, PageText(format, request, page)));
+    if (events == 0) return absl::OkStatus();
+    rest -= events;
+    request.set_offset(page.next_offset());
+    request.set_incarnation(page.incarnation());
+    if (page.next_offset() >= page.end_offset()) return absl::OkStatus();
+  }
+  context.terminal().Hint(
+      absl::StrCat("there is more; go on with --offset ", request.offset()));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command ReadCommand() {
+  return {"read",
+          {"TOPIC"},
+          "shows events of one partition, without a group",
+          "Reads to the end or --max and does not wait.",
+          "acta read orders --partition 0 --offset 1200 --max 10 --format json",
+          {{"--partition", "N", "which partition"},
+           {"--offset", "N", "the first offset (the oldest event kept)"},
+           {"--max", "N", "at most so many events (100)"},
+           {"--format", "FORMAT", "data, json or cloudevents (data)"}},
+          Run};
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,185 @@
+#include <signal.h>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cpp/subscriber.h"
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/subscribe/event_printer.h"
+#include "tools/acta/subscribe/shell_command.h"
+#include "tools/acta/subscribe/subscribe_options.h"
+
+namespace acta::cli {
+namespace {
+
+// How long an interrupt may go unnoticed, and how often the ends are looked at.
+constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
+// How often the broker is asked how far the other members of the group are.
+constexpr absl::Duration kAskEvery = absl::Milliseconds(500);
+
+volatile sig_atomic_t g_interrupted = 0;
+
+// The first Ctrl-C ends the subscription in good order, the second the program.
+void StopOnSignals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { g_interrupted = 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+class SubscribeRun {
+ public:
+  SubscribeRun(CommandContext& context, SubscribeOptions options)
+      : context_(context),
+        options_(std::move(options)),
+        printer_([this](const std::string& topic, int32_t partition, int64_t next_offset) {
+          Done(topic, partition, next_offset);
+        }),
+        subscriber_(context.channel(), Listening(options_.subscriber)) {}
+
+  absl::Status Run() {
+    absl::Status status = ReadAll();
+    status.Update(printer_.Flush());
+    status.Update(write_status_);
+    if (grouped()) {
+      status.Update(subscriber_.FlushCommits(context_.channel()->options().deadline));
+    }
+    const absl::Status closed = subscriber_.Close();
+    if (grouped()) status.Update(closed);
+    return status;
+  }
+
+ private:
+  bool grouped() const { return !options_.subscriber.group.empty(); }
+
+  client::SubscriberOptions Listening(client::SubscriberOptions options) {
+    // Not everything that was returned need have been shown: what was is committed here.
+    options.commit_when_revoked = false;
+    options.on_revoked = [this](const client::SubscribedPartition&) {
+      write_status_.Update(printer_.Flush());
+    };
+    options.on_notice = [this](const v1::Notice& notice, const client::SubscribedPartition*) {
+      if (notice.code() == "GROUP_CREATED") context_.terminal().Hint(notice.text());
+    };
+    return options;
+  }
+
+  absl::Status ReadAll() {
+    while (count_ < options_.max && !options_.ends.AllReached() && !g_interrupted) {
+      RETURN_IF_ERROR(write_status_);
+      // What is collected is written as soon as nothing more is at hand.
+      const absl::Time deadline =
+          printer_.empty() ? absl::Now() + kLookEvery : absl::InfinitePast();
+      ASSIGN_OR_RETURN(const std::optional<client::Delivery> delivery,
+                       subscriber_.Next(deadline));
+      if (delivery.has_value()) {
+        RETURN_IF_ERROR(Take(*delivery));
+      } else if (!printer_.empty()) {
+        RETURN_IF_ERROR(printer_.Flush());
+      } else if (subscriber_.ended()) {
+        return absl::OkStatus();
+      } else if (options_.ends.bounded()) {
+        RETURN_IF_ERROR(LookAtEnds());
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Take(const client::Delivery& delivery) {
+    EventPlace place;
+    place.topic = delivery.topic();
+    place.partition = delivery.partition();
+    place.append_time_us = delivery.append_time_us();
+    std::string text;
+    EventElements elements = delivery.elements();
+    absl::string_view bytes;
+    int64_t next_offset = delivery.base_offset();
+    for (int64_t i = 0; elements.Next(&bytes) && count_ < options_.max; ++i) {
+      place.offset = delivery.OffsetOf(i);
+      if (!options_.ends.Wants(place.topic, place.partition, place.offset)) break;
+      RETURN_IF_ERROR(client::ParseEvent(bytes, &event_));
+      if (options_.exec.empty()) {
+        text += EventText(options_.format, event_, place);
+      } else {
+        RETURN_IF_ERROR(RunShellCommand(options_.exec, EventText(options_.format, event_, place),
+                                        event_, place));
+        Done(place.topic, place.partition, place.offset + 1);
+      }
+      next_offset = place.offset + 1;
+      ++count_;
+    }
+    if (!options_.exec.empty()) return absl::OkStatus();
+    return printer_.Add(text, place.topic, place.partition, next_offset);
+  }
+
+  // Everything of the partition before `next_offset` is processed.
+  void Done(const std::string& topic, int32_t partition, int64_t next_offset) {
+    options_.ends.Advance(topic, partition, next_offset);
+    if (!grouped()) return;
+    // A partition that went away comes again somewhere, from its committed position.
+    (void)subscriber_.Commit(topic, partition, next_offset);
+  }
+
+  // Partitions without events tell by their position; those of other members by their commits.
+  absl::Status LookAtEnds() {
+    for (const client::SubscribedPartition& one : subscriber_.partitions()) {
+      options_.ends.Advance(one.topic, one.partition, one.next_offset);
+    }
+    const absl::Time now = absl::Now();
+    if (!grouped() || subscriber_.member_id().empty() || now < next_ask_) return absl::OkStatus();
+    next_ask_ = now + kAskEvery;
+    v1::GetLagRequest request;
+    request.set_group(options_.subscriber.group);
+    ASSIGN_OR_RETURN(const v1::GetLagResponse lag, context_.admin().GetLag(request));
+    for (const v1::PartitionLag& row : lag.partitions()) {
+      options_.ends.Advance(row.topic(), row.partition(), row.committed_offset());
+    }
+    return absl::OkStatus();
+  }
+
+  CommandContext& context_;
+  SubscribeOptions options_;
+  EventPrinter printer_;
+  absl::Status write_status_;  // Of what was written while a partition moved away.
+  int64_t count_ = 0;
+  absl::Time next_ask_ = absl::InfinitePast();
+  v1::Event event_;
+  client::Subscriber subscriber_;
+};
+
+absl::Status Run(CommandContext& context) {
+  ASSIGN_OR_RETURN(SubscribeOptions options, ReadSubscribeOptions(context));
+  StopOnSignals();
+  return SubscribeRun(context, std::move(options)).Run();
+}
+
+}  // namespace
+
+Command SubscribeCommand() {
+  return {"subscribe",
+          {"TOPIC..."},
+          "shows events as they come, alone or as a member of a group",
+          "With --group it joins the group, which begins at the oldest event when it is new, and\n"
+          "commits what was written. Without, it begins at --from. POSITION is earliest, latest,\n"
+          "an offset, a time (RFC 3339 or -15m; always the time of storing), or\n"
+          "PARTITION:OFFSET. --exec runs a command for each event, which reads it from standard\n"
+          "input and finds ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and\n"
+          "ACTA_TYPE in its environment; the event is committed when it exits with 0, and another\n"
+          "code ends the subscription. Ctrl-C ends it in good order.",
+          "acta subscribe orders --group billing --format json",
+          {{"--group", "GROUP", "join this group"},
+           {"--member", "NAME", "the member's name, for which its place is kept for 30 s"},
+           {"--from", "POSITION", "where to begin without a group (latest)", true},
+           {"--to", "POSITION", "where to end without a group; this one is not shown", true},
+           {"--until-end", "", "end at what is the newest event now"},
+           {"--max", "N", "end after so many events"},
+           {"--format", "FORMAT", "data, json or cloudevents (data)"},
+           {"--exec", "COMMAND", "run this for each event instead of printing it"}},
+          Run};
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,140 @@
+#include "tools/acta/subscribe/subscribe_options.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/syntax/position.h"
+
+namespace acta::cli {
+namespace {
+
+using Kind = Position::Kind;
+
+absl::StatusOr<std::vector<Position>> ReadPositions(const CommandContext& context,
+                                                    const std::string& option) {
+  std::vector<Position> positions;
+  for (const std::string& text : context.args().All(option)) {
+    ASSIGN_OR_RETURN(positions.emplace_back(), ParsePosition(text, context.now()));
+    if (positions.size() > 1 && (positions[0].kind != Kind::kPartitionOffset ||
+                                 positions.back().kind != Kind::kPartitionOffset)) {
+      return UsageError(
+          absl::StrCat(option, ": only PARTITION:OFFSET may be given more than once"));
+    }
+    if (positions[0].kind == Kind::kPartitionOffset && context.args().All("TOPIC").size() > 1) {
+      return UsageError(absl::StrCat(option, ": PARTITION:OFFSET is of one topic"));
+    }
+  }
+  return positions;
+}
+
+v1::TopicPosition StartOf(const std::string& topic, const std::vector<Position>& from) {
+  v1::TopicPosition start;
+  start.set_topic(topic);
+  if (from.empty()) {
+    start.mutable_from()->set_latest(true);
+  } else if (from[0].kind != Kind::kPartitionOffset) {
+    *start.mutable_from() = ToStartPosition(from[0]);
+  } else {
+    start.set_only_listed(true);
+    for (const Position& one : from) {
+      v1::PartitionPosition* partition = start.add_partitions();
+      partition->set_partition(one.partition);
+      partition->set_offset(one.offset);
+    }
+  }
+  return start;
+}
+
+// The end of a reader without a group: the broker's, but for offsets.
+absl::Status SetEnd(const std::vector<Position>& to, const v1::ListPartitionsResponse& partitions,
+                    v1::TopicPosition* position, EndOffsets* ends) {
+  for (const Position& one : to) {
+    switch (one.kind) {
+      case Kind::kEarliest:
+        return UsageError("--to: nothing is before earliest");
+      case Kind::kLatest:
+        position->set_until_end(true);
+        break;
+      case Kind::kTime:
+        position->set_until_time_us(absl::ToUnixMicros(one.time));
+        break;
+      case Kind::kOffset:
+        for (const v1::PartitionInfo& partition : partitions.partitions()) {
+          ends->Set(position->topic(), partition.partition(), one.offset);
+        }
+        break;
+      case Kind::kPartitionOffset:
+        ends->Set(position->topic(), one.partition, one.offset);
+        break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTogether(const Args& args) {
+  if (args.Has("--group") && (args.Has("--from") || args.Has("--to"))) {
+    return UsageError(
+        "a group goes on where it was: --from and --to are for reading without one; `acta group "
+        "reset` moves a group");
+  }
+  if (args.Has("--member") && !args.Has("--group")) return UsageError("--member needs --group");
+  if (args.Has("--to") && args.Has("--until-end")) {
+    return UsageError("--to and --until-end exclude each other");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddTopic(CommandContext& context, const std::string& topic,
+                      const std::vector<Position>& from, const std::vector<Position>& to,
+                      SubscribeOptions* options) {
+  v1::ListPartitionsRequest list;
+  list.set_topic(topic);
+  ASSIGN_OR_RETURN(const v1::ListPartitionsResponse partitions,
+                   context.admin().ListPartitions(list));
+  v1::TopicPosition position = StartOf(topic, from);
+  const bool until_end = context.args().Has("--until-end");
+  if (options->subscriber.group.empty()) {
+    position.set_until_end(until_end);
+    RETURN_IF_ERROR(SetEnd(to, partitions, &position, &options->ends));
+  } else if (until_end) {
+    for (const v1::PartitionInfo& partition : partitions.partitions()) {
+      options->ends.Set(topic, partition.partition(), partition.end_offset());
+    }
+  }
+  options->subscriber.topics.push_back(std::move(position));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
+  const Args& args = context.args();
+  RETURN_IF_ERROR(CheckTogether(args));
+  SubscribeOptions options;
+  ASSIGN_OR_RETURN(options.format, ParseEventFormat(args.GetOr("--format", "data")));
+  ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));
+  options.max = max.value_or(options.max);
+  options.exec = args.Get("--exec");
+  ASSIGN_OR_RETURN(const std::vector<Position> from, ReadPositions(context, "--from"));
+  ASSIGN_OR_RETURN(const std::vector<Position> to, ReadPositions(context, "--to"));
+
+  client::SubscriberOptions& subscriber = options.subscriber;
+  subscriber.group = args.Get("--group");
+  subscriber.member_id = args.Get("--member");
+  subscriber.app = "acta";
+  subscriber.app_version = ACTA_VERSION;
+  subscriber.retry_for = context.channel()->options().deadline;
+  subscriber.max_frame_bytes = 17 << 20;
+  if (!subscriber.group.empty()) {
+    subscriber.create_mode = v1::GROUP_MODE_STREAM;
+    subscriber.create_at.emplace().set_earliest(true);
+  }
+  for (const std::string& topic : args.All("TOPIC")) {
+    RETURN_IF_ERROR(AddTopic(context, topic, from, to, &options));
+  }
+  return options;
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/cpp/subscriber.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/events/event_text.h"
+#include "tools/acta/subscribe/end_offsets.h"
+
+namespace acta::cli {
+
+// What `acta subscribe` was asked to do.
+struct SubscribeOptions {
+  client::SubscriberOptions subscriber;
+  EndOffsets ends;  // Kept on this side: a group's, and --to OFFSET.
+  EventFormat format = EventFormat::kData;
+  int64_t max = std::numeric_limits<int64_t>::max();
+  std::string exec;  // Empty: print.
+};
+
+// Errors: usage; TOPIC_NOT_FOUND and the like, because the broker is asked for the topics.
+absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context);
+
+}  // namespace acta::cli

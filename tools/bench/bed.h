@@ -1,0 +1,87 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "acta/v1/topics.pb.h"
+#include "client/cpp/channel.h"
+#include "tools/bench/child_process.h"
+
+namespace acta::bench {
+
+// How long and how large measures are.
+struct Durations {
+  double warm_up_s = 2;
+  double seconds = 5;
+  double idle_s = 10;
+  int64_t preload_bytes = int64_t{1} << 30;
+  int32_t many = 1000;      // Topics, and groups.
+  int32_t consumers = 100;  // That are idle.
+};
+
+// LOG: nothing but producer sequences is checked. FULL: all defaults that exist.
+enum class Profile { kLog, kFull };
+// Words of a measure's name: "log", "fsync".
+const char* NameOf(Profile profile);
+const char* NameOf(v1::AckLevel level);
+
+// Where a measure runs: a broker of its own with an empty folder, or one that runs already.
+//
+// Threads: one.
+class Bed {
+ public:
+  struct Options {
+    std::string server;    // Not empty: the broker that runs already.
+    pid_t server_pid = 0;  // Its process, when it is on this machine.
+    std::string actad;     // The program.
+    std::string folder;    // Everything of the bed is inside.
+    std::vector<std::string> actad_flags;
+    Durations durations;
+  };
+
+  explicit Bed(Options options);
+  ~Bed();  // End(); what is inside the folder stays.
+  Bed(const Bed&) = delete;
+  Bed& operator=(const Bed&) = delete;
+
+  // An empty broker. One that was named with `server` stays as it is.
+  absl::Status Begin();
+  // Stops it. On `server`: deletes the topics that were made, and their groups.
+  void End();
+  // Stops it in good order, forgets the page cache of its files if so wished, and starts it.
+  // Answers the seconds from the start to ready. Errors: FAILED_PRECONDITION for `server`.
+  absl::StatusOr<double> Restart(bool forget_page_cache);
+
+  bool own_broker() const { return options_.server.empty(); }
+  const Durations& durations() const { return options_.durations; }
+  const std::string& address() const { return address_; }
+  // A connection of its own.
+  std::shared_ptr<client::Channel> NewChannel() const;
+
+  // Of the broker; nothing when its process is not known.
+  std::optional<ProcessUse> BrokerUse() const;
+
+  // A topic that nobody has used. `level`: that of acknowledgement and visibility.
+  absl::StatusOr<std::string> NewTopic(int32_t partitions, v1::AckLevel level, Profile profile);
+
+ private:
+  void Stop();
+  void DeleteTopics();
+  absl::Status Launch();
+  absl::Status AwaitReady(const std::string& ready_file);
+  void ForgetPageCache() const;
+
+  const Options options_;
+  std::string address_;
+  std::unique_ptr<ChildProcess> broker_;
+  std::vector<std::string> topics_;  // Since Begin().
+};
+
+}  // namespace acta::bench

@@ -1,0 +1,182 @@
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "storage/base/status_macros.h"
+#include "tools/bench/flags.h"
+#include "tools/bench/report.h"
+#include "tools/bench/runner.h"
+
+namespace acta::bench {
+namespace {
+
+volatile sig_atomic_t interrupted = 0;
+
+struct Options {
+  Bed::Options bed;
+  RunnerOptions runner;
+  std::string only;
+  std::string output = "table";
+  std::string dir = ".";
+  double runs = 0, seconds = 0, warm_up = 0, server_pid = 0;  // 0: not given.
+  bool quick = false, no_limits = false, list = false, help = false;
+};
+
+std::vector<Flag> Flags(Options* o) {
+  const auto property = [o](const std::string& text) {
+    o->bed.actad_flags.push_back("--" + text);
+    return absl::OkStatus();
+  };
+  return {
+      TextFlag("--actad", "PATH", "the broker to start (beside this program)", &o->bed.actad),
+      {"--set", "KEY=VALUE", "a property of that broker; may be repeated", property},
+      TextFlag("--server", "ADDR", "a broker that runs already, instead", &o->bed.server),
+      NumberFlag("--server-pid", "PID", "its process, for CPU and memory", &o->server_pid),
+      TextFlag("--dir", "DIR", "where the temporary folder is made (.)", &o->dir),
+      TextFlag("--only", "NAME,...", "only these measures; NAME* for all that begin so", &o->only),
+      NumberFlag("--runs", "N", "rounds; the median counts (3)", &o->runs),
+      NumberFlag("--seconds", "S", "length of a measure (5)", &o->seconds),
+      NumberFlag("--warm-up", "S", "and of what is not counted before it (2)", &o->warm_up),
+      SwitchFlag("--quick", "one short round that proves nothing but that it works", &o->quick),
+      SwitchFlag("--no-limits", "without the machine's limits", &o->no_limits),
+      TextFlag("-o", "FORMAT", "table or json (table)", &o->output),
+      SwitchFlag("--list", "what can be measured", &o->list),
+      SwitchFlag("--help", "this text", &o->help),
+  };
+}
+
+constexpr char kHead[] =
+    "acta-bench: how fast a broker is on this machine.\n\n"
+    "  acta-bench --dir /var/tmp --only 'publish_consume*'\n\n";
+
+std::string ProgramFolder() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+absl::Status Settle(Options* o) {
+  if (o->output != "table" && o->output != "json") {
+    return absl::InvalidArgumentError("-o takes table or json");
+  }
+  Durations& durations = o->bed.durations;
+  if (o->quick) {
+    durations = {.warm_up_s = 0.1,
+                 .seconds = 0.3,
+                 .idle_s = 0.5,
+                 .preload_bytes = 32 << 20,
+                 .many = 20,
+                 .consumers = 5};
+    o->runner.runs = 1;
+    o->runner.limit_seconds = 0.05;
+  }
+  if (o->runs > 0) o->runner.runs = std::max(1, static_cast<int32_t>(o->runs));
+  if (o->seconds > 0) durations.seconds = o->seconds;
+  if (o->warm_up > 0) durations.warm_up_s = o->warm_up;
+  o->bed.server_pid = static_cast<pid_t>(o->server_pid);
+  if (o->bed.actad.empty()) o->bed.actad = ProgramFolder() + "/actad";
+  if (!o->no_limits) o->runner.limits_program = ProgramFolder() + "/acta-bench-limits";
+  return absl::OkStatus();
+}
+
+bool Fits(const std::string& name, absl::string_view pattern) {
+  return absl::ConsumeSuffix(&pattern, "*") ? absl::StartsWith(name, pattern) : name == pattern;
+}
+
+// Errors: INVALID_ARGUMENT when nothing fits.
+absl::StatusOr<std::vector<Measure>> Choose(const Options& options) {
+  std::vector<Measure> chosen;
+  const std::vector<std::string> patterns =
+      absl::StrSplit(options.only.empty() ? "*" : options.only, ',');
+  for (const std::string& pattern : patterns) {
+    bool fits = false;
+    for (Measure& measure : AllMeasures()) {
+      if (!Fits(measure.name, pattern)) continue;
+      fits = true;
+      if (measure.needs_own_broker && !options.bed.server.empty()) continue;
+      chosen.push_back(std::move(measure));
+    }
+    if (!fits) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is no measure '", pattern, "'; see --list"));
+    }
+  }
+  return chosen;
+}
+
+std::string List() {
+  std::string text;
+  for (const Measure& measure : AllMeasures()) {
+    absl::StrAppend(&text, measure.name, ": ", measure.help, "\n");
+  }
+  return text;
+}
+
+absl::Status Print(const std::string& text) {
+  if (fwrite(text.data(), 1, text.size(), stdout) == text.size() && fflush(stdout) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError("cannot write to stdout");
+}
+
+// Takes the measures inside of a temporary folder.
+absl::Status Measures(Options options) {
+  ASSIGN_OR_RETURN(const std::vector<Measure> measures, Choose(options));
+  std::string folder = options.dir + "/acta-bench-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make a folder in '", options.dir, "'"));
+  }
+  options.bed.folder = options.runner.folder = folder;
+  Report report;
+  report.machine = DescribeMachine(folder);
+  absl::Status status;
+  {
+    Bed bed(options.bed);
+    Runner runner(options.runner, bed);
+    status = runner.Run(measures, &interrupted);
+    report.rows = runner.Rows(measures);
+  }
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  RETURN_IF_ERROR(Print(options.output == "json" ? ToJson(report) : ToTable(report)));
+  return status;
+}
+
+int Main(const std::vector<std::string>& words) {
+  Options options;
+  const std::vector<Flag> flags = Flags(&options);
+  absl::Status status = ParseFlags(flags, words);
+  if (status.ok()) status = Settle(&options);
+  if (status.ok()) {
+    status = options.help   ? Print(HelpText(kHead, flags))
+             : options.list ? Print(List())
+                            : Measures(std::move(options));
+  }
+  if (status.ok()) return 0;
+  fprintf(stderr, "acta-bench: %s\n", std::string(status.message()).c_str());
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+}  // namespace
+}  // namespace acta::bench
+
+int main(int argc, char** argv) {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // Memory once used is kept.
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  prctl(PR_SET_TIMERSLACK, 1UL);  // A sleep ends when it is due.
+  signal(SIGPIPE, SIG_IGN);
+  // The measure under way ends, and what was started with it.
+  for (const int number : {SIGINT, SIGTERM}) {
+    signal(number, [](int) { acta::bench::interrupted = 1; });
+  }
+  return acta::bench::Main({argv + 1, argv + argc});
+}

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tools/bench/bed.h"
+
+namespace acta::bench {
+
+// One of the figures a measure yields.
+struct Figure {
+  std::string suffix;  // Of the measure's name: "" or ".p99".
+  std::string unit;
+  bool lower_is_better = false;
+  std::optional<double> least;
+  std::optional<double> goal;
+  // The sum of these limits times `limit_scale`, in the figure's unit. Empty: none.
+  std::vector<std::string> limits;
+  double limit_scale = 1;
+};
+
+// What one run gave: a value for each figure, in their order; none for what is not known of a
+// broker that runs elsewhere.
+struct Outcome {
+  std::vector<std::optional<double>> values;
+  // Of the measure's main figure.
+  std::optional<double> broker_cpu_s_per_million;
+  std::optional<double> client_cpu_s_per_million;
+};
+
+struct Measure {
+  std::string name;
+  std::string help;
+  std::vector<Figure> figures;
+  // It restarts the broker, or looks at its process.
+  bool needs_own_broker = false;
+  // On a broker that is new and empty, if it is our own.
+  std::function<absl::StatusOr<Outcome>(Bed& bed)> run;
+};
+
+// All, in the order of the report.
+std::vector<Measure> AllMeasures();
+
+// Each file's part of it.
+void AddThroughputMeasures(std::vector<Measure>* measures);
+void AddRoundTripMeasures(std::vector<Measure>* measures);
+void AddEndToEndMeasures(std::vector<Measure>* measures);
+void AddCatchUpMeasures(std::vector<Measure>* measures);
+void AddIdleMeasures(std::vector<Measure>* measures);
+void AddManyMeasures(std::vector<Measure>* measures);
+
+// CPU of broker and client over a stretch of time.
+class CpuWatch {
+ public:
+  explicit CpuWatch(const Bed& bed)
+      : bed_(bed), broker_(bed.BrokerUse()), client_s_(OwnCpuSeconds()) {}
+  // From the beginning until now, for `events` events.
+  void Read(double events, Outcome* outcome) const;
+
+ private:
+  const Bed& bed_;
+  const std::optional<ProcessUse> broker_;
+  const double client_s_;
+};
+
+// Of the broker over the idle time; at least one tick of the kernel's clock, so that it is never
+// zero. Errors: NOT_FOUND when its process is not known.
+absl::StatusOr<double> IdleCpuPercent(const Bed& bed);
+
+}  // namespace acta::bench

@@ -1,0 +1,158 @@
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "proto/support/error.h"
+#include "storage/base/log.h"
+#include "tools/inspect/commands.h"
+#include "tools/inspect/data_folder.h"
+
+namespace acta::inspect {
+namespace {
+
+constexpr char kUsage[] =
+    "Looks into the data folder of a stopped broker. Nothing in it changes; while it is looked at\n"
+    "a broker cannot start on it.\n"
+    "\n"
+    "  acta-inspect list --data DIR [-o json]\n"
+    "      The store, topics with partitions, groups with positions.\n"
+    "  acta-inspect dump --data DIR TOPIC[/PARTITION] [--tenant NAME] [--from N] [--to N]\n"
+    "      Events as JSON lines; --to is exclusive.\n"
+    "  acta-inspect verify --data DIR [-o json]\n"
+    "      Checks checksums, offsets, slices, positions and the witness.\n"
+    "\n"
+    "  --wal-dir DIR   where the write-ahead log is, when it is not in the data folder\n"
+    "\n"
+    "Exit status: 0 sound, 1 damaged or not to be opened, 2 wrong usage.\n";
+
+enum ExitStatus { kSound = 0, kDamaged = 1, kUsageError = 2 };
+
+struct Arguments {
+  std::string command;
+  std::string data;
+  std::string wal_folder;
+  Format format = Format::kText;
+  DumpRange range;
+};
+
+bool ParseTopic(absl::string_view word, DumpRange* range) {
+  const std::vector<std::string> parts = absl::StrSplit(word, '/');
+  range->topic = parts[0];
+  if (parts.size() == 1) return !range->topic.empty();
+  int32_t number = 0;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[1], &number) || number < 0) return false;
+  range->partition = number;
+  return true;
+}
+
+bool ParseOffset(absl::string_view word, Offset* offset) {
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(word, &number) || number < 0) return false;
+  *offset = Offset(number);
+  return true;
+}
+
+bool ParseOption(const std::string& name, const std::string& value, Arguments* out) {
+  if (name == "--data") {
+    out->data = value;
+  } else if (name == "--wal-dir") {
+    out->wal_folder = value;
+  } else if (name == "-o" || name == "--output") {
+    out->format = value == "json" ? Format::kJson : Format::kText;
+    return value == "json" || value == "text";
+  } else if (out->command != "dump") {
+    return false;
+  } else if (name == "--tenant") {
+    out->range.tenant = value;
+  } else if (name == "--from") {
+    return ParseOffset(value, &out->range.from);
+  } else if (name == "--to") {
+    return ParseOffset(value, &out->range.to.emplace());
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// Empty: understood; else what is wrong.
+std::string Parse(const std::vector<std::string>& words, Arguments* out) {
+  if (words.empty()) return "no command";
+  out->command = words[0];
+  if (out->command != "list" && out->command != "dump" && out->command != "verify") {
+    return absl::StrCat("unknown command '", out->command, "'");
+  }
+  for (size_t i = 1; i < words.size(); ++i) {
+    std::string name = words[i];
+    if (name[0] != '-') {
+      if (out->command == "dump" && out->range.topic.empty() && ParseTopic(name, &out->range)) {
+        continue;
+      }
+      return absl::StrCat("unexpected '", name, "'");
+    }
+    std::string value;
+    if (const size_t equals = name.find('='); equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name = name.substr(0, equals);
+    } else if (++i < words.size()) {
+      value = words[i];
+    }
+    if (value.empty() || !ParseOption(name, value, out)) {
+      return absl::StrCat("'", name, "' is unknown or its value is missing or wrong");
+    }
+  }
+  if (out->data.empty()) return "--data DIR is missing";
+  if (out->command == "dump" && out->range.topic.empty()) return "the topic is missing";
+  return "";
+}
+
+ExitStatus Fail(const absl::Status& status) {
+  std::fprintf(stderr, "acta-inspect: %s [%s]\n", std::string(status.message()).c_str(),
+               v1::ErrorReason_Name(ReasonOf(status)).c_str());
+  return kDamaged;
+}
+
+ExitStatus Run(const Arguments& arguments) {
+  const auto folder = OpenDataFolder(arguments.data, arguments.wal_folder);
+  if (!folder.ok()) return Fail(folder.status());
+  bool sound = false;
+  if (arguments.command == "list") {
+    sound = List(*folder, arguments.format, std::cout);
+  } else if (arguments.command == "verify") {
+    sound = Verify(*folder, arguments.format, std::cout);
+  } else {
+    const auto dumped = Dump(*folder, arguments.range, std::cout);
+    if (!dumped.ok()) return Fail(dumped.status());
+    sound = *dumped;
+  }
+  if (!sound && arguments.command != "verify") {
+    std::fputs("acta-inspect: the folder is damaged; `acta-inspect verify` says how\n", stderr);
+  }
+  return sound ? kSound : kDamaged;
+}
+
+ExitStatus Main(const std::vector<std::string>& words) {
+  if (!words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "help")) {
+    std::fputs(kUsage, stdout);
+    return kSound;
+  }
+  Arguments arguments;
+  const std::string wrong = Parse(words, &arguments);
+  if (!wrong.empty()) {
+    std::fprintf(stderr, "acta-inspect: %s\n\n%s", wrong.c_str(), kUsage);
+    return kUsageError;
+  }
+  SetLogLevel(LogLevel::kError);
+  return Run(arguments);
+}
+
+}  // namespace
+}  // namespace acta::inspect
+
+int main(int argc, char** argv) {
+  return acta::inspect::Main(std::vector<std::string>(argv + 1, argv + argc));
+}
