@@ -94,8 +94,8 @@ class WireTest(BrokerTest):
         self.assertFalse(result.batches[1].HasField('error'))
         return result.batches[0].error
 
-    def stream(self, *frames):
-        return self.publisher.PublishStream(iter(frames), timeout=PATIENCE_S)
+    def stream(self, *frames, timeout=PATIENCE_S):
+        return self.publisher.PublishStream(iter(frames), timeout=timeout)
 
 
 class BadPublish(WireTest):
@@ -164,7 +164,8 @@ class BadPublish(WireTest):
     def test_malformed_bytes_end_the_call_or_the_stream(self):
         raw = {name: make(f'/acta.v1.Publisher/{name}', None, None) for name, make in (
             ('Publish', self.channel.unary_unary), ('PublishStream', self.channel.stream_stream))}
-        invalid_utf8 = b'\x22\x0b\x0a\x01t\x7a\x06\x12\x04\xff\xfe\xfd\xfc'
+        # Frame 2 with a batch for 't' of one event, whose source is no UTF-8.
+        invalid_utf8 = b'\x08\x02\x22\x0b\x0a\x01t\x7a\x06\x12\x04\xff\xfe\xfd\xfc'
         for bytes_ in (b'\xff' * 20, b'\x22\x7f', invalid_utf8):
             self.refused('MALFORMED_MESSAGE', raw['Publish'], bytes_)
             self.refused('MALFORMED_MESSAGE', raw['PublishStream'],
@@ -217,9 +218,17 @@ class BadSubscribe(WireTest):
         self.ends('GROUP_NOT_FOUND', Control(frame_id=1, start=Start(group='nothing')))
         self.ends('TOPIC_NOT_FOUND', Control(frame_id=1, start=Start(
             topics=[subscriber_pb2.TopicPosition(topic='nothing')])))
-        self.ends('FRAME_ID_NOT_RISING', self.member(),
-                  Control(frame_id=1, tick=subscriber_pb2.Tick()))
-        self.ends('UNSUPPORTED_FEATURE', self.member(wanted_features=['time-travel']))
+
+    def test_an_unknown_feature_is_refused_by_name_and_the_stream_goes_on(self):
+        member = self.subscribe(self.member(wanted_features=['time-travel']))
+        error = member.until(lambda frame: frame.errors)[0]
+        self.assertEqual(stubs.reason_in(error.status), 'UNSUPPORTED_FEATURE')
+        self.assertIn('time-travel', error.status.message)
+
+    def test_a_frame_id_that_does_not_rise_is_named(self):
+        member = self.subscribe(self.member(), Control(frame_id=1, tick=subscriber_pb2.Tick()))
+        error = member.until(lambda frame: frame.errors)[0]
+        self.assertEqual(stubs.reason_in(error.status), 'FRAME_ID_NOT_RISING')
 
     def test_a_stale_handle_is_fenced_and_the_stream_goes_on(self):
         member = self.subscribe(self.member())
@@ -234,7 +243,7 @@ class BadSubscribe(WireTest):
         member = self.subscribe(self.member())
         handle = member.until(lambda frame: frame.assigned)[0].assignment
         for number, (offset, reason) in enumerate(((99, 'OFFSET_BEYOND_END'),
-                                                   (-1, 'INVALID_ARGUMENT')), 2):
+                                                   (-1, 'OFFSET_OUT_OF_RANGE')), 2):
             member.send(Control(frame_id=number, commit=subscriber_pb2.Commit(
                 assignment=handle, offset=offset)))
             error = member.until(lambda frame: frame.errors)[0]
@@ -251,7 +260,7 @@ class BadSubscribe(WireTest):
         fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch
         request = subscriber_pb2.FetchRequest
         self.refused('OFFSET_OUT_OF_RANGE', fetch, request(topic='t', offset=5))
-        self.refused('INVALID_ARGUMENT', fetch, request(topic='t', offset=-5))
+        self.refused('OFFSET_OUT_OF_RANGE', fetch, request(topic='t', offset=-5))
         self.refused('PARTITION_NOT_FOUND', fetch, request(topic='t', partition=9))
         self.refused('TOPIC_NOT_FOUND', fetch, request(topic='nothing'))
 
