@@ -82,8 +82,8 @@ absl::Status Daemon::OpenListeners() {
 }
 
 RpcDeps Daemon::MakeRpcDeps() {
-  // The facts name the addresses, which are known once the listeners are open: no admin call is
-  // let through before Serve().
+  // The facts name the addresses, which are known once the listeners are open: no call is let
+  // through before SetServing().
   AdminCalls admin{[this] { return status_->GetServer(); },
                    [this] { return status_->GetStatus(); },
                    config_,

@@ -1,6 +1,7 @@
 #include "server/rpc/completion_loop.h"
 
 #include <grpcpp/server_builder.h>
+#include <pthread.h>
 
 #include <algorithm>
 
@@ -25,6 +26,7 @@ CompletionLoop::~CompletionLoop() { Stop(); }
 void CompletionLoop::Run() {
   for (const auto& queue : queues_) {
     threads_.emplace_back([&queue] { RunQueue(*queue); });
+    pthread_setname_np(threads_.back().native_handle(), "acta-rpc");
   }
 }
 

@@ -121,12 +121,17 @@ void PublishStream::OnWritten(bool ok) {
 void PublishStream::Advance() {
   bool read = false;
   bool write = false;
+  bool wait_for_room = false;
   std::optional<absl::Status> end;
   {
     MutexLock lock(mu_);
     if (!reading_ && !end_.has_value() &&
         unanswered_cost_ < edge_.deps.limits.max_unanswered_bytes) {
-      read = reading_ = true;
+      if (edge_.deps.publish.engine.HasRoom()) {
+        read = reading_ = true;
+      } else if (!waits_for_room_) {
+        wait_for_room = waits_for_room_ = true;
+      }
     }
     if (!turn_ && (!hand_empty_ || !answers_.empty())) {
       write = turn_ = true;
@@ -143,9 +148,22 @@ void PublishStream::Advance() {
   }
   if (read) stream_.Read(&incoming_, on_read_.Arm(shared_from_this()));
   if (write) WriteSome();
+  if (wait_for_room) WaitForRoom();
   if (end.has_value()) {
     stream_.Finish(edge_.EndOf(*end), on_finished_.Arm(shared_from_this()));
   }
+}
+
+void PublishStream::WaitForRoom() {
+  edge_.deps.publish.engine.WhenRoom([weak = weak_from_this()] {
+    const auto held = weak.lock();
+    if (held == nullptr) return;
+    {
+      MutexLock lock(held->mu_);
+      held->waits_for_room_ = false;
+    }
+    held->Advance();
+  });
 }
 
 void PublishStream::WriteSome() {

@@ -20,7 +20,7 @@
 namespace acta {
 
 // One PublishStream call. Frames are read while less than RpcLimits::max_unanswered_bytes of them
-// wait for their answer to be sent; answers go out in the order they come, as many in a message as
+// wait for their answer to be sent, and while the engine's queue has room; answers go out in the order they come, as many in a message as
 // there are, written by the thread that has them. A half-close, a malformed frame or the stop of
 // the server ends the reading; the stream ends once every frame taken is answered.
 //
@@ -55,7 +55,8 @@ class PublishStream final : public OpenStream,
   void EndWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Starts what is due of reading, writing and finishing.
   void Advance();
-  // By the holder of the turn: the next message of answers_in_hand_.
+  void WaitForRoom();
+  // By the holder of the turn: the next message of in_hand_.
   void WriteSome();
 
   const LiveCall live_;
@@ -69,11 +70,9 @@ class PublishStream final : public OpenStream,
   CallTag<PublishStream> on_written_{&PublishStream::OnWritten};
   CallTag<PublishStream> on_finished_{&PublishStream::OnEnd};
   CallTag<PublishStream> on_done_{&PublishStream::OnEnd};
-
   // Of the loop's thread.
   std::unique_ptr<PublishSession> session_;
   grpc::ByteBuffer incoming_;
-
   // Of the holder of the turn.
   std::vector<Answer> in_hand_;
   size_t sent_of_hand_ = 0;
@@ -82,6 +81,7 @@ class PublishStream final : public OpenStream,
 
   Mutex mu_;  // Leaf.
   bool reading_ ABSL_GUARDED_BY(mu_) = false;  // A frame is awaited or being taken.
+  bool waits_for_room_ ABSL_GUARDED_BY(mu_) = false;
   bool turn_ ABSL_GUARDED_BY(mu_) = false;     // Somebody writes or finishes, or nobody may.
   bool hand_empty_ ABSL_GUARDED_BY(mu_) = true;
   int64_t unanswered_frames_ ABSL_GUARDED_BY(mu_) = 0;

@@ -64,6 +64,7 @@ struct RpcServer::Core {
 
   absl::Status Build();
   void ListenForCalls();
+  void Accept();
 
   Edge edge;
   RawPublisher publisher;
@@ -79,6 +80,7 @@ struct RpcServer::Core {
   std::unique_ptr<HandOverPoint> hand_over;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<ConnectionAcceptor> acceptor;
+  bool accepts = false;
 };
 
 absl::Status RpcServer::Core::Build() {
@@ -109,6 +111,14 @@ void RpcServer::Core::ListenForCalls() {
   }
 }
 
+void RpcServer::Core::Accept() {
+  acceptor->Run([this](int socket) {
+    HandOverPoint::NewConnectionParameters connection;
+    connection.fd = socket;
+    hand_over->HandleNewConnection(&connection);
+  });
+}
+
 RpcServer::RpcServer(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 
 RpcServer::~RpcServer() { Stop(absl::ZeroDuration()); }
@@ -120,11 +130,6 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& h
   ASSIGN_OR_RETURN(core->acceptor, ConnectionAcceptor::Listen(host, port, core->edge.deps.limits,
                                                               core->edge.deps.rejections));
   RETURN_IF_ERROR(core->Build());
-  core->acceptor->Run([hand_over = core->hand_over.get()](int socket) {
-    HandOverPoint::NewConnectionParameters connection;
-    connection.fd = socket;
-    hand_over->HandleNewConnection(&connection);
-  });
   return std::unique_ptr<RpcServer>(new RpcServer(std::move(core)));
 }
 
@@ -138,7 +143,10 @@ RpcCounts RpcServer::counts() const {
           core_->edge.subscriptions.load(std::memory_order_relaxed)};
 }
 
-void RpcServer::SetServing(bool serving) { core_->edge.SetServing(serving); }
+void RpcServer::SetServing(bool serving) {
+  core_->edge.SetServing(serving);
+  if (serving && !std::exchange(core_->accepts, true)) core_->Accept();
+}
 
 void RpcServer::RefuseCalls() { core_->edge.SetStopping(); }
 

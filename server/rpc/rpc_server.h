@@ -18,9 +18,10 @@ struct RpcCounts {
 };
 
 // RpcServer is the gRPC edge: the listener and every service of the API, health and reflection.
-// It answers from Start() on; its health is NOT_SERVING until SetServing(true).
+// Bound when Start() returns; connections wait until the first SetServing(true), so that what it
+// is wired to may still be built.
 //
-// Threads:   any.
+// Threads:   any; SetServing(), RefuseCalls() and Stop() by one at a time.
 // Ownership: everything in RpcDeps must outlive it. Results that come from the engine after it is
 //            gone are dropped.
 // Errors:    INVALID_ARGUMENT when the address cannot be used, naming it; INTERNAL when the method
@@ -39,7 +40,7 @@ class RpcServer {
   uint16_t port() const;
   RpcCounts counts() const;
 
-  // What health answers; those who watch it are told.
+  // What health answers; those who watch it are told. The first true lets callers in.
   void SetServing(bool serving);
 
   // Stopping has two steps, so that core can end what it has open in between. From now on health is

@@ -52,7 +52,7 @@ void SubscribeStream::OnRead(bool ok) {
   if (subscription_ == nullptr || finished()) return;
   if (ok) {
     subscription_->OnControl(ToSharedBytes(incoming_).view());
-    Read();
+    if (!finished()) Read();
     return;
   }
   // A half-close is a member's clean leave; a broken stream is not, and OnDone() tells of it.

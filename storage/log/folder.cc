@@ -49,7 +49,10 @@ absl::Status SyncFolder(const std::string& folder) {
 
 absl::Status EnsureFolder(const std::string& folder) {
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  // Events are nobody else's business; a folder that is there keeps the mode its owner gave it.
+  if (std::filesystem::create_directories(folder, error)) {
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  }
   if (error) {
     errno = error.value();
     return Unusable("create", folder);

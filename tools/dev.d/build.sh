@@ -59,17 +59,15 @@ dev_fuzz() {
   local seconds=${1:-60}
   dev_build clang
   cd "$ROOT"
-  local target found=
-  for target in build/clang/fuzz/*; do
-    [ -x "$target" ] && [ -f "$target" ] || continue
-    found=1
-    local corpus=$ROOT/build/corpus/$(basename "$target")
-    mkdir -p "$corpus"
-    echo "== $(basename "$target"), $seconds s"
-    "$target" -max_total_time="$seconds" -print_final_stats=1 "$corpus" \
-      $(find "tests/fuzz/corpus/$(basename "$target")" -maxdepth 0 -type d 2>/dev/null)
+  local fuzzer name
+  for fuzzer in build/clang/tests/*_fuzzer; do
+    [ -x "$fuzzer" ] || fail "no fuzz target was built"
+    name=$(basename "$fuzzer" _fuzzer)
+    mkdir -p "build/corpus/$name"
+    echo "== $name, $seconds s"
+    "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 "build/corpus/$name" \
+      "tests/fuzz/corpus/$name"
   done
-  [ -n "$found" ] || fail "no fuzz target was built"
 }
 
 dev_report() {

@@ -65,8 +65,8 @@ absl::Status WaitingFetches::Enter(const std::shared_ptr<FetchCall>& call) {
   if (stopping_) return Error(v1::SERVER_STOPPING, "the server is stopping");
   if (static_cast<int64_t>(calls_.size()) >= most_) {
     return Error(v1::READ_QUEUE_FULL,
-                 absl::StrCat(most_, " Fetch calls wait for events: max_waiting_fetches is reached; "
-                              "wait for the delay, or subscribe"),
+                 absl::StrCat(most_, " Fetch calls wait for events and max_waiting_fetches is "
+                              "reached: wait for the delay, or subscribe"),
                  {{"limit", "max_waiting_fetches"}, {"value", absl::StrCat(most_)}});
   }
   calls_.insert(call);

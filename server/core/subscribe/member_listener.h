@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "server/core/groups/group_registry.h"
-#include "server/core/subscribe/subscribe_stream.h"
+#include "server/core/subscribe/live_subscription.h"
 
 namespace acta {
 

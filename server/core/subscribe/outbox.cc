@@ -35,12 +35,14 @@ void Outbox::Gap(uint64_t assignment, Offset first_lost, Offset last_lost,
 }
 
 void Outbox::Error(uint64_t frame_id, const absl::Status& status) {
+  ++answers_;
   v1::ControlError* error = Add().add_errors();
   error->set_frame_id(frame_id);
   *error->mutable_status() = ToProto(status);
 }
 
 void Outbox::Notice(absl::string_view code, absl::string_view text, uint64_t assignment) {
+  ++answers_;
   v1::Notice* notice = Add().add_notice();
   notice->set_code(std::string(code));
   notice->set_text(std::string(text));
@@ -67,6 +69,7 @@ void Outbox::Take(size_t max_bytes, v1::DeliveryFrame* frame) {
   for (bool first = true; !pieces_.empty(); first = false) {
     bytes += pieces_.front().ByteSizeLong();
     if (!first && bytes > max_bytes) break;
+    answers_ -= static_cast<size_t>(pieces_.front().errors_size() + pieces_.front().notice_size());
     frame->MergeFrom(pieces_.front());
     pieces_.pop_front();
   }

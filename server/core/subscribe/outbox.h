@@ -27,7 +27,8 @@ class Outbox {
 
   // Nothing has to be sent.
   bool empty() const { return pieces_.empty(); }
-  size_t size() const { return pieces_.size(); }
+  // Errors and notices that wait: what a client makes by sending and not reading.
+  size_t answers() const { return answers_; }
   // Fills the frame with as much as fits in about `max_bytes`, at least one piece, and with how
   // far frames are settled. What does not fit waits for the next frame.
   void Take(size_t max_bytes, v1::DeliveryFrame* frame);
@@ -37,6 +38,7 @@ class Outbox {
 
   std::deque<v1::DeliveryFrame> pieces_;  // One thing each.
   uint64_t acked_through_ = 0;            // As of what was taken.
+  size_t answers_ = 0;
 };
 
 }  // namespace acta

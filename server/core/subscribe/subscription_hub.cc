@@ -5,7 +5,7 @@
 #include "server/core/subscribe/fetch_call.h"
 #include "server/core/subscribe/open_streams.h"
 #include "server/core/subscribe/pump.h"
-#include "server/core/subscribe/subscribe_stream.h"
+#include "server/core/subscribe/live_subscription.h"
 
 namespace acta {
 

@@ -73,6 +73,24 @@ TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
   CHECK(ReasonOf(RpcServer::Start("nonsense", 0, deps()).status()) == v1::INVALID_ARGUMENT);
 }
 
+TEST_CASE("callers wait until the server serves", "[rpc]") {
+  RpcRoom room(RpcLimits(), /*serving=*/false);
+  Socket early;
+  early.Connect(room.server->port());
+  CHECK(room.server->counts().connections == 0);
+  room.server->SetServing(true);
+  CHECK(WaitUntil([&] { return room.server->counts().connections == 1; }));
+  CHECK(Answers(room));
+}
+
+TEST_CASE("a server that never served stops", "[rpc]") {
+  RpcRoom room(RpcLimits(), /*serving=*/false);
+  Socket early;
+  early.Connect(room.server->port());
+  room.server.reset();
+  CHECK(early.WaitForEnd());
+}
+
 TEST_CASE("connections are counted until they end", "[rpc]") {
   RpcRoom room;
   Socket one, two;

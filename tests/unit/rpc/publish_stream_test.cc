@@ -126,6 +126,23 @@ TEST_CASE("a stream with too much unanswered is not read further", "[rpc]") {
   CHECK(answered.count(999'999) == 0);
 }
 
+TEST_CASE("a stream waits for room and sees no error", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  REQUIRE(stream->Write(OneEvent(1)));
+  CHECK(stream.Next().frame_id() == 1);
+  // A frame may be asked for already: that one is refused, the next is not read.
+  room.engine.SetRoom(false);
+  REQUIRE(stream->Write(OneEvent(2)));
+  CHECK(stream.Next().error().reason() == v1::PUBLISH_QUEUE_FULL);
+  REQUIRE(stream->Write(OneEvent(3)));
+  room.engine.SetRoom(true);
+  const v1::FrameResult result = stream.Next();
+  CHECK(result.frame_id() == 3);
+  CHECK_FALSE(result.has_error());
+  CHECK(result.batches(0).parts_size() == 1);
+}
+
 TEST_CASE("a malformed frame ends the stream after the answers before it", "[rpc]") {
   RpcRoom room;
   OpenedStream stream(room);

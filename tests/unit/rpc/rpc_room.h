@@ -102,7 +102,7 @@ class ScriptedSubscription final : public Subscription {
 // A real server on a free port of loopback, with core on an engine in memory.
 class RpcRoom {
  public:
-  explicit RpcRoom(const RpcLimits& limits = {})
+  explicit RpcRoom(const RpcLimits& limits = {}, bool serving = true)
       : topics(engine, TopicLimits()),
         groups({engine, topics, pool, timer, GroupLimits()}) {
     REQUIRE_OK(topics.Load());
@@ -110,7 +110,7 @@ class RpcRoom {
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
     REQUIRE_OK(started);
     server = std::move(started).value();
-    server->SetServing(true);
+    if (serving) server->SetServing(true);
   }
 
   // A connection of its own.

@@ -4,7 +4,7 @@
 
 #include "server/core/subscribe/member_listener.h"
 #include "server/core/subscribe/start_frame.h"
-#include "server/core/subscribe/subscribe_stream.h"
+#include "server/core/subscribe/live_subscription.h"
 
 namespace acta {
 
@@ -30,7 +30,7 @@ void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start)
 
 void LiveSubscription::Join(uint64_t frame_id, const v1::SubscribeStart& start) {
   auto listener = std::make_shared<Listener>(this, post_);
-  deps_.hub.pool.Post([self = shared_from_this(), frame_id, join = MakeJoinRequest(start),
+  deps_.hub.pool.Post([self = self(), frame_id, join = MakeJoinRequest(start),
                        listener = std::move(listener)]() mutable {
     self->post_([stream = self.get(), frame_id,
                  joined = self->deps_.hub.groups.Join(self->caller_, join, listener)]() mutable {
@@ -51,7 +51,7 @@ void LiveSubscription::OnJoined(uint64_t frame_id,
 }
 
 void LiveSubscription::Resolve(uint64_t frame_id, const v1::SubscribeStart& start) {
-  deps_.hub.pool.Post([self = shared_from_this(), frame_id, start] {
+  deps_.hub.pool.Post([self = self(), frame_id, start] {
     const SubscriptionHub::Deps& hub = self->deps_.hub;
     self->post_([stream = self.get(), frame_id, start,
                  ranges = ResolveRanges(self->caller_, hub.engine, hub.topics, start)]() mutable {

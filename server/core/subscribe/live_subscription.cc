@@ -1,16 +1,16 @@
-#include "server/core/subscribe/subscribe_stream.h"
+#include "server/core/subscribe/live_subscription.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "server/core/subscribe/frame_bytes.h"
 
 namespace acta {
 namespace {
 
-// Control frames that wait for their answer, and answers that wait for a client that does not read.
-constexpr size_t kMaxUnsettled = 16384;
-constexpr size_t kMaxUnsent = 65536;
+// Control frames that wait to be settled, or answers that wait for a client that does not read.
+constexpr size_t kMaxUnanswered = 16384;
 // How often topics are asked whether they grew.
 constexpr absl::Duration kGrowthLook = absl::Seconds(5);
 
@@ -26,9 +26,9 @@ absl::Status NotRising(uint64_t id, uint64_t last) {
 
 absl::Status TooMuchUnanswered() {
   return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat("more than ", kMaxUnsettled, " control frames wait to be settled or ",
-                            kMaxUnsent, " answers to be read: read more, send less"),
-               {{"limit", "unanswered control frames"}, {"value", absl::StrCat(kMaxUnsettled)}});
+               absl::StrCat(kMaxUnanswered, " control frames wait to be settled, or their answers "
+                            "to be read: send less, read more"),
+               {{"limit", "unanswered control frames"}, {"value", absl::StrCat(kMaxUnanswered)}});
 }
 
 absl::Status ControlTooLarge(size_t bytes, size_t max) {
@@ -49,6 +49,7 @@ std::shared_ptr<LiveSubscription> LiveSubscription::Make(Deps deps, Caller calle
                                                        EventSink& sink) {
   std::shared_ptr<LiveSubscription> stream(
       new LiveSubscription(std::move(deps), std::move(caller), sink));
+  stream->self_ = stream;
   stream->post_ = stream->MakePost();
   stream->StartTimer(stream->deps_.hub.limits.member_timeout);
   return stream;
@@ -69,7 +70,7 @@ LiveSubscription::~LiveSubscription() {
 }
 
 LiveSubscription::Post LiveSubscription::MakePost() {
-  return [turns = turns_, weak = weak_from_this()](Turns::Task task) {
+  return [turns = turns_, weak = self_](Turns::Task task) {
     turns.Post([weak, task = std::move(task)]() mutable {
       const auto self = weak.lock();
       if (self == nullptr || self->closed_) return;
@@ -80,7 +81,7 @@ LiveSubscription::Post LiveSubscription::MakePost() {
 }
 
 void LiveSubscription::RunTurn(Turns::Task task) {
-  turns_.Run([self = shared_from_this(), task = std::move(task)]() mutable {
+  turns_.Run([self = self(), task = std::move(task)]() mutable {
     if (self->closed_) return;
     std::move(task)();
     self->Send();
@@ -110,11 +111,11 @@ void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
     if (!control.has_start()) return End(NotStarted());
     framed_ = true;
     last_frame_id_ = id;
-    if (!deps_.open->Add(shared_from_this())) return SayGoingAway();
+    if (!deps_.open->Add(self())) return SayGoingAway();
     settlements_.Begin(id, false);
     return Start(id, control.start());
   }
-  if (settlements_.size() >= kMaxUnsettled || outbox_.size() >= kMaxUnsent) {
+  if (settlements_.size() >= kMaxUnanswered || outbox_.answers() >= kMaxUnanswered) {
     return End(TooMuchUnanswered());
   }
   if (id <= last_frame_id_) return outbox_.Error(id, NotRising(id, last_frame_id_));
@@ -206,7 +207,7 @@ void LiveSubscription::Send() {
     if (ending_) return Finish();
     OutgoingFrame frame;
     const bool alone = outbox_.empty();
-    outbox_.Take(frame_bytes_, &frame.control);
+    outbox_.Take(frame_bytes_ - kFrameHeadBytes, &frame.control);
     if (outbox_.empty() && reading_ && pump_ != nullptr) pump_->Fill(alone, &frame);
     if (!alone || !frame.batches.empty()) {
       writing_ = true;

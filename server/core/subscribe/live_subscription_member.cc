@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "server/core/subscribe/subscribe_stream.h"
+#include "server/core/subscribe/live_subscription.h"
 
 namespace acta {
 

@@ -29,8 +29,7 @@ namespace acta {
 // Threads:   any; everything happens in turns.
 // Ownership: shared by the edge and by what is under way. Engine threads hold it only weakly: its
 //            end writes rows, which they must not.
-class LiveSubscription final : public Subscription,
-                              public std::enable_shared_from_this<LiveSubscription> {
+class LiveSubscription final : public Subscription {
  public:
   struct Deps {
     SubscriptionHub::Deps hub;
@@ -76,7 +75,7 @@ class LiveSubscription final : public Subscription,
   void StartTimer(absl::Duration delay);
   void OnTimer();
 
-  // subscribe_start.cc
+  // live_subscription_start.cc
   void Start(uint64_t frame_id, const v1::SubscribeStart& start);
   void Join(uint64_t frame_id, const v1::SubscribeStart& start);
   void OnJoined(uint64_t frame_id, absl::StatusOr<std::shared_ptr<Membership>> joined);
@@ -87,7 +86,7 @@ class LiveSubscription final : public Subscription,
   // Of topics that grew.
   void AddNewPartitions();
 
-  // subscribe_member.cc
+  // live_subscription_member.cc
   void WhenJoined(Turns::Task task);
   void OnAssigned(const MemberAssignment& assignment);
   void OnRevoking(uint64_t handle, absl::Duration deadline);
@@ -99,8 +98,11 @@ class LiveSubscription final : public Subscription,
   // Whether frames about an assignment are for the caller to send.
   absl::Status CheckMember(uint64_t handle) const;
 
+  std::shared_ptr<LiveSubscription> self() const { return self_.lock(); }
+
   const Deps deps_;
   const Caller caller_;
+  std::weak_ptr<LiveSubscription> self_;
   SinkGate gate_;
   Turns turns_;
   Post post_;  // Brings a task from any thread to the turns, if the stream still lives then.
