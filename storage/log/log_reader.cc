@@ -10,8 +10,6 @@
 namespace acta {
 namespace {
 
-constexpr size_t kReadahead = 2 << 20;
-
 absl::Status Lost(v1::ErrorReason reason, absl::string_view why, Offset first, Offset last) {
   return Error(
       reason, absl::StrCat("events ", first.value(), " to ", last.value(), " ", why),
@@ -47,7 +45,7 @@ absl::Status LogReader::Walk(const PartitionLog& partition, Offset from, const V
   while (next < end) {
     const auto piece = partition.FindPiece(next);
     if (!piece.has_value()) return Lost(v1::GAP, "are missing", next, end + -1);
-    const auto cursor = store_.NewCursor(piece->slice->family, kReadahead);
+    const auto cursor = store_.NewPartitionCursor(piece->slice->family);
     for (cursor->Seek(LogKey(partition.id(), next)); cursor->Valid(); cursor->Next()) {
       const auto key = DecodeLogKey(cursor->key());
       if (!key.ok() || key->partition != partition.id()) break;
@@ -124,7 +122,7 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirst(const PartitionL
   const PartitionExtent extent = partition.Extent();
   for (const PartitionLog::Piece& piece : partition.Pieces()) {
     if (piece.span.last < extent.first) continue;
-    const auto cursor = store_.NewCursor(piece.slice->family, 0);
+    const auto cursor = store_.NewPartitionCursor(piece.slice->family);
     const Offset last = std::min(piece.span.last, extent.visible_end + -1);
     if (last < std::max(piece.span.first, extent.first)) continue;
     ASSIGN_OR_RETURN(const auto newest, HeaderAt(*cursor, partition.id(), last));

@@ -78,6 +78,11 @@ rocksdb::ColumnFamilyOptions MakeSliceOptions(const RocksSettings& settings) {
   table.checksum = rocksdb::kXXH3;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = false;
+  // No table is compacted: a walk of one partition looks into all of them, and reads a block only
+  // of those whose turn it is.
+  table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearchWithFirstKey;
+  table.initial_auto_readahead_size = 256 << 10;
+  table.max_auto_readahead_size = 2 << 20;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.table_properties_collector_factories = {MakeExtentsCollector()};
   return options;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "storage/base/log.h"
+#include "storage/base/mutex.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/crc32c_override.h"
@@ -168,9 +169,12 @@ RocksStore::~RocksStore() {
 }
 
 void RocksStore::Leak() {
-  // Intentionally never destroyed: after a failed write its destructor would flush what the
-  // kernel may have dropped.
-  new std::shared_ptr<rocksdb::DB>(db_);
+  // Never destroyed: after a failed write its destructor would flush what the kernel may have
+  // dropped.
+  static Mutex& mu = *new Mutex;
+  static auto& kept = *new std::vector<std::shared_ptr<rocksdb::DB>>;
+  MutexLock lock(mu);
+  kept.push_back(db_);
 }
 
 absl::Status RocksStore::Write(WriteGroup& group) {
@@ -214,6 +218,16 @@ std::unique_ptr<RowCursor> RocksStore::NewCursor(const FamilyPtr& family,
   options.total_order_seek = true;
   return std::make_unique<RowCursor>(
       family, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family.get())));
+}
+
+std::unique_ptr<RowCursor> RocksStore::NewPartitionCursor(const FamilyPtr& slice) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  // The prefix bloom leaves out the tables without the partition. A fixed readahead would be paid in
+  // each of the others at every Seek(): reading ahead begins by itself where reads are sequential.
+  options.prefix_same_as_start = true;
+  return std::make_unique<RowCursor>(
+      slice, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, slice.get())));
 }
 
 absl::StatusOr<std::optional<std::string>> RocksStore::Get(const FamilyPtr& family,

@@ -97,6 +97,9 @@ class RocksStore {
 
   // `readahead_bytes` 0: for single rows and point reads.
   std::unique_ptr<RowCursor> NewCursor(const FamilyPtr& family, size_t readahead_bytes) const;
+  // Walks one partition of a slice, beginning with a Seek() to one of its keys: past the partition's
+  // last batch it is not valid.
+  std::unique_ptr<RowCursor> NewPartitionCursor(const FamilyPtr& slice) const;
   // nullopt: there is no such row.
   absl::StatusOr<std::optional<std::string>> Get(const FamilyPtr& family,
                                                  absl::string_view key) const;

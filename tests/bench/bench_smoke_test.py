@@ -66,10 +66,11 @@ class BenchSmokeTest(unittest.TestCase):
                               'grpc_stream_64k', 'crc32c', 'memcpy'}, set(rows))
 
     def test_a_wrong_word_is_a_usage_error(self):
-        for words in (['--only', 'publish_consume_slow'], ['--runs', '-1'], ['--quikc']):
+        for words in (['--only', 'publish_consume_slow'], ['--runs', '-1'], ['--quikc'],
+                      ['--only', 'many', '--server', '127.0.0.1:1']):
             done = run('acta-bench', *words)
             self.assertEqual(done.returncode, 2, words)
-            self.assertIn(words[0] if len(words) == 1 else words[1], done.stderr)
+            self.assertIn(words[:2][-1], done.stderr)
 
 
 if __name__ == '__main__':

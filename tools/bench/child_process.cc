@@ -110,7 +110,9 @@ absl::StatusOr<ProcessUse> UseOf(pid_t pid) {
   ProcessUse use;
   use.cpu_seconds = (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
   use.rss_mib = NumberAfter(Contents(folder + "status"), "VmRSS:") / 1024;
-  use.written_bytes = NumberAfter(Contents(folder + "io"), "write_bytes:");
+  const std::string io = Contents(folder + "io");
+  use.written_bytes = NumberAfter(io, "write_bytes:");
+  use.read_bytes = NumberAfter(io, "rchar:");
   return use;
 }
 

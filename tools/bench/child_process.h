@@ -45,6 +45,7 @@ struct ProcessUse {
   double cpu_seconds = 0;
   double rss_mib = 0;
   double written_bytes = 0;  // To the disk.
+  double read_bytes = 0;     // From files, also from those in memory.
 };
 // Errors: NOT_FOUND when there is no such process, or it may not be looked at.
 absl::StatusOr<ProcessUse> UseOf(pid_t pid);

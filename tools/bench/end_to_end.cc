@@ -72,7 +72,7 @@ struct Targets {
 void Add(std::vector<Measure>* measures, const std::string& name, const std::string& help,
          const EndToEnd& kind, const Targets& targets) {
   std::vector<std::string> limits = {"grpc_stream_round_trip"};
-  if (kind.level == v1::ACK_LEVEL_FSYNC) limits.push_back("disk_append_sync");
+  if (kind.level == v1::ACK_LEVEL_FSYNC) limits.push_back("disk_overwrite_sync");
   Measure measure;
   measure.name = absl::StrCat(name, "_", NameOf(kind.level));
   measure.help = help;

@@ -1,13 +1,16 @@
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -92,9 +95,12 @@ bool Fits(const std::string& name, absl::string_view pattern) {
   return absl::ConsumeSuffix(&pattern, "*") ? absl::StartsWith(name, pattern) : name == pattern;
 }
 
-// Errors: INVALID_ARGUMENT when nothing fits.
+// Errors: INVALID_ARGUMENT when nothing fits, or the one named cannot be taken on `--server`.
 absl::StatusOr<std::vector<Measure>> Choose(const Options& options) {
   std::vector<Measure> chosen;
+  const auto is_chosen = [&](const Measure& measure) {
+    return absl::c_any_of(chosen, [&](const Measure& one) { return one.name == measure.name; });
+  };
   const std::vector<std::string> patterns =
       absl::StrSplit(options.only.empty() ? "*" : options.only, ',');
   for (const std::string& pattern : patterns) {
@@ -102,8 +108,12 @@ absl::StatusOr<std::vector<Measure>> Choose(const Options& options) {
     for (Measure& measure : AllMeasures()) {
       if (!Fits(measure.name, pattern)) continue;
       fits = true;
-      if (measure.needs_own_broker && !options.bed.server.empty()) continue;
-      chosen.push_back(std::move(measure));
+      if (measure.needs_own_broker && !options.bed.server.empty()) {
+        if (measure.name != pattern) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat("'", pattern, "' needs a broker of its own, not --server"));
+      }
+      if (!is_chosen(measure)) chosen.push_back(std::move(measure));
     }
     if (!fits) {
       return absl::InvalidArgumentError(

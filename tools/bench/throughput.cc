@@ -122,9 +122,12 @@ absl::StatusOr<Consumers> Subscribe(const Bed& bed, const Load& load, const std:
 std::vector<std::optional<double>> Resources(const std::optional<ProcessUse>& before,
                                              const std::optional<ProcessUse>& after, double bytes,
                                              const Outcome& outcome) {
-  if (!before || !after || bytes <= 0) return {std::nullopt, std::nullopt, std::nullopt};
-  return {outcome.broker_cpu_s_per_million, after->rss_mib,
-          (after->written_bytes - before->written_bytes) / bytes};
+  std::vector<std::optional<double>> values = {outcome.broker_cpu_s_per_million, {}, {}};
+  if (!before || !after) return values;
+  values[1] = after->rss_mib;
+  const double written = after->written_bytes - before->written_bytes;
+  if (written > 0) values[2] = written / bytes;
+  return values;
 }
 
 // The publisher's and the consumers' progress over the window; after it, nothing may be missing.
@@ -141,6 +144,11 @@ absl::StatusOr<Outcome> RunLoad(Bed& bed, const Load& load) {
   const int64_t begin = NowNanos();
   const int64_t published_before = publisher.count(), consumed_before = Total(consumers);
   SleepUntilNanos(begin + static_cast<int64_t>(bed.durations().seconds * 1e9));
+  // A disk may stall for longer than a short window.
+  RETURN_IF_ERROR(Await("the first events", kPatience, [&] {
+    return publisher.count() > published_before &&
+           (consumers.empty() || Total(consumers) > consumed_before);
+  }));
   const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
   const auto published = static_cast<double>(publisher.count() - published_before);
   const auto consumed = static_cast<double>(Total(consumers) - consumed_before);
