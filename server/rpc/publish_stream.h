@@ -20,9 +20,10 @@
 namespace acta {
 
 // One PublishStream call. Frames are read while less than RpcLimits::max_unanswered_bytes of them
-// wait for their answer to be sent, and while the engine's queue has room; answers go out in the order they come, as many in a message as
-// there are, written by the thread that has them. A half-close, a malformed frame or the stop of
-// the server ends the reading; the stream ends once every frame taken is answered.
+// wait for their answer to be sent, and while the engine's queue has room; answers go out in the
+// order they come, as many in a message as there are, written by the thread that has them. A
+// half-close, a malformed frame or the stop of the server ends the reading; the stream ends once
+// every frame taken is answered.
 //
 // Threads:   loop, engine, and whoever changes the server's state.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over; answers that come
@@ -53,11 +54,9 @@ class PublishStream final : public OpenStream,
   void TakeFrame();
   // No frame is taken any more. The first status given is the stream's.
   void EndWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Starts what is due of reading, writing and finishing.
-  void Advance();
+  void Advance();  // Starts what is due of reading, writing and finishing.
   void WaitForRoom();
-  // By the holder of the turn: the next message of in_hand_.
-  void WriteSome();
+  void WriteSome();  // By the holder of the turn: the next message of in_hand_.
 
   const LiveCall live_;
   Edge& edge_;

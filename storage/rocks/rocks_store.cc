@@ -223,8 +223,8 @@ std::unique_ptr<RowCursor> RocksStore::NewCursor(const FamilyPtr& family,
 std::unique_ptr<RowCursor> RocksStore::NewPartitionCursor(const FamilyPtr& slice) const {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
-  // The prefix bloom leaves out the tables without the partition. A fixed readahead would be paid in
-  // each of the others at every Seek(): reading ahead begins by itself where reads are sequential.
+  // The prefix bloom leaves out the tables without the partition. A fixed readahead would be paid
+  // in each of the others at every Seek(): it begins by itself where reads are sequential.
   options.prefix_same_as_start = true;
   return std::make_unique<RowCursor>(
       slice, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, slice.get())));

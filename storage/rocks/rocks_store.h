@@ -97,8 +97,8 @@ class RocksStore {
 
   // `readahead_bytes` 0: for single rows and point reads.
   std::unique_ptr<RowCursor> NewCursor(const FamilyPtr& family, size_t readahead_bytes) const;
-  // Walks one partition of a slice, beginning with a Seek() to one of its keys: past the partition's
-  // last batch it is not valid.
+  // Walks one partition of a slice, beginning with a Seek() to one of its keys; not valid past the
+  // partition's last batch.
   std::unique_ptr<RowCursor> NewPartitionCursor(const FamilyPtr& slice) const;
   // nullopt: there is no such row.
   absl::StatusOr<std::optional<std::string>> Get(const FamilyPtr& family,
