@@ -55,9 +55,8 @@ Channel::Channel(absl::string_view address, const ChannelOptions& options)
 Channel::~Channel() = default;
 
 absl::Status Channel::WaitUntilConnected(absl::Duration timeout) {
-  const auto deadline =
-      std::chrono::system_clock::now() +
-      absl::ToChronoMicroseconds(std::min(timeout, absl::Hours(24)));
+  const auto deadline = std::chrono::system_clock::now() +
+                        absl::ToChronoMicroseconds(std::min(timeout, absl::Hours(24)));
   if (grpc_->WaitForConnected(deadline)) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("broker '", address_, "' cannot be reached within ",
                                              absl::FormatDuration(timeout)));

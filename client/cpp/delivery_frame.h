@@ -12,7 +12,7 @@ namespace acta::client {
 
 // An acta.v1.DeliveryFrame taken apart: events stay in the bytes they came in.
 struct DeliveryFrame {
-  v1::DeliveryFrame control;  // Everything but `batches`.
+  v1::DeliveryFrame control;         // Everything but `batches`.
   std::vector<Delivery> deliveries;  // Without topic and partition, which the handle names.
 };
 

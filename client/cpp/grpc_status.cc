@@ -9,8 +9,8 @@ namespace acta::client {
 
 absl::Status FromGrpc(const grpc::Status& status, absl::string_view address) {
   if (status.ok()) return absl::OkStatus();
-  const absl::Status decoded = DecodeStatusDetails(
-      static_cast<int>(status.error_code()), status.error_message(), status.error_details());
+  const absl::Status decoded = DecodeStatusDetails(static_cast<int>(status.error_code()),
+                                                   status.error_message(), status.error_details());
   if (ReasonOf(decoded) != v1::ERROR_REASON_UNSPECIFIED) return decoded;
   switch (decoded.code()) {
     case absl::StatusCode::kUnavailable:

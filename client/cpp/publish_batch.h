@@ -19,7 +19,7 @@ struct PublishLane;
 // Events for one partition that travel together, from Publish() to their result.
 struct PublishBatch {
   PublishLane* lane = nullptr;
-  uint64_t order = 0;  // Rises with every batch of the publisher.
+  uint64_t order = 0;                          // Rises with every batch of the publisher.
   std::shared_ptr<const std::string> payload;  // Whole `events` elements.
   std::string* growing = nullptr;              // The payload while events may be added.
   uint32_t count = 0;

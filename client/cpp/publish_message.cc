@@ -27,8 +27,9 @@ grpc::Slice Share(std::shared_ptr<const std::string> bytes) {
   using Owner = std::shared_ptr<const std::string>;
   auto* const owner = new Owner(std::move(bytes));
   // gRPC wants writable memory and never writes to it.
-  return grpc::Slice(const_cast<char*>((*owner)->data()), (*owner)->size(),
-                     [](void* held) { delete static_cast<Owner*>(held); }, owner);
+  return grpc::Slice(
+      const_cast<char*>((*owner)->data()), (*owner)->size(),
+      [](void* held) { delete static_cast<Owner*>(held); }, owner);
 }
 
 }  // namespace

@@ -236,8 +236,7 @@ void PublishQueue::OnRefused(FinishedBatch answer, absl::Time now, Finished* fin
     }
     // Behind a refused batch this is expected. As the very next one it means that the broker
     // remembers other sequences than were answered: those of a lost tail.
-    if (batch.epoch == lane.epoch &&
-        (!lane.confirmed || batch.first_sequence == lane.stored_end)) {
+    if (batch.epoch == lane.epoch && (!lane.confirmed || batch.first_sequence == lane.stored_end)) {
       ++batch.restarts;
       Restart(lane);
     }

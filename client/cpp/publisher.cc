@@ -24,8 +24,8 @@ std::future<EventResult> Publisher::PublishForResult(absl::string_view topic,
                                                      const v1::Event& event) {
   const auto promise = std::make_shared<std::promise<EventResult>>();
   std::future<EventResult> future = promise->get_future();
-  const absl::Status taken = Publish(
-      topic, event, [promise](const EventResult& result) { promise->set_value(result); });
+  const absl::Status taken =
+      Publish(topic, event, [promise](const EventResult& result) { promise->set_value(result); });
   if (!taken.ok()) {
     EventResult refused;
     refused.status = taken;
@@ -39,8 +39,8 @@ EventResult Publisher::PublishAndWait(absl::string_view topic, const v1::Event& 
 }
 
 absl::Status Publisher::PublishPrepared(absl::string_view topic, int32_t partition,
-                                        std::shared_ptr<const std::string> payload,
-                                        uint32_t count, BatchDone done) {
+                                        std::shared_ptr<const std::string> payload, uint32_t count,
+                                        BatchDone done) {
   return core_->PublishPrepared(topic, partition, std::move(payload), count, std::move(done));
 }
 

@@ -216,8 +216,8 @@ void Publisher::Core::OnEnd(const absl::Status& status) {
     MutexLock lock(mu_);
     const absl::Time now = absl::Now();
     streaming_ = false;
-    last_error_ = status.ok() ? absl::UnavailableError(absl::StrCat(
-                                    "broker '", channel_->address(), "' ended the stream"))
+    last_error_ = status.ok() ? absl::UnavailableError(absl::StrCat("broker '", channel_->address(),
+                                                                    "' ended the stream"))
                               : status;
     queue_.OnStreamEnd(last_error_, IsRetryable(last_error_), now, &finished);
     reconnect_at_ = now + std::max(backoff_, RetryAfterOf(status));
@@ -241,8 +241,8 @@ absl::Duration Publisher::Core::OnTick(absl::Time now) {
   absl::Duration wait;
   {
     MutexLock lock(mu_);
-    const absl::Status late = absl::DeadlineExceededError(absl::StrCat(
-        "not answered within ", absl::FormatDuration(options_.retry_for)));
+    const absl::Status late = absl::DeadlineExceededError(
+        absl::StrCat("not answered within ", absl::FormatDuration(options_.retry_for)));
     queue_.Expire(now, last_error_.ok() ? late : last_error_, &finished);
     GiveOut(finished);
     silent = now - queue_.OldestSent() > channel_->options().deadline;

@@ -65,8 +65,7 @@ absl::StatusOr<std::optional<Delivery>> Subscriber::Core::Next(absl::Time deadli
 
 void Subscriber::Core::Tell(const SubscriptionState::Noticed& noticed) {
   if (!options_.on_notice) return;
-  options_.on_notice(noticed.notice,
-                     noticed.partition.has_value() ? &*noticed.partition : nullptr);
+  options_.on_notice(noticed.notice, noticed.partition.has_value() ? &*noticed.partition : nullptr);
 }
 
 void Subscriber::Core::GiveUp(const SubscriptionState::Revoking& revoking) {
@@ -95,8 +94,7 @@ bool Subscriber::Core::failed() const {
   return !failure_.ok() && !state_.HasItem();
 }
 
-absl::Status Subscriber::Core::Commit(absl::string_view topic, int32_t partition,
-                                      int64_t offset) {
+absl::Status Subscriber::Core::Commit(absl::string_view topic, int32_t partition, int64_t offset) {
   absl::Status status;
   {
     MutexLock lock(mu_);
@@ -119,8 +117,8 @@ absl::Status Subscriber::Core::FlushCommits(absl::Duration timeout) {
   MutexLock lock(mu_);
   while (!state_.CommitsSettled()) {
     if (!WaitUntil(deadline)) {
-      return absl::DeadlineExceededError(absl::StrCat("the commits were not durable within ",
-                                                      absl::FormatDuration(timeout)));
+      return absl::DeadlineExceededError(
+          absl::StrCat("the commits were not durable within ", absl::FormatDuration(timeout)));
     }
   }
   return state_.TakeCommitFailure();
@@ -155,8 +153,8 @@ absl::Status Subscriber::Core::Close(absl::Duration timeout) {
     const absl::Time deadline = absl::Now() + timeout;
     while (open_ && WaitUntil(deadline)) continue;
     if (streaming_) {
-      end_ = absl::DeadlineExceededError(absl::StrCat(
-          "broker '", channel_->address(), "' did not end the stream in good order"));
+      end_ = absl::DeadlineExceededError(
+          absl::StrCat("broker '", channel_->address(), "' did not end the stream in good order"));
     }
   }
   stream_.Stop();
@@ -227,8 +225,8 @@ void Subscriber::Core::OnEnd(const absl::Status& status) {
   if (done) return;
   broken_since_ = std::min(broken_since_, now);
   if (status.ok()) {
-    end_ = absl::UnavailableError(
-        absl::StrCat("broker '", channel_->address(), "' ended the stream"));
+    end_ =
+        absl::UnavailableError(absl::StrCat("broker '", channel_->address(), "' ended the stream"));
   }
   if (!IsRetryable(end_) || now - broken_since_ >= options_.retry_for) return Fail(end_);
   reconnect_at_ = now + std::max({backoff_, RetryAfterOf(status),

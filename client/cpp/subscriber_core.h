@@ -58,9 +58,9 @@ class Subscriber::Core final : public RawStream::Handler {
   bool streaming_ ABSL_GUARDED_BY(mu_) = true;  // From Start() to OnEnd().
   bool open_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
-  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // Half-close once everything is said.
-  absl::Status failure_ ABSL_GUARDED_BY(mu_);  // Why the subscription is over.
-  absl::Status end_ ABSL_GUARDED_BY(mu_);      // Of the last stream.
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;     // Half-close once everything is said.
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);     // Why the subscription is over.
+  absl::Status end_ ABSL_GUARDED_BY(mu_);         // Of the last stream.
   absl::Time broken_since_ ABSL_GUARDED_BY(mu_);  // Infinite future: it works.
   absl::Time reconnect_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration backoff_ ABSL_GUARDED_BY(mu_);

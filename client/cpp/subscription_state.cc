@@ -207,8 +207,7 @@ void SubscriptionState::Release(uint64_t assignment, bool commit) {
   outbox_.push_back({Verb::kReleased, assignment});
 }
 
-absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partition,
-                                       int64_t offset) {
+absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partition, int64_t offset) {
   const auto found = partitions_.find(Key(topic, partition));
   if (!in_group() || found == partitions_.end() || found->second.assignment == 0) {
     return Error(v1::FENCED,
@@ -246,9 +245,9 @@ absl::Status SubscriptionState::TakeCommitFailure() {
   for (auto& [key, partition] : partitions_) {
     if (partition.lost < 0) continue;
     partition.lost = -1;
-    return absl::UnavailableError(absl::StrCat(
-        "the connection broke before a commit of partition ", key.second, " of topic '", key.first,
-        "' was durable; its events come again"));
+    return absl::UnavailableError(absl::StrCat("the connection broke before a commit of partition ",
+                                               key.second, " of topic '", key.first,
+                                               "' was durable; its events come again"));
   }
   return absl::OkStatus();
 }

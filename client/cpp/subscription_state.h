@@ -23,7 +23,8 @@ namespace acta::client {
 // commits under way, the credit to give back. It does no IO and knows no clock: frames and calls go
 // in, control frames and items come out.
 //
-// Breaks:  what waits for the caller is dropped when a new stream opens; a member gets it again from
+// Breaks:  what waits for the caller is dropped when a new stream opens; a member gets it again
+// from
 //          the committed positions, a reader without a group asks for it from its own.
 // Threads: one at a time.
 class SubscriptionState {

@@ -53,9 +53,13 @@ void CheckWals(const WitnessRecord& witness, const StoreFileSystem& files, LossR
   }
 }
 
-void CheckGroups(const WitnessRecord& witness, const RecoveredStore& recovered,
+void CheckGroups(const WitnessRecord& witness, bool power_cut, const RecoveredStore& recovered,
                  LossReport* report) {
-  if (!recovered.hole.empty()) report->Add(absl::StrCat("a hole in the log: ", recovered.hole));
+  // A power cut may take the unsynced end of an older log file and leave a newer one: the replay
+  // has ended before the hole, and whether all that was synced is there is decided below.
+  if (!recovered.hole.empty() && !power_cut) {
+    report->Add(absl::StrCat("a hole in the log: ", recovered.hole));
+  }
   if (recovered.first_replayed.has_value() &&
       recovered.first_replayed->value() > recovered.max_in_tables.value() + 1) {
     report->Add(absl::StrCat("the log begins with group ", recovered.first_replayed->value(),
@@ -82,8 +86,9 @@ TableExtents ExtentsOf(const storage::v1::SliceRecord& record) {
   return extents;
 }
 
-// The topics there are: what is left of others in the slices belongs to nobody.
-absl::Status ForgetDeletedTopics(const RocksStore& rocks, OpenedStore* opened) {
+// Every partition of the topics there are, also those without events; what is left of other topics
+// in the slices belongs to nobody.
+absl::Status MatchTopics(const RocksStore& rocks, OpenedStore* opened) {
   std::set<uint64_t> topics;
   const auto cursor = rocks.NewCursor(rocks.meta(), 0);
   const std::string prefix = kTopicRows;
@@ -94,6 +99,9 @@ absl::Status ForgetDeletedTopics(const RocksStore& rocks, OpenedStore* opened) {
       return Error(v1::DATA_CORRUPTED, "a topic record cannot be read");
     }
     topics.insert(record.topic_id());
+    for (int32_t number = 0; number < record.topic().partitions(); ++number) {
+      opened->partitions.try_emplace(PartitionId(TopicId(record.topic_id()), number));
+    }
   }
   RETURN_IF_ERROR(cursor->status());
   std::erase_if(opened->partitions, [&topics](const auto& partition) {
@@ -303,13 +311,23 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   }
   LossReport report;
   ASSIGN_OR_RETURN(const auto witnessed, LoadWitness(options, &opened, &report));
-  const WitnessRecord witness = witnessed.value_or(WitnessRecord());
+  const std::string boot = options.boot_id.empty() ? KernelBootId() : options.boot_id;
+  if (!witnessed.has_value()) {
+    // Before there is a database: a start that is cut short leaves no store without a witness.
+    RETURN_IF_ERROR(opened.witness->Update([&](WitnessRecord& record) {
+      record.store_id = RandomId();
+      record.incarnation = Incarnation(1);
+      record.boot_id = boot;
+    }));
+  }
+  const WitnessRecord witness = witnessed.value_or(opened.witness->record());
   CheckWals(witness, *opened.files, &report);
   if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
 
   ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, opened.files, std::move(on_fatal)));
   const RecoveredStore& recovered = opened.rocks->recovered();
-  CheckGroups(witness, recovered, &report);
+  const bool power_cut = witness.boot_id != boot && !witness.clean;
+  CheckGroups(witness, power_cut, recovered, &report);
   ASSIGN_OR_RETURN(storage::v1::StoreRecord store, LoadStoreRecord(opened, witness, &report));
   if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
   report.Accept();
@@ -320,10 +338,8 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   opened.least_time = absl::FromUnixMicros(witness.server_time_us);
   RETURN_IF_ERROR(LoadSlices(*opened.rocks, &opened));
   RETURN_IF_ERROR(LoadPartitions(*opened.rocks, &opened));
-  RETURN_IF_ERROR(ForgetDeletedTopics(*opened.rocks, &opened));
-  const std::string boot = options.boot_id.empty() ? KernelBootId() : options.boot_id;
-  const bool other_boot = witnessed.has_value() && witness.boot_id != boot && !witness.clean;
-  const bool raised = other_boot || !report.empty();
+  RETURN_IF_ERROR(MatchTopics(*opened.rocks, &opened));
+  const bool raised = power_cut || !report.empty();
   if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, &store));
   RETURN_IF_ERROR(WriteStart(&opened, store, raised));
   RETURN_IF_ERROR(opened.witness->Update([&](WitnessRecord& record) {

@@ -85,11 +85,11 @@ absl::StatusOr<std::unique_ptr<Witness>> Witness::Open(
 
 absl::StatusOr<std::optional<WitnessRecord>> Witness::Load() {
   MutexLock lock(mu_);
-  bool written = false;
+  int written = 0;
   std::optional<WitnessRecord> newest;
   for (size_t slot = 0; slot < 2; ++slot) {
     ASSIGN_OR_RETURN(const std::string bytes, file_->Read(slot * kSlotBytes, kSlotBytes));
-    written |= bytes.find_first_not_of('\0') != std::string::npos;
+    if (bytes.find_first_not_of('\0') != std::string::npos) ++written;
     WitnessRecord record;
     uint64_t version = 0;
     if (DecodeWitness(bytes, &record, &version) && (!newest || version > version_)) {
@@ -97,7 +97,8 @@ absl::StatusOr<std::optional<WitnessRecord>> Witness::Load() {
       version_ = version;
     }
   }
-  if (written && !newest.has_value()) {
+  // One alone is the very first, torn: of a store that never got so far as to promise anything.
+  if (written == 2 && !newest.has_value()) {
     return Error(v1::DATA_LOST, "the witness file is damaged: both of its records are unreadable");
   }
   if (newest.has_value()) record_ = *newest;

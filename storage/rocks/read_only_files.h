@@ -50,8 +50,8 @@ class ReadOnlyFiles final : public rocksdb::FileSystemWrapper {
                                const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
     return Refuse(path);
   }
-  rocksdb::IOStatus LinkFile(const std::string& path, const std::string&,
-                             const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+  rocksdb::IOStatus LinkFile(const std::string& path, const std::string&, const rocksdb::IOOptions&,
+                             rocksdb::IODebugContext*) override {
     return Refuse(path);
   }
   rocksdb::IOStatus Truncate(const std::string& path, size_t, const rocksdb::IOOptions&,

@@ -106,8 +106,8 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(
-      options, settings.path, Describe(names, *store->settings_), &handles, &db)));
+  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, settings.path,
+                                              Describe(names, *store->settings_), &handles, &db)));
   RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
   return store;
 }
@@ -126,8 +126,7 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(
   const auto groups = std::make_shared<WalGroups>();
   options.wal_filter = groups.get();
   std::vector<std::string> names;
-  RETURN_IF_ERROR(
-      FromRocks(rocksdb::DB::ListColumnFamilies(options, settings.path, &names)));
+  RETURN_IF_ERROR(FromRocks(rocksdb::DB::ListColumnFamilies(options, settings.path, &names)));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   RETURN_IF_ERROR(FromRocks(rocksdb::DB::OpenForReadOnly(

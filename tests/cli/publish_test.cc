@@ -9,7 +9,6 @@
 #include "tools/acta/exit_status.h"
 #include "tools/acta/publish/latencies.h"
 #include "tools/acta/publish/line_reader.h"
-#include "tools/acta/subscribe/shell_command.h"
 
 namespace acta::cli {
 namespace {
@@ -73,17 +72,6 @@ TEST_CASE("quantiles are right within a bucket of 6 percent", "[cli]") {
   }
   latencies.Add(absl::Hours(100000));
   CHECK(latencies.count() == 10001);
-}
-
-TEST_CASE("a command sees the event and its failure is an error", "[cli]") {
-  v1::Event event;
-  event.set_id("7");
-  const EventPlace place = {"orders", 1, 9, 0};
-  CHECK_OK(RunShellCommand("read line; test \"$line\" = x -a $ACTA_OFFSET = 9 -a $ACTA_ID = 7",
-                           "x\n", event, place));
-  CHECK_OK(RunShellCommand("true", std::string(1 << 20, 'x'), event, place));
-  CHECK(RunShellCommand("exit 3", "", event, place).message() ==
-        "the command exited with 3 at orders/1 offset 9");
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "storage/layout/engine_rows.h"
 #include "tests/crash/crash_load.h"
 #include "tests/crash/history.h"
+#include "tests/crash/history_mutants.h"
 #include "tests/crash/image_check.h"
 #include "tests/crash/lying_disk.h"
 #include "tests/support/faulty_disk.h"
@@ -41,11 +42,12 @@ constexpr char kMemoryFolder[] = "/dev/shm";
 
 constexpr char kUsage[] =
     "acta_crash_images [--images=200] [--steps=600] [--seed=N] [--keep=FOLDER]\n"
-    "                  [--failures=5] [--drop-synced]\n"
-    "  Runs a load, cuts it at so many moments and checks what recovery makes of each. Images that\n"
-    "  fail stay in the kept folder (default: acta-crash-SEED under the temporary folder);\n"
+    "                  [--failures=5] [--drop-synced] [--mutants]\n"
+    "  Runs a load, cuts it at so many moments and checks what recovery makes of each. Images\n"
+    "  that fail stay in the kept folder (default: acta-crash-SEED under the temporary folder);\n"
     "  it ends after so many failures.\n"
     "  --drop-synced: the disk forgets synced bytes; succeeds when that is noticed.\n"
+    "  --mutants: holds one image against wrong histories; succeeds when each is noticed.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N [--kill] [--accept-loss]\n"
     "                  [--go-on]\n"
     "  Checks one image; prints its problems and its digest.\n";
@@ -57,6 +59,7 @@ struct Arguments {
   uint64_t seed = 0;
   std::string keep;
   bool drop_synced = false;
+  bool mutants = false;
   std::string check_image;
   std::string history;
   uint64_t cut = 0;
@@ -80,6 +83,7 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   if (absl::ConsumePrefix(&word, "--check-image=")) return text(&out->check_image);
   if (absl::ConsumePrefix(&word, "--history=")) return text(&out->history);
   bool* const flag = word == "--drop-synced"   ? &out->drop_synced
+                     : word == "--mutants"     ? &out->mutants
                      : word == "--kill"        ? &out->kill
                      : word == "--accept-loss" ? &out->accept_loss
                      : word == "--go-on"       ? &out->go_on
@@ -120,8 +124,7 @@ std::string RunCheck(std::vector<std::string> words, const std::string& output) 
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                   0600);
+  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   pid_t child = 0;
   const int spawned =
@@ -170,9 +173,10 @@ class CrashImages {
       std::printf("the load failed: %s\n", std::string(saved.message()).c_str());
       return false;
     }
+    history_ = *history;
     sync_points_ = disk_->SyncPoints();
-    std::printf("%zu transactions, %zu disk operations, %zu syncs\n",
-                history->transactions.size(), disk_->operations(), sync_points_.size());
+    std::printf("%zu transactions, %zu disk operations, %zu syncs\n", history_.transactions.size(),
+                disk_->operations(), sync_points_.size());
     return true;
   }
 
@@ -217,6 +221,19 @@ class CrashImages {
     return refused > 0 && lost > 0;
   }
 
+  // The image of the end is sound, and against every wrong history it is not.
+  bool RunMutants() {
+    Image image;
+    image.folder = images_ + "/image";
+    image.cut = disk_->operations();
+    image.loss = FaultyDisk::Loss::kNothing;
+    bool noticed = CheckAgainst(image, history_, "digest ");
+    for (const HistoryMutant& mutant : MutantsOf(history_)) {
+      noticed &= CheckAgainst(image, mutant.history, mutant.problem + ": ");
+    }
+    return noticed;
+  }
+
  private:
   struct Image {
     std::string folder;
@@ -252,13 +269,24 @@ class CrashImages {
                   fs::copy_options::skip_existing);
   }
 
+  bool CheckAgainst(const Image& image, const History& history, absl::string_view expected) {
+    if (!SaveHistory(history, history_path_).ok()) return false;
+    Materialize(image, image.folder);
+    const std::string printed = Check(image, {});
+    fs::remove_all(image.folder);
+    const bool found = absl::StartsWith(printed, expected) ||
+                       absl::StrContains(printed, absl::StrCat("\n", expected));
+    std::printf("%s '%s'\n%s", found ? "noticed" : "MISSED", std::string(expected).c_str(),
+                found ? "" : printed.c_str());
+    return found;
+  }
+
   static bool Killed(const Image& image) { return image.loss == FaultyDisk::Loss::kNothing; }
 
   std::string Check(const Image& image, const std::vector<std::string>& more) const {
-    std::vector<std::string> words = {"acta_crash_images",
-                                      absl::StrCat("--check-image=", image.folder),
-                                      absl::StrCat("--history=", history_path_),
-                                      absl::StrCat("--cut=", image.cut)};
+    std::vector<std::string> words = {
+        "acta_crash_images", absl::StrCat("--check-image=", image.folder),
+        absl::StrCat("--history=", history_path_), absl::StrCat("--cut=", image.cut)};
     if (Killed(image)) words.push_back("--kill");
     words.insert(words.end(), more.begin(), more.end());
     return RunCheck(std::move(words), work_.File("output"));
@@ -290,6 +318,7 @@ class CrashImages {
   const std::string store_;
   const std::string history_path_;
   std::mt19937_64 random_;
+  History history_;
   std::vector<size_t> sync_points_;
 };
 
@@ -306,7 +335,9 @@ int Main(int argc, char** argv) {
   std::printf("seed %llu\n", static_cast<unsigned long long>(arguments.seed));
   CrashImages images(arguments);
   if (!images.Load()) return 1;
-  const bool passed = arguments.drop_synced ? images.RunLying() : images.RunHonest();
+  const bool passed = arguments.drop_synced ? images.RunLying()
+                      : arguments.mutants   ? images.RunMutants()
+                                            : images.RunHonest();
   return passed ? 0 : 1;
 }
 

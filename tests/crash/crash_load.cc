@@ -132,10 +132,11 @@ class CrashLoad {
   absl::Status Create(uint64_t id) {
     storage::v1::TopicRecord record;
     record.set_topic_id(id);
+    record.mutable_topic()->set_partitions(Topic(id).partitions);
     InFlight created;
-    created.transaction.rows.push_back(
-        {Family::kMeta, TopicRow("default", absl::StrCat("topic-", id)),
-         record.SerializeAsString()});
+    created.transaction.rows.push_back({Family::kMeta,
+                                        TopicRow("default", absl::StrCat("topic-", id)),
+                                        record.SerializeAsString()});
     RETURN_IF_ERROR(Send(std::move(created), true));
     RETURN_IF_ERROR(Settle(0));
     live_.push_back(id);
@@ -268,8 +269,7 @@ class CrashLoad {
       append.producer_epoch = original.epoch;
       append.first_sequence = original.first_sequence;
       for (size_t i = 0; i < original.ids.size(); ++i) {
-        append.ids.push_back(
-            {static_cast<uint32_t>(i), engine_->HashEventId("", original.ids[i])});
+        append.ids.push_back({static_cast<uint32_t>(i), engine_->HashEventId("", original.ids[i])});
       }
       next.contexts.push_back(OneIn(4) ? absl::StrCat("context ", events_) : "");
       append.context = SharedBytes::Copy(next.contexts.back());
@@ -336,11 +336,10 @@ class CrashLoad {
           payload += original.elements[index];
         }
       }
-      record.parts.push_back(
-          {original.partition, append.base_offset, append.count, payload.size(),
-           Crc32c(sent->contexts[i] + payload), append.append_time_us, original.producer,
-           original.epoch, original.first_sequence,
-           static_cast<uint32_t>(original.elements.size())});
+      record.parts.push_back({original.partition, append.base_offset, append.count, payload.size(),
+                              Crc32c(sent->contexts[i] + payload), append.append_time_us,
+                              original.producer, original.epoch, original.first_sequence,
+                              static_cast<uint32_t>(original.elements.size())});
     }
     const bool repeated = record.parts.empty() && !sent->originals.empty();
     if (sent->atomic && (refused || repeated)) {

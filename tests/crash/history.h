@@ -20,13 +20,13 @@ struct HistoryPart {
   PartitionId partition;
   Offset base;
   uint32_t count = 0;
-  uint64_t bytes = 0;       // Of the payload.
-  uint32_t crc32c = 0;      // Of context and payload.
+  uint64_t bytes = 0;   // Of the payload.
+  uint32_t crc32c = 0;  // Of context and payload.
   int64_t time_us = 0;
-  uint64_t producer = 0;    // 0: without a sequence.
+  uint64_t producer = 0;  // 0: without a sequence.
   uint32_t epoch = 0;
   uint32_t first_sequence = 0;
-  uint32_t sequences = 0;   // What was sent; more than `count` when some were duplicates.
+  uint32_t sequences = 0;  // What was sent; more than `count` when some were duplicates.
 
   Offset end() const { return base + count; }
 };
@@ -36,8 +36,8 @@ struct HistoryTransaction {
   size_t submitted = 0;  // Done before it was submitted.
   size_t acked = 0;      // Done at the latest when it was answered.
   Level level = Level::kFsync;
-  int64_t now_us = 0;    // Of the clock when it was submitted.
-  bool marked = false;   // It wrote its own number into the row kMarkerRow.
+  int64_t now_us = 0;   // Of the clock when it was submitted.
+  bool marked = false;  // It wrote its own number into the row kMarkerRow.
   std::vector<HistoryPart> parts;
   std::vector<RowWrite> rows;  // The marker is not among them.
 };

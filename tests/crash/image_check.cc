@@ -1,7 +1,6 @@
 #include "tests/crash/image_check.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,8 +17,8 @@
 #include "storage/base/crc32c.h"
 #include "storage/layout/rows.h"
 #include "storage/log/local_log_engine.h"
-#include "storage/log/witness.h"
 #include "tests/crash/crash_load.h"
+#include "tests/crash/image_witness.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -40,7 +39,7 @@ class ImageCheck {
       : history_(history), cut_(cut), options_(SmallEngineOptions(image)) {
     options_.boot_id = cut.power ? "boot-2" : kLoadBoot;
     options_.accept_loss = cut.accept_loss;
-    before_ = WitnessOf(image);
+    before_ = ReadWitness(image);
     for (const HistoryTransaction& transaction : history.transactions) {
       now_us_ = transaction.now_us;
       if (transaction.submitted > cut.operations) break;
@@ -156,10 +155,9 @@ class ImageCheck {
       if (cut_.power && transaction.level != Level::kFsync) continue;
       // What left nothing behind cannot be lost.
       if (transaction.parts.empty() && transaction.rows.empty() && !transaction.marked) continue;
-      Problem("lost-write",
-              absl::StrCat("transaction ", i, ", acknowledged after operation ",
-                           transaction.acked, " of ", cut_.operations,
-                           "; the log ends before transaction ", present_));
+      Problem("lost-write", absl::StrCat("transaction ", i, ", acknowledged after operation ",
+                                         transaction.acked, " of ", cut_.operations,
+                                         "; the log ends before transaction ", present_));
       return;
     }
   }
@@ -190,7 +188,7 @@ class ImageCheck {
       const auto right = found.find(key);
       if (left != expected.end() && right != found.end() && left->second == right->second) continue;
       Problem("wrong-row", absl::StrCat(family, " '", absl::CHexEscape(key), "' is ",
-                                        right == found.end() ? "missing"
+                                        right == found.end()     ? "missing"
                                         : left == expected.end() ? "there"
                                                                  : "another",
                                         " after ", present_, " transactions"));
@@ -262,8 +260,7 @@ class ImageCheck {
       if (at == batches.size()) return;  // Told as a hole.
       const StoredBatch& batch = *batches[at++];
       bytes += part.bytes;
-      const uint32_t crc =
-          Crc32c(absl::StrCat(batch.context.view(), batch.payload.view()));
+      const uint32_t crc = Crc32c(absl::StrCat(batch.context.view(), batch.payload.view()));
       if (batch.base_offset != part.base || batch.count != part.count) {
         Problem("inconsistent-offsets", Describe(part));
       } else if (crc != part.crc32c || batch.payload.size() != part.bytes) {
@@ -285,9 +282,9 @@ class ImageCheck {
     for (const HistoryFirst& first : history_.firsts) {
       if (first.partition == partition && first.operations <= cut_.operations &&
           first.first > extent.first) {
-        Problem("retention", absl::StrCat("first offset ", extent.first.value(), " after ",
-                                          first.first.value(), " of partition ",
-                                          partition.value()));
+        Problem("retention",
+                absl::StrCat("first offset ", extent.first.value(), " after ", first.first.value(),
+                             " of partition ", partition.value()));
         return;
       }
     }
@@ -296,10 +293,9 @@ class ImageCheck {
     for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
       kept += part->bytes;
       if (part->count == 0 || part->end() > extent.first) continue;
-      const bool by_age =
-          part->time_us + absl::ToInt64Microseconds(settings.retention) <= now_us_;
-      const bool by_size = settings.retention_bytes > 0 &&
-                           kept > static_cast<uint64_t>(settings.retention_bytes);
+      const bool by_age = part->time_us + absl::ToInt64Microseconds(settings.retention) <= now_us_;
+      const bool by_size =
+          settings.retention_bytes > 0 && kept > static_cast<uint64_t>(settings.retention_bytes);
       if (!by_age && !by_size) Problem("retention", absl::StrCat("too early: ", Describe(*part)));
       return;
     }
@@ -323,8 +319,7 @@ class ImageCheck {
       same &= result.appends[0].duplicates[i].offset == batch.base_offset + i;
     }
     if (same) return;
-    const absl::Status status =
-        result.appends.empty() ? result.status : result.appends[0].status;
+    const absl::Status status = result.appends.empty() ? result.status : result.appends[0].status;
     Problem(name, absl::StrCat("batch ", batch.base_offset.value(), " of partition ",
                                batch.partition.value(), " sent again was stored again or refused ",
                                status.message()));
@@ -362,8 +357,7 @@ class ImageCheck {
   }
 
   // The newest batch of each producer, sent again, is known; one that skips ahead is refused.
-  void CheckSequences(const std::vector<HistoryPart>& parts,
-                      const std::vector<BatchPtr>& batches) {
+  void CheckSequences(const std::vector<HistoryPart>& parts, const std::vector<BatchPtr>& batches) {
     for (const auto& [producer, part] : NewestOfProducers(parts)) {
       const auto stored =
           std::find_if(batches.begin(), batches.end(),
@@ -384,26 +378,6 @@ class ImageCheck {
     }
   }
 
-  // What the newest readable slot of the witness file says; empty: there is none.
-  static WitnessRecord WitnessOf(const std::string& folder) {
-    std::ifstream in(absl::StrCat(folder, "/", kWitnessFile), std::ios::binary);
-    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
-    WitnessRecord newest;
-    uint64_t newest_version = 0;
-    for (const size_t at : {size_t{0}, Witness::kSlotBytes}) {
-      WitnessRecord record;
-      uint64_t version = 0;
-      if (bytes.size() >= at + Witness::kSlotBytes &&
-          DecodeWitness(absl::string_view(bytes).substr(at, Witness::kSlotBytes), &record,
-                        &version) &&
-          version >= newest_version) {
-        newest = std::move(record);
-        newest_version = version;
-      }
-    }
-    return newest;
-  }
-
   // A new life of the log begins after a power cut, unless it was stopped cleanly before; readers
   // beyond its end are told. After kill -9 nothing was lost.
   void CheckIncarnation() {
@@ -411,8 +385,8 @@ class ImageCheck {
     const bool raised = known && !before_.clean && before_.boot_id != options_.boot_id;
     const Incarnation expected(known ? before_.incarnation.value() + (raised ? 1 : 0) : 1);
     if (engine_->incarnation() != expected) {
-      Problem("incarnation", absl::StrCat(engine_->incarnation().value(), ", not ",
-                                          expected.value()));
+      Problem("incarnation",
+              absl::StrCat(engine_->incarnation().value(), ", not ", expected.value()));
       return;
     }
     if (expected == Incarnation(1)) return;
@@ -439,10 +413,9 @@ class ImageCheck {
         *end = *end + 1;
         continue;
       }
-      const absl::Status status =
-          result.appends.empty() ? result.status : result.appends[0].status;
-      Problem("sequence", absl::StrCat("what follows ", Describe(part), " is refused: ",
-                                       status.message()));
+      const absl::Status status = result.appends.empty() ? result.status : result.appends[0].status;
+      Problem("sequence",
+              absl::StrCat("what follows ", Describe(part), " is refused: ", status.message()));
     }
   }
 
@@ -481,8 +454,8 @@ class ImageCheck {
     for (const auto& [partition, end] : ends) {
       const auto extent = engine_->Extent(partition);
       if (!extent.ok() || extent->visible_end != end) {
-        Problem("goes-on", absl::StrCat("partition ", partition.value(), " does not end at ",
-                                        end.value()));
+        Problem("goes-on",
+                absl::StrCat("partition ", partition.value(), " does not end at ", end.value()));
         continue;
       }
       Read(partition, extent->first, end);

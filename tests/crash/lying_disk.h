@@ -19,8 +19,7 @@ class LyingDisk final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override {
-    const rocksdb::IOStatus status =
-        FileSystemWrapper::NewWritableFile(path, options, file, debug);
+    const rocksdb::IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
     const bool wal = path.size() > 4 && path.compare(path.size() - 4, 4, ".log") == 0;
     if (status.ok() && wal) *file = std::make_unique<LyingFile>(std::move(*file));
     return status;

@@ -90,6 +90,7 @@ absl::Status TestStore::Open() {
   // The engine keeps only events of topics that have a record.
   storage::v1::TopicRecord record;
   record.set_topic_id(kTopic.value());
+  record.mutable_topic()->set_partitions(4);
   Transaction transaction;
   transaction.rows.push_back(
       {Family::kMeta, std::string(kTopicRows) + "default/test", record.SerializeAsString()});

@@ -17,8 +17,7 @@ namespace {
 
 absl::Status RunCommand(const CommandLine& line) {
   if (line.command == nullptr) return WriteAll(stdout, line.help);
-  ASSIGN_OR_RETURN(const std::unique_ptr<CommandContext> context,
-                   CommandContext::Make(line.args));
+  ASSIGN_OR_RETURN(const std::unique_ptr<CommandContext> context, CommandContext::Make(line.args));
   const absl::Status status = line.command->run(*context);
   context->terminal().EndProgress();
   return status;

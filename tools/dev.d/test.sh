@@ -38,6 +38,10 @@ dev_check() {
   fast_checks
   echo "== clang-format"
   source_files | xargs clang-format --dry-run -Werror
+  if command -v buf >/dev/null; then
+    echo "== buf"
+    buf lint proto
+  fi
   echo "== clang, thread-safety analysis"
   build_targets clang
   echo "== asan and ubsan, default run"

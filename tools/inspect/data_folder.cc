@@ -35,10 +35,10 @@ absl::Status LoadFormat(DataFolder* folder) {
   const std::string path = absl::StrCat(folder->path, "/", kFormatFile);
   // CheckFormat() would make a folder without the file a new data folder.
   if (!std::filesystem::exists(path)) {
-    return Error(v1::FOLDER_UNUSABLE,
-                 absl::StrCat("'", folder->path, "' has no file ", kFormatFile,
-                              ": it is not a data folder"),
-                 {{"path", folder->path}});
+    return Error(
+        v1::FOLDER_UNUSABLE,
+        absl::StrCat("'", folder->path, "' has no file ", kFormatFile, ": it is not a data folder"),
+        {{"path", folder->path}});
   }
   RETURN_IF_ERROR(CheckFormat(folder->path));
   const std::vector<std::string> words = absl::StrSplit(ReadFile(path), absl::ByAnyChar(" \n"));
@@ -201,8 +201,7 @@ std::string DataFolder::NameOf(PartitionId partition) const {
   return absl::StrCat(name, "/", partition.partition());
 }
 
-absl::StatusOr<DataFolder> OpenDataFolder(const std::string& path,
-                                          const std::string& wal_folder) {
+absl::StatusOr<DataFolder> OpenDataFolder(const std::string& path, const std::string& wal_folder) {
   DataFolder folder;
   folder.path = path;
   RETURN_IF_ERROR(LoadFormat(&folder));
@@ -214,9 +213,10 @@ absl::StatusOr<DataFolder> OpenDataFolder(const std::string& path,
   FindMissingWals(wal_folder.empty() ? settings.path : wal_folder, &folder);
   auto rocks = RocksStore::OpenReadOnly(settings);
   if (!rocks.ok()) {
-    return Error(v1::DATA_LOST, absl::StrCat("the database of '", path,
-                                             "' cannot be opened: ", rocks.status().message()),
-                 {{"path", path}});
+    return Error(
+        v1::DATA_LOST,
+        absl::StrCat("the database of '", path, "' cannot be opened: ", rocks.status().message()),
+        {{"path", path}});
   }
   folder.rocks = *std::move(rocks);
   ASSIGN_OR_RETURN(const auto row, folder.rocks->Get(folder.rocks->meta(), kStoreRow));

@@ -78,7 +78,6 @@ struct DataFolder {
 //
 // Errors: FOLDER_IN_USE, FOLDER_UNUSABLE (no data folder), FORMAT_TOO_NEW, DATA_LOST when the
 // database cannot be opened.
-absl::StatusOr<DataFolder> OpenDataFolder(const std::string& path,
-                                          const std::string& wal_folder);
+absl::StatusOr<DataFolder> OpenDataFolder(const std::string& path, const std::string& wal_folder);
 
 }  // namespace acta::inspect

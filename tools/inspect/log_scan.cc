@@ -70,9 +70,9 @@ class Scanner {
       ScanBatch(slice, *key, cursor->value());
     }
     if (!cursor->status().ok()) {
-      scan_.findings.push_back({absl::StrCat("slice ", slice.id), std::nullopt, std::nullopt,
-                                absl::StrCat("cannot be read beyond ", reached, ": ",
-                                             cursor->status().message())});
+      scan_.findings.push_back(
+          {absl::StrCat("slice ", slice.id), std::nullopt, std::nullopt,
+           absl::StrCat("cannot be read beyond ", reached, ": ", cursor->status().message())});
     }
   }
 
@@ -139,8 +139,6 @@ class Scanner {
 
 }  // namespace
 
-LogScan ScanLog(const DataFolder& folder, bool payloads) {
-  return Scanner(folder, payloads).Run();
-}
+LogScan ScanLog(const DataFolder& folder, bool payloads) { return Scanner(folder, payloads).Run(); }
 
 }  // namespace acta::inspect

@@ -37,8 +37,8 @@ std::string TableText(const std::vector<std::vector<std::string>>& rows) {
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const bool number = !row[i].empty() && row[i].find_first_not_of("0123456789-") ==
-                                                 std::string::npos;
+      const bool number =
+          !row[i].empty() && row[i].find_first_not_of("0123456789-") == std::string::npos;
       const std::string blanks(widths[i] - row[i].size(), ' ');
       absl::StrAppend(&line, i == 0 ? "" : "  ", number ? blanks : "", row[i],
                       number ? "" : blanks);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "storage/log/folder.h"
 #include "tools/inspect/commands.h"
 #include "tools/inspect/log_scan.h"
 
@@ -29,7 +30,7 @@ class Verification {
   // What a start would look at, and would refuse.
   void CheckWitness() {
     const RecoveredStore& recovered = folder_.rocks->recovered();
-    if (!recovered.hole.empty()) Find("write-ahead log", recovered.hole);
+    if (!recovered.hole.empty() && !PowerWasCut()) Find("write-ahead log", recovered.hole);
     if (recovered.first_replayed.has_value() &&
         recovered.first_replayed->value() > recovered.max_in_tables.value() + 1) {
       Find("write-ahead log",
@@ -47,10 +48,16 @@ class Verification {
       Find("witness", "the file belongs to another store");
     }
     if (recovered.last() < folder_.witness->synced_group) {
-      Find("witness", absl::StrCat("group ", folder_.witness->synced_group.value(),
-                                   " was synced, but the log ends with group ",
-                                   recovered.last().value()));
+      Find("witness",
+           absl::StrCat("group ", folder_.witness->synced_group.value(),
+                        " was synced, but the log ends with group ", recovered.last().value()));
     }
+  }
+
+  // Then the unsynced end of an older log file may be gone and a newer one be there.
+  bool PowerWasCut() const {
+    return folder_.witness.has_value() && !folder_.witness->clean &&
+           folder_.witness->boot_id != KernelBootId();
   }
 
   // A closed slice holds what its record says.
@@ -84,8 +91,7 @@ class Verification {
     const Piece* before = nullptr;
     for (const Piece& piece : pieces) {
       if (before != nullptr && piece.first <= before->last) {
-        findings_.push_back(
-            {folder_.NameOf(partition), piece.first, before->last, "stored twice"});
+        findings_.push_back({folder_.NameOf(partition), piece.first, before->last, "stored twice"});
       } else if (piece.first > next) {
         findings_.push_back(
             {folder_.NameOf(partition), next, piece.first + -1, "events are missing"});

@@ -25,7 +25,9 @@ class ModelLog {
 
   v1::BatchResult Append(const Batch& batch);
   // The events of a partition, without tag and length, as they were stored.
-  const std::vector<std::string>& stored(int32_t partition) { return partitions_[partition].events; }
+  const std::vector<std::string>& stored(int32_t partition) {
+    return partitions_[partition].events;
+  }
 
  private:
   struct Producer {

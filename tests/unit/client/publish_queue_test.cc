@@ -34,8 +34,9 @@ class Line {
     const size_t number = results_.size();
     results_.emplace_back();
     partition_of_.push_back(partition);
-    queue_.AddEvent("t", partition, Element(absl::StrCat(number)),
-                    [this, number](const EventResult& result) { Finished(number, result); }, now_);
+    queue_.AddEvent(
+        "t", partition, Element(absl::StrCat(number)),
+        [this, number](const EventResult& result) { Finished(number, result); }, now_);
   }
 
   // False: there is nothing to send just now.
@@ -184,7 +185,8 @@ TEST_CASE("frames in flight are bounded", "[client]") {
   CHECK(line.Send());
 }
 
-TEST_CASE("a refusal that may pass is tried again after its delay, with all behind it", "[client]") {
+TEST_CASE("a refusal that may pass is tried again after its delay, with all behind it",
+          "[client]") {
   Line line;
   line.Publish(0);
   line.Send();

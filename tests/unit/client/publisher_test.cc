@@ -53,8 +53,7 @@ TEST_CASE("an event is stored in the partition of its key and its place is told"
   CHECK(publisher.PublishAndWait("t", Numbered(1, "k")).offset == 1);
   REQUIRE_OK(publisher.Close());
   CHECK(Subjects(broker.Stored(result.partition)) == Numbers(2));
-  CHECK(publisher.Publish("t", Numbered(2, "k")).code() ==
-        absl::StatusCode::kFailedPrecondition);
+  CHECK(publisher.Publish("t", Numbered(2, "k")).code() == absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("a topic that is not there refuses the event before it is taken", "[client]") {
@@ -127,8 +126,8 @@ TEST_CASE("a prepared batch travels as it is", "[client]") {
   AppendElement(Numbered(0, ""), payload.get());
   AppendElement(Numbered(1, ""), payload.get());
   BatchOutcome outcome;
-  REQUIRE_OK(publisher.PublishPrepared(
-      "t", 1, payload, 2, [&outcome](const BatchOutcome& one) { outcome = one; }));
+  REQUIRE_OK(publisher.PublishPrepared("t", 1, payload, 2,
+                                       [&outcome](const BatchOutcome& one) { outcome = one; }));
   REQUIRE_OK(publisher.Close());
   CHECK_OK(outcome.status);
   CHECK(outcome.stored == 2);

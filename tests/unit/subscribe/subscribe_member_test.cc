@@ -123,7 +123,7 @@ TEST_CASE("the authorizer is asked for every commit and release", "[subscribe]")
   room.MakeTopic(1);
   room.PublishNumbers(0, 2);
   Client& client = room.Subscribe(room.Member("g"));
-  room.authorizer.refused = "g";
+  room.authorizer.refused = std::string("g");
   const uint64_t commit = client.Commit(client.sink.Handle(0), 1);
   const uint64_t released = client.Released(client.sink.Handle(0));
   room.Run();

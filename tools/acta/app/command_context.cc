@@ -50,9 +50,7 @@ absl::Status CommandContext::PrintDone(
   return WriteAll(stdout, absl::StrCat(text, "\n"));
 }
 
-absl::Status CommandContext::ClearScreen() {
-  return PrintHeading("\x1b[H\x1b[2J");
-}
+absl::Status CommandContext::ClearScreen() { return PrintHeading("\x1b[H\x1b[2J"); }
 
 absl::Status CommandContext::ConfirmDeletion(absl::string_view question) {
   if (args_.Has("--yes") || terminal_.Confirm(question)) return absl::OkStatus();

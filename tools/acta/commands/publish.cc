@@ -87,9 +87,8 @@ class PublishRun {
       if (builder_.Skips(line)) continue;
       absl::StatusOr<v1::Event> event = builder_.Build(line);
       if (event.ok()) return *std::move(event);
-      return absl::InvalidArgumentError(absl::StrCat(reader_.name(), ", line ",
-                                                     reader_.line_number(), ": ",
-                                                     event.status().message()));
+      return absl::InvalidArgumentError(absl::StrCat(
+          reader_.name(), ", line ", reader_.line_number(), ": ", event.status().message()));
     }
   }
 
@@ -138,12 +137,18 @@ class PublishRun {
     table.Row(sent_, answers_.stored, answers_.duplicates, answers_.failed, bytes_,
               absl::StrFormat("%.3f", seconds),
               static_cast<int64_t>(static_cast<double>(answered) / std::max(seconds, 1e-6)),
-              DurationText(answers_.latencies.Quantile(0.5)),
-              DurationText(answers_.latencies.Quantile(0.99)));
+              LatencyText(0.5), LatencyText(0.99));
     RETURN_IF_ERROR(context_.output().PrintRows(table));
     if (status.ok()) return status;
     return PartlyDoneError(
         absl::StrCat(DescribeError(status), "; ", Events(answered), " went through"));
+  }
+
+  // Quantiles are exact to 6 %.
+  std::string LatencyText(double fraction) const {
+    const absl::Duration latency = answers_.latencies.Quantile(fraction);
+    return DurationText(
+        latency < absl::Milliseconds(10) ? latency : absl::Trunc(latency, absl::Milliseconds(1)));
   }
 
   CommandContext& context_;
@@ -195,31 +200,32 @@ absl::Status Run(CommandContext& context) {
 }  // namespace
 
 Command PublishCommand() {
-  return {"publish",
-          {"TOPIC", "[DATA]"},
-          "publishes DATA, or each line of a file or of standard input",
-          "A field is a text, or with --format jsonl or cloudevents a place in the event's JSON:\n"
-          "@/properties/net is a JSON pointer, @@ a literal @. A time is RFC 3339 or -15m; a place\n"
-          "with a number says its unit: @/when:ms, :s or :us. Stops at the first event that is\n"
-          "refused. Events that carry an id may be sent again: the broker stores them once.",
-          "acta publish orders --file orders.jsonl.gz --format jsonl --id @/id --key @/customer",
-          {{"--file", "FILE", "lines of this file, also gzip; - is standard input (-)"},
-           {"--format", "FORMAT", "text, jsonl or cloudevents (text)"},
-           {"--id", "FIELD", "the event's id, unique for its producer"},
-           {"--key", "FIELD", "events of one key keep their order"},
-           {"--type", "FIELD", "what happened (acta.cli)"},
-           {"--source", "FIELD", "who says so (/acta/cli)"},
-           {"--time", "TIME", "when it happened"},
-           {"--subject", "FIELD", "what it is about"},
-           {"--correlation", "FIELD", "the journey it belongs to"},
-           {"--causation", "FIELD", "the id of the event that caused it"},
-           {"--attribute", "NAME=VALUE", "an attribute of every event", true},
-           {"--partition", "N", "to this partition, instead of the key's"},
-           {"--ack", "LEVEL", "fsync or os (the topic's)"},
-           {"--batch", "SIZE", "a batch is closed above this (64KiB)"},
-           {"--rate", "N", "at most so many events a second"},
-           {"--dry-run", "", "shows the events as JSON and sends nothing"}},
-          Run};
+  return {
+      "publish",
+      {"TOPIC", "[DATA]"},
+      "publishes DATA, or each line of a file or of standard input",
+      "A field is a text, or with --format jsonl or cloudevents a place in the event's JSON:\n"
+      "@/properties/net is a JSON pointer, @@ a literal @. A time is RFC 3339 or -15m; a place\n"
+      "with a number says its unit: @/when:ms, :s or :us. Stops at the first event that is\n"
+      "refused. Events that carry an id may be sent again: the broker stores them once.",
+      "acta publish orders --file orders.jsonl.gz --format jsonl --id @/id --key @/customer",
+      {{"--file", "FILE", "lines of this file, also gzip; - is standard input (-)"},
+       {"--format", "FORMAT", "text, jsonl or cloudevents (text)"},
+       {"--id", "FIELD", "the event's id, unique for its producer"},
+       {"--key", "FIELD", "events of one key keep their order"},
+       {"--type", "FIELD", "what happened (acta.cli)"},
+       {"--source", "FIELD", "who says so (/acta/cli)"},
+       {"--time", "TIME", "when it happened"},
+       {"--subject", "FIELD", "what it is about"},
+       {"--correlation", "FIELD", "the journey it belongs to"},
+       {"--causation", "FIELD", "the id of the event that caused it"},
+       {"--attribute", "NAME=VALUE", "an attribute of every event", true},
+       {"--partition", "N", "to this partition, instead of the key's"},
+       {"--ack", "LEVEL", "fsync or os (the topic's)"},
+       {"--batch", "SIZE", "a batch is closed above this (64KiB)"},
+       {"--rate", "N", "at most so many events a second"},
+       {"--dry-run", "", "shows the events as JSON and sends nothing"}},
+      Run};
 }
 
 }  // namespace acta::cli

@@ -18,8 +18,7 @@ constexpr int32_t kPageBytes = 4 << 20;
 absl::StatusOr<int64_t> FirstOffset(CommandContext& context, const v1::FetchRequest& request) {
   v1::ListPartitionsRequest list;
   list.set_topic(request.topic());
-  ASSIGN_OR_RETURN(const v1::ListPartitionsResponse response,
-                   context.admin().ListPartitions(list));
+  ASSIGN_OR_RETURN(const v1::ListPartitionsResponse response, context.admin().ListPartitions(list));
   for (const v1::PartitionInfo& partition : response.partitions()) {
     if (partition.partition() == request.partition()) return partition.first_offset();
   }
@@ -78,8 +77,7 @@ absl::Status Run(CommandContext& context) {
     request.set_incarnation(page.incarnation());
     if (page.next_offset() >= page.end_offset()) return absl::OkStatus();
   }
-  context.terminal().Hint(
-      absl::StrCat("there is more; go on with --offset ", request.offset()));
+  context.terminal().Hint(absl::StrCat("there is more; go on with --offset ", request.offset()));
   return absl::OkStatus();
 }
 

@@ -1,4 +1,6 @@
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +31,12 @@ void StopOnSignals() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+// Whoever read the output is gone: `acta subscribe orders | head -1`.
+bool OutputIsClosed() {
+  pollfd output = {STDOUT_FILENO, 0, 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
 }
 
 class SubscribeRun {
@@ -74,13 +82,12 @@ class SubscribeRun {
       // What is collected is written as soon as nothing more is at hand.
       const absl::Time deadline =
           printer_.empty() ? absl::Now() + kLookEvery : absl::InfinitePast();
-      ASSIGN_OR_RETURN(const std::optional<client::Delivery> delivery,
-                       subscriber_.Next(deadline));
+      ASSIGN_OR_RETURN(const std::optional<client::Delivery> delivery, subscriber_.Next(deadline));
       if (delivery.has_value()) {
         RETURN_IF_ERROR(Take(*delivery));
       } else if (!printer_.empty()) {
         RETURN_IF_ERROR(printer_.Flush());
-      } else if (subscriber_.ended()) {
+      } else if (subscriber_.ended() || OutputIsClosed()) {
         return absl::OkStatus();
       } else if (options_.ends.bounded()) {
         RETURN_IF_ERROR(LookAtEnds());

@@ -12,8 +12,8 @@ constexpr size_t kWriteBytes = 256 << 10;
 
 }  // namespace
 
-absl::Status EventPrinter::Add(absl::string_view text, const std::string& topic,
-                               int32_t partition, int64_t next_offset) {
+absl::Status EventPrinter::Add(absl::string_view text, const std::string& topic, int32_t partition,
+                               int64_t next_offset) {
   text_.append(text.data(), text.size());
   positions_[{topic, partition}] = next_offset;
   return text_.size() < kWriteBytes ? absl::OkStatus() : Flush();

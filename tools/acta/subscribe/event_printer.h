@@ -17,8 +17,8 @@ namespace acta::cli {
 class EventPrinter {
  public:
   // One past the last written event of a partition.
-  using Written = absl::AnyInvocable<void(const std::string& topic, int32_t partition,
-                                          int64_t next_offset)>;
+  using Written =
+      absl::AnyInvocable<void(const std::string& topic, int32_t partition, int64_t next_offset)>;
 
   explicit EventPrinter(Written written) : written_(std::move(written)) {}
 

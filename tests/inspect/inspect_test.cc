@@ -1,0 +1,289 @@
+#include <sys/wait.h>
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "acta/storage/v1/records.pb.h"
+#include "storage/layout/rows.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+struct Outcome {
+  int status = -1;
+  std::string out;  // Both streams: what a command prints goes to one of them only.
+  Json json() const { return Json::parse(out, nullptr, false); }
+  std::vector<Json> lines() const {
+    std::vector<Json> lines;
+    for (absl::string_view line : absl::StrSplit(out, '\n', absl::SkipEmpty())) {
+      lines.push_back(Json::parse(std::string(line), nullptr, false));
+    }
+    return lines;
+  }
+};
+
+Outcome Inspect(const std::string& arguments) {
+  const std::string command = absl::StrCat(ACTA_BIN_DIR, "/acta-inspect ", arguments, " 2>&1");
+  Outcome outcome;
+  FILE* const pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  char buffer[4096];
+  for (size_t size; (size = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) {
+    outcome.out.append(buffer, size);
+  }
+  outcome.status = WEXITSTATUS(pclose(pipe));
+  return outcome;
+}
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+// Every file of a folder with its bytes and the time it was changed.
+std::map<std::string, std::pair<std::string, fs::file_time_type>> Snapshot(
+    const std::string& folder) {
+  std::map<std::string, std::pair<std::string, fs::file_time_type>> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) {
+      files[entry.path()] = {ReadFile(entry.path()), entry.last_write_time()};
+    } else {
+      files[entry.path()] = {"", entry.last_write_time()};
+    }
+  }
+  return files;
+}
+
+constexpr GroupId kGroup{9};
+
+void WriteRow(TestStore& store, Family family, std::string key, std::string value) {
+  Transaction transaction;
+  transaction.rows.push_back({family, std::move(key), std::move(value)});
+  REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
+}
+
+void CommitPosition(TestStore& store, int64_t offset) {
+  storage::v1::GroupRecord group;
+  group.set_group_id(kGroup.value());
+  WriteRow(store, Family::kMeta, GroupRow("default", "readers"), group.SerializeAsString());
+  storage::v1::PositionRecord position;
+  position.set_offset(offset);
+  position.set_incarnation(1);
+  WriteRow(store, Family::kState, PositionRow(kGroup, TestStore::Partition()),
+           position.SerializeAsString());
+}
+
+// 10 batches of 3 events in partition 0, one of them with bytes that are no text; a group at 6.
+void Fill(TestStore& store) {
+  for (int i = 0; i < 10; ++i) {
+    const std::vector<std::string> events = {EventElement(absl::StrCat("a", i), "id"),
+                                             EventElement(absl::StrCat("b", i)),
+                                             EventElement(i == 9 ? "\xff" : "c")};
+    REQUIRE_OK(Commit(store.engine(), MakeAppend(TestStore::Partition(), events)).status);
+  }
+  CommitPosition(store, 6);
+}
+
+std::string Data(TestStore& store) { return absl::StrCat("--data ", store.path()); }
+
+TEST_CASE("list shows store, topics and groups of a stopped broker") {
+  TestStore store;
+  Fill(store);
+  const std::string id = store.engine().store_id();
+  store.Close();
+  const Outcome listed = Inspect(absl::StrCat("list ", Data(store), " -o json"));
+  REQUIRE(listed.status == 0);
+  const Json json = listed.json();
+  CHECK(json["store"]["store_id"] == id);
+  CHECK(json["store"]["format"] == 1);
+  CHECK(json["store"]["incarnation"] == 1);
+  CHECK(json["store"]["clean_stop"] == true);
+  CHECK(json["store"]["last_group"] == json["store"]["witnessed_group"]);
+  const Json partition = json["topics"][0]["partitions"][0];
+  CHECK(json["topics"][0]["name"] == "test");
+  CHECK(partition["first_offset"] == 0);
+  CHECK(partition["end_offset"] == 30);
+  CHECK(partition["batches"] == 10);
+  CHECK(partition["slices"] == 1);
+  CHECK(json["groups"][0]["name"] == "readers");
+  CHECK(json["groups"][0]["positions"][0]["offset"] == 6);
+  const Outcome text = Inspect(absl::StrCat("list ", Data(store)));
+  CHECK(text.status == 0);
+  CHECK(text.out.find("default/test/0") != std::string::npos);
+  CHECK(text.out.find("default/readers") != std::string::npos);
+}
+
+TEST_CASE("dump prints a range of events, and bytes that are no text as base64") {
+  TestStore store;
+  Fill(store);
+  store.Close();
+  const Outcome part = Inspect(absl::StrCat("dump ", Data(store), " test/0 --from 4 --to 7"));
+  REQUIRE(part.status == 0);
+  const std::vector<Json> lines = part.lines();
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0]["offset"] == 4);
+  CHECK(lines[0]["data"] == "b1");
+  CHECK(lines[2]["offset"] == 6);
+  CHECK(lines[2]["id"] == "id");
+  CHECK(lines[2]["crc_ok"] == true);
+  CHECK(lines[2]["append_time"] == "2023-11-14T22:13:20Z");
+  const std::vector<Json> all = Inspect(absl::StrCat("dump ", Data(store), " test")).lines();
+  REQUIRE(all.size() == 30);
+  CHECK(all.back()["data_base64"] == "/w==");
+  CHECK(Inspect(absl::StrCat("dump ", Data(store), " other")).status == 1);
+}
+
+TEST_CASE("dump and list follow a partition over its slices") {
+  TestStore store;
+  store.options().slice_age = absl::Seconds(1);
+  store.Reopen();
+  for (int i = 0; i < 4; ++i) {
+    Fill(store);
+    store.clock().Advance(absl::Seconds(2));
+    REQUIRE_OK(store.engine().MaintainNow());
+  }
+  store.Close();
+  const std::vector<Json> all = Inspect(absl::StrCat("dump ", Data(store), " test/0")).lines();
+  REQUIRE(all.size() == 120);
+  for (size_t i = 0; i < all.size(); ++i) CHECK(all[i]["offset"] == i);
+  const Json json = Inspect(absl::StrCat("list ", Data(store), " -o json")).json();
+  CHECK(json["topics"][0]["partitions"][0]["slices"] == 4);
+  CHECK(Inspect(absl::StrCat("verify ", Data(store))).status == 0);
+}
+
+TEST_CASE("a folder with a running broker is refused") {
+  TestStore store;
+  for (const char* command : {"list ", "verify ", "dump test "}) {
+    const Outcome refused = Inspect(absl::StrCat(command, Data(store)));
+    CHECK(refused.status == 1);
+    CHECK(refused.out.find("a broker is running") != std::string::npos);
+    CHECK(refused.out.find("FOLDER_IN_USE") != std::string::npos);
+  }
+}
+
+TEST_CASE("nothing in the folder changes, also when the broker was killed") {
+  TestStore store;
+  Fill(store);
+  TempDir copies;
+  const std::string copy = copies.File("copy");
+  fs::copy(store.path(), copy, fs::copy_options::recursive);  // As kill -9 would leave it.
+  const auto before = Snapshot(copy);
+  for (const char* command : {"list", "dump test", "verify"}) {
+    const Outcome outcome = Inspect(absl::StrCat(command, " --data ", copy));
+    INFO(outcome.out);
+    CHECK(outcome.status == 0);
+    CHECK(Snapshot(copy) == before);
+  }
+}
+
+TEST_CASE("verify finds a payload that fails its checksum") {
+  TestStore store;
+  Fill(store);
+  Append append = MakeAppend(TestStore::Partition(), {EventElement("damaged")});
+  append.payload_crc32c ^= 1;
+  REQUIRE_OK(Commit(store.engine(), std::move(append)).status);
+  store.Close();
+  const Outcome verified = Inspect(absl::StrCat("verify ", Data(store), " -o json"));
+  CHECK(verified.status == 1);
+  const Json findings = verified.json()["findings"];
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0]["where"] == "default/test/0");
+  CHECK(findings[0]["first_offset"] == 30);
+  CHECK(findings[0]["problem"] == "payload checksum differs");
+  const Outcome dumped = Inspect(absl::StrCat("dump ", Data(store), " test/0 --from 30"));
+  CHECK(dumped.status == 1);
+  CHECK(dumped.lines().back()["crc_ok"] == false);
+}
+
+TEST_CASE("verify finds a position beyond the end") {
+  TestStore store;
+  Fill(store);
+  CommitPosition(store, 31);
+  store.Close();
+  const Outcome verified = Inspect(absl::StrCat("verify ", Data(store)));
+  CHECK(verified.status == 1);
+  CHECK(verified.out.find("group default/readers: position 31 of default/test/0, which ends at "
+                          "30") != std::string::npos);
+}
+
+TEST_CASE("verify finds a damaged row and a damaged table") {
+  TestStore store;
+  Fill(store);
+  WriteRow(store, Family::kMeta, GroupRow("default", "broken"), "\xff\xff");
+  store.options().slice_age = absl::Seconds(1);
+  store.Reopen();
+  store.clock().Advance(absl::Seconds(2));
+  REQUIRE_OK(store.engine().MaintainNow());
+  store.Close();
+  CHECK(Inspect(absl::StrCat("verify ", Data(store))).out.find("group/default/broken") !=
+        std::string::npos);
+  for (const auto& entry : fs::directory_iterator(store.path() + "/db")) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(40);
+    file.put('X');
+  }
+  const Outcome verified = Inspect(absl::StrCat("verify ", Data(store)));
+  CHECK(verified.status == 1);
+  CHECK(verified.out.find("cannot be read") != std::string::npos);
+}
+
+TEST_CASE("verify finds what a start would refuse: a lost witness, a lost log file") {
+  TestStore store;
+  Fill(store);
+  TempDir copies;
+  const std::string copy = copies.File("copy");
+  store.Close();
+  fs::copy(store.path(), copy, fs::copy_options::recursive);
+  fs::remove(copy + "/witness");
+  CHECK(Inspect(absl::StrCat("verify --data ", copy)).out.find("witness: the file is missing") !=
+        std::string::npos);
+  for (const auto& entry : fs::directory_iterator(store.path() + "/db")) {
+    if (entry.path().extension() == ".log") fs::remove(entry.path());
+  }
+  const Outcome verified = Inspect(absl::StrCat("verify ", Data(store)));
+  CHECK(verified.status == 1);
+  CHECK(verified.out.find("is missing") != std::string::npos);
+  CHECK(verified.out.find("was synced, but the log ends with group") != std::string::npos);
+}
+
+TEST_CASE("what is no data folder, or a newer one, is refused by name") {
+  TestStore store;
+  store.Close();
+  std::ofstream(store.path() + "/FORMAT") << "acta 2\n";
+  const Outcome newer = Inspect(absl::StrCat("list ", Data(store)));
+  CHECK(newer.status == 1);
+  CHECK(newer.out.find("FORMAT_TOO_NEW") != std::string::npos);
+  TempDir empty;
+  const Outcome other = Inspect(absl::StrCat("list --data ", empty.path()));
+  CHECK(other.status == 1);
+  CHECK(other.out.find("is not a data folder") != std::string::npos);
+  CHECK(fs::is_empty(empty.path()));
+}
+
+TEST_CASE("wrong usage ends with 2 and says how") {
+  for (const char* arguments :
+       {"", "look --data x", "list", "dump --data x", "list --data x -o xml", "list --data",
+        "dump --data x topic/minus", "dump --data x a b", "list --data x --from 3"}) {
+    const Outcome outcome = Inspect(arguments);
+    INFO(arguments);
+    CHECK(outcome.status == 2);
+    CHECK(outcome.out.find("acta-inspect verify --data DIR") != std::string::npos);
+  }
+  CHECK(Inspect("--help").status == 0);
+}
+
+}  // namespace
+}  // namespace acta
