@@ -218,27 +218,37 @@ absl::Status WriteStart(OpenedStore* opened, const storage::v1::StoreRecord& sto
   return absl::OkStatus();
 }
 
-// Empty optional: a new folder.
-absl::StatusOr<std::optional<WitnessRecord>> LoadWitness(const LocalEngineOptions& options,
-                                                         OpenedStore* opened, LossReport* report) {
+// Writes the first one of a new folder, before there is a database: a start that is cut short
+// leaves no store without a witness.
+absl::StatusOr<WitnessRecord> LoadWitness(const LocalEngineOptions& options,
+                                          const std::string& boot, OpenedStore* opened,
+                                          LossReport* report) {
   const std::string path = absl::StrCat(options.data, "/", kWitnessFile);
   const bool database_exists =
       std::filesystem::exists(absl::StrCat(options.data, "/", kDatabaseFolder, "/CURRENT"));
   ASSIGN_OR_RETURN(opened->witness, Witness::Open(opened->files, path));
-  auto loaded = opened->witness->Load();
+  const auto loaded = opened->witness->Load();
   if (!loaded.ok()) {
     if (ReasonOf(loaded.status()) != v1::DATA_LOST) return loaded.status();
     report->Add(std::string(loaded.status().message()));
-    return std::optional(WitnessRecord());
+    return WitnessRecord();
   }
   if (!loaded->has_value() && database_exists) {
     report->Add("the witness file is missing or empty");
-    return std::optional(WitnessRecord());
+    return WitnessRecord();
   }
-  if (loaded->has_value() && (*loaded)->synced_group > GroupNumber() && !database_exists) {
-    report->Add("the database is missing");
+  if (loaded->has_value()) {
+    if ((*loaded)->synced_group > GroupNumber() && !database_exists) {
+      report->Add("the database is missing");
+    }
+    return **loaded;
   }
-  return *std::move(loaded);
+  RETURN_IF_ERROR(opened->witness->Update([&boot](WitnessRecord& record) {
+    record.store_id = RandomId();
+    record.incarnation = Incarnation(1);
+    record.boot_id = boot;
+  }));
+  return opened->witness->record();
 }
 
 absl::StatusOr<storage::v1::StoreRecord> LoadStoreRecord(const OpenedStore& opened,
@@ -310,17 +320,8 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
     return Error(v1::FOLDER_UNUSABLE, absl::StrCat("cannot read '", wals, "'"));
   }
   LossReport report;
-  ASSIGN_OR_RETURN(const auto witnessed, LoadWitness(options, &opened, &report));
   const std::string boot = options.boot_id.empty() ? KernelBootId() : options.boot_id;
-  if (!witnessed.has_value()) {
-    // Before there is a database: a start that is cut short leaves no store without a witness.
-    RETURN_IF_ERROR(opened.witness->Update([&](WitnessRecord& record) {
-      record.store_id = RandomId();
-      record.incarnation = Incarnation(1);
-      record.boot_id = boot;
-    }));
-  }
-  const WitnessRecord witness = witnessed.value_or(opened.witness->record());
+  ASSIGN_OR_RETURN(const WitnessRecord witness, LoadWitness(options, boot, &opened, &report));
   CheckWals(witness, *opened.files, &report);
   if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
 

@@ -127,18 +127,28 @@ TEST_CASE("a stream with too much unanswered is not read further", "[rpc]") {
 }
 
 TEST_CASE("a stream waits for room and sees no error", "[rpc]") {
-  RpcRoom room;
+  RpcLimits limits;
+  limits.max_unanswered_bytes = 1;  // One frame at a time.
+  RpcRoom room(limits);
   OpenedStream stream(room);
+  room.engine.HoldDone();
   REQUIRE(stream->Write(OneEvent(1)));
-  CHECK(stream.Next().frame_id() == 1);
-  // A frame may be asked for already: that one is refused, the next is not read.
+  REQUIRE(WaitUntil([&] { return room.engine.held() == 1; }));
   room.engine.SetRoom(false);
+  room.engine.ReleaseDone();
+  CHECK(stream.Next().frame_id() == 1);
   REQUIRE(stream->Write(OneEvent(2)));
-  CHECK(stream.Next().error().reason() == v1::PUBLISH_QUEUE_FULL);
-  REQUIRE(stream->Write(OneEvent(3)));
+  // A call beside it is refused; the server has had its time for the stream by then.
+  v1::PublishFrame call = OneEvent(0);
+  call.mutable_batches(0)->set_topic("orders");
+  v1::PublishResults refused;
+  TestContext context;
+  const auto stub = v1::Publisher::NewStub(room.Connect());
+  const grpc::Status status = stub->Publish(&context, call, &refused);
+  CHECK(Reason(status) == v1::PUBLISH_QUEUE_FULL);
   room.engine.SetRoom(true);
   const v1::FrameResult result = stream.Next();
-  CHECK(result.frame_id() == 3);
+  CHECK(result.frame_id() == 2);
   CHECK_FALSE(result.has_error());
   CHECK(result.batches(0).parts_size() == 1);
 }
