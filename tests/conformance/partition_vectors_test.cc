@@ -30,7 +30,7 @@ TEST_CASE("every partition vector holds") {
   }
 }
 
-TEST_CASE("the vectors hold the three that interfaces.md names") {
+TEST_CASE("the vectors hold the three that are known by heart") {
   int found = 0;
   for (const auto& vector : Vectors()) {
     const std::string key = absl::HexStringToBytes(vector.at("key_hex").get<std::string>());

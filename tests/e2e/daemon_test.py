@@ -44,6 +44,13 @@ class Daemon(BrokerTest):
                      env={'ACTAD_TOPICS__NOTHING': '1'})
         self.refuses('--nothing', '--data', self.other(), '--nothing')
 
+    def test_a_value_out_of_range_names_the_property_and_the_range(self):
+        done = self.refuses('limits.key', '--data', self.other(), '--limits.key=999GiB')
+        self.assertEqual(done.returncode, 2)
+        self.refuses('listen.max_connections', '--data', self.other(),
+                     '--listen.max_connections=0')
+        self.refuses('listen.keepalive', '--data', self.other(), '--listen.keepalive=soon')
+
     def test_an_unusable_folder_is_refused(self):
         blocked = os.path.join(self.folder, 'file')
         open(blocked, 'w').close()

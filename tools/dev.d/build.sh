@@ -57,7 +57,8 @@ dev_fmt() {
 
 dev_fuzz() {
   local seconds=${1:-60}
-  dev_build clang
+  dev_setup check
+  dev_build clang event_fuzzer publish_frame_fuzzer
   cd "$ROOT"
   local fuzzer name
   for fuzzer in build/clang/tests/*_fuzzer; do
