@@ -320,7 +320,10 @@ void PublishQueue::OnStreamEnd(const absl::Status& status, bool retry, absl::Tim
   frames_.clear();
   frames_in_flight_ = 0;
   bytes_in_flight_ = 0;
-  for (PublishLane* lane : lanes) Settle(*lane, finished);
+  for (PublishLane* lane : lanes) {
+    Settle(*lane, finished);
+    if (!lane->waiting.empty()) List(*lane);
+  }
   // A stream that is refused before it carried anything refuses what waits for it.
   if (nothing_sent && !retry) FailAll(status, finished);
 }

@@ -84,7 +84,8 @@ class Subscriber {
   // EVENT_TOO_LARGE_FOR_CLIENT, DATA_CORRUPTED, with details `topic` and `partition`. Every other
   // error ended the subscription and is returned again by each further call (failed()).
   absl::StatusOr<std::optional<Delivery>> Next(absl::Time deadline = absl::InfiniteFuture());
-  // Every partition was read to the end that `topics` named.
+  // Every partition was read to the end that `topics` named, or stops before it: for an error that
+  // Next() returned, or because its topic was deleted while others were read.
   bool ended() const;
   // The subscription ended with the error Next() returned.
   bool failed() const;

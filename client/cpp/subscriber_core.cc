@@ -199,6 +199,7 @@ bool Subscriber::Core::WriteNext() {
   {
     MutexLock lock(mu_);
     control = state_.TakeControl();
+    changed_.SignalAll();  // Commits that can no longer be sent are settled by it.
     if (control.has_value()) {
       last_sent_ = absl::Now();
     } else if (!closing_) {

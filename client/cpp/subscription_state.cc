@@ -1,18 +1,30 @@
 #include "client/cpp/subscription_state.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 
 namespace acta::client {
+namespace {
+
+absl::Status BrokenCommit(absl::string_view topic, int32_t partition) {
+  return absl::UnavailableError(absl::StrCat("the connection broke before a commit of partition ",
+                                             partition, " of topic '", topic,
+                                             "' was durable; its events come again"));
+}
+
+}  // namespace
 
 void SubscriptionState::OnOpen() {
   DropDeliveries();
   by_assignment_.clear();
-  for (auto& [key, partition] : partitions_) {
+  for (auto entry = partitions_.begin(); entry != partitions_.end();) {
+    Partition& partition = entry->second;
     partition.assignment = 0;
     partition.reached_end = false;
+    entry = partition.gone ? partitions_.erase(entry) : std::next(entry);
   }
   popped_.Clear();
   consumed_.Clear();
@@ -22,6 +34,14 @@ void SubscriptionState::OnOpen() {
 }
 
 void SubscriptionState::OnEnd() {
+  for (const Outgoing& one : outbox_) {
+    if (one.verb == Verb::kCommit && Find(one.assignment) == nullptr) DropCommit();
+  }
+  // Of partitions that are still here `lost` tells.
+  for (const Sent& one : sent_) {
+    if (one.verb != Verb::kCommit || one.failed || partitions_.count(one.key) > 0) continue;
+    commit_failure_.Update(BrokenCommit(one.key.first, one.key.second));
+  }
   outbox_.clear();
   sent_.clear();
   if (!in_group()) return;
@@ -57,7 +77,7 @@ void SubscriptionState::OnFrame(DeliveryFrame frame) {
     if (partition == nullptr) continue;
     items_.push_back({Revoking{revoking.assignment(), {}}, revoking.assignment()});
   }
-  for (const v1::Revoked& revoked : control.revoked()) Forget(revoked.assignment());
+  for (const v1::Revoked& revoked : control.revoked()) OnRevoked(revoked.assignment());
   OnErrors(control);
   OnAcked(control.acked_through());
 }
@@ -91,8 +111,9 @@ void SubscriptionState::OnDelivery(Delivery delivery) {
 }
 
 void SubscriptionState::OnGap(const v1::Gap& gap) {
-  const Partition* partition = Find(gap.assignment());
+  Partition* const partition = Find(gap.assignment());
   if (partition == nullptr) return;
+  partition->reached_end = true;
   const absl::Status status = FromProto(gap.status());
   std::map<std::string, std::string> details = DetailsOf(status);
   details["topic"] = *partition->topic;
@@ -152,6 +173,18 @@ SubscriptionState::Partition* SubscriptionState::Find(uint64_t assignment) {
 
 SubscribedPartition SubscriptionState::Describe(const Partition& partition) {
   return {*partition.topic, partition.number, partition.next_offset, partition.incarnation};
+}
+
+void SubscriptionState::OnRevoked(uint64_t assignment) {
+  Partition* const partition = Find(assignment);
+  if (in_group() || partition == nullptr) return Forget(assignment);
+  partition->assignment = 0;
+  partition->reached_end = partition->gone = true;
+  by_assignment_.erase(assignment);
+  if (!ReachedAllEnds()) return;
+  failure_.Update(Error(v1::TOPIC_NOT_FOUND,
+                        absl::StrCat("topic '", *partition->topic, "' was deleted"),
+                        {{"topic", *partition->topic}}));
 }
 
 void SubscriptionState::Forget(uint64_t assignment) {
@@ -245,9 +278,7 @@ absl::Status SubscriptionState::TakeCommitFailure() {
   for (auto& [key, partition] : partitions_) {
     if (partition.lost < 0) continue;
     partition.lost = -1;
-    return absl::UnavailableError(absl::StrCat("the connection broke before a commit of partition ",
-                                               key.second, " of topic '", key.first,
-                                               "' was durable; its events come again"));
+    return BrokenCommit(key.first, key.second);
   }
   return absl::OkStatus();
 }
@@ -257,7 +288,10 @@ std::optional<v1::SubscribeControl> SubscriptionState::TakeControl() {
     const Outgoing outgoing = outbox_.front();
     outbox_.pop_front();
     const bool of_partition = outgoing.verb == Verb::kCommit || outgoing.verb == Verb::kReleased;
-    if (of_partition && Find(outgoing.assignment) == nullptr) continue;
+    if (of_partition && Find(outgoing.assignment) == nullptr) {
+      if (outgoing.verb == Verb::kCommit) DropCommit();
+      continue;
+    }
     v1::SubscribeControl control;
     Sent sent;
     sent.verb = outgoing.verb;
@@ -268,6 +302,11 @@ std::optional<v1::SubscribeControl> SubscriptionState::TakeControl() {
     return control;
   }
   return std::nullopt;
+}
+
+void SubscriptionState::DropCommit() {
+  commit_failure_.Update(
+      Error(v1::FENCED, "a partition went to another member before its commit was sent"));
 }
 
 void SubscriptionState::Fill(const Outgoing& outgoing, v1::SubscribeControl* control, Sent* sent) {
@@ -321,6 +360,8 @@ v1::SubscribeStart SubscriptionState::StartFrame() const {
     for (const v1::PartitionPosition& one : topic.partitions()) positions[one.partition()] = one;
     for (const auto& [key, partition] : partitions_) {
       if (key.first != topic.topic()) continue;
+      // A partition that is not known by now was added since.
+      topic.mutable_from()->set_earliest(true);
       v1::PartitionPosition& position = positions[key.second];
       position.set_partition(key.second);
       position.set_offset(partition.next_offset);
@@ -334,7 +375,7 @@ v1::SubscribeStart SubscriptionState::StartFrame() const {
 }
 
 bool SubscriptionState::ReachedAllEnds() const {
-  if (in_group()) return false;
+  if (in_group() || !failure_.ok()) return false;
   for (const v1::TopicPosition& topic : options_.topics) {
     const auto first = partitions_.lower_bound(Key(topic.topic(), -1));
     if (first == partitions_.end() || first->first.first != topic.topic()) return false;

@@ -68,9 +68,9 @@ class SubscriptionState {
   // commit makes up for.
   absl::Status TakeCommitFailure();
 
-  // The broker has said of every partition that it is read to its end.
+  // The broker has said of every partition that it is read to its end, or stops for good before.
   bool ReachedAllEnds() const;
-  // The broker refused the subscription itself; OK while it did not.
+  // The broker refused the subscription itself, or its last partition is gone; OK while it did not.
   const absl::Status& failure() const { return failure_; }
   std::vector<SubscribedPartition> partitions() const;
   const std::string& member_id() const { return member_id_; }
@@ -84,10 +84,11 @@ class SubscriptionState {
     uint64_t assignment = 0;  // 0: not read just now.
     int64_t next_offset = 0;  // Of what Pop() gives next.
     int64_t incarnation = 0;
-    bool reached_end = false;
-    int64_t wanted = -1;   // Highest commit asked for.
-    int64_t settled = -1;  // Durable.
-    int64_t lost = -1;     // Under way when the stream broke.
+    bool reached_end = false;  // Nothing more comes of it on this stream.
+    bool gone = false;         // Its topic was deleted; only without a group.
+    int64_t wanted = -1;       // Highest commit asked for.
+    int64_t settled = -1;      // Durable.
+    int64_t lost = -1;         // Under way when the stream broke.
     bool commit_listed = false;
   };
   enum class Verb { kStart, kCredit, kCommit, kReleased, kTick };
@@ -116,7 +117,9 @@ class SubscriptionState {
   void OnNotice(const v1::Notice& notice);
   void OnErrors(const v1::DeliveryFrame& frame);
   void OnAcked(uint64_t through);
+  void OnRevoked(uint64_t assignment);
   void Forget(uint64_t assignment);
+  void DropCommit();
   void DropDeliveries();
   void Consumed(const Delivery& delivery);
   void WantCommit(Partition& partition, int64_t offset);

@@ -216,7 +216,8 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
   unsynced_bytes_ += written.bytes;
   to_sync_.push_back(std::move(written));
   sync_wanted_ |= sync;
-  if (sync_wanted_) sync_work_.Signal();
+  // The first one begins the wait after which also what nobody asked for is synced.
+  if (sync_wanted_ || to_sync_.size() == 1) sync_work_.Signal();
   while (unsynced_bytes_ > options_.unsynced_bytes && !failed_ && !sync_stopping_) {
     sync_wanted_ = true;
     sync_work_.Signal();

@@ -93,7 +93,8 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
 }
 
 absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,
-                                   TopicLog& topic) {
+                                   int64_t budget_ids, TopicLog& topic) {
+  const int64_t max_ids = std::min(topic.ids.max_ids(), budget_ids);
   const TopicSettings settings = topic.settings();
   if (settings.dedupe != Dedupe::kIds) return 0;
   const int64_t now_us = absl::ToUnixMicros(now);
@@ -111,14 +112,15 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
         return header.append_time_us >= since_us;
       });
       if (!first.ok()) {  // Damaged where it looked: the newest are taken instead.
-        from[i] = std::max(extent.first, extent.visible_end + -topic.ids.max_ids());
+        from[i] = std::max(extent.first, extent.visible_end + -max_ids);
       } else if (first->has_value()) {
         from[i] = std::max(extent.first, (*first)->base_offset);
       }
       events += Lag(from[i], extent.visible_end);
     }
-    if (events <= topic.ids.max_ids()) break;
+    if (events <= max_ids) break;
     since_us += (now_us - since_us) / 2;
+    topic.ids.MissesBefore(since_us);
   }
   std::vector<Remembered> remembered;
   for (size_t i = 0; i < partitions.size(); ++i) {

@@ -264,7 +264,7 @@ void GroupWriter::Undo(Accepted& accepted) {
 void GroupWriter::AddToGroup(const Accepted& accepted) {
   if (accepted.batch == nullptr) {
     // Every event is a duplicate: no header will tell of the sequence, so the snapshot has to.
-    if (accepted.producer_id != 0) SnapshotProducers(*accepted.partition);
+    if (accepted.producer_id != 0) untold_producers_.insert(accepted.partition);
     return;
   }
   const StoredBatch& batch = *accepted.batch;
@@ -338,13 +338,15 @@ void GroupWriter::SnapshotProducers(PartitionLog& partition) {
 }
 
 void GroupWriter::AddSnapshots() {
+  for (const PartitionPtr& partition : untold_producers_) SnapshotProducers(*partition);
+  untold_producers_.clear();
   const int64_t interval_us = absl::ToInt64Microseconds(options_.snapshot_interval);
   if (bytes_since_snapshot_ < options_.snapshot_bytes &&
       now_us_ - snapshot_time_us_ < interval_us) {
     return;
   }
   for (const PartitionPtr& partition : changed_producers_) {
-    SnapshotProducers(*partition);
+    if (!partition->dropped()) SnapshotProducers(*partition);
     partition->writer.producers_changed = false;
   }
   changed_producers_.clear();

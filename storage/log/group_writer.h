@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -133,6 +134,8 @@ class GroupWriter {
   bool wrote_state_ = false;
   std::vector<Accepted> accepted_;
   std::vector<PartitionPtr> changed_producers_;
+  // With a sequence in this group that no header tells of.
+  std::set<PartitionPtr> untold_producers_;
   int64_t bytes_since_snapshot_ = 0;
   int64_t snapshot_time_us_ = 0;
   std::deque<std::pair<PartitionPtr, int64_t>> cached_;  // Oldest first, with bytes.

@@ -13,6 +13,7 @@
 #include "storage/log/dedupe_recovery.h"
 #include "storage/log/payload_cut.h"
 #include "storage/log/scrubber.h"
+#include "storage/rocks/store_file_system.h"
 
 namespace acta {
 
@@ -91,6 +92,19 @@ std::vector<PartitionPtr> LocalLogEngine::Claim(TopicId topic, int32_t have, int
   return claimed;
 }
 
+absl::Status LocalLogEngine::AvoidReturn(const TopicLog& topic, int64_t new_class) {
+  if (SliceClassOf(topic.settings().retention) == new_class) return absl::OkStatus();
+  const SlicePtr current = slices_->Current(new_class);
+  for (const PartitionPtr& partition : topic.partitions()) {
+    for (const PartitionLog::Piece& piece : partition->Pieces()) {
+      if (piece.slice != current) continue;
+      MutexLock lock(maintenance_mu_);
+      return keeper_->Renew({new_class}, server_clock_->Now());
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
                                        const TopicSettings& settings) {
   MutexLock lock(topics_mu_);
@@ -98,6 +112,7 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
                                        absl::ToUnixMicros(server_clock_->Now())));
   TopicLogPtr log = table_.Find(topic);
   const bool known = log != nullptr;
+  if (known) RETURN_IF_ERROR(AvoidReturn(*log, SliceClassOf(settings.retention)));
   if (!known) log = std::make_shared<TopicLog>(topic, settings, options_.dedupe_max_ids);
   const auto have = static_cast<int32_t>(log->partitions().size());
   const std::vector<PartitionPtr> added = Claim(topic, have, partitions);
@@ -111,7 +126,9 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
     for (const PartitionPtr& partition : added) log->Add(partition);
   } else {
     for (const PartitionPtr& partition : added) log->Add(partition);
-    ASSIGN_OR_RETURN(const int64_t ids, RecoverIds(*reader_, id_key_, server_clock_->Now(), *log));
+    const int64_t budget = options_.dedupe_bytes / IdWindow::kBytesPerId - writer_->ids();
+    ASSIGN_OR_RETURN(const int64_t ids, RecoverIds(*reader_, id_key_, server_clock_->Now(),
+                                                   std::max<int64_t>(0, budget), *log));
     writer_->AddIds(ids);
     table_.Add(log);
   }
@@ -272,6 +289,7 @@ void LocalLogEngine::UpdateWitness(bool clean) {
   const absl::Status written = opened_.witness->Update([&](WitnessRecord& record) {
     record.synced_group = std::max(record.synced_group, synced);
     record.server_time_us = std::max(record.server_time_us, now_us);
+    record.live_wals = opened_.files->live();
     record.clean = clean;
   });
   if (!written.ok()) OnFatal(absl::StrCat("witness: ", written.message()));

@@ -75,6 +75,8 @@ class LocalLogEngine final : public LogEngine {
   LocalLogEngine(const LocalEngineOptions& options, FatalSink& sink, const Clock& clock);
   void Start(OpenedStore opened);
   absl::StatusOr<PartitionPtr> Find(PartitionId partition) const;
+  // A partition is in one slice in one piece: a topic that comes back to a class gets a new one.
+  absl::Status AvoidReturn(const TopicLog& topic, int64_t new_class);
   // Partitions of the topic from `have` up to `want`, with what the disk has of them.
   std::vector<PartitionPtr> Claim(TopicId topic, int32_t have, int32_t want);
   void MaintenanceLoop();

@@ -8,6 +8,22 @@
 
 namespace acta {
 
+namespace {
+
+// The span that reaches furthest.
+const PartitionSpan& NewestOf(const std::vector<std::pair<SlicePtr, PartitionSpan>>& spans) {
+  return std::max_element(
+             spans.begin(), spans.end(),
+             [](const auto& a, const auto& b) { return a.second.last < b.second.last; })
+      ->second;
+}
+
+}  // namespace
+
+Offset PartitionStart::end() const {
+  return spans.empty() ? first : std::max(first, NewestOf(spans).last + 1);
+}
+
 PartitionLog::PartitionLog(PartitionId id, PartitionStart start)
     : id_(id),
       first_(start.first),
@@ -18,7 +34,7 @@ PartitionLog::PartitionLog(PartitionId id, PartitionStart start)
   visible_end_ = first_;
   visible_end_bytes_ = first_bytes_;
   if (!spans_.empty()) {
-    const PartitionSpan& newest = spans_.back().second;
+    const PartitionSpan& newest = NewestOf(spans_);
     visible_end_ = std::max(first_, newest.last + 1);
     visible_end_bytes_ = newest.end_bytes;
     last_time_us_ = newest.last_time_us;
@@ -229,10 +245,12 @@ void PartitionLog::ForgetSlice(uint64_t slice_id) {
 void PartitionLog::Drop() {
   std::vector<Wake> due;
   std::deque<BatchPtr> freed;  // Freed after the lock.
+  decltype(spans_) spans;      // They keep the files of slices that are dropped.
   {
     MutexLock lock(mu_);
     dropped_ = true;
     freed.swap(cached_);
+    spans.swap(spans_);
     for (Waiting& waiting : waiting_) due.push_back(std::move(waiting.wake));
     waiting_.clear();
     ++running_wakes_;

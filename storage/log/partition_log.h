@@ -28,6 +28,9 @@ struct IncarnationStartAt {
 
 // What is known of a partition when the store is opened.
 struct PartitionStart {
+  // One past the last event; never below `first`.
+  Offset end() const;
+
   Offset first;
   uint64_t first_bytes = 0;
   int64_t first_time_us = 0;

@@ -92,6 +92,14 @@ bool SliceKeeper::Due(const Slice& slice, absl::Time now, int64_t log_bytes, siz
   return now - absl::FromUnixMicros(slice.created_us) >= age;
 }
 
+absl::Status SliceKeeper::Renew(const std::vector<int64_t>& classes, absl::Time now) {
+  ASSIGN_OR_RETURN(const std::vector<SlicePtr> replaced,
+                   slices_.Rotate(classes, absl::ToUnixMicros(now),
+                                  [this] { return std::make_unique<CommitQueue::Pause>(queue_); }));
+  for (const SlicePtr& slice : replaced) RETURN_IF_ERROR(Close(slice, now));
+  return absl::OkStatus();
+}
+
 absl::Status SliceKeeper::Rotate(absl::Time now) {
   std::vector<int64_t> classes;
   const std::vector<SlicePtr> all = slices_.All();
@@ -102,12 +110,7 @@ absl::Status SliceKeeper::Rotate(absl::Time now) {
       classes.push_back(slice->class_seconds);
     }
   }
-  if (classes.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<SlicePtr> replaced,
-                   slices_.Rotate(classes, absl::ToUnixMicros(now),
-                                  [this] { return std::make_unique<CommitQueue::Pause>(queue_); }));
-  for (const SlicePtr& slice : replaced) RETURN_IF_ERROR(Close(slice, now));
-  return absl::OkStatus();
+  return classes.empty() ? absl::OkStatus() : Renew(classes, now);
 }
 
 absl::Status SliceKeeper::Close(const SlicePtr& slice, absl::Time now) {
@@ -135,6 +138,10 @@ absl::Status SliceKeeper::Close(const SlicePtr& slice, absl::Time now) {
 
 absl::Status SliceKeeper::DropUnused(const Needed& needed) {
   std::set<uint64_t> used;
+  // Asked before the table: a topic is in it before its partitions count as opened.
+  for (const SlicePtr& slice : slices_.All()) {
+    if (needed(slice->id)) used.insert(slice->id);
+  }
   for (const TopicLogPtr& topic : table_.All()) {
     for (const PartitionPtr& partition : topic->partitions()) {
       const Offset first = partition->Extent().first;
@@ -144,10 +151,13 @@ absl::Status SliceKeeper::DropUnused(const Needed& needed) {
     }
   }
   for (const SlicePtr& slice : slices_.All()) {
-    if (!slice->closed || used.contains(slice->id) || needed(slice->id)) continue;
+    if (!slice->closed || used.contains(slice->id)) continue;
     for (const TopicLogPtr& topic : table_.All()) {
       for (const PartitionPtr& partition : topic->partitions()) partition->ForgetSlice(slice->id);
     }
+    // The slice's record came after its last event. Once it is in a table file, a start finds a
+    // group there that the log goes on from.
+    RETURN_IF_ERROR(store_.Flush(store_.meta()));
     RETURN_IF_ERROR(slices_.Drop(slice));
     Transaction transaction;
     transaction.rows.push_back({Family::kMeta, SliceRow(slice->id), std::nullopt});

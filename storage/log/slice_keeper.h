@@ -30,8 +30,9 @@ class SliceKeeper {
 
   // Logical retention of every partition, by age and size. Durable before readers see it.
   absl::Status Trim(absl::Time now);
-  // New slices for the classes whose current one is too old or too large; the old ones are
-  // flushed and get their directory record.
+  // A new slice for each class; the ones they replace are flushed and get their directory record.
+  absl::Status Renew(const std::vector<int64_t>& classes, absl::Time now);
+  // New slices for the classes whose current one is too old or too large.
   absl::Status Rotate(absl::Time now);
   // Closed slices that hold nothing readable. `claimed` says which partitions not opened yet
   // still need one.

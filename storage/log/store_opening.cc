@@ -65,6 +65,11 @@ void CheckGroups(const WitnessRecord& witness, bool power_cut, const RecoveredSt
     report->Add(absl::StrCat("the log begins with group ", recovered.first_replayed->value(),
                              ", but table files end with group ", recovered.max_in_tables.value()));
   }
+  // Table files are written after the log files they came from were synced.
+  if (recovered.last_replayed.has_value() && recovered.max_in_tables > *recovered.last_replayed) {
+    report->Add(absl::StrCat("the log ends with group ", recovered.last_replayed->value(),
+                             ", but table files reach group ", recovered.max_in_tables.value()));
+  }
   if (recovered.last() < witness.synced_group) {
     report->Add(absl::StrCat("group ", witness.synced_group.value(),
                              " was synced, but recovery ends with group ",
@@ -190,10 +195,7 @@ absl::Status RaiseIncarnation(OpenedStore* opened, storage::v1::StoreRecord* sto
   opened->incarnation = Incarnation(opened->incarnation.value() + 1);
   store->set_incarnation(opened->incarnation.value());
   for (auto& [partition, start] : opened->partitions) {
-    const Offset end = start.spans.empty()
-                           ? start.first
-                           : std::max(start.first, start.spans.back().second.last + 1);
-    start.incarnations.push_back({opened->incarnation, end});
+    start.incarnations.push_back({opened->incarnation, start.end()});
   }
   LogWarn("the log begins a new incarnation: unsynced events may be gone",
           {{"incarnation", opened->incarnation.value()}});
@@ -353,8 +355,11 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
     record.live_wals = opened.files->live();
   }));
   Witness* witness_file = opened.witness.get();
-  opened.files->SetListener([witness_file](const std::set<uint64_t>& live) {
-    return witness_file->Update([&](WitnessRecord& record) { record.live_wals = live; });
+  const StoreFileSystem* files = opened.files.get();
+  opened.files->SetListener([witness_file, files] {
+    // Asked under the witness's lock: of two changes at once the later one must be the last.
+    return witness_file->Update(
+        [files](WitnessRecord& record) { record.live_wals = files->live(); });
   });
   opened.files->AcceptRecovery();
   EnsureBallast(options.data, options.ballast_bytes);

@@ -70,6 +70,13 @@ absl::Status StoreFileSystem::LoadExisting(const std::string& folder) {
   return absl::OkStatus();
 }
 
+IOStatus StoreFileSystem::SyncFolderOf(const std::string& path) {
+  std::unique_ptr<rocksdb::FSDirectory> folder;
+  const std::string name = path.substr(0, path.rfind('/'));
+  const IOStatus opened = NewDirectory(name, IOOptions(), &folder, nullptr);
+  return opened.ok() ? folder->Fsync(IOOptions(), nullptr) : opened;
+}
+
 IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
                                           const rocksdb::FileOptions& options,
                                           std::unique_ptr<rocksdb::FSWritableFile>* file,
@@ -78,27 +85,26 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   const int64_t number = WalNumber(path);
   if (!status.ok() || number < 0) return status;
   Listener listener;
-  std::set<uint64_t> live;
   {
     MutexLock lock(mu_);
     live_.insert(static_cast<uint64_t>(number));
     if (!accepted_) return status;
     listener = listener_;
-    live = live_;
   }
-  return listener ? ToRocks(listener(live)) : status;
+  if (!listener) return status;
+  // The file must not be on the list before its name is sure to be in the folder.
+  const IOStatus named = SyncFolderOf(path);
+  return named.ok() ? ToRocks(listener()) : named;
 }
 
 IOStatus StoreFileSystem::Forget(uint64_t number) {
   Listener listener;
-  std::set<uint64_t> live;
   {
     MutexLock lock(mu_);
     live_.erase(number);
     listener = listener_;
-    live = live_;
   }
-  return listener ? ToRocks(listener(live)) : IOStatus::OK();
+  return listener ? ToRocks(listener()) : IOStatus::OK();
 }
 
 IOStatus StoreFileSystem::DeleteFile(const std::string& path, const IOOptions& options,

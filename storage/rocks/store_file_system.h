@@ -24,9 +24,9 @@ class StoreFileSystem final : public rocksdb::FileSystemWrapper {
   explicit StoreFileSystem(std::shared_ptr<rocksdb::FileSystem> target);
   const char* Name() const override { return "acta.store_file_system"; }
 
-  // Told the living WALs whenever one came or is about to go; must make the list durable.
-  // Not OK: the deletion fails.
-  using Listener = std::function<absl::Status(const std::set<uint64_t>&)>;
+  // Told whenever one came or is about to go; must make the list of live() durable. Not OK: the
+  // creation or the deletion fails.
+  using Listener = std::function<absl::Status()>;
   void SetListener(Listener listener);
   // Until AcceptRecovery() WAL files are kept: what recovery dropped can still be looked at when
   // it is refused.
@@ -46,6 +46,7 @@ class StoreFileSystem final : public rocksdb::FileSystemWrapper {
                                rocksdb::IODebugContext* debug) override;
 
  private:
+  rocksdb::IOStatus SyncFolderOf(const std::string& path);
   // Takes `number` from the list and tells the listener.
   rocksdb::IOStatus Forget(uint64_t number);
 

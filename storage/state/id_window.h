@@ -42,6 +42,11 @@ class IdWindow {
   // Forgets the oldest `count`: somebody else needs the memory.
   void Evict(int64_t count);
 
+  // What came before is not here although the window has not ended.
+  void MissesBefore(int64_t time_us) {
+    forgotten_us_.store(time_us, std::memory_order_relaxed);
+  }
+
   int64_t size() const { return static_cast<int64_t>(ids_.size()); }
   int64_t max_ids() const { return max_ids_; }
   // How far back ids are remembered. Any thread.

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -172,6 +173,22 @@ TEST_CASE("publishes stop at the soft watermark, everything at the hard one") {
   CHECK(guard.state() == DiskState::kOk);
   guard.Look(19'999, 1'000'000);
   CHECK(guard.state() == DiskState::kWarn);
+}
+
+TEST_CASE("what nobody waits for is synced soon all the same") {
+  TestStore store;
+  store.settings().visible_at = Level::kOs;
+  store.Reopen();
+  REQUIRE_OK(
+      Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("x")}), Level::kOs)
+          .status);
+  const absl::Time patience = absl::Now() + absl::Seconds(20);
+  const auto synced = [&store] {
+    const EngineStats stats = store.engine().Stats();
+    return stats.synced_group == stats.last_group;
+  };
+  while (!synced() && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(10));
+  CHECK(synced());
 }
 
 }  // namespace

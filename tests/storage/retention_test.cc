@@ -101,5 +101,36 @@ TEST_CASE("a scrub reads every batch, page by page") {
         v1::INVALID_ARGUMENT);
 }
 
+TEST_CASE("a topic whose retention goes there and back keeps its order of slices") {
+  TestStore store;
+  const auto open_for = [&store](absl::Duration retention) {
+    store.settings().retention = retention;
+    return store.engine().OpenTopic(TestStore::kTopic, 4, store.settings());
+  };
+  for (const absl::Duration retention :
+       {absl::Hours(24 * 7), absl::Hours(24), absl::Hours(24 * 7)}) {
+    REQUIRE_OK(open_for(retention));
+    Fill(store, 10);
+  }
+  CHECK(store.engine().Extent(TestStore::Partition())->end == Offset(30));
+  store.Reopen();
+  CHECK(store.engine().Extent(TestStore::Partition())->end == Offset(30));
+  CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 30);
+}
+
+TEST_CASE("a store whose newest slice expired starts again") {
+  TestStore store;
+  store.settings().retention = absl::Seconds(100);
+  store.options().slice_age = absl::Seconds(50);
+  store.Reopen();
+  Fill(store, 5);
+  store.Reopen();  // The log file now begins behind what the slice holds.
+  store.clock().Advance(absl::Hours(1));
+  REQUIRE_OK(store.engine().MaintainNow());
+  REQUIRE_OK(store.engine().MaintainNow());
+  store.Reopen();
+  CHECK(store.engine().Extent(TestStore::Partition())->first == Offset(5));
+}
+
 }  // namespace
 }  // namespace acta

@@ -67,10 +67,11 @@ class Line {
   }
 
   // The stream breaks: answers on their way are lost, what was sent may have arrived or not.
-  void Break() {
+  void Break() { End(absl::UnavailableError("broken"), true); }
+  void End(const absl::Status& status, bool retry) {
     answers_.clear();
     PublishQueue::Finished finished;
-    queue_.OnStreamEnd(absl::UnavailableError("broken"), true, now_, &finished);
+    queue_.OnStreamEnd(status, retry, now_, &finished);
     Run(finished);
   }
   // The frame never reaches the broker, and so none behind it on its stream.
@@ -258,6 +259,19 @@ TEST_CASE("a stream refused before it carried anything refuses what waits", "[cl
   CHECK(ReasonOf(line.results()[0][0].status) == v1::UNAUTHENTICATED);
 }
 
+TEST_CASE("a stream that ends for good takes only what it carried with it", "[client]") {
+  Line line;
+  line.Publish(0);
+  CHECK(line.Send());
+  line.Publish(0);
+  CHECK_FALSE(line.Send());
+  line.End(Error(v1::UNAUTHENTICATED, "no"), false);
+  CHECK(ReasonOf(line.results()[0][0].status) == v1::UNAUTHENTICATED);
+  REQUIRE(line.Send());
+  line.Answer();
+  CHECK_OK(line.results()[1][0].status);
+}
+
 // Goal: whatever the broker refuses and wherever the stream breaks, events of one partition are
 // stored once and in order. Method: 300 seeded schedules against the sequence rules of a broker.
 TEST_CASE("events are stored once and in order under faults", "[client]") {
@@ -285,8 +299,10 @@ TEST_CASE("events are stored once and in order under faults", "[client]") {
         line.SendRefused(v1::OUTCOME_UNKNOWN);
       } else if (choice < 96) {
         line.SendRefused(v1::EVENT_TOO_LARGE);
-      } else if (choice < 98) {
+      } else if (choice < 97) {
         line.Break();
+      } else if (choice < 98) {
+        line.End(Error(v1::UNAUTHENTICATED, "no"), false);
       } else {
         line.LoseAndBreak();
       }
@@ -295,7 +311,8 @@ TEST_CASE("events are stored once and in order under faults", "[client]") {
     CheckStoredInOrder(line, kPartitions);
     for (size_t number = 0; number < line.results().size(); ++number) {
       const absl::Status& status = line.results()[number][0].status;
-      if (!status.ok()) CHECK(ReasonOf(status) == v1::EVENT_TOO_LARGE);
+      if (status.ok()) continue;
+      CHECK((ReasonOf(status) == v1::EVENT_TOO_LARGE || ReasonOf(status) == v1::UNAUTHENTICATED));
     }
   }
 }

@@ -61,6 +61,17 @@ class Talk {
     frame.add_revoking()->set_assignment(assignment);
     Hear(frame);
   }
+  void Lose(uint64_t assignment) {
+    v1::DeliveryFrame frame;
+    frame.add_revoked()->set_assignment(assignment);
+    Hear(frame);
+  }
+  void Gap(uint64_t assignment) {
+    v1::DeliveryFrame frame;
+    frame.add_gap()->set_assignment(assignment);
+    *frame.mutable_gap(0)->mutable_status() = ToProto(Error(v1::GAP, "gone"));
+    Hear(frame);
+  }
   void Ack(uint64_t through, uint64_t failed = 0) {
     v1::DeliveryFrame frame;
     frame.set_acked_through(through);
@@ -137,6 +148,20 @@ TEST_CASE("a reader without a group goes on behind what it consumed", "[client]"
   CHECK(talk.NextOffset() == -1);  // The event at 8 comes again.
 }
 
+TEST_CASE("a reader gets all of a partition that was added while it was away", "[client]") {
+  SubscriberOptions options = Alone();
+  options.topics[0].mutable_from()->set_latest(true);
+  options.topics.push_back(options.topics[0]);
+  options.topics[1].set_topic("not read yet");
+  Talk talk(options);
+  CHECK(talk.Open().topics(0).from().latest());
+  talk.Assign(1, 0, 5);
+  talk.state.OnEnd();
+  const v1::SubscribeStart start = talk.Open();
+  CHECK(start.topics(0).from().earliest());
+  CHECK(start.topics(1).from().latest());
+}
+
 TEST_CASE("a member loses what it has not consumed, a reader does when it reconnects", "[client]") {
   Talk member(InGroup());
   member.Open();
@@ -163,9 +188,7 @@ TEST_CASE("credit comes back in large pieces, for dropped events too", "[client]
   CHECK(talk.NextOffset() == -1);
   CHECK_FALSE(talk.state.HasControl());
   talk.Deliver(1, 1);
-  v1::DeliveryFrame revoked;
-  revoked.add_revoked()->set_assignment(1);
-  talk.Hear(revoked);
+  talk.Lose(1);
   CHECK(talk.NextOffset() == -1);
   CHECK(talk.NextOffset() == -1);
   const v1::SubscribeControl credit = talk.NextControl();
@@ -235,6 +258,37 @@ TEST_CASE("a commit lost in a break is told unless it was stored or is made up f
   CHECK_OK(again.state.TakeCommitFailure());
 }
 
+TEST_CASE("a commit whose partition goes before it is sent is FENCED", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  REQUIRE_OK(talk.state.Commit("t", 0, 9));
+  talk.Lose(1);
+  CHECK_FALSE(talk.state.TakeControl().has_value());
+  CHECK(talk.state.CommitsSettled());
+  CHECK(ReasonOf(talk.state.TakeCommitFailure()) == v1::FENCED);
+
+  talk.Assign(2, 0, 0);
+  REQUIRE_OK(talk.state.Commit("t", 0, 9));
+  talk.Lose(2);
+  talk.state.OnEnd();
+  CHECK(talk.state.CommitsSettled());
+  CHECK(ReasonOf(talk.state.TakeCommitFailure()) == v1::FENCED);
+}
+
+TEST_CASE("a break loses the commit of a partition that was given back", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  REQUIRE_OK(talk.state.Commit("t", 0, 9));
+  talk.state.Release(1, true);
+  CHECK(talk.NextControl().has_commit());
+  CHECK(talk.NextControl().has_released());
+  talk.state.OnEnd();
+  CHECK(talk.state.TakeCommitFailure().code() == absl::StatusCode::kUnavailable);
+  CHECK_OK(talk.state.TakeCommitFailure());
+}
+
 TEST_CASE("a partition moves away behind its events, its commit goes first", "[client]") {
   Talk talk(InGroup());
   talk.Open();
@@ -254,10 +308,7 @@ TEST_CASE("an error of one partition names it", "[client]") {
   Talk talk(Alone());
   talk.Open();
   talk.Assign(1, 3, 0);
-  v1::DeliveryFrame frame;
-  frame.add_gap()->set_assignment(1);
-  *frame.mutable_gap(0)->mutable_status() = ToProto(Error(v1::GAP, "gone"));
-  talk.Hear(frame);
+  talk.Gap(1);
   const auto status = talk.NextItem<absl::Status>();
   CHECK(ReasonOf(status) == v1::GAP);
   CHECK(DetailsOf(status)["topic"] == "t");
@@ -282,6 +333,34 @@ TEST_CASE("all ends are reached when every partition says so", "[client]") {
   talk.Note("REACHED_END", "", 2);
   CHECK(talk.state.ReachedAllEnds());
   CHECK(talk.NextItem<SubscriptionState::Noticed>().partition->partition == 0);
+}
+
+TEST_CASE("a partition that stops for good is at its end", "[client]") {
+  Talk talk(Alone());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Assign(2, 1, 0);
+  talk.Assign(3, 2, 0);
+  talk.Gap(1);
+  talk.Lose(2);
+  CHECK_FALSE(talk.state.ReachedAllEnds());
+  talk.Note("REACHED_END", "", 3);
+  CHECK(talk.state.ReachedAllEnds());
+  CHECK_OK(talk.state.failure());
+  talk.state.OnEnd();
+  CHECK(talk.Open().topics(0).partitions_size() == 2);  // What is gone is not asked for.
+}
+
+TEST_CASE("a reader whose last partition is deleted fails", "[client]") {
+  Talk talk(Alone());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Assign(2, 1, 0);
+  talk.Lose(1);
+  CHECK_OK(talk.state.failure());
+  talk.Lose(2);
+  CHECK(ReasonOf(talk.state.failure()) == v1::TOPIC_NOT_FOUND);
+  CHECK_FALSE(talk.state.ReachedAllEnds());
 }
 
 TEST_CASE("a silent member ticks", "[client]") {
