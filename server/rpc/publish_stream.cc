@@ -9,7 +9,7 @@ namespace acta {
 namespace {
 
 constexpr absl::string_view kMethod = "/acta.v1.Publisher/PublishStream";
-// What a frame costs beside its bytes: its answer, which waits for a client that does not read.
+// What a frame costs beside its bytes and those of its answer.
 constexpr int64_t kFrameCost = 512;
 // Of one message of answers, unless one answer alone is larger.
 constexpr size_t kTargetMessageBytes = 1 << 20;
@@ -98,9 +98,13 @@ void PublishStream::TakeFrame() {
 
 void PublishStream::OnAnswer(Answer answer) {
   edge_.CountRejections(answer.result);
+  // It waits for a client that may not read.
+  const auto answer_cost = static_cast<int64_t>(answer.result.SpaceUsedLong());
+  answer.cost += answer_cost;
   {
     MutexLock lock(mu_);
     --unanswered_frames_;
+    unanswered_cost_ += answer_cost;
     answers_.push_back(std::move(answer));
   }
   Advance();

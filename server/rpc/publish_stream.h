@@ -20,10 +20,10 @@
 namespace acta {
 
 // One PublishStream call. Frames are read while less than RpcLimits::max_unanswered_bytes of them
-// wait for their answer to be sent, and while the engine's queue has room; answers go out in the
-// order they come, as many in a message as there are, written by the thread that has them. A
-// half-close, a malformed frame or the stop of the server ends the reading; the stream ends once
-// every frame taken is answered.
+// and of their answers wait for the answer to be sent, and while the engine's queue has room;
+// answers go out in the order they come, as many in a message as there are, written by the thread
+// that has them. A half-close, a malformed frame or the stop of the server ends the reading; the
+// stream ends once every frame taken is answered.
 //
 // Threads:   loop, engine, and whoever changes the server's state.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over; answers that come
@@ -40,7 +40,7 @@ class PublishStream final : public OpenStream,
 
  private:
   struct Answer {
-    int64_t cost = 0;  // Of the frame.
+    int64_t cost = 0;  // Of the frame and its answer.
     v1::FrameResult result;
   };
 

@@ -42,8 +42,8 @@ void AddTopics(const TopicLimits& limits, const LimitUse& use, Rows* rows) {
             "the highest max_event_bytes a topic may have");
   rows->Add("max_name_bytes", static_cast<int64_t>(kMaxNameBytes), "bytes",
             "names of topics, groups and members");
-  rows->Add("max_labels", kMaxLabels, "labels", "of a topic");
-  rows->Add("max_label_bytes", kMaxLabelBytes, "bytes", "all labels of a topic");
+  rows->Add("max_labels", kMaxLabels, "labels", "of a topic or group");
+  rows->Add("max_label_bytes", kMaxLabelBytes, "bytes", "all labels of a topic or group");
   rows->Add("max_retention", kMostRetention, "the longest retention a topic may have");
   rows->Add("max_dedupe_window", kMostDedupeWindow, "the longest dedupe_window");
 }
@@ -77,6 +77,7 @@ void AddGroups(const GroupLimits& limits, const LimitUse& use, Rows* rows) {
   rows->AddUsed("max_groups", limits.max_groups, use.groups, "groups", "of this server");
   rows->Add("max_topics_per_group", limits.max_topics_per_group, "topics", "a group reads");
   rows->Add("max_members_per_group", limits.max_members_per_group, "members", "of a group");
+  rows->Add("max_description_bytes", kMaxDescriptionBytes, "bytes", "the description of a group");
   rows->Add("revoke_deadline", limits.revoke_deadline,
             "time a member has to hand a partition over");
   rows->Add("member_grace", limits.member_grace,

@@ -131,8 +131,9 @@ class Group : public std::enable_shared_from_this<Group> {
                  absl::AnyInvocable<void(const TransactionResult&)> done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RowsDone();
-  void Committed(PartitionId partition, int64_t offset, int64_t time_us,
-                 const TransactionResult& result);
+  // What to answer: FENCED when another owner came while the row was on its way.
+  absl::Status Committed(PartitionId partition, uint64_t handle, int64_t offset, int64_t time_us,
+                         const TransactionResult& result);
   absl::Status FencedHandle(uint64_t handle) const;
 
   void Drain(Queue queue);

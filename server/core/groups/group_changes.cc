@@ -7,6 +7,7 @@
 #include "server/core/access/names.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
+#include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 
@@ -23,6 +24,13 @@ absl::Status CheckMode(v1::GroupMode mode) {
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": ", what),
                {{"field", std::string(field)}});
+}
+
+absl::Status CheckDescription(const v1::Group& group) {
+  const auto bytes = static_cast<int64_t>(group.description().size());
+  if (bytes <= kMaxDescriptionBytes) return absl::OkStatus();
+  return LimitExceeded(absl::StrCat("a description of ", bytes, " bytes"), "max_description_bytes",
+                       kMaxDescriptionBytes);
 }
 
 RowWrite GroupRowOf(const storage::v1::GroupRecord& record) {
@@ -113,6 +121,8 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
                                                       const v1::StartPosition& start) {
   RETURN_IF_ERROR(ValidateName("group", group.name()));
   RETURN_IF_ERROR(CheckMode(group.mode()));
+  RETURN_IF_ERROR(CheckLabels(group.labels()));
+  RETURN_IF_ERROR(CheckDescription(group));
   if (Find(caller.tenant, group.name()) != nullptr) {
     return Error(v1::GROUP_ALREADY_EXISTS,
                  absl::StrCat("group '", group.name(), "' already exists: use it, or choose "
@@ -131,6 +141,7 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
   record.set_tenant(caller.tenant);
   group.set_mode(v1::GROUP_MODE_STREAM);
   group.clear_members();
+  group.DiscardUnknownFields();  // Nothing limits them.
   SetTimestamp(absl::ToUnixMicros(deps.engine.Now()), group.mutable_create_time());
   *record.mutable_group() = std::move(group);
   for (const TopicPtr& topic : topics) record.add_topic_ids(topic->id.value());
@@ -161,8 +172,10 @@ absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
       *record.mutable_group()->mutable_topics() = request.group().topics();
       topics_changed = true;
     } else if (path == "labels") {
+      RETURN_IF_ERROR(CheckLabels(request.group().labels()));
       *record.mutable_group()->mutable_labels() = request.group().labels();
     } else if (path == "description") {
+      RETURN_IF_ERROR(CheckDescription(request.group()));
       record.mutable_group()->set_description(request.group().description());
     } else {
       return Invalid("update_mask", absl::StrCat("'", path, "' cannot be changed, only topics, "

@@ -68,10 +68,12 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
       std::vector<RowWrite> rows;
       rows.push_back(MakeRow(*position, position->submitted, time_us));
       QueueRows(std::move(rows), Level::kFsync,
-                [self = shared_from_this(), partition, row_offset = position->submitted, time_us,
-                 highest, done = std::move(done)](const TransactionResult& result) mutable {
-                  self->Committed(partition, row_offset, time_us, result);
-                  done(result.status, result.status.ok() && highest);
+                [self = shared_from_this(), partition, handle, row_offset = position->submitted,
+                 time_us, highest,
+                 done = std::move(done)](const TransactionResult& result) mutable {
+                  const absl::Status status =
+                      self->Committed(partition, handle, row_offset, time_us, result);
+                  done(status, status.ok() && highest);
                 });
     }
   }
@@ -80,12 +82,12 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
   done(FencedHandle(handle), false);
 }
 
-void Group::Committed(PartitionId partition, int64_t offset, int64_t time_us,
-                      const TransactionResult& result) {
+absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t offset,
+                              int64_t time_us, const TransactionResult& result) {
   const absl::Time now = deps_.engine.Now();
   MutexLock lock(mu_);
   const auto it = positions_.find(partition);
-  if (it == positions_.end()) return;
+  if (it == positions_.end()) return result.status;
   Position& position = it->second;
   --position.in_flight;
   if (result.status.ok() && offset > position.committed.offset()) {
@@ -93,12 +95,17 @@ void Group::Committed(PartitionId partition, int64_t offset, int64_t time_us,
     position.committed.set_commit_time_us(time_us);
     position.committed.set_incarnation(result.incarnation.value());
   }
-  if (position.in_flight > 0) return;
+  // An owner that came since started below this commit and gets the same events again.
+  const bool fenced = position.handle != 0 && position.handle != handle;
+  const absl::Status status =
+      result.status.ok() && fenced ? FencedHandle(handle) : result.status;
+  if (position.in_flight > 0) return status;
   position.submitted = position.committed.offset();
-  if (position.releasing == 0) return;
+  if (position.releasing == 0) return status;
   AssignmentDecisions decisions;
   assignment_.Release(std::exchange(position.releasing, 0), partition, now, &decisions);
   Apply(std::move(decisions), now);
+  return status;
 }
 
 absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {

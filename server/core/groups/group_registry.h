@@ -23,6 +23,8 @@ struct GroupLimits {
   absl::Duration member_grace = absl::Seconds(30);  // A named member keeps its place so long.
 };
 
+inline constexpr int64_t kMaxDescriptionBytes = 1024;
+
 // A partition handed to a member.
 struct MemberAssignment {
   uint64_t handle = 0;  // Unique in the life of the daemon.

@@ -53,6 +53,20 @@ Level DefaultLevel(const Topic& topic) {
   return topic.proto.ack_level() == v1::ACK_LEVEL_OS ? Level::kOs : Level::kFsync;
 }
 
+// Payloads outlive their frame in the caches of the engine, which count the payloads only: a frame
+// that is mostly something else must not stay with them.
+void OwnSmallPayloads(const SharedBytes& frame, std::vector<Append>* appends) {
+  size_t used = 0;
+  for (const Append& append : *appends) {
+    if (append.payload.owner() == frame.owner()) used += append.payload.size();
+  }
+  if (used >= frame.size() / 2) return;
+  for (Append& append : *appends) {
+    if (append.payload.owner() != frame.owner()) continue;
+    append.payload = SharedBytes::Copy(append.payload.view());
+  }
+}
+
 }  // namespace
 
 PublishSession::PublishSession(const Deps& deps, Caller caller, bool stream)
@@ -87,7 +101,7 @@ absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
   if (prepared.appends.empty()) {
     std::move(done)(std::move(result));
   } else {
-    Submit(std::move(prepared), std::move(result), std::move(done));
+    Submit(frame, std::move(prepared), std::move(result), std::move(done));
   }
   return absl::OkStatus();
 }
@@ -222,7 +236,9 @@ Level PublishSession::FrameLevel() const {
   return level != 0 ? static_cast<Level>(level) : topics_level_;
 }
 
-void PublishSession::Submit(PreparedAppends prepared, v1::FrameResult result, Done done) {
+void PublishSession::Submit(const SharedBytes& frame, PreparedAppends prepared,
+                            v1::FrameResult result, Done done) {
+  OwnSmallPayloads(frame, &prepared.appends);
   auto flight = std::make_shared<FrameInFlight>();
   flight->result = std::move(result);
   flight->parts = std::move(prepared.parts);

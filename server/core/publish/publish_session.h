@@ -62,7 +62,8 @@ class PublishSession {
                             PreparedAppends* out);
   absl::Status FindTopic(absl::string_view name);
   Level FrameLevel() const;
-  void Submit(PreparedAppends prepared, v1::FrameResult result, Done done);
+  void Submit(const SharedBytes& frame, PreparedAppends prepared, v1::FrameResult result,
+              Done done);
 
   const Deps deps_;
   const Caller caller_;

@@ -37,6 +37,15 @@ absl::Status ControlTooLarge(size_t bytes, size_t max) {
                {{"limit", "max_control_bytes"}, {"value", absl::StrCat(max)}});
 }
 
+absl::Status ParseControl(absl::string_view frame, size_t max, v1::SubscribeControl* control) {
+  if (frame.size() > max) return ControlTooLarge(frame.size(), max);
+  if (control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    return absl::OkStatus();
+  }
+  return Error(v1::MALFORMED_MESSAGE,
+               "a frame is not a valid acta.v1.SubscribeControl: correct the encoder");
+}
+
 absl::Status TimedOut(absl::Duration silence) {
   return Error(v1::MEMBER_TIMED_OUT,
                absl::StrCat("no frame came from the member for ", absl::FormatDuration(silence),
@@ -89,23 +98,23 @@ void LiveSubscription::RunTurn(Turns::Task task) {
 }
 
 void LiveSubscription::OnControl(absl::string_view frame) {
-  const auto max = static_cast<size_t>(deps_.hub.limits.max_control_bytes);
-  if (frame.size() > max) {
-    return RunTurn([this, bytes = frame.size(), max] { End(ControlTooLarge(bytes, max)); });
-  }
+  const size_t waiting = waiting_.fetch_add(1, std::memory_order_relaxed);
+  if (waiting > kMaxUnanswered) return;  // Behind the end.
+  if (waiting == kMaxUnanswered) return RunTurn([this] { End(TooMuchUnanswered()); });
   auto control = std::make_unique<v1::SubscribeControl>();
-  if (!control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
-    return RunTurn([this] {
-      End(Error(v1::MALFORMED_MESSAGE,
-                "a frame is not a valid acta.v1.SubscribeControl: correct the encoder"));
-    });
-  }
-  RunTurn([this, control = std::move(control)] { OnFrame(*control); });
+  absl::Status parsed =
+      ParseControl(frame, static_cast<size_t>(deps_.hub.limits.max_control_bytes), control.get());
+  RunTurn([this, control = std::move(control), parsed = std::move(parsed)] {
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    if (!parsed.ok()) return End(parsed);
+    OnFrame(*control);
+  });
 }
 
 void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
   if (result_.has_value()) return;
   last_heard_ = deps_.hub.engine.Now();
+  heard_ = true;
   const uint64_t id = control.frame_id();
   if (!framed_) {
     if (!control.has_start()) return End(NotStarted());
@@ -249,7 +258,12 @@ void LiveSubscription::OnTimer() {
   if (!framed_) return End(NotStarted());
   if (!group_.empty()) {
     const absl::Duration timeout = deps_.hub.limits.member_timeout;
-    const absl::Duration silence = deps_.hub.engine.Now() - last_heard_;
+    absl::Duration silence = deps_.hub.engine.Now() - last_heard_;
+    // A clock that jumped is not silence.
+    if (std::exchange(heard_, false) && silence >= timeout) {
+      last_heard_ += silence;
+      silence = absl::ZeroDuration();
+    }
     if (silence >= timeout) return End(TimedOut(silence));
     return StartTimer(timeout - silence);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -121,9 +122,11 @@ class LiveSubscription final : public Subscription {
   std::vector<std::pair<TopicPtr, int32_t>> followed_;  // Topics, and how many partitions are read.
   bool bounded_ = false;                                // Every partition has an end.
 
+  std::atomic<size_t> waiting_{0};  // Control frames that wait for their turn.
   bool framed_ = false;  // A frame came.
   uint64_t last_frame_id_ = 0;
   absl::Time last_heard_;
+  bool heard_ = false;  // Since the timer last ran.
   uint64_t timer_ = 0;
   bool writing_ = false;      // A frame is with the sink.
   bool reading_ = true;       // Events may be sent.

@@ -59,21 +59,6 @@ absl::Status CheckMaxEventBytes(int32_t bytes, const TopicLimits& limits) {
                             limits.max_event_bytes, bytes);
 }
 
-absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels) {
-  if (labels.size() > kMaxLabels) {
-    return TopicLimitExceeded(absl::StrCat(labels.size(), " labels"), "max_labels", kMaxLabels,
-                              static_cast<int64_t>(labels.size()));
-  }
-  int64_t bytes = 0;
-  for (const auto& [key, value] : labels) {
-    if (key.empty()) return Invalid("labels", "have a name that is empty");
-    bytes += static_cast<int64_t>(key.size() + value.size());
-  }
-  if (bytes <= kMaxLabelBytes) return absl::OkStatus();
-  return TopicLimitExceeded(absl::StrCat("labels of ", bytes, " bytes"), "max_label_bytes",
-                            kMaxLabelBytes, bytes);
-}
-
 // An unspecified level is FSYNC.
 absl::StatusOr<v1::AckLevel> LevelOr(absl::string_view field, v1::AckLevel level) {
   switch (level) {
@@ -180,9 +165,25 @@ absl::Status CheckGrowth(const v1::Topic& before, const v1::Topic& after, bool a
 
 }  // namespace
 
+absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels) {
+  if (labels.size() > kMaxLabels) {
+    return TopicLimitExceeded(absl::StrCat(labels.size(), " labels"), "max_labels", kMaxLabels,
+                              static_cast<int64_t>(labels.size()));
+  }
+  int64_t bytes = 0;
+  for (const auto& [key, value] : labels) {
+    if (key.empty()) return Invalid("labels", "have a name that is empty");
+    bytes += static_cast<int64_t>(key.size() + value.size());
+  }
+  if (bytes <= kMaxLabelBytes) return absl::OkStatus();
+  return TopicLimitExceeded(absl::StrCat("labels of ", bytes, " bytes"), "max_label_bytes",
+                            kMaxLabelBytes, bytes);
+}
+
 absl::StatusOr<v1::Topic> MakeTopicProto(const v1::Topic& wanted, const TopicLimits& limits) {
   RETURN_IF_ERROR(ValidateName("topic", wanted.name()));
   v1::Topic topic = wanted;
+  topic.DiscardUnknownFields();  // Nothing limits them.
   topic.clear_create_time();
   topic.clear_update_time();
   if (topic.partitions() == 0) topic.set_partitions(limits.default_partitions);
@@ -207,9 +208,11 @@ absl::StatusOr<v1::Topic> ApplyTopicUpdate(const v1::Topic& before,
   if (request.update_mask().paths().empty()) {
     return Invalid("update_mask", absl::StrCat("is empty: name what to change of ", kChangeable));
   }
+  v1::Topic wanted = request.topic();
+  wanted.DiscardUnknownFields();
   v1::Topic after = before;
   for (const std::string& path : request.update_mask().paths()) {
-    RETURN_IF_ERROR(CopyField(path, request.topic(), &after));
+    RETURN_IF_ERROR(CopyField(path, wanted, &after));
   }
   // A limit that was lowered since does not stop changes of other fields.
   TopicLimits allowed = limits;

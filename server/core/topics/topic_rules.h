@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -26,6 +28,9 @@ absl::StatusOr<v1::Topic> MakeTopicProto(const v1::Topic& wanted, const TopicLim
 absl::StatusOr<v1::Topic> ApplyTopicUpdate(const v1::Topic& before,
                                            const v1::UpdateTopicRequest& request,
                                            const TopicLimits& limits);
+
+// Labels of a topic or a group. Errors: INVALID_ARGUMENT, LIMIT_EXCEEDED.
+absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels);
 
 // Of a topic that passed the rules.
 TopicSettings SettingsOf(const v1::Topic& topic);

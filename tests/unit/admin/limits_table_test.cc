@@ -30,6 +30,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("max_attribute_bytes").value() == 8192);
   CHECK(rows.at("max_atomic_events").value() == 1000);
   CHECK(rows.at("max_name_bytes").value() == 249);
+  CHECK(rows.at("max_description_bytes").value() == 1024);
   CHECK(rows.at("max_connections").value() == 4096);
   CHECK(rows.at("max_streams_per_connection").value() == 128);
   CHECK(rows.at("member_timeout").value() == 15000);

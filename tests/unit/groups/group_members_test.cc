@@ -176,6 +176,32 @@ TEST_CASE("a partition that is not released is taken at the deadline", "[groups]
   CHECK(room.timer.waiting() == 0);
 }
 
+TEST_CASE("a commit overtaken by the next owner is not confirmed", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 2);
+  room.Publish("orders", 1, 10, 100);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}, GroupsRoom::Earliest()));
+  auto first = std::make_shared<Member>();
+  auto second = std::make_shared<Member>();
+  auto one = *room.Join("billing", first);
+  auto two = *room.Join("billing", second);
+  room.engine.hold = true;
+  std::optional<absl::Status> answer;
+  one->Commit(first->Handle(1), Offset(7), [&](absl::Status status, bool changed) {
+    answer = status;
+    CHECK_FALSE(changed);
+  });
+  room.Advance(absl::Seconds(31));
+  REQUIRE(second->assigned.size() == 1);
+  CHECK(second->assigned[0].offset == Offset(0));
+  CHECK_FALSE(answer.has_value());
+  room.engine.LetGo();
+  room.pool.Run();
+  REQUIRE(answer.has_value());
+  CHECK(ReasonOf(*answer) == v1::FENCED);
+  CHECK_OK(room.Commit(*two, second->Handle(1), 8).status);
+}
+
 TEST_CASE("a named member finds its place again, another's moves at once", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 2);

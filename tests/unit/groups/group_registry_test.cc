@@ -58,6 +58,41 @@ TEST_CASE("creating a group refuses what it cannot be", "[groups]") {
   CHECK(ReasonOf(room.MakeGroup("b", {"orders"})) == v1::LIMIT_EXCEEDED);
 }
 
+TEST_CASE("what a group says of itself is limited", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  v1::CreateGroupRequest request;
+  v1::Group* group = request.mutable_group();
+  group->set_name("billing");
+  group->add_topics("orders");
+  const auto refusal = [&] {
+    return ReasonOf(room.groups->Create(room.caller, request).status());
+  };
+  group->set_description(std::string(1025, 'd'));
+  CHECK(refusal() == v1::LIMIT_EXCEEDED);
+  group->set_description(std::string(1024, 'd'));
+  (*group->mutable_labels())["k"] = std::string(8192, 'v');
+  CHECK(refusal() == v1::LIMIT_EXCEEDED);
+  (*group->mutable_labels())["k"] = std::string(8191, 'v');
+  group->GetReflection()->MutableUnknownFields(group)->AddLengthDelimited(
+      999, std::string(100'000, 'u'));
+  const auto made = room.groups->Create(room.caller, request);
+  REQUIRE_OK(made);
+  CHECK(made->group().ByteSizeLong() < 10'000);
+
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("billing");
+  update.mutable_group()->set_description(std::string(1025, 'd'));
+  (*update.mutable_group()->mutable_labels())[""] = "v";
+  for (const char* path : {"description", "labels"}) {
+    update.mutable_update_mask()->clear_paths();
+    update.mutable_update_mask()->add_paths(path);
+    const absl::Status status = room.groups->Update(room.caller, update).status();
+    CHECK(ReasonOf(status) ==
+          (std::string(path) == "labels" ? v1::INVALID_ARGUMENT : v1::LIMIT_EXCEEDED));
+  }
+}
+
 TEST_CASE("groups are listed by name in pages", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 1);

@@ -20,7 +20,7 @@ v1::PartitionBatch EventsOf(const Append& append) {
 TEST_CASE("a batch that names its partition is appended as the bytes that came") {
   PublishFixture f;
   v1::PublishFrame frame = OneBatch("orders", 3);
-  AddEvent(&frame)->set_data("one");
+  AddEvent(&frame)->set_data(std::string(100, '1'));
   AddEvent(&frame)->set_data("two");
   frame.mutable_batches(0)->set_producer_id(9);
   frame.mutable_batches(0)->set_producer_epoch(2);

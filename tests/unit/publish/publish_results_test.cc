@@ -1,6 +1,7 @@
 #include <string>
 
 #include "proto/support/partitioner.h"
+#include "storage/base/crc32c.h"
 #include "tests/unit/publish/publish_fixture.h"
 
 namespace acta {
@@ -96,6 +97,23 @@ TEST_CASE("duplicates of a split batch are named by their index in the batch") {
   CHECK(batch.parts(0).event_indexes(0) == in_zero[0]);
   CHECK(batch.parts(0).event_indexes(1) == in_zero[2]);
   CHECK(batch.parts(1).event_indexes_size() == 20 - static_cast<int>(zero));
+}
+
+TEST_CASE("a payload does not keep a frame that is mostly something else") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  AddEvent(&frame)->set_data(std::string(1000, 'd'));
+  const size_t rest = GENERATE(0, 100'000);
+  frame.GetReflection()->MutableUnknownFields(&frame)->AddLengthDelimited(
+      999, std::string(rest, 'u'));
+  const SharedBytes bytes(frame.SerializeAsString());
+  auto session = f.MakeSession(false);
+  REQUIRE_OK(session->OnFrame(bytes, [](v1::FrameResult) {}));
+  REQUIRE(f.engine.pending.size() == 1);
+  const Append& append = f.engine.pending[0].transaction.appends[0];
+  CHECK((append.payload.owner() == bytes.owner()) == (rest == 0));
+  CHECK(append.payload.size() > 1000);
+  CHECK(append.payload_crc32c == Crc32c(append.payload.view()));
 }
 
 TEST_CASE("an append that failed is its batch's error") {

@@ -18,19 +18,20 @@ v1::PublishFrame OneEvent(uint64_t frame_id, const std::string& data = "data") {
   return frame;
 }
 
-v1::PublishFrame OpenFrame() {
+v1::PublishFrame OpenFrame(const std::string& topic) {
   v1::PublishFrame frame;
-  frame.mutable_open()->set_topic("orders");
+  frame.mutable_open()->set_topic(topic);
   return frame;
 }
 
-// A stream to the topic "orders" that is open.
+// A stream that is open, beside a topic "orders".
 class OpenedStream {
  public:
-  explicit OpenedStream(RpcRoom& room) : stub_(v1::Publisher::NewStub(room.Connect())) {
+  explicit OpenedStream(RpcRoom& room, const std::string& topic = "orders")
+      : stub_(v1::Publisher::NewStub(room.Connect())) {
     if (room.topics.Find("default", "orders") == nullptr) room.MakeTopic("orders");
     stream_ = stub_->PublishStream(&context);
-    REQUIRE(stream_->Write(OpenFrame()));
+    REQUIRE(stream_->Write(OpenFrame(topic)));
     REQUIRE(Next().frame_id() == 0);
   }
   auto* operator->() { return stream_.get(); }
@@ -124,6 +125,28 @@ TEST_CASE("a stream with too much unanswered is not read further", "[rpc]") {
   for (uint64_t id = 1; id <= kFrames; ++id) answered.insert(stream.Next().frame_id());
   CHECK(answered.size() == kFrames);
   CHECK(answered.count(999'999) == 0);
+}
+
+TEST_CASE("a stream whose answers are not taken is not read further", "[rpc]") {
+  RpcLimits limits;
+  limits.max_unanswered_bytes = 128 << 10;
+  RpcRoom room(limits);
+  // Each batch is refused with the name, escaped: an answer no connection holds.
+  OpenedStream stream(room, std::string(249, '\x01'));
+  constexpr uint64_t kFrames = 12;
+  constexpr int kBatches = 1000;
+  v1::PublishFrame refused;
+  for (int i = 0; i < kBatches; ++i) refused.add_batches();
+  for (uint64_t id = 1; id <= kFrames; ++id) {
+    refused.set_frame_id(id);
+    REQUIRE(stream->Write(refused));
+  }
+  // A stream beside it is read, so that the server has had its time for this one.
+  OpenedStream other(room);
+  REQUIRE(other->Write(OneEvent(1)));
+  REQUIRE(other.Next().frame_id() == 1);
+  CHECK(room.rejections.count(v1::TOPIC_NOT_FOUND) <= kBatches);
+  for (uint64_t id = 1; id <= kFrames; ++id) REQUIRE(stream.Next().frame_id() == id);
 }
 
 TEST_CASE("a stream waits for room and sees no error", "[rpc]") {

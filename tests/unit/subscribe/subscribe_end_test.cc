@@ -211,6 +211,26 @@ TEST_CASE("a client that sends and does not read is ended in the end", "[subscri
   CHECK(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
 }
 
+TEST_CASE("control frames that pile up before the pool end the stream", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Client& client = room.Subscribe(room.Earliest());
+  room.timer.Advance(absl::Seconds(15));
+  REQUIRE(room.pool.RunOne());
+  REQUIRE(room.pool.pending() == 1);  // The stream's timer has the turn, and waits for the pool.
+  SECTION("16,384 may wait") {
+    for (int i = 0; i < 16'384; ++i) client.Tick();
+    room.Run();
+    CHECK_FALSE(client.sink.result.has_value());
+  }
+  SECTION("more may not") {
+    for (int i = 0; i < 16'400; ++i) client.Tick();
+    CHECK_FALSE(client.sink.result.has_value());
+    room.Run();
+    CHECK(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+  }
+}
+
 TEST_CASE("commits that pile up before the disk end the stream", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);

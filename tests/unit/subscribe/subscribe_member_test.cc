@@ -220,6 +220,21 @@ TEST_CASE("a member that says nothing for 15 s is ended", "[subscribe]") {
   CHECK_FALSE(reader.sink.result.has_value());
 }
 
+TEST_CASE("a clock that jumps ends no member that is heard", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Client& client = room.Subscribe(room.Member("g"));
+  for (int i = 0; i < 3; ++i) {
+    client.Tick();
+    room.engine.Advance(absl::Hours(1));
+    room.timer.Advance(absl::Seconds(15));
+    room.Run();
+    CHECK_FALSE(client.sink.result.has_value());
+  }
+  room.Advance(absl::Seconds(15));
+  CHECK(client.sink.EndReason() == v1::MEMBER_TIMED_OUT);
+}
+
 TEST_CASE("a member that is replaced, or whose group goes, is ended", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);

@@ -139,6 +139,23 @@ TEST_CASE("a topic has at most 64 labels of 8 KiB together", "[topics]") {
         }) == v1::INVALID_ARGUMENT);
 }
 
+TEST_CASE("a topic keeps no unknown fields", "[topics]") {
+  const auto add_unknown = [](google::protobuf::Message* to) {
+    to->GetReflection()->MutableUnknownFields(to)->AddLengthDelimited(999,
+                                                                      std::string(9000, 'u'));
+  };
+  v1::Topic wanted = Wanted();
+  SetDuration(absl::Minutes(3), wanted.mutable_retention());
+  add_unknown(&wanted);
+  add_unknown(wanted.mutable_retention());
+  const v1::Topic topic = *MakeTopicProto(wanted, TopicLimits());
+  CHECK(topic.ByteSizeLong() < 1000);
+  v1::UpdateTopicRequest request;
+  *request.mutable_topic() = wanted;
+  request.mutable_update_mask()->add_paths("retention");
+  CHECK(ApplyTopicUpdate(topic, request, TopicLimits())->ByteSizeLong() < 1000);
+}
+
 TEST_CASE("settings of the engine follow the topic", "[topics]") {
   v1::Topic topic = *MakeTopicProto(Wanted(), TopicLimits());
   topic.set_visible_at(v1::ACK_LEVEL_OS);
