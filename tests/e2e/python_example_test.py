@@ -6,10 +6,9 @@ import subprocess
 import unittest
 
 from broker import PATIENCE_S, SOURCE, BrokerTest
-from stubs import PYTHON, generate
+from stubs import PYTHON, generate, require
 
 
-@unittest.skipUnless(PYTHON.exists(), 'no build/venv; `tools/dev test` makes it')
 class PythonExample(BrokerTest):
     def test_the_program_publishes_joins_a_group_reads_and_commits(self):
         stubs = os.path.join(self.folder, 'stubs')
@@ -33,4 +32,5 @@ class PythonExample(BrokerTest):
 
 
 if __name__ == '__main__':
+    require()
     unittest.main()

@@ -14,6 +14,11 @@ from broker import PATIENCE_S, SOURCE
 PYTHON = pathlib.Path(os.environ.get('ACTA_VENV', SOURCE / 'build/venv')) / 'bin/python'
 
 
+def require():
+    if not PYTHON.exists():
+        sys.exit('no build/venv; `tools/dev test` makes it')
+
+
 def generate(folder):
     protos = sorted((SOURCE / 'proto/acta/v1').glob('*.proto'))
     subprocess.run([PYTHON, '-m', 'grpc_tools.protoc', '-I', SOURCE / 'proto',
@@ -24,8 +29,7 @@ def generate(folder):
 def use():
     """Starts this program again inside the environment that has grpcio, then imports the stubs."""
     if pathlib.Path(sys.prefix).resolve() != PYTHON.parents[1].resolve():
-        if not PYTHON.exists():
-            sys.exit('no build/venv; `tools/dev test` makes it')
+        require()
         os.execv(PYTHON, [str(PYTHON), *sys.argv])
     folder = tempfile.mkdtemp(prefix='acta-stubs-')
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -7,7 +7,6 @@
 
 #include "server/exec/asio_pool.h"
 #include "server/exec/asio_timer.h"
-#include "server/exec/strand.h"
 #include "storage/base/mutex.h"
 
 namespace acta {
@@ -82,27 +81,6 @@ TEST_CASE("a task may own what cannot be copied", "[exec]") {
   pool.Post([value = std::move(value), &seen] { seen = *value; });
   pool.Stop();
   CHECK(seen == 7);
-}
-
-TEST_CASE("a strand runs one task at a time in the order posted", "[exec]") {
-  AsioPool pool(4);
-  std::vector<int> order;  // Only touched by tasks of the strand.
-  std::atomic<int> inside{0};
-  std::atomic<bool> overlapped{false};
-  {
-    Strand strand(pool);
-    for (int i = 0; i < 2000; ++i) {
-      strand.Post([&, i] {
-        if (inside.fetch_add(1) != 0) overlapped = true;
-        order.push_back(i);
-        inside.fetch_sub(1);
-      });
-    }
-  }
-  pool.Stop();
-  CHECK_FALSE(overlapped);
-  REQUIRE(order.size() == 2000);
-  for (int i = 0; i < 2000; ++i) REQUIRE(order[i] == i);
 }
 
 TEST_CASE("a timer runs tasks on its executor in order of time", "[exec]") {

@@ -114,7 +114,7 @@ TEST_CASE("a compressed message is refused before it is unpacked", "[rpc]") {
   CHECK(room.engine.Stats().events_appended == 0);
 }
 
-TEST_CASE("an unknown method is not implemented", "[rpc]") {
+TEST_CASE("a call of a method that does not exist is refused", "[rpc]") {
   RpcRoom room;
   TestContext context;
   const RawAnswer answer = CallRaw(room.Connect(), "/acta.v1.Publisher/Unpublish", "", &context);
