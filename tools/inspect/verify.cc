@@ -37,6 +37,12 @@ class Verification {
            absl::StrCat("begins with group ", recovered.first_replayed->value(),
                         ", but table files end with group ", recovered.max_in_tables.value()));
     }
+    if (recovered.last_replayed.has_value() &&
+        recovered.max_in_tables > *recovered.last_replayed) {
+      Find("write-ahead log",
+           absl::StrCat("ends with group ", recovered.last_replayed->value(),
+                        ", but table files reach group ", recovered.max_in_tables.value()));
+    }
     for (const uint64_t number : folder_.missing_wals) {
       Find("write-ahead log", absl::StrCat("file ", number, " is missing"));
     }
