@@ -8,7 +8,7 @@
 namespace acta {
 namespace {
 
-constexpr absl::string_view kMethod = "/acta.v1.Publisher/PublishStream";
+constexpr absl::string_view kPublishStreamMethod = "/acta.v1.Publisher/PublishStream";
 // What a frame costs beside its bytes and those of its answer.
 constexpr int64_t kFrameCost = 512;
 // Of one message of answers, unless one answer alone is larger.
@@ -40,7 +40,7 @@ void PublishStream::OnStarted(bool ok) {
     return;
   }
   Listen(edge_, service_, queue_);
-  absl::StatusOr<Caller> caller = edge_.Admit(kMethod, context_, nullptr);
+  absl::StatusOr<Caller> caller = edge_.Admit(kPublishStreamMethod, context_, nullptr);
   if (!caller.ok()) {
     stream_.Finish(edge_.EndOf(caller.status()), on_finished_.Arm(shared_from_this()));
     return;

@@ -9,7 +9,7 @@
 namespace acta {
 namespace {
 
-constexpr absl::string_view kMethod = "/acta.v1.Subscriber/Subscribe";
+constexpr absl::string_view kSubscribeMethod = "/acta.v1.Subscriber/Subscribe";
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void SubscribeStream::OnStarted(bool ok) {
     return;
   }
   Listen(edge_, service_, queue_);
-  absl::StatusOr<Caller> caller = edge_.Admit(kMethod, context_, nullptr);
+  absl::StatusOr<Caller> caller = edge_.Admit(kSubscribeMethod, context_, nullptr);
   if (!caller.ok()) {
     Finish(caller.status());
     return;

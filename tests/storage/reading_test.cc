@@ -8,7 +8,7 @@ namespace acta {
 namespace {
 
 // `batches` batches of 3 events, a second apart.
-void Fill(TestStore& store, int batches) {
+void FillBatches(TestStore& store, int batches) {
   for (int i = 0; i < batches; ++i) {
     std::vector<std::string> elements;
     for (int k = 0; k < 3; ++k) elements.push_back(EventElement(std::to_string(3 * i + k)));
@@ -19,7 +19,7 @@ void Fill(TestStore& store, int batches) {
 
 TEST_CASE("a read from the middle of a batch answers the whole batch that holds it") {
   TestStore store;
-  Fill(store, 4);
+  FillBatches(store, 4);
   const auto cached = store.engine().ReadCached(TestStore::Partition(), Offset(4), 1 << 20);
   REQUIRE_OK(cached);
   REQUIRE(cached->has_value());
@@ -35,7 +35,7 @@ TEST_CASE("a read from the middle of a batch answers the whole batch that holds 
 
 TEST_CASE("caught up is empty, beyond the end is an error") {
   TestStore store;
-  Fill(store, 1);
+  FillBatches(store, 1);
   CHECK(store.engine().ReadCached(TestStore::Partition(), Offset(3), 100)->value().empty());
   CHECK(store.engine().Read(TestStore::Partition(), Offset(3), 100)->empty());
   CHECK(ReasonOf(store.engine().Read(TestStore::Partition(), Offset(4), 100).status()) ==
@@ -48,7 +48,7 @@ TEST_CASE("a small cache keeps the newest; the rest comes from the disk") {
   LocalEngineOptions options;
   options.tail_cache_bytes = 1500;
   TestStore store(options);
-  Fill(store, 50);
+  FillBatches(store, 50);
   CHECK(store.engine().Stats().tail_cache_bytes <= 1500);
   CHECK_FALSE(store.engine().ReadCached(TestStore::Partition(), Offset(0), 100)->has_value());
   CHECK(store.engine().ReadCached(TestStore::Partition(), Offset(149), 100)->has_value());
@@ -61,11 +61,11 @@ TEST_CASE("a small cache keeps the newest; the rest comes from the disk") {
 TEST_CASE("offsets are found by append time, across slices and a restart") {
   TestStore store;
   const int64_t start = absl::ToUnixMicros(store.engine().Now());
-  Fill(store, 10);
+  FillBatches(store, 10);
   store.options().slice_age = absl::Seconds(1);
   store.Reopen();
   REQUIRE_OK(store.engine().MaintainNow());
-  Fill(store, 10);
+  FillBatches(store, 10);
   CHECK(store.engine().Stats().slices == 2);
   const PartitionId partition = TestStore::Partition();
   for (int i = 0; i < 20; ++i) {
@@ -79,7 +79,7 @@ TEST_CASE("offsets are found by append time, across slices and a restart") {
 
 TEST_CASE("bytes below an offset are exact inside a batch") {
   TestStore store;
-  Fill(store, 2);
+  FillBatches(store, 2);
   const uint64_t all = store.engine().Extent(TestStore::Partition())->visible_end_bytes;
   CHECK(store.engine().Locate(TestStore::Partition(), Offset(0))->bytes_below == 0);
   CHECK(store.engine().Locate(TestStore::Partition(), Offset(6))->bytes_below == all);

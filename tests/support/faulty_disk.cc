@@ -12,29 +12,28 @@ namespace {
 using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
-using rocksdb::Slice;
 
 class RecordedFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   RecordedFile(std::unique_ptr<rocksdb::FSWritableFile> file, FaultyDisk& disk, std::string path)
       : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
 
-  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options, IODebugContext* debug) override {
     const IOStatus noted = NoteAppend(data);
     return noted.ok() ? FSWritableFileOwnerWrapper::Append(data, options, debug) : noted;
   }
-  IOStatus Append(const Slice& data, const IOOptions& options,
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
                   const rocksdb::DataVerificationInfo& info, IODebugContext* debug) override {
     const IOStatus noted = NoteAppend(data);
     return noted.ok() ? FSWritableFileOwnerWrapper::Append(data, options, info, debug) : noted;
   }
-  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+  IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* debug) override {
     const IOStatus noted = NoteAt(data, offset);
     return noted.ok() ? FSWritableFileOwnerWrapper::PositionedAppend(data, offset, options, debug)
                       : noted;
   }
-  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+  IOStatus PositionedAppend(const rocksdb::Slice& data, uint64_t offset, const IOOptions& options,
                             const rocksdb::DataVerificationInfo& info,
                             IODebugContext* debug) override {
     const IOStatus noted = NoteAt(data, offset);
@@ -58,12 +57,12 @@ class RecordedFile final : public rocksdb::FSWritableFileOwnerWrapper {
   bool IsSyncThreadSafe() const override { return true; }
 
  private:
-  IOStatus NoteAppend(const Slice& data) {
+  IOStatus NoteAppend(const rocksdb::Slice& data) {
     const uint64_t at = size_;
     size_ += data.size();
     return disk_.OnWrite({FaultyDisk::Kind::kAppend, path_, "", at, data.ToString()});
   }
-  IOStatus NoteAt(const Slice& data, uint64_t offset) {
+  IOStatus NoteAt(const rocksdb::Slice& data, uint64_t offset) {
     return disk_.OnWrite({FaultyDisk::Kind::kOverwrite, path_, "", offset, data.ToString()});
   }
 
@@ -77,7 +76,7 @@ class RecordedBlocks final : public rocksdb::FSRandomRWFileOwnerWrapper {
   RecordedBlocks(std::unique_ptr<rocksdb::FSRandomRWFile> file, FaultyDisk& disk, std::string path)
       : FSRandomRWFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
 
-  IOStatus Write(uint64_t offset, const Slice& data, const IOOptions& options,
+  IOStatus Write(uint64_t offset, const rocksdb::Slice& data, const IOOptions& options,
                  IODebugContext* debug) override {
     const IOStatus noted =
         disk_.OnWrite({FaultyDisk::Kind::kOverwrite, path_, "", offset, data.ToString()});

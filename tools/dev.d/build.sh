@@ -12,7 +12,7 @@ build_targets() {
   shift
   cd "$ROOT"
   local configured=build/$preset/build.ninja
-  if [ ! -f "$configured" ]; then
+  if [ ! -f "$configured" ] || [ CMakePresets.json -nt "$configured" ]; then
     cmake --preset "$preset" >"$ROOT/build/configure-$preset.log" 2>&1 || {
       cat "$ROOT/build/configure-$preset.log" >&2
       fail "configuring $preset failed"

@@ -11,6 +11,7 @@
 #include "acta/v1/publisher.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "acta/v1/topics.grpc.pb.h"
+#include "client/cpp/channel.h"
 #include "storage/base/mutex.h"
 #include "tests/unit/client/model_log.h"
 
@@ -61,5 +62,12 @@ class FakeBroker {
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };
+
+// A channel to it that tries again at once.
+inline std::shared_ptr<Channel> Connect(const FakeBroker& broker) {
+  ChannelOptions options;
+  options.min_backoff = absl::Milliseconds(1);
+  return std::make_shared<Channel>(broker.address(), options);
+}
 
 }  // namespace acta::client

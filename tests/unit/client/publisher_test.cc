@@ -30,12 +30,6 @@ std::vector<std::string> Subjects(const std::vector<std::string>& events) {
   return subjects;
 }
 
-std::shared_ptr<Channel> Connect(const FakeBroker& broker) {
-  ChannelOptions options;
-  options.min_backoff = absl::Milliseconds(1);
-  return std::make_shared<Channel>(broker.address(), options);
-}
-
 // What key "k" and number 0 to `count` - 1 leave in the partition.
 std::vector<std::string> Numbers(int count) {
   std::vector<std::string> numbers;

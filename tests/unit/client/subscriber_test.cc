@@ -26,12 +26,6 @@ void Fill(FakeBroker& broker) {
   }
 }
 
-std::shared_ptr<Channel> Connect(const FakeBroker& broker) {
-  ChannelOptions options;
-  options.min_backoff = absl::Milliseconds(1);
-  return std::make_shared<Channel>(broker.address(), options);
-}
-
 SubscriberOptions Reading(const std::string& topic) {
   SubscriberOptions options;
   options.topics.emplace_back().set_topic(topic);

@@ -17,6 +17,9 @@ inline std::string Element(const std::string& event) {
   return std::string(1, '\x7a') + static_cast<char>(event.size()) + event;
 }
 
+inline constexpr PartitionId kFirst{TopicId(1), 0};
+inline constexpr PartitionId kSecond{TopicId(1), 1};
+
 // An engine with topic 1 (2 partitions) open, and short words for using it.
 class MemoryFixture {
  public:
@@ -70,8 +73,6 @@ class MemoryFixture {
   }
   int64_t End(PartitionId partition) const { return engine.Extent(partition)->end.value(); }
 
-  static constexpr PartitionId kFirst{TopicId(1), 0};
-  static constexpr PartitionId kSecond{TopicId(1), 1};
   MemoryLogEngine engine;
 };
 

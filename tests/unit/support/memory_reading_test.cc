@@ -7,9 +7,6 @@
 namespace acta {
 namespace {
 
-constexpr PartitionId kFirst = MemoryFixture::kFirst;
-constexpr PartitionId kSecond = MemoryFixture::kSecond;
-
 TEST_CASE("reading gives whole batches from the one that holds the offset on", "[support]") {
   MemoryFixture memory;
   memory.WriteOne(memory.Of(kFirst, {"a", "b"}));

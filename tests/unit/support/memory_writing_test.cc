@@ -3,9 +3,6 @@
 namespace acta {
 namespace {
 
-constexpr PartitionId kFirst = MemoryFixture::kFirst;
-constexpr PartitionId kSecond = MemoryFixture::kSecond;
-
 TEST_CASE("offsets are dense in each partition", "[support]") {
   MemoryFixture memory;
   CHECK(memory.WriteOne(memory.Of(kFirst, {"a", "b"})).base_offset == Offset(0));

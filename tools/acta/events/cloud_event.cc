@@ -92,10 +92,6 @@ void SetData(const Json& document, v1::Event* event) {
   if (event->content_type().empty()) event->set_content_type("application/json");
 }
 
-void AddText(JsonLine* line, absl::string_view name, const std::string& value) {
-  if (!value.empty()) line->Text(name, value);
-}
-
 std::string IdOf(const v1::Event& event, const EventPlace& place) {
   if (!event.id().empty()) return event.id();
   return absl::StrCat(place.topic, "/", place.partition, "/", place.offset);
@@ -122,15 +118,15 @@ std::string CloudEventText(const v1::Event& event, const EventPlace& place) {
   line.Text("source",
             event.source().empty() ? absl::StrCat("/default/", place.topic) : event.source());
   line.Text("type", event.type().empty() ? "acta.untyped" : event.type());
-  AddText(&line, "subject", event.subject());
+  line.TextIfAny("subject", event.subject());
   if (event.time_us() != 0) line.Text("time", TimeText(event.time_us()));
-  AddText(&line, "datacontenttype", event.content_type());
-  AddText(&line, "dataschema", event.schema());
-  AddText(&line, "partitionkey", event.key());
-  AddText(&line, "correlationid", event.correlation_id());
-  AddText(&line, "causationid", event.causation_id());
-  AddText(&line, "traceparent", event.traceparent());
-  AddText(&line, "process", event.process());
+  line.TextIfAny("datacontenttype", event.content_type());
+  line.TextIfAny("dataschema", event.schema());
+  line.TextIfAny("partitionkey", event.key());
+  line.TextIfAny("correlationid", event.correlation_id());
+  line.TextIfAny("causationid", event.causation_id());
+  line.TextIfAny("traceparent", event.traceparent());
+  line.TextIfAny("process", event.process());
   if (event.expires_at_us() != 0) line.Text("expiresat", TimeText(event.expires_at_us()));
   const std::map<std::string, std::string> sorted(event.attributes().begin(),
                                                   event.attributes().end());

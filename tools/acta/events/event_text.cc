@@ -11,10 +11,6 @@
 namespace acta::cli {
 namespace {
 
-void AddText(JsonLine* line, absl::string_view name, const std::string& value) {
-  if (!value.empty()) line->Text(name, value);
-}
-
 std::string AttributesJson(const v1::Event& event) {
   JsonLine line;
   // Sorted, so that equal events give equal lines.
@@ -37,20 +33,20 @@ std::string AffectedJson(const v1::Event& event) {
 
 // Adds the event itself to a line that says where it stands.
 std::string Finish(JsonLine line, const v1::Event& event) {
-  AddText(&line, "id", event.id());
-  AddText(&line, "source", event.source());
-  AddText(&line, "type", event.type());
-  AddText(&line, "subject", event.subject());
+  line.TextIfAny("id", event.id());
+  line.TextIfAny("source", event.source());
+  line.TextIfAny("type", event.type());
+  line.TextIfAny("subject", event.subject());
   if (!event.key().empty()) line.Bytes("key", event.key());
   if (event.time_us() != 0) line.Text("time", TimeText(event.time_us()));
-  AddText(&line, "correlationid", event.correlation_id());
-  AddText(&line, "causationid", event.causation_id());
-  AddText(&line, "dataschema", event.schema());
-  AddText(&line, "datacontenttype", event.content_type());
+  line.TextIfAny("correlationid", event.correlation_id());
+  line.TextIfAny("causationid", event.causation_id());
+  line.TextIfAny("dataschema", event.schema());
+  line.TextIfAny("datacontenttype", event.content_type());
   if (event.affected_size() > 0) line.Raw("affected", AffectedJson(event));
   if (event.attributes_size() > 0) line.Raw("attributes", AttributesJson(event));
-  AddText(&line, "traceparent", event.traceparent());
-  AddText(&line, "process", event.process());
+  line.TextIfAny("traceparent", event.traceparent());
+  line.TextIfAny("process", event.process());
   if (event.expires_at_us() != 0) line.Text("expires_at", TimeText(event.expires_at_us()));
   if (!event.data().empty()) line.JsonOrBase64("data", event.data());
   return line.Finish() + "\n";

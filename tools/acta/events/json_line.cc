@@ -59,6 +59,10 @@ void JsonLine::Text(absl::string_view name, absl::string_view value) {
   out_ += Quoted(value);
 }
 
+void JsonLine::TextIfAny(absl::string_view name, absl::string_view value) {
+  if (!value.empty()) Text(name, value);
+}
+
 void JsonLine::Bytes(absl::string_view name, absl::string_view value) {
   if (IsUtf8(value)) return Text(name, value);
   Text(absl::StrCat(name, "_base64"), absl::Base64Escape(value));

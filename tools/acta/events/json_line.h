@@ -19,6 +19,8 @@ class JsonLine {
  public:
   // Bytes that are not UTF-8 are replaced; use Bytes() for what may hold any bytes.
   void Text(absl::string_view name, absl::string_view value);
+  // Text() unless `value` is empty.
+  void TextIfAny(absl::string_view name, absl::string_view value);
   // Text() when `value` is UTF-8, else NAME_base64.
   void Bytes(absl::string_view name, absl::string_view value);
   void Number(absl::string_view name, int64_t value);

@@ -18,7 +18,7 @@ namespace acta::bench {
 namespace {
 
 constexpr size_t kPiece = 64 << 10;
-constexpr size_t kPing = 100;
+constexpr size_t kPingBytes = 100;
 
 absl::Status Failed(const char* what) { return absl::ErrnoToStatus(errno, what); }
 
@@ -108,15 +108,15 @@ LimitRows TcpStream(const LimitSettings& settings) {
 LimitRows TcpRoundTrip(const LimitSettings& settings) {
   ASSIGN_OR_RETURN(const Pair pair, Connect());
   std::thread echo([&] {
-    char buffer[kPing];
-    while (ReadAll(pair.server, buffer, kPing) && WriteAll(pair.server, buffer, kPing)) {
+    char buffer[kPingBytes];
+    while (ReadAll(pair.server, buffer, kPingBytes) && WriteAll(pair.server, buffer, kPingBytes)) {
     }
   });
-  char ping[kPing] = {};
+  char ping[kPingBytes] = {};
   Latencies latencies;
   const int64_t end = NowNanos() + static_cast<int64_t>(settings.seconds * 1e9);
   for (int64_t before = NowNanos(); before < end;) {
-    if (!WriteAll(pair.client, ping, kPing) || !ReadAll(pair.client, ping, kPing)) break;
+    if (!WriteAll(pair.client, ping, kPingBytes) || !ReadAll(pair.client, ping, kPingBytes)) break;
     const int64_t now = NowNanos();
     latencies.Add(now - before);
     before = now;
