@@ -18,7 +18,8 @@ class RecordedFile final : public rocksdb::FSWritableFileOwnerWrapper {
   RecordedFile(std::unique_ptr<rocksdb::FSWritableFile> file, FaultyDisk& disk, std::string path)
       : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
 
-  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options, IODebugContext* debug) override {
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  IODebugContext* debug) override {
     const IOStatus noted = NoteAppend(data);
     return noted.ok() ? FSWritableFileOwnerWrapper::Append(data, options, debug) : noted;
   }
