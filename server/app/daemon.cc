@@ -26,22 +26,27 @@ int PoolThreads(int32_t wanted) {
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<LogEngine>> OpenLocalEngine(const LocalEngineOptions& options,
+                                                           FatalSink& sink, const Clock& clock) {
+  return LocalLogEngine::Open(options, sink, clock);
+}
+
 Daemon::Daemon(const DaemonOptions& options, ConfigPage config)
     : options_(options), config_(std::move(config)), telemetry_(options.telemetry) {}
 
 Daemon::~Daemon() { Stop(); }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const DaemonOptions& options,
-                                                      ConfigPage config) {
+                                                      ConfigPage config, const OpenEngine& open) {
   std::unique_ptr<Daemon> daemon(new Daemon(options, std::move(config)));
-  RETURN_IF_ERROR(daemon->OpenStore());
+  RETURN_IF_ERROR(daemon->OpenStore(open));
   RETURN_IF_ERROR(daemon->LoadDomain());
   RETURN_IF_ERROR(daemon->OpenListeners());
   return daemon;
 }
 
-absl::Status Daemon::OpenStore() {
-  ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options_.storage, fatal_, clock_));
+absl::Status Daemon::OpenStore(const OpenEngine& open) {
+  ASSIGN_OR_RETURN(engine_, open(options_.storage, fatal_, clock_));
   // The folder is ours now; a file of a run that was killed would name a process that is gone.
   RemoveReadyFile(options_.listen.ready_file);
   return absl::OkStatus();
@@ -70,8 +75,7 @@ absl::Status Daemon::OpenListeners() {
   ASSIGN_OR_RETURN(rpc_, RpcServer::Start(grpc.host, grpc.port, MakeRpcDeps()));
   HttpPages pages{[this] { return ready_.load(); }, [this] { return telemetry_.Expose(); },
                   ActaVersion()};
-  ASSIGN_OR_RETURN(http_,
-                   HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
+  ASSIGN_OR_RETURN(http_, HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
   note_ = {rpc_->address(), http_->address(), getpid(), engine_->store_id()};
   status_ = std::make_unique<ServerStatus>(
       ServerStatus::Deps{*engine_, *topics_, *groups_, *hub_, MakeFacts()});

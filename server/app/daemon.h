@@ -26,6 +26,13 @@
 
 namespace acta {
 
+// How the daemon gets its store: LocalLogEngine::Open, or in tests the same over a disk whose power
+// can be cut and behind a decorator that breaks promises.
+using OpenEngine = std::function<absl::StatusOr<std::unique_ptr<LogEngine>>(
+    const LocalEngineOptions& options, FatalSink& sink, const Clock& clock)>;
+absl::StatusOr<std::unique_ptr<LogEngine>> OpenLocalEngine(const LocalEngineOptions& options,
+                                                           FatalSink& sink, const Clock& clock);
+
 // Daemon is the composition root: builds every room, wires them, and stops them in reverse.
 //
 // Threads: one, but for what the rooms call.
@@ -36,7 +43,7 @@ class Daemon {
   // Ready for work when it returns. Errors: those of LocalLogEngine::Open(), a listener that
   // cannot be opened, records that cannot be read.
   static absl::StatusOr<std::unique_ptr<Daemon>> Start(const DaemonOptions& options,
-                                                       ConfigPage config);
+                                                       ConfigPage config, const OpenEngine& open);
   ~Daemon();  // Stops.
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -49,7 +56,7 @@ class Daemon {
 
  private:
   Daemon(const DaemonOptions& options, ConfigPage config);
-  absl::Status OpenStore();
+  absl::Status OpenStore(const OpenEngine& open);
   absl::Status LoadDomain();
   absl::Status OpenListeners();
   // Publishes, subscriptions and admin calls are translated to these.

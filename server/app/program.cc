@@ -70,11 +70,11 @@ void WarnOfOpenDoors(const DaemonOptions& options) {
   }
 }
 
-int Serve(DaemonOptions options, const PropertyTable& table) {
+int Serve(DaemonOptions options, const PropertyTable& table, const OpenEngine& open) {
   StopSignals signals;
   FitDescriptors(&options.rpc.connections);
-  absl::StatusOr<std::unique_ptr<Daemon>> daemon =
-      Daemon::Start(options, [&table] { return ConfigAsProto(table); });
+  absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Start(
+      options, [&table] { return ConfigAsProto(table); }, open);
   if (!daemon.ok()) return PrintStartError(daemon.status(), options.log.format);
   const ReadyNote& note = (*daemon)->note();
   if (!options.listen.ready_file.empty()) {
@@ -103,7 +103,8 @@ int Serve(DaemonOptions options, const PropertyTable& table) {
 
 }  // namespace
 
-int RunProgram(const std::vector<std::string>& words, const std::vector<std::string>& environment) {
+int RunProgram(const std::vector<std::string>& words, const std::vector<std::string>& environment,
+               const OpenEngine& open) {
   DaemonOptions options;
   PropertyTable table;
   DescribeProperties(&options, &table);
@@ -124,7 +125,7 @@ int RunProgram(const std::vector<std::string>& words, const std::vector<std::str
   TuneAllocator();
   SetLogFormat(options.log.format);
   SetLogLevel(options.log.level);
-  return Serve(options, table);
+  return Serve(options, table, open);
 }
 
 }  // namespace acta

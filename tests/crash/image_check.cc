@@ -359,9 +359,9 @@ class ImageCheck {
   // The newest batch of each producer, sent again, is known; one that skips ahead is refused.
   void CheckSequences(const std::vector<HistoryPart>& parts, const std::vector<BatchPtr>& batches) {
     for (const auto& [producer, part] : NewestOfProducers(parts)) {
-      const auto stored =
-          std::find_if(batches.begin(), batches.end(),
-                       [&part](const BatchPtr& batch) { return batch->base_offset == part.base; });
+      const auto stored = std::find_if(
+          batches.begin(), batches.end(),
+          [base = part.base](const BatchPtr& batch) { return batch->base_offset == base; });
       if (stored == batches.end() || part.sequences != part.count) continue;
       Append append = AppendAgain(**stored);
       append.producer_id = part.producer;

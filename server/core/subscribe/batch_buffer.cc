@@ -9,7 +9,9 @@ namespace acta {
 void BatchBuffer::Append(const std::vector<BatchPtr>& batches) {
   for (const BatchPtr& batch : batches) {
     if (batch->end() <= end_) continue;
-    const bool inside = batches_.empty() && batch->base_offset < position_;
+    const bool first = batches_.empty();
+    const bool inside = first && batch->base_offset < position_;
+    if (first && !inside) position_ = batch->base_offset;
     batches_.push_back(batch);
     bytes_ += batch->payload.size();
     end_ = batch->end();
@@ -61,6 +63,8 @@ void BatchBuffer::Advance(Piece piece) {
   batches_.pop_front();
   taken_events_ = 0;
   taken_bytes_ = 0;
+  // Each event is told at the offset its batch names, whatever was counted.
+  if (!batches_.empty()) position_ = front().base_offset;
 }
 
 void BatchBuffer::Clear() {

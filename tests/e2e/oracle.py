@@ -1,0 +1,104 @@
+"""The oracle at work: a load that notes what it did and saw, a broker that is killed under it, and
+the checker of the notes."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from broker import BIN, PATIENCE_S
+
+TESTS = pathlib.Path(os.environ.get('ACTA_TESTS', BIN.parent / 'tests'))
+
+
+def free_port():
+    """A port that nobody has just now: a broker that comes back must keep its address."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+class OracleTest(unittest.TestCase):
+    program = TESTS / 'actad-oracle'
+    environment = {}
+    options = ()
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='acta-oracle-'))
+        self.addCleanup(self.remove)
+        self.history = self.folder / 'history'
+        self.history.mkdir()
+        self.port = free_port()
+        self.boot = 1
+        self.starts = 0
+        self.broker = None
+        self.load = None
+        self.addCleanup(self.end)
+
+    def remove(self):
+        """A failing run is kept whole, with what it takes to check it again."""
+        result = self._outcome.result
+        if any(test is self for test, _ in result.failures + result.errors):
+            print(f'kept: {TESTS}/acta-oracle-check {self.history}', flush=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end(self):
+        for process in (self.load, self.broker):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def start_broker(self, **more):
+        ready = self.folder / 'ready.json'
+        ready.unlink(missing_ok=True)
+        self.starts += 1
+        with open(self.folder / 'actad.log', 'ab') as log:
+            self.broker = subprocess.Popen(
+                [self.program, '--data', self.folder / 'data', '--grpc', f'127.0.0.1:{self.port}',
+                 '--http', '127.0.0.1:0', '--ready-file', ready, *self.options],
+                stdout=log, stderr=log,
+                env={**os.environ, **self.environment, 'ACTA_ORACLE_BOOT': f'boot-{self.boot}',
+                     'ACTA_ORACLE_SEED': str(self.starts), **more})
+        deadline = time.monotonic() + PATIENCE_S
+        while not ready.exists():
+            if self.broker.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError('the broker did not start:\n' +
+                                     (self.folder / 'actad.log').read_text()[-3000:])
+            time.sleep(0.005)
+
+    def kill(self):
+        self.broker.kill()
+        self.broker.wait()
+
+    def cut_power(self):
+        """What is not synced may be gone, and the kernel has booted anew."""
+        self.broker.send_signal(signal.SIGUSR2)
+        self.assertEqual(self.broker.wait(PATIENCE_S), -signal.SIGKILL)
+        self.boot += 1
+
+    def start_load(self, *options):
+        self.load = subprocess.Popen(
+            [TESTS / 'acta-oracle-load', f'--server=127.0.0.1:{self.port}',
+             f'--dir={self.history}', *options], stderr=subprocess.PIPE, text=True)
+
+    def end_load(self, stop=True):
+        """Lets it finish: publishers are answered, the group reads to the end."""
+        if stop:
+            self.load.send_signal(signal.SIGTERM)
+        _, errors = self.load.communicate(timeout=2 * PATIENCE_S)
+        return self.load.returncode, errors
+
+    def check(self, *options):
+        """The classes of anomaly found, and all that the checker printed."""
+        done = subprocess.run([TESTS / 'acta-oracle-check', *options, self.history], text=True,
+                              capture_output=True, timeout=10 * PATIENCE_S, check=False)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        classes = {line.split()[0] for line in done.stdout.splitlines()[1:]
+                   if line and line[0] != ' ' and line != 'no anomaly'}
+        return classes, done.stdout

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""kill -9 and power cuts under load, judged from outside by the oracle.
+
+ACTA_ORACLE_CYCLES says how often (5 each), ACTA_ORACLE_RUN_SEED repeats the moments.
+"""
+
+import os
+import random
+import time
+import unittest
+
+from oracle import OracleTest
+
+CYCLES = int(os.environ.get('ACTA_ORACLE_CYCLES', 5))
+SEED = int(os.environ.get('ACTA_ORACLE_RUN_SEED', time.time_ns() % 1_000_000_007))
+
+
+class Crashes(OracleTest):
+    """The load goes on while the broker comes and goes; nothing it was promised is broken."""
+
+    def crash_again_and_again(self, crash, *check):
+        chance = random.Random(SEED)
+        print(f'ACTA_ORACLE_RUN_SEED={SEED}, {CYCLES} cycles', flush=True)
+        self.start_broker()
+        self.start_load(f'--seed={SEED}')
+        for _ in range(CYCLES):
+            time.sleep(chance.uniform(0.2, 1.5))  # The moment of the crash, not a wait.
+            self.assertIsNone(self.load.poll(), 'the load gave up')
+            crash()
+            self.start_broker()
+        time.sleep(0.5)
+        code, errors = self.end_load()
+        classes, report = self.check(*check)
+        print(report, flush=True)
+        self.assertEqual((classes, code, errors), (set(), 0, ''), report)
+
+    def test_kill_9(self):
+        self.crash_again_and_again(self.kill)
+
+    def test_power_cut(self):
+        self.environment = {'ACTA_ORACLE_SYNC_US': '2000'}
+        self.crash_again_and_again(self.cut_power, '--power-cut')
+
+
+if __name__ == '__main__':
+    unittest.main()
