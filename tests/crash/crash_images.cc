@@ -1,9 +1,6 @@
 // Crash images: one recorded run of a load on the real engine, and of every moment of it the disk
 // that a power cut or kill -9 would have left. Each image is opened and checked by a process of
 // its own, because a broken database may end the process that opens it.
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "storage/base/log.h"
 #include "storage/layout/engine_rows.h"
+#include "tests/crash/child_program.h"
 #include "tests/crash/crash_load.h"
 #include "tests/crash/history.h"
 #include "tests/crash/history_mutants.h"
@@ -29,8 +27,6 @@
 #include "tests/crash/lying_disk.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/temp_dir.h"
-
-extern char** environ;
 
 namespace acta {
 namespace {
@@ -110,32 +106,6 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   std::printf("digest %08x, %zu transactions\n", report.digest, report.present);
   std::fflush(stdout);
   _exit(report.problems.empty() ? 0 : 1);
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path);
-  return std::string((std::istreambuf_iterator<char>(in)), {});
-}
-
-// What a check of one image printed; a first line "crashed: ..." when it did not end by itself.
-std::string RunCheck(std::vector<std::string> words, const std::string& output) {
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  pid_t child = 0;
-  const int spawned =
-      posix_spawn(&child, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (spawned != 0) return "crashed: the check could not be started\n";
-  int status = 0;
-  waitpid(child, &status, 0);
-  const std::string printed = ReadFile(output);
-  if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) return printed;
-  return absl::StrCat("crashed: status ", status, "\n", printed);
 }
 
 bool IsSound(absl::string_view printed) { return absl::StartsWith(printed, "digest "); }
@@ -289,7 +259,7 @@ class CrashImages {
         absl::StrCat("--history=", history_path_), absl::StrCat("--cut=", image.cut)};
     if (Killed(image)) words.push_back("--kill");
     words.insert(words.end(), more.begin(), more.end());
-    return RunCheck(std::move(words), work_.File("output"));
+    return RunChild(std::move(words), work_.File("output"));
   }
 
   // The image as it was before anybody opened it, with what is needed to check it again.

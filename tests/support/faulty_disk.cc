@@ -150,6 +150,14 @@ void FaultyDisk::FailSync(int64_t n) {
   MutexLock lock(mu_);
   fail_sync_at_ = syncs_ + n;
 }
+void FaultyDisk::FailOpen(int64_t n) {
+  MutexLock lock(mu_);
+  fail_open_at_ = opens_ + n;
+}
+int64_t FaultyDisk::opens() const {
+  MutexLock lock(mu_);
+  return opens_;
+}
 int64_t FaultyDisk::writes() const {
   MutexLock lock(mu_);
   return writes_;
@@ -196,10 +204,18 @@ IOStatus FaultyDisk::OnSync(const std::string& path) {
   return IOStatus::OK();
 }
 
+IOStatus FaultyDisk::OnOpen() {
+  MutexLock lock(mu_);
+  ++opens_;
+  const bool fails = fail_open_at_ != 0 && opens_ >= fail_open_at_;
+  return fails ? IOStatus::IOError("injected: open") : IOStatus::OK();
+}
+
 IOStatus FaultyDisk::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
                                      IODebugContext* debug) {
-  const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+  IOStatus status = OnOpen();
+  if (status.ok()) status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
   if (!status.ok()) return status;
   Note({Kind::kCreate, path, "", 0, ""});
   *file = std::make_unique<RecordedFile>(std::move(*file), *this, path);
@@ -209,7 +225,8 @@ IOStatus FaultyDisk::NewWritableFile(const std::string& path, const rocksdb::Fil
 IOStatus FaultyDisk::NewRandomRWFile(const std::string& path, const rocksdb::FileOptions& options,
                                      std::unique_ptr<rocksdb::FSRandomRWFile>* file,
                                      IODebugContext* debug) {
-  const IOStatus status = FileSystemWrapper::NewRandomRWFile(path, options, file, debug);
+  IOStatus status = OnOpen();
+  if (status.ok()) status = FileSystemWrapper::NewRandomRWFile(path, options, file, debug);
   if (!status.ok()) return status;
   *file = std::make_unique<RecordedBlocks>(std::move(*file), *this, path);
   return status;

@@ -35,12 +35,15 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   FaultyDisk();
   const char* Name() const override { return "acta.faulty_disk"; }
 
-  // The n-th write (append or overwrite), or sync, from now on fails; 1 is the next.
+  // The n-th write (append or overwrite), sync, or opening of a file for writing from now on fails,
+  // and all after it; 1 is the next.
   void FailWrite(int64_t n);
   void FailSync(int64_t n);
+  void FailOpen(int64_t n);
   // How many were done so far.
   int64_t writes() const;
   int64_t syncs() const;
+  int64_t opens() const;
 
   // Records from now on. Operations so far are the start of every image: call it on an empty
   // folder.
@@ -77,14 +80,17 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
 
  private:
   void Note(Operation operation);
+  rocksdb::IOStatus OnOpen();
 
   mutable Mutex mu_;  // Leaf.
   bool recording_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<Operation> operations_ ABSL_GUARDED_BY(mu_);
   int64_t writes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t syncs_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t opens_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t fail_write_at_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t fail_sync_at_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t fail_open_at_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace acta

@@ -1,0 +1,45 @@
+#include "tests/crash/child_program.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+
+extern char** environ;
+
+namespace acta {
+namespace {
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path);
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+}  // namespace
+
+std::string RunChild(std::vector<std::string> words, const std::string& output) {
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  pid_t child = 0;
+  const int spawned =
+      posix_spawn(&child, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (spawned != 0) return "crashed: it could not be started\n";
+  int status = 0;
+  waitpid(child, &status, 0);
+  const std::string printed = ReadFile(output);
+  if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) return printed;
+  return absl::StrCat("crashed: status ", status, "\n", printed);
+}
+
+}  // namespace acta

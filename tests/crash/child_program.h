@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace acta {
+
+// Starts this program again with these words, waits, and returns what it printed; a first line
+// "crashed: ..." when it did not end by itself with 0 or 1. `output` is a file it may use.
+std::string RunChild(std::vector<std::string> words, const std::string& output);
+
+}  // namespace acta

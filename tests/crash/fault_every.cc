@@ -1,0 +1,229 @@
+// Goal: whichever write, sync or opening of a file fails, nothing is acknowledged afterwards, and
+// nothing that was acknowledged is lost. Method: a scripted life of a store is run once for every
+// operation it makes, with that one and all after it failing; then the folder is opened as after a
+// crash, and the image of a power cut at the moment of the failure is, too. Each run and each check
+// is a process of its own.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "storage/base/log.h"
+#include "storage/layout/engine_rows.h"
+#include "tests/crash/child_program.h"
+#include "tests/crash/fault_script.h"
+#include "tests/crash/lying_disk.h"
+#include "tests/support/temp_dir.h"
+
+namespace acta {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kUsage[] =
+    "acta_fault_every [--steps=30] [--only=write|sync|open] [--from=1] [--to=N] [--keep]\n"
+    "  Fails every write, sync and opening of a file of a scripted life of a store in turn, and\n"
+    "  checks what is left. --keep: a folder that fails stays.\n";
+
+struct Arguments {
+  int steps = 30;
+  std::string only;
+  int64_t from = 1;
+  int64_t to = 0;  // 0: as many as there are.
+  bool keep = false;
+  // A child's.
+  std::string run;
+  std::string check;
+  std::string kind;
+  int64_t at = 0;
+  bool power_cut = false;
+  bool lying = false;
+};
+
+bool ParseArgument(absl::string_view word, Arguments* out) {
+  const auto text = [&word](std::string* value) {
+    *value = std::string(word);
+    return true;
+  };
+  if (absl::ConsumePrefix(&word, "--steps=")) return absl::SimpleAtoi(word, &out->steps);
+  if (absl::ConsumePrefix(&word, "--from=")) return absl::SimpleAtoi(word, &out->from);
+  if (absl::ConsumePrefix(&word, "--to=")) return absl::SimpleAtoi(word, &out->to);
+  if (absl::ConsumePrefix(&word, "--at=")) return absl::SimpleAtoi(word, &out->at);
+  if (absl::ConsumePrefix(&word, "--only=")) return text(&out->only);
+  if (absl::ConsumePrefix(&word, "--run=")) return text(&out->run);
+  if (absl::ConsumePrefix(&word, "--check=")) return text(&out->check);
+  if (absl::ConsumePrefix(&word, "--kind=")) return text(&out->kind);
+  bool* const flag = word == "--keep"        ? &out->keep
+                     : word == "--power-cut" ? &out->power_cut
+                     : word == "--lying"     ? &out->lying
+                                             : nullptr;
+  if (flag == nullptr) return false;
+  *flag = true;
+  return true;
+}
+
+std::string StoreOf(const std::string& folder) { return folder + "/store"; }
+std::string ImageOf(const std::string& folder) { return folder + "/image"; }
+std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
+
+[[noreturn]] void Leave(const std::string& printed, bool good) {
+  std::fputs(printed.c_str(), stdout);
+  std::fflush(stdout);
+  _exit(good ? 0 : 1);  // Nothing is destroyed: what failed stays as it is.
+}
+
+// A child: one run, with the `at`-th operation failing, or none.
+[[noreturn]] void RunOnce(const Arguments& arguments) {
+  const auto disk = std::make_shared<FaultyDisk>();
+  disk->Record();
+  if (arguments.at > 0 && arguments.kind == "write") disk->FailWrite(arguments.at);
+  if (arguments.at > 0 && arguments.kind == "sync") disk->FailSync(arguments.at);
+  if (arguments.at > 0 && arguments.kind == "open") disk->FailOpen(arguments.at);
+  const std::string store = StoreOf(arguments.run);
+  FaultScript script{store, arguments.steps, disk, disk};
+  if (arguments.lying) script.file_system = std::make_shared<LyingDisk>(disk);
+  const ScriptOutcome outcome = RunFaultScript(script);
+  std::ofstream acks(AcksOf(arguments.run));
+  for (const ScriptOutcome::Ack& ack : outcome.acks) acks << ack.step << " " << ack.os << "\n";
+  acks.close();
+  // What is not synced when the failure has been noticed is in nobody's hands.
+  const std::string image = ImageOf(arguments.run);
+  fs::create_directories(image);
+  disk->Materialize(disk->operations(), static_cast<uint64_t>(arguments.at), store, image,
+                    FaultyDisk::Loss::kTorn);
+  if (fs::exists(absl::StrCat(store, "/", kFormatFile))) {
+    fs::copy_file(absl::StrCat(store, "/", kFormatFile), absl::StrCat(image, "/", kFormatFile),
+                  fs::copy_options::skip_existing);
+  }
+  if (!outcome.problem.empty()) Leave(outcome.problem + "\n", false);
+  if (arguments.at > 0 && outcome.refused.ok() && !outcome.fatal) Leave("unnoticed\n", true);
+  Leave(absl::StrCat("operations ", disk->writes(), " ", disk->syncs(), " ", disk->opens(), "\n"),
+        true);
+}
+
+// A child: one check.
+[[noreturn]] void CheckOnce(const Arguments& arguments) {
+  std::vector<ScriptOutcome::Ack> acks;
+  std::ifstream in(AcksOf(arguments.check));
+  for (ScriptOutcome::Ack ack; in >> ack.step >> ack.os;) acks.push_back(ack);
+  const std::string problem =
+      CheckScriptFolder(arguments.power_cut ? ImageOf(arguments.check) : StoreOf(arguments.check),
+                        acks, arguments.power_cut);
+  Leave(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
+}
+
+class FaultEvery {
+ public:
+  explicit FaultEvery(const Arguments& arguments) : arguments_(arguments) {}
+
+  bool Run() {
+    const std::string printed = Child("run", "", 0);
+    long long writes = 0, syncs = 0, opens = 0;
+    if (std::sscanf(printed.c_str(), "operations %lld %lld %lld", &writes, &syncs, &opens) != 3) {
+      std::printf("the run without a fault failed: %s", printed.c_str());
+      return false;
+    }
+    std::printf("%lld writes, %lld syncs, %lld openings\n", writes, syncs, opens);
+    if (!NoticesALyingDisk()) return false;
+    Each("write", writes);
+    Each("sync", syncs);
+    Each("open", opens);
+    std::printf("%d runs, %d failed; %d faults came after the last promise\n", runs_, failed_,
+                unnoticed_);
+    return failed_ == 0;
+  }
+
+ private:
+  void Each(const std::string& kind, int64_t count) {
+    if (!arguments_.only.empty() && arguments_.only != kind) return;
+    const int64_t to = arguments_.to > 0 ? arguments_.to : count;
+    for (int64_t at = arguments_.from; at <= to; ++at) One(kind, at);
+  }
+
+  // The test of the test: a disk that says "synced" and is not must not pass.
+  bool NoticesALyingDisk() {
+    Child("run", "", 0, "--lying");
+    const std::string found = Child("check-power-cut", "", 0);
+    const bool noticed = !found.empty() && found != "sound\n";
+    std::printf("%s a disk that forgets what it synced: %s", noticed ? "noticed" : "MISSED",
+                found.c_str());
+    return noticed;
+  }
+
+  void One(const std::string& kind, int64_t at) {
+    ++runs_;
+    const std::string run = Child("run", kind, at);
+    std::string found;
+    if (absl::StartsWith(run, "unnoticed")) {
+      ++unnoticed_;
+    } else if (!absl::StartsWith(run, "operations ")) {
+      found = run;
+    }
+    if (found.empty()) found = Sound(Child("check", kind, at));
+    if (found.empty()) found = Sound(Child("check-power-cut", kind, at));
+    if (found.empty()) return;
+    ++failed_;
+    std::printf("%s %lld: %s", kind.c_str(), static_cast<long long>(at), found.c_str());
+    if (!arguments_.keep) return;
+    const std::string kept = absl::StrCat("acta-fault-", kind, "-", at);
+    fs::remove_all(kept);
+    fs::copy(folder_.path(), kept, fs::copy_options::recursive);
+    std::printf("  kept: %s\n", kept.c_str());
+  }
+
+  static std::string Sound(const std::string& printed) {
+    return printed == "sound\n" ? "" : printed;
+  }
+
+  std::string Child(const std::string& what, const std::string& kind, int64_t at,
+                    const std::string& more = "") {
+    const std::string folder = folder_.File("one");
+    std::vector<std::string> words = {"acta_fault_every"};
+    if (what == "run") {
+      fs::remove_all(folder);
+      fs::create_directories(folder);
+      words.push_back("--run=" + folder);
+    } else {
+      words.push_back("--check=" + folder);
+      if (what == "check-power-cut") words.push_back("--power-cut");
+    }
+    words.push_back(absl::StrCat("--steps=", arguments_.steps));
+    words.push_back(absl::StrCat("--kind=", kind));
+    words.push_back(absl::StrCat("--at=", at));
+    if (!more.empty()) words.push_back(more);
+    return RunChild(std::move(words), folder_.File("output"));
+  }
+
+  const Arguments& arguments_;
+  TempDir folder_;
+  int runs_ = 0;
+  int failed_ = 0;
+  int unnoticed_ = 0;
+};
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    if (ParseArgument(argv[i], &arguments)) continue;
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  SetLogLevel(LogLevel::kError);
+  alarm(arguments.run.empty() && arguments.check.empty() ? 0 : 60);  // What hangs has failed.
+  if (!arguments.run.empty()) RunOnce(arguments);
+  if (!arguments.check.empty()) CheckOnce(arguments);
+  return FaultEvery(arguments).Run() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace acta
+
+int main(int argc, char** argv) { return acta::Main(argc, argv); }

@@ -1,0 +1,152 @@
+#include "tests/crash/fault_script.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "acta/storage/v1/records.pb.h"
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/log/local_log_engine.h"
+#include "tests/crash/crash_load.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+constexpr TopicId kTopic{1};
+constexpr int32_t kPartitions = 2;
+
+PartitionId PartitionOf(int step) { return PartitionId(kTopic, step % kPartitions); }
+
+absl::Status OpenTopic(LocalLogEngine& engine) {
+  storage::v1::TopicRecord record;
+  record.set_topic_id(kTopic.value());
+  record.mutable_topic()->set_partitions(kPartitions);
+  Transaction transaction;
+  transaction.rows.push_back(
+      {Family::kMeta, std::string(kTopicRows) + "default/test", record.SerializeAsString()});
+  RETURN_IF_ERROR(Commit(engine, std::move(transaction)).status);
+  TopicSettings settings;
+  settings.retention = absl::Hours(100);
+  return engine.OpenTopic(kTopic, kPartitions, settings);
+}
+
+class Script {
+ public:
+  explicit Script(const FaultScript& script) : script_(script) {}
+
+  ScriptOutcome Run() {
+    absl::Status status = Open();
+    for (int step = 1; status.ok() && step <= script_.steps; ++step) status = Step(step);
+    outcome_.refused = status;
+    if (engine_ != nullptr && status.ok()) {
+      engine_->Stop();
+    } else if (engine_ != nullptr) {
+      HoldStopped();
+    }
+    outcome_.fatal = !sink_.causes().empty();
+    engine_.release();  // As the process would leave it.
+    return std::move(outcome_);
+  }
+
+ private:
+  absl::Status Open() {
+    LocalEngineOptions options = SmallEngineOptions(script_.folder);
+    options.file_system = script_.file_system;
+    ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
+    return OpenTopic(*engine_);
+  }
+
+  absl::Status Step(int step) {
+    clock_.Advance(absl::Seconds(1));
+    if (step % 7 == 0) RETURN_IF_ERROR(engine_->MaintainNow());
+    if (step == script_.steps / 2) {
+      engine_->Stop();
+      engine_.reset();
+      RETURN_IF_ERROR(Open());
+    }
+    const bool os = step % 3 == 0;
+    const std::string data = absl::StrCat(step, ":", std::string(300 + step % 5 * 4000, 'x'));
+    const TransactionResult result =
+        Commit(*engine_, MakeAppend(PartitionOf(step), {EventElement(data)}),
+               os ? Level::kOs : Level::kFsync);
+    RETURN_IF_ERROR(result.status);
+    RETURN_IF_ERROR(result.appends.front().status);
+    outcome_.acks.push_back({step, result.level == Level::kOs});
+    outcome_.acked_operations = script_.disk->operations();
+    return absl::OkStatus();
+  }
+
+  // After the first failure nothing is acknowledged any more.
+  void HoldStopped() {
+    if (sink_.causes().empty()) return;
+    const TransactionResult later =
+        Commit(*engine_, MakeAppend(PartitionOf(0), {EventElement("later")}));
+    if (later.status.ok()) outcome_.problem = "acknowledged after a failure";
+  }
+
+  const FaultScript script_;
+  FakeClock clock_;
+  RecordingFatalSink sink_;
+  std::unique_ptr<LocalLogEngine> engine_;
+  ScriptOutcome outcome_;
+};
+
+// The numbers of the steps whose events a partition holds, in order.
+absl::StatusOr<std::vector<int>> StepsOf(const LocalLogEngine& engine, PartitionId partition) {
+  std::vector<int> steps;
+  ASSIGN_OR_RETURN(const std::vector<std::string> events, ReadData(engine, partition));
+  for (const std::string& data : events) {
+    int step = 0;
+    if (data == "later") continue;  // Of the transaction that must not be acknowledged.
+    if (!absl::SimpleAtoi(data.substr(0, data.find(':')), &step)) {
+      return absl::DataLossError("an event that nobody published");
+    }
+    steps.push_back(step);
+  }
+  return steps;
+}
+
+}  // namespace
+
+ScriptOutcome RunFaultScript(const FaultScript& script) {
+  // The engine's threads go on after a failure: what they borrow stays.
+  auto* const running = new Script(script);
+  return running->Run();
+}
+
+std::string CheckScriptFolder(const std::string& folder,
+                              const std::vector<ScriptOutcome::Ack>& acks, bool power_cut) {
+  LocalEngineOptions options = SmallEngineOptions(folder);
+  if (power_cut) options.boot_id = "boot-2";
+  static FakeClock clock;
+  static RecordingFatalSink sink;
+  clock.Advance(absl::Hours(1));
+  auto opened = LocalLogEngine::Open(options, sink, clock);
+  if (!opened.ok()) return absl::StrCat("refused: ", std::string(opened.status().message()));
+  LocalLogEngine& engine = *opened->release();  // It stays open: a process checks one folder.
+  if (const absl::Status topic = OpenTopic(engine); !topic.ok()) {
+    return absl::StrCat("refused: ", std::string(topic.message()));
+  }
+  std::set<int> present;
+  for (int32_t number = 0; number < kPartitions; ++number) {
+    const auto steps = StepsOf(engine, PartitionId(kTopic, number));
+    if (!steps.ok()) return absl::StrCat("unreadable: ", std::string(steps.status().message()));
+    for (size_t i = 1; i < steps->size(); ++i) {
+      if ((*steps)[i] <= (*steps)[i - 1]) return "an event twice, or out of order";
+    }
+    present.insert(steps->begin(), steps->end());
+  }
+  for (const ScriptOutcome::Ack& ack : acks) {
+    if (power_cut && ack.os) continue;
+    if (!present.contains(ack.step)) return absl::StrCat("lost: event ", ack.step);
+  }
+  const TransactionResult more = Commit(engine, MakeAppend(PartitionOf(0), {EventElement("more")}));
+  return more.status.ok() ? "" : absl::StrCat("does not go on: ", more.status.ToString());
+}
+
+}  // namespace acta

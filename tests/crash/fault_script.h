@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tests/support/faulty_disk.h"
+
+namespace acta {
+
+// A short life of a store, one transaction after the other: the same disk operations each time, but
+// for those of the engine's own threads. Slices change, tables are flushed, retention trims, and it
+// is stopped and opened again half way.
+struct FaultScript {
+  std::string folder;
+  int steps = 0;
+  std::shared_ptr<FaultyDisk> disk;
+  // What the engine is given: the disk, or something before it.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
+};
+
+struct ScriptOutcome {
+  // Of the events that were acknowledged, by number of the step; `os`: at that level only.
+  struct Ack {
+    int step = 0;
+    bool os = false;
+  };
+  std::vector<Ack> acks;
+  // Disk operations when the last of them was answered.
+  size_t acked_operations = 0;
+  // The first refusal: of a start, a transaction or a topic. OK: there was none.
+  absl::Status refused;
+  // The engine has told that it cannot go on.
+  bool fatal = false;
+  // A promise broken while it ran; empty: none.
+  std::string problem;
+};
+
+// What it opened stays open: one call a process.
+ScriptOutcome RunFaultScript(const FaultScript& script);
+
+// Opens what the script left, with the real disk, and says what is wrong: an acknowledged event
+// that is not there, one that nobody published, one twice or out of order. `power_cut`: another
+// boot of the kernel, and what was acknowledged at level OS may be gone. Empty: nothing.
+std::string CheckScriptFolder(const std::string& folder,
+                              const std::vector<ScriptOutcome::Ack>& acks, bool power_cut);
+
+}  // namespace acta
