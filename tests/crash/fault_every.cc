@@ -88,7 +88,7 @@ std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
   if (arguments.at > 0 && arguments.kind == "sync") disk->FailSync(arguments.at);
   if (arguments.at > 0 && arguments.kind == "open") disk->FailOpen(arguments.at);
   const std::string store = StoreOf(arguments.run);
-  FaultScript script{store, arguments.steps, disk, disk};
+  FaultScript script{store, arguments.steps, true, disk, disk};
   if (arguments.lying) script.file_system = std::make_shared<LyingDisk>(disk);
   const ScriptOutcome outcome = RunFaultScript(script);
   std::ofstream acks(AcksOf(arguments.run));

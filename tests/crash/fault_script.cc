@@ -12,6 +12,7 @@
 #include "storage/layout/engine_rows.h"
 #include "storage/log/local_log_engine.h"
 #include "tests/crash/crash_load.h"
+#include "tests/crash/image_witness.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -44,7 +45,11 @@ class Script {
     for (int step = 1; status.ok() && step <= script_.steps; ++step) status = Step(step);
     outcome_.refused = status;
     if (engine_ != nullptr && status.ok()) {
-      engine_->Stop();
+      if (script_.stop) {
+        engine_->Stop();
+      } else {
+        AwaitWitness();
+      }
     } else if (engine_ != nullptr) {
       HoldStopped();
     }
@@ -81,6 +86,16 @@ class Script {
     return absl::OkStatus();
   }
 
+  // What is younger than the witness may be lost in silence, by a fault of the medium.
+  void AwaitWitness() {
+    Mutex mu;
+    CondVar never;
+    MutexLock lock(mu);
+    while (ReadWitness(script_.folder).synced_group < engine_->Stats().synced_group) {
+      never.WaitFor(mu, absl::Milliseconds(1));
+    }
+  }
+
   // After the first failure nothing is acknowledged any more.
   void HoldStopped() {
     if (sink_.causes().empty()) return;
@@ -111,6 +126,13 @@ absl::StatusOr<std::vector<int>> StepsOf(const LocalLogEngine& engine, Partition
   return steps;
 }
 
+// "refused: DATA_LOST: ..."; an error without a reason is a problem of its own.
+std::string Told(absl::string_view how, const absl::Status& status) {
+  if (ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED) how = "without a reason";
+  return absl::StrCat(how, ": ", v1::ErrorReason_Name(ReasonOf(status)), ": ",
+                      std::string(status.message()));
+}
+
 }  // namespace
 
 ScriptOutcome RunFaultScript(const FaultScript& script) {
@@ -127,15 +149,15 @@ std::string CheckScriptFolder(const std::string& folder,
   static RecordingFatalSink sink;
   clock.Advance(absl::Hours(1));
   auto opened = LocalLogEngine::Open(options, sink, clock);
-  if (!opened.ok()) return absl::StrCat("refused: ", std::string(opened.status().message()));
+  if (!opened.ok()) return Told("refused", opened.status());
   LocalLogEngine& engine = *opened->release();  // It stays open: a process checks one folder.
   if (const absl::Status topic = OpenTopic(engine); !topic.ok()) {
-    return absl::StrCat("refused: ", std::string(topic.message()));
+    return Told("refused", topic);
   }
   std::set<int> present;
   for (int32_t number = 0; number < kPartitions; ++number) {
     const auto steps = StepsOf(engine, PartitionId(kTopic, number));
-    if (!steps.ok()) return absl::StrCat("unreadable: ", std::string(steps.status().message()));
+    if (!steps.ok()) return Told("unreadable", steps.status());
     for (size_t i = 1; i < steps->size(); ++i) {
       if ((*steps)[i] <= (*steps)[i - 1]) return "an event twice, or out of order";
     }

@@ -16,6 +16,8 @@ namespace acta {
 struct FaultScript {
   std::string folder;
   int steps = 0;
+  // At the end: stopped in good order; else left as by kill -9.
+  bool stop = true;
   std::shared_ptr<FaultyDisk> disk;
   // What the engine is given: the disk, or something before it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
@@ -44,6 +46,7 @@ ScriptOutcome RunFaultScript(const FaultScript& script);
 // Opens what the script left, with the real disk, and says what is wrong: an acknowledged event
 // that is not there, one that nobody published, one twice or out of order. `power_cut`: another
 // boot of the kernel, and what was acknowledged at level OS may be gone. Empty: nothing.
+// What is told with a reason begins with "refused: " (the start) or "unreadable: " (a read).
 std::string CheckScriptFolder(const std::string& folder,
                               const std::vector<ScriptOutcome::Ack>& acks, bool power_cut);
 

@@ -1,0 +1,193 @@
+// Goal: whatever happens to a file of a data folder, a start or a reader tells; nothing is lost in
+// silence. Method: the folder that kill -9 leaves of a scripted life of a store; each file in turn
+// is deleted, cut short, and has a bit flipped at several places; each time a process of its own
+// opens the folder and holds it against what was acknowledged.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "storage/base/log.h"
+#include "tests/crash/child_program.h"
+#include "tests/crash/fault_script.h"
+#include "tests/support/temp_dir.h"
+
+namespace acta {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kUsage[] =
+    "acta_damage_every [--steps=40] [--places=6] [--verbose]\n"
+    "  Deletes, cuts and flips a bit of each file of a data folder in turn; of the flips so many\n"
+    "  for each file.\n";
+
+struct Arguments {
+  int steps = 40;
+  int places = 6;
+  bool verbose = false;
+  // A child's.
+  std::string run;
+  std::string check;
+  std::string acks;
+};
+
+bool ParseArgument(absl::string_view word, Arguments* out) {
+  const auto text = [&word](std::string* value) {
+    *value = std::string(word);
+    return true;
+  };
+  if (absl::ConsumePrefix(&word, "--steps=")) return absl::SimpleAtoi(word, &out->steps);
+  if (absl::ConsumePrefix(&word, "--places=")) return absl::SimpleAtoi(word, &out->places);
+  if (absl::ConsumePrefix(&word, "--run=")) return text(&out->run);
+  if (absl::ConsumePrefix(&word, "--check=")) return text(&out->check);
+  if (absl::ConsumePrefix(&word, "--acks=")) return text(&out->acks);
+  return out->verbose = word == "--verbose";
+}
+
+[[noreturn]] void Leave(const std::string& printed, bool good) {
+  std::fputs(printed.c_str(), stdout);
+  std::fflush(stdout);
+  _exit(good ? 0 : 1);  // As kill -9 would.
+}
+
+[[noreturn]] void RunOnce(const Arguments& arguments) {
+  const auto disk = std::make_shared<FaultyDisk>();
+  const ScriptOutcome outcome =
+      RunFaultScript({arguments.run, arguments.steps, /*stop=*/false, disk, disk});
+  std::ofstream acks(arguments.acks);
+  for (const ScriptOutcome::Ack& ack : outcome.acks) acks << ack.step << " " << ack.os << "\n";
+  acks.close();
+  Leave(outcome.refused.ok() ? "ran\n" : outcome.refused.ToString(), outcome.refused.ok());
+}
+
+[[noreturn]] void CheckOnce(const Arguments& arguments) {
+  std::vector<ScriptOutcome::Ack> acks;
+  std::ifstream in(arguments.acks);
+  for (ScriptOutcome::Ack ack; in >> ack.step >> ack.os;) acks.push_back(ack);
+  const std::string problem = CheckScriptFolder(arguments.check, acks, false);
+  Leave(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
+}
+
+// One thing done to one file.
+struct Damage {
+  enum class Kind : uint8_t { kDelete, kCut, kFlip } kind = Kind::kDelete;
+  uint64_t at = 0;
+
+  std::string Describe() const {
+    return kind == Kind::kDelete ? "deleted"
+                                 : absl::StrCat(kind == Kind::kCut ? "cut" : "flipped", " at ", at);
+  }
+  void Do(const fs::path& file) const {
+    if (kind == Kind::kDelete) {
+      fs::remove(file);
+    } else if (kind == Kind::kCut) {
+      fs::resize_file(file, at);
+    } else {
+      std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+      stream.seekg(static_cast<std::streamoff>(at));
+      const char flipped = static_cast<char>(stream.get() ^ 0x10);
+      stream.seekp(static_cast<std::streamoff>(at));
+      stream.put(flipped);
+    }
+  }
+};
+
+class DamageEvery {
+ public:
+  explicit DamageEvery(const Arguments& arguments) : arguments_(arguments) {}
+
+  bool Run() {
+    const std::string ran = RunChild({"acta_damage_every", "--run=" + good_, "--acks=" + acks_,
+                                      absl::StrCat("--steps=", arguments_.steps)},
+                                     output_);
+    if (ran != "ran\n") {
+      std::printf("the run failed: %s", ran.c_str());
+      return false;
+    }
+    for (const auto& entry : fs::recursive_directory_iterator(good_)) {
+      if (entry.is_regular_file()) Each(fs::relative(entry.path(), good_));
+    }
+    std::printf("%d damages:", damages_);
+    for (const auto& [outcome, count] : outcomes_) std::printf(" %d %s,", count, outcome.c_str());
+    std::printf(" %d failed\n", failed_);
+    return failed_ == 0 && outcomes_["refused"] > 0 && outcomes_["unreadable"] > 0;
+  }
+
+ private:
+  void Each(const fs::path& file) {
+    const uint64_t size = fs::file_size(fs::path(good_) / file);
+    One(file, {Damage::Kind::kDelete, 0});
+    if (size == 0) return;
+    One(file, {Damage::Kind::kCut, 0});
+    One(file, {Damage::Kind::kCut, size / 2});
+    const auto places = static_cast<uint64_t>(arguments_.places);
+    for (uint64_t i = 0; i < places; ++i) {
+      One(file, {Damage::Kind::kFlip, (size - 1) * i / (places > 1 ? places - 1 : 1)});
+    }
+  }
+
+  void One(const fs::path& file, const Damage& damage) {
+    const std::string folder = folder_.File("damaged");
+    fs::remove_all(folder);
+    fs::copy(good_, folder, fs::copy_options::recursive);
+    damage.Do(fs::path(folder) / file);
+    const std::string printed =
+        RunChild({"acta_damage_every", "--check=" + folder, "--acks=" + acks_}, output_);
+    ++damages_;
+    const std::string outcome = OutcomeOf(printed);
+    if (outcome.empty())
+      ++failed_;
+    else
+      ++outcomes_[outcome];
+    if (!outcome.empty() && !arguments_.verbose) return;
+    std::printf("%s %s: %s", file.c_str(), damage.Describe().c_str(), printed.c_str());
+  }
+
+  // Empty: something that must not be. RocksDB's own assertions count as a stop.
+  static std::string OutcomeOf(const std::string& printed) {
+    const std::string lines = absl::StrCat("\n", printed);  // The engine's log may come first.
+    for (const char* told : {"sound", "refused", "unreadable"}) {
+      if (absl::StrContains(lines, absl::StrCat("\n", told))) return told;
+    }
+    return absl::StartsWith(printed, "crashed: status 6\n") ? "aborted" : "";
+  }
+
+  const Arguments& arguments_;
+  TempDir folder_;
+  const std::string good_ = folder_.File("good");
+  const std::string acks_ = folder_.File("acks");
+  const std::string output_ = folder_.File("output");
+  std::map<std::string, int> outcomes_;
+  int damages_ = 0;
+  int failed_ = 0;
+};
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    if (ParseArgument(argv[i], &arguments)) continue;
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  SetLogLevel(LogLevel::kError);
+  const bool child = !arguments.run.empty() || !arguments.check.empty();
+  alarm(child ? 60 : 0);  // What hangs has failed.
+  if (!arguments.run.empty()) RunOnce(arguments);
+  if (!arguments.check.empty()) CheckOnce(arguments);
+  return DamageEvery(arguments).Run() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace acta
+
+int main(int argc, char** argv) { return acta::Main(argc, argv); }
