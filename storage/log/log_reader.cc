@@ -40,35 +40,87 @@ absl::StatusOr<BatchPtr> LoadBatch(const BatchHeader& header, absl::string_view 
 }
 
 absl::Status LogReader::Walk(const PartitionLog& partition, Offset from, const Visit& visit) const {
-  const Offset end = partition.Extent().visible_end;
-  Offset next = from;
-  while (next < end) {
+  Progress progress{from, partition.Extent().visible_end};
+  while (progress.next < progress.end && !progress.done) {
+    const Offset next = progress.next;
     const auto piece = partition.FindPiece(next);
-    if (!piece.has_value()) return Lost(v1::GAP, "are missing", next, end + -1);
+    if (!piece.has_value()) return Lost(v1::GAP, "are missing", next, progress.end + -1);
     const auto cursor = store_.NewPartitionCursor(piece->slice->family);
-    for (cursor->Seek(LogKey(partition.id(), next)); cursor->Valid(); cursor->Next()) {
-      const auto key = DecodeLogKey(cursor->key());
-      if (!key.ok() || key->partition != partition.id()) break;
-      const auto header = DecodeBatchHeader(cursor->value());
-      if (!header.ok() || header->partition != partition.id() || header->last() != key->last) {
-        return Lost(v1::DATA_CORRUPTED, "fail their checksum", next, key->last);
-      }
-      if (header->base_offset > next) {
-        return Lost(v1::GAP, "are missing", next, header->base_offset + -1);
-      }
-      if (header->end() > end) return absl::OkStatus();
-      if (!visit(*header, cursor->value())) return absl::OkStatus();
-      next = header->end();
-    }
+    RETURN_IF_ERROR(WalkCursor(*cursor, partition.id(), next, visit, &progress));
+    if (progress.done) break;
     if (!cursor->status().ok()) {
-      return Lost(v1::DATA_CORRUPTED, absl::StrCat("cannot be read: ", cursor->status().message()),
-                  next, std::max(next, piece->span.last));
-    }
-    if (next <= piece->span.last && next < end) {
-      return Lost(v1::GAP, "are missing", next, std::min(piece->span.last, end + -1));
+      RETURN_IF_ERROR(WalkDamaged(partition, *piece, visit, &progress));
+    } else if (progress.next <= piece->span.last && progress.next < progress.end) {
+      return Lost(v1::GAP, "are missing", progress.next,
+                  std::min(piece->span.last, progress.end + -1));
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status LogReader::WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek,
+                                   const Visit& visit, Progress* progress) const {
+  for (cursor.Seek(LogKey(partition, seek)); cursor.Valid(); cursor.Next()) {
+    const auto key = DecodeLogKey(cursor.key());
+    if (!key.ok() || key->partition != partition) break;
+    const auto header = DecodeBatchHeader(cursor.value());
+    if (!header.ok() || header->partition != partition || header->last() != key->last) {
+      return Lost(v1::DATA_CORRUPTED, "fail their checksum", progress->next,
+                  std::min(key->last, progress->end + -1));
+    }
+    if (header->base_offset > progress->next) {
+      return Lost(v1::GAP, "are missing", progress->next, header->base_offset + -1);
+    }
+    progress->done = header->end() > progress->end || !visit(*header, cursor.value());
+    if (progress->done) break;
+    progress->next = header->end();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogReader::WalkDamaged(const PartitionLog& partition, const PartitionLog::Piece& piece,
+                                    const Visit& visit, Progress* progress) const {
+  const FamilyPtr& family = piece.slice->family;
+  const Offset next = progress->next;
+  const Offset last = std::min(piece.span.last, progress->end + -1);
+  if (next > last) return absl::OkStatus();  // The damage is behind what was asked for.
+  const auto cursor = store_.NewTableCursor(family, partition.id(), next);
+  RETURN_IF_ERROR(WalkCursor(*cursor, partition.id(), next, visit, progress));
+  if (progress->done || progress->next > next) return absl::OkStatus();
+  const absl::Status damage = cursor->status();
+  const Readable readable = FindReadable(family, partition.id(), next, last);
+  if (readable.first > next) {
+    const Offset last_lost = std::min(last, readable.first + -1);
+    if (damage.ok()) return Lost(v1::GAP, "are missing", next, last_lost);
+    return Lost(v1::DATA_CORRUPTED, absl::StrCat("cannot be read: ", damage.message()), next,
+                last_lost);
+  }
+  // The index sent the search for `next` into the block before its batch.
+  const auto behind = store_.NewTableCursor(family, partition.id(), readable.seek);
+  RETURN_IF_ERROR(WalkCursor(*behind, partition.id(), readable.seek, visit, progress));
+  if (progress->done || progress->next > next) return absl::OkStatus();
+  return Lost(v1::DATA_CORRUPTED, "cannot be read a second time", next, next);
+}
+
+LogReader::Readable LogReader::FindReadable(const FamilyPtr& slice, PartitionId partition,
+                                            Offset from, Offset last) const {
+  // A table file that cannot be opened fails every cursor: then there is nothing to look for.
+  const auto memory = store_.NewTableCursor(slice, partition, Offset(INT64_MAX));
+  memory->Seek(LogKey(partition, from));
+  if (!memory->status().ok()) return {last + 1, last + 1};
+  // So that one call takes seconds at most; the next one goes on from there.
+  constexpr int kMostBlocks = 256;
+  Offset at = from;
+  for (int blocks = 0; blocks < kMostBlocks; ++blocks) {
+    at = store_.NextBlock(slice, partition, at, last);
+    if (at > last) break;
+    const auto cursor = store_.NewTableCursor(slice, partition, at);
+    const auto header = HeaderAt(*cursor, partition, at);
+    if (!cursor->status().ok()) continue;
+    if (!header.ok()) break;  // The block is whole; the batch will tell of itself.
+    if (header->has_value()) return {(*header)->base_offset, at};
+  }
+  return {at, at};
 }
 
 absl::StatusOr<std::vector<BatchPtr>> LogReader::Read(const PartitionLog& partition, Offset from,

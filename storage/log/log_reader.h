@@ -30,11 +30,34 @@ class LogReader {
                                                        const Reached& reached) const;
 
   // Calls `visit` for the batches from `from` up to the visible end, oldest first, until it
-  // returns false. Payload checksums are checked only when `payloads`.
+  // returns false. Payloads are not checked. Errors: GAP and DATA_CORRUPTED, with first_lost and
+  // last_lost; a walk from last_lost + 1 goes on. The range has nothing that can be read, and ends
+  // before the next readable batch unless the damage is very long: then the next walk tells more.
   using Visit = std::function<bool(const BatchHeader&, absl::string_view value)>;
   absl::Status Walk(const PartitionLog& partition, Offset from, const Visit& visit) const;
 
  private:
+  // What is left of a walk.
+  struct Progress {
+    Offset next;
+    Offset end;
+    bool done = false;  // `visit` wants no more, or the end was reached.
+  };
+  // Walks what the cursor finds from `seek` on, which is in or before the batch of `next`. OK also
+  // when the cursor failed.
+  absl::Status WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek, const Visit& visit,
+                          Progress* progress) const;
+  // A cursor over a whole piece failed: goes on with the table file that holds `next`, or returns
+  // the error of what is lost there.
+  absl::Status WalkDamaged(const PartitionLog& partition, const PartitionLog::Piece& piece,
+                           const Visit& visit, Progress* progress) const;
+  // The first readable batch behind unreadable `from`.
+  struct Readable {
+    Offset first;  // Of the batch; all in [from, first) cannot be read. Above `last`: none.
+    Offset seek;   // Finds the batch.
+  };
+  Readable FindReadable(const FamilyPtr& slice, PartitionId partition, Offset from,
+                        Offset last) const;
   absl::StatusOr<std::optional<BatchHeader>> HeaderAt(RowCursor& cursor, PartitionId partition,
                                                       Offset offset) const;
 

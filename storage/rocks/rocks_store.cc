@@ -12,6 +12,7 @@
 #include "storage/base/log.h"
 #include "storage/base/mutex.h"
 #include "storage/base/status_macros.h"
+#include "storage/layout/batch_header.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/crc32c_override.h"
 #include "storage/rocks/read_only_files.h"
@@ -227,6 +228,47 @@ std::unique_ptr<RowCursor> RocksStore::NewPartitionCursor(const FamilyPtr& slice
   options.prefix_same_as_start = true;
   return std::make_unique<RowCursor>(
       slice, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, slice.get())));
+}
+
+std::unique_ptr<RowCursor> RocksStore::NewTableCursor(const FamilyPtr& slice, PartitionId partition,
+                                                      Offset at) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  options.prefix_same_as_start = true;
+  options.table_filter = [partition, at](const rocksdb::TableProperties& table) {
+    const auto span = ReadSpan(table, partition);
+    return span.has_value() && span->first <= at && at <= span->last;
+  };
+  return std::make_unique<RowCursor>(
+      slice, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, slice.get())));
+}
+
+Offset RocksStore::NextBlock(const FamilyPtr& slice, PartitionId partition, Offset from,
+                             Offset last) const {
+  Offset high = last + 1;
+  rocksdb::TablePropertiesCollection tables;
+  if (!db_->GetPropertiesOfAllTables(slice.get(), &tables).ok()) return high;
+  for (const auto& [file, properties] : tables) {
+    const auto span = ReadSpan(*properties, partition);
+    if (!span.has_value() || span->last < from) continue;
+    high = std::min(high, span->first > from ? span->first : span->last + 1);
+  }
+  // The indexes of the table files tell how many bytes of blocks lie between two keys.
+  const std::string begin = LogKey(partition, from);
+  const auto in_same_block = [&](Offset offset) {
+    const std::string end = LogKey(partition, offset);
+    const rocksdb::Range range(begin, end);
+    uint64_t bytes = 0;
+    const rocksdb::Status status = db_->GetApproximateSizes(rocksdb::SizeApproximationOptions(),
+                                                            slice.get(), &range, 1, &bytes);
+    return !status.ok() || bytes == 0;
+  };
+  Offset low = from;  // In the block of `from`; `high` is not.
+  while (low + 1 < high) {
+    const Offset middle = low + Lag(low, high) / 2;
+    (in_same_block(middle) ? low : high) = middle;
+  }
+  return high;
 }
 
 absl::StatusOr<std::optional<std::string>> RocksStore::Get(const FamilyPtr& family,

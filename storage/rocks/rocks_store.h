@@ -100,6 +100,13 @@ class RocksStore {
   // Walks one partition of a slice, beginning with a Seek() to one of its keys; not valid past the
   // partition's last batch.
   std::unique_ptr<RowCursor> NewPartitionCursor(const FamilyPtr& slice) const;
+  // The same, but only over memory and the table files that hold `at` of the partition: damage in
+  // the others does not reach it. Slower to make. Its walk ends with the table.
+  std::unique_ptr<RowCursor> NewTableCursor(const FamilyPtr& slice, PartitionId partition,
+                                            Offset at) const;
+  // Where to look behind `from`, in (from, last], when its block cannot be read: the first offset
+  // that is in another block or table file. last + 1: there is none. Reads no data.
+  Offset NextBlock(const FamilyPtr& slice, PartitionId partition, Offset from, Offset last) const;
   // nullopt: there is no such row.
   absl::StatusOr<std::optional<std::string>> Get(const FamilyPtr& family,
                                                  absl::string_view key) const;

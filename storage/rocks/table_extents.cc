@@ -32,17 +32,21 @@ std::string Encode(const std::map<PartitionId, PartitionSpan>& spans) {
   return out;
 }
 
+PartitionSpan DecodeSpan(const char* in) {
+  PartitionSpan span;
+  span.first = Offset(static_cast<int64_t>(GetBig64(in + 8)));
+  span.last = Offset(static_cast<int64_t>(GetBig64(in + 16)));
+  span.begin_bytes = GetBig64(in + 24);
+  span.end_bytes = GetBig64(in + 32);
+  span.first_time_us = static_cast<int64_t>(GetBig64(in + 40));
+  span.last_time_us = static_cast<int64_t>(GetBig64(in + 48));
+  return span;
+}
+
 bool Decode(absl::string_view in, std::map<PartitionId, PartitionSpan>* out) {
   if (in.size() % kSpanSize != 0) return false;
   for (; !in.empty(); in.remove_prefix(kSpanSize)) {
-    PartitionSpan span;
-    span.first = Offset(static_cast<int64_t>(GetBig64(in.data() + 8)));
-    span.last = Offset(static_cast<int64_t>(GetBig64(in.data() + 16)));
-    span.begin_bytes = GetBig64(in.data() + 24);
-    span.end_bytes = GetBig64(in.data() + 32);
-    span.first_time_us = static_cast<int64_t>(GetBig64(in.data() + 40));
-    span.last_time_us = static_cast<int64_t>(GetBig64(in.data() + 48));
-    out->emplace(PartitionId(GetBig64(in.data())), span);
+    out->emplace(PartitionId(GetBig64(in.data())), DecodeSpan(in.data()));
   }
   return true;
 }
@@ -134,6 +138,28 @@ bool ReadExtents(const rocksdb::TableProperties& properties, TableExtents* out) 
   extents.max_group = GroupNumber(GetLittle<uint64_t>(group->second.data()));
   out->Join(extents);
   return true;
+}
+
+std::optional<PartitionSpan> ReadSpan(const rocksdb::TableProperties& properties,
+                                      PartitionId partition) {
+  const auto spans = properties.user_collected_properties.find(kSpansProperty);
+  if (spans == properties.user_collected_properties.end()) return std::nullopt;
+  const absl::string_view in = spans->second;
+  // In the order of partitions: halved without decoding the others.
+  size_t low = 0;
+  size_t high = in.size() / kSpanSize;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const char* span = in.data() + middle * kSpanSize;
+    const PartitionId at(GetBig64(span));
+    if (at == partition) return DecodeSpan(span);
+    if (at < partition) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace acta

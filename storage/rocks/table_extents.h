@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -39,5 +40,8 @@ struct TableExtents {
 std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> MakeExtentsCollector();
 // False when the file has no (readable) extents.
 bool ReadExtents(const rocksdb::TableProperties& properties, TableExtents* out);
+// What the file holds of one partition; nullopt: nothing, or it does not say.
+std::optional<PartitionSpan> ReadSpan(const rocksdb::TableProperties& properties,
+                                      PartitionId partition);
 
 }  // namespace acta

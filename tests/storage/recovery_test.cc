@@ -5,6 +5,7 @@
 
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -46,12 +47,7 @@ class KilledStore {
     return LocalLogEngine::Open(options, sink_, clock_);
   }
   std::vector<fs::path> Files(const std::string& extension) const {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(path() + "/db")) {
-      if (entry.path().extension() == extension) files.push_back(entry.path());
-    }
-    std::sort(files.begin(), files.end());
-    return files;
+    return DatabaseFiles(path(), extension);
   }
 
  private:
@@ -75,14 +71,6 @@ class KilledStore {
   FakeClock clock_;
   RecordingFatalSink sink_;
 };
-
-void FlipBit(const fs::path& file, long at) {
-  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-  stream.seekg(at);
-  const int byte = stream.get();
-  stream.seekp(at);
-  stream.put(static_cast<char>(byte ^ 4));
-}
 
 TEST_CASE("after kill -9 everything acknowledged is there and the incarnation stays") {
   KilledStore killed(100);
@@ -127,7 +115,7 @@ TEST_CASE("a missing WAL is refused by name, and served under a new incarnation 
 TEST_CASE("a flipped bit in the WAL is refused, and the WAL is kept for another look") {
   KilledStore killed(100);
   const auto wals = killed.Files(".log");
-  FlipBit(wals.back(), static_cast<long>(fs::file_size(wals.back()) / 2));
+  FlipBit(wals.back(), static_cast<int64_t>(fs::file_size(wals.back()) / 2));
   CHECK(ReasonOf(killed.Open(killed.Options()).status()) == v1::DATA_LOST);
   CHECK(fs::exists(wals.back()));
   CHECK(ReasonOf(killed.Open(killed.Options()).status()) == v1::DATA_LOST);
@@ -147,30 +135,6 @@ TEST_CASE("a torn tail of synced groups is refused") {
   const auto wals = killed.Files(".log");
   fs::resize_file(wals.back(), fs::file_size(wals.back()) - 30);
   CHECK(ReasonOf(killed.Open(killed.Options("boot-2")).status()) == v1::DATA_LOST);
-}
-
-TEST_CASE("a flipped bit in a table file is an error for its range, not a crash") {
-  KilledStore killed(2000);
-  {
-    const auto engine = killed.Open(killed.Options());  // Recovery flushes what the WAL had.
-    REQUIRE_OK(engine);
-  }
-  uintmax_t largest = 0;
-  fs::path table;
-  for (const auto& file : killed.Files(".sst")) {
-    if (fs::file_size(file) > largest) {
-      largest = fs::file_size(file);
-      table = file;
-    }
-  }
-  FlipBit(table, static_cast<long>(largest / 3));
-  const auto engine = killed.Open(killed.Options());
-  if (!engine.ok()) {
-    CHECK(ReasonOf(engine.status()) == v1::DATA_LOST);
-    return;
-  }
-  REQUIRE_OK((*engine)->OpenTopic(TestStore::kTopic, 4, {}));
-  CHECK(ReasonOf(ReadData(**engine, TestStore::Partition()).status()) == v1::DATA_CORRUPTED);
 }
 
 TEST_CASE("two engines on one folder: the second is refused") {

@@ -1,0 +1,215 @@
+#include <catch2/catch.hpp>
+
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "acta/v1/event.pb.h"
+#include "proto/support/error.h"
+#include "proto/support/wire.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kBlockBytes = 64 << 10;
+// More than the events of one block: each is a batch of at least 96 bytes with a key of 16.
+constexpr int64_t kMostInBlock = kBlockBytes / 112 + 1;
+
+// What a reader finds who goes on behind what cannot be read.
+struct ReadAround {
+  std::map<int64_t, std::string> data;  // By offset.
+  std::vector<std::pair<int64_t, int64_t>> lost;
+  int64_t lost_events() const {
+    int64_t events = 0;
+    for (const auto& [first, last] : lost) events += last - first + 1;
+    return events;
+  }
+};
+
+ReadAround ReadAroundDamage(const LogEngine& engine, PartitionId partition) {
+  ReadAround found;
+  const Offset end = engine.Extent(partition)->visible_end;
+  for (Offset next; next < end;) {
+    const auto batches = engine.Read(partition, next, 1 << 20);
+    if (!batches.ok()) {
+      REQUIRE(ReasonOf(batches.status()) == v1::DATA_CORRUPTED);
+      int64_t first = 0;
+      int64_t last = 0;
+      REQUIRE(absl::SimpleAtoi(DetailsOf(batches.status()).at("first_lost"), &first));
+      REQUIRE(absl::SimpleAtoi(DetailsOf(batches.status()).at("last_lost"), &last));
+      REQUIRE(first == next.value());
+      REQUIRE(last >= first);
+      REQUIRE(last < end.value());
+      found.lost.emplace_back(first, last);
+      next = Offset(last + 1);
+      continue;
+    }
+    REQUIRE_FALSE(batches->empty());
+    for (const BatchPtr& batch : *batches) {
+      EventElements elements(batch->payload.view());
+      absl::string_view bytes;
+      for (Offset at = batch->base_offset; elements.Next(&bytes); at = at + 1) {
+        v1::Event event;
+        REQUIRE(event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+        if (at >= next) found.data[at.value()] = event.data();
+      }
+      next = batch->end();
+    }
+  }
+  return found;
+}
+
+// Batches of `batch` events whose data is their offset, round robin over the partitions.
+void FillNumbered(TestStore& store, int batches, int partitions = 1, int batch = 1) {
+  std::map<int, int> next;
+  for (int i = 0; i < batches; ++i) {
+    std::vector<std::string> events;
+    for (int k = 0; k < batch; ++k) {
+      events.push_back(EventElement(std::to_string(next[i % partitions]++)));
+    }
+    REQUIRE_OK(
+        Commit(store.engine(), MakeAppend(TestStore::Partition(i % partitions), events), Level::kOs)
+            .status);
+  }
+}
+
+// Everything is in table files afterwards, and the store is closed.
+void CloseWithTables(TestStore& store) {
+  store.Reopen();  // Recovery flushes what the WAL had.
+  store.Close();
+}
+
+fs::path LargestTable(const TestStore& store) {
+  fs::path largest;
+  for (const auto& file : DatabaseFiles(store.path(), ".sst")) {
+    if (largest.empty() || fs::file_size(file) > fs::file_size(largest)) largest = file;
+  }
+  return largest;
+}
+
+void CheckNumbers(const ReadAround& found, int64_t events) {
+  CHECK(static_cast<int64_t>(found.data.size()) + found.lost_events() == events);
+  for (const auto& [offset, data] : found.data) REQUIRE(data == std::to_string(offset));
+}
+
+// A store with one large table file.
+class OneTable {
+ public:
+  OneTable(int batches, int batch) {
+    store_.options().write_buffer_bytes = store_.options().memtable_bytes = 32 << 20;
+    store_.Reopen();
+    FillNumbered(store_, batches, 1, batch);
+    CloseWithTables(store_);
+    table_ = LargestTable(store_);
+  }
+  // In the middle of the n-th block.
+  void DamageBlock(int number) {
+    const int64_t at = number * kBlockBytes + kBlockBytes / 2;
+    REQUIRE(at < static_cast<int64_t>(fs::file_size(table_)) - 4096);
+    FlipBit(table_, at);
+  }
+  LogEngine& Open() {
+    REQUIRE_OK(store_.Open());
+    return store_.engine();
+  }
+
+ private:
+  TestStore store_;
+  fs::path table_;
+};
+
+TEST_CASE("a flipped bit in a table file costs the events of its block and no others") {
+  OneTable table(2000, 1);
+  table.DamageBlock(1);
+  const ReadAround found = ReadAroundDamage(table.Open(), TestStore::Partition());
+  CheckNumbers(found, 2000);
+  REQUIRE(found.lost.size() == 1);
+  CHECK(found.lost_events() > 100);
+  CHECK(found.lost_events() <= kMostInBlock);
+}
+
+TEST_CASE("what lies between two damaged blocks is read") {
+  OneTable table(6000, 1);
+  table.DamageBlock(3);
+  table.DamageBlock(5);
+  table.DamageBlock(6);
+  const ReadAround found = ReadAroundDamage(table.Open(), TestStore::Partition());
+  CheckNumbers(found, 6000);
+  REQUIRE(found.lost.size() == 2);
+  CHECK(found.lost[0].second - found.lost[0].first < kMostInBlock);
+  CHECK(found.lost[1].second - found.lost[1].first < 2 * kMostInBlock);
+  CHECK(found.lost[1].first - found.lost[0].second > 100);
+}
+
+TEST_CASE("damage before batches of many events ends where the next batch begins") {
+  OneTable table(300, 100);
+  table.DamageBlock(2);
+  const ReadAround found = ReadAroundDamage(table.Open(), TestStore::Partition());
+  CheckNumbers(found, 30'000);
+  REQUIRE(found.lost.size() == 1);
+  CHECK(found.lost[0].first % 100 == 0);
+  CHECK(found.lost[0].second % 100 == 99);
+}
+
+TEST_CASE("damage of the newest block ends with the visible end") {
+  OneTable table(2000, 1);
+  table.DamageBlock(3);
+  LogEngine& engine = table.Open();
+  const ReadAround found = ReadAroundDamage(engine, TestStore::Partition());
+  CheckNumbers(found, 2000);
+  REQUIRE(found.lost.size() == 1);
+  CHECK(found.lost[0].second == 1999);
+  CHECK(engine.Read(TestStore::Partition(), Offset(2000), 100)->empty());
+}
+
+TEST_CASE("a damaged table file hides nothing that is in others") {
+  TestStore store;  // Tables of about one block.
+  FillNumbered(store, 4000, 4);
+  CloseWithTables(store);
+  const auto tables = DatabaseFiles(store.path(), ".sst");
+  REQUIRE(tables.size() > 6);
+  int64_t damaged = 0;
+  for (size_t i = 0; i < tables.size(); i += 3) {
+    if (fs::file_size(tables[i]) < 10'000) continue;
+    FlipBit(tables[i], static_cast<int64_t>(fs::file_size(tables[i]) / 3));
+    ++damaged;
+  }
+  REQUIRE(damaged > 1);
+  REQUIRE_OK(store.Open());
+  int64_t lost = 0;
+  for (int32_t number = 0; number < 4; ++number) {
+    const ReadAround found = ReadAroundDamage(store.engine(), TestStore::Partition(number));
+    CheckNumbers(found, 1000);
+    lost += found.lost_events();
+  }
+  CHECK(lost > 0);
+  CHECK(lost <= damaged * kMostInBlock);
+}
+
+TEST_CASE("a scrub names the range a damaged block took, and checks all the rest") {
+  OneTable table(6000, 1);
+  table.DamageBlock(2);
+  table.DamageBlock(4);
+  LogEngine& engine = table.Open();
+  const ReadAround found = ReadAroundDamage(engine, TestStore::Partition());
+  const auto page = engine.Scrub("", absl::Seconds(100));
+  REQUIRE_OK(page);
+  CHECK(page->next_token.empty());
+  CHECK(page->batches == static_cast<int64_t>(found.data.size()));
+  REQUIRE(found.lost.size() == 2);
+  REQUIRE(page->problems.size() == 2);
+  for (size_t i = 0; i < 2; ++i) {
+    const ScrubProblem& problem = page->problems[i];
+    CHECK(problem.partition == TestStore::Partition());
+    CHECK(problem.first == Offset(found.lost[i].first));
+    CHECK(problem.last == Offset(found.lost[i].second));
+    CHECK(problem.problem.find("cannot be read") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace acta

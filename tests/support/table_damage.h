@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace acta {
+
+// What tests do to the files of a store.
+
+// The database's files with this extension (".sst", ".log"), oldest first.
+std::vector<std::filesystem::path> DatabaseFiles(const std::string& data,
+                                                 const std::string& extension);
+// Changes one bit of a file in place.
+void FlipBit(const std::filesystem::path& file, int64_t at);
+
+}  // namespace acta
