@@ -10,7 +10,8 @@ namespace acta {
 namespace {
 
 // Bytes and seconds count from the oldest event that still exists: what retention removed is told
-// as gap_events.
+// as gap_events. Where the next event cannot be read they count from the oldest there is: at most
+// that far behind.
 absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
                      v1::PartitionLag* lag) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
@@ -30,7 +31,15 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
   }
   const Offset next = std::max(committed, extent.first);
   if (next >= extent.visible_end) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const OffsetInfo info, engine.Locate(view.id(), next));
+  const auto located = engine.Locate(view.id(), next);
+  OffsetInfo info{extent.first_bytes, extent.first_time_us};
+  if (located.ok()) {
+    info = *located;
+  } else if (ReasonOf(located.status()) == v1::DATA_CORRUPTED) {
+    lag->set_exact(false);
+  } else if (ReasonOf(located.status()) != v1::GAP) {  // Retention may have come in between.
+    return located.status();
+  }
   const uint64_t end_bytes = extent.visible_end_bytes;
   lag->set_lag_bytes(static_cast<int64_t>(end_bytes - std::min(info.bytes_below, end_bytes)));
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
@@ -58,8 +67,8 @@ absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
   }
   if (found) return response;
   return Error(v1::TOPIC_NOT_FOUND,
-               absl::StrCat("group '", request.group(), "' does not read topic '",
-                            request.topic(), "': correct the name"),
+               absl::StrCat("group '", request.group(), "' does not read topic '", request.topic(),
+                            "': correct the name"),
                {{"group", request.group()}, {"topic", request.topic()}});
 }
 

@@ -55,8 +55,7 @@ absl::StatusOr<const Group::PositionView*> FindPosition(
                 {"partition", absl::StrCat(offset.partition())}});
 }
 
-absl::Status CheckCommit(const LogEngine& engine, const Group::PositionView& view,
-                         int64_t offset) {
+absl::Status CheckCommit(const LogEngine& engine, const Group::PositionView& view, int64_t offset) {
   const std::string place =
       absl::StrCat("partition ", view.number, " of topic '", view.topic->name(), "'");
   ErrorDetails details = {{"topic", view.topic->name()},
@@ -118,8 +117,7 @@ absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& gro
 absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
     const Caller& caller, const v1::CommitOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
-  ASSIGN_OR_RETURN(const GroupPtr group,
-                   state_->Get(caller, request.tenant(), request.group()));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   if (group->connected() > 0) {
     return FencedByMembers(*group, "commits from outside need a group without members");
   }
@@ -149,8 +147,7 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
 absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     const Caller& caller, const v1::ResetOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
-  ASSIGN_OR_RETURN(const GroupPtr group,
-                   state_->Get(caller, request.tenant(), request.group()));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(CheckReason(request.reason()));
   LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const Targets targets,
@@ -184,8 +181,6 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     position.set_reset_reason(request.reason());
     position.set_reset_by(caller.principal);
     position.set_reset_time_us(now_us);
-    position.clear_gap_first();
-    position.clear_gap_end();
     rows.push_back(
         {Family::kState, PositionRow(group->id(), view.id()), position.SerializeAsString()});
     moved.emplace_back(view.id(), std::move(position));

@@ -65,9 +65,7 @@ TEST_CASE("what a group says of itself is limited", "[groups]") {
   v1::Group* group = request.mutable_group();
   group->set_name("billing");
   group->add_topics("orders");
-  const auto refusal = [&] {
-    return ReasonOf(room.groups->Create(room.caller, request).status());
-  };
+  const auto refusal = [&] { return ReasonOf(room.groups->Create(room.caller, request).status()); };
   group->set_description(std::string(1025, 'd'));
   CHECK(refusal() == v1::LIMIT_EXCEEDED);
   group->set_description(std::string(1024, 'd'));
@@ -144,6 +142,49 @@ TEST_CASE("lag is exact in events, bytes and seconds", "[groups]") {
   CHECK(lag.lag_events() == 0);
   CHECK(lag.lag_bytes() == 0);
   CHECK(lag.behind().seconds() == 0);
+}
+
+TEST_CASE("what retention took from a group shows as a gap until the group decides", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}, GroupsRoom::Earliest()));
+  room.Publish("orders", 0, 4, 400);
+  room.Publish("orders", 0, 6, 300);
+  REQUIRE_OK(room.MakeGroup("shipping", {"orders"}, GroupsRoom::At(4)));
+  room.engine.TrimTo(room.topics->Find("default", "orders")->partition(0), Offset(4));
+  if (GENERATE(false, true)) room.Restart();
+  v1::PartitionLag lag = room.Lag("billing", 0);
+  CHECK(lag.committed_offset() == 0);
+  CHECK(lag.first_offset() == 4);
+  CHECK(lag.gap_events() == 4);
+  CHECK(lag.lag_events() == 10);
+  CHECK(lag.lag_bytes() == 300);
+  CHECK(room.Lag("shipping", 0).gap_events() == 0);
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("billing");
+  reset.mutable_to()->set_earliest(true);
+  reset.set_reason("what is gone is not needed");
+  REQUIRE_OK(room.groups->ResetOffsets(room.caller, reset));
+  CHECK(room.Lag("billing", 0).committed_offset() == 4);
+  CHECK(room.Lag("billing", 0).gap_events() == 0);
+}
+
+TEST_CASE("a group that stands before a damaged event still has a lag, as an upper bound",
+          "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  room.Publish("orders", 0, 4, 400);
+  room.Advance(absl::Seconds(60));
+  room.Publish("orders", 0, 6, 300);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}, GroupsRoom::At(4)));
+  REQUIRE_OK(room.MakeGroup("shipping", {"orders"}, GroupsRoom::At(0)));
+  room.engine.CorruptBatch(room.topics->Find("default", "orders")->partition(0), Offset(4));
+  const v1::PartitionLag lag = room.Lag("billing", 0);
+  CHECK(lag.lag_events() == 6);
+  CHECK(lag.lag_bytes() == 700);
+  CHECK(lag.behind().seconds() == 60);
+  CHECK_FALSE(lag.exact());
+  CHECK(room.Lag("shipping", 0).exact());
 }
 
 TEST_CASE("offsets are committed from outside only without members, all or nothing", "[groups]") {
