@@ -130,9 +130,9 @@ using BatchPtr = std::shared_ptr<const StoredBatch>;
 
 // The extent of a partition at one moment.
 struct PartitionExtent {
-  Offset first;        // Oldest kept (logical retention).
-  Offset visible_end;  // One past the newest event a reader may see.
-  Offset end;          // One past the newest written.
+  Offset first;                    // Oldest kept (logical retention).
+  Offset visible_end;              // One past the newest event a reader may see.
+  Offset end;                      // One past the newest written.
   uint64_t first_bytes = 0;        // Payload bytes below `first`.
   uint64_t visible_end_bytes = 0;  // Payload bytes below `visible_end`.
   int64_t first_time_us = 0;       // Append time at `first`; 0 when empty or not known.
@@ -224,7 +224,7 @@ class LogEngine {
       PartitionId partition, Offset from, size_t max_bytes) const = 0;
   // The same from disk; blocks. Errors: OFFSET_OUT_OF_RANGE above the visible end, GAP (details
   // first_lost, last_lost) below the first offset or where events are missing, DATA_CORRUPTED
-  // (details first_lost, last_lost) when a batch fails its checksum.
+  // (details first_lost, last_lost) for what cannot be read; reading goes on at last_lost + 1.
   virtual absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
                                                      size_t max_bytes) const = 0;
 
@@ -237,6 +237,7 @@ class LogEngine {
   virtual void CancelWake(PartitionId partition, uint64_t wake) = 0;
 
   // The first offset whose append time is at or after `time_us`, else the visible end. Blocks.
+  // Where events cannot be read it may be an earlier one, by a slice of time at most.
   virtual absl::StatusOr<Offset> FindOffset(PartitionId partition, int64_t time_us) const = 0;
   // `offset` is between first and visible end. Blocks.
   virtual absl::StatusOr<OffsetInfo> Locate(PartitionId partition, Offset offset) const = 0;

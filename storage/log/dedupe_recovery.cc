@@ -132,6 +132,8 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
     topic.ids.Insert(event.partition, event.id, event.position);
   }
   topic.ids.Trim(now_us);
+  // Events of one time cannot be told apart above: the last batch alone may hold too many.
+  topic.ids.Evict(topic.ids.size() - max_ids);
   return topic.ids.size();
 }
 

@@ -367,15 +367,19 @@ void GroupWriter::KeepBudgets() {
     cached_bytes_.fetch_sub(cached_.front().second, std::memory_order_relaxed);
     cached_.pop_front();
   }
-  if (ids() * IdWindow::kBytesPerId <= options_.dedupe_bytes) return;
-  TopicLogPtr largest;
-  for (const TopicLogPtr& topic : table_.All()) {
-    if (largest == nullptr || topic->ids.size() > largest->ids.size()) largest = topic;
+  const int64_t most_ids = options_.dedupe_bytes / IdWindow::kBytesPerId;
+  if (ids() <= most_ids) return;
+  // The topic with most ids gives them, a sixteenth at once: it is asked rarely.
+  const std::vector<TopicLogPtr> topics = table_.All();
+  while (ids() > most_ids) {
+    const auto largest = std::max_element(topics.begin(), topics.end(), [](auto& a, auto& b) {
+      return a->ids.size() < b->ids.size();
+    });
+    const int64_t before = largest == topics.end() ? 0 : (*largest)->ids.size();
+    if (before == 0) return;
+    (*largest)->ids.Evict(std::max<int64_t>(1, before / 16));
+    ids_.fetch_add((*largest)->ids.size() - before, std::memory_order_relaxed);
   }
-  if (largest == nullptr) return;
-  const int64_t before = largest->ids.size();
-  largest->ids.Evict(std::max<int64_t>(1, before / 16));
-  ids_.fetch_add(largest->ids.size() - before, std::memory_order_relaxed);
 }
 
 void GroupWriter::AddIds(int64_t count) { ids_.fetch_add(count, std::memory_order_relaxed); }

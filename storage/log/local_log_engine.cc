@@ -204,11 +204,17 @@ absl::StatusOr<Offset> LocalLogEngine::FindOffset(PartitionId partition, int64_t
   ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
   const PartitionExtent extent = log->Extent();
   if (extent.last_time_us < time_us) return extent.visible_end;
-  ASSIGN_OR_RETURN(const auto header, reader_->FindFirst(*log, [time_us](const BatchHeader& batch) {
-    return batch.append_time_us >= time_us;
-  }));
-  if (!header.has_value()) return extent.visible_end;
-  return std::max(extent.first, header->base_offset);
+  const auto header = reader_->FindFirst(
+      *log, [time_us](const BatchHeader& batch) { return batch.append_time_us >= time_us; });
+  if (header.ok() && header->has_value()) return std::max(extent.first, (*header)->base_offset);
+  if (header.ok()) return extent.visible_end;
+  // Damaged where it looked: the first slice that reaches the time, so that a reader gets earlier
+  // events rather than none of those it asked for.
+  for (const PartitionLog::Piece& piece : log->Pieces()) {
+    if (piece.span.last < extent.first || piece.span.last_time_us < time_us) continue;
+    return std::clamp(piece.span.first, extent.first, extent.visible_end);
+  }
+  return extent.visible_end;
 }
 
 absl::StatusOr<OffsetInfo> LocalLogEngine::Locate(PartitionId partition, Offset offset) const {

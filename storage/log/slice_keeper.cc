@@ -1,6 +1,7 @@
 #include "storage/log/slice_keeper.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "acta/storage/v1/records.pb.h"
@@ -12,6 +13,9 @@
 namespace acta {
 namespace {
 
+// So many slices below the limit are near it.
+constexpr size_t kNearLimit = 8;
+
 // Where a partition's first offset has to be.
 struct NewFirst {
   PartitionPtr partition;
@@ -20,30 +24,52 @@ struct NewFirst {
   int64_t time_us = 0;
 };
 
-absl::StatusOr<std::optional<NewFirst>> FindNewFirst(const LogReader& reader,
-                                                     const PartitionPtr& partition,
-                                                     const TopicSettings& settings,
-                                                     absl::Time now) {
-  const PartitionExtent extent = partition->Extent();
-  if (extent.first == extent.visible_end) return std::optional<NewFirst>();
-  const int64_t cutoff_us = absl::ToUnixMicros(now - settings.retention);
-  const int64_t kept = static_cast<int64_t>(extent.visible_end_bytes - extent.first_bytes);
-  const bool by_age = extent.first_time_us < cutoff_us;
-  const bool by_size = settings.retention_bytes > 0 && kept > settings.retention_bytes;
-  if (!by_age && !by_size) return std::optional<NewFirst>();
-  const uint64_t least_bytes =
-      by_size ? extent.visible_end_bytes - static_cast<uint64_t>(settings.retention_bytes) : 0;
-  ASSIGN_OR_RETURN(const auto header, reader.FindFirst(*partition, [&](const BatchHeader& batch) {
-    return batch.append_time_us >= cutoff_us && batch.end_bytes - batch.payload_len >= least_bytes;
-  }));
-  NewFirst result{partition, extent.visible_end, extent.visible_end_bytes, 0};
-  if (header.has_value()) {
-    result.first = header->base_offset;
-    result.bytes = header->end_bytes - header->payload_len;
-    result.time_us = header->append_time_us;
+// What retention keeps of a partition.
+struct Kept {
+  int64_t since_us;
+  uint64_t above_bytes;  // Of its payload bytes.
+};
+
+// By whole pieces, as slices' directories have them: keeps too much by a slice at most, and reads
+// nothing, so that damage does not keep a partition for ever.
+NewFirst FirstKeptPiece(const PartitionPtr& partition, const PartitionExtent& extent,
+                        const Kept& kept) {
+  for (const PartitionLog::Piece& piece : partition->Pieces()) {
+    const PartitionSpan& span = piece.span;
+    if (span.last < extent.first) continue;
+    if (span.last_time_us >= kept.since_us && span.end_bytes > kept.above_bytes) {
+      return {partition, span.first, span.begin_bytes, span.first_time_us};
+    }
   }
-  if (result.first <= extent.first) return std::optional<NewFirst>();
-  return std::optional(result);
+  return {partition, extent.visible_end, extent.visible_end_bytes, 0};
+}
+
+NewFirst FirstKept(const LogReader& reader, const PartitionPtr& partition,
+                   const PartitionExtent& extent, const Kept& kept) {
+  const auto header = reader.FindFirst(*partition, [&kept](const BatchHeader& batch) {
+    return batch.append_time_us >= kept.since_us &&
+           batch.end_bytes - batch.payload_len >= kept.above_bytes;
+  });
+  if (!header.ok()) return FirstKeptPiece(partition, extent, kept);
+  if (!header->has_value()) return {partition, extent.visible_end, extent.visible_end_bytes, 0};
+  const BatchHeader& first = **header;
+  return {partition, first.base_offset, first.end_bytes - first.payload_len, first.append_time_us};
+}
+
+std::optional<NewFirst> FindNewFirst(const LogReader& reader, const PartitionPtr& partition,
+                                     const TopicSettings& settings, absl::Time now) {
+  const PartitionExtent extent = partition->Extent();
+  if (extent.first == extent.visible_end) return std::nullopt;
+  const int64_t cutoff_us = absl::ToUnixMicros(now - settings.retention);
+  const int64_t held = static_cast<int64_t>(extent.visible_end_bytes - extent.first_bytes);
+  const bool by_age = extent.first_time_us < cutoff_us;
+  const bool by_size = settings.retention_bytes > 0 && held > settings.retention_bytes;
+  if (!by_age && !by_size) return std::nullopt;
+  const uint64_t above_bytes =
+      by_size ? extent.visible_end_bytes - static_cast<uint64_t>(settings.retention_bytes) : 0;
+  NewFirst result = FirstKept(reader, partition, extent, {cutoff_us, above_bytes});
+  if (result.first <= extent.first) return std::nullopt;
+  return result;
 }
 
 }  // namespace
@@ -55,20 +81,15 @@ absl::Status SliceKeeper::Trim(absl::Time now) {
     const TopicSettings settings = topic->settings();
     for (const PartitionPtr& partition : topic->partitions()) {
       const auto first = FindNewFirst(reader_, partition, settings, now);
-      if (!first.ok()) {
-        LogWarn("retention of a partition failed",
-                {{"partition", partition->id().value()}, {"cause", first.status().message()}});
-        continue;
-      }
-      if (!first->has_value()) continue;
+      if (!first.has_value()) continue;
       PartitionStart row;
-      row.first = (*first)->first;
-      row.first_bytes = (*first)->bytes;
-      row.first_time_us = (*first)->time_us;
+      row.first = first->first;
+      row.first_bytes = first->bytes;
+      row.first_time_us = first->time_us;
       row.incarnations = partition->incarnations();
       transaction.rows.push_back(
           {Family::kMeta, PartitionRow(partition->id()), EncodePartitionRecord(row)});
-      raised.push_back(**first);
+      raised.push_back(*first);
     }
   }
   if (raised.empty()) return absl::OkStatus();
@@ -79,16 +100,13 @@ absl::Status SliceKeeper::Trim(absl::Time now) {
   return absl::OkStatus();
 }
 
-bool SliceKeeper::Due(const Slice& slice, absl::Time now, int64_t log_bytes, size_t slices) const {
+bool SliceKeeper::Due(const Slice& slice, absl::Time now, int64_t log_bytes, bool crowded) const {
   const int64_t bytes = slice.bytes.load();
   if (bytes == 0) return false;  // An empty slice is as good as a new one.
   if (bytes > std::max(options_.slice_bytes, log_bytes / 32)) return true;
   absl::Duration age = options_.slice_age > absl::ZeroDuration() ? options_.slice_age
                                                                  : SliceAge(slice.class_seconds);
-  // Families are few: near the limit slices live longer, at the limit none is added.
-  const auto most = static_cast<size_t>(options_.max_slices);
-  if (slices >= most) return false;
-  if (slices + 8 >= most) age *= 4;
+  if (crowded) age *= 2;
   return now - absl::FromUnixMicros(slice.created_us) >= age;
 }
 
@@ -101,12 +119,24 @@ absl::Status SliceKeeper::Renew(const std::vector<int64_t>& classes, absl::Time 
 }
 
 absl::Status SliceKeeper::Rotate(absl::Time now) {
-  std::vector<int64_t> classes;
   const std::vector<SlicePtr> all = slices_.All();
   int64_t log_bytes = 0;
-  for (const SlicePtr& slice : all) log_bytes += slice->bytes.load();
+  std::map<int64_t, size_t> slices_of_class;
   for (const SlicePtr& slice : all) {
-    if (!slice->closed && Due(*slice, now, log_bytes, all.size())) {
+    log_bytes += slice->bytes.load();
+    ++slices_of_class[slice->class_seconds];
+  }
+  size_t largest = 0;
+  for (const auto& [seconds, slices] : slices_of_class) largest = std::max(largest, slices);
+  // Families are few: near the limit slices of the class with most live twice as long. At the limit
+  // only a class gets one that has no other: without, its events would never leave the disk.
+  const auto most = static_cast<size_t>(options_.max_slices);
+  const bool near = all.size() + kNearLimit >= most;
+  std::vector<int64_t> classes;
+  for (const SlicePtr& slice : all) {
+    const size_t slices = slices_of_class[slice->class_seconds];
+    if (slices > 1 && all.size() + classes.size() >= most) continue;
+    if (!slice->closed && Due(*slice, now, log_bytes, near && slices == largest)) {
       classes.push_back(slice->class_seconds);
     }
   }

@@ -28,11 +28,13 @@ class SliceKeeper {
         queue_(queue),
         reader_(reader) {}
 
-  // Logical retention of every partition, by age and size. Durable before readers see it.
+  // Logical retention of every partition, by age and size. Durable before readers see it. Where
+  // batches cannot be read it goes by whole slices.
   absl::Status Trim(absl::Time now);
   // A new slice for each class; the ones they replace are flushed and get their directory record.
   absl::Status Renew(const std::vector<int64_t>& classes, absl::Time now);
-  // New slices for the classes whose current one is too old or too large.
+  // New slices for the classes whose current one is too old or too large, up to max_slices and
+  // one more for each class.
   absl::Status Rotate(absl::Time now);
   // Closed slices that hold nothing readable. `claimed` says which partitions not opened yet
   // still need one.
@@ -41,7 +43,7 @@ class SliceKeeper {
 
  private:
   absl::Status Close(const SlicePtr& slice, absl::Time now);
-  bool Due(const Slice& slice, absl::Time now, int64_t log_bytes, size_t slices) const;
+  bool Due(const Slice& slice, absl::Time now, int64_t log_bytes, bool crowded) const;
 
   const LocalEngineOptions& options_;
   RocksStore& store_;

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "proto/support/error.h"
+#include "storage/state/id_window.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
 
@@ -99,6 +100,60 @@ TEST_CASE("more ids than remembered shorten the window visibly") {
   const auto window = store.engine().Extent(TestStore::Partition())->effective_dedupe_window;
   CHECK(window > absl::Seconds(5));
   CHECK(window < absl::Seconds(15));
+}
+
+// Of a second topic.
+Append IdentifiedElsewhere(TestStore& store, const std::vector<std::string>& ids) {
+  Append append = Identified(store, ids);
+  append.partition = PartitionId(TopicId(2), 0);
+  return append;
+}
+
+// Room for a hundred ids.
+LocalEngineOptions SmallMemory() {
+  LocalEngineOptions options;
+  options.dedupe_bytes = 100 * IdWindow::kBytesPerId;
+  return options;
+}
+
+TEST_CASE("topics share the memory for ids; when it is full the one with most gives way") {
+  TestStore store(SmallMemory());
+  LogEngine& engine = store.engine();
+  const PartitionId small(TopicId(2), 0);
+  REQUIRE_OK(engine.OpenTopic(TopicId(2), 1, {}));
+  const auto publish = [&](int from, int to, bool large) {
+    for (int i = from; i < to; ++i) {
+      const std::string id = "id" + std::to_string(i);
+      Commit(engine, large ? Identified(store, {id}) : IdentifiedElsewhere(store, {id}));
+      store.clock().Advance(absl::Seconds(1));
+    }
+  };
+  publish(0, 80, true);
+  publish(0, 20, false);
+  // Just full: nothing is forgotten.
+  CHECK(engine.Stats().dedupe_ids == 100);
+  CHECK(engine.Extent(TestStore::Partition())->effective_dedupe_window == absl::Minutes(10));
+  CHECK(Commit(engine, Identified(store, {"id0"})).appends.at(0).count == 0);
+  publish(20, 30, false);
+  CHECK(engine.Stats().dedupe_ids <= 100);
+  CHECK(engine.Stats().dedupe_bytes <= store.options().dedupe_bytes);
+  CHECK(Commit(engine, IdentifiedElsewhere(store, {"id0"})).appends.at(0).count == 0);
+  CHECK(engine.Extent(small)->effective_dedupe_window == absl::Minutes(10));
+  CHECK(Commit(engine, Identified(store, {"id0"})).appends.at(0).count == 1);
+  CHECK(Commit(engine, Identified(store, {"id79"})).appends.at(0).count == 0);
+  CHECK(engine.Extent(TestStore::Partition())->effective_dedupe_window < absl::Seconds(120));
+}
+
+TEST_CASE("one call with more ids than there is memory for leaves the newest of them") {
+  TestStore store(SmallMemory());
+  std::vector<std::string> ids;
+  for (int i = 0; i < 300; ++i) ids.push_back("id" + std::to_string(i));
+  REQUIRE_OK(Commit(store.engine(), Identified(store, ids)).appends.at(0).status);
+  if (GENERATE(false, true)) store.Reopen();
+  CHECK(store.engine().Stats().dedupe_ids <= 100);
+  CHECK(store.engine().Stats().dedupe_bytes <= store.options().dedupe_bytes);
+  CHECK(Commit(store.engine(), Identified(store, {"id299"})).appends.at(0).count == 0);
+  CHECK(Commit(store.engine(), Identified(store, {"id0"})).appends.at(0).count == 1);
 }
 
 TEST_CASE("an atomic call that was stored is answered as a repetition, a part of it is refused") {

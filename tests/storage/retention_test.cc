@@ -1,9 +1,12 @@
 #include <catch2/catch.hpp>
 
 #include <filesystem>
+#include <set>
+#include <utility>
 
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -65,6 +68,180 @@ TEST_CASE("a slice below every first offset leaves the disk") {
   store.Reopen();
   CHECK(store.engine().Extent(TestStore::Partition())->end == Offset(100));
   CHECK(store.engine().Stats().slices <= 4);
+}
+
+std::set<std::string> Tables(const TestStore& store) {
+  std::set<std::string> names;
+  for (const auto& file : DatabaseFiles(store.path(), ".sst")) names.insert(file.filename());
+  return names;
+}
+
+int64_t TableBytes(const TestStore& store) {
+  int64_t bytes = 0;
+  for (const auto& file : DatabaseFiles(store.path(), ".sst")) {
+    bytes += static_cast<int64_t>(std::filesystem::file_size(file));
+  }
+  return bytes;
+}
+
+TEST_CASE("retention by size alone gives disk back, and a reader below it is told the gap") {
+  LocalEngineOptions options;
+  options.slice_bytes = 100'000;
+  options.deletion_bytes_per_second = 0;  // At once.
+  TestStore store(options);
+  store.settings().retention = absl::Hours(24 * 365 * 100);
+  store.settings().retention_bytes = 300'000;
+  store.Reopen();
+  std::set<std::string> early;
+  for (int round = 0; round < 20; ++round) {
+    Fill(store, 10, 20'000);
+    REQUIRE_OK(store.engine().MaintainNow());
+    if (round == 1) early = Tables(store);
+    // What is kept, one slice it reaches into, one being written.
+    CHECK(TableBytes(store) < 300'000 + 2 * 250'000);
+  }
+  const std::set<std::string> late = Tables(store);
+  REQUIRE(early.size() > 3);
+  for (const std::string& table : early) CHECK_FALSE(late.contains(table));
+  CHECK(store.engine().Stats().slices <= 4);
+  const PartitionExtent extent = *store.engine().Extent(TestStore::Partition());
+  CHECK(extent.visible_end_bytes - extent.first_bytes <= 300'000);
+  CHECK(extent.first > Offset(180));
+  const auto gone = store.engine().Read(TestStore::Partition(), Offset(7), 100);
+  CHECK(ReasonOf(gone.status()) == v1::GAP);
+  CHECK(DetailsOf(gone.status()).at("first_lost") == "7");
+  CHECK(DetailsOf(gone.status()).at("last_lost") == std::to_string(extent.first.value() - 1));
+  CHECK(ReadData(store.engine(), TestStore::Partition(), extent.first)->size() ==
+        static_cast<size_t>(Lag(extent.first, Offset(200))));
+}
+
+// Flips a bit in every block of every large table file; their names.
+std::set<std::string> DamageTables(const TestStore& store) {
+  std::set<std::string> damaged;
+  for (const auto& file : DatabaseFiles(store.path(), ".sst")) {
+    const auto size = static_cast<int64_t>(std::filesystem::file_size(file));
+    if (size < 10'000) continue;
+    for (int64_t at = 8000; at < size - 2000; at += 16'000) FlipBit(file, at);
+    damaged.insert(file.filename());
+  }
+  return damaged;
+}
+
+// Ten batches, one every 10 s, in a closed slice whose blocks are damaged; five whole ones after
+// it. The names of the damaged files.
+std::set<std::string> FillHalfDamaged(TestStore& store) {
+  store.options().slice_age = absl::Seconds(50);
+  store.Reopen();
+  Fill(store, 10, 20'000);
+  REQUIRE_OK(store.engine().MaintainNow());
+  std::set<std::string> damaged = DamageTables(store);
+  REQUIRE_FALSE(damaged.empty());
+  Fill(store, 5, 20'000);
+  REQUIRE(ReasonOf(store.engine().Read(TestStore::Partition(), Offset(0), 1).status()) ==
+          v1::DATA_CORRUPTED);
+  return damaged;
+}
+
+TEST_CASE("damaged events expire too, by whole slices") {
+  TestStore store;
+  store.settings().retention = absl::Seconds(100);
+  const std::set<std::string> damaged = FillHalfDamaged(store);
+  const PartitionId partition = TestStore::Partition();
+  store.clock().Advance(absl::Seconds(20));  // The newest damaged event is not too old.
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(store.engine().Extent(partition)->first == Offset(0));
+  store.clock().Advance(absl::Seconds(30));  // It is, and so is the first event of the next slice.
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(store.engine().Extent(partition)->first == Offset(10));
+  for (const std::string& table : Tables(store)) CHECK_FALSE(damaged.contains(table));
+  CHECK(ReadData(store.engine(), partition, Offset(10))->size() == 5);
+  store.clock().Advance(absl::Hours(1));
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(store.engine().Extent(partition)->first == Offset(15));
+}
+
+TEST_CASE("damaged events give way to retention by size, by whole slices") {
+  TestStore store;
+  store.settings().retention_bytes = 240'000;
+  FillHalfDamaged(store);
+  const PartitionId partition = TestStore::Partition();
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(store.engine().Extent(partition)->first == Offset(0));
+  Fill(store, 7, 20'000);
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(store.engine().Extent(partition)->first == Offset(10));
+}
+
+TEST_CASE("a time in damaged events is found as the begin of its slice") {
+  TestStore store;
+  FillHalfDamaged(store);
+  const PartitionId partition = TestStore::Partition();
+  const int64_t begin_us = store.engine().Extent(partition)->first_time_us;
+  const auto found = [&](int seconds) {
+    return store.engine().FindOffset(partition, begin_us + int64_t{seconds} * 1'000'000);
+  };
+  CHECK(*found(55) == Offset(0));
+  CHECK(*found(95) == Offset(10));
+  CHECK(*found(1000) == Offset(15));
+}
+
+TEST_CASE("near the most slices the class with most doubles its time, at it none is added") {
+  LocalEngineOptions options;
+  options.slice_age = absl::Seconds(50);
+  options.max_slices = 12;
+  TestStore store(options);
+  TopicSettings day;
+  day.retention = absl::Hours(24);
+  REQUIRE_OK(store.engine().OpenTopic(TopicId(2), 1, day));
+  // Slices after 50 s with an event of the week's class, and of the day's too.
+  const auto after_step = [&store](bool day_too) {
+    for (const uint64_t topic : {1, 2}) {
+      if (topic == 2 && !day_too) continue;
+      const PartitionId partition(TopicId(topic), 0);
+      REQUIRE_OK(Commit(store.engine(), MakeAppend(partition, {EventElement("x")})).status);
+    }
+    store.clock().Advance(absl::Seconds(50));
+    REQUIRE_OK(store.engine().MaintainNow());
+    return store.engine().Stats().slices;
+  };
+  CHECK(after_step(false) == 3);  // Far from the limit: one in each step.
+  CHECK(after_step(false) == 4);
+  CHECK(after_step(false) == 4);  // Near it: one in two.
+  CHECK(after_step(false) == 5);
+  CHECK(after_step(true) == 6);  // The class with few has its own time.
+  CHECK(after_step(true) == 8);
+  int32_t slices = 8;
+  for (int i = 0; i < 20; ++i) {
+    const int32_t before = std::exchange(slices, after_step(true));
+    CHECK(slices >= before);
+    CHECK(slices <= 12);
+  }
+  CHECK(slices == 12);
+  CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 26);
+}
+
+TEST_CASE("at the most slices none is added for its size either") {
+  LocalEngineOptions options;
+  options.slice_bytes = 10'000;
+  options.max_slices = 8;
+  TestStore store(options);
+  for (int i = 0; i < 12; ++i) {
+    Fill(store, 1, 20'000);
+    REQUIRE_OK(store.engine().MaintainNow());
+    CHECK(store.engine().Stats().slices == std::min(i + 2, 8));
+  }
+  CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 12);
+  // A class may always have two: what it holds must be able to leave the disk.
+  TopicSettings day;
+  day.retention = absl::Hours(24);
+  REQUIRE_OK(store.engine().OpenTopic(TopicId(2), 1, day));
+  for (const int32_t slices : {10, 10, 10}) {
+    REQUIRE_OK(Commit(store.engine(), MakeAppend(PartitionId(TopicId(2), 0),
+                                                 {EventElement(std::string(20'000, 'x'))}))
+                   .status);
+    REQUIRE_OK(store.engine().MaintainNow());
+    CHECK(store.engine().Stats().slices == slices);
+  }
 }
 
 TEST_CASE("everything may expire: the offsets go on") {
