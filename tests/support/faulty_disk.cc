@@ -93,6 +93,12 @@ class RecordedBlocks final : public rocksdb::FSRandomRWFileOwnerWrapper {
   const std::string path_;
 };
 
+bool MakesLonger(const FaultyDisk::Operation& operation) {
+  std::error_code missing;
+  const uint64_t size = std::filesystem::file_size(operation.path, missing);
+  return operation.offset + operation.bytes.size() > (missing ? 0 : size);
+}
+
 // What is in a file, and which of its writes a power cut may still lose.
 struct Image {
   std::string durable;
@@ -158,6 +164,10 @@ int64_t FaultyDisk::opens() const {
   MutexLock lock(mu_);
   return opens_;
 }
+void FaultyDisk::FullWhile(const std::string& file) {
+  MutexLock lock(mu_);
+  filler_ = file;
+}
 int64_t FaultyDisk::writes() const {
   MutexLock lock(mu_);
   return writes_;
@@ -192,6 +202,9 @@ IOStatus FaultyDisk::OnWrite(Operation operation) {
   MutexLock lock(mu_);
   ++writes_;
   if (fail_write_at_ != 0 && writes_ >= fail_write_at_) return IOStatus::IOError("injected: write");
+  if (!filler_.empty() && std::filesystem::exists(filler_) && MakesLonger(operation)) {
+    return IOStatus::NoSpace("injected: no space");
+  }
   if (recording_) operations_.push_back(std::move(operation));
   return IOStatus::OK();
 }

@@ -40,6 +40,8 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   void FailWrite(int64_t n);
   void FailSync(int64_t n);
   void FailOpen(int64_t n);
+  // While `file` exists the disk is full: writes that make a file longer fail for lack of space.
+  void FullWhile(const std::string& file);
   // How many were done so far.
   int64_t writes() const;
   int64_t syncs() const;
@@ -91,6 +93,7 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   int64_t fail_write_at_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t fail_sync_at_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t fail_open_at_ ABSL_GUARDED_BY(mu_) = 0;
+  std::string filler_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace acta
