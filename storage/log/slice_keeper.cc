@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "acta/storage/v1/records.pb.h"
@@ -37,6 +38,7 @@ NewFirst FirstKeptPiece(const PartitionPtr& partition, const PartitionExtent& ex
   for (const PartitionLog::Piece& piece : partition->Pieces()) {
     const PartitionSpan& span = piece.span;
     if (span.last < extent.first) continue;
+    if (span.first >= extent.visible_end) break;
     if (span.last_time_us >= kept.since_us && span.end_bytes > kept.above_bytes) {
       return {partition, span.first, span.begin_bytes, span.first_time_us};
     }

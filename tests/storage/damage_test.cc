@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <filesystem>
 #include <map>
 
 #include "absl/strings/numbers.h"
@@ -188,6 +189,17 @@ TEST_CASE("a damaged table file hides nothing that is in others") {
   }
   CHECK(lost > 0);
   CHECK(lost <= damaged * kMostInBlock);
+}
+
+TEST_CASE("a table file that is no table any more refuses the start") {
+  TestStore store;
+  FillNumbered(store, 2000);
+  CloseWithTables(store);
+  const fs::path table = LargestTable(store);
+  FlipBit(table, static_cast<int64_t>(fs::file_size(table)) - 3);  // Its last bytes say what it is.
+  const absl::Status refused = store.Open();
+  CHECK(ReasonOf(refused) == v1::DATA_LOST);
+  CHECK(std::string(refused.message()).find(table.filename()) != std::string::npos);
 }
 
 TEST_CASE("a scrub names the range a damaged block took, and checks all the rest") {
