@@ -130,6 +130,26 @@ class StaleDocs(Planted):
         pages = stale_docs.wanted_pages(self.root, None)
         self.assertEqual(stale_docs.stale(self.root, pages), ['docs/reference/errors.md'])
 
+    def test_a_changed_page_of_actad_is_stale(self):
+        self.plant('proto/acta/v1/errors.proto', PROTO)
+        # A program that prints the name of the page it is asked for.
+        self.plant('actad', '#!/bin/sh\necho "$1 $2"\n')
+        actad = self.root / 'actad'
+        actad.chmod(0o700)
+        pages = stale_docs.wanted_pages(self.root, actad)
+        self.assertEqual(sorted(pages), ['deploy/actad.toml', 'docs/reference/configuration.md',
+                                         'docs/reference/errors.md', 'docs/reference/metrics.md'])
+        for page in pages:
+            self.plant(page, pages[page])
+        self.assertEqual(stale_docs.stale(self.root, pages), [])
+        for page, topic in stale_docs.ACTAD_PAGES.items():
+            self.assertEqual(pages[page], f'--generate-reference {topic}\n')
+            self.plant(page, pages[page] + 'edited by hand\n')
+            self.assertEqual(stale_docs.stale(self.root, pages), [page])
+            (self.root / page).unlink()
+            self.assertEqual(stale_docs.stale(self.root, pages), [page])
+            self.plant(page, pages[page])
+
     def test_the_page_says_code_retry_and_action(self):
         page = errors_page.page(PROTO)
         self.assertIn('| `THING_NOT_FOUND` | NOT_FOUND | no | Nothing of that name. '

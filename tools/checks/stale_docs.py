@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pages under docs/reference are what their sources say. --write renews them."""
+"""Generated pages are what their sources say. --write renews them."""
 
 import argparse
 import pathlib
@@ -10,7 +10,8 @@ import errors_page
 
 # Page -> what `actad --generate-reference` calls it.
 ACTAD_PAGES = {'docs/reference/configuration.md': 'configuration',
-               'docs/reference/metrics.md': 'metrics'}
+               'docs/reference/metrics.md': 'metrics',
+               'deploy/actad.toml': 'example'}
 
 
 def actad_page(actad, topic):
