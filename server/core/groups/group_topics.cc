@@ -36,6 +36,11 @@ void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
     const absl::Status status = state_->DropTopic(*group, topic.id);
     // Load() does it again: a record may name a topic that is gone.
     if (!status.ok()) LogWarn("a deleted topic was not taken out of a group's record");
+    if (group->record().topic_ids_size() > 0) continue;
+    group->EndAll(Error(v1::TOPIC_NOT_FOUND,
+                        absl::StrCat("topic '", topic.name(),
+                                     "' was deleted, the last one of group '", group->name(), "'"),
+                        {{"topic", topic.name()}}));
   }
 }
 

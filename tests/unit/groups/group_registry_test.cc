@@ -299,6 +299,27 @@ TEST_CASE("a group follows its topics as they grow and go", "[groups]") {
   CHECK(group->group().topics_size() == 0);
 }
 
+TEST_CASE("members end with the last topic of their group", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  room.MakeTopic("flights", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders", "flights"}));
+  auto member = std::make_shared<Member>();
+  auto membership = *room.Join("billing", member);
+  v1::DeleteTopicRequest remove;
+  remove.set_force(true);
+  remove.set_name("orders");
+  REQUIRE_OK(room.topics->Delete(room.caller, remove));
+  room.pool.Run();
+  CHECK(member->ended.empty());
+  remove.set_name("flights");
+  REQUIRE_OK(room.topics->Delete(room.caller, remove));
+  room.pool.Run();
+  REQUIRE(member->ended.size() == 1);
+  CHECK(ReasonOf(member->ended[0]) == v1::TOPIC_NOT_FOUND);
+  CHECK(DetailsOf(member->ended[0])["topic"] == "flights");
+}
+
 TEST_CASE("an update changes the fields of its mask only", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 1);

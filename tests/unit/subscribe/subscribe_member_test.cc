@@ -255,18 +255,32 @@ TEST_CASE("a member that is replaced, or whose group goes, is ended", "[subscrib
   }
 }
 
-TEST_CASE("a topic that is deleted is revoked from a member once", "[subscribe]") {
+TEST_CASE("a topic that is deleted is revoked from a member once, the last one ends it",
+          "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);
-  Client& client = room.Subscribe(room.Member("g"));
+  room.MakeTopic(1, "other");
+  Start start = room.Member("g");
+  start.add_topics()->set_topic("other");
+  Client& client = room.Subscribe(start);
+  const auto revoked = [&client] {
+    size_t count = 0;
+    for (const OutgoingFrame& frame : client.sink.frames) {
+      count += static_cast<size_t>(frame.control.revoked_size());
+    }
+    return count;
+  };
   room.DeleteTopic();
   room.Run();
-  size_t revoked = 0;
-  for (const OutgoingFrame& frame : client.sink.frames) {
-    revoked += static_cast<size_t>(frame.control.revoked_size());
-  }
-  CHECK(revoked == 1);
+  CHECK(revoked() == 1);
   CHECK_FALSE(client.sink.result.has_value());
+  room.Publish(0, {"a"}, "other");
+  room.Run();
+  CHECK(client.sink.Data(0, "other") == Strings{"a"});
+  room.DeleteTopic("other");
+  room.Run();
+  CHECK(revoked() == 2);
+  CHECK(client.sink.EndReason() == v1::TOPIC_NOT_FOUND);
 }
 
 TEST_CASE("a broken stream gives its partitions away, a named member's are kept", "[subscribe]") {
