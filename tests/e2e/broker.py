@@ -24,6 +24,7 @@ class Broker:
         self.ready = self.folder / 'ready.json'
         self.log = self.folder / 'actad.log'
         self.options = options
+        self.environment = {}
         self.process = None
         self.address = None
         self.http = None
@@ -33,7 +34,8 @@ class Broker:
         command = [BIN / 'actad', '--data', self.data, '--grpc', '127.0.0.1:0',
                    '--http', '127.0.0.1:0', '--ready-file', self.ready, *self.options]
         with open(self.log, 'ab') as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
         deadline = time.monotonic() + PATIENCE_S
         while not self.ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -52,6 +54,12 @@ class Broker:
         """Gracefully; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=PATIENCE_S)
+
+    def spawn(self, *args, **how):
+        """Starts one command that goes on by itself, with its output as a pipe."""
+        return subprocess.Popen([BIN / 'acta', *map(str, args)],
+                                **{'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, **how},
+                                env={**os.environ, 'ACTA_SERVER': self.address})
 
     def acta(self, *args, stdin=None, server=None):
         """Runs one command; returns (exit code, stdout, stderr)."""
@@ -90,6 +98,18 @@ class BrokerTest(unittest.TestCase):
         got, out, err = self.broker.acta(*args, stdin=stdin)
         self.assertEqual((got, reason in err), (code, True), f'acta {args}: {got} {err}{out}')
         return err
+
+    def spawn(self, *args, **how):
+        """A command that goes on by itself; ended with the test, when it has not ended before."""
+        process = self.broker.spawn(*args, **how)
+        self.addCleanup(self.end_process, process)
+        return process
+
+    @staticmethod
+    def end_process(process):
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
     def events(self, *args):
         """The events that a command prints as JSON."""

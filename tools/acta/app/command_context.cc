@@ -1,5 +1,7 @@
 #include "tools/acta/app/command_context.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -50,7 +52,9 @@ absl::Status CommandContext::PrintDone(
   return WriteAll(stdout, absl::StrCat(text, "\n"));
 }
 
-absl::Status CommandContext::ClearScreen() { return PrintHeading("\x1b[H\x1b[2J"); }
+absl::Status CommandContext::ClearScreen() {
+  return isatty(STDOUT_FILENO) == 1 ? PrintHeading("\x1b[H\x1b[2J") : absl::OkStatus();
+}
 
 absl::Status CommandContext::ConfirmDeletion(absl::string_view question) {
   if (args_.Has("--yes") || terminal_.Confirm(question)) return absl::OkStatus();

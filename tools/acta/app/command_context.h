@@ -39,6 +39,7 @@ class CommandContext {
   // The result of a command that has nothing to show but that it is done.
   absl::Status PrintDone(const std::vector<const google::protobuf::Message*>& messages,
                          absl::string_view text);
+  // Of a terminal; a file or program gets the next table below the one before.
   absl::Status ClearScreen();
   // Asks unless --yes is given. Errors: refused, when the answer is no or there is nobody to ask.
   absl::Status ConfirmDeletion(absl::string_view question);

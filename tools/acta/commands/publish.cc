@@ -208,7 +208,8 @@ Command PublishCommand() {
       "@/properties/net is a JSON pointer, @@ a literal @. A time is RFC 3339 or -15m; a place\n"
       "with a number says its unit: @/when:ms, :s or :us. Stops at the first event that is\n"
       "refused. Events that carry an id may be sent again: the broker stores them once.",
-      "acta publish orders --file orders.jsonl.gz --format jsonl --id @/id --key @/customer",
+      R"(echo '{"id": "o-1", "customer": "ann"}' | )"
+      "acta publish orders --format jsonl --id @/id --key @/customer",
       {{"--file", "FILE", "lines of this file, also gzip; - is standard input (-)"},
        {"--format", "FORMAT", "text, jsonl or cloudevents (text)"},
        {"--id", "FIELD", "the event's id, unique for its producer"},

@@ -88,7 +88,7 @@ Command ReadCommand() {
           {"TOPIC"},
           "shows events of one partition, without a group",
           "Reads to the end or --max and does not wait.",
-          "acta read orders --partition 0 --offset 1200 --max 10 --format json",
+          "acta read orders --partition 0 --max 10 --format json",
           {{"--partition", "N", "which partition"},
            {"--offset", "N", "the first offset (the oldest event kept)"},
            {"--max", "N", "at most so many events (100)"},

@@ -105,7 +105,8 @@ class SubscribeRun {
     EventElements elements = delivery.elements();
     absl::string_view bytes;
     int64_t next_offset = delivery.base_offset();
-    for (int64_t i = 0; elements.Next(&bytes) && count_ < options_.max; ++i) {
+    // An interrupt does not wait for the commands of all events of a batch.
+    for (int64_t i = 0; !g_interrupted && count_ < options_.max && elements.Next(&bytes); ++i) {
       place.offset = delivery.OffsetOf(i);
       if (!options_.ends.Wants(place.topic, place.partition, place.offset)) break;
       RETURN_IF_ERROR(client::ParseEvent(bytes, &event_));

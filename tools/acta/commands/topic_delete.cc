@@ -29,7 +29,7 @@ Command TopicDeleteCommand() {
           "Asks on a terminal; without one it needs --yes.",
           "acta topic delete orders --yes",
           {{"--yes", "", "do not ask"},
-           {"--force", "", "also while members of groups read it: their streams end"}},
+           {"--force", "", "also while members of groups read it: it is taken from them"}},
           Run};
 }
 

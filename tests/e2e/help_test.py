@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""The example in the help of each command works as it stands, where there is what it names."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from broker import BIN, PATIENCE_S, BrokerTest
+
+# What goes on until it is interrupted, and how it ends then.
+ENDLESS = {'subscribe': 0, 'group lag': -signal.SIGINT}
+
+
+class Help(BrokerTest):
+    def commands(self):
+        """The paths of all commands, from the list in the program's own help."""
+        listed = self.acta('--help').split('\nCommands:\n')[1].split('\n\n')[0].splitlines()
+        return [re.match(r'  ((?:[a-z-]+ )+)', line + ' ').group(1).strip() for line in listed]
+
+    def example(self, path):
+        text = self.acta(*path.split(), '--help')
+        _, found, example = text.partition('\nExample:\n')
+        self.assertTrue(found, text)
+        self.assertEqual(len(example.splitlines()), 1, example)
+        return example.strip()
+
+    def prepare(self, path):
+        """The topic 'orders' with events and the group 'billing', unless the command makes them."""
+        for group in self.acta_json('group', 'list')['groups']:
+            self.acta('group', 'delete', group['name'], '--yes')
+        for topic in self.acta_json('topic', 'list')['topics']:
+            self.acta('topic', 'delete', topic['name'], '--yes')
+        if path == 'topic create':
+            return
+        self.acta('topic', 'create', 'orders')
+        for partition in range(4):
+            self.acta('publish', 'orders', '{"total": 12}', '--partition', partition)
+        if path != 'group create':
+            self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest')
+
+    def run_example(self, path, example):
+        """The standard output; of an endless command what it printed before it was interrupted."""
+        endless = path in ENDLESS
+        process = subprocess.Popen(
+            ['sh', '-c', f'exec {example}' if endless else example], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
+            env={**os.environ, 'ACTA_SERVER': self.broker.address,
+                 'PATH': f'{BIN}:{os.environ["PATH"]}'})
+        self.addCleanup(process.kill)
+        first = ''
+        if endless:
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual((process.returncode, err), (ENDLESS.get(path, 0), ''), example)
+        self.assertTrue(first + out, f'{example} printed nothing')
+        return first + out
+
+    def test_the_example_of_each_command_works(self):
+        paths = self.commands()
+        self.assertGreaterEqual(len(paths), 20)
+        for path in paths:
+            with self.subTest(path):
+                example = self.example(path)
+                self.assertRegex(example, rf'(^|\| )acta {path}( |$)')
+                self.prepare(path)
+                out = self.run_example(path, example)
+                if re.search(r'(-o|--format) json( |$)', example):
+                    json.loads(out.splitlines()[0])
+
+    def test_help_of_a_part_lists_its_commands(self):
+        paths = self.commands()
+        for part in {path.split()[0] for path in paths if ' ' in path}:
+            text = self.acta(part, '--help')
+            for path in paths:
+                self.assertEqual(path.startswith(part + ' '), f'\n  {path} ' in text, path)
+
+
+if __name__ == '__main__':
+    unittest.main()
