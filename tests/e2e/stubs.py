@@ -50,6 +50,19 @@ def reason_of(error):
     return '', {}
 
 
+def retry_of(error):
+    """The delay in seconds that a failed call names, None without one."""
+    from acta.v1 import errors_pb2
+    for key, value in error.trailing_metadata() or ():
+        if key != 'grpc-status-details-bin':
+            continue
+        for detail in errors_pb2.StatusDetails.FromString(value).details:
+            if detail.type_url.endswith('google.rpc.RetryInfo'):
+                delay = errors_pb2.RetryInfo.FromString(detail.value).retry_delay
+                return delay.ToTimedelta().total_seconds()
+    return None
+
+
 def reason_in(status):
     """The reason in a Status that travels inside a message."""
     from acta.v1 import errors_pb2
