@@ -6,7 +6,7 @@ BUILD_PACKAGES=(
   libprotobuf-dev libabsl-dev libasio-dev libboost-dev prometheus-cpp-dev libcli11-dev
   nlohmann-json3-dev libtomlplusplus-dev libisal-dev zlib1g-dev catch2
 )
-CHECK_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev)
+CHECK_PACKAGES=(clang clang-format libclang-rt-14-dev)
 
 # Names of the packages among the arguments that are not installed, one a line.
 missing_packages() {

@@ -29,7 +29,28 @@ dev_test() {
   fi
   prepare_python
   cd "$ROOT/build/release"
-  ctest -j2 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
+  if [ -z "$filter" ] || [ -n "$(ctest -N -R "$filter" | grep 'Test *#')" ]; then
+    ctest -j2 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
+  else
+    run_test_cases "$filter"
+  fi
+}
+
+# Runs the test cases whose name holds the text, whatever the case of its letters, in the programs
+# that have such.
+run_test_cases() {
+  local text=$1 program found=
+  # What Catch2 would read as syntax.
+  local spec
+  spec=$(sed 's/[][,"\\]/\\&/g' <<<"$text")
+  for program in tests/*_test; do
+    # It exits with the number of its tests.
+    { "$program" --list-test-names-only || true; } | grep -qiF -- "$text" || continue
+    found=1
+    echo "== $(basename "$program")"
+    "$program" "*$spec*"
+  done
+  [ -n "$found" ] || fail "no test program and no test case has '$text' in its name"
 }
 
 dev_check() {
