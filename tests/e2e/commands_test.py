@@ -55,10 +55,10 @@ class CommandTest(BrokerTest):
         os.write(ours, answer + b'\n')
         process.wait(timeout=PATIENCE_S)
         try:
-            shown += os.read(ours, 1000)
+            while True:
+                shown += os.read(ours, 1000)
         except OSError:
-            pass  # Nothing more was said before the other side was closed.
-        os.close(ours)
+            os.close(ours)  # Everything was read, and the other side is closed.
         return process.returncode, shown.decode()
 
 
@@ -298,14 +298,25 @@ class Events(CommandTest):
             self.assertEqual(file.read().splitlines(), [f'orders 0 {n} {n}' for n in (0, 1, 2, 2)])
         self.fails(2, '--exec needs a value', *subscribe)
 
-    def test_exec_is_not_started_again_after_a_signal(self):
+    def executing(self):
+        """A member whose first command runs until something is written to the path."""
         self.topic(events=100)
-        # The first command tells that it runs and goes on when it is told.
         go = os.path.join(self.folder, 'go')
         os.mkfifo(go)
         member = self.spawn('subscribe', 'orders', '--group', 'billing', '--exec',
-                            f'echo $ACTA_OFFSET; test $ACTA_OFFSET -gt 0 || read line <{go}')
+                            f'echo $ACTA_OFFSET; test $ACTA_OFFSET -gt 0 || read line <{go}',
+                            start_new_session=True)
         self.assertEqual(member.stdout.readline(), b'0\n')
+        return member, go
+
+    def test_an_interrupt_ends_the_command_too_and_its_event_is_not_committed(self):
+        member, _ = self.executing()
+        os.killpg(member.pid, signal.SIGINT)
+        self.assertEqual(self.ended(member, 0)[0], '')
+        self.assertEqual(self.positions(), [0])
+
+    def test_exec_is_not_started_again_after_a_signal(self):
+        member, go = self.executing()
         member.terminate()
         with open(go, 'w') as file:
             file.write('go\n')

@@ -113,8 +113,10 @@ class SubscribeRun {
       if (options_.exec.empty()) {
         text += EventText(options_.format, event_, place);
       } else {
-        RETURN_IF_ERROR(RunShellCommand(options_.exec, EventText(options_.format, event_, place),
-                                        event_, place));
+        const absl::Status ran = RunShellCommand(
+            options_.exec, EventText(options_.format, event_, place), event_, place);
+        // Ctrl-C reaches the command as well; its event comes again.
+        if (!ran.ok()) return g_interrupted ? absl::OkStatus() : ran;
         Done(place.topic, place.partition, place.offset + 1);
       }
       next_offset = place.offset + 1;
