@@ -53,13 +53,23 @@ void CheckWals(const WitnessRecord& witness, const StoreFileSystem& files, LossR
   }
 }
 
-void CheckGroups(const WitnessRecord& witness, bool power_cut, const RecoveredStore& recovered,
-                 LossReport* report) {
-  // A power cut may take the unsynced end of an older log file and leave a newer one: the replay
-  // has ended before the hole, and whether all that was synced is there is decided below.
-  if (!recovered.hole.empty() && !power_cut) {
-    report->Add(absl::StrCat("a hole in the log: ", recovered.hole));
+// A power cut may take the unsynced end of an older log file and leave a newer one: the replay has
+// ended before the hole, and CheckGroups() decides whether all that was synced is there. Nothing
+// else makes a hole but damage.
+absl::Status CheckHole(const RocksStore& rocks, bool clean, bool power_cut, Incarnation incarnation,
+                       LossReport* report) {
+  if (power_cut) return absl::OkStatus();
+  std::string hole = rocks.recovered().hole;
+  // After a clean stop the witness knows the last group.
+  if (hole.empty() && !clean) {
+    ASSIGN_OR_RETURN(hole, rocks.FindUnreached(incarnation));
   }
+  if (!hole.empty()) report->Add(absl::StrCat("a hole in the log: ", hole));
+  return absl::OkStatus();
+}
+
+void CheckGroups(const WitnessRecord& witness, const RecoveredStore& recovered,
+                 LossReport* report) {
   if (recovered.first_replayed.has_value() &&
       recovered.first_replayed->value() > recovered.max_in_tables.value() + 1) {
     report->Add(absl::StrCat("the log begins with group ", recovered.first_replayed->value(),
@@ -330,13 +340,14 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, opened.files, std::move(on_fatal)));
   const RecoveredStore& recovered = opened.rocks->recovered();
   const bool power_cut = witness.boot_id != boot && !witness.clean;
-  CheckGroups(witness, power_cut, recovered, &report);
   ASSIGN_OR_RETURN(storage::v1::StoreRecord store, LoadStoreRecord(opened, witness, &report));
+  opened.store_id = store.store_id();
+  opened.incarnation = Incarnation(std::max(store.incarnation(), witness.incarnation.value()));
+  RETURN_IF_ERROR(CheckHole(*opened.rocks, witness.clean, power_cut, opened.incarnation, &report));
+  CheckGroups(witness, recovered, &report);
   if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
   report.Accept();
 
-  opened.store_id = store.store_id();
-  opened.incarnation = Incarnation(std::max(store.incarnation(), witness.incarnation.value()));
   opened.last_group = recovered.last();
   opened.least_time = absl::FromUnixMicros(witness.server_time_us);
   RETURN_IF_ERROR(LoadSlices(*opened.rocks, &opened));

@@ -20,6 +20,7 @@
 #include "storage/rocks/rocks_status.h"
 #include "storage/rocks/store_file_system.h"
 #include "storage/rocks/wal_groups.h"
+#include "storage/rocks/wal_scan.h"
 
 namespace acta {
 namespace {
@@ -301,8 +302,16 @@ int64_t RocksStore::FamilyBytes(const FamilyPtr& family) const {
   return static_cast<int64_t>(tables + memory);
 }
 
+const std::string& RocksStore::wal_folder() const {
+  return settings_->wal_dir.empty() ? settings_->path : settings_->wal_dir;
+}
+
+absl::StatusOr<std::string> RocksStore::FindUnreached(Incarnation incarnation) const {
+  return FindUnreachedGroup(*files_, wal_folder(), incarnation, recovered_.last());
+}
+
 int64_t RocksStore::WalBytes() const {
-  const std::string& folder = settings_->wal_dir.empty() ? settings_->path : settings_->wal_dir;
+  const std::string& folder = wal_folder();
   int64_t bytes = 0;
   for (const uint64_t number : files_->live()) {
     uint64_t size = 0;

@@ -80,6 +80,9 @@ class RocksStore {
   ~RocksStore();
 
   const RecoveredStore& recovered() const { return recovered_; }
+  // A sentence that names a whole commit group of this incarnation behind the place where recovery
+  // ended; empty: there is none. Call it before anything is written.
+  absl::StatusOr<std::string> FindUnreached(Incarnation incarnation) const;
   FamilyPtr meta() const { return meta_; }
   FamilyPtr state() const { return state_; }
   // Families other than meta, state and the default, by name, as found at the start.
@@ -120,6 +123,7 @@ class RocksStore {
 
  private:
   RocksStore();
+  const std::string& wal_folder() const;
   // Takes over an opened database: its families by name, and what its start found.
   absl::Status Adopt(rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles,
                      const std::vector<std::string>& names,

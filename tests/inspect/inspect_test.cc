@@ -259,6 +259,26 @@ TEST_CASE("verify finds what a start would refuse: a lost witness, a lost log fi
   CHECK(verified.out.find("was synced, but the log ends with group") != std::string::npos);
 }
 
+TEST_CASE("verify finds commit groups behind damage of which the witness does not know") {
+  LocalEngineOptions options;
+  options.witness_interval = absl::Hours(1000);
+  TestStore store(options);
+  Fill(store);
+  TempDir copies;
+  const std::string killed = copies.File("killed");
+  fs::copy(store.path(), killed, fs::copy_options::recursive);
+  CHECK(Inspect(absl::StrCat("verify --data ", killed)).status == 0);
+  for (const auto& entry : fs::directory_iterator(killed + "/db")) {
+    if (entry.path().extension() != ".log") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<long>(fs::file_size(entry.path()) / 2));
+    file.put('X');
+  }
+  const Outcome verified = Inspect(absl::StrCat("verify --data ", killed));
+  CHECK(verified.status == 1);
+  CHECK(verified.out.find(".log, but recovery ends with group") != std::string::npos);
+}
+
 TEST_CASE("what is no data folder, or a newer one, is refused by name") {
   TestStore store;
   store.Close();

@@ -1,8 +1,13 @@
 #include <catch2/catch.hpp>
 
+#include <rocksdb/file_system.h>
+
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
@@ -13,26 +18,73 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Holds back table files while it is told to: what a memtable has stays in its write-ahead log
+// file.
+class HeldTables final : public rocksdb::FileSystemWrapper {
+ public:
+  HeldTables() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "acta.held_tables"; }
+  void Hold(bool held) {
+    MutexLock lock(mu_);
+    held_ = held;
+    released_.SignalAll();
+  }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override {
+    if (fs::path(path).extension() == ".sst") {
+      MutexLock lock(mu_);
+      while (held_) released_.Wait(mu_);
+    }
+    return FileSystemWrapper::NewWritableFile(path, options, file, debug);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar released_;
+  bool held_ ABSL_GUARDED_BY(mu_) = false;
+};
+
 // A store that was killed: its folder as it was while it ran.
 class KilledStore {
  public:
+  // Whether the witness has seen what was synced, or is as old as the start.
+  enum class Witnessed : uint8_t { kAll, kStart };
+
   explicit KilledStore(int events) {
-    LocalEngineOptions options;
-    options.boot_id = "boot-1";
-    options.witness_interval = absl::Milliseconds(1);
-    TestStore store(options);
-    for (int i = 0; i < events; ++i) {
-      const auto result = Commit(
-          store.engine(), MakeAppend(TestStore::Partition(), {EventElement(std::to_string(i))}));
-      REQUIRE_OK(result.status);
-    }
-    const GroupNumber last = store.engine().Stats().synced_group;
-    // The witness follows within its interval.
-    for (int i = 0; i < 1000 && Witnessed(store.path()) < last.value(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    fs::copy(store.path(), path(), fs::copy_options::recursive);
+    TestStore store(LiveOptions(Witnessed::kAll));
+    for (int i = 0; i < events; ++i) Publish(store, std::to_string(i));
+    Kill(store, Witnessed::kAll);
   }
+
+  // With two live write-ahead log files: kInOlder events or more are in the older one, and
+  // kInNewer in the newer one. No table file has any of them.
+  explicit KilledStore(Witnessed witnessed) {
+    const auto disk = std::make_shared<HeldTables>();
+    LocalEngineOptions options = LiveOptions(witnessed);
+    options.file_system = disk;
+    TestStore store(options);
+    disk->Hold(true);
+    // Also when a check fails: the store cannot be closed before.
+    const absl::Cleanup release = [&disk] { disk->Hold(false); };
+    const size_t wals = DatabaseFiles(store.path(), ".log").size();
+    REQUIRE(wals == 1);
+    while (DatabaseFiles(store.path(), ".log").size() == wals) {
+      Publish(store, Data(events_++));
+      REQUIRE(events_ < 1000);
+    }
+    in_older_ = events_ - 1;
+    while (events_ < in_older_ + kInNewer) Publish(store, Data(events_++));
+    Kill(store, witnessed);
+    REQUIRE(Files(".log").size() == 2);
+    REQUIRE(in_older_ > kInNewer);
+  }
+
+  static constexpr int kInNewer = 10;
+  // Long enough that a memtable is soon full.
+  static std::string Data(int number) { return std::to_string(number) + std::string(2000, '.'); }
+  int events() const { return events_; }
+  int in_older() const { return in_older_; }
 
   std::string path() const { return folder_.path() + "/copy"; }
   LocalEngineOptions Options(const std::string& boot = "boot-1") const {
@@ -51,7 +103,29 @@ class KilledStore {
   }
 
  private:
-  static uint64_t Witnessed(const std::string& path) {
+  static LocalEngineOptions LiveOptions(Witnessed witnessed) {
+    LocalEngineOptions options;
+    options.boot_id = "boot-1";
+    options.witness_interval =
+        witnessed == Witnessed::kAll ? absl::Milliseconds(1) : absl::Hours(1000);
+    return options;
+  }
+  static void Publish(TestStore& store, const std::string& data) {
+    const auto result =
+        Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement(data)}));
+    REQUIRE_OK(result.status);
+  }
+  void Kill(TestStore& store, Witnessed witnessed) {
+    const uint64_t last = store.engine().Stats().synced_group.value();
+    // The witness follows within its interval.
+    const absl::Time patience = absl::Now() + absl::Seconds(20);
+    while (witnessed == Witnessed::kAll && WitnessedGroup(store.path()) < last &&
+           absl::Now() < patience) {
+      std::this_thread::yield();
+    }
+    fs::copy(store.path(), path(), fs::copy_options::recursive);
+  }
+  static uint64_t WitnessedGroup(const std::string& path) {
     std::ifstream in(path + "/witness", std::ios::binary);
     std::string bytes((std::istreambuf_iterator<char>(in)), {});
     uint64_t newest = 0;
@@ -67,6 +141,8 @@ class KilledStore {
     return newest;
   }
 
+  int events_ = 0;
+  int in_older_ = 0;
   TempDir folder_;
   FakeClock clock_;
   RecordingFatalSink sink_;
@@ -135,6 +211,164 @@ TEST_CASE("a torn tail of synced groups is refused") {
   const auto wals = killed.Files(".log");
   fs::resize_file(wals.back(), fs::file_size(wals.back()) - 30);
   CHECK(ReasonOf(killed.Open(killed.Options("boot-2")).status()) == v1::DATA_LOST);
+}
+
+using Witnessed = KilledStore::Witnessed;
+
+// As a torn write leaves it: the last record is not whole.
+void TearTail(const fs::path& wal) { fs::resize_file(wal, fs::file_size(wal) - 1000); }
+
+// What is there is the first `count` events and nothing else.
+void CheckPrefix(LocalLogEngine& engine, int count) {
+  REQUIRE_OK(engine.OpenTopic(TestStore::kTopic, 4, {}));
+  const auto data = ReadData(engine, TestStore::Partition());
+  REQUIRE_OK(data);
+  REQUIRE(data->size() == static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) CHECK(data->at(i) == KilledStore::Data(i));
+}
+
+// A new life of the log that begins behind the first `count` events, and readers beyond are told.
+void CheckCutAt(LocalLogEngine& engine, int count) {
+  CHECK(engine.incarnation() == Incarnation(2));
+  CheckPrefix(engine, count);
+  const PartitionId partition = TestStore::Partition();
+  CHECK_OK(engine.CheckPosition(partition, Incarnation(1), Offset(count)));
+  const absl::Status cut = engine.CheckPosition(partition, Incarnation(1), Offset(count + 1));
+  CHECK(ReasonOf(cut) == v1::LOG_TRUNCATED);
+  CHECK(DetailsOf(cut).at("offset") == std::to_string(count));
+  const auto next = Commit(engine, MakeAppend(partition, {EventElement("next")}));
+  CHECK(next.incarnation == Incarnation(2));
+  CHECK(next.appends.at(0).base_offset == Offset(count));
+}
+
+void CheckRefused(const absl::Status& status, const std::string& finding) {
+  CHECK(ReasonOf(status) == v1::DATA_LOST);
+  INFO(status.message());
+  CHECK(std::string(status.message()).find(finding) != std::string::npos);
+}
+
+TEST_CASE("two live log files that are whole give back every event") {
+  KilledStore killed(GENERATE(Witnessed::kAll, Witnessed::kStart));
+  const auto engine = killed.Open(killed.Options());
+  REQUIRE_OK(engine);
+  CHECK((*engine)->incarnation() == Incarnation(1));
+  CheckPrefix(**engine, killed.events());
+}
+
+TEST_CASE("a torn tail of the older of two log files is refused as a hole") {
+  // The witness may be behind: what a newer file has says all the same that something is missing.
+  KilledStore killed(GENERATE(Witnessed::kAll, Witnessed::kStart));
+  TearTail(killed.Files(".log").front());
+  for (int i = 0; i < 2; ++i) {
+    CheckRefused(killed.Open(killed.Options()).status(), "a hole in the log");
+    CHECK(killed.Files(".log").size() >= 2);
+  }
+  LocalEngineOptions accept = killed.Options();
+  accept.accept_loss = true;
+  const auto engine = killed.Open(accept);
+  REQUIRE_OK(engine);
+  CheckCutAt(**engine, killed.in_older() - 1);
+}
+
+TEST_CASE("a power cut may take the unsynced tail of the older log file: the prefix is kept") {
+  KilledStore killed(Witnessed::kStart);
+  TearTail(killed.Files(".log").front());
+  const auto engine = killed.Open(killed.Options("boot-2"));
+  REQUIRE_OK(engine);
+  CheckCutAt(**engine, killed.in_older() - 1);
+}
+
+TEST_CASE("a power cut may not take what the witness saw synced in the older log file") {
+  KilledStore killed(Witnessed::kAll);
+  TearTail(killed.Files(".log").front());
+  CheckRefused(killed.Open(killed.Options("boot-2")).status(), "was synced, but recovery ends");
+}
+
+TEST_CASE("the older of two log files missing is refused, and its events are told as lost") {
+  KilledStore killed(GENERATE(Witnessed::kAll, Witnessed::kStart));
+  fs::remove(killed.Files(".log").front());
+  const std::string boot = GENERATE("boot-1", "boot-2");
+  CheckRefused(killed.Open(killed.Options(boot)).status(), "is missing");
+  LocalEngineOptions accept = killed.Options(boot);
+  accept.accept_loss = true;
+  const auto engine = killed.Open(accept);
+  REQUIRE_OK(engine);
+  CHECK((*engine)->incarnation() == Incarnation(2));
+}
+
+TEST_CASE("a flipped bit in either of two log files is refused as a hole") {
+  KilledStore killed(GENERATE(Witnessed::kAll, Witnessed::kStart));
+  const bool in_older = GENERATE(true, false);
+  const fs::path wal = in_older ? killed.Files(".log").front() : killed.Files(".log").back();
+  FlipBit(wal, static_cast<long>(fs::file_size(wal) / 2));
+  CheckRefused(killed.Open(killed.Options()).status(), "a hole in the log");
+  LocalEngineOptions accept = killed.Options();
+  accept.accept_loss = true;
+  const auto engine = killed.Open(accept);
+  REQUIRE_OK(engine);
+  REQUIRE_OK((*engine)->OpenTopic(TestStore::kTopic, 4, {}));
+  const auto count = Lag(Offset(0), (*engine)->Extent(TestStore::Partition())->end);
+  CHECK(count > (in_older ? 0 : killed.in_older()));
+  CHECK(count < (in_older ? killed.in_older() : killed.events()));
+  CheckCutAt(**engine, static_cast<int>(count));
+}
+
+TEST_CASE("a flipped bit in synced groups is refused after a power cut too") {
+  KilledStore killed(Witnessed::kAll);
+  const fs::path older = killed.Files(".log").front();
+  FlipBit(older, static_cast<long>(fs::file_size(older) / 2));
+  CheckRefused(killed.Open(killed.Options("boot-2")).status(), "was synced, but recovery ends");
+}
+
+TEST_CASE("a store whose accepted loss left old log files starts again") {
+  KilledStore killed(Witnessed::kStart);
+  TearTail(killed.Files(".log").front());
+  const fs::path newer = killed.Files(".log").back();
+  const fs::path saved = killed.path() + "/saved";
+  fs::copy_file(newer, saved);
+  LocalEngineOptions options = killed.Options();
+  options.accept_loss = true;
+  {
+    const auto engine = killed.Open(options);
+    REQUIRE_OK(engine);
+  }
+  // As if the process had been killed before the file was deleted, and its stop forgotten.
+  fs::copy_file(saved, newer, fs::copy_options::overwrite_existing);
+  options.accept_loss = false;
+  CHECK_OK(killed.Open(options));
+}
+
+TEST_CASE("a torn log file that a table file is ahead of is refused") {
+  LocalEngineOptions options;
+  options.boot_id = "boot-1";
+  options.slice_age = absl::Seconds(1);
+  TestStore store(options);
+  const auto publish = [&store] {
+    const Append append = MakeAppend(TestStore::Partition(), {EventElement("x")});
+    REQUIRE_OK(Commit(store.engine(), append).status);
+  };
+  publish();
+  // The slice goes to a table file; rows of the idle families keep its log file alive.
+  store.clock().Advance(absl::Hours(1));
+  REQUIRE_OK(store.engine().MaintainNow());
+  publish();
+  const auto wals = DatabaseFiles(store.path(), ".log");
+  REQUIRE(wals.size() >= 2);
+  TempDir folder;
+  options.data = folder.path() + "/copy";
+  fs::copy(store.path(), options.data, fs::copy_options::recursive);
+  const fs::path older = options.data + "/db/" + wals.front().filename().string();
+  fs::resize_file(older, fs::file_size(older) - 10);
+  RecordingFatalSink sink;
+  CheckRefused(LocalLogEngine::Open(options, sink, store.clock()).status(), "cannot be opened");
+}
+
+TEST_CASE("a torn tail of the newer of two log files ends the prefix there") {
+  KilledStore killed(Witnessed::kStart);
+  TearTail(killed.Files(".log").back());
+  const auto engine = killed.Open(killed.Options("boot-2"));
+  REQUIRE_OK(engine);
+  CheckCutAt(**engine, killed.events() - 1);
 }
 
 TEST_CASE("two engines on one folder: the second is refused") {

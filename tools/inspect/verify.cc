@@ -30,15 +30,14 @@ class Verification {
   // What a start would look at, and would refuse.
   void CheckWitness() {
     const RecoveredStore& recovered = folder_.rocks->recovered();
-    if (!recovered.hole.empty() && !PowerWasCut()) Find("write-ahead log", recovered.hole);
+    CheckHole();
     if (recovered.first_replayed.has_value() &&
         recovered.first_replayed->value() > recovered.max_in_tables.value() + 1) {
       Find("write-ahead log",
            absl::StrCat("begins with group ", recovered.first_replayed->value(),
                         ", but table files end with group ", recovered.max_in_tables.value()));
     }
-    if (recovered.last_replayed.has_value() &&
-        recovered.max_in_tables > *recovered.last_replayed) {
+    if (recovered.last_replayed.has_value() && recovered.max_in_tables > *recovered.last_replayed) {
       Find("write-ahead log",
            absl::StrCat("ends with group ", recovered.last_replayed->value(),
                         ", but table files reach group ", recovered.max_in_tables.value()));
@@ -58,6 +57,16 @@ class Verification {
            absl::StrCat("group ", folder_.witness->synced_group.value(),
                         " was synced, but the log ends with group ", recovered.last().value()));
     }
+  }
+
+  void CheckHole() {
+    if (PowerWasCut()) return;
+    std::string hole = folder_.rocks->recovered().hole;
+    if (hole.empty() && folder_.witness.has_value() && !folder_.witness->clean) {
+      const auto unreached = folder_.rocks->FindUnreached(Incarnation(folder_.store.incarnation()));
+      hole = unreached.ok() ? *unreached : std::string(unreached.status().message());
+    }
+    if (!hole.empty()) Find("write-ahead log", hole);
   }
 
   // Then the unsynced end of an older log file may be gone and a newer one be there.
