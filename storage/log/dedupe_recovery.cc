@@ -58,6 +58,80 @@ absl::Status CollectIds(const LogReader& reader, const SipKey& key, const Partit
                       });
 }
 
+// Where to begin reading in each partition.
+struct NewestEvents {
+  int64_t since_us = 0;  // Nothing that came later is left out.
+  std::vector<Offset> from;
+  int64_t events = 0;
+};
+
+// The events since a time. Where damage hides the time of a partition's batches its newest are
+// taken instead, `max_ids` in all such partitions together.
+NewestEvents EventsSince(const LogReader& reader, const std::vector<PartitionPtr>& partitions,
+                         int64_t since_us, int64_t max_ids) {
+  NewestEvents found{since_us, {}, 0};
+  const auto share = std::max<int64_t>(1, max_ids / std::max<int64_t>(1, std::ssize(partitions)));
+  for (const PartitionPtr& partition : partitions) {
+    const PartitionExtent extent = partition->Extent();
+    Offset from = extent.visible_end;
+    if (extent.last_time_us >= since_us && extent.first != extent.visible_end) {
+      const auto first = reader.FindFirst(*partition, [since_us](const BatchHeader& header) {
+        return header.append_time_us >= since_us;
+      });
+      if (!first.ok()) {
+        from = std::max(extent.first, extent.visible_end + -share);
+      } else if (first->has_value()) {
+        from = std::max(extent.first, (*first)->base_offset);
+      }
+    }
+    found.from.push_back(from);
+    found.events += Lag(from, extent.visible_end);
+  }
+  return found;
+}
+
+// All of `newer`, and of what only `older` has the newest `count`, the same share of every
+// partition: too many came at one time to tell them apart by it.
+NewestEvents Between(const NewestEvents& older, NewestEvents newer, int64_t count) {
+  const double share = static_cast<double>(std::max<int64_t>(0, count)) /
+                       static_cast<double>(std::max<int64_t>(1, older.events - newer.events));
+  for (size_t i = 0; i < newer.from.size(); ++i) {
+    const int64_t gap = std::max<int64_t>(0, Lag(older.from[i], newer.from[i]));
+    const auto taken = static_cast<int64_t>(static_cast<double>(gap) * std::min(1.0, share));
+    newer.from[i] = newer.from[i] + -taken;
+    newer.events += taken;
+  }
+  return newer;
+}
+
+// The events of the window, or at least the newest `max_ids` of them and at most twice as many:
+// what is read and held in memory is bounded, and enough is there to fill the maximum.
+NewestEvents FindNewest(const LogReader& reader, const std::vector<PartitionPtr>& partitions,
+                        int64_t window_us, int64_t max_ids) {
+  constexpr int64_t kNearEnoughUs = 1000;
+  const int64_t most = 2 * max_ids;
+  NewestEvents older = EventsSince(reader, partitions, window_us, max_ids);
+  if (older.events <= most) return older;
+  int64_t end_us = window_us;
+  for (const PartitionPtr& partition : partitions) {
+    end_us = std::max(end_us, partition->Extent().last_time_us + 1);
+  }
+  NewestEvents newer = EventsSince(reader, partitions, end_us, max_ids);
+  while (newer.since_us - older.since_us > kNearEnoughUs) {
+    const int64_t middle_us = older.since_us + (newer.since_us - older.since_us) / 2;
+    NewestEvents middle = EventsSince(reader, partitions, middle_us, max_ids);
+    if (middle.events > most) {
+      older = std::move(middle);
+    } else if (middle.events < max_ids) {
+      newer = std::move(middle);
+    } else {
+      return middle;
+    }
+  }
+  const int64_t room = most - newer.events;
+  return Between(older, std::move(newer), room);
+}
+
 }  // namespace
 
 EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id) {
@@ -98,33 +172,13 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
   const TopicSettings settings = topic.settings();
   if (settings.dedupe != Dedupe::kIds) return 0;
   const int64_t now_us = absl::ToUnixMicros(now);
-  int64_t since_us = now_us - absl::ToInt64Microseconds(settings.dedupe_window);
+  const int64_t window_us = now_us - absl::ToInt64Microseconds(settings.dedupe_window);
   const std::vector<PartitionPtr> partitions = topic.partitions();
-  std::vector<Offset> from(partitions.size());
-  // The oldest time since which at most `max_ids` events came, by halving what is left.
-  for (int round = 0; round < 24; ++round) {
-    int64_t events = 0;
-    for (size_t i = 0; i < partitions.size(); ++i) {
-      const PartitionExtent extent = partitions[i]->Extent();
-      from[i] = extent.visible_end;
-      if (extent.last_time_us < since_us || extent.first == extent.visible_end) continue;
-      const auto first = reader.FindFirst(*partitions[i], [since_us](const BatchHeader& header) {
-        return header.append_time_us >= since_us;
-      });
-      if (!first.ok()) {  // Damaged where it looked: the newest are taken instead.
-        from[i] = std::max(extent.first, extent.visible_end + -max_ids);
-      } else if (first->has_value()) {
-        from[i] = std::max(extent.first, (*first)->base_offset);
-      }
-      events += Lag(from[i], extent.visible_end);
-    }
-    if (events <= max_ids) break;
-    since_us += (now_us - since_us) / 2;
-    topic.ids.MissesBefore(since_us);
-  }
+  const NewestEvents newest = FindNewest(reader, partitions, window_us, max_ids);
+  if (newest.since_us > window_us) topic.ids.MissesBefore(newest.since_us);
   std::vector<Remembered> remembered;
   for (size_t i = 0; i < partitions.size(); ++i) {
-    RETURN_IF_ERROR(CollectIds(reader, key, *partitions[i], from[i], &remembered));
+    RETURN_IF_ERROR(CollectIds(reader, key, *partitions[i], newest.from[i], &remembered));
   }
   std::stable_sort(remembered.begin(), remembered.end(),
                    [](const Remembered& a, const Remembered& b) { return a.time_us < b.time_us; });
@@ -132,8 +186,7 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
     topic.ids.Insert(event.partition, event.id, event.position);
   }
   topic.ids.Trim(now_us);
-  // Events of one time cannot be told apart above: the last batch alone may hold too many.
-  topic.ids.Evict(topic.ids.size() - max_ids);
+  while (topic.ids.size() > max_ids) topic.ids.Evict(topic.ids.size() - max_ids);
   return topic.ids.size();
 }
 

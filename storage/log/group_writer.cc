@@ -341,23 +341,32 @@ void GroupWriter::AddSnapshots() {
   for (const PartitionPtr& partition : untold_producers_) SnapshotProducers(*partition);
   untold_producers_.clear();
   const int64_t interval_us = absl::ToInt64Microseconds(options_.snapshot_interval);
-  if (bytes_since_snapshot_ < options_.snapshot_bytes &&
-      now_us_ - snapshot_time_us_ < interval_us) {
-    return;
+  if (bytes_since_snapshot_ >= options_.snapshot_bytes ||
+      now_us_ - snapshot_time_us_ >= interval_us) {
+    due_snapshots_.insert(due_snapshots_.end(), changed_producers_.begin(),
+                          changed_producers_.end());
+    changed_producers_.clear();
+    bytes_since_snapshot_ = 0;
+    snapshot_time_us_ = now_us_;
   }
-  for (const PartitionPtr& partition : changed_producers_) {
+  // All at once they would be one group of many megabytes, which everybody waits for.
+  const size_t most = group_.size_bytes() + static_cast<size_t>(options_.snapshot_group_bytes);
+  while (!due_snapshots_.empty() && group_.size_bytes() < most) {
+    const PartitionPtr partition = std::move(due_snapshots_.front());
+    due_snapshots_.pop_front();
     if (!partition->dropped()) SnapshotProducers(*partition);
     partition->writer.producers_changed = false;
   }
-  changed_producers_.clear();
-  bytes_since_snapshot_ = 0;
-  snapshot_time_us_ = now_us_;
+  snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
 }
 
 absl::Status GroupWriter::SaveProducers() {
   snapshot_time_us_ = 0;
-  WrittenGroup nothing_waits;
-  return Write({}, &nothing_waits);
+  do {
+    WrittenGroup nothing_waits;
+    RETURN_IF_ERROR(Write({}, &nothing_waits));
+  } while (!due_snapshots_.empty());
+  return absl::OkStatus();
 }
 
 void GroupWriter::KeepBudgets() {

@@ -58,6 +58,8 @@ class GroupWriter {
     // Producer sequences are saved after so many bytes or so long, whichever is first.
     int64_t snapshot_bytes = int64_t{128} << 20;
     absl::Duration snapshot_interval = absl::Seconds(60);
+    // A group carries so many bytes of them, and the one row that passes it.
+    int64_t snapshot_group_bytes = int64_t{256} << 10;
   };
 
   GroupWriter(const Options& options, RocksStore& store, LogTable& table, SliceSet& slices,
@@ -66,8 +68,11 @@ class GroupWriter {
   // Fills `written` with every transaction, also when it fails. Errors: a failed write; nothing
   // may be acknowledged any more.
   absl::Status Write(std::vector<Queued> transactions, WrittenGroup* written);
-  // Saves the producer sequences of all partitions that changed. Same errors.
+  // Saves the producer sequences of all partitions that changed, in as many groups as it takes.
+  // Same errors.
   absl::Status SaveProducers();
+  // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.
+  bool snapshots_wait() const { return snapshots_wait_.load(std::memory_order_relaxed); }
 
   // Counts ids that were read from the log at the start, or went with their topic.
   void AddIds(int64_t count);
@@ -134,12 +139,14 @@ class GroupWriter {
   bool wrote_state_ = false;
   std::vector<Accepted> accepted_;
   std::vector<PartitionPtr> changed_producers_;
+  std::deque<PartitionPtr> due_snapshots_;  // Rows do not depend on each other.
   // With a sequence in this group that no header tells of.
   std::set<PartitionPtr> untold_producers_;
   int64_t bytes_since_snapshot_ = 0;
   int64_t snapshot_time_us_ = 0;
   std::deque<std::pair<PartitionPtr, int64_t>> cached_;  // Oldest first, with bytes.
 
+  std::atomic<bool> snapshots_wait_{false};
   std::atomic<uint64_t> last_group_;
   std::atomic<int64_t> cached_bytes_{0};
   std::atomic<int64_t> events_{0};

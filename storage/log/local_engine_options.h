@@ -32,6 +32,7 @@ struct LocalEngineOptions {
   absl::Duration slice_interval = absl::Seconds(60);       // Slices are created and dropped.
   absl::Duration witness_interval = absl::Milliseconds(100);
   int64_t snapshot_bytes = int64_t{128} << 20;
+  int64_t snapshot_group_bytes = int64_t{256} << 10;
   DiskWatermarks watermarks;
   int64_t ballast_bytes = int64_t{256} << 20;
   int64_t deletion_bytes_per_second = int64_t{64} << 20;

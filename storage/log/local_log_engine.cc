@@ -51,6 +51,7 @@ void LocalLogEngine::Start(OpenedStore opened) {
   writer.tail_cache_bytes = options_.tail_cache_bytes;
   writer.dedupe_bytes = options_.dedupe_bytes;
   writer.snapshot_bytes = options_.snapshot_bytes;
+  writer.snapshot_group_bytes = options_.snapshot_group_bytes;
   writer_ = std::make_unique<GroupWriter>(writer, *opened_.rocks, table_, *slices_, *server_clock_,
                                           disk_, opened_.last_group, opened_.incarnation);
   reader_ = std::make_unique<LogReader>(*opened_.rocks);
@@ -301,12 +302,23 @@ void LocalLogEngine::UpdateWitness(bool clean) {
   if (!written.ok()) OnFatal(absl::StrCat("witness: ", written.message()));
 }
 
+absl::Status LocalLogEngine::Trim(absl::Time now) {
+  RETURN_IF_ERROR(keeper_->Trim(now));
+  // Retention may just have passed the headers that tell of a producer's sequence; on a quiet store
+  // no other group comes to carry what waits. Refused on a full disk: later groups carry it.
+  absl::Status brought;
+  while (brought.ok() && writer_->snapshots_wait()) {
+    brought = queue_->SubmitAndWait(Transaction());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LocalLogEngine::MaintainNow() {
   MutexLock lock(maintenance_mu_);
   LookAtDisk();
   server_clock_->Observe();
   const absl::Time now = server_clock_->Now();
-  RETURN_IF_ERROR(keeper_->Trim(now));
+  RETURN_IF_ERROR(Trim(now));
   RETURN_IF_ERROR(keeper_->Rotate(now));
   return keeper_->DropUnused([this](uint64_t slice_id) {
     MutexLock unopened(unopened_mu_);
@@ -346,7 +358,7 @@ void LocalLogEngine::MaintenanceLoop() {
       MutexLock lock(maintenance_mu_);
       LookAtDisk();
       server_clock_->Observe();
-      const absl::Status done = keeper_->Trim(server_clock_->Now());
+      const absl::Status done = Trim(server_clock_->Now());
       if (!done.ok()) LogWarn("retention failed", {{"cause", done.message()}});
     }
   }

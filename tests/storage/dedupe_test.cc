@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/state/id_window.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -8,9 +10,9 @@
 namespace acta {
 namespace {
 
-Append Sequenced(uint32_t first, uint32_t count, uint32_t epoch = 1) {
-  Append append =
-      MakeAppend(TestStore::Partition(), std::vector<std::string>(count, EventElement("x")));
+Append Sequenced(uint32_t first, uint32_t count, uint32_t epoch = 1, int32_t partition = 0) {
+  Append append = MakeAppend(TestStore::Partition(partition),
+                             std::vector<std::string>(count, EventElement("x")));
   append.producer_id = 99;
   append.producer_epoch = epoch;
   append.first_sequence = first;
@@ -196,6 +198,114 @@ TEST_CASE("a sequence whose events were all duplicates is remembered across a re
   gap.producer_epoch = 1;
   gap.first_sequence = 200;
   CHECK(ReasonOf(Commit(store.engine(), gap).appends.at(0).status) == v1::OUT_OF_SEQUENCE);
+}
+
+std::vector<std::pair<std::string, std::string>> SavedProducers(TestStore& store) {
+  const auto rows = store.engine().LoadRows(Family::kState, kProducerRows);
+  REQUIRE_OK(rows);
+  return *rows;
+}
+
+TEST_CASE("producer sequences are saved a few at a time, and all of them at a clean stop") {
+  LocalEngineOptions options;
+  options.snapshot_group_bytes = 1;  // A group takes one row.
+  TestStore store(options);
+  for (int32_t p = 0; p < 4; ++p) {
+    REQUIRE_OK(Commit(store.engine(), Sequenced(0, 3, 1, p)).appends.at(0).status);
+  }
+  store.clock().Advance(absl::Seconds(61));
+  for (size_t groups = 1; groups <= 2; ++groups) {
+    Append other = MakeAppend(TestStore::Partition(), {EventElement("other")});
+    REQUIRE_OK(Commit(store.engine(), std::move(other)).status);
+    CHECK(SavedProducers(store).size() == groups);
+  }
+  // Maintenance brings what no group came for.
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(SavedProducers(store).size() == 4);
+  for (int32_t p = 0; p < 4; ++p) {
+    REQUIRE_OK(Commit(store.engine(), Sequenced(3, 4, 1, p)).appends.at(0).status);
+  }
+  std::vector<Offset> ends;
+  for (int32_t p = 0; p < 4; ++p) {
+    ends.push_back(store.engine().Extent(TestStore::Partition(p))->end);
+  }
+  store.Reopen();
+  const auto saved = SavedProducers(store);
+  REQUIRE(saved.size() == 4);
+  for (size_t p = 0; p < 4; ++p) {
+    storage::v1::ProducerSnapshot snapshot;
+    REQUIRE(snapshot.ParseFromString(saved[p].second));
+    CHECK(Offset(static_cast<int64_t>(snapshot.as_of_offset())) == ends[p]);
+    const auto again = Commit(store.engine(), Sequenced(3, 4, 1, static_cast<int32_t>(p)));
+    CHECK(again.appends.at(0).duplicates.size() == 4);
+  }
+}
+
+TEST_CASE("sequences survive a crash after retention has passed the headers that told of them") {
+  LocalEngineOptions options;
+  options.snapshot_group_bytes = 1;
+  TestStore store(options);
+  store.settings().retention = absl::Seconds(100);
+  store.Reopen();
+  for (int32_t p = 0; p < 4; ++p) {
+    REQUIRE_OK(Commit(store.engine(), Sequenced(10, 3, 1, p)).appends.at(0).status);
+  }
+  store.clock().Advance(absl::Seconds(200));
+  REQUIRE_OK(store.engine().MaintainNow());
+  store.Crash();
+  for (int32_t p = 0; p < 4; ++p) {
+    REQUIRE(store.engine().Extent(TestStore::Partition(p))->first == Offset(3));
+    CHECK(Commit(store.engine(), Sequenced(10, 3, 1, p)).appends.at(0).duplicates.size() == 3);
+    CHECK(ReasonOf(Commit(store.engine(), Sequenced(20, 1, 1, p)).appends.at(0).status) ==
+          v1::OUT_OF_SEQUENCE);
+    CHECK_OK(Commit(store.engine(), Sequenced(13, 1, 1, p)).appends.at(0).status);
+  }
+}
+
+// How many of these ids are remembered.
+int Known(TestStore& store, int first, int last) {
+  int known = 0;
+  for (int i = first; i < last; ++i) {
+    const std::string id = "id" + std::to_string(i);
+    known += Commit(store.engine(), Identified(store, {id}, i % 4)).appends.at(0).count == 0;
+  }
+  return known;
+}
+
+TEST_CASE("a restart remembers as many ids as the maximum allows, the newest") {
+  LocalEngineOptions options;
+  options.dedupe_max_ids = 100;
+  TestStore store(options);
+  const int events = GENERATE(150, 450);
+  for (int i = 0; i < events; ++i) {
+    Commit(store.engine(), Identified(store, {"id" + std::to_string(i)}, i % 4));
+    store.clock().Advance(absl::Seconds(1));
+  }
+  const bool crash = GENERATE(false, true);
+  if (crash) {
+    store.Crash();
+  } else {
+    store.Reopen();
+  }
+  CHECK(store.engine().Stats().dedupe_ids == 100);
+  const auto window = store.engine().Extent(TestStore::Partition())->effective_dedupe_window;
+  CHECK(window >= absl::Seconds(99));
+  CHECK(window <= absl::Seconds(101));
+  CHECK(Known(store, events - 100, events) == 100);
+  CHECK(Known(store, 0, 1) == 0);
+}
+
+TEST_CASE("a burst of ids and then silence: a restart remembers the burst") {
+  LocalEngineOptions options;
+  options.dedupe_max_ids = 100;
+  TestStore store(options);
+  for (int i = 0; i < 300; ++i) {
+    Commit(store.engine(), Identified(store, {"id" + std::to_string(i)}, i % 4));
+  }
+  store.clock().Advance(absl::Minutes(5));
+  store.Reopen();
+  CHECK(store.engine().Stats().dedupe_ids == 100);
+  CHECK(store.engine().Extent(TestStore::Partition())->effective_dedupe_window <= absl::Minutes(5));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/support/test_store.h"
 
+#include <filesystem>
 #include <future>
 #include <optional>
 
@@ -97,6 +98,13 @@ absl::Status TestStore::Open() {
   const TransactionResult stored = Commit(*engine_, std::move(transaction));
   if (!stored.status.ok()) return stored.status;
   return engine_->OpenTopic(kTopic, 4, settings_);
+}
+
+void TestStore::Crash() {
+  const std::string image = options_.data + "-crashed";
+  std::filesystem::copy(options_.data, image, std::filesystem::copy_options::recursive);
+  options_.data = image;
+  Reopen();
 }
 
 void TestStore::Reopen() {

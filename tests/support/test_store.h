@@ -96,6 +96,8 @@ class TestStore {
   // Opens again; the topic too.
   absl::Status Open();
   void Reopen();
+  // Goes on with the folder as `kill -9` would have left it just now.
+  void Crash();
 
  private:
   TempDir folder_;
