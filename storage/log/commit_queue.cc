@@ -1,5 +1,6 @@
 #include "storage/log/commit_queue.h"
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,13 @@ absl::Status Unknown() {
                "or ids");
 }
 
+Settled UnknownOf(Queued queued) {
+  return {std::move(queued.transaction.done),
+          {Unknown(), Level::kOs, {}, {}},
+          Level::kOs,
+          queued.bytes};
+}
+
 bool NeedsSync(const WrittenGroup& group) {
   if (!group.advances.empty()) return true;
   for (const Settled& settled : group.settled) {
@@ -48,7 +56,8 @@ CommitQueue::CommitQueue(const Options& options, GroupWriter& writer, RocksStore
       sink_(sink),
       synced_(synced.value()),
       commit_thread_([this] { CommitLoop(); }),
-      sync_thread_([this] { SyncLoop(); }) {}
+      sync_thread_([this] { SyncLoop(); }),
+      fatal_thread_([this] { FatalLoop(); }) {}
 
 CommitQueue::~CommitQueue() { Stop(); }
 
@@ -188,12 +197,7 @@ void CommitQueue::CommitLoop() {
 
 void CommitQueue::RunGroup(std::vector<Queued> transactions) {
   if (failed_) {
-    for (Queued& queued : transactions) {
-      Answer({std::move(queued.transaction.done),
-              {Unknown(), Level::kOs, {}, {}},
-              Level::kOs,
-              queued.bytes});
-    }
+    for (Queued& queued : transactions) Answer(UnknownOf(std::move(queued)));
     return;
   }
   std::vector<Settled> waiting;
@@ -202,6 +206,8 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
     Fail(absl::StrCat("write failed: ", status.message()), std::move(written.settled));
     return;
   }
+  // Another thread failed meanwhile.
+  if (failed_) return AnswerUnknown(std::move(written.settled));
   const bool sync = NeedsSync(written);
   for (Settled& settled : written.settled) {
     if (settled.level == Level::kFsync) {
@@ -257,7 +263,7 @@ void CommitQueue::SyncNow(std::vector<WrittenGroup> groups) {
     last = std::max(last, group.group);
   }
   const absl::Status synced = failed_ ? Unknown() : store_.SyncWal();
-  if (!synced.ok()) {
+  if (!synced.ok() || failed_) {
     std::vector<Settled> waiting;
     for (WrittenGroup& group : groups) {
       for (Settled& settled : group.settled) waiting.push_back(std::move(settled));
@@ -283,17 +289,60 @@ void CommitQueue::Answer(Settled settled) {
   Release(settled.in_flight_bytes);
 }
 
-void CommitQueue::Fail(absl::string_view what, std::vector<Settled> waiting) {
-  const bool first = !failed_.exchange(true);
-  if (first) {
-    store_.Leak();
-    sink_.Fatal(what);
-  }
+void CommitQueue::AnswerUnknown(std::vector<Settled> waiting) {
   for (Settled& settled : waiting) {
     settled.result.status = Unknown();
     settled.result.appends.clear();
     Answer(std::move(settled));
   }
+}
+
+std::vector<Settled> CommitQueue::TakeWaiting() {
+  std::vector<Settled> waiting;
+  {
+    MutexLock lock(sync_mu_);
+    for (WrittenGroup& group : std::exchange(to_sync_, {})) {
+      unsynced_bytes_ -= group.bytes;
+      for (Settled& settled : group.settled) waiting.push_back(std::move(settled));
+    }
+    sync_room_.SignalAll();
+  }
+  MutexLock lock(mu_);
+  for (Queued& queued : std::exchange(queue_, {})) waiting.push_back(UnknownOf(std::move(queued)));
+  return waiting;
+}
+
+void CommitQueue::Fail(absl::string_view what, std::vector<Settled> waiting) {
+  const bool first = !failed_.exchange(true);
+  bool stopped = false;
+  if (first) {
+    store_.Leak();
+    // Before the answers: whatever they meet, the process ends in time.
+    MutexLock lock(fatal_mu_);
+    stopped = fatal_stopping_;
+    if (!stopped) fatal_cause_ = std::string(what);
+    fatal_work_.Signal();
+  }
+  AnswerUnknown(std::move(waiting));
+  if (!first) return;
+  AnswerUnknown(TakeWaiting());
+  if (stopped) sink_.Fatal(what);
+}
+
+void CommitQueue::FatalLoop() {
+  std::string cause;
+  {
+    MutexLock lock(fatal_mu_);
+    while (!fatal_cause_.has_value() && !fatal_stopping_) fatal_work_.Wait(fatal_mu_);
+    if (!fatal_cause_.has_value()) return;
+    cause = *fatal_cause_;
+    using SteadyClock = std::chrono::steady_clock;
+    const auto end = SteadyClock::now() + absl::ToChronoNanoseconds(options_.last_words);
+    for (auto now = SteadyClock::now(); now < end && !fatal_stopping_; now = SteadyClock::now()) {
+      fatal_work_.WaitFor(fatal_mu_, absl::FromChrono(end - now));
+    }
+  }
+  sink_.Fatal(cause);
 }
 
 void CommitQueue::Poison(absl::string_view what) { Fail(what, {}); }
@@ -333,6 +382,12 @@ void CommitQueue::Stop() {
     sync_work_.Signal();
   }
   if (sync_thread_.joinable()) sync_thread_.join();
+  {
+    MutexLock lock(fatal_mu_);
+    fatal_stopping_ = true;
+    fatal_work_.Signal();
+  }
+  if (fatal_thread_.joinable()) fatal_thread_.join();
 }
 
 }  // namespace acta

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <deque>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,10 +21,12 @@ namespace acta {
 // written: there are no timers. The commit thread writes, the sync thread syncs behind it; a lone
 // small transaction is written by the thread that brings it.
 //
-// Threads:   any. `done` of a transaction runs on the commit or sync thread, or inside Submit().
+// Threads:   any. `done` of a transaction runs on the commit or sync thread, or inside Submit();
+//            after a failure also inside Poison().
 // Ownership: borrows writer, store and sink, which must outlive Stop().
-// Errors:    a failed write or sync goes to the sink once; every later transaction and all that
-//            wait are answered OUTCOME_UNKNOWN.
+// Errors:    after a failed write or sync nothing is acknowledged: every later transaction and all
+//            that wait are answered OUTCOME_UNKNOWN. Then the sink is told, once, by a thread of
+//            its own, which gives the answers a moment to leave the process.
 class CommitQueue {
  public:
   struct Options {
@@ -33,6 +37,8 @@ class CommitQueue {
     int64_t inline_bytes = int64_t{4} << 10;
     int64_t unsynced_bytes = int64_t{64} << 20;   // The commit thread waits for the sync thread.
     absl::Duration lazy_sync = absl::Seconds(1);  // When nobody asks for a sync.
+    // From the failure to the sink. A write that hangs does not make it longer.
+    absl::Duration last_words = absl::Milliseconds(500);
   };
 
   CommitQueue(const Options& options, GroupWriter& writer, RocksStore& store, DiskGuard& disk,
@@ -74,6 +80,7 @@ class CommitQueue {
  private:
   void CommitLoop();
   void SyncLoop();
+  void FatalLoop();
   absl::Status Admit(const Transaction& transaction, int64_t bytes, Urgency urgency) const;
   std::vector<Queued> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // By the one writer, without any lock.
@@ -81,6 +88,9 @@ class CommitQueue {
   void SyncNow(std::vector<WrittenGroup> groups);
   void Answer(Settled settled);
   void Fail(absl::string_view what, std::vector<Settled> waiting);
+  void AnswerUnknown(std::vector<Settled> waiting);
+  // What is in the queue, or written and not synced.
+  std::vector<Settled> TakeWaiting();
   void Release(int64_t bytes);
   void Enter();
   void Leave();
@@ -108,6 +118,11 @@ class CommitQueue {
   bool sync_wanted_ ABSL_GUARDED_BY(sync_mu_) = false;
   bool sync_stopping_ ABSL_GUARDED_BY(sync_mu_) = false;
 
+  Mutex fatal_mu_;  // Leaf.
+  CondVar fatal_work_;
+  std::optional<std::string> fatal_cause_ ABSL_GUARDED_BY(fatal_mu_);
+  bool fatal_stopping_ ABSL_GUARDED_BY(fatal_mu_) = false;
+
   Mutex room_mu_;  // Leaf.
   std::vector<absl::AnyInvocable<void()>> room_wakes_ ABSL_GUARDED_BY(room_mu_);
 
@@ -117,6 +132,7 @@ class CommitQueue {
   std::atomic<bool> failed_{false};
   std::thread commit_thread_;
   std::thread sync_thread_;
+  std::thread fatal_thread_;  // There before it is needed: it must not depend on memory.
 };
 
 }  // namespace acta

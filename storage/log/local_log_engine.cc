@@ -340,7 +340,7 @@ void LocalLogEngine::MaintenanceLoop() {
       if (!stopping_) stop_wake_.WaitFor(stop_mu_, options_.witness_interval);
       if (stopping_) return;
     }
-    if (fatal_) return;
+    if (fatal_ || queue_->failed()) return;
     {
       MutexLock lock(maintenance_mu_);
       if (queue_->synced_group() != witnessed_) {

@@ -45,6 +45,24 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Describe(const std::vector<std::str
   return descriptors;
 }
 
+absl::string_view JobOf(rocksdb::BackgroundErrorReason reason) {
+  switch (reason) {
+    case rocksdb::BackgroundErrorReason::kFlush:
+    case rocksdb::BackgroundErrorReason::kFlushNoWAL:
+      return "flush";
+    case rocksdb::BackgroundErrorReason::kCompaction:
+      return "compaction";
+    case rocksdb::BackgroundErrorReason::kWriteCallback:
+      return "log write";
+    case rocksdb::BackgroundErrorReason::kMemTable:
+      return "memtable";
+    case rocksdb::BackgroundErrorReason::kManifestWrite:
+    case rocksdb::BackgroundErrorReason::kManifestWriteNoWAL:
+      return "manifest write";
+  }
+  return "unknown job";
+}
+
 // The database's own notes go nowhere: a reader leaves no file behind.
 class NoLog final : public rocksdb::Logger {
  public:
@@ -59,8 +77,8 @@ class RocksStore::Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(OnFatal on_fatal) : on_fatal_(std::move(on_fatal)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    on_fatal_(absl::StrCat("database background error (reason ", static_cast<int>(reason),
-                           "): ", status->ToString()));
+    on_fatal_(
+        absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
   }
 
  private:

@@ -25,6 +25,7 @@ class Broker:
         self.log = self.folder / 'actad.log'
         self.options = options
         self.environment = {}
+        self.before_exec = None  # Runs in the process that becomes actad.
         self.process = None
         self.address = None
         self.http = None
@@ -35,7 +36,8 @@ class Broker:
                    '--http', '127.0.0.1:0', '--ready-file', self.ready, *self.options]
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log,
-                                            env={**os.environ, **self.environment})
+                                            env={**os.environ, **self.environment},
+                                            preexec_fn=self.before_exec)
         deadline = time.monotonic() + PATIENCE_S
         while not self.ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -51,6 +51,13 @@ class RecordingFatalSink final : public FatalSink {
   void Fatal(absl::string_view what) override {
     MutexLock lock(mu_);
     causes_.emplace_back(what);
+    told_.SignalAll();
+  }
+  // Returns once there is one.
+  std::vector<std::string> AwaitCauses() const {
+    MutexLock lock(mu_);
+    while (causes_.empty()) told_.Wait(mu_);
+    return causes_;
   }
   std::vector<std::string> causes() const {
     MutexLock lock(mu_);
@@ -59,6 +66,7 @@ class RecordingFatalSink final : public FatalSink {
 
  private:
   mutable Mutex mu_;
+  mutable CondVar told_;
   std::vector<std::string> causes_ ABSL_GUARDED_BY(mu_);
 };
 
