@@ -6,6 +6,8 @@
 #include <fstream>
 #include <optional>
 
+#include <rocksdb/file_system.h>
+
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -101,6 +103,36 @@ TEST_CASE("what waits is answered OUTCOME_UNKNOWN before the engine ends, and no
   CHECK(ReasonOf(later.status) == v1::OUTCOME_UNKNOWN);
   (*engine)->Stop();
   CHECK(disk->syncs() == syncs);
+}
+
+// Takes no table files.
+class NoTables final : public rocksdb::FileSystemWrapper {
+ public:
+  NoTables() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "acta.no_tables"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override {
+    if (path.ends_with(".sst")) return rocksdb::IOStatus::IOError("injected: no table file");
+    return FileSystemWrapper::NewWritableFile(path, options, file, debug);
+  }
+};
+
+TEST_CASE("a failed background job ends the engine and is named") {
+  LocalEngineOptions options;
+  options.file_system = std::make_shared<NoTables>();
+  TestStore store(options);
+  absl::Status status;
+  for (int i = 0; i < 1000 && status.ok(); ++i) {
+    const Append append =
+        MakeAppend(TestStore::Partition(), {EventElement(std::string(10'000, 'x'))});
+    status = Commit(store.engine(), append).status;
+  }
+  CHECK(ReasonOf(status) == v1::OUTCOME_UNKNOWN);
+  const auto causes = store.sink().AwaitCauses();
+  REQUIRE(causes.size() == 1);
+  CHECK(causes[0].find("background error in flush: ") != std::string::npos);
+  CHECK(causes[0].find("no table file") != std::string::npos);
 }
 
 TEST_CASE("a failed write is never acknowledged and ends the engine") {

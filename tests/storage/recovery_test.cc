@@ -57,24 +57,26 @@ class KilledStore {
     Kill(store, Witnessed::kAll);
   }
 
-  // With two live write-ahead log files: kInOlder events or more are in the older one, and
-  // kInNewer in the newer one. No table file has any of them.
-  explicit KilledStore(Witnessed witnessed) {
+  // With two live write-ahead log files: in_older() events are in the older one, and kInNewer in
+  // the newer one, the last of them with `last_bytes`. No table file has any of them; what the
+  // topic is stands in one.
+  explicit KilledStore(Witnessed witnessed, size_t last_bytes = kEventBytes) {
     const auto disk = std::make_shared<HeldTables>();
     LocalEngineOptions options = LiveOptions(witnessed);
     options.file_system = disk;
     TestStore store(options);
+    store.Reopen();
     disk->Hold(true);
     // Also when a check fails: the store cannot be closed before.
     const absl::Cleanup release = [&disk] { disk->Hold(false); };
-    const size_t wals = DatabaseFiles(store.path(), ".log").size();
-    REQUIRE(wals == 1);
-    while (DatabaseFiles(store.path(), ".log").size() == wals) {
+    const fs::path first = DatabaseFiles(store.path(), ".log").back();
+    while (DatabaseFiles(store.path(), ".log").back() == first) {
       Publish(store, Data(events_++));
       REQUIRE(events_ < 1000);
     }
     in_older_ = events_ - 1;
-    while (events_ < in_older_ + kInNewer) Publish(store, Data(events_++));
+    while (events_ < in_older_ + kInNewer - 1) Publish(store, Data(events_++));
+    Publish(store, Data(events_++, last_bytes));
     Kill(store, witnessed);
     REQUIRE(Files(".log").size() == 2);
     REQUIRE(in_older_ > kInNewer);
@@ -82,7 +84,10 @@ class KilledStore {
 
   static constexpr int kInNewer = 10;
   // Long enough that a memtable is soon full.
-  static std::string Data(int number) { return std::to_string(number) + std::string(2000, '.'); }
+  static constexpr size_t kEventBytes = 2000;
+  static std::string Data(int number, size_t bytes = kEventBytes) {
+    return std::to_string(number) + std::string(bytes, '.');
+  }
   int events() const { return events_; }
   int in_older() const { return in_older_; }
 
@@ -284,7 +289,7 @@ TEST_CASE("a power cut may not take what the witness saw synced in the older log
   CheckRefused(killed.Open(killed.Options("boot-2")).status(), "was synced, but recovery ends");
 }
 
-TEST_CASE("the older of two log files missing is refused, and its events are told as lost") {
+TEST_CASE("the older of two log files missing is refused, and its events are told as a gap") {
   KilledStore killed(GENERATE(Witnessed::kAll, Witnessed::kStart));
   fs::remove(killed.Files(".log").front());
   const std::string boot = GENERATE("boot-1", "boot-2");
@@ -294,6 +299,16 @@ TEST_CASE("the older of two log files missing is refused, and its events are tol
   const auto engine = killed.Open(accept);
   REQUIRE_OK(engine);
   CHECK((*engine)->incarnation() == Incarnation(2));
+  REQUIRE_OK((*engine)->OpenTopic(TestStore::kTopic, 4, {}));
+  const PartitionId partition = TestStore::Partition();
+  const auto lost = (*engine)->Read(partition, Offset(0), 1 << 20);
+  CHECK(ReasonOf(lost.status()) == v1::GAP);
+  CHECK(DetailsOf(lost.status()).at("last_lost") == std::to_string(killed.in_older() - 1));
+  CHECK(ReadData(**engine, partition, Offset(killed.in_older()))->size() ==
+        static_cast<size_t>(KilledStore::kInNewer));
+  CHECK_OK((*engine)->CheckPosition(partition, Incarnation(1), Offset(killed.events())));
+  CHECK(ReasonOf((*engine)->CheckPosition(partition, Incarnation(1),
+                                          Offset(killed.events() + 1))) == v1::LOG_TRUNCATED);
 }
 
 TEST_CASE("a flipped bit in either of two log files is refused as a hole") {
@@ -364,11 +379,20 @@ TEST_CASE("a torn log file that a table file is ahead of is refused") {
 }
 
 TEST_CASE("a torn tail of the newer of two log files ends the prefix there") {
-  KilledStore killed(Witnessed::kStart);
+  // A record in one piece, or over several blocks of the file, of which the first are whole.
+  const bool over_blocks = GENERATE(false, true);
+  KilledStore killed(Witnessed::kStart, over_blocks ? 100'000 : KilledStore::kEventBytes);
   TearTail(killed.Files(".log").back());
-  const auto engine = killed.Open(killed.Options("boot-2"));
+  const bool power_cut = GENERATE(false, true);
+  const auto engine = killed.Open(killed.Options(power_cut ? "boot-2" : "boot-1"));
   REQUIRE_OK(engine);
-  CheckCutAt(**engine, killed.events() - 1);
+  if (power_cut) {
+    CheckCutAt(**engine, killed.events() - 1);
+  } else {
+    // A write that `kill -9` interrupted: nothing that was written whole is gone.
+    CHECK((*engine)->incarnation() == Incarnation(1));
+    CheckPrefix(**engine, killed.events() - 1);
+  }
 }
 
 TEST_CASE("two engines on one folder: the second is refused") {
