@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/error.h"
 
 namespace acta {
 namespace {
 
+// What the last line of the log names.
+constexpr size_t kMostCauses = 4;
 // What a transaction costs beyond its bytes.
 constexpr int64_t kTransactionOverhead = 256;
 
@@ -262,13 +265,13 @@ void CommitQueue::SyncNow(std::vector<WrittenGroup> groups) {
     bytes += group.bytes;
     last = std::max(last, group.group);
   }
-  const absl::Status synced = failed_ ? Unknown() : store_.SyncWal();
+  const absl::Status synced = failed_ ? absl::OkStatus() : store_.SyncWal();
   if (!synced.ok() || failed_) {
     std::vector<Settled> waiting;
     for (WrittenGroup& group : groups) {
       for (Settled& settled : group.settled) waiting.push_back(std::move(settled));
     }
-    Fail(absl::StrCat("sync failed: ", synced.message()), std::move(waiting));
+    Fail(synced.ok() ? "" : absl::StrCat("sync failed: ", synced.message()), std::move(waiting));
   } else {
     syncs_.fetch_add(1, std::memory_order_relaxed);
     if (last.value() > synced_.load()) synced_.store(last.value());
@@ -315,12 +318,15 @@ std::vector<Settled> CommitQueue::TakeWaiting() {
 void CommitQueue::Fail(absl::string_view what, std::vector<Settled> waiting) {
   const bool first = !failed_.exchange(true);
   bool stopped = false;
-  if (first) {
-    store_.Leak();
+  if (first) store_.Leak();
+  {
     // Before the answers: whatever they meet, the process ends in time.
     MutexLock lock(fatal_mu_);
     stopped = fatal_stopping_;
-    if (!stopped) fatal_cause_ = std::string(what);
+    // One fault is met by several threads, and not the one that has its cause is the first.
+    if (!stopped && !what.empty() && fatal_causes_.size() < kMostCauses) {
+      fatal_causes_.emplace_back(what);
+    }
     fatal_work_.Signal();
   }
   AnswerUnknown(std::move(waiting));
@@ -333,14 +339,14 @@ void CommitQueue::FatalLoop() {
   std::string cause;
   {
     MutexLock lock(fatal_mu_);
-    while (!fatal_cause_.has_value() && !fatal_stopping_) fatal_work_.Wait(fatal_mu_);
-    if (!fatal_cause_.has_value()) return;
-    cause = *fatal_cause_;
+    while (fatal_causes_.empty() && !fatal_stopping_) fatal_work_.Wait(fatal_mu_);
+    if (fatal_causes_.empty()) return;
     using SteadyClock = std::chrono::steady_clock;
     const auto end = SteadyClock::now() + absl::ToChronoNanoseconds(options_.last_words);
     for (auto now = SteadyClock::now(); now < end && !fatal_stopping_; now = SteadyClock::now()) {
       fatal_work_.WaitFor(fatal_mu_, absl::FromChrono(end - now));
     }
+    cause = absl::StrJoin(fatal_causes_, "; ");
   }
   sink_.Fatal(cause);
 }

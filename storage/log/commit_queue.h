@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <deque>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,7 +119,7 @@ class CommitQueue {
 
   Mutex fatal_mu_;  // Leaf.
   CondVar fatal_work_;
-  std::optional<std::string> fatal_cause_ ABSL_GUARDED_BY(fatal_mu_);
+  std::vector<std::string> fatal_causes_ ABSL_GUARDED_BY(fatal_mu_);
   bool fatal_stopping_ ABSL_GUARDED_BY(fatal_mu_) = false;
 
   Mutex room_mu_;  // Leaf.

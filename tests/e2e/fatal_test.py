@@ -81,10 +81,12 @@ class Fatal(BrokerTest):
         for client in clients:
             client.join()
         self.assertEqual(self.broker.process.wait(timeout=PATIENCE_S), 70)
-        # Nobody's connection just broke: each was told.
-        self.assertEqual(
-            [(error.code(), stubs.reason_of(error)[0]) for error in self.errors.values()],
-            [(grpc.StatusCode.UNAVAILABLE, 'OUTCOME_UNKNOWN')] * CLIENTS)
+        self.assertEqual([error.code() for error in self.errors.values()],
+                         [grpc.StatusCode.UNAVAILABLE] * CLIENTS)
+        # Who waited was told. A call that is sent just then may meet the end of the process.
+        reasons = [stubs.reason_of(error)[0] for error in self.errors.values()]
+        self.assertIn('OUTCOME_UNKNOWN', reasons)
+        self.assertLessEqual(set(reasons), {'OUTCOME_UNKNOWN', ''})
         log = self.broker.log.read_text()
         self.assertIn('stopping: durability is in doubt', log)
         self.assertIn('database background error in log write', log)
