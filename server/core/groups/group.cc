@@ -158,7 +158,11 @@ void Group::EndAll(const absl::Status& status) {
 
 void Group::WaitQuiet() {
   MutexLock lock(mu_);
-  while (rows_in_flight_ > 0) {
+  WaitForRows(last_row_);
+}
+
+void Group::WaitForRows(uint64_t last) {
+  while (!rows_queued_.empty() && *rows_queued_.begin() <= last) {
     const ActionQueue& rows = queues_[kRows];
     if (rows.draining || rows.actions.empty()) {
       quiet_.Wait(mu_);
@@ -199,16 +203,18 @@ void Group::AddPartitions(const std::vector<NewPartition>& added) {
 std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<PartitionId>& removed) {
   if (removed.empty()) return {};
   const absl::Time now = deps_.engine.Now();
+  uint64_t last_row = 0;
   {
     MutexLock lock(mu_);
+    last_row = last_row_;  // No later row is of these partitions.
     AssignmentDecisions decisions;
     assignment_.Change({}, removed, now, &decisions);
     Apply(std::move(decisions), now);
   }
   Flush();
-  WaitQuiet();
   std::vector<NewPartition> taken;
   MutexLock lock(mu_);
+  WaitForRows(last_row);
   for (const PartitionId partition : removed) {
     const auto it = positions_.find(partition);
     if (it == positions_.end()) continue;
@@ -272,11 +278,11 @@ void Group::Apply(AssignmentDecisions decisions, absl::Time now) {
     if (it == sessions_.end()) continue;
     const SessionPtr session = it->second;
     if (decision.kind == Kind::kEnded) {
-      EndSession(session, Error(v1::MEMBER_REPLACED,
-                                absl::StrCat("another connection joined group '", name_,
-                                             "' as member '", session->member_id,
-                                             "': give each member its own id"),
-                                {{"group", name_}, {"member_id", session->member_id}}));
+      EndSession(session,
+                 Error(v1::MEMBER_REPLACED,
+                       absl::StrCat("another connection joined group '", name_, "' as member '",
+                                    session->member_id, "': give each member its own id"),
+                       {{"group", name_}, {"member_id", session->member_id}}));
       continue;
     }
     if (decision.kind == Kind::kAssign) {
@@ -330,19 +336,22 @@ void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* ro
 }
 
 void Group::Drain(Queue queue) {
-  while (true) {
-    std::deque<Action> actions;
-    {
-      MutexLock lock(mu_);
-      ActionQueue& own = queues_[queue];
-      if (own.draining || own.actions.empty()) return;
-      own.draining = true;
-      actions = std::exchange(own.actions, {});
-    }
-    for (Action& action : actions) action();
+  std::deque<Action> actions;
+  {
+    MutexLock lock(mu_);
+    ActionQueue& own = queues_[queue];
+    if (own.draining || own.actions.empty()) return;
+    own.draining = true;
+    actions = std::exchange(own.actions, {});
+  }
+  for (Action& action : actions) action();
+  {
     MutexLock lock(mu_);
     queues_[queue].draining = false;
+    if (queues_[queue].actions.empty()) return;
+    quiet_.SignalAll();  // Who waits may submit it, when the pool is busy.
   }
+  deps_.pool.Post([self = shared_from_this(), queue] { self->Drain(queue); });
 }
 
 void Group::Flush(bool here) {

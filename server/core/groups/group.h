@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
@@ -60,20 +61,20 @@ class Group : public std::enable_shared_from_this<Group> {
   bool ReadsTopic(TopicId topic) const;
 
   // Errors: LIMIT_EXCEEDED.
-  absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller,
-                                                   const JoinRequest& request,
+  absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller, const JoinRequest& request,
                                                    const std::string& member_id, bool created,
                                                    std::shared_ptr<MemberListener> listener);
   void Tick();
   // Ends every member and drops every place.
   void EndAll(const absl::Status& status);
-  // Blocks until no row of the group is on its way to the disk.
+  // Blocks until the rows of the group that are on their way now are on the disk, whatever comes
+  // after them.
   void WaitQuiet();
 
   void SetRecord(storage::v1::GroupRecord record);
   void AddPartitions(const std::vector<NewPartition>& added);
   // Takes them from their members, waits until their commits are on the disk, and answers them as
-  // they were last. Blocks.
+  // they were last. Blocks, but not for what members of other partitions commit meanwhile.
   std::vector<NewPartition> TakePartitions(const std::vector<PartitionId>& removed);
   void UpdateTopic(const TopicPtr& topic);
   // What became durable from outside, while nobody is connected.
@@ -92,7 +93,7 @@ class Group : public std::enable_shared_from_this<Group> {
     uint64_t number = 0;
     std::string member_id;
     std::shared_ptr<MemberListener> listener;
-    std::atomic<bool> gone{false};  // Hears nothing any more.
+    std::atomic<bool> gone{false};          // Hears nothing any more.
     absl::flat_hash_set<uint64_t> handles;  // Guarded by the group's lock.
   };
   using SessionPtr = std::shared_ptr<Session>;
@@ -130,12 +131,16 @@ class Group : public std::enable_shared_from_this<Group> {
   void QueueRows(std::vector<RowWrite> rows, Level level,
                  absl::AnyInvocable<void(const TransactionResult&)> done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void RowsDone();
+  void RowsDone(uint64_t number);
+  // Until no row up to this number is on its way.
+  void WaitForRows(uint64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What to answer: FENCED when another owner came while the row was on its way.
   absl::Status Committed(PartitionId partition, uint64_t handle, int64_t offset, int64_t time_us,
                          const TransactionResult& result);
   absl::Status FencedHandle(uint64_t handle) const;
 
+  // Runs what is queued now; what comes meanwhile is for the pool, so that nobody is kept by the
+  // work of others.
   void Drain(Queue queue);
   // Runs what was queued: rows now, calls on the pool. `here` false: all of it on the pool.
   void Flush(bool here = true);
@@ -155,7 +160,9 @@ class Group : public std::enable_shared_from_this<Group> {
   absl::flat_hash_map<std::string, v1::GroupMember> members_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<uint64_t, Handle> handles_ ABSL_GUARDED_BY(mu_);
   ActionQueue queues_[2] ABSL_GUARDED_BY(mu_);
-  int rows_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t last_row_ ABSL_GUARDED_BY(mu_) = 0;
+  // Those on their way to the disk, numbered as they were queued.
+  absl::btree_set<uint64_t> rows_queued_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace acta

@@ -67,14 +67,14 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
       ++position->in_flight;
       std::vector<RowWrite> rows;
       rows.push_back(MakeRow(*position, position->submitted, time_us));
-      QueueRows(std::move(rows), Level::kFsync,
-                [self = shared_from_this(), partition, handle, row_offset = position->submitted,
-                 time_us, highest,
-                 done = std::move(done)](const TransactionResult& result) mutable {
-                  const absl::Status status =
-                      self->Committed(partition, handle, row_offset, time_us, result);
-                  done(status, status.ok() && highest);
-                });
+      QueueRows(
+          std::move(rows), Level::kFsync,
+          [self = shared_from_this(), partition, handle, row_offset = position->submitted, time_us,
+           highest, done = std::move(done)](const TransactionResult& result) mutable {
+            const absl::Status status =
+                self->Committed(partition, handle, row_offset, time_us, result);
+            done(status, status.ok() && highest);
+          });
     }
   }
   if (newer) return Flush();
@@ -97,8 +97,7 @@ absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t of
   }
   // An owner that came since started below this commit and gets the same events again.
   const bool fenced = position.handle != 0 && position.handle != handle;
-  const absl::Status status =
-      result.status.ok() && fenced ? FencedHandle(handle) : result.status;
+  const absl::Status status = result.status.ok() && fenced ? FencedHandle(handle) : result.status;
   if (position.in_flight > 0) return status;
   position.submitted = position.committed.offset();
   if (position.releasing == 0) return status;
@@ -137,35 +136,36 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
 
 void Group::QueueRows(std::vector<RowWrite> rows, Level level,
                       absl::AnyInvocable<void(const TransactionResult&)> done) {
-  ++rows_in_flight_;
-  auto shared = std::make_shared<absl::AnyInvocable<void(const TransactionResult&)>>(
-      std::move(done));
+  const uint64_t number = ++last_row_;
+  rows_queued_.insert(number);
+  auto shared =
+      std::make_shared<absl::AnyInvocable<void(const TransactionResult&)>>(std::move(done));
   queues_[kRows].actions.push_back(
-      [self = shared_from_this(), rows = std::move(rows), level, shared]() mutable {
+      [self = shared_from_this(), rows = std::move(rows), level, number, shared]() mutable {
         Transaction transaction;
         transaction.rows = std::move(rows);
         transaction.level = level;
         // Rows of one group are written in the order queued.
         transaction.source = uint64_t{1} << 62 | self->id_.value();
-        transaction.done = [self, shared](TransactionResult result) {
+        transaction.done = [self, number, shared](TransactionResult result) {
           (*shared)(result);
-          self->RowsDone();
+          self->RowsDone(number);
         };
         TransactionResult refused;
         refused.status = self->deps_.engine.Submit(std::move(transaction));
         if (refused.status.ok()) return;
         (*shared)(refused);  // The engine dropped `done`.
-        self->RowsDone();
+        self->RowsDone(number);
       });
 }
 
 // On the sync thread nothing may be submitted and no listener should run: the pool goes on.
-void Group::RowsDone() {
+void Group::RowsDone(uint64_t number) {
   bool pending;
   {
     MutexLock lock(mu_);
     pending = !queues_[kRows].actions.empty() || !queues_[kCalls].actions.empty();
-    --rows_in_flight_;
+    rows_queued_.erase(number);
     quiet_.SignalAll();
   }
   if (pending) Flush(false);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -97,6 +98,7 @@ class HeldEngine final : public MemoryLogEngine {
  public:
   absl::Status Submit(Transaction transaction) override {
     if (!refuse.ok()) return refuse;
+    if (on_submit) on_submit();
     if (!hold) return MemoryLogEngine::Submit(std::move(transaction));
     held.push_back(std::move(transaction));
     return absl::OkStatus();
@@ -110,6 +112,7 @@ class HeldEngine final : public MemoryLogEngine {
     }
   }
 
+  std::function<void()> on_submit;  // Before each.
   bool hold = false;
   absl::Status refuse;
   std::deque<Transaction> held;
