@@ -58,14 +58,14 @@ absl::Status Daemon::LoadDomain() {
   topics_ = std::make_unique<TopicRegistry>(*engine_, options_.topics);
   RETURN_IF_ERROR(topics_->Load());
   groups_ = std::make_unique<GroupRegistry>(
-      GroupRegistry::Deps{*engine_, *topics_, *pool_, *timer_, options_.groups});
+      GroupRegistry::Deps{*engine_, clock_, *topics_, *pool_, *timer_, options_.groups});
   RETURN_IF_ERROR(groups_->Load());
   topics_->SetDeleteCheck(
       [this](const Topic& topic, bool force) { return groups_->CheckTopicDelete(topic, force); });
   topics_->SetChangeListener(
       [this](const Topic& topic, bool deleted) { groups_->OnTopicChanged(topic, deleted); });
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
-      *engine_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
+      *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
   return absl::OkStatus();
 }
 

@@ -7,43 +7,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "storage/base/clock.h"
 #include "storage/base/fatal.h"
 #include "storage/base/mutex.h"
 #include "storage/log/local_log_engine.h"
 #include "storage/log_engine.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace acta {
-
-// A clock that stands still until it is told. Threads: any.
-class FakeClock final : public Clock {
- public:
-  absl::Time Wall() const override {
-    MutexLock lock(mu_);
-    return wall_;
-  }
-  absl::Duration SinceBoot() const override {
-    MutexLock lock(mu_);
-    return boot_;
-  }
-  // Both clocks go on.
-  void Advance(absl::Duration by) {
-    MutexLock lock(mu_);
-    wall_ += by;
-    boot_ += by;
-  }
-  // Only the wall clock moves.
-  void Jump(absl::Duration by) {
-    MutexLock lock(mu_);
-    wall_ += by;
-  }
-
- private:
-  mutable Mutex mu_;
-  absl::Time wall_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1'700'000'000);
-  absl::Duration boot_ ABSL_GUARDED_BY(mu_) = absl::Hours(1);
-};
 
 // Remembers instead of ending the process.
 class RecordingFatalSink final : public FatalSink {

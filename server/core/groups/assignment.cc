@@ -8,7 +8,7 @@ namespace acta {
 
 using Kind = AssignmentDecision::Kind;
 
-void Assignment::Join(uint64_t session, absl::string_view member, bool named, absl::Time now,
+void Assignment::Join(uint64_t session, absl::string_view member, bool named, absl::Duration now,
                       AssignmentDecisions* out) {
   ACTA_CHECK(session != 0 && !sessions_.contains(session));
   uint64_t& id = by_member_[std::string(member)];
@@ -18,7 +18,7 @@ void Assignment::Join(uint64_t session, absl::string_view member, bool named, ab
   }
   Place& place = places_[id];
   if (place.session != 0) {
-    out->push_back({Kind::kEnded, place.session, PartitionId(), 0, absl::Time()});
+    out->push_back({Kind::kEnded, place.session, PartitionId(), 0, absl::Duration()});
     EndSession(&place, true);
   } else {
     kept_.erase({place.keep_until, id});
@@ -31,7 +31,7 @@ void Assignment::Join(uint64_t session, absl::string_view member, bool named, ab
   Settle(now, out);
 }
 
-void Assignment::Break(uint64_t session, absl::Time now, AssignmentDecisions* out) {
+void Assignment::Break(uint64_t session, absl::Duration now, AssignmentDecisions* out) {
   const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   const uint64_t id = it->second;
@@ -47,7 +47,7 @@ void Assignment::Break(uint64_t session, absl::Time now, AssignmentDecisions* ou
   Settle(now, out);
 }
 
-void Assignment::Leave(uint64_t session, absl::Time now, AssignmentDecisions* out) {
+void Assignment::Leave(uint64_t session, absl::Duration now, AssignmentDecisions* out) {
   const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   const uint64_t id = it->second;
@@ -57,7 +57,7 @@ void Assignment::Leave(uint64_t session, absl::Time now, AssignmentDecisions* ou
   Settle(now, out);
 }
 
-bool Assignment::Release(uint64_t session, PartitionId partition, absl::Time now,
+bool Assignment::Release(uint64_t session, PartitionId partition, absl::Duration now,
                          AssignmentDecisions* out) {
   const auto place = sessions_.find(session);
   const auto it = partitions_.find(partition);
@@ -68,12 +68,12 @@ bool Assignment::Release(uint64_t session, PartitionId partition, absl::Time now
   return true;
 }
 
-void Assignment::Tick(absl::Time now, AssignmentDecisions* out) {
+void Assignment::Tick(absl::Duration now, AssignmentDecisions* out) {
   while (!revokes_.empty() && revokes_.begin()->first <= now) {
     const PartitionId partition = revokes_.begin()->second;
     Partition& state = partitions_[partition];
     out->push_back({Kind::kRevoked, places_[state.holder].session, partition, state.generation,
-                    absl::Time()});
+                    absl::Duration()});
     ClearHolder(partition, &state);
   }
   while (!kept_.empty() && kept_.begin()->first <= now) DropPlace(kept_.begin()->second);
@@ -82,13 +82,13 @@ void Assignment::Tick(absl::Time now, AssignmentDecisions* out) {
 }
 
 void Assignment::Change(const std::vector<Added>& added, const std::vector<PartitionId>& removed,
-                        absl::Time now, AssignmentDecisions* out) {
+                        absl::Duration now, AssignmentDecisions* out) {
   for (const PartitionId partition : removed) {
     const auto it = partitions_.find(partition);
     if (it == partitions_.end()) continue;
     if (it->second.holder != 0) {
       out->push_back({Kind::kRevoked, places_[it->second.holder].session, partition,
-                      it->second.generation, absl::Time()});
+                      it->second.generation, absl::Duration()});
       ClearHolder(partition, &it->second);
     }
     SetTarget(partition, 0);
@@ -121,8 +121,8 @@ void Assignment::Clear() {
   }
 }
 
-absl::Time Assignment::next_deadline() const {
-  absl::Time next = absl::InfiniteFuture();
+absl::Duration Assignment::next_deadline() const {
+  absl::Duration next = absl::InfiniteDuration();
   if (!revokes_.empty()) next = std::min(next, revokes_.begin()->first);
   if (!kept_.empty()) next = std::min(next, kept_.begin()->first);
   return next;
@@ -258,7 +258,7 @@ void Assignment::Fill(const std::vector<std::pair<uint64_t, size_t>>& quotas) {
   }
 }
 
-void Assignment::Settle(absl::Time now, AssignmentDecisions* out) {
+void Assignment::Settle(absl::Duration now, AssignmentDecisions* out) {
   for (const PartitionId partition : touched_) {
     Partition& state = partitions_[partition];
     if (state.holder != 0) {
@@ -275,8 +275,7 @@ void Assignment::Settle(absl::Time now, AssignmentDecisions* out) {
     if (place.session == 0) continue;
     state.holder = state.target;
     place.held.insert(partition);
-    out->push_back(
-        {Kind::kAssign, place.session, partition, ++state.generation, absl::Time()});
+    out->push_back({Kind::kAssign, place.session, partition, ++state.generation, absl::Duration()});
   }
   touched_.clear();
 }

@@ -26,12 +26,15 @@ struct AssignmentDecision {
   uint64_t session = 0;
   PartitionId partition;
   int64_t generation = 0;
-  absl::Time deadline;
+  absl::Duration deadline;
 };
 using AssignmentDecisions = std::vector<AssignmentDecision>;
 
 // Assignment says which member of a group owns which partition. Inputs and a time go in, decisions
 // come out, in the order in which they must be told: no clock, no thread, no disk.
+//
+// Times are readings of a clock that never goes back (Clock::SinceBoot()): what is measured is how
+// long somebody was silent, not what the calendar says.
 //
 // A place is a member's seat. It has at most one session. Every partition has a target place; the
 // targets of places with a session differ in size by at most one, and an event changes as few of
@@ -55,21 +58,22 @@ class Assignment {
   explicit Assignment(Times times) : times_(times) {}
 
   // `session` is above 0 and never used twice. A session of the same member is replaced.
-  void Join(uint64_t session, absl::string_view member, bool named, absl::Time now,
+  void Join(uint64_t session, absl::string_view member, bool named, absl::Duration now,
             AssignmentDecisions* out);
   // The stream ended without a goodbye. An unknown session is ignored, here and below.
-  void Break(uint64_t session, absl::Time now, AssignmentDecisions* out);
-  void Leave(uint64_t session, absl::Time now, AssignmentDecisions* out);
+  void Break(uint64_t session, absl::Duration now, AssignmentDecisions* out);
+  void Leave(uint64_t session, absl::Duration now, AssignmentDecisions* out);
   // False when the session is not being asked for the partition.
-  bool Release(uint64_t session, PartitionId partition, absl::Time now, AssignmentDecisions* out);
-  void Tick(absl::Time now, AssignmentDecisions* out);
+  bool Release(uint64_t session, PartitionId partition, absl::Duration now,
+               AssignmentDecisions* out);
+  void Tick(absl::Duration now, AssignmentDecisions* out);
   void Change(const std::vector<Added>& added, const std::vector<PartitionId>& removed,
-              absl::Time now, AssignmentDecisions* out);
+              absl::Duration now, AssignmentDecisions* out);
   // Forgets every place at once, without a decision: the caller ends the sessions.
   void Clear();
 
-  // When Tick() has something to do; InfiniteFuture: never.
-  absl::Time next_deadline() const;
+  // When Tick() has something to do; InfiniteDuration: never.
+  absl::Duration next_deadline() const;
 
   // What is, for people and tests.
   struct PlaceView {
@@ -86,25 +90,23 @@ class Assignment {
   bool revoking(PartitionId partition) const;
   size_t session_count() const { return sessions_.size(); }
   size_t place_count() const { return places_.size(); }
-  bool HasPlace(absl::string_view member) const {
-    return by_member_.contains(std::string(member));
-  }
+  bool HasPlace(absl::string_view member) const { return by_member_.contains(std::string(member)); }
 
  private:
   struct Place {
     std::string member;
     bool named = false;
     uint64_t session = 0;
-    absl::Time keep_until;
+    absl::Duration keep_until;
     absl::btree_set<PartitionId> targets;
     absl::btree_set<PartitionId> held;  // Of the session.
   };
   struct Partition {
     int64_t generation = 0;
-    uint64_t target = 0;   // A place, 0: none.
-    uint64_t holder = 0;   // A place with a session, 0: none.
+    uint64_t target = 0;  // A place, 0: none.
+    uint64_t holder = 0;  // A place with a session, 0: none.
     bool revoking = false;
-    absl::Time deadline;
+    absl::Duration deadline;
   };
 
   void EndSession(Place* place, bool keep);
@@ -116,7 +118,7 @@ class Assignment {
   void Shed(uint64_t place, size_t quota);
   void Fill(const std::vector<std::pair<uint64_t, size_t>>& quotas);
   // Decides for every partition that was touched.
-  void Settle(absl::Time now, AssignmentDecisions* out);
+  void Settle(absl::Duration now, AssignmentDecisions* out);
 
   const Times times_;
   uint64_t last_place_ = 0;
@@ -126,8 +128,8 @@ class Assignment {
   absl::flat_hash_map<PartitionId, Partition> partitions_;
   absl::btree_set<PartitionId> free_;     // Without a target.
   absl::btree_set<PartitionId> touched_;  // Since the last Settle().
-  absl::btree_set<std::pair<absl::Time, PartitionId>> revokes_;
-  absl::btree_set<std::pair<absl::Time, uint64_t>> kept_;  // Places without a session.
+  absl::btree_set<std::pair<absl::Duration, PartitionId>> revokes_;
+  absl::btree_set<std::pair<absl::Duration, uint64_t>> kept_;  // Places without a session.
 };
 
 }  // namespace acta

@@ -74,7 +74,7 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
                                                         const JoinRequest& request,
                                                         const std::string& member_id, bool created,
                                                         std::shared_ptr<MemberListener> listener) {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   auto session = std::make_shared<Session>();
   session->member_id = member_id;
   session->listener = std::move(listener);
@@ -96,7 +96,7 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
     member.set_instance(request.instance);
     member.set_peer(caller.peer);
     member.set_connected(true);
-    SetTimestamp(absl::ToUnixMicros(now), member.mutable_connect_time());
+    SetTimestamp(absl::ToUnixMicros(deps_.engine.Now()), member.mutable_connect_time());
     Apply(std::move(decisions), now);
   }
   Flush();
@@ -104,7 +104,7 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
 }
 
 void Group::Leave(const SessionPtr& session) {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   session->gone.store(true);
   {
     MutexLock lock(mu_);
@@ -119,7 +119,7 @@ void Group::Leave(const SessionPtr& session) {
 }
 
 void Group::Break(const SessionPtr& session) {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   session->gone.store(true);
   {
     MutexLock lock(mu_);
@@ -135,7 +135,7 @@ void Group::Break(const SessionPtr& session) {
 }
 
 void Group::Tick() {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   {
     MutexLock lock(mu_);
     AssignmentDecisions decisions;
@@ -180,7 +180,7 @@ void Group::SetRecord(storage::v1::GroupRecord record) {
 }
 
 void Group::AddPartitions(const std::vector<NewPartition>& added) {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   {
     MutexLock lock(mu_);
     std::vector<Assignment::Added> machine;
@@ -202,7 +202,7 @@ void Group::AddPartitions(const std::vector<NewPartition>& added) {
 
 std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<PartitionId>& removed) {
   if (removed.empty()) return {};
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   uint64_t last_row = 0;
   {
     MutexLock lock(mu_);
@@ -271,7 +271,7 @@ void Group::EndSession(const SessionPtr& ended, const absl::Status& status) {
   });
 }
 
-void Group::Apply(AssignmentDecisions decisions, absl::Time now) {
+void Group::Apply(AssignmentDecisions decisions, absl::Duration now) {
   std::vector<RowWrite> rows;
   for (const AssignmentDecision& decision : decisions) {
     const auto it = sessions_.find(decision.session);
@@ -356,7 +356,7 @@ void Group::Drain(Queue queue) {
 
 void Group::Flush(bool here) {
   bool calls;
-  absl::Time deadline;
+  absl::Duration deadline;
   {
     MutexLock lock(mu_);
     calls = !queues_[kCalls].actions.empty() || (!here && !queues_[kRows].actions.empty());
@@ -369,7 +369,7 @@ void Group::Flush(bool here) {
       self->Drain(kCalls);
     });
   }
-  if (deadline != absl::InfiniteFuture()) deps_.on_deadline(id_, deadline);
+  if (deadline != absl::InfiniteDuration()) deps_.on_deadline(id_, deadline);
 }
 
 }  // namespace acta

@@ -15,6 +15,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "server/core/groups/assignment.h"
 #include "server/core/groups/group_registry.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 
 namespace acta {
@@ -29,11 +30,12 @@ class Group : public std::enable_shared_from_this<Group> {
  public:
   struct Deps {
     LogEngine& engine;
+    const Clock& clock;
     Executor& pool;
     GroupLimits limits;
     std::shared_ptr<std::atomic<uint64_t>> next_handle;
-    // The group's next deadline may have come nearer; called without a lock.
-    absl::AnyInvocable<void(GroupId, absl::Time) const> on_deadline;
+    // The group's next deadline, since boot, may have come nearer; called without a lock.
+    absl::AnyInvocable<void(GroupId, absl::Duration) const> on_deadline;
   };
   struct NewPartition {
     TopicPtr topic;
@@ -117,7 +119,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void Leave(const SessionPtr& session);
   void Break(const SessionPtr& session);
 
-  void Apply(AssignmentDecisions decisions, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Apply(AssignmentDecisions decisions, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndSession(const SessionPtr& session, const absl::Status& status)

@@ -84,7 +84,7 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
 
 absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t offset,
                               int64_t time_us, const TransactionResult& result) {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   MutexLock lock(mu_);
   const auto it = positions_.find(partition);
   if (it == positions_.end()) return result.status;
@@ -108,7 +108,7 @@ absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t of
 }
 
 absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
-  const absl::Time now = deps_.engine.Now();
+  const absl::Duration now = deps_.clock.SinceBoot();
   {
     MutexLock lock(mu_);
     const auto it = handles_.find(handle);

@@ -11,6 +11,7 @@
 #include "server/core/access/authorizer.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
+#include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -81,6 +82,7 @@ class GroupRegistry {
  public:
   struct Deps {
     LogEngine& engine;
+    const Clock& clock;  // Of the deadlines of members; what is stored has the engine's time.
     TopicRegistry& topics;
     Executor& pool;
     Timer& timer;

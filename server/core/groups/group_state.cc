@@ -59,8 +59,12 @@ absl::Status GroupRegistry::State::Write(std::vector<RowWrite> rows) {
 }
 
 GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record) {
-  Group::Deps group_deps{deps.engine, deps.pool, deps.limits, next_handle,
-                         [state = weak_from_this()](GroupId group, absl::Time deadline) {
+  Group::Deps group_deps{deps.engine,
+                         deps.clock,
+                         deps.pool,
+                         deps.limits,
+                         next_handle,
+                         [state = weak_from_this()](GroupId group, absl::Duration deadline) {
                            if (const auto self = state.lock()) self->OnDeadline(group, deadline);
                          }};
   auto group = std::make_shared<Group>(std::move(group_deps), record);
@@ -121,26 +125,26 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
 }
 
 // One timer serves all groups: it runs only while one of them waits for something.
-void GroupRegistry::State::OnDeadline(GroupId group, absl::Time deadline) {
+void GroupRegistry::State::OnDeadline(GroupId group, absl::Duration deadline) {
   {
     MutexLock lock(timer_mu_);
     deadlines_[group] = deadline;
     if (deadline >= armed_) return;
     armed_ = deadline;
   }
-  const absl::Duration delay = std::max(deadline - deps.engine.Now(), absl::ZeroDuration());
+  const absl::Duration delay = std::max(deadline - deps.clock.SinceBoot(), absl::ZeroDuration());
   deps.timer.After(delay, [state = weak_from_this()] {
     if (const auto self = state.lock()) self->OnTimer();
   });
 }
 
 void GroupRegistry::State::OnTimer() {
-  const absl::Time now = deps.engine.Now();
+  const absl::Duration now = deps.clock.SinceBoot();
   std::vector<GroupId> due;
-  std::pair<absl::Time, GroupId> next = {absl::InfiniteFuture(), GroupId()};
+  std::pair<absl::Duration, GroupId> next = {absl::InfiniteDuration(), GroupId()};
   {
     MutexLock lock(timer_mu_);
-    armed_ = absl::InfiniteFuture();
+    armed_ = absl::InfiniteDuration();
     for (const auto& [group, deadline] : deadlines_) {
       if (deadline <= now) {
         due.push_back(group);
@@ -159,7 +163,7 @@ void GroupRegistry::State::OnTimer() {
     }
     if (group != nullptr) group->Tick();  // Names its next deadline itself.
   }
-  if (next.first != absl::InfiniteFuture()) OnDeadline(next.second, next.first);
+  if (next.first != absl::InfiniteDuration()) OnDeadline(next.second, next.first);
 }
 
 }  // namespace acta

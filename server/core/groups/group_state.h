@@ -48,7 +48,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
 
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
-  void OnDeadline(GroupId group, absl::Time deadline);
+  void OnDeadline(GroupId group, absl::Duration deadline);
 
   const Deps deps;
   // One change at a time; held over the disk write. Taken before every other lock here.
@@ -74,9 +74,9 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::btree_map<std::pair<std::string, std::string>, GroupPtr> groups_ ABSL_GUARDED_BY(map_mu_);
   absl::flat_hash_map<GroupId, GroupPtr> by_id_ ABSL_GUARDED_BY(map_mu_);
 
-  Mutex timer_mu_;  // Leaf.
-  absl::flat_hash_map<GroupId, absl::Time> deadlines_ ABSL_GUARDED_BY(timer_mu_);
-  absl::Time armed_ ABSL_GUARDED_BY(timer_mu_) = absl::InfiniteFuture();
+  Mutex timer_mu_;  // Leaf. Deadlines are since boot.
+  absl::flat_hash_map<GroupId, absl::Duration> deadlines_ ABSL_GUARDED_BY(timer_mu_);
+  absl::Duration armed_ ABSL_GUARDED_BY(timer_mu_) = absl::InfiniteDuration();
 };
 
 }  // namespace acta

@@ -26,7 +26,8 @@ absl::Status NotRising(uint64_t id, uint64_t last) {
 
 absl::Status TooMuchUnanswered() {
   return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat(kMaxUnanswered, " control frames wait to be settled, or their answers "
+               absl::StrCat(kMaxUnanswered,
+                            " control frames wait to be settled, or their answers "
                             "to be read: send less, read more"),
                {{"limit", "unanswered control frames"}, {"value", absl::StrCat(kMaxUnanswered)}});
 }
@@ -55,7 +56,7 @@ absl::Status TimedOut(absl::Duration silence) {
 }  // namespace
 
 std::shared_ptr<LiveSubscription> LiveSubscription::Make(Deps deps, Caller caller,
-                                                       EventSink& sink) {
+                                                         EventSink& sink) {
   std::shared_ptr<LiveSubscription> stream(
       new LiveSubscription(std::move(deps), std::move(caller), sink));
   stream->self_ = stream;
@@ -72,7 +73,7 @@ LiveSubscription::LiveSubscription(Deps deps, Caller caller, EventSink& sink)
       settlements_(outbox_),
       credit_(deps_.hub.limits),
       frame_bytes_(static_cast<size_t>(deps_.hub.limits.target_frame_bytes)),
-      last_heard_(deps_.hub.engine.Now()) {}
+      last_heard_(deps_.hub.clock.SinceBoot()) {}
 
 LiveSubscription::~LiveSubscription() {
   if (!closed_) Close();
@@ -113,8 +114,7 @@ void LiveSubscription::OnControl(absl::string_view frame) {
 
 void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
   if (result_.has_value()) return;
-  last_heard_ = deps_.hub.engine.Now();
-  heard_ = true;
+  last_heard_ = deps_.hub.clock.SinceBoot();
   const uint64_t id = control.frame_id();
   if (!framed_) {
     if (!control.has_start()) return End(NotStarted());
@@ -144,13 +144,13 @@ void LiveSubscription::OnControlFrame(uint64_t frame_id, const v1::SubscribeCont
     case v1::SubscribeControl::kTick:
       return settlements_.Settle(frame_id, absl::OkStatus());
     case v1::SubscribeControl::kStart:
-      return settlements_.Settle(
-          frame_id, Error(v1::WRONG_STREAM_STATE,
-                          "the stream was started already: open a stream of its own"));
-    case v1::SubscribeControl::CONTROL_NOT_SET:
       return settlements_.Settle(frame_id,
-                                 Error(v1::UNSUPPORTED_FEATURE,
-                                       "the frame has no control that this server knows"));
+                                 Error(v1::WRONG_STREAM_STATE,
+                                       "the stream was started already: open a stream of its own"));
+    case v1::SubscribeControl::CONTROL_NOT_SET:
+      return settlements_.Settle(
+          frame_id,
+          Error(v1::UNSUPPORTED_FEATURE, "the frame has no control that this server knows"));
   }
 }
 
@@ -258,12 +258,7 @@ void LiveSubscription::OnTimer() {
   if (!framed_) return End(NotStarted());
   if (!group_.empty()) {
     const absl::Duration timeout = deps_.hub.limits.member_timeout;
-    absl::Duration silence = deps_.hub.engine.Now() - last_heard_;
-    // A clock that jumped is not silence.
-    if (std::exchange(heard_, false) && silence >= timeout) {
-      last_heard_ += silence;
-      silence = absl::ZeroDuration();
-    }
+    const absl::Duration silence = deps_.hub.clock.SinceBoot() - last_heard_;
     if (silence >= timeout) return End(TimedOut(silence));
     return StartTimer(timeout - silence);
   }

@@ -12,6 +12,7 @@
 #include "server/core/subscribe/subscription.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
+#include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -23,6 +24,7 @@ class SubscriptionHub {
  public:
   struct Deps {
     LogEngine& engine;
+    const Clock& clock;  // Of the silence of members.
     TopicRegistry& topics;
     GroupRegistry& groups;
     const Authorizer& authorizer;

@@ -3,6 +3,7 @@
 #include "proto/support/error.h"
 #include "server/core/topics/proto_time.h"
 #include "storage/base/crc32c.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
 
@@ -24,8 +25,8 @@ class AdminRoom {
  public:
   AdminRoom()
       : topics(engine, TopicLimits()),
-        groups(GroupRegistry::Deps{engine, topics, pool, timer, GroupLimits()}),
-        hub(SubscriptionHub::Deps{engine, topics, groups, authorizer, pool, timer,
+        groups(GroupRegistry::Deps{engine, clock, topics, pool, timer, GroupLimits()}),
+        hub(SubscriptionHub::Deps{engine, clock, topics, groups, authorizer, pool, timer,
                                   SubscribeLimits()}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
@@ -62,6 +63,7 @@ class AdminRoom {
   const Caller caller;
   const AllowAll authorizer;
   MemoryLogEngine engine;
+  const FakeClock clock;
   IdlePool pool;
   IdleTimer timer;
   TopicRegistry topics;

@@ -17,14 +17,14 @@ class AssignmentModel {
     std::string member;
     bool named = false;
     uint64_t session = 0;
-    absl::Time keep_until;
+    absl::Duration keep_until;
   };
   struct Partition {
     int64_t generation = 0;
     std::string target;
     uint64_t held_by = 0;
     bool revoking = false;
-    absl::Time deadline;
+    absl::Duration deadline;
   };
 
   explicit AssignmentModel(Assignment::Times times) : times_(times) {}
@@ -32,11 +32,11 @@ class AssignmentModel {
   const std::vector<Seat>& seats() const { return seats_; }
   const std::map<PartitionId, Partition>& partitions() const { return partitions_; }
 
-  void Join(uint64_t session, const std::string& member, bool named, absl::Time now,
+  void Join(uint64_t session, const std::string& member, bool named, absl::Duration now,
             AssignmentDecisions* out) {
     Seat* seat = FindMember(member);
     if (seat == nullptr) {
-      seats_.push_back({member, named, session, absl::Time()});
+      seats_.push_back({member, named, session, absl::Duration()});
     } else {
       if (seat->session != 0) {
         out->push_back({AssignmentDecision::Kind::kEnded, seat->session, {}, 0, {}});
@@ -48,7 +48,7 @@ class AssignmentModel {
     Settle(now, out);
   }
 
-  void Break(uint64_t session, absl::Time now, AssignmentDecisions* out) {
+  void Break(uint64_t session, absl::Duration now, AssignmentDecisions* out) {
     Seat* seat = FindSession(session);
     if (seat == nullptr) return;
     if (!seat->named) return Leave(session, now, out);
@@ -58,7 +58,7 @@ class AssignmentModel {
     Settle(now, out);
   }
 
-  void Leave(uint64_t session, absl::Time now, AssignmentDecisions* out) {
+  void Leave(uint64_t session, absl::Duration now, AssignmentDecisions* out) {
     Seat* seat = FindSession(session);
     if (seat == nullptr) return;
     LoseStream(*seat);
@@ -66,7 +66,7 @@ class AssignmentModel {
     Settle(now, out);
   }
 
-  bool Release(uint64_t session, PartitionId id, absl::Time now, AssignmentDecisions* out) {
+  bool Release(uint64_t session, PartitionId id, absl::Duration now, AssignmentDecisions* out) {
     const auto it = partitions_.find(id);
     if (it == partitions_.end() || it->second.held_by != session || !it->second.revoking) {
       return false;
@@ -77,7 +77,7 @@ class AssignmentModel {
     return true;
   }
 
-  void Tick(absl::Time now, AssignmentDecisions* out) {
+  void Tick(absl::Duration now, AssignmentDecisions* out) {
     for (auto& [id, partition] : partitions_) {
       if (!partition.revoking || partition.deadline > now) continue;
       out->push_back(
@@ -91,12 +91,12 @@ class AssignmentModel {
     Settle(now, out);
   }
 
-  void Add(PartitionId id, int64_t generation, absl::Time now, AssignmentDecisions* out) {
+  void Add(PartitionId id, int64_t generation, absl::Duration now, AssignmentDecisions* out) {
     partitions_.try_emplace(id).first->second.generation = generation;
     Settle(now, out);
   }
 
-  void Remove(PartitionId id, absl::Time now, AssignmentDecisions* out) {
+  void Remove(PartitionId id, absl::Duration now, AssignmentDecisions* out) {
     const Partition& partition = partitions_[id];
     if (partition.held_by != 0) {
       out->push_back(
@@ -181,22 +181,22 @@ class AssignmentModel {
     Partition* worst = nullptr;
     for (auto& [id, partition] : partitions_) {
       if (partition.target != member) continue;
-      const bool better = worst != nullptr && worst->held_by != session &&
-                          partition.held_by == session;
+      const bool better =
+          worst != nullptr && worst->held_by != session && partition.held_by == session;
       if (!better) worst = &partition;
     }
     worst->target.clear();
   }
 
-  void Settle(absl::Time now, AssignmentDecisions* out) {
+  void Settle(absl::Duration now, AssignmentDecisions* out) {
     Level();
     for (auto& [id, partition] : partitions_) {
       const Seat* target = FindMember(partition.target);
       if (partition.held_by == 0) {
         if (target == nullptr || target->session == 0) continue;
         partition.held_by = target->session;
-        out->push_back({AssignmentDecision::Kind::kAssign, target->session, id,
-                        ++partition.generation, {}});
+        out->push_back(
+            {AssignmentDecision::Kind::kAssign, target->session, id, ++partition.generation, {}});
       } else if (!partition.revoking &&
                  (target == nullptr || target->session != partition.held_by)) {
         partition.revoking = true;

@@ -15,12 +15,10 @@ TEST_CASE("joining asks for a group that is there, or says how to make one", "[g
   JoinRequest request;
   request.group = "billing";
   request.create_mode = v1::GROUP_MODE_STREAM;
-  CHECK(ReasonOf(room.groups->Join(room.caller, request, member).status()) ==
-        v1::GROUP_NOT_FOUND);
+  CHECK(ReasonOf(room.groups->Join(room.caller, request, member).status()) == v1::GROUP_NOT_FOUND);
   request.create_at.set_earliest(true);
   request.create_topics = {"missing"};
-  CHECK(ReasonOf(room.groups->Join(room.caller, request, member).status()) ==
-        v1::TOPIC_NOT_FOUND);
+  CHECK(ReasonOf(room.groups->Join(room.caller, request, member).status()) == v1::TOPIC_NOT_FOUND);
   request.create_topics = {"orders"};
   const auto created = room.groups->Join(room.caller, request, member);
   REQUIRE_OK(created);
@@ -119,9 +117,8 @@ TEST_CASE("the next owner starts behind commits that were on their way", "[group
   room.engine.hold = true;
   std::vector<std::pair<absl::Status, bool>> answers;
   for (const int64_t offset : {7, 5}) {
-    one->Commit(first->Handle(1), Offset(offset), [&](absl::Status status, bool changed) {
-      answers.emplace_back(status, changed);
-    });
+    one->Commit(first->Handle(1), Offset(offset),
+                [&](absl::Status status, bool changed) { answers.emplace_back(status, changed); });
   }
   CHECK(answers.empty());  // Not durable yet, also not the lower one.
   CHECK(room.Lag("billing", 1).committed_offset() == 0);
@@ -174,6 +171,45 @@ TEST_CASE("a partition that is not released is taken at the deadline", "[groups]
   CHECK(first->revoked == std::vector<uint64_t>{handle});
   CHECK(second->assigned.size() == 1);
   CHECK(room.timer.waiting() == 0);
+}
+
+TEST_CASE("deadlines of members pass while the time of the engine stands still", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 2);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  auto first = std::make_shared<Member>();
+  auto second = std::make_shared<Member>();
+  auto one = *room.Join("billing", first, "a");
+  auto two = *room.Join("billing", second);
+  const uint64_t handle = first->Handle(1);
+  room.Pass(absl::Seconds(31));
+  CHECK(first->revoked == std::vector<uint64_t>{handle});
+  CHECK(second->held.size() == 1);
+  one.reset();
+  room.Pass(absl::Seconds(31));
+  CHECK(second->held.size() == 2);
+  CHECK(room.timer.waiting() == 0);
+}
+
+TEST_CASE("time of the engine that leaps ends no deadline of a member", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 2);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  auto first = std::make_shared<Member>();
+  auto second = std::make_shared<Member>();
+  auto one = *room.Join("billing", first, "a");
+  auto two = *room.Join("billing", second);
+  room.engine.Advance(absl::Hours(1));
+  room.Pass(absl::Seconds(29));
+  auto third = std::make_shared<Member>();
+  auto three = *room.Join("billing", third);  // Whatever happens in the group.
+  CHECK(first->revoked.empty());
+  one.reset();
+  room.engine.Advance(absl::Hours(1));
+  room.Pass(absl::Seconds(29));
+  CHECK(second->held.size() + third->held.size() == 1);  // The other is kept for "a".
+  room.Pass(absl::Seconds(2));
+  CHECK(second->held.size() + third->held.size() == 2);
 }
 
 TEST_CASE("a commit overtaken by the next owner is not confirmed", "[groups]") {

@@ -13,6 +13,7 @@
 #include "server/core/groups/group_registry.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/mutex.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
 
@@ -209,12 +210,18 @@ class GroupsRoom {
 
   void Advance(absl::Duration by) {
     engine.Advance(by);
+    Pass(by);
+  }
+  // Time passes that the time of the engine knows nothing of.
+  void Pass(absl::Duration by) {
+    clock.Advance(by);
     timer.Advance(by);
     pool.Run();
   }
 
   Caller caller{"anonymous", "default", "test", absl::InfiniteFuture()};
   HeldEngine engine;
+  FakeClock clock;
   SteppedPool pool;
   SteppedTimer timer;
   std::unique_ptr<TopicRegistry> topics;
@@ -224,10 +231,9 @@ class GroupsRoom {
   void Start() {
     topics = std::make_unique<TopicRegistry>(engine, TopicLimits());
     groups = std::make_unique<GroupRegistry>(
-        GroupRegistry::Deps{engine, *topics, pool, timer, limits_});
-    topics->SetDeleteCheck([this](const Topic& topic, bool force) {
-      return groups->CheckTopicDelete(topic, force);
-    });
+        GroupRegistry::Deps{engine, clock, *topics, pool, timer, limits_});
+    topics->SetDeleteCheck(
+        [this](const Topic& topic, bool force) { return groups->CheckTopicDelete(topic, force); });
     topics->SetChangeListener(
         [this](const Topic& topic, bool deleted) { groups->OnTopicChanged(topic, deleted); });
     REQUIRE_OK(topics->Load());

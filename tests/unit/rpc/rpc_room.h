@@ -1,10 +1,10 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <catch2/catch.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -19,6 +19,7 @@
 #include "proto/support/error.h"
 #include "server/rpc/rpc_server.h"
 #include "storage/base/mutex.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
@@ -103,8 +104,7 @@ class ScriptedSubscription final : public Subscription {
 class RpcRoom {
  public:
   explicit RpcRoom(const RpcLimits& limits = {}, bool serving = true)
-      : topics(engine, TopicLimits()),
-        groups({engine, topics, pool, timer, GroupLimits()}) {
+      : topics(engine, TopicLimits()), groups({engine, clock, topics, pool, timer, GroupLimits()}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
@@ -137,6 +137,7 @@ class RpcRoom {
   }
 
   MemoryLogEngine engine;
+  FakeClock clock;
   SteppedExecutor pool;
   SteppedTimer timer;
   TopicRegistry topics;

@@ -241,8 +241,7 @@ TEST_CASE("a read to a time stops before what was appended then", "[subscribe]")
   }
 }
 
-TEST_CASE("a topic that grows is read in its new partitions from their beginning",
-          "[subscribe]") {
+TEST_CASE("a topic that grows is read in its new partitions from their beginning", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);
   Client& follows = room.Subscribe(room.Earliest());
@@ -307,7 +306,8 @@ TEST_CASE("an engine that stops reading ends the stream with its reason", "[subs
   transaction.appends.push_back(std::move(append));
   REQUIRE_OK(engine.Submit(std::move(transaction)));
   engine.SetCachedReads(false);
-  SubscriptionHub hub({engine, topics, room.groups, room.authorizer, room.pool, room.timer, {}});
+  SubscriptionHub hub(
+      {engine, room.clock, topics, room.groups, room.authorizer, room.pool, room.timer, {}});
   Client client(hub, room.caller);
   client.Start(room.Earliest());
   do {

@@ -9,6 +9,7 @@
 
 #include "server/core/subscribe/subscription_hub.h"
 #include "storage/base/crc32c.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
@@ -87,9 +88,9 @@ class SubscribeRoom {
  public:
   explicit SubscribeRoom(SubscribeLimits limits = {}, GroupLimits group_limits = {})
       : topics(engine, TopicLimits()),
-        groups({engine, topics, pool, timer, group_limits}),
+        groups({engine, clock, topics, pool, timer, group_limits}),
         hub(std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
-            engine, topics, groups, authorizer, pool, timer, limits})) {
+            engine, clock, topics, groups, authorizer, pool, timer, limits})) {
     topics.SetDeleteCheck(
         [this](const Topic& topic, bool force) { return groups.CheckTopicDelete(topic, force); });
     topics.SetChangeListener(
@@ -166,6 +167,11 @@ class SubscribeRoom {
   }
   void Advance(absl::Duration by) {
     engine.Advance(by);
+    Pass(by);
+  }
+  // Time passes that the time of the engine knows nothing of.
+  void Pass(absl::Duration by) {
+    clock.Advance(by);
     timer.Advance(by);
     Run();
   }
@@ -220,6 +226,7 @@ class SubscribeRoom {
 
   Caller caller{"alice", "default", "test", absl::InfiniteFuture()};
   MemoryLogEngine engine;
+  FakeClock clock;
   SteppedExecutor pool;
   SteppedTimer timer{pool};
   TopicRegistry topics;

@@ -173,10 +173,11 @@ struct ThreadedRoom {
   AsioPool pool{2};
   AsioTimer timer{pool};
   TopicRegistry topics{engine, TopicLimits()};
-  GroupRegistry groups{{engine, topics, pool, timer, GroupLimits()}};
+  const SystemClock clock;
+  GroupRegistry groups{{engine, clock, topics, pool, timer, GroupLimits()}};
   AllowAll authorizer;
   std::unique_ptr<SubscriptionHub> hub = std::make_unique<SubscriptionHub>(
-      SubscriptionHub::Deps{engine, topics, groups, authorizer, pool, timer, {}});
+      SubscriptionHub::Deps{engine, clock, topics, groups, authorizer, pool, timer, {}});
   std::atomic<bool> failed{false};
 };
 
