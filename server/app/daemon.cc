@@ -57,8 +57,8 @@ absl::Status Daemon::LoadDomain() {
   timer_ = std::make_unique<AsioTimer>(*pool_);
   topics_ = std::make_unique<TopicRegistry>(*engine_, options_.topics);
   RETURN_IF_ERROR(topics_->Load());
-  groups_ = std::make_unique<GroupRegistry>(
-      GroupRegistry::Deps{*engine_, clock_, *topics_, *pool_, *timer_, options_.groups});
+  groups_ = std::make_unique<GroupRegistry>(GroupRegistry::Deps{
+      *engine_, clock_, *topics_, authorizer_, *pool_, *timer_, options_.groups});
   RETURN_IF_ERROR(groups_->Load());
   topics_->SetDeleteCheck(
       [this](const Topic& topic, bool force) { return groups_->CheckTopicDelete(topic, force); });

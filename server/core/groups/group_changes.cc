@@ -86,16 +86,19 @@ absl::StatusOr<std::vector<TopicPtr>> GroupRegistry::State::FindTopics(
     const Caller& caller, const v1::Group& group) const {
   if (group.topics().empty()) return Invalid("topics", "a group reads at least one topic");
   if (group.topics_size() > deps.limits.max_topics_per_group) {
-    return LimitExceeded(absl::StrCat("group '", group.name(), "' with ", group.topics_size(),
-                                      " topics"),
-                         "max_topics_per_group", deps.limits.max_topics_per_group);
+    return LimitExceeded(
+        absl::StrCat("group '", group.name(), "' with ", group.topics_size(), " topics"),
+        "max_topics_per_group", deps.limits.max_topics_per_group);
   }
-  std::vector<TopicPtr> topics;
   absl::flat_hash_set<std::string> names;
   for (const std::string& name : group.topics()) {
     if (!names.insert(name).second) {
       return Invalid("topics", absl::StrCat("topic '", name, "' is named twice"));
     }
+    RETURN_IF_ERROR(AllowTopic(caller, Verb::kSubscribe, name));
+  }
+  std::vector<TopicPtr> topics;
+  for (const std::string& name : group.topics()) {
     ASSIGN_OR_RETURN(TopicPtr topic, deps.topics.Get(caller.tenant, name));
     topics.push_back(std::move(topic));
   }
@@ -125,7 +128,8 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
   RETURN_IF_ERROR(CheckDescription(group));
   if (Find(caller.tenant, group.name()) != nullptr) {
     return Error(v1::GROUP_ALREADY_EXISTS,
-                 absl::StrCat("group '", group.name(), "' already exists: use it, or choose "
+                 absl::StrCat("group '", group.name(),
+                              "' already exists: use it, or choose "
                               "another name"),
                  {{"group", group.name()}});
   }
@@ -178,7 +182,8 @@ absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
       RETURN_IF_ERROR(CheckDescription(request.group()));
       record.mutable_group()->set_description(request.group().description());
     } else {
-      return Invalid("update_mask", absl::StrCat("'", path, "' cannot be changed, only topics, "
+      return Invalid("update_mask", absl::StrCat("'", path,
+                                                 "' cannot be changed, only topics, "
                                                  "labels and description"));
     }
   }

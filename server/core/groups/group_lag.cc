@@ -54,6 +54,7 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
 absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
                                                          const v1::GetLagRequest& request) const {
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kObserve, *group, request.topic()));
   v1::GetLagResponse response;
   bool found = request.topic().empty();
   for (const Group::PositionView& view : group->Positions()) {

@@ -118,6 +118,9 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
     const Caller& caller, const v1::CommitOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  for (const v1::GroupOffset& offset : request.offsets()) {
+    RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
+  }
   if (group->connected() > 0) {
     return FencedByMembers(*group, "commits from outside need a group without members");
   }
@@ -148,6 +151,10 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     const Caller& caller, const v1::ResetOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kSubscribe, *group, request.topic()));
+  for (const v1::GroupOffset& offset : request.to_offsets().offsets()) {
+    RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
+  }
   RETURN_IF_ERROR(CheckReason(request.reason()));
   LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const Targets targets,

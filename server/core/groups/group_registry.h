@@ -77,13 +77,16 @@ class Membership {
 // GroupRegistry is all groups with their positions and members.
 //
 // Threads: any. Methods that take requests wait for the disk; Join() does too.
-// Errors:  as the methods of acta.v1.Groups say.
+// Errors:  as the methods of acta.v1.Groups say; PERMISSION_DENIED.
 class GroupRegistry {
  public:
   struct Deps {
     LogEngine& engine;
     const Clock& clock;  // Of the deadlines of members; what is stored has the engine's time.
     TopicRegistry& topics;
+    // Asked for every topic a request gives a group, moves it in or shows of it, before the topic
+    // is looked up. Whether the caller may use the group is asked by whoever calls.
+    const Authorizer& authorizer;
     Executor& pool;
     Timer& timer;
     GroupLimits limits;

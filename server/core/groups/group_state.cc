@@ -50,6 +50,22 @@ int64_t GroupRegistry::State::count() const {
   return static_cast<int64_t>(groups_.size());
 }
 
+absl::Status GroupRegistry::State::AllowTopic(const Caller& caller, Verb verb,
+                                              absl::string_view topic) const {
+  return deps.authorizer.Authorize(caller, verb, {ResourceKind::kTopic, topic});
+}
+
+absl::Status GroupRegistry::State::AllowTopicsOf(const Caller& caller, Verb verb,
+                                                 const Group& group,
+                                                 absl::string_view topic) const {
+  if (!topic.empty()) return AllowTopic(caller, verb, topic);
+  const storage::v1::GroupRecord record = group.record();
+  for (const std::string& name : record.group().topics()) {
+    RETURN_IF_ERROR(AllowTopic(caller, verb, name));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status GroupRegistry::State::Write(std::vector<RowWrite> rows) {
   Transaction transaction;
   transaction.rows = std::move(rows);

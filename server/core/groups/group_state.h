@@ -46,6 +46,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status DropTopic(Group& group, TopicId topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   void GrowTopic(Group& group, const TopicPtr& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
 
+  absl::Status AllowTopic(const Caller& caller, Verb verb, absl::string_view topic) const;
+  // For every topic the group reads, or the one that is named.
+  absl::Status AllowTopicsOf(const Caller& caller, Verb verb, const Group& group,
+                             absl::string_view topic) const;
+
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
   void OnDeadline(GroupId group, absl::Duration deadline);

@@ -25,7 +25,7 @@ class AdminRoom {
  public:
   AdminRoom()
       : topics(engine, TopicLimits()),
-        groups(GroupRegistry::Deps{engine, clock, topics, pool, timer, GroupLimits()}),
+        groups(GroupRegistry::Deps{engine, clock, topics, authorizer, pool, timer, GroupLimits()}),
         hub(SubscriptionHub::Deps{engine, clock, topics, groups, authorizer, pool, timer,
                                   SubscribeLimits()}) {
     REQUIRE_OK(topics.Load());

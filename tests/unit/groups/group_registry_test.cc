@@ -58,6 +58,73 @@ TEST_CASE("creating a group refuses what it cannot be", "[groups]") {
   CHECK(ReasonOf(room.MakeGroup("b", {"orders"})) == v1::LIMIT_EXCEEDED);
 }
 
+TEST_CASE("a topic that a group is given is asked for before it is looked up", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  room.MakeTopic("secret", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  room.authorizer.refused_topic = GENERATE("secret", "missing");
+  const std::string refused = room.authorizer.refused_topic;
+  CHECK(ReasonOf(room.MakeGroup("other", {"orders", refused})) == v1::PERMISSION_DENIED);
+  // Also when another topic is not there: what is answered first tells of nothing.
+  CHECK(ReasonOf(room.MakeGroup("other", {"gone", refused})) == v1::PERMISSION_DENIED);
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("billing");
+  update.mutable_group()->add_topics("orders");
+  update.mutable_group()->add_topics(refused);
+  update.mutable_update_mask()->add_paths("topics");
+  CHECK(ReasonOf(room.groups->Update(room.caller, update).status()) == v1::PERMISSION_DENIED);
+  JoinRequest join;
+  join.group = "other";
+  join.create_mode = v1::GROUP_MODE_STREAM;
+  join.create_at.set_earliest(true);
+  join.create_topics = {refused};
+  CHECK(ReasonOf(room.groups->Join(room.caller, join, std::make_shared<Member>()).status()) ==
+        v1::PERMISSION_DENIED);
+  CHECK(room.groups->group_count() == 1);
+  update.mutable_update_mask()->set_paths(0, "description");
+  CHECK_OK(room.groups->Update(room.caller, update));
+}
+
+TEST_CASE("extents of a topic are shown to whoever may see the topic", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  room.MakeTopic("secret", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders", "secret"}, GroupsRoom::Earliest()));
+  room.authorizer.refused_topic = "secret";
+  room.authorizer.refused_verb = Verb::kObserve;
+  v1::GetLagRequest lag;
+  lag.set_group("billing");
+  const auto lag_refusal = [&] { return ReasonOf(room.groups->GetLag(room.caller, lag).status()); };
+  CHECK(lag_refusal() == v1::PERMISSION_DENIED);
+  lag.set_topic("secret");
+  CHECK(lag_refusal() == v1::PERMISSION_DENIED);
+  lag.set_topic("orders");
+  CHECK_OK(room.groups->GetLag(room.caller, lag));
+
+  room.authorizer.refused_verb = Verb::kSubscribe;
+  v1::CommitOffsetsRequest commit;
+  commit.set_group("billing");
+  commit.add_offsets()->set_topic("secret");
+  commit.mutable_offsets(0)->set_offset(100);
+  CHECK(ReasonOf(room.groups->CommitOffsets(room.caller, commit).status()) ==
+        v1::PERMISSION_DENIED);
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("billing");
+  reset.set_reason("test");
+  reset.set_dry_run(true);
+  reset.mutable_to()->set_latest(true);
+  const auto reset_refusal = [&] {
+    return ReasonOf(room.groups->ResetOffsets(room.caller, reset).status());
+  };
+  CHECK(reset_refusal() == v1::PERMISSION_DENIED);
+  reset.set_topic("orders");
+  CHECK_OK(room.groups->ResetOffsets(room.caller, reset));
+  reset.clear_topic();
+  reset.mutable_to_offsets()->add_offsets()->set_topic("secret");
+  CHECK(reset_refusal() == v1::PERMISSION_DENIED);
+}
+
 TEST_CASE("what a group says of itself is limited", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 1);

@@ -184,6 +184,7 @@ class HoldingMember final : public MemberListener {
 TEST_CASE("taking a topic from a group waits for no later commit of another", "[groups]") {
   PickedEngine engine;
   FakeClock clock;
+  const AllowAll authorizer;
   ThreadPool pool;
   SteppedTimer timer;
   TopicRegistry topics(engine, TopicLimits());
@@ -205,7 +206,7 @@ TEST_CASE("taking a topic from a group waits for no later commit of another", "[
   Transaction publish;
   publish.appends.push_back(std::move(append));
   REQUIRE_OK(engine.Submit(std::move(publish)));
-  GroupRegistry groups({engine, clock, topics, pool, timer, GroupLimits()});
+  GroupRegistry groups({engine, clock, topics, authorizer, pool, timer, GroupLimits()});
   create.mutable_start()->set_earliest(true);
   REQUIRE_OK(groups.Create(caller, create));
   auto member = std::make_shared<HoldingMember>();
@@ -275,7 +276,8 @@ TEST_CASE("members on many threads get every answer, one call at a time", "[grou
   {
     GroupLimits limits;
     ThreadPool pool;
-    GroupRegistry groups({room.engine, room.clock, *room.topics, pool, room.timer, limits});
+    GroupRegistry groups(
+        {room.engine, room.clock, *room.topics, room.authorizer, pool, room.timer, limits});
     REQUIRE_OK(groups.Load());
     std::vector<std::thread> threads;
     for (int id = 0; id < 4; ++id) {

@@ -119,6 +119,18 @@ class HeldEngine final : public MemoryLogEngine {
   std::deque<Transaction> held;
 };
 
+// Refuses one verb on one topic.
+class TopicAuthorizer final : public Authorizer {
+ public:
+  absl::Status Authorize(const Caller&, Verb verb, const Resource& resource) const override {
+    const bool refuse = resource.kind == ResourceKind::kTopic && verb == refused_verb &&
+                        resource.name == refused_topic;
+    return refuse ? Error(v1::PERMISSION_DENIED, "no") : absl::OkStatus();
+  }
+  Verb refused_verb = Verb::kSubscribe;
+  std::string refused_topic;
+};
+
 // An engine in memory with topics and groups on top.
 class GroupsRoom {
  public:
@@ -222,6 +234,7 @@ class GroupsRoom {
   Caller caller{"anonymous", "default", "test", absl::InfiniteFuture()};
   HeldEngine engine;
   FakeClock clock;
+  TopicAuthorizer authorizer;
   SteppedPool pool;
   SteppedTimer timer;
   std::unique_ptr<TopicRegistry> topics;
@@ -231,7 +244,7 @@ class GroupsRoom {
   void Start() {
     topics = std::make_unique<TopicRegistry>(engine, TopicLimits());
     groups = std::make_unique<GroupRegistry>(
-        GroupRegistry::Deps{engine, clock, *topics, pool, timer, limits_});
+        GroupRegistry::Deps{engine, clock, *topics, authorizer, pool, timer, limits_});
     topics->SetDeleteCheck(
         [this](const Topic& topic, bool force) { return groups->CheckTopicDelete(topic, force); });
     topics->SetChangeListener(

@@ -104,7 +104,8 @@ class ScriptedSubscription final : public Subscription {
 class RpcRoom {
  public:
   explicit RpcRoom(const RpcLimits& limits = {}, bool serving = true)
-      : topics(engine, TopicLimits()), groups({engine, clock, topics, pool, timer, GroupLimits()}) {
+      : topics(engine, TopicLimits()),
+        groups({engine, clock, topics, authorizer, pool, timer, GroupLimits()}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
@@ -141,8 +142,8 @@ class RpcRoom {
   SteppedExecutor pool;
   SteppedTimer timer;
   TopicRegistry topics;
-  GroupRegistry groups;
   RecordingAuthorizer authorizer;
+  GroupRegistry groups;
   RejectionCounter rejections;
   std::atomic<int> subscribe_calls{0};
   std::atomic<int> admin_calls{0};

@@ -64,8 +64,8 @@ TEST_CASE("a commit is settled when it is durable", "[subscribe]") {
   room.Run();
   CHECK(client.sink.acked_through() == tick);
   CHECK(client.sink.errors().empty());
-  CHECK(room.Lag("g", 0).committed_offset() == 4);
   CHECK(room.authorizer.asked.back() == "subscribe group g");
+  CHECK(room.Lag("g", 0).committed_offset() == 4);
 }
 
 TEST_CASE("frames are settled in order, also where a later one fails at once", "[subscribe]") {

@@ -88,7 +88,7 @@ class SubscribeRoom {
  public:
   explicit SubscribeRoom(SubscribeLimits limits = {}, GroupLimits group_limits = {})
       : topics(engine, TopicLimits()),
-        groups({engine, clock, topics, pool, timer, group_limits}),
+        groups({engine, clock, topics, authorizer, pool, timer, group_limits}),
         hub(std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
             engine, clock, topics, groups, authorizer, pool, timer, limits})) {
     topics.SetDeleteCheck(
@@ -230,8 +230,8 @@ class SubscribeRoom {
   SteppedExecutor pool;
   SteppedTimer timer{pool};
   TopicRegistry topics;
-  GroupRegistry groups;
   PickyAuthorizer authorizer;
+  GroupRegistry groups;
   std::unique_ptr<SubscriptionHub> hub;
   std::vector<std::unique_ptr<Client>> clients;
 };

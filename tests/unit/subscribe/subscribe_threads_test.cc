@@ -174,8 +174,8 @@ struct ThreadedRoom {
   AsioTimer timer{pool};
   TopicRegistry topics{engine, TopicLimits()};
   const SystemClock clock;
-  GroupRegistry groups{{engine, clock, topics, pool, timer, GroupLimits()}};
-  AllowAll authorizer;
+  const AllowAll authorizer;
+  GroupRegistry groups{{engine, clock, topics, authorizer, pool, timer, GroupLimits()}};
   std::unique_ptr<SubscriptionHub> hub = std::make_unique<SubscriptionHub>(
       SubscriptionHub::Deps{engine, clock, topics, groups, authorizer, pool, timer, {}});
   std::atomic<bool> failed{false};
