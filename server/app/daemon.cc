@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "server/app/daemon_properties.h"
 #include "server/app/engine_metrics.h"
 #include "server/app/library_versions.h"
 #include "storage/base/log.h"
@@ -116,12 +117,10 @@ ServerFacts Daemon::MakeFacts() const {
   facts.insecure = options_.listen.insecure;
   facts.format_version = kFormatVersion;
   facts.libraries = LibraryVersions();
-  facts.publish_limits = options_.publish;
-  facts.subscribe_limits = options_.subscribe;
-  facts.group_limits = options_.groups;
-  facts.connection_limits = options_.rpc.connections;
+  facts.limits = LimitsOf(options_);
   facts.ready = [this] { return ready_.load(); };
   facts.connections = [this] { return rpc_->counts().connections; };
+  facts.http_connections = [this] { return http_->connections(); };
   facts.publish_streams = [this] { return rpc_->counts().publish_streams; };
   return facts;
 }

@@ -247,4 +247,27 @@ absl::Status SettleOptions(DaemonOptions* options) {
   return absl::OkStatus();
 }
 
+ServerLimits LimitsOf(const DaemonOptions& options) {
+  ServerLimits limits;
+  limits.topics = options.topics;
+  limits.publish = options.publish;
+  limits.subscribe = options.subscribe;
+  limits.groups = options.groups;
+  limits.edge.connections = options.rpc.connections;
+  limits.edge.max_http_connections = options.http.max_connections;
+  limits.edge.max_unanswered_bytes = options.rpc.max_unanswered_bytes;
+  limits.edge.max_buffer_bytes = options.rpc.max_buffer_bytes;
+  limits.edge.max_metadata_bytes = options.rpc.max_metadata_bytes;
+  limits.edge.max_series = options.telemetry.max_series;
+  const LocalEngineOptions& storage = options.storage;
+  limits.storage.in_flight_bytes = storage.in_flight_bytes;
+  limits.storage.tail_cache_bytes = storage.tail_cache_bytes;
+  limits.storage.memtable_bytes = storage.memtable_bytes;
+  limits.storage.dedupe_bytes = storage.dedupe_bytes;
+  limits.storage.dedupe_max_ids = storage.dedupe_max_ids;
+  limits.storage.max_slices = storage.max_slices;
+  limits.storage.watermarks = storage.watermarks;
+  return limits;
+}
+
 }  // namespace acta

@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "server/app/daemon_options.h"
 #include "server/config/property_table.h"
+#include "server/core/admin/limits_table.h"
 
 namespace acta {
 
@@ -13,5 +14,8 @@ void DescribeProperties(DaemonOptions* options, PropertyTable* table);
 // loopback are wanted. Also sets what follows from properties. Errors: INVALID_ARGUMENT naming the
 // properties.
 absl::Status SettleOptions(DaemonOptions* options);
+
+// The limits among the options, as `acta limits` shows them.
+ServerLimits LimitsOf(const DaemonOptions& options);
 
 }  // namespace acta

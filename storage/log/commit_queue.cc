@@ -84,7 +84,7 @@ absl::Status CommitQueue::Admit(const Transaction& transaction, int64_t bytes,
                  absl::StrCat("limit storage.in_flight (", limit(), " bytes) is reached by ",
                               in_flight_bytes(), " bytes being written, this call has ", bytes,
                               "; retry after the delay"),
-                 {{"limit", "storage.in_flight"}, {"value", absl::StrCat(limit())}});
+                 {{"limit", "storage.in_flight"}, {"limit_value", absl::StrCat(limit())}});
   }
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/core/access/names.h"
 #include "server/core/topics/topic_rules.h"
@@ -34,11 +35,11 @@ class Rows {
 };
 
 void AddTopics(const TopicLimits& limits, const LimitUse& use, Rows* rows) {
-  rows->AddUsed("max_partitions", limits.max_partitions, use.partitions, "partitions",
+  rows->AddUsed("limits.partitions", limits.max_partitions, use.partitions, "partitions",
                 "of all topics of this server");
-  rows->Add("max_partitions_per_topic", limits.max_partitions_per_topic, "partitions",
+  rows->Add("limits.partitions_per_topic", limits.max_partitions_per_topic, "partitions",
             "of one topic");
-  rows->Add("max_event_bytes", limits.max_event_bytes, "bytes",
+  rows->Add("limits.max_event", limits.max_event_bytes, "bytes",
             "the highest max_event_bytes a topic may have");
   rows->Add("max_name_bytes", static_cast<int64_t>(kMaxNameBytes), "bytes",
             "names of topics, groups and members");
@@ -49,39 +50,93 @@ void AddTopics(const TopicLimits& limits, const LimitUse& use, Rows* rows) {
 }
 
 void AddPublish(const PublishLimits& limits, Rows* rows) {
-  rows->Add("max_frame_bytes", limits.max_frame_bytes, "bytes", "one publish frame");
-  rows->Add("max_batches", limits.max_batches, "batches", "in one publish frame");
-  rows->Add("max_batch_events", limits.max_batch_events, "events", "in one batch");
-  rows->Add("max_key_bytes", limits.max_key_bytes, "bytes", "the key of an event");
-  rows->Add("max_attributes", limits.max_attributes, "attributes", "of an event");
-  rows->Add("max_attribute_bytes", limits.max_attribute_bytes, "bytes",
-            "all attributes of an event");
-  rows->Add("max_atomic_events", limits.max_atomic_events, "events", "in one atomic publish");
-  rows->Add("max_atomic_bytes", limits.max_atomic_bytes, "bytes", "of one atomic publish");
+  rows->Add("limits.max_frame", limits.max_frame_bytes, "bytes", "one publish frame");
+  rows->Add("limits.batches_per_frame", limits.max_batches, "batches", "in one publish frame");
+  rows->Add("limits.events_per_batch", limits.max_batch_events, "events", "in one batch");
+  rows->Add("limits.key", limits.max_key_bytes, "bytes", "the key of an event");
+  rows->Add("limits.attributes_per_event", limits.max_attributes, "attributes", "of an event");
+  rows->Add("limits.attributes", limits.max_attribute_bytes, "bytes", "all attributes of an event");
+  rows->Add("limits.events_per_atomic", limits.max_atomic_events, "events",
+            "in one atomic publish");
+  rows->Add("limits.atomic", limits.max_atomic_bytes, "bytes", "of one atomic publish");
 }
 
-void AddSubscribe(const SubscribeLimits& limits, Rows* rows) {
-  rows->Add("max_credit_events", limits.max_credit_events, "events", "credit of a stream");
-  rows->Add("max_credit_bytes", limits.max_credit_bytes, "bytes", "credit of a stream");
+void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows) {
+  rows->Add("limits.default_credit_events", limits.default_credit_events, "events",
+            "credit of a stream that does not say");
+  rows->Add("limits.default_credit", limits.default_credit_bytes, "bytes",
+            "credit of a stream that does not say");
+  rows->Add("limits.max_credit_events", limits.max_credit_events, "events", "credit of a stream");
+  rows->Add("limits.max_credit", limits.max_credit_bytes, "bytes", "credit of a stream");
+  rows->Add("limits.delivery_frame", limits.target_frame_bytes, "bytes",
+            "one delivery frame, unless one event alone is larger");
   rows->Add("min_max_frame_bytes", limits.min_max_frame_bytes, "bytes",
             "the lowest max_frame_bytes a client may ask for");
   rows->Add("max_max_frame_bytes", limits.max_max_frame_bytes, "bytes",
             "the highest max_frame_bytes a client may ask for");
-  rows->Add("max_control_bytes", limits.max_control_bytes, "bytes", "one control frame");
-  rows->Add("max_waiting_fetches", limits.max_waiting_fetches, "calls",
-            "Fetch calls that wait for events");
-  rows->Add("member_timeout", limits.member_timeout, "a silent member is out");
+  rows->Add("limits.control_frame", limits.max_control_bytes, "bytes", "one control frame");
+  rows->Add("max_unanswered_controls", static_cast<int64_t>(kMaxUnansweredControls), "frames",
+            "control frames of a stream that are not answered, or answers that are not read");
+  rows->AddUsed("limits.waiting_fetches", limits.max_waiting_fetches, use.waiting_fetches, "calls",
+                "Fetch calls that wait for events");
+  rows->Add("max_fetch_events", kMaxFetchEvents, "events", "of one Fetch");
+  rows->Add("max_fetch_bytes", kMaxFetchBytes, "bytes", "of one Fetch");
+  rows->Add("max_fetch_wait", kMaxFetchWait, "a Fetch waits for events");
+  rows->Add("limits.member_timeout", limits.member_timeout, "a silent member is out");
 }
 
 void AddGroups(const GroupLimits& limits, const LimitUse& use, Rows* rows) {
-  rows->AddUsed("max_groups", limits.max_groups, use.groups, "groups", "of this server");
-  rows->Add("max_topics_per_group", limits.max_topics_per_group, "topics", "a group reads");
-  rows->Add("max_members_per_group", limits.max_members_per_group, "members", "of a group");
+  rows->AddUsed("limits.groups", limits.max_groups, use.groups, "groups", "of this server");
+  rows->Add("limits.topics_per_group", limits.max_topics_per_group, "topics", "a group reads");
+  rows->Add("limits.members_per_group", limits.max_members_per_group, "members", "of a group");
   rows->Add("max_description_bytes", kMaxDescriptionBytes, "bytes", "the description of a group");
-  rows->Add("revoke_deadline", limits.revoke_deadline,
+  rows->Add("limits.revoke_deadline", limits.revoke_deadline,
             "time a member has to hand a partition over");
-  rows->Add("member_grace", limits.member_grace,
+  rows->Add("limits.member_grace", limits.member_grace,
             "a named member keeps its partitions so long after a break");
+}
+
+void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
+  const ConnectionLimits& connections = limits.connections;
+  rows->AddUsed("listen.max_connections", connections.max_connections, use.connections,
+                "connections", "of gRPC");
+  rows->Add("listen.max_connections_per_address", connections.max_connections_per_address,
+            "connections", "from one address; loopback is exempt");
+  rows->AddUsed("listen.max_http_connections", limits.max_http_connections, use.http_connections,
+                "connections", "of HTTP");
+  rows->Add("limits.streams_per_connection", connections.max_streams_per_connection, "streams",
+            "calls at the same time on one connection");
+  rows->Add("limits.unanswered", limits.max_unanswered_bytes, "bytes",
+            "of one publish stream; above it the stream is not read further");
+  rows->Add("limits.grpc_memory", limits.max_buffer_bytes, "bytes",
+            "buffers of gRPC for all connections");
+  rows->Add("limits.metadata", limits.max_metadata_bytes, "bytes", "metadata of one call");
+  rows->Add("telemetry.max_series", limits.max_series, "series", "shown of one metric");
+}
+
+// Of a share of the disk and a number of bytes the smaller counts.
+void AddWatermark(absl::string_view level, const Watermark& watermark, absl::string_view effect,
+                  const LimitUse& use, Rows* rows) {
+  rows->AddUsed(absl::StrCat("storage.disk_", level, "_bytes"), watermark.Of(use.disk_total_bytes),
+                use.disk_free_bytes, "bytes",
+                absl::StrCat("free on the disk; below it ", effect, "; lower where disk_", level,
+                             "_percent of the disk is less"));
+}
+
+void AddStorage(const StorageLimits& limits, const LimitUse& use, Rows* rows) {
+  rows->AddUsed("storage.in_flight", limits.in_flight_bytes, use.in_flight_bytes, "bytes",
+                "publishes that wait to be written");
+  rows->AddUsed("storage.tail_cache", limits.tail_cache_bytes, use.tail_cache_bytes, "bytes",
+                "the newest events in memory");
+  rows->Add("storage.memtable", limits.memtable_bytes, "bytes",
+            "memory for what is not yet in table files");
+  rows->AddUsed("storage.dedupe_memory", limits.dedupe_bytes, use.dedupe_bytes, "bytes",
+                "event ids of all topics");
+  rows->Add("storage.dedupe_max_ids", limits.dedupe_max_ids, "ids", "remembered for one topic");
+  rows->AddUsed("storage.max_slices", limits.max_slices, use.slices, "slices", "of all topics");
+  AddWatermark("warn", limits.watermarks.warn, "an alarm is raised", use, rows);
+  AddWatermark("soft", limits.watermarks.soft, "publishes are refused", use, rows);
+  AddWatermark("hard", limits.watermarks.hard, "every write is refused", use, rows);
 }
 
 }  // namespace
@@ -90,16 +145,10 @@ std::vector<v1::Limit> LimitsTable(const ServerLimits& limits, const LimitUse& u
   Rows rows;
   AddTopics(limits.topics, use, &rows);
   AddPublish(limits.publish, &rows);
-  AddSubscribe(limits.subscribe, &rows);
+  AddSubscribe(limits.subscribe, use, &rows);
   AddGroups(limits.groups, use, &rows);
-  rows.AddUsed("max_connections", limits.connections.max_connections, use.connections,
-               "connections", "of this server");
-  rows.Add("max_connections_per_address", limits.connections.max_connections_per_address,
-           "connections", "from one address; loopback is exempt");
-  rows.Add("max_streams_per_connection", limits.connections.max_streams_per_connection, "streams",
-           "calls at the same time on one connection");
-  rows.AddUsed("commit_queue_bytes", limits.commit_queue_bytes, use.commit_queue_bytes, "bytes",
-               "publishes that wait to be written");
+  AddEdge(limits.edge, use, &rows);
+  AddStorage(limits.storage, use, &rows);
   return rows.Take();
 }
 

@@ -8,6 +8,7 @@
 #include "server/core/publish/publish_limits.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_limits.h"
+#include "storage/log/disk_guard.h"
 
 namespace acta {
 
@@ -18,13 +19,34 @@ struct ConnectionLimits {
   int64_t max_streams_per_connection = 128;
 };
 
+// Limits of the edge beside its connections.
+struct EdgeLimits {
+  ConnectionLimits connections;
+  int64_t max_http_connections = 0;
+  int64_t max_unanswered_bytes = 0;
+  int64_t max_buffer_bytes = 0;
+  int64_t max_metadata_bytes = 0;
+  int64_t max_series = 0;
+};
+
+// Limits of the engine.
+struct StorageLimits {
+  int64_t in_flight_bytes = 0;
+  int64_t tail_cache_bytes = 0;
+  int64_t memtable_bytes = 0;
+  int64_t dedupe_bytes = 0;
+  int64_t dedupe_max_ids = 0;
+  int32_t max_slices = 0;
+  DiskWatermarks watermarks;
+};
+
 struct ServerLimits {
   TopicLimits topics;
   PublishLimits publish;
   SubscribeLimits subscribe;
   GroupLimits groups;
-  ConnectionLimits connections;
-  int64_t commit_queue_bytes = 0;
+  EdgeLimits edge;
+  StorageLimits storage;
 };
 
 // How much of the server-wide limits is in use.
@@ -32,10 +54,19 @@ struct LimitUse {
   int64_t partitions = 0;
   int64_t groups = 0;
   int64_t connections = 0;
-  int64_t commit_queue_bytes = 0;
+  int64_t http_connections = 0;
+  int64_t waiting_fetches = 0;
+  int64_t in_flight_bytes = 0;
+  int64_t tail_cache_bytes = 0;
+  int64_t dedupe_bytes = 0;
+  int64_t slices = 0;
+  int64_t disk_free_bytes = 0;
+  int64_t disk_total_bytes = 0;
 };
 
-// Every limit as a row; limits of one call or one thing have no current use.
+// Every limit as a row. One that a property sets has the property's name, section.key, and so have
+// the errors that speak of it; a name without a dot is a limit that is fixed. Limits of one call
+// or one thing have no current use.
 std::vector<v1::Limit> LimitsTable(const ServerLimits& limits, const LimitUse& use);
 
 }  // namespace acta

@@ -156,13 +156,20 @@ std::vector<v1::Alarm> ServerStatus::Alarms() const {
 v1::GetLimitsResponse ServerStatus::GetLimits() const {
   const ServerFacts& facts = deps_.facts;
   const EngineStats stats = deps_.engine.Stats();
-  const ServerLimits limits{deps_.topics.limits(),   facts.publish_limits,
-                            facts.subscribe_limits,  facts.group_limits,
-                            facts.connection_limits, stats.commit_queue_limit_bytes};
-  const LimitUse use{deps_.topics.partition_count(), deps_.groups.group_count(),
-                     Count(facts.connections), stats.commit_queue_bytes};
+  LimitUse use;
+  use.partitions = deps_.topics.partition_count();
+  use.groups = deps_.groups.group_count();
+  use.connections = Count(facts.connections);
+  use.http_connections = Count(facts.http_connections);
+  use.waiting_fetches = deps_.hub.waiting_fetches();
+  use.in_flight_bytes = stats.commit_queue_bytes;
+  use.tail_cache_bytes = stats.tail_cache_bytes;
+  use.dedupe_bytes = stats.dedupe_bytes;
+  use.slices = stats.slices;
+  use.disk_free_bytes = stats.disk_free_bytes;
+  use.disk_total_bytes = stats.disk_total_bytes;
   v1::GetLimitsResponse response;
-  for (v1::Limit& row : LimitsTable(limits, use)) *response.add_limits() = std::move(row);
+  for (v1::Limit& row : LimitsTable(facts.limits, use)) *response.add_limits() = std::move(row);
   return response;
 }
 

@@ -30,12 +30,10 @@ struct ServerFacts {
   bool insecure = false;
   int32_t format_version = 0;
   std::vector<std::pair<std::string, std::string>> libraries;  // Name, version.
-  PublishLimits publish_limits;
-  SubscribeLimits subscribe_limits;
-  GroupLimits group_limits;
-  ConnectionLimits connection_limits;
+  ServerLimits limits;
   std::function<bool()> ready;
   std::function<int64_t()> connections;
+  std::function<int64_t()> http_connections;
   std::function<int64_t()> publish_streams;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/groups/group_membership.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/log.h"
@@ -82,8 +83,9 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
     MutexLock lock(mu_);
     const auto limit = static_cast<size_t>(deps_.limits.max_members_per_group);
     if (assignment_.place_count() >= limit && !assignment_.HasPlace(member_id)) {
-      return LimitExceeded(absl::StrCat("group '", name_, "' has ", limit, " members"),
-                           "max_members_per_group", deps_.limits.max_members_per_group);
+      return LimitExceeded(absl::StrCat("group '", name_, "' would have members:"),
+                           static_cast<int64_t>(assignment_.place_count()) + 1,
+                           "limits.members_per_group", deps_.limits.max_members_per_group);
     }
     session->number = ++last_session_;
     sessions_[session->number] = session;

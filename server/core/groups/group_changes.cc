@@ -4,6 +4,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/access/names.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
@@ -29,7 +30,7 @@ absl::Status Invalid(absl::string_view field, absl::string_view what) {
 absl::Status CheckDescription(const v1::Group& group) {
   const auto bytes = static_cast<int64_t>(group.description().size());
   if (bytes <= kMaxDescriptionBytes) return absl::OkStatus();
-  return LimitExceeded(absl::StrCat("a description of ", bytes, " bytes"), "max_description_bytes",
+  return LimitExceeded("the description has bytes:", bytes, "max_description_bytes",
                        kMaxDescriptionBytes);
 }
 
@@ -86,9 +87,9 @@ absl::StatusOr<std::vector<TopicPtr>> GroupRegistry::State::FindTopics(
     const Caller& caller, const v1::Group& group) const {
   if (group.topics().empty()) return Invalid("topics", "a group reads at least one topic");
   if (group.topics_size() > deps.limits.max_topics_per_group) {
-    return LimitExceeded(
-        absl::StrCat("group '", group.name(), "' with ", group.topics_size(), " topics"),
-        "max_topics_per_group", deps.limits.max_topics_per_group);
+    return LimitExceeded(absl::StrCat("group '", group.name(), "' has topics:"),
+                         group.topics_size(), "limits.topics_per_group",
+                         deps.limits.max_topics_per_group);
   }
   absl::flat_hash_set<std::string> names;
   for (const std::string& name : group.topics()) {
@@ -134,7 +135,7 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
                  {{"group", group.name()}});
   }
   if (count() >= deps.limits.max_groups) {
-    return LimitExceeded(absl::StrCat("group '", group.name(), "' is one too many"), "max_groups",
+    return LimitExceeded("the server would have groups:", count() + 1, "limits.groups",
                          deps.limits.max_groups);
   }
   ASSIGN_OR_RETURN(const std::vector<TopicPtr> topics, FindTopics(caller, group));

@@ -35,11 +35,4 @@ inline absl::Status GroupNotFound(absl::string_view name) {
                {{"group", std::string(name)}});
 }
 
-inline absl::Status LimitExceeded(absl::string_view what, absl::string_view limit, int64_t value) {
-  return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat(what, ": the limit ", limit, " is ", value,
-                            "; use fewer or raise the property"),
-               {{"limit", std::string(limit)}, {"value", absl::StrCat(value)}});
-}
-
 }  // namespace acta

@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "proto/support/partitioner.h"
 #include "proto/support/wire.h"
-#include "server/core/publish/limit_error.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
 
@@ -21,10 +21,10 @@ std::string EventName(uint32_t index) { return absl::StrCat("event ", index, " o
 ErrorDetails EventDetail(uint32_t index) { return {{"event_index", absl::StrCat(index)}}; }
 
 absl::Status Malformed(uint32_t index, WireFault fault) {
-  return Error(v1::MALFORMED_MESSAGE,
-               absl::StrCat(EventName(index), " is malformed: ", Describe(fault),
-                            "; correct the encoder"),
-               {{"event_index", absl::StrCat(index)}, {"fault", std::string(Describe(fault))}});
+  return Error(
+      v1::MALFORMED_MESSAGE,
+      absl::StrCat(EventName(index), " is malformed: ", Describe(fault), "; correct the encoder"),
+      {{"event_index", absl::StrCat(index)}, {"fault", std::string(Describe(fault))}});
 }
 
 absl::Status KeyMismatch(uint32_t index, int32_t named, int32_t expected, const Topic& topic) {
@@ -38,9 +38,12 @@ absl::Status KeyMismatch(uint32_t index, int32_t named, int32_t expected, const 
 }
 
 absl::Status EventTooLarge(uint32_t index, size_t size, const Topic& topic) {
-  const std::string what = absl::StrCat(EventName(index), " for topic '", topic.name(),
-                                        "' has bytes:");
-  return LimitError{v1::EVENT_TOO_LARGE, what, size, "max_event_bytes",
+  const std::string what =
+      absl::StrCat(EventName(index), " for topic '", topic.name(), "' has bytes:");
+  return LimitError{v1::EVENT_TOO_LARGE,
+                    what,
+                    size,
+                    "max_event_bytes",
                     static_cast<uint64_t>(topic.proto.max_event_bytes()),
                     "send less, or raise the topic's limit"}
       .Make(EventDetail(index));
@@ -98,8 +101,9 @@ absl::Status BatchPreparer::CheckBatch(const PartitionBatchView& batch, const To
   }
   const auto max_events = static_cast<uint64_t>(limits_.max_batch_events);
   if (batch.count > max_events) {
-    return LimitError{v1::BATCH_TOO_LARGE, "the batch has events:", batch.count,
-                      "max_batch_events", max_events, "split the batch"}
+    return LimitError{
+        v1::BATCH_TOO_LARGE, "the batch has events:", batch.count, "limits.events_per_batch",
+        max_events,          "split the batch"}
         .Make();
   }
   if (!batch.partition.has_value()) {
@@ -112,10 +116,10 @@ absl::Status BatchPreparer::CheckBatch(const PartitionBatchView& batch, const To
                  {{"topic", topic.name()}, {"partition", absl::StrCat(*batch.partition)}});
   }
   if (batch.expected_end.value_or(0) < 0) {
-    return Error(v1::OFFSET_OUT_OF_RANGE,
-                 absl::StrCat("expect.end_offset is ", *batch.expected_end,
-                              "; an end offset is at least 0"),
-                 {{"end_offset", absl::StrCat(*batch.expected_end)}});
+    return Error(
+        v1::OFFSET_OUT_OF_RANGE,
+        absl::StrCat("expect.end_offset is ", *batch.expected_end, "; an end offset is at least 0"),
+        {{"end_offset", absl::StrCat(*batch.expected_end)}});
   }
   return CheckSum(batch);
 }
@@ -123,23 +127,30 @@ absl::Status BatchPreparer::CheckBatch(const PartitionBatchView& batch, const To
 absl::Status BatchPreparer::CheckEvent(const ScannedEvent& event, uint32_t index) const {
   const auto max_key = static_cast<uint64_t>(limits_.max_key_bytes);
   if (event.key.size() > max_key) {
-    return LimitError{v1::KEY_TOO_LARGE, absl::StrCat("the key of ", EventName(index),
-                      " has bytes:"), event.key.size(), "max_key_bytes", max_key,
-                      "use a shorter key"}
+    return LimitError{
+        v1::KEY_TOO_LARGE, absl::StrCat("the key of ", EventName(index), " has bytes:"),
+        event.key.size(),  "limits.key",
+        max_key,           "use a shorter key"}
         .Make(EventDetail(index));
   }
   const auto max_entries = static_cast<uint64_t>(limits_.max_attributes);
   const auto max_bytes = static_cast<uint64_t>(limits_.max_attribute_bytes);
   if (event.attributes > max_entries) {
-    return LimitError{v1::ATTRIBUTES_TOO_LARGE, absl::StrCat(EventName(index),
-                      " has attributes:"), event.attributes, "max_attributes", max_entries,
+    return LimitError{v1::ATTRIBUTES_TOO_LARGE,
+                      absl::StrCat(EventName(index), " has attributes:"),
+                      event.attributes,
+                      "limits.attributes_per_event",
+                      max_entries,
                       "move them into the data"}
         .Make(EventDetail(index));
   }
   if (event.attribute_bytes > max_bytes) {
-    return LimitError{v1::ATTRIBUTES_TOO_LARGE, absl::StrCat("the attributes of ",
-                      EventName(index), " have bytes:"), event.attribute_bytes,
-                      "max_attribute_bytes", max_bytes, "move them into the data"}
+    return LimitError{v1::ATTRIBUTES_TOO_LARGE,
+                      absl::StrCat("the attributes of ", EventName(index), " have bytes:"),
+                      event.attribute_bytes,
+                      "limits.attributes",
+                      max_bytes,
+                      "move them into the data"}
         .Make(EventDetail(index));
   }
   return absl::OkStatus();

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "acta/v1/context.pb.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/publish/frame_in_flight.h"
-#include "server/core/publish/limit_error.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -37,7 +37,8 @@ SharedBytes EncodeContext(const Caller& caller, const PublishOpenView& open) {
 absl::Status CheckLevel(int32_t level) {
   if (v1::AckLevel_IsValid(level)) return absl::OkStatus();
   return Error(v1::UNKNOWN_ENUM_VALUE,
-               absl::StrCat("level ", level, " is not an ack level of this server; use OS (1), "
+               absl::StrCat("level ", level,
+                            " is not an ack level of this server; use OS (1), "
                             "FSYNC (2) or leave it out"),
                {{"field", "level"}, {"value", absl::StrCat(level)}});
 }
@@ -45,7 +46,8 @@ absl::Status CheckLevel(int32_t level) {
 absl::Status CheckProducerName(absl::string_view field, absl::string_view name) {
   if (name.size() <= kMaxProducerName) return absl::OkStatus();
   return LimitError{v1::INVALID_ARGUMENT, absl::StrCat("open.", field, " has bytes:"),
-                    name.size(), "producer name bytes", kMaxProducerName, "use a shorter one"}
+                    name.size(),          "producer name bytes",
+                    kMaxProducerName,     "use a shorter one"}
       .Make({{"field", std::string(field)}});
 }
 
@@ -83,8 +85,8 @@ absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
     frame_.batches.clear();  // Views of a frame that goes.
     topic_.reset();
   });
-  RETURN_IF_ERROR(ParsePublishFrame(frame.view(), static_cast<size_t>(deps_.limits.max_batches),
-                                    &frame_));
+  RETURN_IF_ERROR(
+      ParsePublishFrame(frame.view(), static_cast<size_t>(deps_.limits.max_batches), &frame_));
   if (stream_ && !opened_ && !frame_.open.has_value()) {
     return Error(v1::STREAM_NOT_OPENED, "the first frame must open the stream; set `open` in it");
   }
@@ -130,14 +132,15 @@ absl::Status PublishSession::CheckFrame(size_t bytes) {
 absl::Status PublishSession::CheckLimits(size_t bytes) const {
   const auto max_bytes = static_cast<uint64_t>(deps_.limits.max_frame_bytes);
   if (bytes > max_bytes) {
-    return LimitError{v1::FRAME_TOO_LARGE, "the frame has bytes:", bytes, "max_frame_bytes",
-                      max_bytes, "split the frame"}
+    return LimitError{v1::FRAME_TOO_LARGE, "the frame has bytes:", bytes, "limits.max_frame",
+                      max_bytes,           "split the frame"}
         .Make();
   }
   const auto max_batches = static_cast<uint64_t>(deps_.limits.max_batches);
   if (frame_.batch_count > max_batches) {
-    return LimitError{v1::FRAME_TOO_LARGE, "the frame has batches:", frame_.batch_count,
-                      "max_batches", max_batches, "split the frame"}
+    return LimitError{v1::FRAME_TOO_LARGE, "the frame has batches:",
+                      frame_.batch_count,  "limits.batches_per_frame",
+                      max_batches,         "split the frame"}
         .Make();
   }
   if (!frame_.atomic) return absl::OkStatus();
@@ -149,14 +152,16 @@ absl::Status PublishSession::CheckLimits(size_t bytes) const {
   }
   const auto max_events = static_cast<uint64_t>(deps_.limits.max_atomic_events);
   if (events > max_events) {
-    return LimitError{v1::ATOMIC_TOO_LARGE, "the atomic publish has events:", events,
-                      "max_atomic_events", max_events, "publish less in one atomic call"}
+    return LimitError{
+        v1::ATOMIC_TOO_LARGE, "the atomic publish has events:", events, "limits.events_per_atomic",
+        max_events,           "publish less in one atomic call"}
         .Make();
   }
   const auto max_atomic_bytes = static_cast<uint64_t>(deps_.limits.max_atomic_bytes);
   if (event_bytes > max_atomic_bytes) {
-    return LimitError{v1::ATOMIC_TOO_LARGE, "the atomic publish has bytes of events:", event_bytes,
-                      "max_atomic_bytes", max_atomic_bytes, "publish less in one atomic call"}
+    return LimitError{v1::ATOMIC_TOO_LARGE, "the atomic publish has bytes of events:",
+                      event_bytes,          "limits.atomic",
+                      max_atomic_bytes,     "publish less in one atomic call"}
         .Make();
   }
   return absl::OkStatus();
@@ -220,13 +225,13 @@ absl::Status PublishSession::FindTopic(absl::string_view name) {
                  {{"field", "topic"}});
   }
   if (name.size() > kMaxTopicName) {
-    return Error(v1::INVALID_NAME,
-                 absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ",
-                              kMaxTopicName),
-                 {{"field", "topic"}});
+    return Error(
+        v1::INVALID_NAME,
+        absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ", kMaxTopicName),
+        {{"field", "topic"}});
   }
-  RETURN_IF_ERROR(deps_.authorizer.Authorize(caller_, Verb::kPublish,
-                                             Resource{ResourceKind::kTopic, name}));
+  RETURN_IF_ERROR(
+      deps_.authorizer.Authorize(caller_, Verb::kPublish, Resource{ResourceKind::kTopic, name}));
   ASSIGN_OR_RETURN(topic_, deps_.topics.Get(caller_.tenant, name));
   return absl::OkStatus();
 }

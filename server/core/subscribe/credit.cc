@@ -18,7 +18,9 @@ absl::Status Check(absl::string_view what, int64_t have, int64_t more, absl::str
   return Error(v1::LIMIT_EXCEEDED,
                absl::StrCat("credit of ", more, " ", what, " on top of ", have, ": the limit ",
                             limit, " is ", max, "; give back only what you have processed"),
-               {{"limit", std::string(limit)}, {"value", absl::StrCat(max)}});
+               {{"limit", std::string(limit)},
+                {"limit_value", absl::StrCat(max)},
+                {"value", absl::StrCat(more)}});
 }
 
 }  // namespace
@@ -31,10 +33,10 @@ absl::Status Credit::Start(const v1::Credit& initial) {
 }
 
 absl::Status Credit::Add(const v1::Credit& more) {
+  RETURN_IF_ERROR(Check("events", events_, more.events(), "limits.max_credit_events",
+                        limits_.max_credit_events));
   RETURN_IF_ERROR(
-      Check("events", events_, more.events(), "max_credit_events", limits_.max_credit_events));
-  RETURN_IF_ERROR(
-      Check("bytes", bytes_, more.bytes(), "max_credit_bytes", limits_.max_credit_bytes));
+      Check("bytes", bytes_, more.bytes(), "limits.max_credit", limits_.max_credit_bytes));
   events_ += more.events();
   bytes_ += more.bytes();
   return absl::OkStatus();

@@ -12,10 +12,7 @@ namespace acta {
 namespace {
 
 constexpr int32_t kDefaultEvents = 1000;
-constexpr int32_t kMaxEvents = 65536;
 constexpr int32_t kDefaultBytes = 1 << 20;
-constexpr int32_t kMaxBytes = 16 << 20;
-constexpr absl::Duration kMaxWait = absl::Seconds(60);
 
 absl::Status NotBetween(absl::string_view field, absl::string_view value, absl::string_view most) {
   return Error(v1::INVALID_ARGUMENT,
@@ -32,8 +29,8 @@ absl::StatusOr<int32_t> Number(absl::string_view field, int32_t value, int32_t o
 
 absl::StatusOr<absl::Duration> Wait(const google::protobuf::Duration& wait) {
   const absl::Duration duration = absl::Seconds(wait.seconds()) + absl::Nanoseconds(wait.nanos());
-  if (duration < absl::ZeroDuration() || duration > kMaxWait) {
-    return NotBetween("wait", absl::FormatDuration(duration), absl::FormatDuration(kMaxWait));
+  if (duration < absl::ZeroDuration() || duration > kMaxFetchWait) {
+    return NotBetween("wait", absl::FormatDuration(duration), absl::FormatDuration(kMaxFetchWait));
   }
   return duration;
 }
@@ -65,9 +62,9 @@ absl::Status WaitingFetches::Enter(const std::shared_ptr<FetchCall>& call) {
   if (stopping_) return Error(v1::SERVER_STOPPING, "the server is stopping");
   if (static_cast<int64_t>(calls_.size()) >= most_) {
     return Error(v1::READ_QUEUE_FULL,
-                 absl::StrCat(most_, " Fetch calls wait for events and max_waiting_fetches is "
-                              "reached: wait for the delay, or subscribe"),
-                 {{"limit", "max_waiting_fetches"}, {"value", absl::StrCat(most_)}});
+                 absl::StrCat("limits.waiting_fetches of ", most_,
+                              " is reached: wait for the delay, subscribe, or raise the property"),
+                 {{"limit", "limits.waiting_fetches"}, {"limit_value", absl::StrCat(most_)}});
   }
   calls_.insert(call);
   return absl::OkStatus();
@@ -76,6 +73,11 @@ absl::Status WaitingFetches::Enter(const std::shared_ptr<FetchCall>& call) {
 void WaitingFetches::Leave(const std::shared_ptr<FetchCall>& call) {
   MutexLock lock(mu_);
   calls_.erase(call);
+}
+
+int64_t WaitingFetches::count() const {
+  MutexLock lock(mu_);
+  return static_cast<int64_t>(calls_.size());
 }
 
 void WaitingFetches::Stop() {
@@ -102,11 +104,10 @@ absl::StatusOr<FetchCall::Page> FetchCall::Check(const Caller& caller, const Top
                  {{"topic", topic->name()}, {"partition", absl::StrCat(request.partition())}});
   }
   ASSIGN_OR_RETURN(const int32_t events,
-                   Number("max_events", request.max_events(), kDefaultEvents, kMaxEvents));
+                   Number("max_events", request.max_events(), kDefaultEvents, kMaxFetchEvents));
   ASSIGN_OR_RETURN(const int32_t bytes,
-                   Number("max_bytes", request.max_bytes(), kDefaultBytes, kMaxBytes));
-  if (request.incarnation() < 0 ||
-      request.incarnation() > std::numeric_limits<uint32_t>::max()) {
+                   Number("max_bytes", request.max_bytes(), kDefaultBytes, kMaxFetchBytes));
+  if (request.incarnation() < 0 || request.incarnation() > std::numeric_limits<uint32_t>::max()) {
     return NotBetween("incarnation", absl::StrCat(request.incarnation()),
                       absl::StrCat(std::numeric_limits<uint32_t>::max()));
   }
@@ -124,8 +125,7 @@ absl::StatusOr<FetchCall::Page> FetchCall::Check(const Caller& caller, const Top
 void FetchCall::Start() {
   auto cached = deps_.engine.ReadCached(page_.partition, page_.from, page_.max_bytes);
   const bool cold = cached.ok() && !cached->has_value();
-  const bool wait =
-      cached.ok() && !cold && (*cached)->empty() && page_.wait > absl::ZeroDuration();
+  const bool wait = cached.ok() && !cold && (*cached)->empty() && page_.wait > absl::ZeroDuration();
   if (!cold && !wait) {
     Claim();
     return cached.ok() ? Answer(**std::move(cached)) : Answer(cached.status());
@@ -159,8 +159,8 @@ void FetchCall::WaitForNews() {
     if (self->Claim()) self->Answer(std::vector<BatchPtr>());
   });
   // On the engine's thread nothing of ours runs: the pool reads and answers.
-  const auto wake = deps_.engine.WhenPast(
-      page_.partition, page_.from, [self = shared_from_this()]() mutable {
+  const auto wake =
+      deps_.engine.WhenPast(page_.partition, page_.from, [self = shared_from_this()]() mutable {
         Executor& pool = self->deps_.pool;
         pool.Post([self = std::move(self)] { self->ReadOnPool(); });
       });

@@ -29,10 +29,11 @@ class WaitingFetches {
   void Leave(const std::shared_ptr<FetchCall>& call);
   // Answers all with SERVER_STOPPING, and refuses those that come.
   void Stop();
+  int64_t count() const;
 
  private:
   const int64_t most_;
-  Mutex mu_;  // Leaf.
+  mutable Mutex mu_;  // Leaf.
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_set<std::shared_ptr<FetchCall>> calls_ ABSL_GUARDED_BY(mu_);
 };

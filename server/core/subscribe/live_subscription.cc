@@ -4,13 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/subscribe/frame_bytes.h"
 
 namespace acta {
 namespace {
 
-// Control frames that wait to be settled, or answers that wait for a client that does not read.
-constexpr size_t kMaxUnanswered = 16384;
 // How often topics are asked whether they grew.
 constexpr absl::Duration kGrowthLook = absl::Seconds(5);
 
@@ -26,16 +25,21 @@ absl::Status NotRising(uint64_t id, uint64_t last) {
 
 absl::Status TooMuchUnanswered() {
   return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat(kMaxUnanswered,
+               absl::StrCat(kMaxUnansweredControls,
                             " control frames wait to be settled, or their answers "
                             "to be read: send less, read more"),
-               {{"limit", "unanswered control frames"}, {"value", absl::StrCat(kMaxUnanswered)}});
+               {{"limit", "max_unanswered_controls"},
+                {"limit_value", absl::StrCat(kMaxUnansweredControls)}});
 }
 
 absl::Status ControlTooLarge(size_t bytes, size_t max) {
-  return Error(v1::FRAME_TOO_LARGE,
-               absl::StrCat("a control frame of ", bytes, " bytes: max_control_bytes is ", max),
-               {{"limit", "max_control_bytes"}, {"value", absl::StrCat(max)}});
+  return LimitError{v1::FRAME_TOO_LARGE,
+                    "the control frame has bytes:",
+                    bytes,
+                    "limits.control_frame",
+                    max,
+                    "name fewer topics, or raise the property"}
+      .Make();
 }
 
 absl::Status ParseControl(absl::string_view frame, size_t max, v1::SubscribeControl* control) {
@@ -100,8 +104,8 @@ void LiveSubscription::RunTurn(Turns::Task task) {
 
 void LiveSubscription::OnControl(absl::string_view frame) {
   const size_t waiting = waiting_.fetch_add(1, std::memory_order_relaxed);
-  if (waiting > kMaxUnanswered) return;  // Behind the end.
-  if (waiting == kMaxUnanswered) return RunTurn([this] { End(TooMuchUnanswered()); });
+  if (waiting > kMaxUnansweredControls) return;  // Behind the end.
+  if (waiting == kMaxUnansweredControls) return RunTurn([this] { End(TooMuchUnanswered()); });
   auto control = std::make_unique<v1::SubscribeControl>();
   absl::Status parsed =
       ParseControl(frame, static_cast<size_t>(deps_.hub.limits.max_control_bytes), control.get());
@@ -124,7 +128,8 @@ void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
     settlements_.Begin(id, false);
     return Start(id, control.start());
   }
-  if (settlements_.size() >= kMaxUnanswered || outbox_.answers() >= kMaxUnanswered) {
+  if (settlements_.size() >= kMaxUnansweredControls ||
+      outbox_.answers() >= kMaxUnansweredControls) {
     return End(TooMuchUnanswered());
   }
   if (id <= last_frame_id_) return outbox_.Error(id, NotRising(id, last_frame_id_));

@@ -1,10 +1,19 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/time/time.h"
 
 namespace acta {
+
+// Control frames of a stream that wait to be settled, or answers that wait for a client that does
+// not read.
+inline constexpr size_t kMaxUnansweredControls = 16384;
+// One Fetch.
+inline constexpr int32_t kMaxFetchEvents = 65536;
+inline constexpr int32_t kMaxFetchBytes = 16 << 20;
+inline constexpr absl::Duration kMaxFetchWait = absl::Seconds(60);
 
 struct SubscribeLimits {
   int64_t default_credit_events = 1000;

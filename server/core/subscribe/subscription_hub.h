@@ -47,6 +47,7 @@ class SubscriptionHub {
   void Stop(absl::Duration grace);
 
   int64_t subscription_count() const;
+  int64_t waiting_fetches() const;
   int64_t events_delivered() const;
   int64_t bytes_delivered() const;
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/topics/proto_time.h"
 #include "server/core/topics/topic_rules.h"
 #include "server/core/topics/topic_snapshot.h"
@@ -116,8 +117,8 @@ absl::Status TopicRegistry::Write(std::vector<RowWrite> rows) {
 absl::Status TopicRegistry::CheckRoomFor(int64_t more_partitions) const {
   const int64_t wanted = partition_count() + more_partitions;
   if (more_partitions <= 0 || wanted <= limits_.max_partitions) return absl::OkStatus();
-  return TopicLimitExceeded(absl::StrCat(wanted, " partitions on this server"), "max_partitions",
-                            limits_.max_partitions, wanted);
+  return LimitExceeded("the server would have partitions:", wanted, "limits.partitions",
+                       limits_.max_partitions);
 }
 
 absl::StatusOr<v1::CreateTopicResponse> TopicRegistry::Create(

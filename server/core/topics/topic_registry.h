@@ -67,7 +67,6 @@ class TopicRegistry {
 
   int64_t topic_count() const;
   int64_t partition_count() const;
-  const TopicLimits& limits() const { return limits_; }
 
  private:
   struct Snapshot;  // By (tenant, name) and by id.

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/access/names.h"
 #include "server/core/topics/proto_time.h"
 #include "storage/base/status_macros.h"
@@ -45,9 +46,8 @@ absl::Status CheckPartitions(int32_t partitions, const TopicLimits& limits) {
     return Invalid("partitions", absl::StrCat("of ", partitions, ": a topic has at least 1"));
   }
   if (partitions <= limits.max_partitions_per_topic) return absl::OkStatus();
-  return TopicLimitExceeded(absl::StrCat("a topic of ", partitions, " partitions"),
-                            "max_partitions_per_topic", limits.max_partitions_per_topic,
-                            partitions);
+  return LimitExceeded("the topic has partitions:", partitions, "limits.partitions_per_topic",
+                       limits.max_partitions_per_topic);
 }
 
 absl::Status CheckMaxEventBytes(int32_t bytes, const TopicLimits& limits) {
@@ -55,8 +55,8 @@ absl::Status CheckMaxEventBytes(int32_t bytes, const TopicLimits& limits) {
     return Invalid("max_event_bytes", absl::StrCat("of ", bytes, ": it is at least 1"));
   }
   if (bytes <= limits.max_event_bytes) return absl::OkStatus();
-  return TopicLimitExceeded(absl::StrCat("max_event_bytes of ", bytes), "max_event_bytes",
-                            limits.max_event_bytes, bytes);
+  return LimitExceeded("max_event_bytes of the topic is", bytes, "limits.max_event",
+                       limits.max_event_bytes);
 }
 
 // An unspecified level is FSYNC.
@@ -167,8 +167,7 @@ absl::Status CheckGrowth(const v1::Topic& before, const v1::Topic& after, bool a
 
 absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels) {
   if (labels.size() > kMaxLabels) {
-    return TopicLimitExceeded(absl::StrCat(labels.size(), " labels"), "max_labels", kMaxLabels,
-                              static_cast<int64_t>(labels.size()));
+    return LimitExceeded("labels:", static_cast<int64_t>(labels.size()), "max_labels", kMaxLabels);
   }
   int64_t bytes = 0;
   for (const auto& [key, value] : labels) {
@@ -176,8 +175,7 @@ absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& 
     bytes += static_cast<int64_t>(key.size() + value.size());
   }
   if (bytes <= kMaxLabelBytes) return absl::OkStatus();
-  return TopicLimitExceeded(absl::StrCat("labels of ", bytes, " bytes"), "max_label_bytes",
-                            kMaxLabelBytes, bytes);
+  return LimitExceeded("the labels have bytes:", bytes, "max_label_bytes", kMaxLabelBytes);
 }
 
 absl::StatusOr<v1::Topic> MakeTopicProto(const v1::Topic& wanted, const TopicLimits& limits) {
@@ -241,16 +239,6 @@ absl::Status TopicNotFound(absl::string_view name) {
                absl::StrCat("there is no topic '", shown,
                             "': create it with `acta topic create`, or correct the name"),
                {{"topic", shown}});
-}
-
-absl::Status TopicLimitExceeded(absl::string_view what, absl::string_view limit,
-                                int64_t limit_value, int64_t value) {
-  return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat(what, " is above ", limit, " of ", limit_value,
-                            ": stay below it or raise the limit"),
-               {{"limit", std::string(limit)},
-                {"limit_value", absl::StrCat(limit_value)},
-                {"value", absl::StrCat(value)}});
 }
 
 }  // namespace acta

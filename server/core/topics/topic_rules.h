@@ -35,9 +35,7 @@ absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& 
 // Of a topic that passed the rules.
 TopicSettings SettingsOf(const v1::Topic& topic);
 
-// TOPIC_NOT_FOUND and LIMIT_EXCEEDED with the details clients read.
+// TOPIC_NOT_FOUND with the detail clients read.
 absl::Status TopicNotFound(absl::string_view name);
-absl::Status TopicLimitExceeded(absl::string_view what, absl::string_view limit,
-                                int64_t limit_value, int64_t value);
 
 }  // namespace acta

@@ -18,23 +18,23 @@ std::map<std::string, v1::Limit> ByName(const std::vector<v1::Limit>& rows) {
 
 TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin]") {
   const auto rows = ByName(LimitsTable(ServerLimits(), LimitUse()));
-  CHECK(rows.at("max_partitions").value() == 10000);
-  CHECK(rows.at("max_partitions_per_topic").value() == 256);
-  CHECK(rows.at("max_groups").value() == 10000);
-  CHECK(rows.at("max_event_bytes").value() == 16 << 20);
-  CHECK(rows.at("max_frame_bytes").value() == 17 << 20);
-  CHECK(rows.at("max_batches").value() == 1000);
-  CHECK(rows.at("max_batch_events").value() == 65536);
-  CHECK(rows.at("max_key_bytes").value() == 1024);
-  CHECK(rows.at("max_attributes").value() == 64);
-  CHECK(rows.at("max_attribute_bytes").value() == 8192);
-  CHECK(rows.at("max_atomic_events").value() == 1000);
+  CHECK(rows.at("limits.partitions").value() == 10000);
+  CHECK(rows.at("limits.partitions_per_topic").value() == 256);
+  CHECK(rows.at("limits.groups").value() == 10000);
+  CHECK(rows.at("limits.max_event").value() == 16 << 20);
+  CHECK(rows.at("limits.max_frame").value() == 17 << 20);
+  CHECK(rows.at("limits.batches_per_frame").value() == 1000);
+  CHECK(rows.at("limits.events_per_batch").value() == 65536);
+  CHECK(rows.at("limits.key").value() == 1024);
+  CHECK(rows.at("limits.attributes_per_event").value() == 64);
+  CHECK(rows.at("limits.attributes").value() == 8192);
+  CHECK(rows.at("limits.events_per_atomic").value() == 1000);
   CHECK(rows.at("max_name_bytes").value() == 249);
   CHECK(rows.at("max_description_bytes").value() == 1024);
-  CHECK(rows.at("max_connections").value() == 4096);
-  CHECK(rows.at("max_streams_per_connection").value() == 128);
-  CHECK(rows.at("member_timeout").value() == 15000);
-  CHECK(rows.at("member_timeout").unit() == "ms");
+  CHECK(rows.at("listen.max_connections").value() == 4096);
+  CHECK(rows.at("limits.streams_per_connection").value() == 128);
+  CHECK(rows.at("limits.member_timeout").value() == 15000);
+  CHECK(rows.at("limits.member_timeout").unit() == "ms");
   for (const auto& [name, row] : rows) {
     INFO(name);
     CHECK_FALSE(row.unit().empty());
@@ -47,17 +47,41 @@ TEST_CASE("only limits of the whole server have a current use", "[admin]") {
   use.partitions = 12;
   use.groups = 3;
   use.connections = 5;
-  use.commit_queue_bytes = 70;
+  use.http_connections = 4;
+  use.waiting_fetches = 6;
+  use.in_flight_bytes = 70;
+  use.tail_cache_bytes = 80;
+  use.dedupe_bytes = 90;
+  use.slices = 11;
   const auto rows = ByName(LimitsTable(ServerLimits(), use));
-  CHECK(rows.at("max_partitions").current() == 12);
-  CHECK(rows.at("max_groups").current() == 3);
-  CHECK(rows.at("max_connections").current() == 5);
-  CHECK(rows.at("commit_queue_bytes").current() == 70);
+  CHECK(rows.at("limits.partitions").current() == 12);
+  CHECK(rows.at("limits.groups").current() == 3);
+  CHECK(rows.at("listen.max_connections").current() == 5);
+  CHECK(rows.at("storage.in_flight").current() == 70);
   std::set<std::string> used;
   for (const auto& [name, row] : rows) {
     if (row.has_current()) used.insert(name);
   }
-  CHECK(used.size() == 4);
+  CHECK(rows.at("listen.max_http_connections").current() == 4);
+  CHECK(rows.at("limits.waiting_fetches").current() == 6);
+  CHECK(rows.at("storage.tail_cache").current() == 80);
+  CHECK(rows.at("storage.dedupe_memory").current() == 90);
+  CHECK(rows.at("storage.max_slices").current() == 11);
+  // The three watermarks too.
+  CHECK(used.size() == 12);
+}
+
+TEST_CASE("a watermark is the smaller of a share of the disk and a number of bytes", "[admin]") {
+  ServerLimits limits;
+  limits.storage.watermarks.warn = {10, 500};
+  LimitUse use;
+  use.disk_total_bytes = 1000;
+  use.disk_free_bytes = 700;
+  const v1::Limit small = ByName(LimitsTable(limits, use)).at("storage.disk_warn_bytes");
+  CHECK(small.value() == 100);
+  CHECK(small.current() == 700);
+  use.disk_total_bytes = 100'000;
+  CHECK(ByName(LimitsTable(limits, use)).at("storage.disk_warn_bytes").value() == 500);
 }
 
 }  // namespace

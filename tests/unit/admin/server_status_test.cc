@@ -1,5 +1,7 @@
 #include "server/core/admin/server_status.h"
 
+#include <map>
+
 #include "proto/support/error.h"
 #include "server/core/topics/proto_time.h"
 #include "storage/base/crc32c.h"
@@ -38,6 +40,7 @@ class AdminRoom {
     facts.format_version = 1;
     facts.libraries = {{"rocksdb", "7.8.3"}, {"grpc", "1.51.1"}};
     facts.connections = [] { return 7; };
+    facts.http_connections = [] { return 5; };
     facts.publish_streams = [] { return 2; };
   }
 
@@ -182,13 +185,23 @@ TEST_CASE("an alarm keeps the time it was first seen until it goes", "[admin]") 
 TEST_CASE("limits come with the current use of this server", "[admin]") {
   AdminRoom room;
   room.Make("orders", 3);
+  room.facts.limits.storage.in_flight_bytes = 64 << 20;
+  v1::FetchRequest fetch;
+  fetch.set_topic("orders");
+  fetch.mutable_wait()->set_seconds(10);
+  room.hub.Fetch(room.caller, fetch, [](absl::Status, v1::FetchResponse, auto) {});
   const v1::GetLimitsResponse response = room.Status().GetLimits();
-  CHECK(response.limits_size() > 20);
-  for (const v1::Limit& limit : response.limits()) {
-    if (limit.name() == "max_partitions") CHECK(limit.current() == 3);
-    if (limit.name() == "max_connections") CHECK(limit.current() == 7);
-    if (limit.name() == "commit_queue_bytes") CHECK(limit.value() == 64 << 20);
-  }
+  std::map<std::string, v1::Limit> rows;
+  for (const v1::Limit& limit : response.limits()) rows[limit.name()] = limit;
+  CHECK(rows["limits.partitions"].current() == 3);
+  CHECK(rows["listen.max_connections"].current() == 7);
+  CHECK(rows["listen.max_http_connections"].current() == 5);
+  CHECK(rows["limits.waiting_fetches"].current() == 1);
+  CHECK(rows["storage.in_flight"].value() == 64 << 20);
+  const EngineStats stats = room.engine.Stats();
+  CHECK(rows["storage.tail_cache"].current() == stats.tail_cache_bytes);
+  CHECK(rows["storage.max_slices"].current() == stats.slices);
+  CHECK(rows["storage.disk_hard_bytes"].current() == stats.disk_free_bytes);
 }
 
 TEST_CASE("a scrub reads for 10 seconds, or as long as asked, at most 25", "[admin]") {

@@ -1,12 +1,19 @@
 #include "server/app/daemon_properties.h"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/app/reference_pages.h"
+#include "storage/base/status_macros.h"
 #include "tests/support/status_matchers.h"
 
 namespace acta {
@@ -27,6 +34,25 @@ struct Configured {
     return std::string(SettleOptions(&options).message());
   }
 };
+
+// As the table of limits counts: milliseconds, bytes, or a number.
+absl::StatusOr<int64_t> CountOf(const Property& property) {
+  if (property.type == PropertyType::kBytes) return ParseBytes(property.get());
+  if (property.type != PropertyType::kDuration) return ParseInteger(property.get());
+  ASSIGN_OR_RETURN(const absl::Duration duration, ParseDurationText(property.get()));
+  return absl::ToInt64Milliseconds(duration);
+}
+
+// Makes values differ that are the same by default. What is out of range then stays.
+void TellApart(PropertyTable& table) {
+  int64_t less = 0;
+  for (const Property& property : table.properties()) {
+    const auto count = CountOf(property);
+    if (!count.ok()) continue;
+    const std::string value = absl::StrCat(*count - ++less);
+    (void)property.set(property.type == PropertyType::kDuration ? value + "ms" : value);
+  }
+}
 
 TEST_CASE("every default is in its own range", "[app]") {
   Configured daemon;
@@ -101,6 +127,51 @@ TEST_CASE("limits that do not fit each other are refused by name", "[app]") {
     }
     CHECK_THAT(std::string(SettleOptions(&daemon.options).message()), Contains(said));
   }
+}
+
+// Goal: whoever reads a limit can change it. Method: rows are compared with the properties by name
+// and value.
+TEST_CASE("a limit that a property sets has the name and the value of the property", "[app]") {
+  Configured daemon;
+  TellApart(daemon.table);
+  LimitUse use;
+  use.disk_total_bytes = int64_t{1} << 50;  // A share of it is more than the bytes.
+  std::set<std::string> rows;
+  for (const v1::Limit& row : LimitsTable(LimitsOf(daemon.options), use)) {
+    rows.insert(row.name());
+    if (!absl::StrContains(row.name(), '.')) continue;
+    INFO(row.name());
+    const Property* property = daemon.table.Find(row.name());
+    REQUIRE(property != nullptr);
+    CHECK(CountOf(*property).value() == row.value());
+  }
+  for (const Property& property : daemon.table.properties()) {
+    INFO(property.name);
+    if (property.section() == "limits") CHECK(rows.count(property.name) == 1);
+  }
+}
+
+// Goal: an error that names a limit names the property. Method: the sources are searched for what
+// begins a text like a property, or is to be raised.
+TEST_CASE("every property that the sources name is one", "[app]") {
+  const Configured daemon;
+  const std::regex name(
+      "(?:\"|raise )((?:listen|storage|topics|limits|telemetry)\\.[a-z_]*[a-z])\\b");
+  int found = 0;
+  for (const char* folder : {"server/core", "server/rpc", "server/http", "storage"}) {
+    const std::string root = absl::StrCat(ACTA_SOURCE_DIR, "/", folder);
+    for (const auto& file : std::filesystem::recursive_directory_iterator(root)) {
+      if (file.path().extension() != ".cc") continue;
+      std::ifstream stream(file.path());
+      const std::string text{std::istreambuf_iterator<char>(stream), {}};
+      for (std::sregex_iterator it(text.begin(), text.end(), name), end; it != end; ++it) {
+        INFO(file.path().string() << ": " << (*it)[1].str());
+        CHECK(daemon.table.Find((*it)[1].str()) != nullptr);
+        ++found;
+      }
+    }
+  }
+  CHECK(found > 40);
 }
 
 TEST_CASE("reference pages are made of the tables", "[app]") {

@@ -40,7 +40,9 @@ TEST_CASE("a group takes no more members than its limit", "[groups]") {
   auto first = std::make_shared<Member>();
   const auto membership = room.Join("billing", first, "a");
   REQUIRE_OK(membership);
-  CHECK(ReasonOf(room.Join("billing", first, "b").status()) == v1::LIMIT_EXCEEDED);
+  const absl::Status full = room.Join("billing", first, "b").status();
+  CHECK(ReasonOf(full) == v1::LIMIT_EXCEEDED);
+  CHECK(DetailsOf(full).at("limit") == "limits.members_per_group");
   CHECK_OK(room.Join("billing", first, "a"));  // The same member comes back.
 }
 

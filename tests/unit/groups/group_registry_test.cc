@@ -44,7 +44,11 @@ TEST_CASE("creating a group refuses what it cannot be", "[groups]") {
   CHECK(ReasonOf(room.MakeGroup("a b", {"orders"})) == v1::INVALID_NAME);
   CHECK(ReasonOf(room.MakeGroup("a", {})) == v1::INVALID_ARGUMENT);
   CHECK(ReasonOf(room.MakeGroup("a", {"missing"})) == v1::TOPIC_NOT_FOUND);
-  CHECK(ReasonOf(room.MakeGroup("a", {"orders", "flights"})) == v1::LIMIT_EXCEEDED);
+  const absl::Status wide = room.MakeGroup("a", {"orders", "flights"});
+  CHECK(ReasonOf(wide) == v1::LIMIT_EXCEEDED);
+  CHECK(DetailsOf(wide).at("limit") == "limits.topics_per_group");
+  CHECK(DetailsOf(wide).at("limit_value") == "1");
+  CHECK(DetailsOf(wide).at("value") == "2");
   v1::CreateGroupRequest request;
   request.mutable_group()->set_name("a");
   request.mutable_group()->add_topics("orders");
@@ -55,7 +59,9 @@ TEST_CASE("creating a group refuses what it cannot be", "[groups]") {
   CHECK(ReasonOf(room.groups->Create(room.caller, request).status()) == v1::TENANT_NOT_FOUND);
   CHECK_OK(room.MakeGroup("a", {"orders"}));
   CHECK(ReasonOf(room.MakeGroup("a", {"orders"})) == v1::GROUP_ALREADY_EXISTS);
-  CHECK(ReasonOf(room.MakeGroup("b", {"orders"})) == v1::LIMIT_EXCEEDED);
+  const absl::Status many = room.MakeGroup("b", {"orders"});
+  CHECK(ReasonOf(many) == v1::LIMIT_EXCEEDED);
+  CHECK(DetailsOf(many).at("limit") == "limits.groups");
 }
 
 TEST_CASE("a topic that a group is given is asked for before it is looked up", "[groups]") {

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "proto/support/limit_error.h"
+
 namespace acta {
 namespace {
 
@@ -15,6 +17,19 @@ TEST_CASE("an error carries reason, code, details and the reason's delay") {
   CHECK(DetailsOf(status).at("queue") == "commit");
   CHECK(RetryAfterOf(status) == absl::Milliseconds(100));
   CHECK(RetryAfterOf(Error(v1::INVALID_NAME, "no")) == absl::ZeroDuration());
+}
+
+TEST_CASE("a limit that is exceeded is named, and raised only where a property sets it") {
+  const absl::Status set = LimitExceeded("the server would have groups:", 8, "limits.groups", 7);
+  CHECK(ReasonOf(set) == v1::LIMIT_EXCEEDED);
+  CHECK(set.message() ==
+        "the server would have groups: 8, above limits.groups of 7; use less, or raise the "
+        "property");
+  CHECK(DetailsOf(set).at("limit") == "limits.groups");
+  CHECK(DetailsOf(set).at("limit_value") == "7");
+  CHECK(DetailsOf(set).at("value") == "8");
+  const absl::Status fixed = LimitExceeded("labels:", 65, "max_labels", 64);
+  CHECK(fixed.message() == "labels: 65, above max_labels of 64; use less: the limit is fixed");
 }
 
 TEST_CASE("every reason has a code of its own table") {
@@ -29,8 +44,8 @@ TEST_CASE("every reason has a code of its own table") {
 }
 
 TEST_CASE("an error survives its proto and its trailer") {
-  const absl::Status status = ErrorRetryAfter(v1::DISK_FULL, "free disk", absl::Milliseconds(1500),
-                                              {{"free_bytes", "7"}});
+  const absl::Status status =
+      ErrorRetryAfter(v1::DISK_FULL, "free disk", absl::Milliseconds(1500), {{"free_bytes", "7"}});
   for (const absl::Status& back :
        {FromProto(ToProto(status)),
         DecodeStatusDetails(static_cast<int>(status.code()), status.message(),

@@ -45,7 +45,7 @@ TEST_CASE("a key may have 1 KiB") {
   AddEvent(&frame, std::string(1025, 'k'));
   const v1::FrameResult result = f.Publish(frame);
   CHECK(PublishFixture::BatchReason(result) == v1::KEY_TOO_LARGE);
-  CheckLimit(result.batches(0).error(), "max_key_bytes", "1024", "1025");
+  CheckLimit(result.batches(0).error(), "limits.key", "1024", "1025");
   CHECK(result.batches(0).error().details().at("event_index") == "1");
 }
 
@@ -58,7 +58,7 @@ TEST_CASE("an event may have 64 attributes") {
   (*event->mutable_attributes())["64"] = "v";
   const v1::FrameResult result = f.Publish(frame);
   CHECK(PublishFixture::BatchReason(result) == v1::ATTRIBUTES_TOO_LARGE);
-  CheckLimit(result.batches(0).error(), "max_attributes", "64", "65");
+  CheckLimit(result.batches(0).error(), "limits.attributes_per_event", "64", "65");
 }
 
 TEST_CASE("attributes may have 8 KiB") {
@@ -70,7 +70,7 @@ TEST_CASE("attributes may have 8 KiB") {
   (*event->mutable_attributes())["a"] = std::string(8192, 'v');
   const v1::FrameResult result = f.Publish(frame);
   CHECK(PublishFixture::BatchReason(result) == v1::ATTRIBUTES_TOO_LARGE);
-  CheckLimit(result.batches(0).error(), "max_attribute_bytes", "8192", "8193");
+  CheckLimit(result.batches(0).error(), "limits.attributes", "8192", "8193");
 }
 
 TEST_CASE("a batch may have 65,536 events") {
@@ -83,7 +83,7 @@ TEST_CASE("a batch may have 65,536 events") {
   AddEvent(&frame);
   const v1::FrameResult result = f.Publish(frame);
   CHECK(PublishFixture::BatchReason(result) == v1::BATCH_TOO_LARGE);
-  CheckLimit(result.batches(0).error(), "max_batch_events", "65536", "65537");
+  CheckLimit(result.batches(0).error(), "limits.events_per_batch", "65536", "65537");
 }
 
 TEST_CASE("a frame may have 1,000 batches") {
@@ -100,7 +100,7 @@ TEST_CASE("a frame may have 1,000 batches") {
   const v1::FrameResult result = f.Publish(frame);
   CHECK(result.error().reason() == v1::FRAME_TOO_LARGE);
   CHECK(result.batches_size() == 0);
-  CheckLimit(result.error(), "max_batches", "1000", "1001");
+  CheckLimit(result.error(), "limits.batches_per_frame", "1000", "1001");
 }
 
 TEST_CASE("a frame may have as many bytes as configured") {
@@ -112,7 +112,7 @@ TEST_CASE("a frame may have as many bytes as configured") {
   f.limits.max_frame_bytes -= 1;
   const v1::FrameResult result = f.Publish(frame);
   CHECK(result.error().reason() == v1::FRAME_TOO_LARGE);
-  CHECK(result.error().details().at("limit") == "max_frame_bytes");
+  CHECK(result.error().details().at("limit") == "limits.max_frame");
 }
 
 TEST_CASE("an atomic frame may have 1,000 events") {
@@ -126,7 +126,7 @@ TEST_CASE("an atomic frame may have 1,000 events") {
   AddEvent(&frame);
   const v1::FrameResult result = f.Publish(frame);
   CHECK(result.error().reason() == v1::ATOMIC_TOO_LARGE);
-  CheckLimit(result.error(), "max_atomic_events", "1000", "1001");
+  CheckLimit(result.error(), "limits.events_per_atomic", "1000", "1001");
 }
 
 TEST_CASE("an atomic frame may have as many bytes of events as configured") {
@@ -139,7 +139,7 @@ TEST_CASE("an atomic frame may have as many bytes of events as configured") {
   SizeEvent(frame.mutable_batches(0)->mutable_events(0), 101);
   const v1::FrameResult result = f.Publish(frame);
   CHECK(result.error().reason() == v1::ATOMIC_TOO_LARGE);
-  CheckLimit(result.error(), "max_atomic_bytes", "102", "103");
+  CheckLimit(result.error(), "limits.atomic", "102", "103");
 }
 
 TEST_CASE("frames without batches and batches without events are refused") {
@@ -150,10 +150,12 @@ TEST_CASE("frames without batches and batches without events are refused") {
 
 TEST_CASE("a partition is between 0 and the number of partitions") {
   PublishFixture f;
-  for (const auto& [partition, reason] :
-       {std::pair<int32_t, v1::ErrorReason>{0, kFine}, {3, kFine}, {4, v1::PARTITION_NOT_FOUND},
-        {-1, v1::PARTITION_NOT_FOUND}, {INT32_MAX, v1::PARTITION_NOT_FOUND},
-        {INT32_MIN, v1::PARTITION_NOT_FOUND}}) {
+  for (const auto& [partition, reason] : {std::pair<int32_t, v1::ErrorReason>{0, kFine},
+                                          {3, kFine},
+                                          {4, v1::PARTITION_NOT_FOUND},
+                                          {-1, v1::PARTITION_NOT_FOUND},
+                                          {INT32_MAX, v1::PARTITION_NOT_FOUND},
+                                          {INT32_MIN, v1::PARTITION_NOT_FOUND}}) {
     v1::PublishFrame frame = OneBatch("orders", partition);
     AddEvent(&frame);
     CHECK(PublishFixture::BatchReason(f.Publish(frame)) == reason);

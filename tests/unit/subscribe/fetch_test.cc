@@ -207,6 +207,8 @@ TEST_CASE("only so many calls wait", "[fetch]") {
   const auto third = room.Ask(room.Waiting(0, 10));
   REQUIRE(third->has_value());
   CHECK(ReasonOf((*third)->status) == v1::READ_QUEUE_FULL);
+  CHECK(DetailsOf((*third)->status).at("limit") == "limits.waiting_fetches");
+  CHECK(room.hub->waiting_fetches() == 2);
   // What need not wait is answered.
   CHECK_OK(room.Get(room.From(0)).status);
   room.Advance(absl::Seconds(10));

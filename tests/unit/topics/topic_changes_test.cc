@@ -78,7 +78,7 @@ TEST_CASE("the partitions of all topics are limited", "[topics]") {
   room.Make("a", 6);
   const auto above = room.topics->Create(room.caller, TopicsRoom::Named("b", 5));
   CHECK(ReasonOf(above.status()) == v1::LIMIT_EXCEEDED);
-  CHECK(DetailsOf(above.status()).at("limit") == "max_partitions");
+  CHECK(DetailsOf(above.status()).at("limit") == "limits.partitions");
   CHECK(DetailsOf(above.status()).at("value") == "11");
   room.Make("b", 4);
   CHECK(ReasonOf(room.Grow("b", 5, true)) == v1::LIMIT_EXCEEDED);

@@ -66,7 +66,7 @@ TEST_CASE("a topic has 1 to 256 partitions", "[topics]") {
   v1::Topic topic = Wanted();
   topic.set_partitions(257);
   const absl::Status status = MakeTopicProto(topic, TopicLimits()).status();
-  CHECK(DetailsOf(status).at("limit") == "max_partitions_per_topic");
+  CHECK(DetailsOf(status).at("limit") == "limits.partitions_per_topic");
   CHECK(DetailsOf(status).at("limit_value") == "256");
   CHECK(DetailsOf(status).at("value") == "257");
   CHECK_THAT(std::string(status.message()), Catch::Contains("256"));
@@ -141,8 +141,7 @@ TEST_CASE("a topic has at most 64 labels of 8 KiB together", "[topics]") {
 
 TEST_CASE("a topic keeps no unknown fields", "[topics]") {
   const auto add_unknown = [](google::protobuf::Message* to) {
-    to->GetReflection()->MutableUnknownFields(to)->AddLengthDelimited(999,
-                                                                      std::string(9000, 'u'));
+    to->GetReflection()->MutableUnknownFields(to)->AddLengthDelimited(999, std::string(9000, 'u'));
   };
   v1::Topic wanted = Wanted();
   SetDuration(absl::Minutes(3), wanted.mutable_retention());
