@@ -13,7 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "server/rpc/connection_rule.h"
 #include "storage/base/log.h"
+#include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
@@ -58,13 +60,12 @@ ConnectionAcceptor::~ConnectionAcceptor() {
 }
 
 absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Listen(
-    const std::string& host, uint16_t port, const RpcLimits& limits,
-    RejectionCounter& rejections) {
+    const std::string& host, uint16_t port, const RpcLimits& limits, RejectionCounter& rejections) {
   std::unique_ptr<ConnectionAcceptor> acceptor(new ConnectionAcceptor(limits, rejections));
   const std::error_code error = acceptor->Bind(host, port);
   if (error) {
-    return Error(v1::INVALID_ARGUMENT, absl::StrCat("cannot listen for gRPC on '", host,
-                                                    "' port ", port, ": ", error.message()));
+    return Error(v1::INVALID_ARGUMENT, absl::StrCat("cannot listen for gRPC on '", host, "' port ",
+                                                    port, ": ", error.message()));
   }
   return acceptor;
 }
@@ -100,9 +101,8 @@ void ConnectionAcceptor::Stop() {
 }
 
 void ConnectionAcceptor::Accept() {
-  listener_.async_accept([this](std::error_code error, tcp::socket socket) {
-    OnAccept(error, std::move(socket));
-  });
+  listener_.async_accept(
+      [this](std::error_code error, tcp::socket socket) { OnAccept(error, std::move(socket)); });
 }
 
 void ConnectionAcceptor::OnAccept(std::error_code error, tcp::socket socket) {
@@ -131,10 +131,11 @@ absl::Status ConnectionAcceptor::Take(tcp::socket socket) {
   std::error_code error;
   const tcp::endpoint peer = socket.remote_endpoint(error);
   if (error) return absl::OkStatus();  // It is gone already.
-  if (absl::Status within = CheckLimits(peer.address()); !within.ok()) return within;
+  const std::string host = HostOf(peer.address());
+  RETURN_IF_ERROR(CheckConnection(limits_.connections, host, open_.count(), open_.CountOf(host)));
   Prepare(socket, limits_.keepalive + limits_.keepalive_timeout);
   const int descriptor = socket.release(error);
-  if (!error) error = open_.Add(descriptor, peer.address().to_string());
+  if (!error) error = open_.Add(descriptor, host);
   if (!error) {
     hand_over_(descriptor);
     return absl::OkStatus();
@@ -142,21 +143,6 @@ absl::Status ConnectionAcceptor::Take(tcp::socket socket) {
   close(descriptor);
   return Error(v1::LIMIT_EXCEEDED,
                absl::StrCat("a connection cannot be counted: ", error.message()));
-}
-
-absl::Status ConnectionAcceptor::CheckLimits(const asio::ip::address& host) const {
-  const ConnectionLimits& limits = limits_.connections;
-  if (open_.count() >= limits.max_connections) {
-    return Error(v1::LIMIT_EXCEEDED,
-                 absl::StrCat("the server has ", open_.count(),
-                              " connections; raise listen.max_connections or use fewer"));
-  }
-  if (host.is_loopback()) return absl::OkStatus();
-  const int64_t from_host = open_.CountOf(host.to_string());
-  if (from_host < limits.max_connections_per_address) return absl::OkStatus();
-  return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat("'", host.to_string(), "' has ", from_host,
-                            " connections; raise listen.max_connections_per_address or use fewer"));
 }
 
 bool ConnectionAcceptor::TurnOneAway() {

@@ -50,7 +50,6 @@ class ConnectionAcceptor {
   void OnAccept(std::error_code error, asio::ip::tcp::socket socket);
   // The error says which limit, or what failed.
   absl::Status Take(asio::ip::tcp::socket socket);
-  absl::Status CheckLimits(const asio::ip::address& host) const;
   // Closes one waiting connection when there is no descriptor to spare. False: nobody waited, or
   // the reserve is gone.
   bool TurnOneAway();

@@ -1,14 +1,17 @@
 #include <arpa/inet.h>
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "acta/v1/subscriber.grpc.pb.h"
 #include "tests/unit/rpc/rpc_room.h"
 
 namespace acta {
@@ -38,6 +41,22 @@ class Socket {
     }
     return false;
   }
+  void Send(absl::string_view bytes) {
+    REQUIRE(write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  // Exactly so many bytes; fewer when the server closes or says nothing more in time.
+  std::string Receive(size_t size) {
+    std::string bytes;
+    pollfd wait = {fd_, POLLIN, 0};
+    while (bytes.size() < size &&
+           poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(kPatience))) == 1) {
+      std::string part(size - bytes.size(), '\0');
+      const ssize_t got = read(fd_, part.data(), part.size());
+      if (got <= 0) break;
+      bytes.append(part, 0, static_cast<size_t>(got));
+    }
+    return bytes;
+  }
   void Close() {
     if (fd_ >= 0) close(fd_);
     fd_ = -1;
@@ -64,7 +83,13 @@ TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
   RpcRoom other;
   const auto deps = [&] {
     return RpcDeps{{room.engine, room.topics, room.authorizer, PublishLimits()},
-                   room.topics, room.groups, room.authorizer, room.rejections, {}, {}, {}};
+                   room.topics,
+                   room.groups,
+                   room.authorizer,
+                   room.rejections,
+                   {},
+                   {},
+                   {}};
   };
   const auto taken = RpcServer::Start("127.0.0.1", other.server->port(), deps());
   CHECK(ReasonOf(taken.status()) == v1::INVALID_ARGUMENT);
@@ -116,6 +141,61 @@ TEST_CASE("a connection above the limit is closed, and the next one in its place
   one.Close();
   REQUIRE(WaitUntil([&] { return room.server->counts().connections == 0; }));
   CHECK(Answers(room));
+}
+
+// The big-endian number at `at`.
+uint32_t Number(absl::string_view bytes, size_t at, size_t size) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < size; ++i) number = number << 8 | static_cast<uint8_t>(bytes.at(at + i));
+  return number;
+}
+
+// What the first frame of a server, SETTINGS, says of one setting; none: it says nothing.
+std::optional<uint32_t> SettingOf(uint16_t port, uint32_t wanted) {
+  constexpr absl::string_view kNoSettings("\0\0\0\4\0\0\0\0\0", 9);
+  Socket client;
+  client.Connect(port);
+  client.Send(absl::StrCat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", kNoSettings));
+  const std::string head = client.Receive(9);
+  REQUIRE(head.size() == 9);
+  REQUIRE(head[3] == 4);
+  const std::string settings = client.Receive(Number(head, 0, 3));
+  for (size_t at = 0; at + 6 <= settings.size(); at += 6) {
+    if (Number(settings, at, 2) == wanted) return Number(settings, at + 2, 4);
+  }
+  return std::nullopt;
+}
+
+TEST_CASE("a client is told how many streams its connection may have", "[rpc]") {
+  constexpr uint32_t kMaxConcurrentStreams = 3;
+  RpcLimits limits;
+  CHECK(SettingOf(RpcRoom(limits).server->port(), kMaxConcurrentStreams) == 128);
+  limits.connections.max_streams_per_connection = 7;
+  CHECK(SettingOf(RpcRoom(limits).server->port(), kMaxConcurrentStreams) == 7);
+}
+
+TEST_CASE("a call above the streams of a connection waits until one ends", "[rpc]") {
+  RpcLimits limits;
+  limits.connections.max_streams_per_connection = 2;
+  RpcRoom room(limits);
+  const auto channel = room.Connect();
+  const auto topics = v1::Topics::NewStub(channel);
+  const auto lists = [&](absl::Duration limit) {
+    TestContext context(limit);
+    v1::ListTopicsResponse response;
+    return topics->ListTopics(&context, {}, &response);
+  };
+  TestContext first_context, second_context;
+  const auto subscriber = v1::Subscriber::NewStub(channel);
+  const auto first = subscriber->Subscribe(&first_context);
+  REQUIRE(WaitUntil([&] { return room.server->counts().subscriptions == 1; }));
+  CHECK(lists(kPatience).ok());  // The second.
+  const auto second = subscriber->Subscribe(&second_context);
+  REQUIRE(WaitUntil([&] { return room.server->counts().subscriptions == 2; }));
+  CHECK(lists(absl::Milliseconds(300)).error_code() == grpc::StatusCode::DEADLINE_EXCEEDED);
+  CHECK(Answers(room));  // Another connection has streams of its own.
+  first_context.TryCancel();
+  CHECK(lists(kPatience).ok());
 }
 
 TEST_CASE("a connection that says nothing is closed", "[rpc]") {
