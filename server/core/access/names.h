@@ -8,6 +8,9 @@
 namespace acta {
 
 inline constexpr size_t kMaxNameBytes = 249;
+// Application, version and instance: they are stored with every batch of a producer, and shown with
+// the members of a group.
+inline constexpr size_t kMaxAppNameBytes = 256;
 
 // Whether users may call something so: 1 to 249 of [a-zA-Z0-9._-], but not "." or "..". A leading
 // '$' is kept for internal names. `kind` is the noun for the message: "topic", "group",

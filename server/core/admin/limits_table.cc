@@ -43,6 +43,8 @@ void AddTopics(const TopicLimits& limits, const LimitUse& use, Rows* rows) {
             "the highest max_event_bytes a topic may have");
   rows->Add("max_name_bytes", static_cast<int64_t>(kMaxNameBytes), "bytes",
             "names of topics, groups and members");
+  rows->Add("max_app_name_bytes", static_cast<int64_t>(kMaxAppNameBytes), "bytes",
+            "application, version and instance of a producer or member");
   rows->Add("max_labels", kMaxLabels, "labels", "of a topic or group");
   rows->Add("max_label_bytes", kMaxLabelBytes, "bytes", "all labels of a topic or group");
   rows->Add("max_retention", kMostRetention, "the longest retention a topic may have");

@@ -10,15 +10,12 @@
 #include "acta/v1/context.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "server/core/access/names.h"
 #include "server/core/publish/frame_in_flight.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
-
-constexpr size_t kMaxTopicName = 249;
-// Application, version and instance are stored with every batch of the stream.
-constexpr size_t kMaxProducerName = 256;
 
 uint64_t NextSessionNumber() {
   static std::atomic<uint64_t> last{0};
@@ -44,10 +41,10 @@ absl::Status CheckLevel(int32_t level) {
 }
 
 absl::Status CheckProducerName(absl::string_view field, absl::string_view name) {
-  if (name.size() <= kMaxProducerName) return absl::OkStatus();
-  return LimitError{v1::INVALID_ARGUMENT, absl::StrCat("open.", field, " has bytes:"),
-                    name.size(),          "producer name bytes",
-                    kMaxProducerName,     "use a shorter one"}
+  if (name.size() <= kMaxAppNameBytes) return absl::OkStatus();
+  const std::string what = absl::StrCat("open.", field, " has bytes:");
+  return LimitError{v1::INVALID_ARGUMENT, what, name.size(), "max_app_name_bytes", kMaxAppNameBytes,
+                    "use a shorter one"}
       .Make({{"field", std::string(field)}});
 }
 
@@ -224,10 +221,10 @@ absl::Status PublishSession::FindTopic(absl::string_view name) {
                  "the batch names no topic and neither does `open`; set `topic` in one of them",
                  {{"field", "topic"}});
   }
-  if (name.size() > kMaxTopicName) {
+  if (name.size() > kMaxNameBytes) {
     return Error(
         v1::INVALID_NAME,
-        absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ", kMaxTopicName),
+        absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ", kMaxNameBytes),
         {{"field", "topic"}});
   }
   RETURN_IF_ERROR(

@@ -8,14 +8,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/access/names.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
-
-// Application, version and instance are shown with the group's members.
-constexpr size_t kMaxAppName = 256;
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": ", what),
@@ -23,8 +21,11 @@ absl::Status Invalid(absl::string_view field, absl::string_view what) {
 }
 
 absl::Status CheckAppName(absl::string_view field, absl::string_view name) {
-  if (name.size() <= kMaxAppName) return absl::OkStatus();
-  return Invalid(field, absl::StrCat(name.size(), " bytes; use at most ", kMaxAppName));
+  if (name.size() <= kMaxAppNameBytes) return absl::OkStatus();
+  return LimitError{v1::INVALID_ARGUMENT, absl::StrCat(field, " has bytes:"),
+                    name.size(),          "max_app_name_bytes",
+                    kMaxAppNameBytes,     "use a shorter one"}
+      .Make({{"field", std::string(field)}});
 }
 
 absl::Status CheckFrameBytes(const SubscribeLimits& limits, int32_t bytes) {
@@ -103,8 +104,7 @@ absl::StatusOr<Offset> FindStart(const LogEngine& engine, const ReadRange& range
 // Where a client left off.
 absl::Status Resume(const LogEngine& engine, const PartitionExtent& extent,
                     const v1::PartitionPosition& position, ReadRange* range) {
-  if (position.incarnation() < 0 ||
-      position.incarnation() > std::numeric_limits<uint32_t>::max()) {
+  if (position.incarnation() < 0 || position.incarnation() > std::numeric_limits<uint32_t>::max()) {
     return Invalid("incarnation", absl::StrCat(position.incarnation(), " is not one of a log"));
   }
   const Incarnation incarnation(static_cast<uint32_t>(position.incarnation()));
@@ -180,8 +180,7 @@ JoinRequest MakeJoinRequest(const v1::SubscribeStart& start) {
   return join;
 }
 
-absl::StatusOr<std::vector<ReadRange>> ResolveRanges(const Caller& caller,
-                                                     const LogEngine& engine,
+absl::StatusOr<std::vector<ReadRange>> ResolveRanges(const Caller& caller, const LogEngine& engine,
                                                      const TopicRegistry& topics,
                                                      const v1::SubscribeStart& start) {
   std::vector<ReadRange> ranges;

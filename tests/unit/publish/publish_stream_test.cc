@@ -99,6 +99,7 @@ TEST_CASE("a stream that could not be opened is not open") {
   frame.mutable_open()->set_app(std::string(257, 'x'));
   REQUIRE_OK(f.Send(*session, frame));
   CHECK(f.answers.back().error().reason() == v1::INVALID_ARGUMENT);
+  CHECK(f.answers.back().error().details().at("limit") == "max_app_name_bytes");
   CHECK(f.engine.pending.empty());
   CHECK(ReasonOf(f.Send(*session, Numbered(4, "orders"))) == v1::STREAM_NOT_OPENED);
   frame.set_frame_id(5);
