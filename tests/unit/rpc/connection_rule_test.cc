@@ -6,6 +6,7 @@
 
 #include <asio/io_context.hpp>
 
+#include "proto/support/error.h"
 #include "server/rpc/open_connections.h"
 #include "tests/support/status_matchers.h"
 
