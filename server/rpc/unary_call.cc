@@ -5,8 +5,7 @@ namespace acta {
 UnaryCall::UnaryCall(Edge& edge, const UnaryMethod& method, grpc::ServerCompletionQueue& queue)
     : live_(edge), edge_(edge), method_(method), queue_(queue) {}
 
-void UnaryCall::Listen(Edge& edge, const UnaryMethod& method,
-                       grpc::ServerCompletionQueue& queue) {
+void UnaryCall::Listen(Edge& edge, const UnaryMethod& method, grpc::ServerCompletionQueue& queue) {
   const auto call = std::make_shared<UnaryCall>(edge, method, queue);
   call->context_.AsyncNotifyWhenDone(call->on_done_.Arm(call));
   method.request(&call->context_, &call->request_, &call->responder_, &queue,
@@ -20,6 +19,10 @@ void UnaryCall::OnStarted(bool ok) {
   }
   Listen(edge_, method_, queue_);
   method_.run(shared_from_this());
+}
+
+void UnaryCall::OnDone(bool) {
+  if (at_end_) at_end_();
 }
 
 void UnaryCall::Answer(const absl::StatusOr<grpc::ByteBuffer>& answer) {

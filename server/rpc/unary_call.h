@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -32,7 +33,7 @@ struct UnaryMethod {
 
 // One call of a UnaryMethod, from waiting for a caller to its end.
 //
-// Threads:   Answer() or Fail() by any thread, once; the rest by the loop's.
+// Threads:   Answer() or Fail() by any thread, once; the rest by that of the call's queue.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over.
 class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
  public:
@@ -47,10 +48,13 @@ class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
   void Answer(const absl::StatusOr<grpc::ByteBuffer>& answer);
   // Instead of Answer(), with an end that is not ours.
   void Fail(const grpc::Status& end);
+  // Runs `task` when the call is over: answered, or its client has gone. By UnaryMethod::run.
+  void AtEnd(std::function<void()> task) { at_end_ = std::move(task); }
 
  private:
   void OnStarted(bool ok);
-  void OnEnd(bool) {}
+  void OnAnswered(bool) {}
+  void OnDone(bool);
 
   const LiveCall live_;
   Edge& edge_;
@@ -60,8 +64,9 @@ class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
   grpc::ByteBuffer request_;
   UnaryMethod::Responder responder_{&context_};
   CallTag<UnaryCall> on_started_{&UnaryCall::OnStarted};
-  CallTag<UnaryCall> on_answered_{&UnaryCall::OnEnd};
-  CallTag<UnaryCall> on_done_{&UnaryCall::OnEnd};
+  CallTag<UnaryCall> on_answered_{&UnaryCall::OnAnswered};
+  CallTag<UnaryCall> on_done_{&UnaryCall::OnDone};
+  std::function<void()> at_end_;
 };
 
 }  // namespace acta

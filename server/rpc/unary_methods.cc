@@ -33,10 +33,11 @@ void RunPublish(const std::shared_ptr<UnaryCall>& call) {
   absl::StatusOr<Caller> caller = call->edge().Admit(call->method(), call->context(), nullptr);
   if (!caller.ok()) return call->Answer(caller.status());
   PublishSession session(call->edge().deps.publish, *std::move(caller), /*stream=*/false);
-  const absl::Status taken = session.OnFrame(
-      ToSharedBytes(call->request()), [weak = std::weak_ptr(call)](v1::FrameResult result) {
-        if (const auto held = weak.lock()) AnswerPublish(*held, std::move(result));
-      });
+  const absl::Status taken = session.OnFrame(ToSharedBytes(call->request()),
+                                             [weak = std::weak_ptr(call)](v1::FrameResult result) {
+                                               if (const auto held = weak.lock())
+                                                 AnswerPublish(*held, std::move(result));
+                                             });
   if (!taken.ok()) call->Answer(taken);
 }
 
@@ -46,7 +47,7 @@ void RunFetch(const std::shared_ptr<UnaryCall>& call) {
   const absl::StatusOr<Caller> caller =
       call->edge().Admit(call->method(), call->context(), &request);
   if (!caller.ok()) return call->Answer(caller.status());
-  call->edge().deps.subscribe.fetch(
+  call->AtEnd(call->edge().deps.subscribe.fetch(
       *caller, request,
       [weak = std::weak_ptr(call)](absl::Status status, v1::FetchResponse head,
                                    std::vector<OutgoingBatch> batches) {
@@ -54,7 +55,7 @@ void RunFetch(const std::shared_ptr<UnaryCall>& call) {
         if (held == nullptr) return;
         if (!status.ok()) return held->Answer(status);
         held->Answer(EncodeFetched(head, batches));
-      });
+      }));
 }
 
 void RunHealthCheck(const std::shared_ptr<UnaryCall>& call) {

@@ -65,7 +65,8 @@ absl::Status WaitingFetches::Enter(const std::shared_ptr<FetchCall>& call) {
   if (stopping_) return Error(v1::SERVER_STOPPING, "the server is stopping");
   if (static_cast<int64_t>(calls_.size()) >= most_) {
     return Error(v1::READ_QUEUE_FULL,
-                 absl::StrCat(most_, " Fetch calls wait for events and max_waiting_fetches is "
+                 absl::StrCat(most_,
+                              " Fetch calls wait for events and max_waiting_fetches is "
                               "reached: wait for the delay, or subscribe"),
                  {{"limit", "max_waiting_fetches"}, {"value", absl::StrCat(most_)}});
   }
@@ -105,8 +106,7 @@ absl::StatusOr<FetchCall::Page> FetchCall::Check(const Caller& caller, const Top
                    Number("max_events", request.max_events(), kDefaultEvents, kMaxEvents));
   ASSIGN_OR_RETURN(const int32_t bytes,
                    Number("max_bytes", request.max_bytes(), kDefaultBytes, kMaxBytes));
-  if (request.incarnation() < 0 ||
-      request.incarnation() > std::numeric_limits<uint32_t>::max()) {
+  if (request.incarnation() < 0 || request.incarnation() > std::numeric_limits<uint32_t>::max()) {
     return NotBetween("incarnation", absl::StrCat(request.incarnation()),
                       absl::StrCat(std::numeric_limits<uint32_t>::max()));
   }
@@ -124,8 +124,7 @@ absl::StatusOr<FetchCall::Page> FetchCall::Check(const Caller& caller, const Top
 void FetchCall::Start() {
   auto cached = deps_.engine.ReadCached(page_.partition, page_.from, page_.max_bytes);
   const bool cold = cached.ok() && !cached->has_value();
-  const bool wait =
-      cached.ok() && !cold && (*cached)->empty() && page_.wait > absl::ZeroDuration();
+  const bool wait = cached.ok() && !cold && (*cached)->empty() && page_.wait > absl::ZeroDuration();
   if (!cold && !wait) {
     Claim();
     return cached.ok() ? Answer(**std::move(cached)) : Answer(cached.status());
@@ -138,6 +137,10 @@ void FetchCall::Start() {
 
 void FetchCall::Fail(const absl::Status& status) {
   if (Claim()) Answer(status);
+}
+
+void FetchCall::Cancel() {
+  if (Claim()) deps_.waiting->Leave(shared_from_this());
 }
 
 bool FetchCall::Claim() {
@@ -159,8 +162,8 @@ void FetchCall::WaitForNews() {
     if (self->Claim()) self->Answer(std::vector<BatchPtr>());
   });
   // On the engine's thread nothing of ours runs: the pool reads and answers.
-  const auto wake = deps_.engine.WhenPast(
-      page_.partition, page_.from, [self = shared_from_this()]() mutable {
+  const auto wake =
+      deps_.engine.WhenPast(page_.partition, page_.from, [self = shared_from_this()]() mutable {
         Executor& pool = self->deps_.pool;
         pool.Post([self = std::move(self)] { self->ReadOnPool(); });
       });

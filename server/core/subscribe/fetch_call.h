@@ -68,11 +68,13 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   void Start();
   // Answers with this if nothing was answered yet.
   void Fail(const absl::Status& status);
+  // Does not answer, if nothing was answered yet, and gives its place to others.
+  void Cancel();
 
  private:
   using Batches = absl::StatusOr<std::vector<BatchPtr>>;
 
-  // True for the one who answers; nothing wakes the call any more.
+  // True for the one who ends the call; nothing wakes it any more.
   bool Claim();
   void WaitForNews();
   void ReadOnPool();

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "server/core/subscribe/fetch_call.h"
+#include "server/core/subscribe/live_subscription.h"
 #include "server/core/subscribe/open_streams.h"
 #include "server/core/subscribe/pump.h"
-#include "server/core/subscribe/live_subscription.h"
 
 namespace acta {
 
@@ -34,18 +34,25 @@ SubscriptionHub::~SubscriptionHub() {
 
 std::shared_ptr<Subscription> SubscriptionHub::Open(Caller caller, EventSink& sink) {
   return LiveSubscription::Make({state_->deps, state_->open, state_->delivered}, std::move(caller),
-                               sink);
+                                sink);
 }
 
-void SubscriptionHub::Fetch(const Caller& caller, const v1::FetchRequest& request,
-                            FetchDone done) {
+SubscriptionHub::FetchCancel SubscriptionHub::Fetch(const Caller& caller,
+                                                    const v1::FetchRequest& request,
+                                                    FetchDone done) {
   const Deps& deps = state_->deps;
   const auto page = FetchCall::Check(caller, deps.topics, deps.engine, request);
-  if (!page.ok()) return std::move(done)(page.status(), v1::FetchResponse(), {});
-  std::make_shared<FetchCall>(FetchCall::Deps{deps.engine, deps.pool, deps.timer, state_->fetches,
-                                              state_->delivered},
-                              *page, std::move(done))
-      ->Start();
+  if (!page.ok()) {
+    std::move(done)(page.status(), v1::FetchResponse(), {});
+    return [] {};
+  }
+  const auto call = std::make_shared<FetchCall>(
+      FetchCall::Deps{deps.engine, deps.pool, deps.timer, state_->fetches, state_->delivered},
+      *page, std::move(done));
+  call->Start();
+  return [weak = std::weak_ptr(call)] {
+    if (const auto held = weak.lock()) held->Cancel();
+  };
 }
 
 void SubscriptionHub::Stop(absl::Duration grace) {

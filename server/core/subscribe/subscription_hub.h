@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
@@ -35,10 +36,13 @@ class SubscriptionHub {
 
   std::shared_ptr<Subscription> Open(Caller caller, EventSink& sink);
 
-  // One page of a partition; `done` exactly once, on any thread; must not block.
+  // One page of a partition; `done` once, on any thread; must not block.
   using FetchDone = absl::AnyInvocable<void(absl::Status, v1::FetchResponse header,
                                             std::vector<OutgoingBatch> batches)>;
-  void Fetch(const Caller& caller, const v1::FetchRequest& request, FetchDone done);
+  // Gives the call up: `done` is dropped without a call, unless it was called or just is. Any
+  // thread, also when the hub is gone.
+  using FetchCancel = std::function<void()>;
+  FetchCancel Fetch(const Caller& caller, const v1::FetchRequest& request, FetchDone done);
 
   // Tells every stream going_away, ends the members, then finishes the streams. Waits up to
   // `grace` for them.

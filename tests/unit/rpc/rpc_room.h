@@ -1,10 +1,10 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <catch2/catch.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -103,8 +103,7 @@ class ScriptedSubscription final : public Subscription {
 class RpcRoom {
  public:
   explicit RpcRoom(const RpcLimits& limits = {}, bool serving = true)
-      : topics(engine, TopicLimits()),
-        groups({engine, topics, pool, timer, GroupLimits()}) {
+      : topics(engine, TopicLimits()), groups({engine, topics, pool, timer, GroupLimits()}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
@@ -144,6 +143,7 @@ class RpcRoom {
   RecordingAuthorizer authorizer;
   RejectionCounter rejections;
   std::atomic<int> subscribe_calls{0};
+  std::atomic<int> fetches_over{0};
   std::atomic<int> admin_calls{0};
   // What Fetch is given to answer.
   SubscriptionHub::FetchDone fetch;
@@ -159,9 +159,10 @@ class RpcRoom {
       return subscription_ = opened;
     };
     subscribe.fetch = [this](const Caller&, const v1::FetchRequest&,
-                             SubscriptionHub::FetchDone done) {
+                             SubscriptionHub::FetchDone done) -> SubscriptionHub::FetchCancel {
       fetch = std::move(done);
       ++subscribe_calls;
+      return [this] { ++fetches_over; };
     };
     AdminCalls admin;
     admin.get_server = [this] {

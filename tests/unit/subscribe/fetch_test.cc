@@ -27,14 +27,17 @@ class FetchRoom : public SubscribeRoom {
  public:
   using SubscribeRoom::SubscribeRoom;
 
-  std::shared_ptr<std::optional<Answer>> Ask(const v1::FetchRequest& request) {
+  std::shared_ptr<std::optional<Answer>> Ask(const v1::FetchRequest& request,
+                                             SubscriptionHub::FetchCancel* cancel = nullptr) {
     auto answer = std::make_shared<std::optional<Answer>>();
-    hub->Fetch(caller, request,
-               [answer](absl::Status status, v1::FetchResponse header,
-                        std::vector<OutgoingBatch> batches) {
-                 REQUIRE_FALSE(answer->has_value());
-                 *answer = Answer{std::move(status), std::move(header), std::move(batches)};
-               });
+    auto give_up =
+        hub->Fetch(caller, request,
+                   [answer](absl::Status status, v1::FetchResponse header,
+                            std::vector<OutgoingBatch> batches) {
+                     REQUIRE_FALSE(answer->has_value());
+                     *answer = Answer{std::move(status), std::move(header), std::move(batches)};
+                   });
+    if (cancel != nullptr) *cancel = std::move(give_up);
     return answer;
   }
   Answer Get(const v1::FetchRequest& request) {
@@ -214,6 +217,50 @@ TEST_CASE("only so many calls wait", "[fetch]") {
   CHECK_FALSE(second->has_value());
   CHECK_FALSE(room.Ask(room.Waiting(0, 10))->has_value());
   room.Advance(absl::Seconds(30));
+}
+
+TEST_CASE("a call that is given up leaves its place to another", "[fetch]") {
+  SubscribeLimits limits;
+  limits.max_waiting_fetches = 1;
+  FetchRoom room(limits);
+  room.MakeTopic(1);
+  SubscriptionHub::FetchCancel cancel;
+  SECTION("while it waits for events") {
+    const auto gone = room.Ask(room.Waiting(0, 10), &cancel);
+    cancel();
+    CHECK(room.timer.waiting() == 0);
+    const auto next = room.Ask(room.Waiting(0, 10));
+    CHECK_FALSE(next->has_value());
+    room.Publish(0, {"a"});
+    room.Run();
+    CHECK_FALSE(gone->has_value());
+    REQUIRE(next->has_value());
+    CHECK((*next)->Data() == Strings{"a"});
+  }
+  SECTION("while it waits for the disk") {
+    room.PublishNumbers(0, 1);
+    room.engine.SetCachedReads(false);
+    const auto gone = room.Ask(room.From(0), &cancel);
+    cancel();
+    CHECK_OK(room.Get(room.From(0)).status);
+    CHECK_FALSE(gone->has_value());
+    CHECK(room.engine.Stats().cold_reads == 1);
+  }
+}
+
+TEST_CASE("giving up what is answered, or what a hub that is gone was asked, does nothing",
+          "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  SubscriptionHub::FetchCancel answered;
+  SubscriptionHub::FetchCancel refused;
+  SubscriptionHub::FetchCancel stopped;
+  CHECK(room.Ask(room.From(0), &answered)->has_value());
+  CHECK(room.Ask(room.From(9), &refused)->has_value());
+  const auto waiting = room.Ask(room.Waiting(0, 10), &stopped);
+  room.hub.reset();
+  CHECK(ReasonOf((*waiting)->status) == v1::SERVER_STOPPING);
+  for (const auto& cancel : {answered, refused, stopped}) cancel();
 }
 
 }  // namespace
