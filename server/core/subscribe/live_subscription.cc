@@ -11,6 +11,8 @@ namespace {
 
 // Control frames that wait to be settled, or answers that wait for a client that does not read.
 constexpr size_t kMaxUnanswered = 16384;
+// Of control frames that wait for their turn.
+constexpr size_t kMaxWaitingBytes = 1 << 20;
 // How often topics are asked whether they grew.
 constexpr absl::Duration kGrowthLook = absl::Seconds(5);
 
@@ -26,9 +28,17 @@ absl::Status NotRising(uint64_t id, uint64_t last) {
 
 absl::Status TooMuchUnanswered() {
   return Error(v1::LIMIT_EXCEEDED,
-               absl::StrCat(kMaxUnanswered, " control frames wait to be settled, or their answers "
+               absl::StrCat(kMaxUnanswered,
+                            " control frames wait to be settled, or their answers "
                             "to be read: send less, read more"),
                {{"limit", "unanswered control frames"}, {"value", absl::StrCat(kMaxUnanswered)}});
+}
+
+absl::Status TooManyBytesWait() {
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat("control frames of more than ", kMaxWaitingBytes,
+                            " bytes wait to be settled: send less at once"),
+               {{"limit", "waiting control bytes"}, {"value", absl::StrCat(kMaxWaitingBytes)}});
 }
 
 absl::Status ControlTooLarge(size_t bytes, size_t max) {
@@ -37,13 +47,13 @@ absl::Status ControlTooLarge(size_t bytes, size_t max) {
                {{"limit", "max_control_bytes"}, {"value", absl::StrCat(max)}});
 }
 
-absl::Status ParseControl(absl::string_view frame, size_t max, v1::SubscribeControl* control) {
-  if (frame.size() > max) return ControlTooLarge(frame.size(), max);
-  if (control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
-    return absl::OkStatus();
+absl::Status ParseControl(absl::string_view frame, v1::SubscribeControl* control) {
+  if (!control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    return Error(v1::MALFORMED_MESSAGE,
+                 "a frame is not a valid acta.v1.SubscribeControl: correct the encoder");
   }
-  return Error(v1::MALFORMED_MESSAGE,
-               "a frame is not a valid acta.v1.SubscribeControl: correct the encoder");
+  control->DiscardUnknownFields();  // Parts of it may be kept.
+  return absl::OkStatus();
 }
 
 absl::Status TimedOut(absl::Duration silence) {
@@ -55,7 +65,7 @@ absl::Status TimedOut(absl::Duration silence) {
 }  // namespace
 
 std::shared_ptr<LiveSubscription> LiveSubscription::Make(Deps deps, Caller caller,
-                                                       EventSink& sink) {
+                                                         EventSink& sink) {
   std::shared_ptr<LiveSubscription> stream(
       new LiveSubscription(std::move(deps), std::move(caller), sink));
   stream->self_ = stream;
@@ -98,17 +108,31 @@ void LiveSubscription::RunTurn(Turns::Task task) {
 }
 
 void LiveSubscription::OnControl(absl::string_view frame) {
-  const size_t waiting = waiting_.fetch_add(1, std::memory_order_relaxed);
-  if (waiting > kMaxUnanswered) return;  // Behind the end.
-  if (waiting == kMaxUnanswered) return RunTurn([this] { End(TooMuchUnanswered()); });
-  auto control = std::make_unique<v1::SubscribeControl>();
-  absl::Status parsed =
-      ParseControl(frame, static_cast<size_t>(deps_.hub.limits.max_control_bytes), control.get());
-  RunTurn([this, control = std::move(control), parsed = std::move(parsed)] {
+  if (refusing_) return;  // Behind the end.
+  const size_t size = frame.size();
+  const size_t most = static_cast<size_t>(deps_.hub.limits.max_control_bytes);
+  if (size > most) return Refuse(ControlTooLarge(size, most));
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) >= kMaxUnanswered) {
+    return Refuse(TooMuchUnanswered());
+  }
+  if (waiting_bytes_.fetch_add(size, std::memory_order_relaxed) + size > kMaxWaitingBytes) {
+    return Refuse(TooManyBytesWait());
+  }
+  // It waits as bytes: a message may take many times as much.
+  RunTurn([this, bytes = std::string(frame)] {
     waiting_.fetch_sub(1, std::memory_order_relaxed);
-    if (!parsed.ok()) return End(parsed);
-    OnFrame(*control);
+    waiting_bytes_.fetch_sub(bytes.size(), std::memory_order_relaxed);
+    v1::SubscribeControl control;
+    if (const absl::Status parsed = ParseControl(bytes, &control); !parsed.ok()) {
+      return End(parsed);
+    }
+    OnFrame(control);
   });
+}
+
+void LiveSubscription::Refuse(const absl::Status& status) {
+  refusing_ = true;
+  RunTurn([this, status] { End(status); });
 }
 
 void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
@@ -144,13 +168,13 @@ void LiveSubscription::OnControlFrame(uint64_t frame_id, const v1::SubscribeCont
     case v1::SubscribeControl::kTick:
       return settlements_.Settle(frame_id, absl::OkStatus());
     case v1::SubscribeControl::kStart:
-      return settlements_.Settle(
-          frame_id, Error(v1::WRONG_STREAM_STATE,
-                          "the stream was started already: open a stream of its own"));
-    case v1::SubscribeControl::CONTROL_NOT_SET:
       return settlements_.Settle(frame_id,
-                                 Error(v1::UNSUPPORTED_FEATURE,
-                                       "the frame has no control that this server knows"));
+                                 Error(v1::WRONG_STREAM_STATE,
+                                       "the stream was started already: open a stream of its own"));
+    case v1::SubscribeControl::CONTROL_NOT_SET:
+      return settlements_.Settle(
+          frame_id,
+          Error(v1::UNSUPPORTED_FEATURE, "the frame has no control that this server knows"));
   }
 }
 

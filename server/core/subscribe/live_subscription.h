@@ -60,6 +60,8 @@ class LiveSubscription final : public Subscription {
   void RunTurn(Turns::Task task);
   Post MakePost();
 
+  // Takes no control frame more and ends the stream, after those that wait.
+  void Refuse(const absl::Status& status);
   void OnFrame(const v1::SubscribeControl& control);
   void OnControlFrame(uint64_t frame_id, const v1::SubscribeControl& control);
   void SayGoingAway();
@@ -118,20 +120,23 @@ class LiveSubscription final : public Subscription {
   std::shared_ptr<Membership> membership_;
   std::vector<Turns::Task> before_joined_;  // What the group said before Join() returned.
 
-  uint64_t last_handle_ = 0;  // Without a group.
+  uint64_t last_handle_ = 0;                            // Without a group.
   std::vector<std::pair<TopicPtr, int32_t>> followed_;  // Topics, and how many partitions are read.
   bool bounded_ = false;                                // Every partition has an end.
 
-  std::atomic<size_t> waiting_{0};  // Control frames that wait for their turn.
-  bool framed_ = false;  // A frame came.
+  // Control frames that wait for their turn.
+  std::atomic<size_t> waiting_{0};
+  std::atomic<size_t> waiting_bytes_{0};
+  bool refusing_ = false;  // Of who brings control frames: the stream ends with one of them.
+  bool framed_ = false;    // A frame came.
   uint64_t last_frame_id_ = 0;
   absl::Time last_heard_;
   bool heard_ = false;  // Since the timer last ran.
   uint64_t timer_ = 0;
-  bool writing_ = false;      // A frame is with the sink.
-  bool reading_ = true;       // Events may be sent.
+  bool writing_ = false;  // A frame is with the sink.
+  bool reading_ = true;   // Events may be sent.
   bool half_closed_ = false;
-  bool ending_ = false;       // End() was called.
+  bool ending_ = false;  // End() was called.
   bool closed_ = false;
   std::optional<absl::Status> result_;  // What the stream finishes with, soon.
 };
