@@ -55,8 +55,7 @@ absl::StatusOr<const Group::PositionView*> FindPosition(
                 {"partition", absl::StrCat(offset.partition())}});
 }
 
-absl::Status CheckCommit(const LogEngine& engine, const Group::PositionView& view,
-                         int64_t offset) {
+absl::Status CheckCommit(const LogEngine& engine, const Group::PositionView& view, int64_t offset) {
   const std::string place =
       absl::StrCat("partition ", view.number, " of topic '", view.topic->name(), "'");
   ErrorDetails details = {{"topic", view.topic->name()},
@@ -118,8 +117,8 @@ absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& gro
 absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
     const Caller& caller, const v1::CommitOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
-  ASSIGN_OR_RETURN(const GroupPtr group,
-                   state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   if (group->connected() > 0) {
     return FencedByMembers(*group, "commits from outside need a group without members");
   }
@@ -149,8 +148,8 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
 absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     const Caller& caller, const v1::ResetOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
-  ASSIGN_OR_RETURN(const GroupPtr group,
-                   state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(CheckReason(request.reason()));
   LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const Targets targets,

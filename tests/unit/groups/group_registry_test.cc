@@ -1,3 +1,4 @@
+#include "absl/time/clock.h"
 #include "tests/unit/groups/groups_room.h"
 
 namespace acta {
@@ -33,6 +34,28 @@ TEST_CASE("creating a group fixes where each partition starts", "[groups]") {
   CHECK(room.groups->group_count() == 5);
 }
 
+TEST_CASE("no group is changed once the deadline of the call passed", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  REQUIRE_OK(room.MakeGroup("g", {"orders"}));
+  const uint64_t written = room.engine.Stats().last_group.value();
+  room.caller.deadline = absl::Now() - absl::Seconds(1);
+  CHECK(ReasonOf(room.MakeGroup("late", {"orders"})) == v1::DEADLINE_PASSED);
+  v1::DeleteGroupRequest deletion;
+  deletion.set_name("g");
+  CHECK(ReasonOf(room.groups->Delete(room.caller, deletion).status()) == v1::DEADLINE_PASSED);
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("g");
+  CHECK(ReasonOf(room.groups->Update(room.caller, update).status()) == v1::DEADLINE_PASSED);
+  v1::CommitOffsetsRequest commit;
+  commit.set_group("g");
+  CHECK(ReasonOf(room.groups->CommitOffsets(room.caller, commit).status()) == v1::DEADLINE_PASSED);
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("g");
+  CHECK(ReasonOf(room.groups->ResetOffsets(room.caller, reset).status()) == v1::DEADLINE_PASSED);
+  CHECK(room.engine.Stats().last_group.value() == written);
+}
+
 TEST_CASE("creating a group refuses what it cannot be", "[groups]") {
   GroupLimits limits;
   limits.max_groups = 1;
@@ -65,9 +88,7 @@ TEST_CASE("what a group says of itself is limited", "[groups]") {
   v1::Group* group = request.mutable_group();
   group->set_name("billing");
   group->add_topics("orders");
-  const auto refusal = [&] {
-    return ReasonOf(room.groups->Create(room.caller, request).status());
-  };
+  const auto refusal = [&] { return ReasonOf(room.groups->Create(room.caller, request).status()); };
   group->set_description(std::string(1025, 'd'));
   CHECK(refusal() == v1::LIMIT_EXCEEDED);
   group->set_description(std::string(1024, 'd'));
