@@ -159,6 +159,8 @@ void DescribeCallLimits(DaemonOptions* o, PropertyTable* table) {
                   "one delivery frame, unless one event alone is larger");
   table->AddInteger("limits.waiting_fetches", &s->max_waiting_fetches, 1, 1'000'000,
                     "Fetch calls that wait for events");
+  table->AddBytes("limits.fetch_bytes", &s->max_fetch_bytes, 32 * kMiB, kTiB,
+                  "pages of Fetch that are read and not yet with their client");
 }
 
 void DescribeRest(DaemonOptions* o, PropertyTable* table) {

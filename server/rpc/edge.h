@@ -27,11 +27,12 @@ namespace acta {
 struct RpcLimits {
   ConnectionLimits connections;
   int64_t max_unanswered_bytes = 8 << 20;  // Of one publish stream; above it is not read further.
-  int32_t max_receive_bytes = 17 << 20;
+  int32_t max_receive_bytes = 18 << 20;  // Above max_frame_bytes, so that the frame gets a reason.
   int32_t max_metadata_bytes = 8 << 10;
   int32_t max_sync_threads = 16;
   int64_t max_buffer_bytes = int64_t{1} << 30;  // What gRPC may hold for all connections.
   absl::Duration handshake_timeout = absl::Seconds(10);
+  absl::Duration answer_timeout = absl::Seconds(30);  // For a client to take a page of Fetch.
   absl::Duration keepalive = absl::Seconds(30);
   absl::Duration keepalive_timeout = absl::Seconds(10);
 };

@@ -48,13 +48,11 @@ void RunFetch(const std::shared_ptr<UnaryCall>& call) {
       call->edge().Admit(call->method(), call->context(), &request);
   if (!caller.ok()) return call->Answer(caller.status());
   call->AtEnd(call->edge().deps.subscribe.fetch(
-      *caller, request,
-      [weak = std::weak_ptr(call)](absl::Status status, v1::FetchResponse head,
-                                   std::vector<OutgoingBatch> batches) {
+      *caller, request, [weak = std::weak_ptr(call)](absl::StatusOr<FetchedPage> page) {
         const auto held = weak.lock();
         if (held == nullptr) return;
-        if (!status.ok()) return held->Answer(status);
-        held->Answer(EncodeFetched(head, batches));
+        if (!page.ok()) return held->Answer(page.status());
+        held->AnswerPage(EncodeFetched(page->header, page->batches), std::move(page->lease));
       }));
 }
 

@@ -255,6 +255,10 @@ class BadSubscribe(WireTest):
         gap = reader.until(lambda frame: frame.gap)[0]
         self.assertEqual(stubs.reason_in(gap.status), 'EVENT_TOO_LARGE_FOR_CLIENT')
         self.assertIn('65536', gap.status.message)
+        fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch
+        refused = self.refused('EVENT_TOO_LARGE_FOR_CLIENT', fetch, subscriber_pb2.FetchRequest(
+            topic='t', max_frame_bytes=65536), max_frame_bytes=65536)
+        self.assertIn('200', refused.details())
 
     def test_fetch_names_what_is_outside(self):
         fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch

@@ -60,7 +60,7 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
   rows->Add("max_atomic_bytes", limits.max_atomic_bytes, "bytes", "of one atomic publish");
 }
 
-void AddSubscribe(const SubscribeLimits& limits, Rows* rows) {
+void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("max_credit_events", limits.max_credit_events, "events", "credit of a stream");
   rows->Add("max_credit_bytes", limits.max_credit_bytes, "bytes", "credit of a stream");
   rows->Add("min_max_frame_bytes", limits.min_max_frame_bytes, "bytes",
@@ -68,8 +68,10 @@ void AddSubscribe(const SubscribeLimits& limits, Rows* rows) {
   rows->Add("max_max_frame_bytes", limits.max_max_frame_bytes, "bytes",
             "the highest max_frame_bytes a client may ask for");
   rows->Add("max_control_bytes", limits.max_control_bytes, "bytes", "one control frame");
-  rows->Add("max_waiting_fetches", limits.max_waiting_fetches, "calls",
-            "Fetch calls that wait for events");
+  rows->AddUsed("max_waiting_fetches", limits.max_waiting_fetches, use.waiting_fetches, "calls",
+                "Fetch calls that wait for events");
+  rows->AddUsed("max_fetch_bytes", limits.max_fetch_bytes, use.fetch_bytes, "bytes",
+                "pages of Fetch that are read and not yet with their client");
   rows->Add("member_timeout", limits.member_timeout, "a silent member is out");
 }
 
@@ -90,7 +92,7 @@ std::vector<v1::Limit> LimitsTable(const ServerLimits& limits, const LimitUse& u
   Rows rows;
   AddTopics(limits.topics, use, &rows);
   AddPublish(limits.publish, &rows);
-  AddSubscribe(limits.subscribe, &rows);
+  AddSubscribe(limits.subscribe, use, &rows);
   AddGroups(limits.groups, use, &rows);
   rows.AddUsed("max_connections", limits.connections.max_connections, use.connections,
                "connections", "of this server");

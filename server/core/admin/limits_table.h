@@ -33,6 +33,8 @@ struct LimitUse {
   int64_t groups = 0;
   int64_t connections = 0;
   int64_t commit_queue_bytes = 0;
+  int64_t waiting_fetches = 0;
+  int64_t fetch_bytes = 0;
 };
 
 // Every limit as a row; limits of one call or one thing have no current use.

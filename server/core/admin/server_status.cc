@@ -160,7 +160,8 @@ v1::GetLimitsResponse ServerStatus::GetLimits() const {
                             facts.subscribe_limits,  facts.group_limits,
                             facts.connection_limits, stats.commit_queue_limit_bytes};
   const LimitUse use{deps_.topics.partition_count(), deps_.groups.group_count(),
-                     Count(facts.connections), stats.commit_queue_bytes};
+                     Count(facts.connections),       stats.commit_queue_bytes,
+                     deps_.hub.waiting_fetches(),    deps_.hub.fetch_bytes()};
   v1::GetLimitsResponse response;
   for (v1::Limit& row : LimitsTable(limits, use)) *response.add_limits() = std::move(row);
   return response;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/access/names.h"
+#include "server/core/subscribe/frame_bytes.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -25,16 +26,6 @@ absl::Status Invalid(absl::string_view field, absl::string_view what) {
 absl::Status CheckAppName(absl::string_view field, absl::string_view name) {
   if (name.size() <= kMaxAppName) return absl::OkStatus();
   return Invalid(field, absl::StrCat(name.size(), " bytes; use at most ", kMaxAppName));
-}
-
-absl::Status CheckFrameBytes(const SubscribeLimits& limits, int32_t bytes) {
-  if (bytes == 0) return absl::OkStatus();
-  if (bytes >= limits.min_max_frame_bytes && bytes <= limits.max_max_frame_bytes) {
-    return absl::OkStatus();
-  }
-  return Invalid("max_frame_bytes",
-                 absl::StrCat(bytes, " is not between ", limits.min_max_frame_bytes, " and ",
-                              limits.max_max_frame_bytes));
 }
 
 absl::Status CheckGroup(const v1::SubscribeStart& start) {
@@ -103,8 +94,7 @@ absl::StatusOr<Offset> FindStart(const LogEngine& engine, const ReadRange& range
 // Where a client left off.
 absl::Status Resume(const LogEngine& engine, const PartitionExtent& extent,
                     const v1::PartitionPosition& position, ReadRange* range) {
-  if (position.incarnation() < 0 ||
-      position.incarnation() > std::numeric_limits<uint32_t>::max()) {
+  if (position.incarnation() < 0 || position.incarnation() > std::numeric_limits<uint32_t>::max()) {
     return Invalid("incarnation", absl::StrCat(position.incarnation(), " is not one of a log"));
   }
   const Incarnation incarnation(static_cast<uint32_t>(position.incarnation()));
@@ -143,7 +133,7 @@ absl::StatusOr<Listed> ListPositions(const Topic& topic, const v1::TopicPosition
 absl::Status CheckStart(const Caller& caller, const Authorizer& authorizer,
                         const SubscribeLimits& limits, const v1::SubscribeStart& start) {
   RETURN_IF_ERROR(CheckTenant(caller, start.tenant()));
-  RETURN_IF_ERROR(CheckFrameBytes(limits, start.max_frame_bytes()));
+  RETURN_IF_ERROR(CheckMaxFrameBytes(limits, start.max_frame_bytes()));
   RETURN_IF_ERROR(CheckAppName("app", start.app()));
   RETURN_IF_ERROR(CheckAppName("app_version", start.app_version()));
   RETURN_IF_ERROR(CheckAppName("instance", start.instance()));
@@ -180,8 +170,7 @@ JoinRequest MakeJoinRequest(const v1::SubscribeStart& start) {
   return join;
 }
 
-absl::StatusOr<std::vector<ReadRange>> ResolveRanges(const Caller& caller,
-                                                     const LogEngine& engine,
+absl::StatusOr<std::vector<ReadRange>> ResolveRanges(const Caller& caller, const LogEngine& engine,
                                                      const TopicRegistry& topics,
                                                      const v1::SubscribeStart& start) {
   std::vector<ReadRange> ranges;

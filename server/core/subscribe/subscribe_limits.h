@@ -18,6 +18,7 @@ struct SubscribeLimits {
   int32_t max_control_bytes = 64 << 10;
   absl::Duration member_timeout = absl::Seconds(15);
   int64_t max_waiting_fetches = 10000;
+  int64_t max_fetch_bytes = int64_t{64} << 20;  // Of all pages that are not yet with their client.
 };
 
 }  // namespace acta

@@ -48,16 +48,20 @@ TEST_CASE("only limits of the whole server have a current use", "[admin]") {
   use.groups = 3;
   use.connections = 5;
   use.commit_queue_bytes = 70;
+  use.waiting_fetches = 8;
+  use.fetch_bytes = 90;
   const auto rows = ByName(LimitsTable(ServerLimits(), use));
   CHECK(rows.at("max_partitions").current() == 12);
   CHECK(rows.at("max_groups").current() == 3);
   CHECK(rows.at("max_connections").current() == 5);
   CHECK(rows.at("commit_queue_bytes").current() == 70);
+  CHECK(rows.at("max_waiting_fetches").current() == 8);
+  CHECK(rows.at("max_fetch_bytes").current() == 90);
   std::set<std::string> used;
   for (const auto& [name, row] : rows) {
     if (row.has_current()) used.insert(name);
   }
-  CHECK(used.size() == 4);
+  CHECK(used.size() == 6);
 }
 
 }  // namespace
