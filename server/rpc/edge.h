@@ -93,6 +93,8 @@ class Edge {
 
   const RpcDeps deps;
   std::atomic<int64_t> publish_streams{0};
+  std::atomic<int64_t> publish_streams_unanswered{0};
+  std::atomic<int64_t> publish_streams_without_room{0};
   std::atomic<int64_t> subscriptions{0};
 
  private:
@@ -117,6 +119,28 @@ class LiveCall {
 
  private:
   Edge& edge_;
+};
+
+// Counts one in at most one of the edge's numbers.
+//
+// Threads: by one at a time.
+class CountedIn {
+ public:
+  CountedIn() = default;
+  ~CountedIn() { Set(nullptr); }
+  CountedIn(const CountedIn&) = delete;
+  CountedIn& operator=(const CountedIn&) = delete;
+
+  // Null: in none.
+  void Set(std::atomic<int64_t>* number) {
+    if (number == number_) return;
+    if (number_ != nullptr) number_->fetch_sub(1, std::memory_order_relaxed);
+    if (number != nullptr) number->fetch_add(1, std::memory_order_relaxed);
+    number_ = number;
+  }
+
+ private:
+  std::atomic<int64_t>* number_ = nullptr;
 };
 
 }  // namespace acta
