@@ -151,6 +151,8 @@ struct EngineStats {
   int64_t log_bytes = 0;
   int32_t slices = 0;
   int64_t tail_cache_bytes = 0;
+  int64_t tail_cache_limit_bytes = 0;
+  int64_t unsynced_bytes = 0;  // Written and not yet synced.
   int64_t commit_queue_bytes = 0;
   int64_t commit_queue_limit_bytes = 0;
   int64_t disk_free_bytes = 0;
@@ -163,6 +165,7 @@ struct EngineStats {
   int64_t syncs = 0;
   int64_t dedupe_ids = 0;
   int64_t dedupe_bytes = 0;
+  int64_t dedupe_limit_bytes = 0;
   int64_t cold_reads = 0;
   int64_t cache_reads = 0;
 };

@@ -136,11 +136,27 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
   add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());
   add(Metric::kSubscribeDeliveredBytes, hub_->bytes_delivered());
-  add(Metric::kRpcConnections, rpc_->counts().connections);
-  add(Metric::kRpcPublishStreams, rpc_->counts().publish_streams);
-  add(Metric::kHttpRequests, http_->requests());
+  add(Metric::kSubscribeWaitingFetches, hub_->waiting_fetches());
+  add(Metric::kSubscribeFetchBytes, hub_->fetch_bytes());
+  CollectEdges(writer);
   add(Metric::kAppReady, ready_.load() ? 1 : 0);
   add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
+}
+
+void Daemon::CollectEdges(MetricWriter& writer) const {
+  const auto add = [&writer](Metric metric, int64_t value) {
+    writer.Add(metric, static_cast<double>(value));
+  };
+  const RpcCounts rpc = rpc_->counts();
+  add(Metric::kRpcConnections, rpc.connections);
+  add(Metric::kRpcPublishStreams, rpc.publish_streams);
+  writer.Add(Metric::kRpcPausedPublishStreams, "unanswered",
+             static_cast<double>(rpc.publish_streams_unanswered));
+  writer.Add(Metric::kRpcPausedPublishStreams, "queue",
+             static_cast<double>(rpc.publish_streams_without_room));
+  add(Metric::kHttpRequests, http_->requests());
+  add(Metric::kHttpConnections, http_->connections());
+  add(Metric::kHttpRefusedConnections, http_->refused_connections());
 }
 
 void Daemon::Stop() {

@@ -63,6 +63,7 @@ class Daemon {
   RpcDeps MakeRpcDeps();
   ServerFacts MakeFacts() const;
   void CollectMetrics(MetricWriter& writer) const;
+  void CollectEdges(MetricWriter& writer) const;
 
   const DaemonOptions options_;
   const ConfigPage config_;

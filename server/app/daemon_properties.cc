@@ -1,5 +1,6 @@
 #include "server/app/daemon_properties.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -159,6 +160,8 @@ void DescribeCallLimits(DaemonOptions* o, PropertyTable* table) {
                   "one delivery frame, unless one event alone is larger");
   table->AddInteger("limits.waiting_fetches", &s->max_waiting_fetches, 1, 1'000'000,
                     "Fetch calls that wait for events");
+  table->AddBytes("limits.fetch_bytes", &s->max_fetch_bytes, 32 * kMiB, kTiB,
+                  "pages of Fetch that are read and not yet with their client");
 }
 
 void DescribeRest(DaemonOptions* o, PropertyTable* table) {
@@ -243,7 +246,8 @@ absl::Status SettleOptions(DaemonOptions* options) {
   RETURN_IF_ERROR(CheckWatermarks(options->storage.watermarks));
   RETURN_IF_ERROR(CheckCredits(options->subscribe));
   options->storage.slice_age = absl::Seconds(options->slice_seconds);
-  options->rpc.max_receive_bytes = options->publish.max_frame_bytes;
+  // Above both, so that what is too large is read and refused with a reason.
+  options->rpc.max_receive_bytes = std::max(options->publish.max_frame_bytes, 16 * kMiB32) + kMiB32;
   return absl::OkStatus();
 }
 

@@ -19,11 +19,14 @@ void CollectEngine(const LogEngine& engine, MetricWriter& writer) {
   add(Metric::kLogUnsyncedGroups, std::max<int64_t>(0, unsynced));
   add(Metric::kLogCacheReads, stats.cache_reads);
   add(Metric::kLogColdReads, stats.cold_reads);
+  add(Metric::kLogUnsyncedBytes, stats.unsynced_bytes);
   add(Metric::kLogTailCacheBytes, stats.tail_cache_bytes);
+  add(Metric::kLogTailCacheLimitBytes, stats.tail_cache_limit_bytes);
   add(Metric::kLogCommitQueueBytes, stats.commit_queue_bytes);
   add(Metric::kLogCommitQueueLimitBytes, stats.commit_queue_limit_bytes);
   add(Metric::kLogDedupeIds, stats.dedupe_ids);
   add(Metric::kLogDedupeBytes, stats.dedupe_bytes);
+  add(Metric::kLogDedupeLimitBytes, stats.dedupe_limit_bytes);
   add(Metric::kLogWalBytes, stats.wal_bytes);
   add(Metric::kLogStoredBytes, stats.log_bytes);
   add(Metric::kLogSlices, stats.slices);

@@ -74,6 +74,8 @@ void HttpServer::Core::OnAccept(ErrorCode error, tcp::socket socket) {
   // Above the limit the socket closes as it goes out of scope.
   if (counts.connections.load(std::memory_order_relaxed) < limits.max_connections) {
     std::make_shared<HttpSession>(std::move(socket), pages, limits, counts)->Run();
+  } else {
+    counts.refused.fetch_add(1, std::memory_order_relaxed);
   }
   Accept();
 }
@@ -106,6 +108,10 @@ int64_t HttpServer::requests() const {
 
 int64_t HttpServer::connections() const {
   return core_->counts.connections.load(std::memory_order_relaxed);
+}
+
+int64_t HttpServer::refused_connections() const {
+  return core_->counts.refused.load(std::memory_order_relaxed);
 }
 
 void HttpServer::Stop() {

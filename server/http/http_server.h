@@ -43,6 +43,7 @@ class HttpServer {
   const std::string& address() const;
   int64_t requests() const;
   int64_t connections() const;
+  int64_t refused_connections() const;
 
   // Closes every connection and waits for the thread.
   void Stop();

@@ -19,6 +19,7 @@ namespace acta {
 struct HttpCounts {
   std::atomic<int64_t> requests{0};
   std::atomic<int64_t> connections{0};
+  std::atomic<int64_t> refused{0};
 };
 
 // One connection: a request, its answer, and the next one while the client keeps it open.

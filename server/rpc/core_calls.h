@@ -20,7 +20,9 @@ namespace acta {
 // alive while it calls the sink.
 struct SubscribeCalls {
   std::function<std::shared_ptr<Subscription>(Caller, EventSink&)> open;
-  std::function<void(const Caller&, const v1::FetchRequest&, SubscriptionHub::FetchDone)> fetch;
+  std::function<SubscriptionHub::FetchCancel(const Caller&, const v1::FetchRequest&,
+                                             SubscriptionHub::FetchDone)>
+      fetch;
 };
 
 // What the methods of acta.v1.Admin call in core. May block.
@@ -40,7 +42,7 @@ inline SubscribeCalls CallsOf(SubscriptionHub& hub) {
   return {[&hub](Caller caller, EventSink& sink) { return hub.Open(std::move(caller), sink); },
           [&hub](const Caller& caller, const v1::FetchRequest& request,
                  SubscriptionHub::FetchDone done) {
-            hub.Fetch(caller, request, std::move(done));
+            return hub.Fetch(caller, request, std::move(done));
           }};
 }
 inline AdminCalls CallsOf(const ServerStatus& status,

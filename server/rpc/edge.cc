@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/grpc_status.h"
@@ -32,9 +31,7 @@ absl::StatusOr<Caller> Edge::Admit(absl::string_view name, const grpc::ServerCon
   }
   if (stopping() && !AnsweredWhileStopping(name)) return StoppingStatus();
   Caller caller = MakeCaller(context, *method);
-  if (caller.deadline <= absl::Now()) {
-    return Error(v1::DEADLINE_PASSED, "the deadline passed before the call began");
-  }
+  RETURN_IF_ERROR(CheckDeadline(caller));
   if (method->naming == Naming::kInFrames) return caller;
   const std::string resource = request == nullptr ? "" : ResourceName(*method, *request);
   RETURN_IF_ERROR(

@@ -27,11 +27,12 @@ namespace acta {
 struct RpcLimits {
   ConnectionLimits connections;
   int64_t max_unanswered_bytes = 8 << 20;  // Of one publish stream; above it is not read further.
-  int32_t max_receive_bytes = 17 << 20;
+  int32_t max_receive_bytes = 18 << 20;  // Above max_frame_bytes, so that the frame gets a reason.
   int32_t max_metadata_bytes = 8 << 10;
   int32_t max_sync_threads = 16;
   int64_t max_buffer_bytes = int64_t{1} << 30;  // What gRPC may hold for all connections.
   absl::Duration handshake_timeout = absl::Seconds(10);
+  absl::Duration answer_timeout = absl::Seconds(30);  // For a client to take a page of Fetch.
   absl::Duration keepalive = absl::Seconds(30);
   absl::Duration keepalive_timeout = absl::Seconds(10);
 };
@@ -92,6 +93,8 @@ class Edge {
 
   const RpcDeps deps;
   std::atomic<int64_t> publish_streams{0};
+  std::atomic<int64_t> publish_streams_unanswered{0};
+  std::atomic<int64_t> publish_streams_without_room{0};
   std::atomic<int64_t> subscriptions{0};
 
  private:
@@ -116,6 +119,28 @@ class LiveCall {
 
  private:
   Edge& edge_;
+};
+
+// Counts one in at most one of the edge's numbers.
+//
+// Threads: by one at a time.
+class CountedIn {
+ public:
+  CountedIn() = default;
+  ~CountedIn() { Set(nullptr); }
+  CountedIn(const CountedIn&) = delete;
+  CountedIn& operator=(const CountedIn&) = delete;
+
+  // Null: in none.
+  void Set(std::atomic<int64_t>* number) {
+    if (number == number_) return;
+    if (number_ != nullptr) number_->fetch_sub(1, std::memory_order_relaxed);
+    if (number != nullptr) number->fetch_add(1, std::memory_order_relaxed);
+    number_ = number;
+  }
+
+ private:
+  std::atomic<int64_t>* number_ = nullptr;
 };
 
 }  // namespace acta

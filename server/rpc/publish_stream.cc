@@ -16,8 +16,7 @@ constexpr size_t kTargetMessageBytes = 1 << 20;
 
 }  // namespace
 
-PublishStream::PublishStream(Edge& edge, RawPublisher& service,
-                             grpc::ServerCompletionQueue& queue)
+PublishStream::PublishStream(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue)
     : live_(edge), edge_(edge), service_(service), queue_(queue) {}
 
 PublishStream::~PublishStream() {
@@ -26,8 +25,7 @@ PublishStream::~PublishStream() {
   edge_.Remove(this);
 }
 
-void PublishStream::Listen(Edge& edge, RawPublisher& service,
-                           grpc::ServerCompletionQueue& queue) {
+void PublishStream::Listen(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue) {
   const auto call = std::make_shared<PublishStream>(edge, service, queue);
   call->context_.AsyncNotifyWhenDone(call->on_done_.Arm(call));
   service.RequestPublishStream(&call->context_, &call->stream_, &queue, &queue,
@@ -129,14 +127,18 @@ void PublishStream::Advance() {
   std::optional<absl::Status> end;
   {
     MutexLock lock(mu_);
-    if (!reading_ && !end_.has_value() &&
-        unanswered_cost_ < edge_.deps.limits.max_unanswered_bytes) {
-      if (edge_.deps.publish.engine.HasRoom()) {
-        read = reading_ = true;
-      } else if (!waits_for_room_) {
-        wait_for_room = waits_for_room_ = true;
-      }
+    std::atomic<int64_t>* paused = nullptr;
+    if (reading_ || end_.has_value()) {
+      // Nothing more to read now.
+    } else if (unanswered_cost_ >= edge_.deps.limits.max_unanswered_bytes) {
+      paused = &edge_.publish_streams_unanswered;
+    } else if (edge_.deps.publish.engine.HasRoom()) {
+      read = reading_ = true;
+    } else {
+      paused = &edge_.publish_streams_without_room;
+      wait_for_room = !std::exchange(waits_for_room_, true);
     }
+    paused_.Set(paused);
     if (!turn_ && (!hand_empty_ || !answers_.empty())) {
       write = turn_ = true;
       if (hand_empty_) {

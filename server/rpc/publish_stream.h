@@ -28,8 +28,7 @@ namespace acta {
 // Threads:   loop, engine, and whoever changes the server's state.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over; answers that come
 //            later are dropped.
-class PublishStream final : public OpenStream,
-                            public std::enable_shared_from_this<PublishStream> {
+class PublishStream final : public OpenStream, public std::enable_shared_from_this<PublishStream> {
  public:
   // Waits for the next caller, and after that for the one after it.
   static void Listen(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue);
@@ -78,10 +77,11 @@ class PublishStream final : public OpenStream,
   int64_t cost_of_write_ = 0;
   bool features_told_ = false;
 
-  Mutex mu_;  // Leaf.
+  Mutex mu_;                                   // Leaf.
   bool reading_ ABSL_GUARDED_BY(mu_) = false;  // A frame is awaited or being taken.
+  CountedIn paused_ ABSL_GUARDED_BY(mu_);
   bool waits_for_room_ ABSL_GUARDED_BY(mu_) = false;
-  bool turn_ ABSL_GUARDED_BY(mu_) = false;     // Somebody writes or finishes, or nobody may.
+  bool turn_ ABSL_GUARDED_BY(mu_) = false;  // Somebody writes or finishes, or nobody may.
   bool hand_empty_ ABSL_GUARDED_BY(mu_) = true;
   int64_t unanswered_frames_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t unanswered_cost_ ABSL_GUARDED_BY(mu_) = 0;

@@ -59,8 +59,7 @@ void SetLimits(const RpcLimits& limits, grpc::ServerBuilder* builder) {
 }  // namespace
 
 struct RpcServer::Core {
-  explicit Core(RpcDeps deps)
-      : edge(std::move(deps)), topics(edge), groups(edge), admin(edge) {}
+  explicit Core(RpcDeps deps) : edge(std::move(deps)), topics(edge), groups(edge), admin(edge) {}
 
   absl::Status Build();
   void ListenForCalls();
@@ -140,6 +139,8 @@ uint16_t RpcServer::port() const { return core_->acceptor->port(); }
 RpcCounts RpcServer::counts() const {
   return {core_->acceptor->connections(),
           core_->edge.publish_streams.load(std::memory_order_relaxed),
+          core_->edge.publish_streams_unanswered.load(std::memory_order_relaxed),
+          core_->edge.publish_streams_without_room.load(std::memory_order_relaxed),
           core_->edge.subscriptions.load(std::memory_order_relaxed)};
 }
 

@@ -14,6 +14,9 @@ namespace acta {
 struct RpcCounts {
   int64_t connections = 0;
   int64_t publish_streams = 0;
+  // Of those, not read: too much of theirs is unanswered, or the engine's queue has no room.
+  int64_t publish_streams_unanswered = 0;
+  int64_t publish_streams_without_room = 0;
   int64_t subscriptions = 0;
 };
 

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/core/subscribe/byte_budget.h"
 #include "server/rpc/completion_loop.h"
 #include "server/rpc/edge.h"
 
@@ -32,8 +35,8 @@ struct UnaryMethod {
 
 // One call of a UnaryMethod, from waiting for a caller to its end.
 //
-// Threads:   Answer() or Fail() by any thread, once; the rest by the loop's.
-// Ownership: borrows all it is made with. gRPC keeps it until the call is over.
+// Threads:   one of Answer(), AnswerPage() and Fail() by any thread, once; the rest by that of the
+// call's queue. Ownership: borrows all it is made with. gRPC keeps it until the call is over.
 class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
  public:
   // Waits for the next caller, and after that for the one after it.
@@ -45,12 +48,19 @@ class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
   const grpc::ServerContext& context() const { return context_; }
   const grpc::ByteBuffer& request() const { return request_; }
   void Answer(const absl::StatusOr<grpc::ByteBuffer>& answer);
+  // As Answer(), with a page whose bytes are counted: the call is cut when its client does not take
+  // it within RpcLimits::answer_timeout, and the lease goes with the call.
+  void AnswerPage(const grpc::ByteBuffer& page, ByteBudget::Lease lease);
   // Instead of Answer(), with an end that is not ours.
   void Fail(const grpc::Status& end);
+  // Runs `task` when the call is over: answered, or its client has gone. By UnaryMethod::run.
+  void AtEnd(std::function<void()> task) { at_end_ = std::move(task); }
 
  private:
   void OnStarted(bool ok);
-  void OnEnd(bool) {}
+  void OnAnswered(bool);
+  void OnDone(bool);
+  void OnTakeLimit(bool reached);
 
   const LiveCall live_;
   Edge& edge_;
@@ -60,8 +70,12 @@ class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
   grpc::ByteBuffer request_;
   UnaryMethod::Responder responder_{&context_};
   CallTag<UnaryCall> on_started_{&UnaryCall::OnStarted};
-  CallTag<UnaryCall> on_answered_{&UnaryCall::OnEnd};
-  CallTag<UnaryCall> on_done_{&UnaryCall::OnEnd};
+  CallTag<UnaryCall> on_answered_{&UnaryCall::OnAnswered};
+  CallTag<UnaryCall> on_done_{&UnaryCall::OnDone};
+  CallTag<UnaryCall> on_take_limit_{&UnaryCall::OnTakeLimit};
+  std::function<void()> at_end_;
+  ByteBudget::Lease lease_;
+  std::unique_ptr<grpc::Alarm> take_limit_;  // Null: the answer counts nothing.
 };
 
 }  // namespace acta

@@ -33,10 +33,11 @@ void RunPublish(const std::shared_ptr<UnaryCall>& call) {
   absl::StatusOr<Caller> caller = call->edge().Admit(call->method(), call->context(), nullptr);
   if (!caller.ok()) return call->Answer(caller.status());
   PublishSession session(call->edge().deps.publish, *std::move(caller), /*stream=*/false);
-  const absl::Status taken = session.OnFrame(
-      ToSharedBytes(call->request()), [weak = std::weak_ptr(call)](v1::FrameResult result) {
-        if (const auto held = weak.lock()) AnswerPublish(*held, std::move(result));
-      });
+  const absl::Status taken = session.OnFrame(ToSharedBytes(call->request()),
+                                             [weak = std::weak_ptr(call)](v1::FrameResult result) {
+                                               if (const auto held = weak.lock())
+                                                 AnswerPublish(*held, std::move(result));
+                                             });
   if (!taken.ok()) call->Answer(taken);
 }
 
@@ -46,15 +47,13 @@ void RunFetch(const std::shared_ptr<UnaryCall>& call) {
   const absl::StatusOr<Caller> caller =
       call->edge().Admit(call->method(), call->context(), &request);
   if (!caller.ok()) return call->Answer(caller.status());
-  call->edge().deps.subscribe.fetch(
-      *caller, request,
-      [weak = std::weak_ptr(call)](absl::Status status, v1::FetchResponse head,
-                                   std::vector<OutgoingBatch> batches) {
+  call->AtEnd(call->edge().deps.subscribe.fetch(
+      *caller, request, [weak = std::weak_ptr(call)](absl::StatusOr<FetchedPage> page) {
         const auto held = weak.lock();
         if (held == nullptr) return;
-        if (!status.ok()) return held->Answer(status);
-        held->Answer(EncodeFetched(head, batches));
-      });
+        if (!page.ok()) return held->Answer(page.status());
+        held->AnswerPage(EncodeFetched(page->header, page->batches), std::move(page->lease));
+      }));
 }
 
 void RunHealthCheck(const std::shared_ptr<UnaryCall>& call) {

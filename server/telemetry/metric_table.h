@@ -20,10 +20,14 @@ absl::string_view Name(MetricType type);
   M(kLogSyncs, "acta_log_syncs_total", kCounter, "", "Completed syncs of the write-ahead log.") \
   M(kLogUnsyncedGroups, "acta_log_unsynced_groups", kGauge, "",                                 \
     "Commit groups that are written and not yet synced.")                                       \
+  M(kLogUnsyncedBytes, "acta_log_unsynced_bytes", kGauge, "",                                   \
+    "Bytes of those groups; writing waits above 64 MiB.")                                       \
   M(kLogCacheReads, "acta_log_cache_reads_total", kCounter, "",                                 \
     "Reads answered from the tail cache.")                                                      \
   M(kLogColdReads, "acta_log_cold_reads_total", kCounter, "", "Reads that went to the disk.")   \
   M(kLogTailCacheBytes, "acta_log_tail_cache_bytes", kGauge, "", "Bytes in the tail cache.")    \
+  M(kLogTailCacheLimitBytes, "acta_log_tail_cache_limit_bytes", kGauge, "",                     \
+    "Bytes at which the tail cache lets the oldest go.")                                        \
   M(kLogCommitQueueBytes, "acta_log_commit_queue_bytes", kGauge, "",                            \
     "Bytes of publishes that wait to be written.")                                              \
   M(kLogCommitQueueLimitBytes, "acta_log_commit_queue_limit_bytes", kGauge, "",                 \
@@ -31,6 +35,8 @@ absl::string_view Name(MetricType type);
   M(kLogDedupeIds, "acta_log_dedupe_ids", kGauge, "",                                           \
     "Event ids remembered to recognise duplicates.")                                            \
   M(kLogDedupeBytes, "acta_log_dedupe_bytes", kGauge, "", "Memory of those ids.")               \
+  M(kLogDedupeLimitBytes, "acta_log_dedupe_limit_bytes", kGauge, "",                            \
+    "Memory at which the oldest ids are forgotten early.")                                      \
   M(kLogWalBytes, "acta_log_wal_bytes", kGauge, "", "Bytes of live write-ahead log files.")     \
   M(kLogStoredBytes, "acta_log_stored_bytes", kGauge, "", "Bytes of log slices on disk.")       \
   M(kLogSlices, "acta_log_slices", kGauge, "", "Time slices that exist.")                       \
@@ -52,11 +58,20 @@ absl::string_view Name(MetricType type);
     "Events delivered on streams and pages.")                                                   \
   M(kSubscribeDeliveredBytes, "acta_subscribe_delivered_bytes_total", kCounter, "",             \
     "Payload bytes delivered.")                                                                 \
+  M(kSubscribeWaitingFetches, "acta_subscribe_waiting_fetches", kGauge, "",                     \
+    "Fetch calls that wait for events or the disk.")                                            \
+  M(kSubscribeFetchBytes, "acta_subscribe_fetch_bytes", kGauge, "",                             \
+    "Bytes of pages of Fetch that are read and not yet with their client.")                     \
   M(kRpcConnections, "acta_rpc_connections", kGauge, "", "Open gRPC connections.")              \
   M(kRpcPublishStreams, "acta_rpc_publish_streams", kGauge, "", "Open PublishStream calls.")    \
+  M(kRpcPausedPublishStreams, "acta_rpc_paused_publish_streams", kGauge, "cause",               \
+    "PublishStream calls not read now: much is unanswered, or the queue is full.")              \
   M(kRpcRejections, "acta_rpc_rejections_total", kCounter, "reason",                            \
     "Calls and frames that were refused or failed, by reason of errors.proto.")                 \
   M(kHttpRequests, "acta_http_requests_total", kCounter, "", "HTTP requests answered.")         \
+  M(kHttpConnections, "acta_http_connections", kGauge, "", "Open HTTP connections.")            \
+  M(kHttpRefusedConnections, "acta_http_refused_connections_total", kCounter, "",               \
+    "HTTP connections closed at once, above the limit.")                                        \
   M(kAppReady, "acta_app_ready", kGauge, "",                                                    \
     "1 while the daemon is ready for work, as /readyz says.")                                   \
   M(kAppInsecure, "acta_app_insecure", kGauge, "", "1 when started with --insecure.")           \

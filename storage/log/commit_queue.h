@@ -72,6 +72,10 @@ class CommitQueue {
 
   int64_t in_flight_bytes() const { return in_flight_.load(std::memory_order_relaxed); }
   int64_t limit() const { return options_.in_flight_bytes; }
+  int64_t unsynced_bytes() const {
+    MutexLock lock(sync_mu_);
+    return unsynced_bytes_;
+  }
   GroupNumber synced_group() const { return GroupNumber(synced_.load()); }
   int64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
   bool failed() const { return failed_.load(); }
@@ -109,7 +113,7 @@ class CommitQueue {
   int pausing_ ABSL_GUARDED_BY(mu_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 
-  Mutex sync_mu_;  // Leaf.
+  mutable Mutex sync_mu_;  // Leaf.
   CondVar sync_work_;
   CondVar sync_room_;
   std::vector<WrittenGroup> to_sync_ ABSL_GUARDED_BY(sync_mu_);

@@ -261,6 +261,8 @@ EngineStats LocalLogEngine::Stats() const {
   for (const SlicePtr& slice : slices_->All()) stats.log_bytes += slice->bytes.load();
   stats.slices = static_cast<int32_t>(slices_->size());
   stats.tail_cache_bytes = writer_->tail_cache_bytes();
+  stats.tail_cache_limit_bytes = options_.tail_cache_bytes;
+  stats.unsynced_bytes = queue_->unsynced_bytes();
   stats.commit_queue_bytes = queue_->in_flight_bytes();
   stats.commit_queue_limit_bytes = queue_->limit();
   stats.disk_free_bytes = disk_.free_bytes();
@@ -273,6 +275,7 @@ EngineStats LocalLogEngine::Stats() const {
   stats.syncs = queue_->syncs();
   stats.dedupe_ids = writer_->ids();
   stats.dedupe_bytes = writer_->ids() * IdWindow::kBytesPerId;
+  stats.dedupe_limit_bytes = options_.dedupe_bytes;
   stats.cold_reads = cold_reads_.load(std::memory_order_relaxed);
   stats.cache_reads = cache_reads_.load(std::memory_order_relaxed);
   return stats;

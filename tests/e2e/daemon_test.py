@@ -2,12 +2,13 @@
 """The daemon's own bad inputs: folders, configuration, listeners; and what HTTP answers."""
 
 import os
+import re
 import subprocess
 import unittest
 import urllib.error
 import urllib.request
 
-from broker import BIN, PATIENCE_S, BrokerTest
+from broker import BIN, PATIENCE_S, SOURCE, BrokerTest
 
 
 def actad(*args, env=None, prefix=()):
@@ -76,6 +77,19 @@ class Daemon(BrokerTest):
                     self.assertIn('acta_', answer.read().decode())
         with self.assertRaises(urllib.error.HTTPError):
             urllib.request.urlopen(f'http://{self.broker.http}/nothing', timeout=10)
+
+    def test_every_metric_of_the_reference_page_is_shown(self):
+        page = (SOURCE / 'docs/reference/metrics.md').read_text()
+        named = set(re.findall(r'^\| `(acta_\w+)`', page, re.MULTILINE))
+        with urllib.request.urlopen(f'http://{self.broker.http}/metrics', timeout=10) as answer:
+            text = answer.read().decode()
+        shown = set(re.findall(r'^# TYPE (acta_\w+) ', text, re.MULTILINE))
+        # A reason appears with its first refusal.
+        self.assertEqual(named - shown, {'acta_rpc_rejections_total'})
+        self.assertIn('\nacta_log_tail_cache_limit_bytes 134217728\n', text)
+        self.assertIn('\nacta_log_dedupe_limit_bytes 268435456\n', text)
+        self.assertIn('\nacta_log_unsynced_bytes 0\n', text)
+        self.assertIn('\nacta_http_connections 1\n', text)
 
 
 if __name__ == '__main__':

@@ -183,16 +183,52 @@ class BadPublish(WireTest):
                           if result.HasField('error')], ['FRAME_ID_NOT_RISING'])
 
     def test_compression_is_refused_by_name(self):
-        with self.assertRaises(grpc.RpcError) as caught:
-            self.publisher.Publish(Frame(batches=[batch(Event(data=b'x' * 10000))]),
-                                   compression=grpc.Compression.Gzip, timeout=PATIENCE_S)
-        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+        subscriber = subscriber_pb2_grpc.SubscriberStub(self.channel)
+        large = batch(Event(data=b'x' * 10000))
+        start = Start(topics=[subscriber_pb2.TopicPosition(topic='t' * 200)])
+        for call in (
+                lambda **how: self.publisher.Publish(Frame(batches=[large]), **how),
+                lambda **how: list(self.publisher.PublishStream(iter([open_frame()]), **how)),
+                lambda **how: list(subscriber.Subscribe(
+                    iter([Control(frame_id=1, start=start)]), **how))):
+            with self.assertRaises(grpc.RpcError) as caught:
+                call(compression=grpc.Compression.Gzip, timeout=PATIENCE_S)
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+            self.assertIn('gzip', caught.exception.details())
+
+    def test_a_frame_a_little_above_its_limit_has_a_reason(self):
+        frame = Frame(batches=[batch(Event(data=b'x' * (17 << 20)))])
+        self.refused('FRAME_TOO_LARGE', self.publisher.Publish, frame, limit_value=17 << 20)
 
     def test_a_message_above_the_receive_limit_is_refused(self):
         with self.assertRaises(grpc.RpcError) as caught:
             self.publisher.Publish(Frame(batches=[batch(Event(data=b'x' * (18 << 20)))]),
                                    timeout=PATIENCE_S)
         self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.assertEqual(stubs.reason_of(caught.exception), ('', {}))
+
+
+class SmallFrames(WireTest):
+    options = ('--limits.max_frame=1MiB', '--limits.max_event=256KiB', '--limits.atomic=256KiB',
+               '--topics.default_max_event=256KiB')
+
+    def frame(self, frame_id, count):
+        return Frame(frame_id=frame_id, batches=[
+            batch(Event(data=b'x' * (200 << 10)), partition=0) for _ in range(count)])
+
+    def test_a_unary_frame_above_the_limit_has_a_reason(self):
+        for count in (6, 80):  # Up to 16 MiB.
+            self.refused('FRAME_TOO_LARGE', self.publisher.Publish, self.frame(0, count),
+                         limit_value=1 << 20)
+        self.assertEqual(len(self.publish(*self.frame(0, 5).batches).batches), 5)
+
+    def test_a_frame_above_the_limit_fails_and_its_stream_goes_on(self):
+        frames = [open_frame(), self.frame(2, 6), self.frame(3, 5), self.frame(4, 80),
+                  self.frame(5, 1)]
+        errors = {result.frame_id: stubs.reason_in(result.error)
+                  for answer in self.stream(*frames) for result in answer.results
+                  if result.HasField('error')}
+        self.assertEqual(errors, {2: 'FRAME_TOO_LARGE', 4: 'FRAME_TOO_LARGE'})
 
 
 class BadSubscribe(WireTest):
@@ -255,6 +291,10 @@ class BadSubscribe(WireTest):
         gap = reader.until(lambda frame: frame.gap)[0]
         self.assertEqual(stubs.reason_in(gap.status), 'EVENT_TOO_LARGE_FOR_CLIENT')
         self.assertIn('65536', gap.status.message)
+        fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch
+        refused = self.refused('EVENT_TOO_LARGE_FOR_CLIENT', fetch, subscriber_pb2.FetchRequest(
+            topic='t', max_frame_bytes=65536), max_frame_bytes=65536)
+        self.assertIn('200', refused.details())
 
     def test_fetch_names_what_is_outside(self):
         fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch

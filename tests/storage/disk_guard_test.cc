@@ -62,7 +62,7 @@ class FullDisk {
   std::unique_ptr<LocalLogEngine> engine_;
 };
 
-void CheckRefused(const absl::Status& status, const std::string& watermark) {
+void CheckDiskFull(const absl::Status& status, const std::string& watermark) {
   CHECK(ReasonOf(status) == v1::DISK_FULL);
   CHECK(RetryAfterOf(status) > absl::ZeroDuration());
   INFO(status.message());
@@ -72,11 +72,11 @@ void CheckRefused(const absl::Status& status, const std::string& watermark) {
 TEST_CASE("below the soft watermark publishes are refused and everything else goes on") {
   FullDisk disk({kAlways, kAlways, kNever});
   CHECK(disk.engine().disk_state() == DiskState::kSoft);
-  CheckRefused(disk.Publish(), "soft");
+  CheckDiskFull(disk.Publish(), "soft");
   Transaction both;
   both.appends = {MakeAppend(TestStore::Partition(), {EventElement("x")})};
   both.rows = {{Family::kState, "position", "1"}};
-  CheckRefused(Commit(disk.engine(), std::move(both)).status, "soft");
+  CheckDiskFull(Commit(disk.engine(), std::move(both)).status, "soft");
   CHECK(disk.engine().LoadRows(Family::kState, "position")->empty());
   // Positions of groups, topics, deletions.
   CHECK_OK(disk.PutRow(Family::kState, "position"));
@@ -93,10 +93,10 @@ TEST_CASE("below the soft watermark publishes are refused and everything else go
 TEST_CASE("below the hard watermark only what frees disk is written") {
   FullDisk disk({kAlways, kAlways, kAlways});
   CHECK(disk.engine().disk_state() == DiskState::kHard);
-  CheckRefused(disk.Publish(), "hard");
-  CheckRefused(disk.PutRow(Family::kState, "position"), "hard");
-  CheckRefused(disk.PutRow(Family::kMeta, "another-topic"), "hard");
-  CheckRefused(disk.DeleteRow(Family::kState, "position"), "hard");
+  CheckDiskFull(disk.Publish(), "hard");
+  CheckDiskFull(disk.PutRow(Family::kState, "position"), "hard");
+  CheckDiskFull(disk.PutRow(Family::kMeta, "another-topic"), "hard");
+  CheckDiskFull(disk.DeleteRow(Family::kState, "position"), "hard");
   CHECK(ReadData(disk.engine(), TestStore::Partition())->size() == 10);
   disk.CheckRetentionFreesDisk();
   // The rows of the partitions go with their topic.

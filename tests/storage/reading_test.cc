@@ -50,6 +50,7 @@ TEST_CASE("a small cache keeps the newest; the rest comes from the disk") {
   TestStore store(options);
   FillBatches(store, 50);
   CHECK(store.engine().Stats().tail_cache_bytes <= 1500);
+  CHECK(store.engine().Stats().tail_cache_limit_bytes == 1500);
   CHECK_FALSE(store.engine().ReadCached(TestStore::Partition(), Offset(0), 100)->has_value());
   CHECK(store.engine().ReadCached(TestStore::Partition(), Offset(149), 100)->has_value());
   const auto data = ReadData(store.engine(), TestStore::Partition());

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "proto/support/error.h"
 
 namespace acta {
@@ -35,6 +36,15 @@ absl::Status CheckTenant(const Caller& caller, absl::string_view tenant) {
                             "name '",
                             caller.tenant, "'"),
                {{"tenant", shown}});
+}
+
+absl::Status DeadlinePassed() {
+  return Error(v1::DEADLINE_PASSED,
+               "the deadline of the call passed before it was done: give it more time");
+}
+
+absl::Status CheckDeadline(const Caller& caller) {
+  return caller.deadline > absl::Now() ? absl::OkStatus() : DeadlinePassed();
 }
 
 }  // namespace acta

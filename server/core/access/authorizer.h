@@ -12,8 +12,8 @@ namespace acta {
 struct Caller {
   std::string principal;  // "anonymous" on a listener without authentication.
   std::string tenant = "default";
-  std::string peer;  // Address, for people.
-  absl::Time deadline = absl::InfiniteFuture();
+  std::string peer;                              // Address, for people.
+  absl::Time deadline = absl::InfiniteFuture();  // By the wall clock.
 };
 
 // What a call does. Names as in grants.
@@ -56,5 +56,10 @@ class AllowAll final : public Authorizer {
 
 // The tenant a request means: empty is the caller's. Errors: TENANT_NOT_FOUND.
 absl::Status CheckTenant(const Caller& caller, absl::string_view tenant);
+
+absl::Status DeadlinePassed();
+// Asked where a call had to wait, before it begins what cannot be given up. Errors:
+// DEADLINE_PASSED.
+absl::Status CheckDeadline(const Caller& caller);
 
 }  // namespace acta

@@ -79,8 +79,12 @@ void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows
   rows->Add("limits.control_frame", limits.max_control_bytes, "bytes", "one control frame");
   rows->Add("max_unanswered_controls", static_cast<int64_t>(kMaxUnansweredControls), "frames",
             "control frames of a stream that are not answered, or answers that are not read");
+  rows->Add("max_waiting_control_bytes", static_cast<int64_t>(kMaxWaitingControlBytes), "bytes",
+            "control frames of a stream that wait for their turn");
   rows->AddUsed("limits.waiting_fetches", limits.max_waiting_fetches, use.waiting_fetches, "calls",
                 "Fetch calls that wait for events");
+  rows->AddUsed("limits.fetch_bytes", limits.max_fetch_bytes, use.fetch_bytes, "bytes",
+                "pages of Fetch that are read and not yet with their client");
   rows->Add("max_fetch_events", kMaxFetchEvents, "events", "of one Fetch");
   rows->Add("max_fetch_bytes", kMaxFetchBytes, "bytes", "of one Fetch");
   rows->Add("max_fetch_wait", kMaxFetchWait, "a Fetch waits for events");

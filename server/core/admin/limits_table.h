@@ -56,6 +56,7 @@ struct LimitUse {
   int64_t connections = 0;
   int64_t http_connections = 0;
   int64_t waiting_fetches = 0;
+  int64_t fetch_bytes = 0;
   int64_t in_flight_bytes = 0;
   int64_t tail_cache_bytes = 0;
   int64_t dedupe_bytes = 0;

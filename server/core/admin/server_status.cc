@@ -162,6 +162,7 @@ v1::GetLimitsResponse ServerStatus::GetLimits() const {
   use.connections = Count(facts.connections);
   use.http_connections = Count(facts.http_connections);
   use.waiting_fetches = deps_.hub.waiting_fetches();
+  use.fetch_bytes = deps_.hub.fetch_bytes();
   use.in_flight_bytes = stats.commit_queue_bytes;
   use.tail_cache_bytes = stats.tail_cache_bytes;
   use.dedupe_bytes = stats.dedupe_bytes;

@@ -117,6 +117,7 @@ absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& gro
 absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
     const Caller& caller, const v1::CommitOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   for (const v1::GroupOffset& offset : request.offsets()) {
     RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
@@ -150,6 +151,7 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
 absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     const Caller& caller, const v1::ResetOffsetsRequest& request) {
   MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kSubscribe, *group, request.topic()));
   for (const v1::GroupOffset& offset : request.to_offsets().offsets()) {

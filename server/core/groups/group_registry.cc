@@ -36,16 +36,16 @@ bool SameTopics(const v1::Group& group, const std::vector<std::string>& topics) 
 }
 
 absl::Status CheckSettings(const v1::Group& group, const JoinRequest& request) {
-  const bool mode = request.create_mode == v1::GROUP_MODE_UNSPECIFIED ||
-                    request.create_mode == group.mode();
+  const bool mode =
+      request.create_mode == v1::GROUP_MODE_UNSPECIFIED || request.create_mode == group.mode();
   if (mode && (request.create_topics.empty() || SameTopics(group, request.create_topics))) {
     return absl::OkStatus();
   }
-  return Error(v1::GROUP_MISMATCH,
-               absl::StrCat("group '", group.name(), "' exists with other ",
-                            mode ? "topics" : "mode",
-                            ": leave them out to use its own, or use another group"),
-               {{"group", group.name()}});
+  return Error(
+      v1::GROUP_MISMATCH,
+      absl::StrCat("group '", group.name(), "' exists with other ", mode ? "topics" : "mode",
+                   ": leave them out to use its own, or use another group"),
+      {{"group", group.name()}});
 }
 
 }  // namespace
@@ -61,8 +61,8 @@ absl::StatusOr<v1::CreateGroupResponse> GroupRegistry::Create(
     const Caller& caller, const v1::CreateGroupRequest& request) {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   MutexLock lock(state_->write_mu);
-  ASSIGN_OR_RETURN(const GroupPtr group,
-                   state_->Create(caller, request.group(), request.start()));
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Create(caller, request.group(), request.start()));
   v1::CreateGroupResponse response;
   *response.mutable_group() = group->record().group();
   return response;
@@ -80,10 +80,10 @@ absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
     const Caller& caller, const v1::ListGroupsRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   if (request.page_size() < 0 || request.page_size() > kMaxPage) {
-    return Error(v1::INVALID_ARGUMENT,
-                 absl::StrCat("page_size ", request.page_size(), " is not between 0 and ",
-                              kMaxPage),
-                 {{"field", "page_size"}});
+    return Error(
+        v1::INVALID_ARGUMENT,
+        absl::StrCat("page_size ", request.page_size(), " is not between 0 and ", kMaxPage),
+        {{"field", "page_size"}});
   }
   const int32_t page = request.page_size() == 0 ? kDefaultPage : request.page_size();
   v1::ListGroupsResponse response;
@@ -106,6 +106,7 @@ absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
 absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
     const Caller& caller, const v1::UpdateGroupRequest& request) {
   MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->Get(caller, request.tenant(), request.group().name()));
   RETURN_IF_ERROR(state_->Update(caller, *group, request));
@@ -117,6 +118,7 @@ absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
 absl::StatusOr<v1::DeleteGroupResponse> GroupRegistry::Delete(
     const Caller& caller, const v1::DeleteGroupRequest& request) {
   MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.name()));
   const size_t connected = group->connected();
   if (connected > 0 && !request.force()) {

@@ -2,13 +2,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "acta/v1/subscriber.pb.h"
+#include "server/core/subscribe/byte_budget.h"
+#include "server/core/subscribe/fetch_page.h"
 #include "server/core/subscribe/pump.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "storage/base/mutex.h"
@@ -27,9 +29,9 @@ class WaitingFetches {
   // Errors: READ_QUEUE_FULL, SERVER_STOPPING.
   absl::Status Enter(const std::shared_ptr<FetchCall>& call);
   void Leave(const std::shared_ptr<FetchCall>& call);
+  int64_t count() const;
   // Answers all with SERVER_STOPPING, and refuses those that come.
   void Stop();
-  int64_t count() const;
 
  private:
   const int64_t most_;
@@ -39,7 +41,8 @@ class WaitingFetches {
 };
 
 // One Fetch: reads what is in memory at once, else on the pool; waits for the first event where
-// there is none yet.
+// there is none yet. What it reads counts in the budget until the page is gone; a read from disk
+// takes its share before.
 //
 // Threads: any.
 class FetchCall : public std::enable_shared_from_this<FetchCall> {
@@ -49,38 +52,32 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     Executor& pool;
     Timer& timer;
     std::shared_ptr<WaitingFetches> waiting;
+    std::shared_ptr<ByteBudget> budget;
     std::shared_ptr<DeliveryCount> delivered;
   };
-  struct Page {
-    PartitionId partition;
-    Offset from;
-    uint32_t max_events = 0;
-    size_t max_bytes = 0;
-    absl::Duration wait;
-  };
-  // What a request asks for. Errors: INVALID_ARGUMENT, TENANT_NOT_FOUND, TOPIC_NOT_FOUND,
-  // PARTITION_NOT_FOUND, OFFSET_OUT_OF_RANGE, LOG_TRUNCATED.
-  static absl::StatusOr<Page> Check(const Caller& caller, const TopicRegistry& topics,
-                                    const LogEngine& engine, const v1::FetchRequest& request);
-
-  FetchCall(Deps deps, const Page& page, SubscriptionHub::FetchDone done)
-      : deps_(std::move(deps)), page_(page), done_(std::move(done)) {}
+  FetchCall(Deps deps, const FetchRange& range, SubscriptionHub::FetchDone done)
+      : deps_(std::move(deps)), range_(range), done_(std::move(done)) {}
 
   void Start();
   // Answers with this if nothing was answered yet.
   void Fail(const absl::Status& status);
+  // Does not answer, if nothing was answered yet, and gives its place to others.
+  void Cancel();
 
  private:
   using Batches = absl::StatusOr<std::vector<BatchPtr>>;
 
-  // True for the one who answers; nothing wakes the call any more.
+  // True for the one who ends the call; nothing wakes it any more.
   bool Claim();
   void WaitForNews();
   void ReadOnPool();
-  void Answer(const Batches& read);
+  // Without a lease what was read is taken from the budget now.
+  void Answer(const Batches& read, std::optional<ByteBudget::Lease> lease = std::nullopt);
+  absl::StatusOr<FetchedPage> MakePage(const Batches& read,
+                                       std::optional<ByteBudget::Lease> lease) const;
 
   const Deps deps_;
-  const Page page_;
+  const FetchRange range_;
   SubscriptionHub::FetchDone done_;
   Mutex mu_;  // Leaf.
   bool claimed_ ABSL_GUARDED_BY(mu_) = false;

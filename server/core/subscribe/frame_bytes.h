@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
+#include "absl/status/status.h"
+#include "server/core/subscribe/subscribe_limits.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -14,5 +17,13 @@ inline constexpr size_t kBatchHeadBytes = 64;
 inline size_t BatchOverheadBytes(const StoredBatch& batch) {
   return kBatchHeadBytes + batch.context.size();
 }
+
+// Whether a client may name this as the largest frame it takes; 0: it names none. Errors:
+// INVALID_ARGUMENT.
+absl::Status CheckMaxFrameBytes(const SubscribeLimits& limits, int32_t bytes);
+
+// The event at `offset` alone needs a larger frame than the client takes.
+absl::Status EventTooLargeForClient(Offset offset, size_t event_bytes, size_t frame_bytes,
+                                    size_t max_frame_bytes);
 
 }  // namespace acta

@@ -32,6 +32,14 @@ absl::Status TooMuchUnanswered() {
                 {"limit_value", absl::StrCat(kMaxUnansweredControls)}});
 }
 
+absl::Status TooManyBytesWait() {
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat("control frames of more than ", kMaxWaitingControlBytes,
+                            " bytes wait to be settled: send less at once"),
+               {{"limit", "max_waiting_control_bytes"},
+                {"limit_value", absl::StrCat(kMaxWaitingControlBytes)}});
+}
+
 absl::Status ControlTooLarge(size_t bytes, size_t max) {
   return LimitError{v1::FRAME_TOO_LARGE,
                     "the control frame has bytes:",
@@ -42,13 +50,13 @@ absl::Status ControlTooLarge(size_t bytes, size_t max) {
       .Make();
 }
 
-absl::Status ParseControl(absl::string_view frame, size_t max, v1::SubscribeControl* control) {
-  if (frame.size() > max) return ControlTooLarge(frame.size(), max);
-  if (control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
-    return absl::OkStatus();
+absl::Status ParseControl(absl::string_view frame, v1::SubscribeControl* control) {
+  if (!control->ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    return Error(v1::MALFORMED_MESSAGE,
+                 "a frame is not a valid acta.v1.SubscribeControl: correct the encoder");
   }
-  return Error(v1::MALFORMED_MESSAGE,
-               "a frame is not a valid acta.v1.SubscribeControl: correct the encoder");
+  control->DiscardUnknownFields();  // Parts of it may be kept.
+  return absl::OkStatus();
 }
 
 absl::Status TimedOut(absl::Duration silence) {
@@ -103,17 +111,31 @@ void LiveSubscription::RunTurn(Turns::Task task) {
 }
 
 void LiveSubscription::OnControl(absl::string_view frame) {
-  const size_t waiting = waiting_.fetch_add(1, std::memory_order_relaxed);
-  if (waiting > kMaxUnansweredControls) return;  // Behind the end.
-  if (waiting == kMaxUnansweredControls) return RunTurn([this] { End(TooMuchUnanswered()); });
-  auto control = std::make_unique<v1::SubscribeControl>();
-  absl::Status parsed =
-      ParseControl(frame, static_cast<size_t>(deps_.hub.limits.max_control_bytes), control.get());
-  RunTurn([this, control = std::move(control), parsed = std::move(parsed)] {
+  if (refusing_) return;  // Behind the end.
+  const size_t size = frame.size();
+  const size_t most = static_cast<size_t>(deps_.hub.limits.max_control_bytes);
+  if (size > most) return Refuse(ControlTooLarge(size, most));
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) >= kMaxUnansweredControls) {
+    return Refuse(TooMuchUnanswered());
+  }
+  if (waiting_bytes_.fetch_add(size, std::memory_order_relaxed) + size > kMaxWaitingControlBytes) {
+    return Refuse(TooManyBytesWait());
+  }
+  // It waits as bytes: a message may take many times as much.
+  RunTurn([this, bytes = std::string(frame)] {
     waiting_.fetch_sub(1, std::memory_order_relaxed);
-    if (!parsed.ok()) return End(parsed);
-    OnFrame(*control);
+    waiting_bytes_.fetch_sub(bytes.size(), std::memory_order_relaxed);
+    v1::SubscribeControl control;
+    if (const absl::Status parsed = ParseControl(bytes, &control); !parsed.ok()) {
+      return End(parsed);
+    }
+    OnFrame(control);
   });
+}
+
+void LiveSubscription::Refuse(const absl::Status& status) {
+  refusing_ = true;
+  RunTurn([this, status] { End(status); });
 }
 
 void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {

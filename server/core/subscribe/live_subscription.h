@@ -60,6 +60,8 @@ class LiveSubscription final : public Subscription {
   void RunTurn(Turns::Task task);
   Post MakePost();
 
+  // Takes no control frame more and ends the stream, after those that wait.
+  void Refuse(const absl::Status& status);
   void OnFrame(const v1::SubscribeControl& control);
   void OnControlFrame(uint64_t frame_id, const v1::SubscribeControl& control);
   void SayGoingAway();
@@ -122,8 +124,11 @@ class LiveSubscription final : public Subscription {
   std::vector<std::pair<TopicPtr, int32_t>> followed_;  // Topics, and how many partitions are read.
   bool bounded_ = false;                                // Every partition has an end.
 
-  std::atomic<size_t> waiting_{0};  // Control frames that wait for their turn.
-  bool framed_ = false;             // A frame came.
+  // Control frames that wait for their turn.
+  std::atomic<size_t> waiting_{0};
+  std::atomic<size_t> waiting_bytes_{0};
+  bool refusing_ = false;  // Of who brings control frames: the stream ends with one of them.
+  bool framed_ = false;    // A frame came.
   uint64_t last_frame_id_ = 0;
   absl::Duration last_heard_;  // Since boot.
   uint64_t timer_ = 0;

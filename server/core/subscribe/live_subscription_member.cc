@@ -53,8 +53,8 @@ absl::Status LiveSubscription::CheckMember(uint64_t handle) const {
     return Error(v1::WRONG_STREAM_STATE,
                  "the stream has no group: only members commit and release partitions");
   }
-  const absl::Status allowed = deps_.hub.authorizer.Authorize(
-      caller_, Verb::kSubscribe, {ResourceKind::kGroup, group_});
+  const absl::Status allowed =
+      deps_.hub.authorizer.Authorize(caller_, Verb::kSubscribe, {ResourceKind::kGroup, group_});
   if (!allowed.ok() || membership_ != nullptr) return allowed;
   return Error(v1::FENCED, absl::StrCat("assignment ", handle, " is not one of this stream"),
                {{"assignment", absl::StrCat(handle)}, {"group", group_}});
@@ -73,7 +73,7 @@ void LiveSubscription::Commit(uint64_t frame_id, const v1::Commit& commit) {
 }
 
 void LiveSubscription::OnCommitted(uint64_t frame_id, const v1::Commit& commit,
-                                  const absl::Status& status, bool changed) {
+                                   const absl::Status& status, bool changed) {
   if (status.ok() && !changed) {
     outbox_.Notice("COMMIT_NOT_NEWER",
                    absl::StrCat("offset ", commit.offset(),

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/core/subscribe/live_subscription.h"
 #include "server/core/subscribe/member_listener.h"
 #include "server/core/subscribe/start_frame.h"
-#include "server/core/subscribe/live_subscription.h"
 
 namespace acta {
 
@@ -18,9 +18,9 @@ void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start)
   const size_t max_frame_bytes = MaxFrameBytes(deps_.hub.limits, start);
   frame_bytes_ = std::min(frame_bytes_, max_frame_bytes);
   group_ = start.group();
-  pump_ = std::make_unique<Pump>(Pump::Deps{
-      deps_.hub.engine, deps_.hub.pool, deps_.hub.timer, *deps_.delivered, post_, credit_, outbox_,
-      frame_bytes_, max_frame_bytes, !group_.empty()});
+  pump_ = std::make_unique<Pump>(Pump::Deps{deps_.hub.engine, deps_.hub.pool, deps_.hub.timer,
+                                            *deps_.delivered, post_, credit_, outbox_, frame_bytes_,
+                                            max_frame_bytes, !group_.empty()});
   if (group_.empty()) {
     Resolve(frame_id, start);
   } else {
@@ -40,7 +40,7 @@ void LiveSubscription::Join(uint64_t frame_id, const v1::SubscribeStart& start) 
 }
 
 void LiveSubscription::OnJoined(uint64_t frame_id,
-                               absl::StatusOr<std::shared_ptr<Membership>> joined) {
+                                absl::StatusOr<std::shared_ptr<Membership>> joined) {
   if (ending_) return;
   if (!joined.ok()) return End(joined.status());
   membership_ = *std::move(joined);
@@ -61,17 +61,16 @@ void LiveSubscription::Resolve(uint64_t frame_id, const v1::SubscribeStart& star
 }
 
 void LiveSubscription::OnResolved(uint64_t frame_id, const v1::SubscribeStart& start,
-                                 absl::StatusOr<std::vector<ReadRange>> ranges) {
+                                  absl::StatusOr<std::vector<ReadRange>> ranges) {
   if (ending_) return;
   if (!ranges.ok()) return End(ranges.status());
   bounded_ = std::all_of(ranges->begin(), ranges->end(),
                          [](const ReadRange& range) { return range.bounded(); });
   for (const v1::TopicPosition& position : start.topics()) {
     if (!Follows(position)) continue;
-    const auto range =
-        std::find_if(ranges->begin(), ranges->end(), [&](const ReadRange& one) {
-          return one.topic->name() == position.topic();
-        });
+    const auto range = std::find_if(ranges->begin(), ranges->end(), [&](const ReadRange& one) {
+      return one.topic->name() == position.topic();
+    });
     if (range != ranges->end()) followed_.emplace_back(range->topic, range->topic->partitions());
   }
   for (ReadRange& range : *ranges) AddRange(std::move(range));

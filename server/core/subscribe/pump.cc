@@ -42,8 +42,7 @@ struct Pump::News {
   std::vector<uint64_t> handles ABSL_GUARDED_BY(mu);
 };
 
-Pump::Pump(Deps deps)
-    : deps_(std::move(deps)), news_(std::make_shared<News>(this, deps_.post)) {}
+Pump::Pump(Deps deps) : deps_(std::move(deps)), news_(std::make_shared<News>(this, deps_.post)) {}
 
 Pump::~Pump() { Clear(); }
 
@@ -146,8 +145,8 @@ Pump::Outcome Pump::ServeOneBatch(Reader& reader, OutgoingFrame* frame, size_t* 
     max_events = std::min(max_events, Lag(buffer.position(), *reader.range.end));
   }
   const auto events = static_cast<uint32_t>(max_events);
-  OutgoingBatch out = buffer.Take(
-      events, std::min(room, static_cast<size_t>(deps_.credit.bytes())));
+  OutgoingBatch out =
+      buffer.Take(events, std::min(room, static_cast<size_t>(deps_.credit.bytes())));
   if (out.count == 0) {
     const size_t next = buffer.next_event_bytes();
     const size_t frame_bytes = kFrameHeadBytes + overhead + next;
@@ -191,8 +190,7 @@ void Pump::Settle(Reader& reader) {
 
 bool Pump::TimeIsOver(Reader& reader) {
   if (!reader.range.until_us.has_value()) return false;
-  const absl::Duration left =
-      absl::FromUnixMicros(*reader.range.until_us) - deps_.engine.Now();
+  const absl::Duration left = absl::FromUnixMicros(*reader.range.until_us) - deps_.engine.Now();
   if (left > absl::ZeroDuration()) {
     if (reader.timer == 0) {
       reader.timer = deps_.timer.After(left, [this, post = deps_.post, handle = reader.handle] {
@@ -212,9 +210,9 @@ bool Pump::TimeIsOver(Reader& reader) {
 
 void Pump::WaitForNews(Reader& reader) {
   if (reader.wake != 0) return;
-  const auto wake = deps_.engine.WhenPast(
-      reader.range.id(), reader.buffer.position(),
-      [news = news_, handle = reader.handle] { news->Add(handle); });
+  const auto wake =
+      deps_.engine.WhenPast(reader.range.id(), reader.buffer.position(),
+                            [news = news_, handle = reader.handle] { news->Add(handle); });
   if (wake.ok()) {
     reader.wake = *wake;
   } else {

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "server/core/subscribe/frame_bytes.h"
 #include "server/core/subscribe/pump.h"
 
 namespace acta {
@@ -68,9 +69,9 @@ void Pump::Fail(Reader& reader) {
       if (!deps_.grouped) deps_.outbox.Revoked(reader.handle);
       Stop(reader);
       if (deps_.grouped || !ended()) break;
-      failure_ = Error(v1::TOPIC_NOT_FOUND,
-                       absl::StrCat("topic '", range.topic->name(), "' was deleted"),
-                       {{"topic", range.topic->name()}});
+      failure_ =
+          Error(v1::TOPIC_NOT_FOUND, absl::StrCat("topic '", range.topic->name(), "' was deleted"),
+                {{"topic", range.topic->name()}});
       break;
     default:
       failure_ = problem;
@@ -100,19 +101,8 @@ void Pump::TellDamaged(Reader& reader) {
 }
 
 void Pump::TellTooLarge(Reader& reader, size_t event_bytes, size_t frame_bytes) {
-  const Offset offset = reader.buffer.position();
-  const std::string needed = absl::StrCat(frame_bytes);
-  const std::string most = absl::StrCat(deps_.max_frame_bytes);
-  TellGap(reader,
-          Error(v1::EVENT_TOO_LARGE_FOR_CLIENT,
-                absl::StrCat("event ", offset.value(), " of ", event_bytes,
-                             " bytes needs a frame of ", needed, " and max_frame_bytes is ", most,
-                             ": raise it"),
-                {{"first_lost", absl::StrCat(offset.value())},
-                 {"last_lost", absl::StrCat(offset.value())},
-                 {"event_bytes", absl::StrCat(event_bytes)},
-                 {"frame_bytes", needed},
-                 {"max_frame_bytes", most}}));
+  TellGap(reader, EventTooLargeForClient(reader.buffer.position(), event_bytes, frame_bytes,
+                                         deps_.max_frame_bytes));
 }
 
 }  // namespace acta

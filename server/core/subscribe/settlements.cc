@@ -11,9 +11,8 @@ void Settlements::Begin(uint64_t frame_id, bool quiet) {
 }
 
 void Settlements::Settle(uint64_t frame_id, const absl::Status& status) {
-  const auto frame =
-      std::lower_bound(frames_.begin(), frames_.end(), frame_id,
-                       [](const Frame& one, uint64_t id) { return one.id < id; });
+  const auto frame = std::lower_bound(frames_.begin(), frames_.end(), frame_id,
+                                      [](const Frame& one, uint64_t id) { return one.id < id; });
   ACTA_CHECK(frame != frames_.end() && frame->id == frame_id && !frame->settled);
   frame->settled = true;
   frame->status = status;

@@ -10,6 +10,7 @@
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "server/core/access/names.h"
+#include "server/core/subscribe/frame_bytes.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -26,16 +27,6 @@ absl::Status CheckAppName(absl::string_view field, absl::string_view name) {
                     name.size(),          "max_app_name_bytes",
                     kMaxAppNameBytes,     "use a shorter one"}
       .Make({{"field", std::string(field)}});
-}
-
-absl::Status CheckFrameBytes(const SubscribeLimits& limits, int32_t bytes) {
-  if (bytes == 0) return absl::OkStatus();
-  if (bytes >= limits.min_max_frame_bytes && bytes <= limits.max_max_frame_bytes) {
-    return absl::OkStatus();
-  }
-  return Invalid("max_frame_bytes",
-                 absl::StrCat(bytes, " is not between ", limits.min_max_frame_bytes, " and ",
-                              limits.max_max_frame_bytes));
 }
 
 absl::Status CheckGroup(const v1::SubscribeStart& start) {
@@ -143,7 +134,7 @@ absl::StatusOr<Listed> ListPositions(const Topic& topic, const v1::TopicPosition
 absl::Status CheckStart(const Caller& caller, const Authorizer& authorizer,
                         const SubscribeLimits& limits, const v1::SubscribeStart& start) {
   RETURN_IF_ERROR(CheckTenant(caller, start.tenant()));
-  RETURN_IF_ERROR(CheckFrameBytes(limits, start.max_frame_bytes()));
+  RETURN_IF_ERROR(CheckMaxFrameBytes(limits, start.max_frame_bytes()));
   RETURN_IF_ERROR(CheckAppName("app", start.app()));
   RETURN_IF_ERROR(CheckAppName("app_version", start.app_version()));
   RETURN_IF_ERROR(CheckAppName("instance", start.instance()));

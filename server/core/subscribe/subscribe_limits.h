@@ -10,6 +10,8 @@ namespace acta {
 // Control frames of a stream that wait to be settled, or answers that wait for a client that does
 // not read.
 inline constexpr size_t kMaxUnansweredControls = 16384;
+// Of control frames of a stream that wait for their turn.
+inline constexpr size_t kMaxWaitingControlBytes = 1 << 20;
 // One Fetch.
 inline constexpr int32_t kMaxFetchEvents = 65536;
 inline constexpr int32_t kMaxFetchBytes = 16 << 20;
@@ -27,6 +29,7 @@ struct SubscribeLimits {
   int32_t max_control_bytes = 64 << 10;
   absl::Duration member_timeout = absl::Seconds(15);
   int64_t max_waiting_fetches = 10000;
+  int64_t max_fetch_bytes = int64_t{64} << 20;  // Of all pages that are not yet with their client.
 };
 
 }  // namespace acta

@@ -18,7 +18,7 @@ class SubscriptionHub;
 class Subscription {
  public:
   virtual ~Subscription() = default;
-  // An encoded acta.v1.SubscribeControl.
+  // An encoded acta.v1.SubscribeControl. By one thread at a time.
   virtual void OnControl(absl::string_view frame) = 0;
   // The frame given to Send() is on its way; the next one may be sent.
   virtual void OnWritten() = 0;

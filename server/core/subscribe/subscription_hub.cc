@@ -15,12 +15,14 @@ class SubscriptionHub::State {
       : deps(deps),
         open(std::make_shared<OpenStreams>()),
         fetches(std::make_shared<WaitingFetches>(deps.limits.max_waiting_fetches)),
+        fetch_budget(std::make_shared<ByteBudget>(deps.limits.max_fetch_bytes)),
         delivered(std::make_shared<DeliveryCount>()) {}
 
   const Deps deps;
   // Shared with streams and calls, which may live a little longer than the hub.
   const std::shared_ptr<OpenStreams> open;
   const std::shared_ptr<WaitingFetches> fetches;
+  const std::shared_ptr<ByteBudget> fetch_budget;
   const std::shared_ptr<DeliveryCount> delivered;
 };
 
@@ -37,14 +39,23 @@ std::shared_ptr<Subscription> SubscriptionHub::Open(Caller caller, EventSink& si
                                 sink);
 }
 
-void SubscriptionHub::Fetch(const Caller& caller, const v1::FetchRequest& request, FetchDone done) {
+SubscriptionHub::FetchCancel SubscriptionHub::Fetch(const Caller& caller,
+                                                    const v1::FetchRequest& request,
+                                                    FetchDone done) {
   const Deps& deps = state_->deps;
-  const auto page = FetchCall::Check(caller, deps.topics, deps.engine, request);
-  if (!page.ok()) return std::move(done)(page.status(), v1::FetchResponse(), {});
-  std::make_shared<FetchCall>(
-      FetchCall::Deps{deps.engine, deps.pool, deps.timer, state_->fetches, state_->delivered},
-      *page, std::move(done))
-      ->Start();
+  const auto range = CheckFetch(caller, deps.topics, deps.engine, deps.limits, request);
+  if (!range.ok()) {
+    std::move(done)(range.status());
+    return [] {};
+  }
+  const auto call = std::make_shared<FetchCall>(
+      FetchCall::Deps{deps.engine, deps.pool, deps.timer, state_->fetches, state_->fetch_budget,
+                      state_->delivered},
+      *range, std::move(done));
+  call->Start();
+  return [weak = std::weak_ptr(call)] {
+    if (const auto held = weak.lock()) held->Cancel();
+  };
 }
 
 void SubscriptionHub::Stop(absl::Duration grace) {
@@ -57,8 +68,6 @@ void SubscriptionHub::Stop(absl::Duration grace) {
 
 int64_t SubscriptionHub::subscription_count() const { return state_->open->count(); }
 
-int64_t SubscriptionHub::waiting_fetches() const { return state_->fetches->count(); }
-
 int64_t SubscriptionHub::events_delivered() const {
   return state_->delivered->events.load(std::memory_order_relaxed);
 }
@@ -66,5 +75,9 @@ int64_t SubscriptionHub::events_delivered() const {
 int64_t SubscriptionHub::bytes_delivered() const {
   return state_->delivered->bytes.load(std::memory_order_relaxed);
 }
+
+int64_t SubscriptionHub::waiting_fetches() const { return state_->fetches->count(); }
+
+int64_t SubscriptionHub::fetch_bytes() const { return state_->fetch_budget->used(); }
 
 }  // namespace acta

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "acta/v1/subscriber.pb.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/subscribe/byte_budget.h"
 #include "server/core/subscribe/event_sink.h"
 #include "server/core/subscribe/subscribe_limits.h"
 #include "server/core/subscribe/subscription.h"
@@ -16,6 +19,14 @@
 #include "storage/log_engine.h"
 
 namespace acta {
+
+// A page on its way to a client. What it keeps in memory counts in max_fetch_bytes until the lease
+// goes.
+struct FetchedPage {
+  v1::FetchResponse header;
+  std::vector<OutgoingBatch> batches;
+  ByteBudget::Lease lease;
+};
 
 // SubscriptionHub makes subscriptions, ends silent ones, and serves Fetch.
 //
@@ -37,19 +48,24 @@ class SubscriptionHub {
 
   std::shared_ptr<Subscription> Open(Caller caller, EventSink& sink);
 
-  // One page of a partition; `done` exactly once, on any thread; must not block.
-  using FetchDone = absl::AnyInvocable<void(absl::Status, v1::FetchResponse header,
-                                            std::vector<OutgoingBatch> batches)>;
-  void Fetch(const Caller& caller, const v1::FetchRequest& request, FetchDone done);
+  // One page of a partition; `done` once, on any thread; must not block.
+  using FetchDone = absl::AnyInvocable<void(absl::StatusOr<FetchedPage>)>;
+  // Gives the call up: `done` is dropped without a call, unless it was called or just is. Any
+  // thread, also when the hub is gone.
+  using FetchCancel = std::function<void()>;
+  FetchCancel Fetch(const Caller& caller, const v1::FetchRequest& request, FetchDone done);
 
   // Tells every stream going_away, ends the members, then finishes the streams. Waits up to
   // `grace` for them.
   void Stop(absl::Duration grace);
 
   int64_t subscription_count() const;
-  int64_t waiting_fetches() const;
   int64_t events_delivered() const;
   int64_t bytes_delivered() const;
+  // Fetch calls that wait for events or for the disk.
+  int64_t waiting_fetches() const;
+  // Of pages that are read, or not yet with their client.
+  int64_t fetch_bytes() const;
 
  private:
   class State;

@@ -129,6 +129,7 @@ absl::StatusOr<v1::CreateTopicResponse> TopicRegistry::Create(
   *proto.mutable_update_time() = proto.create_time();
 
   MutexLock lock(write_mu_);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   if (Find(caller.tenant, proto.name()) != nullptr) {
     return Error(
         v1::TOPIC_ALREADY_EXISTS,
@@ -161,6 +162,7 @@ absl::StatusOr<v1::UpdateTopicResponse> TopicRegistry::Update(
     const Caller& caller, const v1::UpdateTopicRequest& request) {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   MutexLock lock(write_mu_);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const TopicPtr before, Get(caller.tenant, request.topic().name()));
   ASSIGN_OR_RETURN(v1::Topic proto, ApplyTopicUpdate(before->proto, request, limits_));
   RETURN_IF_ERROR(CheckRoomFor(proto.partitions() - before->partitions()));
@@ -187,6 +189,7 @@ absl::StatusOr<v1::DeleteTopicResponse> TopicRegistry::Delete(
     const Caller& caller, const v1::DeleteTopicRequest& request) {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   MutexLock lock(write_mu_);
+  RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const TopicPtr topic, Get(caller.tenant, request.name()));
   if (delete_check_) RETURN_IF_ERROR(delete_check_(*topic, request.force()));
   RETURN_IF_ERROR(Write({DeletionOf(*topic)}));

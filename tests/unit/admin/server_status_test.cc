@@ -189,7 +189,7 @@ TEST_CASE("limits come with the current use of this server", "[admin]") {
   v1::FetchRequest fetch;
   fetch.set_topic("orders");
   fetch.mutable_wait()->set_seconds(10);
-  room.hub.Fetch(room.caller, fetch, [](absl::Status, v1::FetchResponse, auto) {});
+  room.hub.Fetch(room.caller, fetch, [](absl::StatusOr<FetchedPage>) {});
   const v1::GetLimitsResponse response = room.Status().GetLimits();
   std::map<std::string, v1::Limit> rows;
   for (const v1::Limit& limit : response.limits()) rows[limit.name()] = limit;

@@ -86,9 +86,16 @@ TEST_CASE("properties reach the components", "[app]") {
   CHECK(daemon.options.storage.watermarks.hard.bytes == 1 << 20);
   CHECK(daemon.options.topics.max_event_bytes == 2 << 20);
   CHECK(daemon.options.publish.max_frame_bytes == 3 << 20);
-  CHECK(daemon.options.rpc.max_receive_bytes == 3 << 20);
+  CHECK(daemon.options.rpc.max_receive_bytes == 17 << 20);
   CHECK(daemon.options.groups.max_groups == 7);
   CHECK(daemon.options.rpc.connections.max_connections == 9);
+}
+
+TEST_CASE("gRPC takes larger messages than a frame may have", "[app]") {
+  Configured daemon;
+  CHECK(daemon.Settle({{"storage.data", "x"}}).empty());
+  CHECK(daemon.options.publish.max_frame_bytes == 17 << 20);
+  CHECK(daemon.options.rpc.max_receive_bytes == 18 << 20);
 }
 
 TEST_CASE("a listener beyond loopback needs the word", "[app]") {

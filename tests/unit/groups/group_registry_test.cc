@@ -1,3 +1,4 @@
+#include "absl/time/clock.h"
 #include "tests/unit/groups/groups_room.h"
 
 namespace acta {
@@ -31,6 +32,28 @@ TEST_CASE("creating a group fixes where each partition starts", "[groups]") {
   CHECK(ReasonOf(room.MakeGroup("minus", {"orders"}, GroupsRoom::At(-1))) ==
         v1::OFFSET_OUT_OF_RANGE);
   CHECK(room.groups->group_count() == 5);
+}
+
+TEST_CASE("no group is changed once the deadline of the call passed", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  REQUIRE_OK(room.MakeGroup("g", {"orders"}));
+  const uint64_t written = room.engine.Stats().last_group.value();
+  room.caller.deadline = absl::Now() - absl::Seconds(1);
+  CHECK(ReasonOf(room.MakeGroup("late", {"orders"})) == v1::DEADLINE_PASSED);
+  v1::DeleteGroupRequest deletion;
+  deletion.set_name("g");
+  CHECK(ReasonOf(room.groups->Delete(room.caller, deletion).status()) == v1::DEADLINE_PASSED);
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("g");
+  CHECK(ReasonOf(room.groups->Update(room.caller, update).status()) == v1::DEADLINE_PASSED);
+  v1::CommitOffsetsRequest commit;
+  commit.set_group("g");
+  CHECK(ReasonOf(room.groups->CommitOffsets(room.caller, commit).status()) == v1::DEADLINE_PASSED);
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("g");
+  CHECK(ReasonOf(room.groups->ResetOffsets(room.caller, reset).status()) == v1::DEADLINE_PASSED);
+  CHECK(room.engine.Stats().last_group.value() == written);
 }
 
 TEST_CASE("creating a group refuses what it cannot be", "[groups]") {

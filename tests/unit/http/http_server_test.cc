@@ -117,6 +117,7 @@ TEST_CASE("connections above the limit are closed at once", "[http]") {
   HttpClient third(server->address());
   CHECK(third.ReadAll().empty());
   CHECK(server->connections() == 2);
+  CHECK(server->refused_connections() == 1);
 }
 
 TEST_CASE("an address in use or not of this machine is an error", "[http]") {

@@ -88,57 +88,12 @@ TEST_CASE("an error that has no reason is told as an incident, without its text"
   RpcRoom room;
   v1::ScrubResponse response;
   TestContext context;
-  const grpc::Status status =
-      v1::Admin::NewStub(room.Connect())->Scrub(&context, {}, &response);
+  const grpc::Status status = v1::Admin::NewStub(room.Connect())->Scrub(&context, {}, &response);
   CHECK(status.error_code() == grpc::StatusCode::INTERNAL);
   CHECK(Reason(status) == v1::INTERNAL);
   CHECK_THAT(status.error_message(), !Catch::Contains("secret"));
   CHECK(DetailsOf(FromGrpc(status)).count("incident") == 1);
   CHECK(room.rejections.count(v1::INTERNAL) == 1);
-}
-
-TEST_CASE("a page is answered when core has it", "[rpc]") {
-  RpcRoom room;
-  const auto channel = room.Connect();
-  v1::FetchResponse response;
-  grpc::Status status;
-  std::thread client([&] {
-    TestContext context;
-    v1::FetchRequest request;
-    request.set_topic("orders");
-    status = v1::Subscriber::NewStub(channel)->Fetch(&context, request, &response);
-  });
-  const bool asked = WaitUntil([&] { return room.subscribe_calls == 1; });
-  if (asked) {
-    v1::FetchResponse head;
-    head.set_end_offset(12);
-    v1::DeliveredBatch events;
-    events.add_events()->set_data("hello");
-    OutgoingBatch batch;
-    batch.base_offset = Offset(11);
-    batch.payload = SharedBytes(events.SerializeAsString());
-    room.fetch(absl::OkStatus(), head, {batch});
-  }
-  client.join();
-  REQUIRE(asked);
-  REQUIRE(status.ok());
-  CHECK(response.end_offset() == 12);
-  REQUIRE(response.batches_size() == 1);
-  CHECK(response.batches(0).base_offset() == 11);
-  CHECK(response.batches(0).events(0).data() == "hello");
-}
-
-TEST_CASE("a page that comes after its caller went is dropped", "[rpc]") {
-  RpcRoom room;
-  v1::FetchRequest request;
-  request.set_topic("orders");
-  v1::FetchResponse response;
-  TestContext context(absl::Milliseconds(200));
-  CHECK(v1::Subscriber::NewStub(room.Connect())->Fetch(&context, request, &response).error_code() ==
-        grpc::StatusCode::DEADLINE_EXCEEDED);
-  room.server.reset();
-  REQUIRE(room.subscribe_calls == 1);
-  room.fetch(absl::OkStatus(), v1::FetchResponse(), {});
 }
 
 }  // namespace

@@ -119,12 +119,15 @@ TEST_CASE("a stream with too much unanswered is not read further", "[rpc]") {
   REQUIRE(other->Write(OneEvent(1)));
   REQUIRE(WaitUntil([&] { return room.engine.held() >= 4; }));
   CHECK(room.engine.held() == 4);
+  CHECK(room.server->counts().publish_streams_unanswered == 1);
+  CHECK(room.server->counts().publish_streams_without_room == 0);
   room.engine.ReleaseDone();
   // The engine answers new frames beside those it held: in any order.
   std::set<uint64_t> answered;
   for (uint64_t id = 1; id <= kFrames; ++id) answered.insert(stream.Next().frame_id());
   CHECK(answered.size() == kFrames);
   CHECK(answered.count(999'999) == 0);
+  CHECK(WaitUntil([&] { return room.server->counts().publish_streams_unanswered == 0; }));
 }
 
 TEST_CASE("a stream whose answers are not taken is not read further", "[rpc]") {
@@ -172,11 +175,13 @@ TEST_CASE("a stream waits for room and sees no error", "[rpc]") {
   const auto stub = v1::Publisher::NewStub(room.Connect());
   const grpc::Status status = stub->Publish(&context, call, &refused);
   CHECK(Reason(status) == v1::PUBLISH_QUEUE_FULL);
+  CHECK(room.server->counts().publish_streams_without_room == 1);
   room.engine.SetRoom(true);
   const v1::FrameResult result = stream.Next();
   CHECK(result.frame_id() == 2);
   CHECK_FALSE(result.has_error());
   CHECK(result.batches(0).parts_size() == 1);
+  CHECK(WaitUntil([&] { return room.server->counts().publish_streams_without_room == 0; }));
 }
 
 TEST_CASE("a malformed frame ends the stream after the answers before it", "[rpc]") {

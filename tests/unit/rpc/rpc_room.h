@@ -146,6 +146,7 @@ class RpcRoom {
   GroupRegistry groups;
   RejectionCounter rejections;
   std::atomic<int> subscribe_calls{0};
+  std::atomic<int> fetches_over{0};
   std::atomic<int> admin_calls{0};
   // What Fetch is given to answer.
   SubscriptionHub::FetchDone fetch;
@@ -161,9 +162,10 @@ class RpcRoom {
       return subscription_ = opened;
     };
     subscribe.fetch = [this](const Caller&, const v1::FetchRequest&,
-                             SubscriptionHub::FetchDone done) {
+                             SubscriptionHub::FetchDone done) -> SubscriptionHub::FetchCancel {
       fetch = std::move(done);
       ++subscribe_calls;
+      return [this] { ++fetches_over; };
     };
     AdminCalls admin;
     admin.get_server = [this] {

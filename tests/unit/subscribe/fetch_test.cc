@@ -1,61 +1,9 @@
 #include <functional>
-#include <optional>
 
-#include "tests/unit/subscribe/subscribe_room.h"
+#include "tests/unit/subscribe/fetch_room.h"
 
 namespace acta {
 namespace {
-
-struct Answer {
-  absl::Status status;
-  v1::FetchResponse header;
-  std::vector<OutgoingBatch> batches;
-
-  Strings Data() const {
-    Strings all;
-    for (const OutgoingBatch& batch : batches) {
-      CHECK(batch.assignment == 0);
-      const Strings data = DataOf(batch.payload);
-      CHECK(data.size() == batch.count);
-      all.insert(all.end(), data.begin(), data.end());
-    }
-    return all;
-  }
-};
-
-class FetchRoom : public SubscribeRoom {
- public:
-  using SubscribeRoom::SubscribeRoom;
-
-  std::shared_ptr<std::optional<Answer>> Ask(const v1::FetchRequest& request) {
-    auto answer = std::make_shared<std::optional<Answer>>();
-    hub->Fetch(caller, request,
-               [answer](absl::Status status, v1::FetchResponse header,
-                        std::vector<OutgoingBatch> batches) {
-                 REQUIRE_FALSE(answer->has_value());
-                 *answer = Answer{std::move(status), std::move(header), std::move(batches)};
-               });
-    return answer;
-  }
-  Answer Get(const v1::FetchRequest& request) {
-    const auto answer = Ask(request);
-    Run();
-    REQUIRE(answer->has_value());
-    return **answer;
-  }
-  static v1::FetchRequest From(int64_t offset, int32_t partition = 0) {
-    v1::FetchRequest request;
-    request.set_topic("orders");
-    request.set_partition(partition);
-    request.set_offset(offset);
-    return request;
-  }
-  static v1::FetchRequest Waiting(int64_t offset, int seconds) {
-    v1::FetchRequest request = From(offset);
-    request.mutable_wait()->set_seconds(seconds);
-    return request;
-  }
-};
 
 TEST_CASE("a page holds exactly the events from the offset on", "[fetch]") {
   FetchRoom room;
@@ -121,6 +69,9 @@ TEST_CASE("what a request must not say is refused with its reason", "[fetch]") {
       {"events", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_events(65537); }},
       {"events below 0", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_events(-1); }},
       {"bytes", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_bytes((16 << 20) + 1); }},
+      {"frame", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_frame_bytes((17 << 20) + 1); }},
+      {"small frame", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_frame_bytes(65535); }},
+      {"frame below 0", v1::INVALID_ARGUMENT, [](auto* r) { r->set_max_frame_bytes(-1); }},
       {"wait", v1::INVALID_ARGUMENT, [](auto* r) { r->mutable_wait()->set_seconds(61); }},
       {"wait below 0", v1::INVALID_ARGUMENT, [](auto* r) { r->mutable_wait()->set_seconds(-1); }},
       {"damage", v1::DATA_CORRUPTED, [](auto* r) { r->set_offset(9); }},
@@ -141,6 +92,7 @@ TEST_CASE("what a request must not say is refused with its reason", "[fetch]") {
   v1::FetchRequest most = room.From(8);
   most.set_max_events(65536);
   most.set_max_bytes(16 << 20);
+  most.set_max_frame_bytes(17 << 20);
   most.mutable_wait()->set_seconds(60);
   most.set_incarnation(1);
   most.set_tenant("default");
@@ -216,6 +168,50 @@ TEST_CASE("only so many calls wait", "[fetch]") {
   CHECK_FALSE(second->has_value());
   CHECK_FALSE(room.Ask(room.Waiting(0, 10))->has_value());
   room.Advance(absl::Seconds(30));
+}
+
+TEST_CASE("a call that is given up leaves its place to another", "[fetch]") {
+  SubscribeLimits limits;
+  limits.max_waiting_fetches = 1;
+  FetchRoom room(limits);
+  room.MakeTopic(1);
+  SubscriptionHub::FetchCancel cancel;
+  SECTION("while it waits for events") {
+    const auto gone = room.Ask(room.Waiting(0, 10), &cancel);
+    cancel();
+    CHECK(room.timer.waiting() == 0);
+    const auto next = room.Ask(room.Waiting(0, 10));
+    CHECK_FALSE(next->has_value());
+    room.Publish(0, {"a"});
+    room.Run();
+    CHECK_FALSE(gone->has_value());
+    REQUIRE(next->has_value());
+    CHECK((*next)->Data() == Strings{"a"});
+  }
+  SECTION("while it waits for the disk") {
+    room.PublishNumbers(0, 1);
+    room.engine.SetCachedReads(false);
+    const auto gone = room.Ask(room.From(0), &cancel);
+    cancel();
+    CHECK_OK(room.Get(room.From(0)).status);
+    CHECK_FALSE(gone->has_value());
+    CHECK(room.engine.Stats().cold_reads == 1);
+  }
+}
+
+TEST_CASE("giving up what is answered, or what a hub that is gone was asked, does nothing",
+          "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  SubscriptionHub::FetchCancel answered;
+  SubscriptionHub::FetchCancel refused;
+  SubscriptionHub::FetchCancel stopped;
+  CHECK(room.Ask(room.From(0), &answered)->has_value());
+  CHECK(room.Ask(room.From(9), &refused)->has_value());
+  const auto waiting = room.Ask(room.Waiting(0, 10), &stopped);
+  room.hub.reset();
+  CHECK(ReasonOf((*waiting)->status) == v1::SERVER_STOPPING);
+  for (const auto& cancel : {answered, refused, stopped}) cancel();
 }
 
 }  // namespace

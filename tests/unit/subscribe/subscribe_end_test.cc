@@ -231,6 +231,46 @@ TEST_CASE("control frames that pile up before the pool end the stream", "[subscr
   }
 }
 
+TEST_CASE("control frames that wait are bounded by their bytes", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Client& client = room.Subscribe(room.Earliest());
+  const auto send = [&client](int frames) {
+    v1::SubscribeStart start;
+    start.set_group(std::string(60'000, 'g'));
+    for (int i = 0; i < frames; ++i) client.Start(start);
+  };
+  room.timer.Advance(absl::Seconds(15));
+  REQUIRE(room.pool.RunOne());
+  REQUIRE(room.pool.pending() == 1);  // The stream's timer has the turn, and waits for the pool.
+  SECTION("1 MiB may wait") {
+    send(17);
+    room.Run();
+    CHECK_FALSE(client.sink.result.has_value());
+    CHECK(client.sink.acked_through() == client.last_id);
+  }
+  SECTION("more may not") {
+    send(18);
+    client.Tick();
+    CHECK_FALSE(client.sink.result.has_value());
+    room.Run();
+    CHECK(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+    CHECK(DetailsOf(*client.sink.result).at("value") == "1048576");
+  }
+}
+
+TEST_CASE("what was settled waits no more", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Client& client = room.Subscribe(room.Earliest());
+  v1::SubscribeStart start;
+  start.set_group(std::string(60'000, 'g'));
+  for (int i = 0; i < 40; ++i) client.Start(start);  // Each in a turn of its own.
+  room.Run();
+  CHECK_FALSE(client.sink.result.has_value());
+  CHECK(client.sink.acked_through() == client.last_id);
+}
+
 TEST_CASE("commits that pile up before the disk end the stream", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);

@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "tests/unit/topics/topics_room.h"
 
 namespace acta {
@@ -30,6 +31,19 @@ TEST_CASE("a name is given once", "[topics]") {
   CHECK(ReasonOf(again.status()) == v1::TOPIC_ALREADY_EXISTS);
   CHECK(DetailsOf(again.status()).at("topic") == "orders");
   room.Make("Orders");
+}
+
+TEST_CASE("nothing is changed once the deadline of the call passed", "[topics]") {
+  TopicsRoom room;
+  room.Make("orders", 1);
+  const uint64_t groups = room.engine->Stats().last_group.value();
+  room.caller.deadline = absl::Now() - absl::Seconds(1);
+  CHECK(ReasonOf(room.topics->Create(room.caller, TopicsRoom::Named("late")).status()) ==
+        v1::DEADLINE_PASSED);
+  CHECK(ReasonOf(room.Grow("orders", 2, true)) == v1::DEADLINE_PASSED);
+  CHECK(ReasonOf(room.Delete("orders")) == v1::DEADLINE_PASSED);
+  CHECK(room.Names() == std::vector<std::string>{"orders"});
+  CHECK(room.engine->Stats().last_group.value() == groups);
 }
 
 TEST_CASE("tenants do not see each other's topics", "[topics]") {

@@ -1,0 +1,140 @@
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/slice.h>
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "acta/v1/subscriber.grpc.pb.h"
+#include "tests/unit/rpc/rpc_room.h"
+
+namespace acta {
+namespace {
+
+// One event, and what it takes of the budget.
+FetchedPage PageOf(const std::string& data, const std::shared_ptr<ByteBudget>& budget) {
+  v1::DeliveredBatch events;
+  events.add_events()->set_data(data);
+  FetchedPage page;
+  page.header.set_end_offset(12);
+  page.batches.emplace_back();
+  page.batches[0].base_offset = Offset(11);
+  page.batches[0].payload = SharedBytes(events.SerializeAsString());
+  page.lease = budget->Take(static_cast<int64_t>(data.size())).value();
+  return page;
+}
+
+TEST_CASE("a page is answered when core has it", "[rpc]") {
+  RpcRoom room;
+  const auto budget = std::make_shared<ByteBudget>(100);
+  const auto channel = room.Connect();
+  v1::FetchResponse response;
+  grpc::Status status;
+  std::thread client([&] {
+    TestContext context;
+    v1::FetchRequest request;
+    request.set_topic("orders");
+    status = v1::Subscriber::NewStub(channel)->Fetch(&context, request, &response);
+  });
+  const bool asked = WaitUntil([&] { return room.subscribe_calls == 1; });
+  if (asked) {
+    room.fetch(PageOf("hello", budget));
+  }
+  client.join();
+  REQUIRE(asked);
+  REQUIRE(status.ok());
+  CHECK(response.end_offset() == 12);
+  REQUIRE(response.batches_size() == 1);
+  CHECK(response.batches(0).base_offset() == 11);
+  CHECK(response.batches(0).events(0).data() == "hello");
+  CHECK(WaitUntil([&] { return budget->used() == 0; }));
+}
+
+TEST_CASE("a page that comes after its caller went is dropped", "[rpc]") {
+  RpcRoom room;
+  v1::FetchRequest request;
+  request.set_topic("orders");
+  v1::FetchResponse response;
+  TestContext context(absl::Milliseconds(200));
+  CHECK(v1::Subscriber::NewStub(room.Connect())->Fetch(&context, request, &response).error_code() ==
+        grpc::StatusCode::DEADLINE_EXCEEDED);
+  room.server.reset();
+  REQUIRE(room.subscribe_calls == 1);
+  room.fetch(FetchedPage());
+}
+
+TEST_CASE("a call without a deadline has 30 s", "[rpc]") {
+  RpcRoom room;
+  const auto channel = room.Connect();
+  grpc::ClientContext context;
+  std::thread client([&] {
+    v1::FetchResponse response;
+    v1::Subscriber::NewStub(channel)->Fetch(&context, v1::FetchRequest(), &response);
+  });
+  const bool asked = WaitUntil([&] { return room.subscribe_calls == 1; });
+  const absl::Duration left = room.authorizer.last().deadline - absl::Now();
+  context.TryCancel();
+  client.join();
+  REQUIRE(asked);
+  CHECK(left <= absl::Seconds(30));
+  CHECK(left > absl::Seconds(30) - kPatience);
+}
+
+TEST_CASE("core hears when the client of a page has gone", "[rpc]") {
+  RpcRoom room;
+  const auto channel = room.Connect();
+  TestContext context;
+  grpc::Status status;
+  std::thread client([&] {
+    v1::FetchResponse response;
+    status = v1::Subscriber::NewStub(channel)->Fetch(&context, v1::FetchRequest(), &response);
+  });
+  const bool asked = WaitUntil([&] { return room.subscribe_calls == 1; });
+  const int over = room.fetches_over;
+  context.TryCancel();
+  client.join();
+  REQUIRE(asked);
+  CHECK(over == 0);
+  CHECK(status.error_code() == grpc::StatusCode::CANCELLED);
+  CHECK(WaitUntil([&] { return room.fetches_over == 1; }));
+}
+
+TEST_CASE("a page that its client does not take is cut and gives its bytes back", "[rpc]") {
+  RpcLimits limits;
+  limits.answer_timeout = absl::Milliseconds(200);
+  RpcRoom room(limits);
+  const auto budget = std::make_shared<ByteBudget>(int64_t{64} << 20);
+  TestContext context;
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub(room.Connect());
+  const auto await = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue);
+  call->StartCall(nullptr);
+  REQUIRE(await());
+  const grpc::Slice nothing;
+  call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), nullptr);
+  REQUIRE(await());
+  REQUIRE(WaitUntil([&] { return room.subscribe_calls == 1; }));
+  room.fetch(PageOf(std::string(32 << 20, 'x'), budget));
+  // Nothing is read here: the window of the stream is full.
+  CHECK(budget->used() == 32 << 20);
+  CHECK(WaitUntil([&] { return budget->used() == 0; }));
+  // What came of it is not the whole page.
+  grpc::ByteBuffer incoming;
+  call->Read(&incoming, nullptr);
+  CHECK_FALSE(await());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  await();
+  CHECK(status.error_code() == grpc::StatusCode::CANCELLED);
+  CHECK(room.fetches_over == 1);
+}
+
+}  // namespace
+}  // namespace acta
