@@ -63,18 +63,12 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
 [[noreturn]] void RunOnce(const Arguments& arguments) {
   const auto disk = std::make_shared<FaultyDisk>();
   const ScriptOutcome outcome =
-      RunFaultScript({arguments.run, arguments.steps, /*stop=*/false, disk, disk});
-  std::ofstream acks(arguments.acks);
-  for (const ScriptOutcome::Ack& ack : outcome.acks) acks << ack.step << " " << ack.os << "\n";
-  acks.close();
+      RunFaultScript({arguments.run, arguments.steps, /*stop=*/false, disk, disk, arguments.acks});
   Leave(outcome.refused.ok() ? "ran\n" : outcome.refused.ToString(), outcome.refused.ok());
 }
 
 [[noreturn]] void CheckOnce(const Arguments& arguments) {
-  std::vector<ScriptOutcome::Ack> acks;
-  std::ifstream in(arguments.acks);
-  for (ScriptOutcome::Ack ack; in >> ack.step >> ack.os;) acks.push_back(ack);
-  const std::string problem = CheckScriptFolder(arguments.check, acks, false);
+  const std::string problem = CheckScriptFolder(arguments.check, LoadAcks(arguments.acks), false);
   Leave(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
 }
 

@@ -21,17 +21,19 @@ struct FaultScript {
   std::shared_ptr<FaultyDisk> disk;
   // What the engine is given: the disk, or something before it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
+  // A line for each event that is acknowledged, written when it is: an assertion of RocksDB may end
+  // the process.
+  std::string acks_path;
 };
 
+// An event that was acknowledged, by number of the step; `os`: at that level only.
+struct ScriptAck {
+  int step = 0;
+  bool os = false;
+};
+std::vector<ScriptAck> LoadAcks(const std::string& path);
+
 struct ScriptOutcome {
-  // Of the events that were acknowledged, by number of the step; `os`: at that level only.
-  struct Ack {
-    int step = 0;
-    bool os = false;
-  };
-  std::vector<Ack> acks;
-  // Disk operations when the last of them was answered.
-  size_t acked_operations = 0;
   // The first refusal: of a start, a transaction or a topic. OK: there was none.
   absl::Status refused;
   // The engine has told that it cannot go on.
@@ -47,7 +49,7 @@ ScriptOutcome RunFaultScript(const FaultScript& script);
 // that is not there, one that nobody published, one twice or out of order. `power_cut`: another
 // boot of the kernel, and what was acknowledged at level OS may be gone. Empty: nothing.
 // What is told with a reason begins with "refused: " (the start) or "unreadable: " (a read).
-std::string CheckScriptFolder(const std::string& folder,
-                              const std::vector<ScriptOutcome::Ack>& acks, bool power_cut);
+std::string CheckScriptFolder(const std::string& folder, const std::vector<ScriptAck>& acks,
+                              bool power_cut);
 
 }  // namespace acta

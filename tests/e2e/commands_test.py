@@ -377,9 +377,9 @@ class Server(CommandTest):
         def current():
             limits = self.acta_json('limits')['limits']
             return {row['name']: row['current'] for row in limits if 'current' in row}
-        before = current()['max_partitions']
+        before = current()['limits.partitions']
         self.topic(partitions=3)
-        self.assertEqual((before, current()['max_partitions']), ('0', '3'))
+        self.assertEqual((before, current()['limits.partitions']), ('0', '3'))
         self.fails(2, "'xml' is not an output", 'limits', '-o', 'xml')
 
     def test_version_tells_both_programs_and_the_libraries(self):

@@ -255,7 +255,7 @@ TEST_CASE("control frames that wait are bounded by their bytes", "[subscribe]") 
     CHECK_FALSE(client.sink.result.has_value());
     room.Run();
     CHECK(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
-    CHECK(DetailsOf(*client.sink.result).at("value") == "1048576");
+    CHECK(DetailsOf(*client.sink.result).at("limit_value") == "1048576");
   }
 }
 
