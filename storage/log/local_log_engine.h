@@ -32,7 +32,7 @@ namespace acta {
 class LocalLogEngine final : public LogEngine {
  public:
   // Opens or creates the folder. Errors: FOLDER_IN_USE, FOLDER_UNUSABLE, FORMAT_TOO_NEW,
-  // DATA_LOST.
+  // DATA_LOST, DISK_FULL.
   static absl::StatusOr<std::unique_ptr<LocalLogEngine>> Open(const LocalEngineOptions& options,
                                                               FatalSink& sink, const Clock& clock);
   ~LocalLogEngine() override;

@@ -299,6 +299,13 @@ absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& 
     rocks = RocksStore::Open(settings, files, on_fatal);
   }
   if (rocks.ok()) return rocks;
+  if (absl::IsResourceExhausted(rocks.status())) {
+    return Error(v1::DISK_FULL,
+                 absl::StrCat("the disk of '", options.data,
+                              "' has no room for opening the database. Nothing is lost: free some "
+                              "space and start again. (",
+                              rocks.status().message(), ")"));
+  }
   return Error(v1::DATA_LOST, absl::StrCat("the database of '", options.data,
                                            "' cannot be opened: ", rocks.status().message()));
 }

@@ -189,8 +189,8 @@ TEST_CASE("a start on a full disk without a ballast is refused, and loses nothin
   std::ofstream(other) << "somebody else's bytes";
   disk->FullWhile(other);
   const absl::Status refused = store.Open();
-  CHECK(ReasonOf(refused) == v1::DATA_LOST);
-  CHECK(std::string(refused.message()).find("no space") != std::string::npos);
+  CHECK(ReasonOf(refused) == v1::DISK_FULL);
+  CHECK(std::string(refused.message()).find("Nothing is lost") != std::string::npos);
   CHECK(store.sink().causes().empty());
   std::filesystem::remove(other);
   REQUIRE_OK(store.Open());
