@@ -91,6 +91,7 @@ absl::StatusOr<FetchedBatches> CutPage(const FetchRange& range, const std::vecto
     OutgoingBatch batch = buffer.Take(events, std::min(bytes, room));
     if (batch.count == 0 && out.batches.empty()) {
       const size_t next = buffer.next_event_bytes();
+      if (next == 0) return NotWholeEvents(buffer.position(), buffer.front().end());
       if (next > room) {
         return EventTooLargeForClient(buffer.position(), next, kPageHeadBytes + overhead + next,
                                       range.max_frame_bytes);

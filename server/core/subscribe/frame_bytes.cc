@@ -33,4 +33,12 @@ absl::Status EventTooLargeForClient(Offset offset, size_t event_bytes, size_t fr
                 {"max_frame_bytes", most}});
 }
 
+absl::Status NotWholeEvents(Offset position, Offset end) {
+  const std::string first = absl::StrCat(position.value());
+  const std::string last = absl::StrCat(end.value() - 1);
+  return Error(v1::DATA_CORRUPTED,
+               absl::StrCat("events ", first, " to ", last, " are not whole events"),
+               {{"first_lost", first}, {"last_lost", last}});
+}
+
 }  // namespace acta

@@ -25,5 +25,7 @@ absl::Status CheckMaxFrameBytes(const SubscribeLimits& limits, int32_t bytes);
 // The event at `offset` alone needs a larger frame than the client takes.
 absl::Status EventTooLargeForClient(Offset offset, size_t event_bytes, size_t frame_bytes,
                                     size_t max_frame_bytes);
+// The bytes of a stored batch are not whole events from `position` on; `end` is that of the batch.
+absl::Status NotWholeEvents(Offset position, Offset end);
 
 }  // namespace acta

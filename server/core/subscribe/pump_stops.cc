@@ -91,13 +91,7 @@ void Pump::TellGap(Reader& reader, const absl::Status& status) {
 }
 
 void Pump::TellDamaged(Reader& reader) {
-  const Offset position = reader.buffer.position();
-  const Offset last = reader.buffer.front().end() + -1;
-  TellGap(reader, Error(v1::DATA_CORRUPTED,
-                        absl::StrCat("events ", position.value(), " to ", last.value(),
-                                     " are not whole events"),
-                        {{"first_lost", absl::StrCat(position.value())},
-                         {"last_lost", absl::StrCat(last.value())}}));
+  TellGap(reader, NotWholeEvents(reader.buffer.position(), reader.buffer.front().end()));
 }
 
 void Pump::TellTooLarge(Reader& reader, size_t event_bytes, size_t frame_bytes) {

@@ -20,7 +20,7 @@
 
 namespace acta {
 
-// A page on its way to a client. What it keeps in memory counts in max_fetch_bytes until the lease
+// A page on its way to a client. What it keeps in memory counts in limits.fetch_bytes until the lease
 // goes.
 struct FetchedPage {
   v1::FetchResponse header;

@@ -1,5 +1,6 @@
 // What bounds a Fetch: bytes of all pages, the client's frame, the deadline.
 #include "absl/time/clock.h"
+#include "storage/base/crc32c.h"
 #include "tests/unit/subscribe/fetch_room.h"
 
 namespace acta {
@@ -152,6 +153,25 @@ TEST_CASE("nothing is read from disk once the deadline passed", "[fetch]") {
   room.caller.deadline = absl::Now() - absl::Seconds(1);
   CHECK(ReasonOf(room.Get(room.From(0)).status) == v1::DEADLINE_PASSED);
   CHECK(room.engine.Stats().cold_reads == 0);
+}
+
+TEST_CASE("a page of bytes that are not events is told, not answered empty for ever", "[fetch]") {
+  FetchRoom room;
+  room.MakeTopic(1);
+  Append append;
+  append.partition = room.Id(0);
+  append.count = 2;
+  append.payload = SharedBytes::Copy("no event");
+  append.payload_crc32c = Crc32c(append.payload.view());
+  Transaction transaction;
+  transaction.appends.push_back(std::move(append));
+  transaction.done = [](TransactionResult result) { REQUIRE_OK(result.status); };
+  REQUIRE_OK(room.engine.Submit(std::move(transaction)));
+  v1::FetchRequest request = room.From(0);
+  request.set_max_events(1);
+  const Answer answer = room.Get(request);
+  CHECK(ReasonOf(answer.status) == v1::DATA_CORRUPTED);
+  CHECK(DetailsOf(answer.status).at("last_lost") == "1");
 }
 
 }  // namespace
