@@ -104,6 +104,7 @@ TEST_CASE("an error is its message and its reason", "[cli]") {
   CHECK(DescribeError(Error(v1::TOPIC_NOT_FOUND, "topic 'x' does not exist")) ==
         "topic 'x' does not exist [TOPIC_NOT_FOUND]");
   CHECK(DescribeError(absl::UnavailableError("no")) == "no [UNAVAILABLE]");
+  CHECK(DescribeError(absl::UnknownError("cannot write")) == "cannot write");
   CHECK(DescribeError(UsageError("--x needs a value")) == "--x needs a value");
 }
 

@@ -67,6 +67,10 @@ ExitStatus ExitStatusOf(const absl::Status& status) {
 std::string DescribeError(const absl::Status& status) {
   if (!MarkOf(status).empty()) return std::string(status.message());
   const v1::ErrorReason reason = ReasonOf(status);
+  // What fails on this side has no code that helps anybody.
+  if (reason == v1::ERROR_REASON_UNSPECIFIED && absl::IsUnknown(status)) {
+    return std::string(status.message());
+  }
   const std::string name = reason == v1::ERROR_REASON_UNSPECIFIED
                                ? absl::StatusCodeToString(status.code())
                                : v1::ErrorReason_Name(reason);
