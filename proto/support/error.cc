@@ -1,7 +1,9 @@
 #include "proto/support/error.h"
 
 #include "absl/strings/cord.h"
+#include "absl/strings/escaping.h"
 #include "google/protobuf/descriptor.h"
+#include "proto/support/wire.h"
 
 namespace acta {
 namespace {
@@ -18,6 +20,11 @@ void SetDelay(absl::Duration delay, google::protobuf::Duration* out) {
 
 absl::Duration GetDelay(const google::protobuf::Duration& delay) {
   return absl::Seconds(delay.seconds()) + absl::Nanoseconds(delay.nanos());
+}
+
+// A message of other bytes than UTF-8 cannot be parsed: the reason would be lost.
+std::string Readable(absl::string_view text) {
+  return IsUtf8(text) ? std::string(text) : absl::CHexEscape(text);
 }
 
 absl::Status Make(v1::Status proto) {
@@ -50,8 +57,8 @@ absl::Status ErrorRetryAfter(v1::ErrorReason reason, absl::string_view message,
   const v1::ErrorRule& rule = RuleOf(reason);
   proto.set_code(rule.status_code());
   proto.set_reason(reason);
-  proto.set_message(std::string(message));
-  for (auto& [key, value] : details) (*proto.mutable_details())[key] = std::move(value);
+  proto.set_message(Readable(message));
+  for (auto& [key, value] : details) (*proto.mutable_details())[key] = Readable(value);
   if (rule.retryable()) SetDelay(delay, proto.mutable_retry_after());
   return Make(std::move(proto));
 }

@@ -9,6 +9,13 @@
 namespace acta {
 namespace {
 
+TEST_CASE("an error about bytes that are no text keeps its reason") {
+  const absl::Status status = Error(v1::INVALID_ARGUMENT, "not known: '\xF4'", {{"name", "\xF4"}});
+  CHECK(ReasonOf(status) == v1::INVALID_ARGUMENT);
+  CHECK(status.message() == "not known: \\'\\xf4\\'");
+  CHECK(DetailsOf(status)["name"] == "\\xf4");
+}
+
 TEST_CASE("an error carries reason, code, details and the reason's delay") {
   const absl::Status status =
       Error(v1::PUBLISH_QUEUE_FULL, "the queue is full", {{"queue", "commit"}});
