@@ -1,5 +1,7 @@
 #include "storage/layout/batch_header.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "storage/base/bytes.h"
@@ -73,7 +75,11 @@ absl::StatusOr<BatchHeader> DecodeBatchHeader(absl::string_view value) {
   const uint32_t crc =
       Crc32cExtend(Crc32cExtend(0, data, kCrcAt), data + BatchHeader::kSize, header.context_len);
   if (crc != GetLittle<uint32_t>(data + kCrcAt)) return Corrupted("header checksum differs");
-  if (header.count == 0 || header.base_offset < Offset(0)) return Corrupted("impossible offsets");
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  if (header.count == 0 || header.base_offset < Offset(0) ||
+      header.base_offset.value() > kMost - header.count) {
+    return Corrupted("impossible offsets");
+  }
   return header;
 }
 
