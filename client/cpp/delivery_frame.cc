@@ -1,5 +1,6 @@
 #include "client/cpp/delivery_frame.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -63,6 +64,18 @@ absl::Status Split(absl::string_view bytes, uint32_t wanted, std::string* others
   return absl::OkStatus();
 }
 
+// Offsets rise, from 0 at the earliest, and leave room for the next one.
+bool AreOffsets(const v1::DeliveredBatch& header, int64_t count) {
+  int64_t delta = -1;
+  for (const int32_t next : header.offset_deltas()) {
+    if (next <= delta) return false;
+    delta = next;
+  }
+  const int64_t last = header.offset_deltas().empty() ? count - 1 : delta;
+  return header.base_offset() >= 0 &&
+         header.base_offset() < std::numeric_limits<int64_t>::max() - last;
+}
+
 }  // namespace
 
 absl::StatusOr<DeliveryFrame> DeliveryFrameReader::Read(std::shared_ptr<const void> owner,
@@ -96,6 +109,7 @@ absl::StatusOr<Delivery> DeliveryFrameReader::ReadBatch(const std::shared_ptr<co
       (header.offset_deltas_size() != 0 && header.offset_deltas_size() != delivery.count_)) {
     return Malformed("a batch has other events than offsets");
   }
+  if (!AreOffsets(header, delivery.count_)) return Malformed("a batch has impossible offsets");
   delivery.owner_ = events.gathered() != nullptr ? events.gathered() : owner;
   delivery.payload_ = events.view();
   delivery.context_ = header.context();

@@ -1,5 +1,6 @@
 #include "client/cpp/delivery_frame.h"
 
+#include <limits>
 #include <string>
 
 #include "proto/support/error.h"
@@ -52,6 +53,23 @@ TEST_CASE("offsets need not be contiguous", "[client]") {
   CHECK(Read(frame.SerializeAsString())->deliveries[0].OffsetOf(1) == 45);
   CHECK(Read(frame.SerializeAsString())->deliveries[0].next_offset() == 46);
   frame.mutable_batches(0)->add_offset_deltas(6);
+  CHECK(ReasonOf(Read(frame.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
+}
+
+TEST_CASE("impossible offsets are refused", "[client]") {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  v1::DeliveryFrame frame = OneBatch();
+  for (const int64_t base : {int64_t{-1}, kMost - 1, kMost}) {
+    frame.mutable_batches(0)->set_base_offset(base);
+    CHECK(ReasonOf(Read(frame.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
+  }
+  frame.mutable_batches(0)->set_base_offset(kMost - 2);
+  CHECK(Read(frame.SerializeAsString())->deliveries[0].next_offset() == kMost);
+  frame = OneBatch();
+  frame.mutable_batches(0)->add_offset_deltas(5);
+  frame.mutable_batches(0)->add_offset_deltas(5);
+  CHECK(ReasonOf(Read(frame.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
+  frame.mutable_batches(0)->set_offset_deltas(0, -1);
   CHECK(ReasonOf(Read(frame.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
 }
 
