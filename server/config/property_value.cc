@@ -1,6 +1,8 @@
 #include "server/config/property_value.h"
 
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 
@@ -114,7 +116,11 @@ absl::StatusOr<bool> ParseSwitch(absl::string_view text) {
   return Not(text, "true or false");
 }
 
-std::string FormatNumber(double value) { return absl::StrCat(value); }
+std::string FormatNumber(double value) {
+  char text[32];  // The shortest that is read as the same number has at most 24.
+  const std::to_chars_result end = std::to_chars(std::begin(text), std::end(text), value);
+  return std::string(std::begin(text), end.ptr);
+}
 
 std::string FormatBytes(int64_t value) {
   constexpr absl::string_view kUnits[] = {"", "KiB", "MiB", "GiB", "TiB"};

@@ -37,6 +37,21 @@ TEST_CASE("a file sets properties by section and key", "[config]") {
   CHECK(sample.table.Find("topics.partitions")->source == PropertySource::kFile);
 }
 
+TEST_CASE("a file does not end at a zero byte", "[config]") {
+  SampleProperties sample;
+  const std::string text = "[storage]\naccept_loss = true\n";
+  const std::string rest("\0\n[topics]\npartitions = 8\n", 26);
+  CHECK(ReasonOf(ApplyText(text + rest, &sample.table)) == v1::INVALID_ARGUMENT);
+}
+
+TEST_CASE("what is no key is refused by its line", "[config]") {
+  SampleProperties sample;
+  for (const char* text : {"\n[,storage]", "\n[.a]", "\n[a.,b]", "\n[[=]]", "\na.,b = 1"}) {
+    INFO(text);
+    CHECK(Says(ApplyText(text, &sample.table), "line 2"));
+  }
+}
+
 TEST_CASE("an empty file sets nothing", "[config]") {
   SampleProperties sample;
   CHECK_OK(ApplyText("", &sample.table));

@@ -55,6 +55,10 @@ TEST_CASE("what is written is read as the same value", "[config]") {
         absl::Hours(24 * 7), absl::Hours(25)}) {
     CHECK(ParseDurationText(FormatDurationText(duration)).value() == duration);
   }
+  for (const double number : {0.0, 0.925, 0.123456789, 1e300, -2.5, 1234567.0}) {
+    CHECK(ParseNumber(FormatNumber(number)).value() == number);
+  }
+  CHECK(FormatNumber(0.925) == "0.925");
   CHECK(FormatBytes(int64_t{64} << 20) == "64MiB");
   CHECK(FormatBytes(int64_t{17} << 20) == "17MiB");
   CHECK(FormatDurationText(absl::Hours(24 * 7)) == "7d");
