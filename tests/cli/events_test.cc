@@ -1,5 +1,7 @@
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/support/status_matchers.h"
 #include "tools/acta/events/cloud_event.h"
 #include "tools/acta/events/event_text.h"
@@ -72,6 +74,32 @@ TEST_CASE("a CloudEvent of bytes comes back as it went", "[cli]") {
   CHECK(back.data() == event.data());
 }
 
+TEST_CASE("a text that looks like JSON comes back as it went", "[cli]") {
+  v1::Event event;
+  event.set_content_type("text/plain");
+  for (const std::string data : {"hello", "\"5\"", " 1", "{}", "\xFF"}) {
+    event.set_data(data);
+    v1::Event back;
+    REQUIRE_OK(ParseCloudEvent(CloudEventText(event, kPlace), &back));
+    CHECK(back.data() == data);
+  }
+}
+
+TEST_CASE("JSON is nested as deep as it may be or refused", "[cli]") {
+  const auto nested = [](size_t levels) {
+    return R"({"specversion":"1.0","data":)" + std::string(levels, '[') + "\"]\\\"\"" +
+           std::string(levels, ']') + "}";
+  };
+  v1::Event event;
+  CHECK_OK(ParseCloudEvent(nested(499), &event));
+  CHECK_FALSE(ParseCloudEvent(nested(500), &event).ok());
+  CHECK_FALSE(ParseCloudEvent(nested(1'000'000), &event).ok());
+}
+
+TEST_CASE("a year has four digits", "[cli]") {
+  CHECK(TimeText(-62135596800000000) == "0001-01-01T00:00:00Z");
+}
+
 TEST_CASE("what a CloudEvent requires is filled in", "[cli]") {
   CHECK(CloudEventText(v1::Event(), kPlace) ==
         "{\"specversion\":\"1.0\",\"id\":\"orders/2/41\",\"source\":\"/default/orders\","
@@ -95,6 +123,8 @@ TEST_CASE("a whole JSON value is JSON, a cut one is not", "[cli]") {
   CHECK_FALSE(IsJson("{\"a\":1"));
   CHECK_FALSE(IsJson(""));
   CHECK_FALSE(IsJson("{} {}"));
+  CHECK_FALSE(IsJson(absl::string_view("{}\0\"", 4)));
+  CHECK(ParseJson(absl::string_view("{}\0\"", 4)).is_discarded());
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <limits>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -41,6 +42,15 @@ TEST_CASE("a time is RFC 3339 or so long ago", "[cli]") {
   CHECK(*ParseTime("1970-01-01T01:00:00+01:00", kNow) == absl::UnixEpoch());
   CHECK(*ParseTime("-15m", kNow) == kNow - absl::Minutes(15));
   CHECK(ExitStatusOf(ParseTime("yesterday", kNow).status()) == kExitUsage);
+}
+
+TEST_CASE("what only resembles RFC 3339 is no time", "[cli]") {
+  for (const char* text :
+       {"infinite-future", "infinite-past", " 2018-02-04T12:00:00Z", "9999999-01-01T00:00:00Z",
+        "18-02-04T12:00:00Z", "-0001-02-04T12:00:00Z"}) {
+    INFO(text);
+    CHECK_FALSE(ParseTime(text, absl::UnixEpoch()).ok());
+  }
 }
 
 TEST_CASE("a bare number is an offset and never a time", "[cli]") {
@@ -106,6 +116,18 @@ TEST_CASE("literals need no document", "[cli]") {
   REQUIRE_OK(mapping.Fill(nullptr, &event));
   CHECK(event.type() == "flight.flown");
   CHECK(event.time_us() == absl::ToUnixMicros(kNow - absl::Hours(1)));
+}
+
+TEST_CASE("a number that is no time is not taken for another", "[cli]") {
+  const auto source = TimeSource::Parse("@/t:us", absl::UnixEpoch());
+  REQUIRE_OK(source);
+  const auto at = [&](const char* json) {
+    const nlohmann::json document = nlohmann::json::parse(json);
+    return source->TakeMicros(&document);
+  };
+  CHECK_FALSE(at("{\"t\": 18446744073709551615}").ok());
+  CHECK_FALSE(at("{\"t\": 9223372036854775808}").ok());
+  CHECK(at("{\"t\": 9223372036854775807}").value() == std::numeric_limits<int64_t>::max());
 }
 
 TEST_CASE("a time that is missing or of another form is an error", "[cli]") {

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/events/json_line.h"
+#include "tools/acta/syntax/quantities.h"
 
 namespace acta::cli {
 namespace {
@@ -39,8 +40,7 @@ std::string* TextField(absl::string_view name, v1::Event* event) {
 absl::Status SetTime(const std::string& name, const Json& value, v1::Event* event) {
   const auto* text = value.get_ptr<const std::string*>();
   absl::Time time;
-  std::string error;
-  if (text == nullptr || !absl::ParseTime(absl::RFC3339_full, *text, &time, &error)) {
+  if (text == nullptr || !ParseRfc3339(*text, &time)) {
     return Bad(absl::StrCat("'", name, "' is not an RFC 3339 time"));
   }
   if (name == "time") {
@@ -100,7 +100,7 @@ std::string IdOf(const v1::Event& event, const EventPlace& place) {
 }  // namespace
 
 absl::Status ParseCloudEvent(absl::string_view line, v1::Event* event) {
-  const Json document = Json::parse(line.begin(), line.end(), nullptr, false);
+  const Json document = ParseJson(line);
   if (!document.is_object()) return Bad("not a JSON object");
   const auto version = document.find("specversion");
   if (version == document.end() || *version != "1.0") return Bad("'specversion' is not \"1.0\"");
@@ -131,7 +131,12 @@ std::string CloudEventText(const v1::Event& event, const EventPlace& place) {
   const std::map<std::string, std::string> sorted(event.attributes().begin(),
                                                   event.attributes().end());
   for (const auto& [name, value] : sorted) line.Text(name, value);
-  if (!event.data().empty()) line.JsonOrBase64("data", event.data());
+  if (IsJsonMediaType(event.content_type())) {
+    if (!event.data().empty()) line.JsonOrBase64("data", event.data());
+  } else if (!event.data().empty()) {
+    // A text that looks like JSON stays a text: ParseCloudEvent() takes its quotes off.
+    line.Bytes("data", event.data());
+  }
   return line.Finish() + "\n";
 }
 

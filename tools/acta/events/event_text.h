@@ -23,7 +23,8 @@ struct EventPlace {
 // "data", "json" or "cloudevents". Errors: usage.
 absl::StatusOr<EventFormat> ParseEventFormat(absl::string_view text);
 
-// One line with its line break. Data that is JSON is shown as JSON, else as data_base64.
+// One line with its line break. Data that is JSON is shown as JSON, else as data_base64;
+// a CloudEvent of another media type has its text as a text.
 std::string EventText(EventFormat format, const v1::Event& event, const EventPlace& place);
 
 // As JSON, of an event that is not stored: without partition, offset and append time.

@@ -45,12 +45,41 @@ bool IsUtf8(absl::string_view text) {
   return true;
 }
 
+// To the parser a zero byte is the end of the text, whatever comes behind it.
+bool HasZero(absl::string_view text) { return text.find('\0') != absl::string_view::npos; }
+
+// Of what may be JSON.
+bool NestsTooDeep(absl::string_view json) {
+  constexpr int kMostNested = 500;
+  int depth = 0;
+  bool in_string = false;
+  for (size_t at = 0; at < json.size(); ++at) {
+    const char c = json[at];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      if (c == '\\') ++at;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMostNested) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
-bool IsJson(absl::string_view text) { return Json::accept(text.begin(), text.end()); }
+bool IsJson(absl::string_view text) {
+  return !HasZero(text) && Json::accept(text.begin(), text.end());
+}
+
+Json ParseJson(absl::string_view text) {
+  if (HasZero(text) || NestsTooDeep(text)) return Json(Json::value_t::discarded);
+  return Json::parse(text.begin(), text.end(), nullptr, false);
+}
 
 std::string TimeText(int64_t unix_micros) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", absl::FromUnixMicros(unix_micros),
+  return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E*SZ", absl::FromUnixMicros(unix_micros),
                           absl::UTCTimeZone());
 }
 

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
@@ -10,6 +12,10 @@ namespace acta::cli {
 
 // True for exactly one JSON value, with any white space around it.
 bool IsJson(absl::string_view text);
+
+// Discarded unless it is exactly one JSON value of at most 500 levels: to write it again takes
+// stack for each.
+nlohmann::json ParseJson(absl::string_view text);
 
 // "2018-02-04T12:00:00.25Z": UTC, as many fraction digits as needed, at most 6.
 std::string TimeText(int64_t unix_micros);

@@ -60,7 +60,7 @@ absl::Status EventBuilder::BuildJson(absl::string_view line, v1::Event* event) {
     event->set_data(std::string(line));
   }
   if (mapping_.needs_document()) {
-    const Json document = Json::parse(line.begin(), line.end(), nullptr, false);
+    const Json document = ParseJson(line);
     if (document.is_discarded()) return absl::InvalidArgumentError("not JSON");
     return mapping_.Fill(&document, event);
   }

@@ -1,5 +1,6 @@
 #include "tools/acta/syntax/field_mapping.h"
 
+#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -83,8 +84,7 @@ absl::StatusOr<int64_t> TimeSource::TakeMicros(const Json* document) const {
   if (unit_us_ != 0) return NumberToMicros(*value);
   const auto* text = value->get_ptr<const Json::string_t*>();
   absl::Time time;
-  std::string error;
-  if (text == nullptr || !absl::ParseTime(absl::RFC3339_full, *text, &time, &error)) {
+  if (text == nullptr || !ParseRfc3339(*text, &time)) {
     return TimeError(*pointer_,
                      absl::StrCat(value->dump(-1, ' ', true, Json::error_handler_t::replace),
                                   " is not an RFC 3339 text; for numbers write @", pointer_->text(),
@@ -95,7 +95,9 @@ absl::StatusOr<int64_t> TimeSource::TakeMicros(const Json* document) const {
 
 absl::StatusOr<int64_t> TimeSource::NumberToMicros(const Json& value) const {
   int64_t micros = 0;
-  if (value.is_number_integer() &&
+  const auto* natural = value.get_ptr<const Json::number_unsigned_t*>();
+  const bool fits = natural == nullptr || *natural <= std::numeric_limits<int64_t>::max();
+  if (value.is_number_integer() && fits &&
       !__builtin_mul_overflow(value.get<int64_t>(), unit_us_, &micros)) {
     return micros;
   }

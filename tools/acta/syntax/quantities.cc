@@ -85,14 +85,21 @@ absl::StatusOr<int64_t> ParseSize(absl::string_view text) {
   return number * *unit;
 }
 
+bool ParseRfc3339(absl::string_view text, absl::Time* time) {
+  // Abseil also takes years of any length, white space and words for infinity.
+  constexpr size_t kYearDigits = 4;
+  absl::string_view rest = text;
+  if (TakeWhile(&rest, IsDigit).size() != kYearDigits) return false;
+  std::string error;
+  return absl::ParseTime(absl::RFC3339_full, text, time, &error);
+}
+
 absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now) {
   if (absl::string_view ago = text; absl::ConsumePrefix(&ago, "-")) {
     const absl::StatusOr<absl::Duration> duration = ParseDuration(ago);
     if (duration.ok()) return now - *duration;
-  } else {
-    absl::Time time;
-    std::string error;
-    if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return time;
+  } else if (absl::Time time; ParseRfc3339(text, &time)) {
+    return time;
   }
   return UsageError(absl::StrCat("'", text,
                                  "' is not a time; write 2018-02-04T12:00:00Z, or -15m for 15 "

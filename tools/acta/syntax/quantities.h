@@ -18,6 +18,9 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 // "10GiB", "64KiB", "5MB", "1000"; binary and decimal units. Never negative.
 absl::StatusOr<int64_t> ParseSize(absl::string_view text);
 
+// False unless `text` is RFC 3339.
+bool ParseRfc3339(absl::string_view text, absl::Time* time);
+
 // RFC 3339, or "-15m": that long before `now`.
 absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now);
 
