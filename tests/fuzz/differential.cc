@@ -114,8 +114,8 @@ std::string CompareFrames(const PublishFrameView& frame, const v1::PublishFrame&
   if (!open.empty()) return open;
   if (frame.batch_count != static_cast<uint64_t>(parsed.batches_size())) return Differs("batches");
   for (int i = 0; i < parsed.batches_size(); ++i) {
-    const std::string batch = CompareBatch(frame.batches[static_cast<size_t>(i)],
-                                           parsed.batches(i));
+    const std::string batch =
+        CompareBatch(frame.batches[static_cast<size_t>(i)], parsed.batches(i));
     if (!batch.empty()) return batch;
   }
   return "";
@@ -142,8 +142,7 @@ std::string CompareEvent(absl::string_view bytes) {
   const WireFault fault = ScanEvent(bytes, &event);
   v1::Event parsed;
   const bool accepts = Parse(bytes, &parsed);
-  const std::string verdicts =
-      CompareVerdicts(fault == WireFault::kNone, Describe(fault), accepts);
+  const std::string verdicts = CompareVerdicts(fault == WireFault::kNone, Describe(fault), accepts);
   if (!verdicts.empty() || fault != WireFault::kNone) return verdicts;
   return CompareScanned(event, parsed);
 }

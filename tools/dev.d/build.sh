@@ -62,19 +62,25 @@ dev_fmt() {
   source_files | xargs clang-format -i
 }
 
+# dev_fuzz [SECONDS] [NAME]: of all targets or the one named. A find ends it: its input is a file
+# beside what was collected.
 dev_fuzz() {
-  local seconds=${1:-60}
+  local seconds=${1:-60} only=${2:-}
   dev_setup check
-  dev_build clang event_fuzzer publish_frame_fuzzer
+  if [ -n "$only" ]; then
+    dev_build clang "${only}_fuzzer"
+  else
+    dev_build clang fuzzers
+  fi
   cd "$ROOT"
   local fuzzer name
-  for fuzzer in build/clang/tests/*_fuzzer; do
+  for fuzzer in build/clang/tests/${only:-*}_fuzzer; do
     [ -x "$fuzzer" ] || fail "no fuzz target was built"
     name=$(basename "$fuzzer" _fuzzer)
     mkdir -p "build/corpus/$name"
     echo "== $name, $seconds s"
-    "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 "build/corpus/$name" \
-      "tests/fuzz/corpus/$name"
+    "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 \
+      -artifact_prefix="build/corpus/$name-" "build/corpus/$name" "tests/fuzz/corpus/$name"
   done
 }
 
