@@ -75,7 +75,9 @@ absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& 
                  {{"path", folder}});
   }
   const std::string pid = absl::StrCat(getpid());
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+  // Written over what is there, so that a full disk has room for it.
+  if (pwrite(fd, pid.data(), pid.size(), 0) < 0 ||
+      ftruncate(fd, static_cast<off_t>(pid.size())) != 0) {
     close(fd);
     return Unusable("write", path);
   }

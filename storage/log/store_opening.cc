@@ -280,9 +280,52 @@ absl::StatusOr<storage::v1::StoreRecord> LoadStoreRecord(const OpenedStore& open
   return store;
 }
 
+// What opening writes at most: the tables made of what is replayed, which was all in memtables when
+// the log was written (they are flushed at seven eighths of their limit), and some small files.
+int64_t BytesToOpen(const LocalEngineOptions& options, const std::string& wals) {
+  constexpr int64_t kSmallFiles = int64_t{4} << 20;
+  int64_t replayed = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(wals, error), end; !error && at != end;
+       at.increment(error)) {
+    std::error_code unknown;
+    const auto size = static_cast<int64_t>(at->file_size(unknown));
+    if (WalNumber(at->path().string()) >= 0 && !unknown) replayed += size;
+  }
+  return std::min(replayed, options.memtable_bytes / 8 * 7) + kSmallFiles;
+}
+
+absl::Status NoRoom(const LocalEngineOptions& options, absl::string_view why) {
+  return Error(v1::DISK_FULL, absl::StrCat("no room to open the database of '", options.data,
+                                           "': ", why, "; free disk and start again"));
+}
+
+bool DeleteBallast(const LocalEngineOptions& options) {
+  std::error_code error;
+  if (!std::filesystem::remove(absl::StrCat(options.data, "/", kBallastFile), error)) return false;
+  LogWarn("no room to open the database: the ballast file was deleted", {{"path", options.data}});
+  return true;
+}
+
+// Asked before: when a write fails while the database is opened, the library ends the process.
+absl::Status MakeRoom(const LocalEngineOptions& options, const std::string& wals) {
+  const int64_t needed = BytesToOpen(options, wals);
+  const auto free_bytes = [&options]() -> int64_t {
+    std::error_code error;
+    const std::filesystem::space_info space = std::filesystem::space(options.data, error);
+    return error ? INT64_MAX
+                 : static_cast<int64_t>(std::min<uintmax_t>(space.available, INT64_MAX));
+  };
+  if (free_bytes() >= needed) return absl::OkStatus();
+  if (DeleteBallast(options) && free_bytes() >= needed) return absl::OkStatus();
+  return NoRoom(options, absl::StrCat(needed, " bytes are needed and ", free_bytes(), " are free"));
+}
+
 absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& options,
+                                                      const std::string& wals,
                                                       const std::shared_ptr<StoreFileSystem>& files,
                                                       const RocksStore::OnFatal& on_fatal) {
+  RETURN_IF_ERROR(MakeRoom(options, wals));
   RocksSettings settings;
   settings.path = absl::StrCat(options.data, "/", kDatabaseFolder);
   settings.wal_dir = options.wal_dir;
@@ -292,20 +335,11 @@ absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& 
   settings.deletion_bytes_per_second = options.deletion_bytes_per_second;
   settings.direct_io = SupportsDirectIo(options.data);
   auto rocks = RocksStore::Open(settings, files, on_fatal);
-  std::error_code error;
-  if (!rocks.ok() && absl::IsResourceExhausted(rocks.status()) &&
-      std::filesystem::remove(absl::StrCat(options.data, "/", kBallastFile), error)) {
-    LogWarn("no room to open the database: the ballast file was deleted", {{"path", options.data}});
+  if (!rocks.ok() && absl::IsResourceExhausted(rocks.status()) && DeleteBallast(options)) {
     rocks = RocksStore::Open(settings, files, on_fatal);
   }
   if (rocks.ok()) return rocks;
-  if (absl::IsResourceExhausted(rocks.status())) {
-    return Error(v1::DISK_FULL,
-                 absl::StrCat("the disk of '", options.data,
-                              "' has no room for opening the database. Nothing is lost: free some "
-                              "space and start again. (",
-                              rocks.status().message(), ")"));
-  }
+  if (absl::IsResourceExhausted(rocks.status())) return NoRoom(options, rocks.status().message());
   return Error(v1::DATA_LOST, absl::StrCat("the database of '", options.data,
                                            "' cannot be opened: ", rocks.status().message()));
 }
@@ -344,7 +378,7 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   CheckWals(witness, *opened.files, &report);
   if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
 
-  ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, opened.files, std::move(on_fatal)));
+  ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, wals, opened.files, std::move(on_fatal)));
   const RecoveredStore& recovered = opened.rocks->recovered();
   const bool power_cut = witness.boot_id != boot && !witness.clean;
   ASSIGN_OR_RETURN(storage::v1::StoreRecord store, LoadStoreRecord(opened, witness, &report));

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""A disk that is really full: a small tmpfs, mounted here, which takes root."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import stubs
+from broker import PATIENCE_S, BrokerTest
+
+stubs.use()
+
+from ledger import Ledger  # noqa: E402
+
+CLIENTS = 4
+EVENT_BYTES = 64 << 10
+DISK = 160 << 20
+BALLAST = 40 << 20  # What a start may need: the memtables.
+
+
+def watermarks(warn, soft, hard):
+    return (f'--storage.disk_warn_percent={warn}', f'--storage.disk_soft_percent={soft}',
+            f'--storage.disk_hard_percent={hard}')
+
+
+def mount(folder):
+    return subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={DISK}', 'acta-test', folder],
+                          capture_output=True, text=True, check=False)
+
+
+class FullDisk(BrokerTest):
+    options = (f'--storage.ballast={BALLAST}', '--storage.memtable=32MiB',
+               '--storage.write_buffer=1MiB')
+
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.broker.stop(), 0)
+        self.disk = pathlib.Path(self.folder) / 'disk'
+        self.disk.mkdir()
+        mounted = mount(self.disk)
+        self.assertEqual(mounted.returncode, 0, mounted.stderr)
+        # After the broker has ended: what is added last is done first.
+        self.addCleanup(subprocess.run, ['umount', self.disk], check=True)
+        self.addCleanup(self.end)
+        self.broker.data = self.disk / 'data'
+        self.ledger = Ledger(CLIENTS, EVENT_BYTES)
+
+    def begin(self, *options):
+        self.broker.options = (*self.options, *options)
+        self.broker.start()
+        self.acta('topic', 'create', 't', '--partitions', CLIENTS)
+
+    def free(self):
+        disk = os.statvfs(self.disk)
+        return disk.f_bavail * disk.f_frsize
+
+    def fill(self):
+        """All that is left, by somebody else."""
+        with open(self.disk / 'other', 'ab', buffering=0) as other:
+            for block in (1 << 16, 1 << 12):
+                try:
+                    while True:
+                        other.write(bytes(block))
+                except OSError:
+                    pass
+
+    def make_room(self):
+        (self.disk / 'other').unlink()
+
+    def reasons(self):
+        return [stubs.reason_of(error)[0] for error in self.ledger.errors.values()]
+
+    def alarms(self):
+        return [alarm['code'] for alarm in self.acta_json('status')['alarms']]
+
+    def until(self, true):
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def nothing_is_lost(self, unknown=0):
+        stored = self.ledger.stored(self.broker.address)
+        self.assertEqual(self.ledger.lost(stored), [])
+        self.assertLessEqual(len(stored), len(self.ledger.acked) + unknown)
+
+    def full_restart(self):
+        """Dies and starts where nothing is free: the ballast makes room."""
+        self.fill()
+        if self.broker.process.poll() is None:
+            self.broker.kill()
+        self.fill()
+        self.assertEqual(self.free(), 0)
+        self.broker.start()
+        self.assertIn('the ballast file was deleted', self.broker.log.read_text())
+
+    def test_the_guard_refuses_before_the_disk_is_full(self):
+        self.begin(*watermarks(40, 30, 15))
+        self.ledger.publish_until_refused(self.broker.address)
+        self.assertEqual(self.reasons(), ['DISK_FULL'] * CLIENTS)
+        self.assertGreater(self.free(), DISK * 15 // 100)
+        self.nothing_is_lost()
+        self.fill()
+        self.until(lambda: 'DISK_HARD' in self.alarms())
+        self.fails(5, 'DISK_FULL', 'topic', 'create', 'other')
+        self.nothing_is_lost()
+        self.full_restart()
+        self.fill()
+        self.until(lambda: 'DISK_HARD' in self.alarms())
+        self.fails(5, 'DISK_FULL', 'publish', 't', 'x', '--timeout', '1s')
+        self.nothing_is_lost()
+        self.make_room()
+        self.until(lambda: not self.alarms())
+        self.acta('publish', 't', 'on we go')
+        self.assertEqual(self.broker.stop(), 0)
+        self.broker.start()
+        self.assertEqual((self.disk / 'data/ballast').stat().st_size, BALLAST)
+        self.nothing_is_lost(1)
+
+    def test_writes_that_fail(self):
+        """Without a guard: the daemon ends, or the library ends it by an assertion, which is why
+        there is a guard. It starts on the full disk by its ballast, and has lost nothing."""
+        self.begin(*watermarks(0, 0, 0))
+        self.ledger.publish_until_refused(self.broker.address)
+        code = self.broker.process.wait(PATIENCE_S)
+        self.assertIn(code, (70, -signal.SIGABRT))
+        self.assertLessEqual(set(self.reasons()), {'OUTCOME_UNKNOWN', ''})
+        says = 'No space left on device' if code == 70 else 'AssertFalseAndGetStatusForPrevError'
+        self.assertIn(says, self.broker.log.read_text())
+        self.full_restart()
+        self.nothing_is_lost(CLIENTS)
+        self.assertEqual(self.broker.stop(), 0)
+        self.make_room()
+        self.broker.start()
+        self.acta('publish', 't', 'on we go')
+        self.nothing_is_lost(CLIENTS + 1)
+
+    def test_a_start_without_room_is_refused_and_says_how_much_it_takes(self):
+        self.begin('--storage.ballast=0', *watermarks(40, 30, 15))
+        self.ledger.publish_until_refused(self.broker.address)
+        self.broker.kill()
+        self.fill()
+        with self.assertRaisesRegex(AssertionError, r'not started: DISK_FULL: .*are needed'):
+            self.broker.start()
+        self.assertEqual(self.broker.process.wait(PATIENCE_S), 1)
+        self.make_room()
+        self.broker.start()
+        self.nothing_is_lost()
+
+
+def may_mount():
+    """Why not, or ''."""
+    folder = tempfile.mkdtemp(prefix='acta-mount-')
+    try:
+        mounted = mount(folder)
+        if mounted.returncode == 0:
+            subprocess.run(['umount', folder], check=True)
+        return mounted.stderr if mounted.returncode != 0 else ''
+    finally:
+        os.rmdir(folder)
+
+
+if __name__ == '__main__':
+    FORBIDDEN = may_mount()
+    if FORBIDDEN:
+        print(f'skipped: no tmpfs can be mounted here: {FORBIDDEN}')
+        sys.exit(0)
+    unittest.main()
