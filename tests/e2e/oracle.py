@@ -1,6 +1,7 @@
 """The oracle at work: a load that notes what it did and saw, a broker that is killed under it, and
 the checker of the notes."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -33,6 +34,8 @@ class OracleTest(unittest.TestCase):
         self.addCleanup(self.remove)
         self.history = self.folder / 'history'
         self.history.mkdir()
+        self.log = self.folder / 'actad.log'
+        self.ready = self.folder / 'ready.json'
         self.port = free_port()
         self.boot = 1
         self.starts = 0
@@ -54,23 +57,35 @@ class OracleTest(unittest.TestCase):
                 process.kill()
                 process.wait()
 
-    def start_broker(self, **more):
-        ready = self.folder / 'ready.json'
-        ready.unlink(missing_ok=True)
+    def spawn_broker(self, **more):
+        """Begins to start one; `more` is for its environment."""
+        self.ready.unlink(missing_ok=True)
         self.starts += 1
-        with open(self.folder / 'actad.log', 'ab') as log:
+        with open(self.log, 'ab') as log:
             self.broker = subprocess.Popen(
                 [self.program, '--data', self.folder / 'data', '--grpc', f'127.0.0.1:{self.port}',
-                 '--http', '127.0.0.1:0', '--ready-file', ready, *self.options],
+                 '--http', '127.0.0.1:0', '--ready-file', self.ready, *self.options],
                 stdout=log, stderr=log,
                 env={**os.environ, **self.environment, 'ACTA_ORACLE_BOOT': f'boot-{self.boot}',
                      'ACTA_ORACLE_SEED': str(self.starts), **more})
+
+    def start_broker(self, **more):
+        self.spawn_broker(**more)
         deadline = time.monotonic() + PATIENCE_S
-        while not ready.exists():
+        while not self.ready.exists():
             if self.broker.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError('the broker did not start:\n' +
-                                     (self.folder / 'actad.log').read_text()[-3000:])
+                raise AssertionError('the broker did not start:\n' + self.log.read_text()[-3000:])
             time.sleep(0.005)
+
+    def acta(self, *args):
+        """The standard output of a command that must succeed."""
+        done = subprocess.run([BIN / 'acta', *map(str, args), '--server', f'127.0.0.1:{self.port}'],
+                              text=True, capture_output=True, timeout=PATIENCE_S, check=False)
+        self.assertEqual(done.returncode, 0, f'acta {args}: {done.stderr}{done.stdout}')
+        return done.stdout
+
+    def acta_json(self, *args):
+        return json.loads(self.acta(*args, '-o', 'json'))
 
     def kill(self):
         self.broker.kill()
@@ -93,6 +108,33 @@ class OracleTest(unittest.TestCase):
             self.load.send_signal(signal.SIGTERM)
         _, errors = self.load.communicate(timeout=2 * PATIENCE_S)
         return self.load.returncode, errors
+
+    def works_for(self, seconds):
+        time.sleep(seconds)  # The moment of what comes next, not a wait.
+        self.assertIsNone(self.load.poll(), 'the load gave up')
+
+    def members(self):
+        """Who holds what, and since when."""
+        members = self.acta_json('group', 'describe', 'oracle')['group']['members']
+        return sorted((member['memberId'], member['connectTime'], str(member['partitions']))
+                      for member in members)
+
+    def delivered(self):
+        return int(self.acta_json('status')['eventsDelivered'])
+
+    def goes_on(self):
+        """Publishing and delivery, by a thousand events from now on."""
+        wanted, deadline = self.delivered() + 1000, time.monotonic() + PATIENCE_S
+        while self.delivered() < wanted:
+            self.assertLess(time.monotonic(), deadline)
+            self.works_for(0.02)
+
+    def nothing_is_broken(self, *options):
+        """Ends the load; it got through and the checker finds nothing."""
+        code, errors = self.end_load()
+        classes, report = self.check(*options)
+        print(report, flush=True)
+        self.assertEqual((classes, code, errors), (set(), 0, ''), report)
 
     def check(self, *options):
         """The classes of anomaly found, and all that the checker printed."""

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""What is done to the process and to its disk under load, judged by the oracle.
+
+ACTA_LONG=1 does more of it: 200 kills in recovery, every named moment twice, a stop of 30 s.
+ACTA_FAULTS_SEED repeats the moments.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+from broker import BIN, PATIENCE_S
+from oracle import OracleTest
+
+LONG = os.environ.get('ACTA_LONG') == '1'
+SEED = int(os.environ.get('ACTA_FAULTS_SEED', time.time_ns() % 1_000_000_007))
+
+# Memtables and slices so small that files come and go within a second.
+HURRY = {'ACTA_ORACLE_BUFFER': '65536'}
+WAL_BYTES = 4 << 20
+# Moments of a disk (tests/oracle/moments.h). At the first few of a start the daemon has not begun
+# to work; so some are counted from far in.
+MOMENTS = [
+    'before-wal-sync:40', 'after-wal-sync:40', 'torn-wal-write:300', 'after-wal-write:300',
+    'before-wal-create:3', 'after-wal-create:3', 'before-wal-delete:2', 'after-wal-delete:2',
+    'before-sst-create:4', 'torn-sst-write:4', 'before-sst-sync:4', 'after-sst-sync:4',
+    'before-manifest-write:6', 'torn-manifest-write:9', 'after-manifest-sync:6',
+    'after-manifest-create', 'before-current-rename', 'after-current-rename',
+    'before-options-rename', 'after-options-rename', 'torn-witness-write:2',
+    'torn-witness-write:12', 'after-witness-write:12', 'after-witness-sync:12',
+]
+
+
+def wal_bytes(folder):
+    return sum(path.stat().st_size for path in folder.glob('**/*.log'))
+
+
+class Faults(OracleTest):
+    def setUp(self):
+        super().setUp()
+        print(f'ACTA_FAULTS_SEED={SEED}', flush=True)
+        self.chance = random.Random(SEED)
+
+    def await_death(self):
+        self.assertEqual(self.broker.wait(PATIENCE_S), -signal.SIGKILL, 'it ended by itself:\n' +
+                         self.log.read_text()[-3000:])
+
+    def test_kills_in_recovery(self):
+        """Again and again while it replays a write-ahead log of some MiB."""
+        self.start_broker()
+        self.start_load(f'--seed={SEED}', '--rate=4000')
+        deadline = time.monotonic() + PATIENCE_S
+        while wal_bytes(self.folder / 'data') < WAL_BYTES:
+            self.assertLess(time.monotonic(), deadline)
+            self.works_for(0.02)
+        self.kill()
+        early = 0
+        for _ in range(200 if LONG else 20):
+            self.spawn_broker()
+            time.sleep(self.chance.uniform(0.001, 0.06))  # The moment of the kill.
+            self.assertIsNone(self.broker.poll(), self.log.read_text()[-3000:])
+            early += not self.ready.exists()
+            self.kill()
+        self.assertGreater(early, 0, 'it was always ready before')
+        print(f'{early} kills before it was ready', flush=True)
+        self.start_broker()
+        self.works_for(0.3)
+        self.nothing_is_broken()
+
+    def test_kills_at_named_moments(self):
+        self.environment = HURRY
+        self.start_broker()
+        self.start_load(f'--seed={SEED}')
+        moments = MOMENTS * (2 if LONG else 1)
+        self.chance.shuffle(moments)
+        self.goes_on()
+        self.kill()
+        for moment in moments:
+            began = time.monotonic()
+            self.spawn_broker(ACTA_ORACLE_KILL_AT=moment)
+            try:
+                self.await_death()
+            except subprocess.TimeoutExpired:
+                self.fail(f'{moment} never came')
+            print(f'{moment} after {time.monotonic() - began:.2f} s', flush=True)
+            self.works_for(0)
+        self.start_broker()
+        self.works_for(0.3)
+        self.nothing_is_broken()
+
+    def test_stops_under_load(self):
+        self.start_broker()
+        self.start_load(f'--seed={SEED}')
+        for _ in range(20 if LONG else 3):
+            self.works_for(self.chance.uniform(0.2, 0.6))
+            began = time.monotonic()
+            self.broker.send_signal(signal.SIGTERM)
+            self.assertEqual(self.broker.wait(PATIENCE_S), 0)
+            print(f'stopped in {time.monotonic() - began:.2f} s', flush=True)
+            self.start_broker()
+        self.works_for(0.3)
+        self.nothing_is_broken()
+
+    def test_a_process_that_stands_still(self):
+        """SIGSTOP: members keep their places, clients wait."""
+        self.start_broker()
+        self.start_load(f'--seed={SEED}', '--rejoin=0')
+        self.works_for(0.5)
+        self.goes_on()
+        members = self.members()
+        self.assertEqual(len(members), 2)
+        for seconds in (1, 5, 30) if LONG else (1, 5):
+            self.broker.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)  # That long it stands still.
+            self.broker.send_signal(signal.SIGCONT)
+            self.goes_on()
+            self.assertEqual(self.members(), members)
+        self.nothing_is_broken()
+
+    def test_a_slow_disk(self):
+        """Each sync takes 50 ms, and the power goes: what was answered was synced."""
+        self.environment = {'ACTA_ORACLE_SYNC_US': '50000'}
+        self.start_broker()
+        self.start_load(f'--seed={SEED}')
+        for _ in range(10 if LONG else 2):
+            self.works_for(self.chance.uniform(0.7, 1.2))
+            self.cut_power()
+            self.start_broker()
+        self.goes_on()
+        self.nothing_is_broken('--power-cut')
+
+    def publish(self, level):
+        return subprocess.Popen([BIN / 'acta', 'publish', 'beside', 'x', '--ack', level, '--server',
+                                 f'127.0.0.1:{self.port}'], stdout=subprocess.DEVNULL)
+
+    def stalls(self):
+        """Returns in the middle of it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while 'stall begins' not in self.log.read_text():
+            self.assertLess(time.monotonic(), deadline)
+            self.works_for(0.01)
+
+    def test_a_sync_that_stalls(self):
+        """For 3 s: nobody is told FSYNC before it is over; level OS goes on, and all do after."""
+        self.start_broker(ACTA_ORACLE_STALL_AT='before-wal-sync:200')
+        self.acta('topic', 'create', 'beside', '--visible-at', 'os')
+        self.start_load(f'--seed={SEED}')
+        self.stalls()
+        synced, written = self.publish('fsync'), self.publish('os')
+        self.assertEqual(written.wait(PATIENCE_S), 0)
+        self.assertNotIn('stall ends', self.log.read_text())
+        self.assertIsNone(synced.poll())
+        self.assertEqual(synced.wait(PATIENCE_S), 0)
+        self.assertIn('stall ends', self.log.read_text())
+        self.goes_on()
+        self.nothing_is_broken()
+
+    def test_the_power_goes_while_a_sync_stalls(self):
+        self.start_broker(ACTA_ORACLE_STALL_AT='before-wal-sync:200')
+        self.start_load(f'--seed={SEED}')
+        self.stalls()
+        self.works_for(0.5)
+        self.cut_power()
+        self.start_broker()
+        self.goes_on()
+        self.nothing_is_broken('--power-cut')
+
+
+if __name__ == '__main__':
+    unittest.main()
