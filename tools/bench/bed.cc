@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/admin.h"
@@ -27,7 +28,9 @@ std::string Contents(const std::string& path) {
 
 }  // namespace
 
-const char* NameOf(Profile profile) { return profile == Profile::kLog ? "log" : "full"; }
+const char* NameOf(Profile profile) {
+  return profile == Profile::kLog ? "log" : profile == Profile::kFull ? "full" : "off";
+}
 const char* NameOf(v1::AckLevel level) { return level == v1::ACK_LEVEL_OS ? "os" : "fsync"; }
 
 Bed::Bed(Options options) : options_(std::move(options)), address_(options_.server) {}
@@ -41,6 +44,7 @@ void Bed::End() {
     DeleteTopics();
   }
   topics_.clear();
+  flags_.clear();
 }
 
 // As far as it goes: what is left does not spoil a measure.
@@ -91,6 +95,28 @@ absl::StatusOr<double> Bed::Restart(bool forget_page_cache) {
   return static_cast<double>(NowNanos() - begin) / 1e9;
 }
 
+absl::StatusOr<double> Bed::RestartAfterKill() {
+  if (!own_broker())
+    return absl::FailedPreconditionError("a broker that runs already is not ended");
+  broker_.reset();  // Kills it.
+  const int64_t begin = NowNanos();
+  RETURN_IF_ERROR(Launch());
+  return static_cast<double>(NowNanos() - begin) / 1e9;
+}
+
+FolderUse Bed::UseOfFiles(absl::string_view suffix) const {
+  FolderUse use;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(options_.folder + "/data", error)) {
+    if (!absl::EndsWith(entry.path().string(), suffix)) continue;
+    ++use.files;
+    const auto bytes = entry.file_size(error);
+    if (!error) use.bytes += static_cast<int64_t>(bytes);
+  }
+  return use;
+}
+
 absl::Status Bed::Launch() {
   const std::string ready = options_.folder + "/ready.json";
   std::error_code error;
@@ -99,6 +125,7 @@ absl::Status Bed::Launch() {
                                     "--grpc",       "127.0.0.1:0",  "--http",
                                     "127.0.0.1:0",  "--ready-file", ready};
   words.insert(words.end(), options_.actad_flags.begin(), options_.actad_flags.end());
+  words.insert(words.end(), flags_.begin(), flags_.end());
   const std::string log = options_.folder + "/actad.log";
   ASSIGN_OR_RETURN(broker_, ChildProcess::Start(words, log, log));
   return AwaitReady(ready);
@@ -153,6 +180,7 @@ absl::StatusOr<std::string> Bed::NewTopic(int32_t partitions, v1::AckLevel level
   topic->set_ack_level(level);
   topic->set_visible_at(level);
   if (profile == Profile::kLog) topic->set_dedupe(v1::DEDUPE_MODE_SEQUENCES);
+  if (profile == Profile::kOff) topic->set_dedupe(v1::DEDUPE_MODE_OFF);
   client::Admin admin(NewChannel());
   RETURN_IF_ERROR(admin.CreateTopic(request).status());
   topics_.push_back(topic->name());

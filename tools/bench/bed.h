@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "acta/v1/topics.pb.h"
 #include "client/cpp/channel.h"
 #include "tools/bench/child_process.h"
@@ -24,13 +26,27 @@ struct Durations {
   int64_t preload_bytes = int64_t{1} << 30;
   int32_t many = 1000;      // Topics, and groups.
   int32_t consumers = 100;  // That are idle.
+  int32_t publishers = 1000;
+  int32_t subscriptions = 1000;
+  int32_t partitions = 10'000;
+  // Of the log before a kill: time slices, what each holds, and what is only in the log file.
+  int32_t slices = 64;
+  int64_t slice_bytes = int64_t{32} << 20;
+  int64_t wal_bytes = int64_t{64} << 20;
 };
 
-// LOG: nothing but producer sequences is checked. FULL: all defaults that exist.
-enum class Profile { kLog, kFull };
+// LOG: nothing but producer sequences is checked. FULL: all defaults that exist. OFF: not even
+// sequences are.
+enum class Profile { kLog, kFull, kOff };
 // Words of a measure's name: "log", "fsync".
 const char* NameOf(Profile profile);
 const char* NameOf(v1::AckLevel level);
+
+// Files of a folder.
+struct FolderUse {
+  int64_t files = 0;
+  int64_t bytes = 0;
+};
 
 // Where a measure runs: a broker of its own with an empty folder, or one that runs already.
 //
@@ -58,6 +74,12 @@ class Bed {
   // Stops it in good order, forgets the page cache of its files if so wished, and starts it.
   // Answers the seconds from the start to ready. Errors: FAILED_PRECONDITION for `server`.
   absl::StatusOr<double> Restart(bool forget_page_cache);
+  // The same after `kill -9`.
+  absl::StatusOr<double> RestartAfterKill();
+  // Of the next starts, beside those of the options, until End().
+  void SetFlags(std::vector<std::string> flags) { flags_ = std::move(flags); }
+  // Of its files whose names end so.
+  FolderUse UseOfFiles(absl::string_view suffix) const;
 
   bool own_broker() const { return options_.server.empty(); }
   const Durations& durations() const { return options_.durations; }
@@ -82,6 +104,7 @@ class Bed {
   std::string address_;
   std::unique_ptr<ChildProcess> broker_;
   std::vector<std::string> topics_;  // Since Begin().
+  std::vector<std::string> flags_;
 };
 
 }  // namespace acta::bench

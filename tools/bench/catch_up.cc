@@ -1,24 +1,25 @@
 #include <algorithm>
-#include <memory>
+#include <atomic>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
-#include "tools/bench/acks.h"
 #include "tools/bench/consumer.h"
 #include "tools/bench/event_form.h"
+#include "tools/bench/fill.h"
 #include "tools/bench/latencies.h"
+#include "tools/bench/live_load.h"
 #include "tools/bench/measure.h"
 
 namespace acta::bench {
 namespace {
 
 constexpr int32_t kPartitions = 16;
-constexpr int64_t kBatchBytes = 64 << 10;
-constexpr absl::Duration kPatience = absl::Minutes(5);
+constexpr int32_t kEventBytes = 100;
 
 // Less than the broker keeps in memory.
 constexpr int64_t kHotBytes = int64_t{64} << 20;
@@ -27,39 +28,6 @@ struct CatchUp {
   int32_t event_bytes = 100;
   bool parse = false;
 };
-
-// Answers how many events.
-absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
-                             int64_t bytes) {
-  Acks acks;
-  client::Publisher publisher(bed.NewChannel(), BenchPublisher(v1::ACK_LEVEL_OS));
-  BatchSource source(form, static_cast<uint32_t>(kBatchBytes / form.element_bytes()), false);
-  int64_t events = 0;
-  for (; events * form.event_bytes() < bytes; events += source.count()) {
-    int32_t partition = 0;
-    auto batch = source.Next(&partition);
-    RETURN_IF_ERROR(publisher.PublishPrepared(topic, partition, std::move(batch), source.count(),
-                                              acks.Count()));
-  }
-  RETURN_IF_ERROR(publisher.Close(kPatience));
-  RETURN_IF_ERROR(acks.status());
-  return events;
-}
-
-// From a new subscription to the last event. Answers the seconds it took.
-absl::StatusOr<double> ReadAll(const Bed& bed, const std::string& topic, bool parse,
-                               int64_t events) {
-  const int64_t begin = NowNanos();
-  Consumer::Options options;
-  options.topic = topic;
-  options.until_end = true;
-  options.parse = parse;
-  Consumer consumer(bed, std::move(options));
-  RETURN_IF_ERROR(consumer.AwaitEnd(kPatience));
-  const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
-  RETURN_IF_ERROR(consumer.AwaitCount(events, absl::ZeroDuration()));
-  return seconds;
-}
 
 // What was just written and is in memory, again and again.
 absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
@@ -103,6 +71,58 @@ absl::StatusOr<Outcome> RunCold(Bed& bed, const CatchUp& kind) {
   return outcome;
 }
 
+// From the first event on, until the last of `events` or `stop`.
+absl::Status ReadSome(const Bed& bed, const std::string& topic, int64_t events,
+                      const std::atomic<bool>& stop, std::atomic<int64_t>* read) {
+  Consumer::Options options;
+  options.topic = topic;
+  Consumer consumer(bed, std::move(options));
+  const absl::Status waited = Await("a reader beside live traffic", absl::Minutes(15), [&] {
+    return stop || consumer.ended() || consumer.count() >= events;
+  });
+  *read += consumer.count();
+  RETURN_IF_ERROR(waited);
+  return consumer.ended() ? consumer.AwaitEnd(absl::ZeroDuration()) : absl::OkStatus();
+}
+
+// Live traffic by itself, and while others read a log of `bytes` (0: as the others are filled) from
+// its start and from the disk, again and again.
+absl::StatusOr<Outcome> RunBesideLive(Bed& bed, v1::AckLevel level, int64_t bytes) {
+  const EventForm form(kEventBytes, kPartitions);
+  ASSIGN_OR_RETURN(const std::string topic,
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+  ASSIGN_OR_RETURN(const int64_t events,
+                   Fill(bed, form, topic, bytes > 0 ? bytes : bed.durations().preload_bytes));
+  RETURN_IF_ERROR(bed.Restart(true).status());
+  const EndToEnd live = {level, Profile::kLog, Pace()};
+  const double warm_up_s = bed.durations().warm_up_s, seconds = bed.durations().seconds;
+  ASSIGN_OR_RETURN(const LiveRun alone, RunLive(bed, live, warm_up_s, seconds));
+
+  std::atomic<bool> stop = false;
+  std::atomic<int64_t> read = 0;
+  absl::Status reader_status;
+  std::thread reader;
+  int64_t begin = 0;
+  const absl::StatusOr<LiveRun> beside = RunLive(bed, live, warm_up_s, seconds, [&] {
+    begin = NowNanos();
+    reader = std::thread([&] {
+      while (!stop && reader_status.ok()) {
+        reader_status = ReadSome(bed, topic, events, stop, &read);
+      }
+    });
+  });
+  stop = true;
+  if (reader.joinable()) reader.join();
+  const double read_s = static_cast<double>(NowNanos() - begin) / 1e9;
+  RETURN_IF_ERROR(beside.status());
+  RETURN_IF_ERROR(reader_status);
+  const double p99 = beside->latencies.Millis(0.99), alone_p99 = alone.latencies.Millis(0.99);
+  Outcome outcome;
+  outcome.values = {p99 / alone_p99, alone_p99, p99,
+                    static_cast<double>(read) * form.event_bytes() / read_s / 1e6};
+  return outcome;
+}
+
 }  // namespace
 
 void AddCatchUpMeasures(std::vector<Measure>* measures) {
@@ -126,8 +146,26 @@ void AddCatchUpMeasures(std::vector<Measure>* measures) {
     cold.run = [kind](Bed& bed) { return RunCold(bed, kind); };
     measures->push_back(std::move(cold));
   };
+  const auto beside = [&](const std::string& name, v1::AckLevel level, int64_t bytes) {
+    Measure measure;
+    measure.name = absl::StrCat(name, "_", NameOf(level));
+    measure.help =
+        "p99 of 20,000 events/s from due to delivered, beside a reader from the start of a log on "
+        "the disk, as a multiple of alone; .read: how fast that one was";
+    measure.figures = {{"", "x", true, 2, 1.3},
+                       {".alone_p99", "ms", true},
+                       {".beside_p99", "ms", true},
+                       {".read", "MB/s"}};
+    measure.needs_own_broker = true;
+    measure.large = bytes > 0;
+    measure.run = [=](Bed& bed) { return RunBesideLive(bed, level, bytes); };
+    measures->push_back(std::move(measure));
+  };
   add("catch_up", "100 B events, a consumer that counts", {100, false}, 400, 800);
   add("catch_up_1k", "1 KiB events, a consumer that parses", {1024, true}, 250, 500);
+  beside("live_beside_catch_up", v1::ACK_LEVEL_OS, 0);
+  beside("live_beside_catch_up", v1::ACK_LEVEL_FSYNC, 0);
+  beside("live_beside_catch_up_20g", v1::ACK_LEVEL_FSYNC, int64_t{20} << 30);
 }
 
 }  // namespace acta::bench

@@ -36,6 +36,8 @@ class Consumer {
 
   // Events so far.
   int64_t count() const { return count_.load(std::memory_order_acquire); }
+  // It goes on no more, by an error or at its end.
+  bool ended() const { return ended_; }
   // Errors: the subscription's, DEADLINE_EXCEEDED, DATA_LOSS when there are more than that.
   absl::Status AwaitCount(int64_t count, absl::Duration timeout);
   // The end of a consumer with `until_end`.

@@ -11,7 +11,6 @@ namespace acta::bench {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Minutes(1);
-constexpr int64_t kStay = 16;  // Single events of one partition in a row.
 constexpr int64_t kBatchBytes = 64 << 10;
 constexpr int64_t kLeastSleepNanos = 20'000;
 
@@ -42,7 +41,7 @@ absl::Status EventPacer::Run(const Pace& pace, int64_t begin, int64_t end) {
 
 absl::Status EventPacer::SendSingles(const Pace& pace, int64_t begin, int64_t due) {
   for (int64_t time; (time = DueOf(pace, begin, count_)) <= due; ++count_) {
-    const int64_t partition = count_ / kStay % form_.partitions();
+    const int64_t partition = count_ / pace.stay % form_.partitions();
     v1::Event& event = events_[static_cast<size_t>(partition)];
     form_.Renew(turn_++, time, &event);
     RETURN_IF_ERROR(publisher_.PublishTo(topic_, static_cast<int32_t>(partition), event));

@@ -17,6 +17,8 @@ struct Pace {
   // Zero: each event is handed to the SDK when it is due. Else what became due in so long is sent
   // together, as prepared batches of one partition.
   int64_t tick_nanos = 0;
+  // Single events of one partition in a row.
+  int64_t stay = 16;
 };
 
 // Publishes at a pace, late rather than never: an event that leaves late has a longer latency.

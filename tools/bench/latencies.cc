@@ -13,6 +13,11 @@ void Latencies::Add(int64_t nanos) {
   ++count_;
 }
 
+void Latencies::Add(const Latencies& others) {
+  for (size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += others.buckets_[i];
+  count_ += others.count_;
+}
+
 double Latencies::Millis(double fraction) const {
   const auto wanted = static_cast<int64_t>(std::ceil(fraction * static_cast<double>(count_)));
   int64_t seen = 0;

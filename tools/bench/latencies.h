@@ -12,6 +12,7 @@ namespace acta::bench {
 class Latencies {
  public:
   void Add(int64_t nanos);
+  void Add(const Latencies& others);
   int64_t count() const { return count_; }
   // Milliseconds that `fraction` of all did not exceed. Zero when there are none.
   double Millis(double fraction) const;

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -32,7 +34,9 @@ struct Options {
   std::string output = "table";
   std::string dir = ".";
   double runs = 0, seconds = 0, warm_up = 0, server_pid = 0;  // 0: not given.
-  bool quick = false, no_limits = false, list = false, help = false;
+  std::string json_file;
+  bool quick = false, short_form = false, large = false, no_limits = false, list = false,
+       help = false;
 };
 
 std::vector<Flag> Flags(Options* o) {
@@ -50,9 +54,12 @@ std::vector<Flag> Flags(Options* o) {
       NumberFlag("--runs", "N", "rounds; the median counts (3)", &o->runs),
       NumberFlag("--seconds", "S", "length of a measure (5)", &o->seconds),
       NumberFlag("--warm-up", "S", "and of what is not counted before it (2)", &o->warm_up),
+      SwitchFlag("--short", "the main figures, one run of 2 s each: 2 minutes", &o->short_form),
+      SwitchFlag("--large", "also what takes tens of GiB and many minutes", &o->large),
       SwitchFlag("--quick", "one short round that proves nothing but that it works", &o->quick),
       SwitchFlag("--no-limits", "without the machine's limits", &o->no_limits),
       TextFlag("-o", "FORMAT", "table or json (table)", &o->output),
+      TextFlag("--json", "FILE", "the report as JSON, beside what -o says", &o->json_file),
       SwitchFlag("--list", "what can be measured", &o->list),
       SwitchFlag("--help", "this text", &o->help),
   };
@@ -61,6 +68,13 @@ std::vector<Flag> Flags(Options* o) {
 constexpr char kHead[] =
     "acta-bench: how fast a broker is on this machine.\n\n"
     "  acta-bench --dir /var/tmp --only 'publish_consume*'\n\n";
+
+// What --short measures.
+constexpr char kShortForm[] =
+    "publish_consume_os_log,publish_consume_fsync_log,publish_consume_os_full,"
+    "publish_consume_fsync_full,publish_os_log,publish_fsync_log,sdk_os_log,four_groups_os_log,"
+    "unary_os,unary_fsync,stream_os,stream_fsync,unary_64_fsync,end_to_end_os,end_to_end_fsync,"
+    "end_to_end_2m_os,end_to_end_2m_fsync,publishers_1000_fsync,catch_up_hot,catch_up_cold";
 
 std::string ProgramFolder() {
   std::error_code error;
@@ -73,14 +87,28 @@ absl::Status Settle(Options* o) {
   }
   Durations& durations = o->bed.durations;
   if (o->quick) {
-    durations = {.warm_up_s = 0.1,
-                 .seconds = 0.3,
-                 .idle_s = 0.5,
-                 .preload_bytes = 32 << 20,
+    durations = {.warm_up_s = 0.03,
+                 .seconds = 0.1,
+                 .idle_s = 0.1,
+                 .preload_bytes = 16 << 20,
                  .many = 20,
-                 .consumers = 5};
+                 .consumers = 5,
+                 .publishers = 20,
+                 .subscriptions = 20,
+                 .partitions = 100,
+                 .slices = 4,
+                 .slice_bytes = 4 << 20,
+                 .wal_bytes = 4 << 20};
     o->runner.runs = 1;
     o->runner.limit_seconds = 0.05;
+    o->runner.limits_once = true;
+  } else if (o->short_form) {
+    durations.warm_up_s = 1;
+    durations.seconds = 2;
+    durations.preload_bytes = 256 << 20;
+    o->runner.runs = 1;
+    o->runner.limit_seconds = 0.5;
+    if (o->only.empty()) o->only = kShortForm;
   }
   if (o->runs > 0) o->runner.runs = std::max(1, static_cast<int32_t>(o->runs));
   if (o->seconds > 0) durations.seconds = o->seconds;
@@ -108,6 +136,7 @@ absl::StatusOr<std::vector<Measure>> Choose(const Options& options) {
     for (Measure& measure : AllMeasures()) {
       if (!Fits(measure.name, pattern)) continue;
       fits = true;
+      if (measure.large && !options.large && measure.name != pattern) continue;
       if (measure.needs_own_broker && !options.bed.server.empty()) {
         if (measure.name != pattern) continue;
         return absl::InvalidArgumentError(
@@ -126,7 +155,8 @@ absl::StatusOr<std::vector<Measure>> Choose(const Options& options) {
 std::string List() {
   std::string text;
   for (const Measure& measure : AllMeasures()) {
-    absl::StrAppend(&text, measure.name, ": ", measure.help, "\n");
+    absl::StrAppend(&text, measure.name, ": ", measure.help, measure.large ? " (--large)" : "",
+                    "\n");
   }
   return text;
 }
@@ -136,6 +166,22 @@ absl::Status Print(const std::string& text) {
     return absl::OkStatus();
   }
   return absl::UnavailableError("cannot write to stdout");
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  file.close();
+  if (file.good()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write '", path, "'"));
+}
+
+// Every connection of a measure is a file.
+void AllowManyFiles() {
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 // Takes the measures inside of a temporary folder.
@@ -157,6 +203,7 @@ absl::Status Measures(Options options) {
   }
   std::error_code error;
   std::filesystem::remove_all(folder, error);
+  if (!options.json_file.empty()) RETURN_IF_ERROR(WriteFile(options.json_file, ToJson(report)));
   RETURN_IF_ERROR(Print(options.output == "json" ? ToJson(report) : ToTable(report)));
   return status;
 }
@@ -184,6 +231,7 @@ int main(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   prctl(PR_SET_TIMERSLACK, 1UL);  // A sleep ends when it is due.
   signal(SIGPIPE, SIG_IGN);
+  acta::bench::AllowManyFiles();
   // The measure under way ends, and what was started with it.
   for (const int number : {SIGINT, SIGTERM}) {
     signal(number, [](int) { acta::bench::interrupted = 1; });

@@ -1,5 +1,7 @@
 #include "tools/bench/measure.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace acta::bench {
 
 std::vector<Measure> AllMeasures() {
@@ -10,7 +12,17 @@ std::vector<Measure> AllMeasures() {
   AddCatchUpMeasures(&measures);
   AddIdleMeasures(&measures);
   AddManyMeasures(&measures);
+  AddPartitionMeasures(&measures);
+  AddPublisherMeasures(&measures);
+  AddScaleMeasures(&measures);
+  AddRestartMeasures(&measures);
+  AddCostMeasures(&measures);
   return measures;
+}
+
+std::string NameOfMeasure(const std::string& what, v1::AckLevel level, Profile profile) {
+  const std::string name = absl::StrCat(what, "_", NameOf(level));
+  return profile == Profile::kLog ? name : absl::StrCat(name, "_", NameOf(profile));
 }
 
 void CpuWatch::Read(double events, Outcome* outcome) const {

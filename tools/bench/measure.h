@@ -39,6 +39,8 @@ struct Measure {
   bool needs_own_broker = false;
   // On a broker that is new and empty, if it is our own.
   std::function<absl::StatusOr<Outcome>(Bed& bed)> run;
+  // Takes tens of GiB of disk and minutes: only when asked for.
+  bool large = false;
 };
 
 // All, in the order of the report.
@@ -51,6 +53,14 @@ void AddEndToEndMeasures(std::vector<Measure>* measures);
 void AddCatchUpMeasures(std::vector<Measure>* measures);
 void AddIdleMeasures(std::vector<Measure>* measures);
 void AddManyMeasures(std::vector<Measure>* measures);
+void AddPartitionMeasures(std::vector<Measure>* measures);
+void AddPublisherMeasures(std::vector<Measure>* measures);
+void AddScaleMeasures(std::vector<Measure>* measures);
+void AddRestartMeasures(std::vector<Measure>* measures);
+void AddCostMeasures(std::vector<Measure>* measures);
+
+// "unary_os", "unary_os_full": LOG is what is not said.
+std::string NameOfMeasure(const std::string& what, v1::AckLevel level, Profile profile);
 
 // CPU of broker and client over a stretch of time.
 class CpuWatch {

@@ -60,9 +60,9 @@ absl::Status Check(const v1::PublishResults& answer) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Outcome> RunUnary(Bed& bed, v1::AckLevel level) {
+absl::StatusOr<Outcome> RunUnary(Bed& bed, v1::AckLevel level, Profile profile) {
   const EventForm form(kEventBytes, kPartitions);
-  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, level, Profile::kLog));
+  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, level, profile));
   client::Admin admin(bed.NewChannel());
   v1::PublishFrame frame = FrameOf(form, topic, 0, level);
   const Window window(bed.durations());
@@ -86,7 +86,8 @@ absl::StatusOr<Outcome> RunUnary(Bed& bed, v1::AckLevel level) {
 class UnaryCrowd {
  public:
   UnaryCrowd(const Bed& bed, const EventForm& form, const std::string& topic, v1::AckLevel level,
-             int32_t publishers) {
+             int32_t publishers)
+      : form_(form) {
     for (int32_t i = 0; i < publishers; ++i) {
       auto one = std::make_unique<One>();
       one->channel = bed.NewChannel();
@@ -147,19 +148,23 @@ class UnaryCrowd {
   };
 
   void Send(One& one) {
+    form_.Renew(next_number_++, 0, one.frame.mutable_batches(0)->mutable_events(0));
     one.context = std::make_unique<grpc::ClientContext>();
     one.answer.Clear();
     one.call = one.stub->AsyncPublish(one.context.get(), one.frame, &queue_);
     one.call->Finish(&one.answer, &one.status, &one);
   }
 
+  const EventForm& form_;
+  uint64_t next_number_ = 0;  // No two events have the same id.
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<One>> crowd_;
 };
 
-absl::StatusOr<Outcome> RunManyUnary(Bed& bed, int32_t publishers, v1::AckLevel level) {
+absl::StatusOr<Outcome> RunManyUnary(Bed& bed, int32_t publishers, v1::AckLevel level,
+                                     Profile profile) {
   const EventForm form(kEventBytes, kPartitions);
-  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, level, Profile::kLog));
+  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, level, profile));
   UnaryCrowd crowd(bed, form, topic, level, publishers);
   std::optional<CpuWatch> cpu;
   int64_t begin = 0;
@@ -180,7 +185,7 @@ class PingPong {
   PingPong(const Bed& bed, const EventForm& form, std::string topic, v1::AckLevel level)
       : window_(bed.durations()),
         topic_(std::move(topic)),
-        event_(std::make_shared<const std::string>(form.Batch(0, 1, 0, 0))),
+        form_(form),
         publisher_(bed.NewChannel(), BenchPublisher(level)) {}
 
   absl::Status Run(Latencies* latencies) {
@@ -193,9 +198,10 @@ class PingPong {
 
  private:
   absl::Status Send() {
+    auto event = std::make_shared<std::string>(form_.Batch(0, 1, next_number_++, 0));
     sent_ = NowNanos();
     return publisher_.PublishPrepared(
-        topic_, 0, event_, 1,
+        topic_, 0, std::move(event), 1,
         [this](const client::BatchOutcome& outcome) { Answered(outcome.status); });
   }
 
@@ -212,7 +218,8 @@ class PingPong {
 
   const Window window_;
   const std::string topic_;
-  const std::shared_ptr<const std::string> event_;
+  const EventForm& form_;
+  uint64_t next_number_ = 0;
   Latencies* latencies_ = nullptr;
   int64_t sent_ = 0;
   absl::Status status_;  // Of the callback until `over_`.
@@ -220,9 +227,9 @@ class PingPong {
   client::Publisher publisher_;
 };
 
-absl::StatusOr<Outcome> RunStream(Bed& bed, v1::AckLevel level) {
+absl::StatusOr<Outcome> RunStream(Bed& bed, v1::AckLevel level, Profile profile) {
   const EventForm form(kEventBytes, kPartitions);
-  ASSIGN_OR_RETURN(std::string topic, bed.NewTopic(kPartitions, level, Profile::kLog));
+  ASSIGN_OR_RETURN(std::string topic, bed.NewTopic(kPartitions, level, profile));
   Latencies latencies;
   PingPong ping(bed, form, std::move(topic), level);
   RETURN_IF_ERROR(ping.Run(&latencies));
@@ -247,47 +254,37 @@ Figure Millis(const char* suffix, std::vector<std::string> limits, std::optional
 
 void AddRoundTripMeasures(std::vector<Measure>* measures) {
   constexpr auto kOs = v1::ACK_LEVEL_OS, kFsync = v1::ACK_LEVEL_FSYNC;
-  const auto unary = [](v1::AckLevel level) {
-    return [level](Bed& bed) { return RunUnary(bed, level); };
-  };
-  const auto stream = [](v1::AckLevel level) {
-    return [level](Bed& bed) { return RunStream(bed, level); };
-  };
-  const std::string one = "one event in flight, from the call to its answer; ";
-  measures->push_back(
-      {"unary_os",
-       one + "unary calls",
-       {Millis("", {"grpc_unary"}, 0.30, 0.17), Millis(".p99", {"grpc_unary.p99"}, {}, {})},
-       false,
-       unary(kOs)});
-  measures->push_back({"unary_fsync",
-                       one + "unary calls",
-                       {Millis("", {"grpc_unary", "disk_overwrite_sync"}, 0.55, 0.35),
-                        Millis(".p99", {"grpc_unary.p99", "disk_overwrite_sync.p99"}, 1.2, 0.6)},
-                       false,
-                       unary(kFsync)});
-  measures->push_back({"stream_os",
-                       one + "a stream",
-                       {Millis("", {"grpc_stream_round_trip"}, 0.25, 0.12),
-                        Millis(".p99", {"grpc_stream_round_trip.p99"}, {}, {})},
-                       false,
-                       stream(kOs)});
-  measures->push_back(
-      {"stream_fsync",
-       one + "a stream",
-       {Millis("", {"grpc_stream_round_trip", "disk_overwrite_sync"}, 0.5, 0.3),
-        Millis(".p99", {"grpc_stream_round_trip.p99", "disk_overwrite_sync.p99"}, {}, {})},
-       false,
-       stream(kFsync)});
   Figure rate;
   rate.unit = "events/s";
   rate.least = 15'000;
   rate.goal = 30'000;
-  measures->push_back({"unary_64_fsync",
-                       "64 unary publishers, one event in flight each",
-                       {rate},
-                       false,
-                       [](Bed& bed) { return RunManyUnary(bed, 64, kFsync); }});
+  for (const Profile profile : {Profile::kLog, Profile::kFull}) {
+    const auto add = [&](const std::string& what, v1::AckLevel level, const std::string& help,
+                         std::vector<Figure> figures, auto run) {
+      measures->push_back({NameOfMeasure(what, level, profile), help, std::move(figures), false,
+                           [=](Bed& bed) { return run(bed, level, profile); }});
+    };
+    const std::string one = "one event in flight, from the call to its answer; ";
+    add("unary", kOs, one + "unary calls",
+        {Millis("", {"grpc_unary"}, 0.30, 0.17), Millis(".p99", {"grpc_unary.p99"}, {}, {})},
+        RunUnary);
+    add("unary", kFsync, one + "unary calls",
+        {Millis("", {"grpc_unary", "disk_overwrite_sync"}, 0.55, 0.35),
+         Millis(".p99", {"grpc_unary.p99", "disk_overwrite_sync.p99"}, 1.2, 0.6)},
+        RunUnary);
+    add("stream", kOs, one + "a stream",
+        {Millis("", {"grpc_stream_round_trip"}, 0.25, 0.12),
+         Millis(".p99", {"grpc_stream_round_trip.p99"}, {}, {})},
+        RunStream);
+    add("stream", kFsync, one + "a stream",
+        {Millis("", {"grpc_stream_round_trip", "disk_overwrite_sync"}, 0.5, 0.3),
+         Millis(".p99", {"grpc_stream_round_trip.p99", "disk_overwrite_sync.p99"}, {}, {})},
+        RunStream);
+    add("unary_64", kFsync, "64 unary publishers, one event in flight each", {rate},
+        [](Bed& bed, v1::AckLevel level, Profile checked) {
+          return RunManyUnary(bed, 64, level, checked);
+        });
+  }
 }
 
 }  // namespace acta::bench

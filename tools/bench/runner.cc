@@ -73,10 +73,14 @@ absl::Status Runner::RunOnce(const Measure& measure) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Runner::Limits> Runner::TakeLimits(const Measure& measure) const {
+absl::StatusOr<Runner::Limits> Runner::TakeLimits(const Measure& measure) {
   std::set<std::string> names;
   for (const Figure& figure : measure.figures) {
     for (const std::string& limit : figure.limits) names.insert(ProgramName(limit));
+  }
+  if (options_.limits_once) {
+    for (const auto& [known, value] : known_) names.erase(known);
+    if (names.empty()) return known_;
   }
   if (names.empty()) return Limits();
   const std::string out = options_.folder + "/limits.json", err = options_.folder + "/limits.err";
@@ -97,6 +101,10 @@ absl::StatusOr<Runner::Limits> Runner::TakeLimits(const Measure& measure) const 
   ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOfJson(json));
   Limits limits;
   for (const Row& row : rows) limits[row.measure] = row.value;
+  if (options_.limits_once) {
+    known_.merge(limits);
+    return known_;
+  }
   return limits;
 }
 

@@ -18,6 +18,7 @@ struct RunnerOptions {
   // The program that takes limits, and how long each; empty: none are taken.
   std::string limits_program;
   double limit_seconds = 1;
+  bool limits_once = false;  // What was taken once is used for all measures.
   std::string folder;
 };
 
@@ -43,7 +44,7 @@ class Runner {
     std::vector<Limits> limits;
   };
 
-  absl::StatusOr<Limits> TakeLimits(const Measure& measure) const;
+  absl::StatusOr<Limits> TakeLimits(const Measure& measure);
   absl::Status RunOnce(const Measure& measure);
   void Progress(const Measure& measure, const Taken& taken) const;
   static Row ToRow(const Measure& measure, size_t figure, const Taken& taken);
@@ -51,6 +52,7 @@ class Runner {
   const RunnerOptions options_;
   Bed& bed_;
   std::map<std::string, Taken> taken_;  // By measure.
+  Limits known_;                        // With `limits_once`.
 };
 
 }  // namespace acta::bench

@@ -1,0 +1,51 @@
+#include "tools/bench/fill.h"
+
+#include <memory>
+#include <utility>
+
+#include "storage/base/status_macros.h"
+#include "tools/bench/acks.h"
+#include "tools/bench/consumer.h"
+#include "tools/bench/latencies.h"
+
+namespace acta::bench {
+namespace {
+
+constexpr int64_t kBatchBytes = 64 << 10;
+// For tens of GiB.
+constexpr absl::Duration kPatience = absl::Minutes(15);
+
+}  // namespace
+
+absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
+                             int64_t bytes) {
+  Acks acks;
+  client::Publisher publisher(bed.NewChannel(), BenchPublisher(v1::ACK_LEVEL_OS));
+  BatchSource source(form, static_cast<uint32_t>(kBatchBytes / form.element_bytes()), false);
+  int64_t events = 0;
+  for (; events * form.event_bytes() < bytes; events += source.count()) {
+    int32_t partition = 0;
+    auto batch = source.Next(&partition);
+    RETURN_IF_ERROR(publisher.PublishPrepared(topic, partition, std::move(batch), source.count(),
+                                              acks.Count()));
+  }
+  RETURN_IF_ERROR(publisher.Close(kPatience));
+  RETURN_IF_ERROR(acks.status());
+  return events;
+}
+
+absl::StatusOr<double> ReadAll(const Bed& bed, const std::string& topic, bool parse,
+                               int64_t events) {
+  const int64_t begin = NowNanos();
+  Consumer::Options options;
+  options.topic = topic;
+  options.until_end = true;
+  options.parse = parse;
+  Consumer consumer(bed, std::move(options));
+  RETURN_IF_ERROR(consumer.AwaitEnd(kPatience));
+  const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
+  RETURN_IF_ERROR(consumer.AwaitCount(events, absl::ZeroDuration()));
+  return seconds;
+}
+
+}  // namespace acta::bench

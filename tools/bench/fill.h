@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "tools/bench/bed.h"
+#include "tools/bench/event_form.h"
+
+namespace acta::bench {
+
+// Publishes `bytes` of events in prepared batches, at OS. Answers how many events.
+absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
+                             int64_t bytes);
+
+// From a new subscription to the last event there is now. Answers the seconds it took. Errors:
+// also DATA_LOSS when there are not `events`.
+absl::StatusOr<double> ReadAll(const Bed& bed, const std::string& topic, bool parse,
+                               int64_t events);
+
+}  // namespace acta::bench
