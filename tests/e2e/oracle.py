@@ -97,9 +97,10 @@ class OracleTest(unittest.TestCase):
         self.assertEqual(self.broker.wait(PATIENCE_S), -signal.SIGKILL)
         self.boot += 1
 
-    def start_load(self, *options):
+    def start_load(self, *options, port=None):
+        """At the broker, or at the port of what stands before it."""
         self.load = subprocess.Popen(
-            [TESTS / 'acta-oracle-load', f'--server=127.0.0.1:{self.port}',
+            [TESTS / 'acta-oracle-load', f'--server=127.0.0.1:{port or self.port}',
              f'--dir={self.history}', *options], stderr=subprocess.PIPE, text=True)
 
     def end_load(self, stop=True):

@@ -1,0 +1,155 @@
+"""What tests of a bad network share: the fault proxy, raw HTTP/2, and what a process holds."""
+
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import time
+
+from broker import PATIENCE_S
+from oracle import TESTS
+
+PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
+    0, 1, 3, 4, 6, 7, 8, 9)
+END_STREAM, END_HEADERS = 1, 4
+
+
+class FaultProxy:
+    """A network to the port that fails as told (acta-fault-proxy says how)."""
+
+    def __init__(self, port):
+        self.process = subprocess.Popen([TESTS / 'acta-fault-proxy', str(port)], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+        self.address = f'127.0.0.1:{self.port}'
+
+    def say(self, command):
+        """In force when it returns."""
+        self.process.stdin.write(command + '\n')
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        assert answer and answer != 'no such command', command
+        return answer
+
+    def close(self):
+        self.process.communicate()
+
+
+def until(condition, what, patience=PATIENCE_S):
+    """The first true result of the condition."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f'not within {patience} s: {what}')
+        time.sleep(0.01)
+
+
+class Footprint:
+    """What a process holds just now."""
+
+    def __init__(self, pid):
+        status = dict(line.split(':', 1) for line in
+                      pathlib.Path(f'/proc/{pid}/status').read_text().splitlines())
+        self.threads = int(status['Threads'])
+        self.memory_mib = int(status['VmRSS'].split()[0]) / 1024
+        # Table files come and go by themselves.
+        self.sockets = sum(kind.startswith('socket:') for kind in self.descriptors(pid))
+
+    @staticmethod
+    def descriptors(pid):
+        folder = f'/proc/{pid}/fd'
+        for name in os.listdir(folder):
+            try:
+                yield os.readlink(f'{folder}/{name}')
+            except FileNotFoundError:
+                pass  # Closed meanwhile.
+
+    def __str__(self):
+        return f'{self.threads} threads, {self.sockets} sockets, {self.memory_mib:.0f} MiB'
+
+
+def frame(kind, flags, stream, payload=b''):
+    return struct.pack('>I', len(payload))[1:] + struct.pack('>BBI', kind, flags, stream) + payload
+
+
+def hpack(*fields):
+    """Literal fields, neither indexed nor Huffman coded."""
+    def text(value):
+        length = len(value)
+        if length < 127:
+            return bytes([length]) + value
+        length, out = length - 127, b'\x7f'
+        while length >= 128:
+            out += bytes([length % 128 + 128])
+            length //= 128
+        return out + bytes([length]) + value
+    return b''.join(b'\0' + text(name.encode()) + text(value.encode()) for name, value in fields)
+
+
+def call_headers(path, *more):
+    return hpack((':method', 'POST'), (':scheme', 'http'), (':path', path),
+                 (':authority', 'localhost'), ('te', 'trailers'),
+                 ('content-type', 'application/grpc'), *more)
+
+
+class RawHttp2:
+    """A client that follows HTTP/2 no further than it likes."""
+
+    def __init__(self, address, hello=True):
+        host, port = address.rsplit(':', 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+        if hello:
+            self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0))
+        self.received = b''
+
+    def flood(self, bytes_, times):
+        """Sends it again and again and reads nothing. False: the server has closed or stopped to
+        read before the end."""
+        self.socket.settimeout(0.5)
+        try:
+            for _ in range(times):
+                self.socket.sendall(bytes_)
+        except OSError:
+            return False
+        finally:
+            self.socket.settimeout(PATIENCE_S)
+        return True
+
+    def next_frame(self):
+        """(kind, flags, stream, payload); None when the connection has ended."""
+        while len(self.received) < 9 or len(self.received) < 9 + self.length():
+            try:
+                more = self.socket.recv(1 << 16)
+            except ConnectionError:
+                more = b''
+            if not more:
+                return None
+            self.received += more
+        length = self.length()
+        kind, flags, stream = struct.unpack('>BBI', self.received[3:9])
+        payload = self.received[9:9 + length]
+        self.received = self.received[9 + length:]
+        return kind, flags, stream, payload
+
+    def length(self):
+        return struct.unpack('>I', b'\0' + self.received[:3])[0]
+
+    def frames(self):
+        return iter(self.next_frame, None)
+
+    def ended(self):
+        """Whether the server closes in time, whatever it says before."""
+        try:
+            for _ in self.frames():
+                pass
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self):
+        self.socket.close()

@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""A bad network between clients and broker: what was promised is kept, and nobody else notices.
+
+ACTA_NETWORK_FAULTS says how many faults the load meets, ACTA_NETWORK_SEED repeats a run.
+"""
+
+import os
+import pathlib
+import random
+import shutil
+import tempfile
+import threading
+import time
+import unittest
+
+import stubs
+from broker import BIN, PATIENCE_S, Broker, BrokerTest
+from faults import FaultProxy, Footprint, until
+from oracle import OracleTest, free_port
+
+stubs.use()
+
+import grpc  # noqa: E402
+from acta.v1 import (admin_pb2, admin_pb2_grpc, event_pb2, groups_pb2,  # noqa: E402
+                     publisher_pb2, publisher_pb2_grpc, subscriber_pb2, subscriber_pb2_grpc)
+
+FAULTS = int(os.environ.get('ACTA_NETWORK_FAULTS', 12))
+SEED = int(os.environ.get('ACTA_NETWORK_SEED', time.time_ns() % 1_000_000_007))
+Event = event_pb2.Event
+Frame = publisher_pb2.PublishFrame
+
+
+def batch(*events, **fields):
+    return publisher_pb2.PartitionBatch(topic='t', partition=0, events=events, **fields)
+
+
+class LoadOverABadNetwork(OracleTest):
+    """The load of the oracle through the fault proxy, judged by the checker."""
+    program = BIN / 'actad'
+    # (mode, most seconds, whether the links must be cut for the clients to learn of it).
+    faults = (('delay 30', 0.5, False), ('rate 100000', 0.5, False), ('tear 3000', 0.4, False),
+              ('tear 200', 0.2, False), ('pass', 0.2, True), ('half-open', 0.5, False),
+              ('half-open', 0.5, True), ('drop-direction up', 0.4, False),
+              ('drop-direction up', 0.4, True), ('drop-direction down', 0.4, False),
+              ('drop-direction down', 0.4, True))
+
+    def judge(self, stop=True):
+        code, errors = self.end_load(stop)
+        classes, report = self.check()
+        print(report, flush=True)
+        self.assertEqual((classes, code, errors), (set(), 0, ''), report)
+
+    def test_cut_torn_slow_and_half_open_links_break_no_promise(self):
+        chance = random.Random(SEED)
+        print(f'ACTA_NETWORK_SEED={SEED}, {FAULTS} faults', flush=True)
+        self.start_broker()
+        proxy = FaultProxy(self.port)
+        self.addCleanup(proxy.close)
+        self.start_load(f'--seed={SEED}', port=proxy.port)
+        faults = list(self.faults)
+        for number in range(FAULTS):
+            if number % len(faults) == 0:
+                chance.shuffle(faults)
+            mode, most, cut = faults[number % len(faults)]
+            time.sleep(chance.uniform(0.05, 0.4))  # The moment of the fault, not a wait.
+            self.assertIsNone(self.load.poll(), 'the load gave up')
+            proxy.say(mode)
+            time.sleep(chance.uniform(0.3, 1) * most)
+            if cut:
+                proxy.say('cut')
+            proxy.say('pass')
+        time.sleep(0.3)
+        self.judge()
+        self.assertGreater(int(proxy.say('count').split()[1]), FAULTS // 4)
+
+    def test_50_members_join_and_leave_while_they_commit(self):
+        self.start_broker()
+        self.start_load('--members=50', '--rejoin=5', '--seconds=3')
+        self.judge(stop=False)
+        self.assertEqual(len(list(self.history.glob('member-*'))), 50)
+
+
+class NetworkTest(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 't', '--partitions', '1')
+        self.proxy = FaultProxy(self.broker.address.rsplit(':', 1)[1])
+        self.addCleanup(self.proxy.close)
+        self.channel = self.connect(self.broker.address)
+        self.publisher = publisher_pb2_grpc.PublisherStub(self.channel)
+
+    def connect(self, address):
+        channel = grpc.insecure_channel(address, options=[
+            ('grpc.use_local_subchannel_pool', 1), ('grpc.max_reconnect_backoff_ms', 100),
+            ('grpc.initial_reconnect_backoff_ms', 20), ('grpc.min_reconnect_backoff_ms', 20),
+            ('grpc.enable_retries', 0)])
+        self.addCleanup(channel.close)
+        return channel
+
+    def through_proxy(self):
+        return publisher_pb2_grpc.PublisherStub(self.connect(self.proxy.address))
+
+    def payloads(self):
+        """Of the whole log, by somebody on a good network."""
+        fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch
+        offset, found = 0, []
+        while True:
+            page = fetch(subscriber_pb2.FetchRequest(topic='t', offset=offset),
+                         timeout=PATIENCE_S)
+            found += [event.data for got in page.batches for event in got.events]
+            if page.next_offset == offset:
+                return found
+            offset = page.next_offset
+
+
+class UnknownOutcomes(NetworkTest):
+    def lose_the_answer(self, publisher, frame, count):
+        """Publishes; the broker stores it and the answer never arrives."""
+        publisher.Publish(Frame(batches=[batch(Event(data=b'first'))]), timeout=PATIENCE_S)
+        self.proxy.say('drop-direction down')
+        call = publisher.Publish.future(frame, timeout=PATIENCE_S)
+        until(lambda: len(self.payloads()) == 1 + count, 'the event is stored')
+        self.proxy.say('cut')
+        self.proxy.say('pass')
+        self.assertEqual(call.code(), grpc.StatusCode.UNAVAILABLE)
+
+    def test_with_ids_a_repeated_publish_is_stored_once_and_told_where(self):
+        publisher = self.through_proxy()
+        frame = Frame(batches=[batch(Event(id='a', data=b'a'), Event(id='b', data=b'b'))])
+        self.lose_the_answer(publisher, frame, 2)
+        answer = publisher.Publish(frame, timeout=PATIENCE_S, wait_for_ready=True).results[0]
+        self.assertEqual([(d.event_index, d.offset) for d in answer.batches[0].duplicates],
+                         [(0, 1), (1, 2)])
+        self.assertEqual(self.payloads(), [b'first', b'a', b'b'])
+
+    def test_with_sequences_too(self):
+        publisher = self.through_proxy()
+        frame = Frame(batches=[batch(Event(data=b'a'), producer_id=7, first_sequence=5)])
+        self.lose_the_answer(publisher, frame, 1)
+        answer = publisher.Publish(frame, timeout=PATIENCE_S, wait_for_ready=True).results[0]
+        self.assertEqual([d.offset for d in answer.batches[0].duplicates], [1])
+        self.assertEqual(self.payloads(), [b'first', b'a'])
+
+    def test_without_ids_nobody_repeats_it_behind_the_back_of_the_client(self):
+        publisher = self.through_proxy()
+        self.lose_the_answer(publisher, Frame(batches=[batch(Event(data=b'a'))]), 1)
+        publisher.Publish(Frame(batches=[batch(Event(data=b'b'))]), timeout=PATIENCE_S,
+                          wait_for_ready=True)
+        self.assertEqual(self.payloads(), [b'first', b'a', b'b'])
+
+    def test_a_torn_publish_is_stored_whole_or_not_at_all(self):
+        events = [Event(data=bytes([65 + n]) * 3000) for n in range(10)]
+        for tear in (1, 40, 300, 5000, 29000):
+            publisher = self.through_proxy()
+            publisher.Publish(Frame(batches=[batch(Event(data=b'before'))]), timeout=PATIENCE_S)
+            before = len(self.payloads())
+            self.proxy.say(f'tear {tear}')
+            with self.assertRaises(grpc.RpcError) as caught:
+                publisher.Publish(Frame(batches=[batch(*events)]), timeout=PATIENCE_S)
+            self.proxy.say('pass')
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+            self.assertEqual(len(self.payloads()), before, tear)
+
+
+class ProducersWithOneId(NetworkTest):
+    def numbered(self, name, sequence, epoch=1):
+        answer = self.publisher.Publish(Frame(batches=[
+            batch(Event(data=f'{name}-{sequence}'.encode()), producer_id=9, producer_epoch=epoch,
+                  first_sequence=sequence)]), timeout=PATIENCE_S)
+        return answer.results[0].batches[0]
+
+    def test_each_sequence_is_stored_once_whoever_comes_first(self):
+        told = {'a': [], 'b': []}
+
+        def run(name):
+            for sequence in range(100):
+                got = self.numbered(name, sequence)
+                told[name].append(got.parts[0].base_offset if got.parts
+                                  else got.duplicates[0].offset)
+        threads = [threading.Thread(target=run, args=name) for name in told]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(told['a'], list(range(100)))
+        self.assertEqual(told['b'], told['a'])
+        self.assertEqual([data.split(b'-')[1] for data in self.payloads()],
+                         [str(n).encode() for n in range(100)])
+
+    def test_a_newer_epoch_takes_over_and_the_older_is_told(self):
+        self.numbered('old', 0)
+        self.numbered('new', 0, epoch=2)
+        error = self.numbered('old', 1).error
+        self.assertEqual(stubs.reason_in(error), 'STALE_PRODUCER_EPOCH')
+        self.assertEqual(self.payloads(), [b'old-0', b'new-0'])
+
+
+class HalfOpen(NetworkTest):
+    options = ('--listen.keepalive=1s', '--listen.keepalive_timeout=1s')
+
+    def subscribe(self, address):
+        """A stream that has begun, and so answers when it is asked whether it is there."""
+        start = subscriber_pb2.SubscribeStart(topics=[subscriber_pb2.TopicPosition(topic='t')])
+        done = threading.Event()
+        self.addCleanup(done.set)
+
+        def controls():
+            yield subscriber_pb2.SubscribeControl(frame_id=1, start=start)
+            done.wait()
+        stream = subscriber_pb2_grpc.SubscriberStub(self.connect(address)).Subscribe(
+            controls(), timeout=PATIENCE_S)
+        next(stream)
+        return stream
+
+    def test_a_client_out_of_reach_is_forgotten_and_others_are_not(self):
+        near, far = self.subscribe(self.broker.address), self.subscribe(self.proxy.address)
+        before = Footprint(self.broker.process.pid)
+        self.proxy.say('half-open')
+        # gRPC's and the duplicate by which it is counted.
+        until(lambda: Footprint(self.broker.process.pid).sockets == before.sockets - 2,
+              'its connection is closed', 10)
+        self.acta('publish', 't', 'after')
+        self.assertEqual([event.data for got in next(near).batches for event in got.events],
+                         [b'after'])
+        far.cancel()
+
+
+class ClientsThatDoNotRead(NetworkTest):
+    """Others are answered in time meanwhile, and what it costs has a bound."""
+
+    def others_are_answered(self):
+        started = time.monotonic()
+        self.publisher.Publish(Frame(batches=[batch(Event(data=b'innocent'))]), timeout=PATIENCE_S)
+        self.assertLess(time.monotonic() - started, 2)
+
+    def footprint(self):
+        return Footprint(self.broker.process.pid)
+
+    def back_to(self, before, extra_mib):
+        until(lambda: self.footprint().sockets <= before.sockets, 'sockets are closed')
+        until(lambda: self.footprint().threads <= before.threads + 2, 'threads end')
+        self.assertLess(self.footprint().memory_mib, before.memory_mib + extra_mib)
+
+    def flood(self, megabytes):
+        for _ in range(megabytes):
+            self.publisher.Publish(Frame(batches=[batch(*[Event(data=b'x' * 65536)] * 16)]),
+                                   timeout=PATIENCE_S)
+
+    def test_a_subscriber_that_never_reads(self):
+        self.flood(70)  # The tail cache is full.
+        before = self.footprint()
+        start = subscriber_pb2.SubscribeStart(topics=[subscriber_pb2.TopicPosition(
+            topic='t', **{'from': groups_pb2.StartPosition(earliest=True)})])
+        channels = [self.connect(self.broker.address) for _ in range(20)]
+        done = threading.Event()
+        self.addCleanup(done.set)
+
+        def controls():
+            yield subscriber_pb2.SubscribeControl(frame_id=1, start=start)
+            done.wait()
+        streams = [subscriber_pb2_grpc.SubscriberStub(channel).Subscribe(controls())
+                   for channel in channels]
+        self.flood(30)
+        self.others_are_answered()
+        self.assertLess(self.footprint().memory_mib, before.memory_mib + 100)
+        for stream, channel in zip(streams, channels):
+            stream.cancel()
+            channel.close()
+        self.back_to(before, 100)
+
+    def test_a_publisher_that_never_reads_its_answers(self):
+        sent = 0
+        frame = Frame(batches=[batch(Event())] * 1000)
+
+        def frames(count):
+            nonlocal sent
+            yield Frame(frame_id=1, open=publisher_pb2.PublishOpen(topic='t'))
+            for sent in range(2, count):
+                frame.frame_id = sent
+                yield frame
+        for _ in self.publisher.PublishStream(frames(1000), timeout=PATIENCE_S):
+            pass  # What it takes when somebody reads.
+        before = self.footprint()
+        channel = self.connect(self.broker.address)
+        stream = publisher_pb2_grpc.PublisherStub(channel).PublishStream(frames(5000))
+        last, since = 0, time.monotonic()
+        while time.monotonic() < since + 1:  # It is not read any more when nothing leaves.
+            self.others_are_answered()
+            if sent != last:
+                last, since = sent, time.monotonic()
+        self.assertLess(sent, 4999)
+        self.assertLess(self.footprint().memory_mib, before.memory_mib + 50)
+        stream.cancel()
+        channel.close()
+        self.back_to(before, 50)
+
+
+class AnotherStoreBehindTheAddress(unittest.TestCase):
+    """A broker that answers where another one was, with a store of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='acta-e2e-')
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.address = f'127.0.0.1:{free_port()}'
+        self.channel = grpc.insecure_channel(self.address, options=[
+            ('grpc.use_local_subchannel_pool', 1), ('grpc.max_reconnect_backoff_ms', 100)])
+        self.addCleanup(self.channel.close)
+
+    def start(self, name):
+        folder = pathlib.Path(self.folder, name)
+        folder.mkdir()
+        broker = Broker(folder, '--grpc', self.address)
+        self.addCleanup(lambda: broker.process.poll() is None and broker.kill())
+        return broker.start()
+
+    def store(self):
+        def ask():
+            try:
+                return admin_pb2_grpc.AdminStub(self.channel).GetServer(
+                    admin_pb2.GetServerRequest(), timeout=PATIENCE_S).store_id
+            except grpc.RpcError as error:
+                self.assertEqual(error.code(), grpc.StatusCode.UNAVAILABLE)
+                return None
+        return until(ask, 'the broker answers')
+
+    def fill(self, broker, count):
+        for number in range(count):
+            self.assertEqual(broker.acta('publish', 't', number)[0], 0)
+
+    def read_on(self, offset):
+        """From a position of the first store; the reason when it is refused."""
+        try:
+            subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch(subscriber_pb2.FetchRequest(
+                topic='t', offset=offset, incarnation=1), timeout=PATIENCE_S)
+        except grpc.RpcError as error:
+            return stubs.reason_of(error)[0]
+        return None
+
+    def test_is_told_apart_by_its_store_id_and_by_what_it_does_not_have(self):
+        first = self.start('a')
+        known = self.store()
+        first.acta('topic', 'create', 't', '--partitions', '1')
+        self.fill(first, 5)
+        self.assertIsNone(self.read_on(5))
+        first.kill()
+        second = self.start('b')
+        self.assertNotEqual(self.store(), known)
+        self.assertEqual(self.read_on(5), 'TOPIC_NOT_FOUND')
+        second.acta('topic', 'create', 't', '--partitions', '1')
+        self.fill(second, 2)
+        self.assertEqual(self.read_on(5), 'OFFSET_OUT_OF_RANGE')
+
+
+if __name__ == '__main__':
+    unittest.main()
