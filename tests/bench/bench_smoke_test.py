@@ -49,7 +49,8 @@ class BenchSmokeTest(unittest.TestCase):
         listed = [line.split(':')[0] for line in run('acta-bench', '--list').stdout.splitlines()]
         self.assertIn('publish_consume_fsync_log', listed)
         with tempfile.TemporaryDirectory(prefix='acta-bench-') as folder:
-            rows = self.report('acta-bench', '--quick', '-o', 'json', '--dir', folder)
+            rows = self.report('acta-bench', '--quick', '--seconds', '0.3',
+                               '--warm-up', '0.1', '-o', 'json', '--dir', folder)
             self.assertEqual(os.listdir(folder), [], 'something was left behind')
         for name in listed:
             self.assertTrue(any(row == name or row.startswith(name + '.') for row in rows), name)
