@@ -2,8 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <limits>
-
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 
@@ -57,14 +55,6 @@ TEST_CASE("a flipped bit in header or context is found, wherever it is") {
     INFO("bit " << bit);
     CHECK(ReasonOf(header.status()) == v1::DATA_CORRUPTED);
   }
-}
-
-TEST_CASE("offsets beyond the last possible one are refused") {
-  BatchHeader header = Sample("", "");
-  header.base_offset = Offset(std::numeric_limits<int64_t>::max() - header.count);
-  CHECK_OK(DecodeBatchHeader(EncodeBatchHeader(header, "")));
-  header.base_offset = header.base_offset + 1;
-  CHECK(ReasonOf(DecodeBatchHeader(EncodeBatchHeader(header, "")).status()) == v1::DATA_CORRUPTED);
 }
 
 TEST_CASE("a truncated or extended batch is refused") {
