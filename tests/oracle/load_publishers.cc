@@ -161,8 +161,9 @@ absl::Status RunUnaryPublisher(const LoadContext& load, int32_t number, bool wit
       values.push_back(process.Next(batch.partition(), with_ids, batch.add_events()));
     }
     absl::StatusOr<v1::PublishResults> answer = admin.Publish(frame);
-    while (with_ids && !answer.ok() && OutcomeUnknown(answer.status())) {
-      load.stop.WaitFor(kRepeatDelay);
+    const absl::Time give_up = absl::Now() + load.options.patience;
+    while (with_ids && !answer.ok() && OutcomeUnknown(answer.status()) && absl::Now() < give_up) {
+      StopFlag().WaitFor(kRepeatDelay);  // Also when the load is stopping.
       answer = admin.Publish(frame);
     }
     if (answer.ok() && answer->results(0).batches(0).has_error()) {

@@ -41,13 +41,14 @@ absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s
   EventPacer pacer(bed, form, topic, kind.level);
   const int64_t begin = NowNanos() + 10 * kMilli;
   const int64_t middle = begin + static_cast<int64_t>(warm_up_s * 1e9);
-  const int64_t end = middle + static_cast<int64_t>(seconds * 1e9);
   RETURN_IF_ERROR(pacer.Run(kind.pace, begin, middle));
   const int64_t warm_up_events = pacer.count();
   if (meanwhile) meanwhile();
-  counts_from = middle;
+  // A disk that was slow in the warm-up may have taken longer than that.
+  const int64_t from = std::max(middle, NowNanos());
+  counts_from = from;
   const CpuWatch cpu(bed);
-  RETURN_IF_ERROR(pacer.Run(kind.pace, std::max(middle, NowNanos()), end));
+  RETURN_IF_ERROR(pacer.Run(kind.pace, from, from + static_cast<int64_t>(seconds * 1e9)));
   RETURN_IF_ERROR(consumer.AwaitCount(warm_up_events + pacer.count(), absl::Minutes(1)));
   cpu.Read(static_cast<double>(pacer.count()), &run.cpu);
   consumer.Stop();
