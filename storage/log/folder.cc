@@ -20,6 +20,7 @@
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/rocks/durable_names.h"
 
 namespace acta {
 namespace {
@@ -38,7 +39,7 @@ std::string ReadSmallFile(const std::string& path) {
   return out.str();
 }
 
-absl::Status SyncFolder(const std::string& folder) {
+absl::Status SyncFolderAt(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return Unusable("open", folder);
   const auto closer = absl::MakeCleanup([fd] { close(fd); });
@@ -47,16 +48,18 @@ absl::Status SyncFolder(const std::string& folder) {
 
 }  // namespace
 
-absl::Status EnsureFolder(const std::string& folder) {
+absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& folder) {
   std::error_code error;
+  const bool there = std::filesystem::exists(folder, error);
+  const absl::Status made = MakeDurableFolder(file_system, folder);
+  if (!made.ok()) {
+    return Error(v1::FOLDER_UNUSABLE,
+                 absl::StrCat("cannot create '", folder, "': ", made.message(),
+                              "; correct its owner and mode or choose another folder"),
+                 {{"path", folder}});
+  }
   // Events are nobody else's business; a folder that is there keeps the mode its owner gave it.
-  if (std::filesystem::create_directories(folder, error)) {
-    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
-  }
-  if (error) {
-    errno = error.value();
-    return Unusable("create", folder);
-  }
+  if (!there) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
   if (access(folder.c_str(), R_OK | W_OK | X_OK) != 0) return Unusable("read and write", folder);
   return absl::OkStatus();
 }
@@ -86,16 +89,19 @@ absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& 
 
 FolderLock::~FolderLock() { close(fd_); }
 
+absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& folder) {
+  if (std::filesystem::exists(absl::StrCat(folder, "/", kFormatFile))) return CheckFormat(folder);
+  if (std::filesystem::exists(absl::StrCat(folder, "/", kDatabaseFolder))) {
+    return Error(v1::FOLDER_UNUSABLE,
+                 absl::StrCat("'", folder, "' has a database but no file ", kFormatFile,
+                              ": it is not a whole data folder; restore the file or a backup"));
+  }
+  return WriteDurableFile(file_system, folder, kFormatFile,
+                          absl::StrCat("acta ", kFormatVersion, "\n"));
+}
+
 absl::Status CheckFormat(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", kFormatFile);
-  if (!std::filesystem::exists(path)) {
-    if (std::filesystem::exists(absl::StrCat(folder, "/", kDatabaseFolder))) {
-      return Error(v1::FOLDER_UNUSABLE,
-                   absl::StrCat("'", folder, "' has a database but no file ", kFormatFile,
-                                ": it is not a whole data folder; restore the file or a backup"));
-    }
-    return WriteFileDurably(folder, kFormatFile, absl::StrCat("acta ", kFormatVersion, "\n"));
-  }
   const std::string text = ReadSmallFile(path);
   absl::string_view number = text;
   int version = 0;
@@ -127,7 +133,7 @@ absl::Status WriteFileDurably(const std::string& folder, const std::string& name
     }
   }
   if (rename(temporary.c_str(), path.c_str()) != 0) return Unusable("rename", temporary);
-  return SyncFolder(folder);
+  return SyncFolderAt(folder);
 }
 
 void EnsureBallast(const std::string& folder, int64_t bytes) {

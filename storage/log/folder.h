@@ -7,6 +7,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+namespace rocksdb {
+class FileSystem;
+}
+
 namespace acta {
 
 // The lock that keeps a second process out of a data folder; gone with the process.
@@ -21,11 +25,15 @@ class FolderLock {
   const int fd_;
 };
 
-// Creates the folder when missing. Errors: FOLDER_UNUSABLE naming folder and cause.
-absl::Status EnsureFolder(const std::string& folder);
+// Creates the folder when missing; its name is durable, and those in its parent with it. Errors:
+// FOLDER_UNUSABLE naming folder and cause.
+absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& folder);
 
 // Writes the format file of a new folder, or checks the one that is there. Errors:
 // FORMAT_TOO_NEW, FOLDER_UNUSABLE.
+absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& folder);
+
+// Checks the format file that is there.
 absl::Status CheckFormat(const std::string& folder);
 
 // Written, synced, renamed into place, folder synced.

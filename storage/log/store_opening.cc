@@ -362,13 +362,14 @@ std::string EncodePartitionRecord(const PartitionStart& start) {
 absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
                                       RocksStore::OnFatal on_fatal) {
   OpenedStore opened;
-  RETURN_IF_ERROR(EnsureFolder(options.data));
+  opened.files = std::make_shared<StoreFileSystem>(options.file_system);
+  RETURN_IF_ERROR(EnsureFolder(*opened.files, options.data));
   ASSIGN_OR_RETURN(opened.lock, FolderLock::Take(options.data));
-  RETURN_IF_ERROR(CheckFormat(options.data));
+  RETURN_IF_ERROR(EnsureFormat(*opened.files, options.data));
   const std::string database = absl::StrCat(options.data, "/", kDatabaseFolder);
   const std::string wals = options.wal_dir.empty() ? database : options.wal_dir;
-  RETURN_IF_ERROR(EnsureFolder(wals));
-  opened.files = std::make_shared<StoreFileSystem>(options.file_system);
+  RETURN_IF_ERROR(EnsureFolder(*opened.files, database));
+  if (wals != database) RETURN_IF_ERROR(EnsureFolder(*opened.files, wals));
   if (!opened.files->LoadExisting(wals).ok()) {
     return Error(v1::FOLDER_UNUSABLE, absl::StrCat("cannot read '", wals, "'"));
   }

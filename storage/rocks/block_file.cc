@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "storage/base/status_macros.h"
+#include "storage/rocks/durable_names.h"
 #include "storage/rocks/rocks_status.h"
 
 namespace acta {
@@ -12,18 +13,14 @@ namespace {
 
 absl::Status Create(rocksdb::FileSystem& file_system, const std::string& path, size_t size) {
   std::unique_ptr<rocksdb::FSWritableFile> file;
-  rocksdb::IOStatus status =
+  const rocksdb::IOStatus status =
       file_system.NewWritableFile(path, rocksdb::FileOptions(), &file, nullptr);
   if (!status.ok()) return FromRocks(status);
   const std::string zeros(size, '\0');
   RETURN_IF_ERROR(FromRocks(file->Append(zeros, rocksdb::IOOptions(), nullptr)));
   RETURN_IF_ERROR(FromRocks(file->Fsync(rocksdb::IOOptions(), nullptr)));
   RETURN_IF_ERROR(FromRocks(file->Close(rocksdb::IOOptions(), nullptr)));
-  std::unique_ptr<rocksdb::FSDirectory> folder;
-  const std::string parent = path.substr(0, path.rfind('/'));
-  status = file_system.NewDirectory(parent, rocksdb::IOOptions(), &folder, nullptr);
-  if (!status.ok()) return FromRocks(status);
-  return FromRocks(folder->Fsync(rocksdb::IOOptions(), nullptr));
+  return SyncFolder(file_system, path.substr(0, path.rfind('/')));
 }
 
 }  // namespace

@@ -105,6 +105,15 @@ const HistoryTopic* History::FindTopic(TopicId id) const {
   return nullptr;
 }
 
+int64_t TimeOf(const History& history, size_t operations) {
+  int64_t now_us = 0;
+  for (const HistoryTransaction& transaction : history.transactions) {
+    now_us = transaction.now_us;
+    if (transaction.submitted > operations) break;
+  }
+  return now_us;
+}
+
 absl::Status SaveHistory(const History& history, const std::string& path) {
   std::ofstream out(path);
   for (const HistoryTopic& topic : history.topics) Put(out, topic);

@@ -65,6 +65,9 @@ struct History {
   const HistoryTopic* FindTopic(TopicId id) const;
 };
 
+// Of the load's clock, when so many disk operations were done.
+int64_t TimeOf(const History& history, size_t operations);
+
 absl::Status SaveHistory(const History& history, const std::string& path);
 absl::StatusOr<History> LoadHistory(const std::string& path);
 

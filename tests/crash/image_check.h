@@ -12,6 +12,9 @@ namespace acta {
 struct ImageCut {
   size_t operations = 0;  // Disk operations before the fault.
   bool power = true;      // A power cut, else kill -9: then nothing written is lost.
+  std::string boot;       // Of the kernel that opens it.
+  // A second fault: the recovery from the first one was cut short.
+  bool again = false;
   // Start although data is lost: for showing that the check finds what is missing.
   bool accept_loss = false;
 };

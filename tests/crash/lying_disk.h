@@ -12,8 +12,12 @@ namespace acta {
 // sync. With it under an engine, a crash test has to find lost writes.
 class LyingDisk final : public rocksdb::FileSystemWrapper {
  public:
-  explicit LyingDisk(std::shared_ptr<rocksdb::FileSystem> disk)
-      : FileSystemWrapper(std::move(disk)) {}
+  enum class Lie {
+    kBytes,  // Of log files.
+    kNames,  // Of every folder.
+  };
+  explicit LyingDisk(std::shared_ptr<rocksdb::FileSystem> disk, Lie lie = Lie::kBytes)
+      : FileSystemWrapper(std::move(disk)), lie_(lie) {}
   const char* Name() const override { return "acta.lying_disk"; }
 
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
@@ -21,7 +25,18 @@ class LyingDisk final : public rocksdb::FileSystemWrapper {
                                     rocksdb::IODebugContext* debug) override {
     const rocksdb::IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
     const bool wal = path.size() > 4 && path.compare(path.size() - 4, 4, ".log") == 0;
-    if (status.ok() && wal) *file = std::make_unique<LyingFile>(std::move(*file));
+    if (status.ok() && wal && lie_ == Lie::kBytes) {
+      *file = std::make_unique<LyingFile>(std::move(*file));
+    }
+    return status;
+  }
+  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* folder,
+                                 rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = FileSystemWrapper::NewDirectory(path, options, folder, debug);
+    if (status.ok() && lie_ == Lie::kNames) {
+      *folder = std::make_unique<LyingFolder>(std::move(*folder));
+    }
     return status;
   }
 
@@ -37,6 +52,20 @@ class LyingDisk final : public rocksdb::FileSystemWrapper {
     }
     bool IsSyncThreadSafe() const override { return true; }
   };
+
+  class LyingFolder final : public rocksdb::FSDirectoryWrapper {
+   public:
+    using FSDirectoryWrapper::FSDirectoryWrapper;
+    rocksdb::IOStatus Fsync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+      return rocksdb::IOStatus::OK();
+    }
+    rocksdb::IOStatus FsyncWithDirOptions(const rocksdb::IOOptions&, rocksdb::IODebugContext*,
+                                          const rocksdb::DirFsyncOptions&) override {
+      return rocksdb::IOStatus::OK();
+    }
+  };
+
+  const Lie lie_;
 };
 
 }  // namespace acta

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <random>
 #include <utility>
 
 namespace acta {
@@ -99,49 +97,30 @@ bool MakesLonger(const FaultyDisk::Operation& operation) {
   return operation.offset + operation.bytes.size() > (missing ? 0 : size);
 }
 
-// What is in a file, and which of its writes a power cut may still lose.
-struct Image {
-  std::string durable;
-  std::vector<FaultyDisk::Operation> pending;
-  bool created_durably = false;
+class RecordedFolder final : public rocksdb::FSDirectoryWrapper {
+ public:
+  RecordedFolder(std::unique_ptr<rocksdb::FSDirectory> folder, FaultyDisk& disk, std::string path)
+      : FSDirectoryWrapper(std::move(folder)), disk_(disk), path_(std::move(path)) {}
+
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    disk_.OnSyncFolder(path_);
+    return FSDirectoryWrapper::Fsync(options, debug);
+  }
+  IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* debug,
+                               const rocksdb::DirFsyncOptions& more) override {
+    disk_.OnSyncFolder(path_);
+    return FSDirectoryWrapper::FsyncWithDirOptions(options, debug, more);
+  }
+
+ private:
+  FaultyDisk& disk_;
+  const std::string path_;
 };
 
-void Apply(std::string* bytes, const FaultyDisk::Operation& operation, size_t length) {
-  if (operation.kind == FaultyDisk::Kind::kTruncate) {
-    bytes->resize(operation.offset, '\0');
-    return;
-  }
-  if (bytes->size() < operation.offset + length) bytes->resize(operation.offset + length, '\0');
-  bytes->replace(operation.offset, length, operation.bytes, 0, length);
-}
-
-void ApplyAll(Image* image) {
-  for (const auto& operation : image->pending) {
-    Apply(&image->durable, operation, operation.bytes.size());
-  }
-  image->pending.clear();
-}
-
-// What is left of the unsynced writes of a file: a prefix of them, the last one torn.
-void Tear(Image* image, std::mt19937_64* random) {
-  const size_t count = image->pending.size();
-  const size_t keep = (*random)() % (count + 1);
-  for (size_t i = 0; i < keep; ++i) {
-    Apply(&image->durable, image->pending[i], image->pending[i].bytes.size());
-  }
-  if (keep < count && !image->pending[keep].bytes.empty()) {
-    // An in-place overwrite of one block is torn as a whole or not at all by its checksum anyway.
-    Apply(&image->durable, image->pending[keep], (*random)() % image->pending[keep].bytes.size());
-  }
-  image->pending.clear();
-}
-
-// Each unsynced write stays or not, whatever became of those before it.
-void Perforate(Image* image, std::mt19937_64* random) {
-  for (const auto& operation : image->pending) {
-    if ((*random)() % 2 == 0) Apply(&image->durable, operation, operation.bytes.size());
-  }
-  image->pending.clear();
+// The database asks for some folders with a slash at the end.
+std::string WithoutSlash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
 }
 
 }  // namespace
@@ -176,9 +155,15 @@ int64_t FaultyDisk::syncs() const {
   MutexLock lock(mu_);
   return syncs_;
 }
-void FaultyDisk::Record() {
+void FaultyDisk::Record(std::vector<Operation> before) {
   MutexLock lock(mu_);
+  operations_ = std::move(before);
   recording_ = true;
+}
+std::vector<DiskOperation> FaultyDisk::record(size_t first_so_many) const {
+  MutexLock lock(mu_);
+  const size_t count = std::min(first_so_many, operations_.size());
+  return {operations_.begin(), operations_.begin() + static_cast<std::ptrdiff_t>(count)};
 }
 size_t FaultyDisk::operations() const {
   MutexLock lock(mu_);
@@ -188,7 +173,8 @@ std::vector<size_t> FaultyDisk::SyncPoints() const {
   MutexLock lock(mu_);
   std::vector<size_t> points;
   for (size_t i = 0; i < operations_.size(); ++i) {
-    if (operations_[i].kind == Kind::kSync) points.push_back(i + 1);
+    const Kind kind = operations_[i].kind;
+    if (kind == Kind::kSync || kind == Kind::kSyncFolder) points.push_back(i + 1);
   }
   return points;
 }
@@ -215,6 +201,10 @@ IOStatus FaultyDisk::OnSync(const std::string& path) {
   if (fail_sync_at_ != 0 && syncs_ >= fail_sync_at_) return IOStatus::IOError("injected: sync");
   if (recording_) operations_.push_back({Kind::kSync, path, "", 0, ""});
   return IOStatus::OK();
+}
+
+void FaultyDisk::OnSyncFolder(const std::string& path) {
+  Note({Kind::kSyncFolder, path, "", 0, ""});
 }
 
 IOStatus FaultyDisk::OnOpen() {
@@ -257,50 +247,35 @@ IOStatus FaultyDisk::RenameFile(const std::string& from, const std::string& to,
   return FileSystemWrapper::RenameFile(from, to, options, debug);
 }
 
+IOStatus FaultyDisk::CreateDir(const std::string& path, const IOOptions& options,
+                               IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::CreateDir(path, options, debug);
+  if (status.ok()) Note({Kind::kMakeFolder, WithoutSlash(path), "", 0, ""});
+  return status;
+}
+
+IOStatus FaultyDisk::CreateDirIfMissing(const std::string& path, const IOOptions& options,
+                                        IODebugContext* debug) {
+  std::error_code unknown;
+  const bool there = std::filesystem::exists(path, unknown);
+  const IOStatus status = FileSystemWrapper::CreateDirIfMissing(path, options, debug);
+  if (status.ok() && !there) Note({Kind::kMakeFolder, WithoutSlash(path), "", 0, ""});
+  return status;
+}
+
+IOStatus FaultyDisk::NewDirectory(const std::string& path, const IOOptions& options,
+                                  std::unique_ptr<rocksdb::FSDirectory>* folder,
+                                  IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::NewDirectory(path, options, folder, debug);
+  if (status.ok()) {
+    *folder = std::make_unique<RecordedFolder>(std::move(*folder), *this, WithoutSlash(path));
+  }
+  return status;
+}
+
 void FaultyDisk::Materialize(size_t cut, uint64_t seed, const std::string& from,
                              const std::string& to, Loss loss) const {
-  std::map<std::string, Image> files;
-  {
-    MutexLock lock(mu_);
-    for (size_t i = 0; i < std::min(cut, operations_.size()); ++i) {
-      const Operation& operation = operations_[i];
-      switch (operation.kind) {
-        case Kind::kCreate:
-          files[operation.path] = Image();
-          break;
-        case Kind::kDelete:
-          files.erase(operation.path);
-          break;
-        case Kind::kRename:
-          files[operation.other] = std::move(files[operation.path]);
-          files.erase(operation.path);
-          break;
-        case Kind::kSync:
-          ApplyAll(&files[operation.path]);
-          break;
-        default:
-          files[operation.path].pending.push_back(operation);
-      }
-    }
-  }
-  std::mt19937_64 random(seed);
-  for (auto& [path, image] : files) {
-    switch (loss) {
-      case Loss::kTorn:
-        Tear(&image, &random);
-        break;
-      case Loss::kHoles:
-        Perforate(&image, &random);
-        break;
-      case Loss::kNothing:
-        ApplyAll(&image);
-        break;
-    }
-    if (path.rfind(from, 0) != 0) continue;
-    const std::filesystem::path target = to + path.substr(from.size());
-    std::filesystem::create_directories(target.parent_path());
-    std::ofstream(target, std::ios::binary) << image.durable;
-  }
+  LeaveImage(record(cut), seed, loss, from, to);
 }
 
 }  // namespace acta

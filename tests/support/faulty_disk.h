@@ -1,36 +1,29 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include <rocksdb/file_system.h>
 
 #include "storage/base/mutex.h"
+#include "tests/support/disk_image.h"
 
 namespace acta {
 
 // A disk that records what is done to it, so that any power cut can be replayed, and that fails
 // when told to. Everything goes to the real file system as well.
 //
-// A power cut may keep any prefix of what was not synced, per file: Materialize() builds the
-// folder it would leave. Files are append-only or overwritten in place; renames, deletions and
-// creations count as durable once their folder, or a later sync of any kind, was synced.
+// Recorded are files opened for writing, their writes and syncs, folders that are made and synced,
+// renames and deletions. What a fault leaves of them is in disk_image.h.
 //
 // Threads: any.
 class FaultyDisk final : public rocksdb::FileSystemWrapper {
  public:
-  enum class Kind : uint8_t { kCreate, kAppend, kOverwrite, kSync, kDelete, kRename, kTruncate };
-  struct Operation {
-    Kind kind;
-    std::string path;
-    std::string other;  // kRename: to.
-    uint64_t offset = 0;
-    std::string bytes;
-  };
+  using Kind = DiskOperation::Kind;
+  using Operation = DiskOperation;
+  using Loss = DiskLoss;
 
   FaultyDisk();
   const char* Name() const override { return "acta.faulty_disk"; }
@@ -47,20 +40,15 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   int64_t syncs() const;
   int64_t opens() const;
 
-  // Records from now on. Operations so far are the start of every image: call it on an empty
-  // folder.
-  void Record();
+  // Records from now on. What was done `before` is the start of the record, and with it of every
+  // image; without it the folder has to be empty.
+  void Record(std::vector<Operation> before = {});
   size_t operations() const;
+  std::vector<Operation> record(size_t first_so_many) const;
   // Ends of syncs, as positions in the record: the most interesting places to cut.
   std::vector<size_t> SyncPoints() const;
-  // What becomes of a file's unsynced writes. kTorn, kHoles: a power cut; kNothing: kill -9.
-  enum class Loss : uint8_t {
-    kTorn,     // A prefix of them stays: none, all, or up to within one of them.
-    kHoles,    // Each one stays or not; what was never written reads as zeros.
-    kNothing,  // All stay: the kernel still has them.
-  };
   // Writes what a fault after the first `cut` operations leaves of `from` into `to`; `seed`
-  // decides which of the unsynced writes stay.
+  // decides what of the unsynced stays.
   void Materialize(size_t cut, uint64_t seed, const std::string& from, const std::string& to,
                    Loss loss = Loss::kTorn) const;
 
@@ -75,10 +63,18 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus CreateDir(const std::string& path, const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus CreateDirIfMissing(const std::string& path, const rocksdb::IOOptions& options,
+                                       rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* folder,
+                                 rocksdb::IODebugContext* debug) override;
 
-  // For the files it hands out.
+  // For the files and folders it hands out.
   rocksdb::IOStatus OnWrite(Operation operation);
   rocksdb::IOStatus OnSync(const std::string& path);
+  void OnSyncFolder(const std::string& path);
 
  private:
   void Note(Operation operation);

@@ -33,7 +33,6 @@ std::string ReadFile(const std::string& path) {
 
 absl::Status LoadFormat(DataFolder* folder) {
   const std::string path = absl::StrCat(folder->path, "/", kFormatFile);
-  // CheckFormat() would make a folder without the file a new data folder.
   if (!std::filesystem::exists(path)) {
     return Error(
         v1::FOLDER_UNUSABLE,

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/base/mutex.h"
+#include "tests/crash/history.h"
+#include "tests/support/faulty_disk.h"
+#include "tests/support/temp_dir.h"
+
+namespace acta {
+
+struct CampaignOptions {
+  int images = 300;
+  int steps = 600;
+  int failures = 5;  // It ends after so many.
+  int jobs = 2;      // Images at a time.
+  uint64_t seed = 0;
+  std::string keep;       // Where failing images stay.
+  int cut_recovery = 2;   // Second faults within one recovery.
+  int recover_each = 10;  // Every how many images the recovery is cut too.
+  bool drop_synced = false;
+  bool drop_names = false;
+};
+
+// One recorded run of a load, and images of the faults it could have met.
+class ImageCampaign {
+ public:
+  explicit ImageCampaign(const CampaignOptions& options);
+  ~ImageCampaign();
+
+  bool Load();
+  // Every image has to be sound.
+  bool RunHonest();
+  // What was synced is gone: the engine has to refuse, and the check has to find what is missing
+  // when the loss is accepted.
+  bool RunLying();
+  // The image of the end is sound, and against every wrong history it is not.
+  bool RunMutants();
+
+ private:
+  struct Image {
+    int number = 0;
+    std::string folder;
+    size_t cut = 0;
+    uint64_t seed = 0;
+    DiskLoss loss = DiskLoss::kTorn;
+    std::string boot;
+    bool again = false;
+    // Of what the image is made: empty means the load.
+    std::vector<DiskOperation> record;
+  };
+
+  Image NextImage(int number);
+  DiskLoss LossOf(uint64_t kind) const;
+  void Materialize(const Image& image, const std::string& folder) const;
+  void CheckImages(int* next, int* failed);
+  std::string FindProblem(const Image& image);
+  std::string CheckRecovery(const Image& image, const std::string& first);
+  std::string CheckSecondFault(const Image& first, const std::string& printed,
+                               const std::vector<DiskOperation>& record, size_t at, bool last,
+                               std::mt19937_64* random);
+  bool CheckAgainst(const Image& image, const History& history, const std::string& expected);
+  std::string Check(const Image& image, std::vector<std::string> more) const;
+  void Keep(const Image& image, const std::string& found) const;
+
+  const CampaignOptions& options_;
+  TempDir work_;
+  const std::string images_;
+  const std::shared_ptr<FaultyDisk> disk_;
+  const std::string store_;
+  const std::string history_path_;
+  History history_;
+  std::vector<size_t> sync_points_;
+  mutable Mutex mu_;  // Leaf.
+  std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace acta

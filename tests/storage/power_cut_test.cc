@@ -1,0 +1,98 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "tests/support/disk_image.h"
+#include "tests/support/temp_dir.h"
+
+namespace acta {
+namespace {
+
+using Kind = DiskOperation::Kind;
+
+std::string TextOf(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+// What all of 40 seeds leave of "/d": the names and contents of files, in order.
+std::vector<std::string> LeftOf(const std::vector<DiskOperation>& operations, DiskLoss loss) {
+  std::vector<std::string> seen;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    TempDir folder;
+    LeaveImage(operations, seed, loss, "/d", folder.File("image"));
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.File("image"))) {
+      files.push_back(entry.path().filename().string() + "=" + TextOf(entry.path().string()));
+    }
+    std::sort(files.begin(), files.end());
+    std::string all;
+    for (const std::string& file : files) all += file + " ";
+    seen.push_back(all);
+  }
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+  return seen;
+}
+
+std::vector<DiskOperation> NewFile(const std::string& path, const std::string& bytes) {
+  return {{Kind::kCreate, path, "", 0, ""},
+          {Kind::kAppend, path, "", 0, bytes},
+          {Kind::kSync, path, "", 0, ""}};
+}
+
+TEST_CASE("the sync of a file keeps its name in an ordered journal, and not by POSIX") {
+  std::vector<DiskOperation> operations = NewFile("/d/a", "A");
+  CHECK(LeftOf(operations, DiskLoss::kTorn) == std::vector<std::string>{"a=A "});
+  CHECK(LeftOf(operations, DiskLoss::kNames) == std::vector<std::string>{"", "a=A "});
+  operations.push_back({Kind::kSyncFolder, "/d", "", 0, ""});
+  CHECK(LeftOf(operations, DiskLoss::kNames) == std::vector<std::string>{"a=A "});
+  CHECK(LeftOf(operations, DiskLoss::kAnyNames) == std::vector<std::string>{"a=A "});
+}
+
+TEST_CASE("an unsynced rename has happened or not, an unsynced deletion too") {
+  std::vector<DiskOperation> operations = NewFile("/d/old", "O");
+  for (const DiskOperation& operation : NewFile("/d/new", "N")) operations.push_back(operation);
+  operations.push_back({Kind::kSyncFolder, "/d", "", 0, ""});
+  operations.push_back({Kind::kRename, "/d/new", "/d/old", 0, ""});
+  operations.push_back({Kind::kDelete, "/d/old", "", 0, ""});
+  CHECK(LeftOf(operations, DiskLoss::kNames) ==
+        std::vector<std::string>{"", "new=N old=O ", "old=N "});
+  CHECK(LeftOf(operations, DiskLoss::kAnyNames) ==
+        std::vector<std::string>{"", "new=N ", "new=N old=O ", "old=N "});
+  CHECK(LeftOf(operations, DiskLoss::kNothing) == std::vector<std::string>{""});
+}
+
+TEST_CASE("what is in a folder goes with the folder's name") {
+  std::vector<DiskOperation> operations = {{Kind::kMakeFolder, "/d", "", 0, ""}};
+  for (const DiskOperation& operation : NewFile("/d/a", "A")) operations.push_back(operation);
+  operations.push_back({Kind::kSyncFolder, "/d", "", 0, ""});
+  CHECK(LeftOf(operations, DiskLoss::kNames) == std::vector<std::string>{"", "a=A "});
+  operations.push_back({Kind::kSyncFolder, "/", "", 0, ""});
+  CHECK(LeftOf(operations, DiskLoss::kNames) == std::vector<std::string>{"a=A "});
+}
+
+TEST_CASE("a record goes through a file, and begins with a folder that was there") {
+  TempDir folder;
+  std::filesystem::create_directories(folder.File("d/sub"));
+  std::ofstream(folder.File("d/sub/a")) << "A";
+  std::vector<DiskOperation> made = OperationsThatMake(folder.File("d"));
+  MoveOperations(folder.File("d"), "/d", &made);
+  REQUIRE(SaveOperations(made, folder.File("record")));
+  std::vector<DiskOperation> loaded;
+  REQUIRE(LoadOperations(folder.File("record"), &loaded));
+  REQUIRE(loaded.size() == made.size());
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    LeaveImage(loaded, seed, DiskLoss::kAnyNames, "/d", folder.File("image"));
+    CHECK(TextOf(folder.File("image/sub/a")) == "A");
+    std::filesystem::remove_all(folder.File("image"));
+  }
+}
+
+}  // namespace
+}  // namespace acta
