@@ -4,11 +4,19 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <rocksdb/file_system.h>
+
+#include "acta/storage/v1/records.pb.h"
+#include "storage/layout/rows.h"
 #include "tests/support/disk_image.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/faulty_disk.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_store.h"
 
 namespace acta {
 namespace {
@@ -91,6 +99,75 @@ TEST_CASE("a record goes through a file, and begins with a folder that was there
     LeaveImage(loaded, seed, DiskLoss::kAnyNames, "/d", folder.File("image"));
     CHECK(TextOf(folder.File("image/sub/a")) == "A");
     std::filesystem::remove_all(folder.File("image"));
+  }
+}
+
+LocalEngineOptions OptionsIn(const std::string& root, bool own_log_folder) {
+  LocalEngineOptions options;
+  options.data = root + "/data";
+  if (own_log_folder) options.wal_dir = root + "/log";
+  options.ballast_bytes = 0;
+  options.watermarks = {{0, 0}, {0, 0}, {0, 0}};
+  options.witness_interval = options.maintenance_interval = absl::Hours(1);
+  return options;
+}
+
+// The engine keeps only events of topics that have a record.
+absl::Status NoteTopic(LogEngine& engine) {
+  storage::v1::TopicRecord record;
+  record.set_topic_id(TestStore::kTopic.value());
+  record.mutable_topic()->set_partitions(4);
+  Transaction transaction;
+  transaction.rows.push_back(
+      {Family::kMeta, std::string(kTopicRows) + "default/test", record.SerializeAsString()});
+  return Commit(engine, std::move(transaction)).status;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadStore(const LocalEngineOptions& options) {
+  FakeClock clock;
+  RecordingFatalSink sink;
+  const auto engine = LocalLogEngine::Open(options, sink, clock);
+  if (!engine.ok()) return engine.status();
+  const absl::Status opened = (*engine)->OpenTopic(TestStore::kTopic, 4, {});
+  if (!opened.ok()) return opened;
+  return ReadData(**engine, TestStore::Partition());
+}
+
+// Goal: an acknowledged event never depends on a name nobody synced. Method: the folders of the
+// store are new, or (`there`) were made by somebody who was killed before syncing them.
+TEST_CASE("a power cut takes every unsynced name, and no acknowledged event") {
+  const bool own_log_folder = GENERATE(false, true);
+  const bool there = GENERATE(false, true);
+  TempDir folder;
+  const std::string root = folder.File("root");
+  const auto disk = std::make_shared<FaultyDisk>();
+  disk->Record();
+  LocalEngineOptions options = OptionsIn(root, own_log_folder);
+  options.file_system = disk;
+  if (there) {
+    std::filesystem::create_directory(root);
+    for (const std::string& made : {options.data, root + "/log"}) {
+      REQUIRE(disk->CreateDirIfMissing(made, rocksdb::IOOptions(), nullptr).ok());
+    }
+  }
+  FakeClock clock;
+  RecordingFatalSink sink;
+  const auto engine = LocalLogEngine::Open(options, sink, clock);
+  REQUIRE_OK(engine);
+  REQUIRE_OK(NoteTopic(**engine));
+  REQUIRE_OK((*engine)->OpenTopic(TestStore::kTopic, 4, {}));
+  REQUIRE_OK(Commit(**engine, MakeAppend(TestStore::Partition(), {EventElement("kept")})).status);
+  const size_t cut = disk->operations();
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    const DiskLoss loss = seed % 2 == 0 ? DiskLoss::kNames : DiskLoss::kAnyNames;
+    const std::string image = folder.File("image");
+    disk->Materialize(cut, seed, root, image, loss);
+    LocalEngineOptions again = OptionsIn(image, own_log_folder);
+    again.boot_id = "another";
+    const auto found = ReadStore(again);
+    REQUIRE_OK(found);
+    CHECK(*found == std::vector<std::string>{"kept"});
+    std::filesystem::remove_all(image);
   }
 }
 
