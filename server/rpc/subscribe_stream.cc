@@ -72,8 +72,7 @@ void SubscribeStream::Send(OutgoingFrame frame) {
   for (const v1::ControlError& error : frame.control.errors()) {
     edge_.deps.rejections.Count(error.status().reason());
   }
-  stream_.Write(EncodeDelivery(frame.control, frame.batches),
-                on_written_.Arm(shared_from_this()));
+  stream_.Write(EncodeDelivery(frame.control, frame.batches), on_written_.Arm(shared_from_this()));
 }
 
 void SubscribeStream::Finish(const absl::Status& status) {

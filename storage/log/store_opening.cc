@@ -296,8 +296,8 @@ int64_t BytesToOpen(const LocalEngineOptions& options, const std::string& wals) 
 }
 
 absl::Status NoRoom(const LocalEngineOptions& options, absl::string_view why) {
-  return Error(v1::DISK_FULL, absl::StrCat("no room to open the database of '", options.data,
-                                           "': ", why, "; nothing is lost: free disk and start again"));
+  return Error(v1::DISK_FULL, absl::StrCat("no room to open the database of '", options.data, "': ",
+                                           why, "; nothing is lost: free disk and start again"));
 }
 
 bool DeleteBallast(const LocalEngineOptions& options) {

@@ -20,8 +20,8 @@
 
 namespace acta {
 
-// A page on its way to a client. What it keeps in memory counts in limits.fetch_bytes until the lease
-// goes.
+// A page on its way to a client. What it keeps in memory counts in limits.fetch_bytes until the
+// lease goes.
 struct FetchedPage {
   v1::FetchResponse header;
   std::vector<OutgoingBatch> batches;
