@@ -46,7 +46,9 @@ class BenchSmokeTest(unittest.TestCase):
                 self.assertGreater(row[key], 0, f'{name}: {key}')
 
     def test_every_measure_yields_figures(self):
-        listed = [line.split(':')[0] for line in run('acta-bench', '--list').stdout.splitlines()]
+        # What needs a log of many GiB is for hours, not for now.
+        listed = [line.split(':')[0] for line in run('acta-bench', '--list').stdout.splitlines()
+                  if not line.endswith('(--large)')]
         self.assertIn('publish_consume_fsync_log', listed)
         with tempfile.TemporaryDirectory(prefix='acta-bench-') as folder:
             rows = self.report('acta-bench', '--quick', '--seconds', '0.3',
