@@ -54,22 +54,16 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   return out->verbose = word == "--verbose";
 }
 
-[[noreturn]] void Leave(const std::string& printed, bool good) {
-  std::fputs(printed.c_str(), stdout);
-  std::fflush(stdout);
-  _exit(good ? 0 : 1);  // As kill -9 would.
-}
-
 [[noreturn]] void RunOnce(const Arguments& arguments) {
   const auto disk = std::make_shared<FaultyDisk>();
   const ScriptOutcome outcome =
       RunFaultScript({arguments.run, arguments.steps, /*stop=*/false, disk, disk, arguments.acks});
-  Leave(outcome.refused.ok() ? "ran\n" : outcome.refused.ToString(), outcome.refused.ok());
+  LeaveChild(outcome.refused.ok() ? "ran\n" : outcome.refused.ToString(), outcome.refused.ok());
 }
 
 [[noreturn]] void CheckOnce(const Arguments& arguments) {
   const std::string problem = CheckScriptFolder(arguments.check, LoadAcks(arguments.acks), false);
-  Leave(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
+  LeaveChild(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
 }
 
 // One thing done to one file.

@@ -16,7 +16,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "storage/base/log.h"
-#include "storage/layout/engine_rows.h"
 #include "tests/crash/child_program.h"
 #include "tests/crash/fault_script.h"
 #include "tests/crash/lying_disk.h"
@@ -73,12 +72,6 @@ std::string StoreOf(const std::string& folder) { return folder + "/store"; }
 std::string ImageOf(const std::string& folder) { return folder + "/image"; }
 std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
 
-[[noreturn]] void Leave(const std::string& printed, bool good) {
-  std::fputs(printed.c_str(), stdout);
-  std::fflush(stdout);
-  _exit(good ? 0 : 1);  // Nothing is destroyed: what failed stays as it is.
-}
-
 // A child: one run, with the `at`-th operation failing, or none.
 [[noreturn]] void RunOnce(const Arguments& arguments) {
   const auto disk = std::make_shared<FaultyDisk>();
@@ -95,14 +88,11 @@ std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
   fs::create_directories(image);
   disk->Materialize(disk->operations(), static_cast<uint64_t>(arguments.at), store, image,
                     FaultyDisk::Loss::kTorn);
-  if (fs::exists(absl::StrCat(store, "/", kFormatFile))) {
-    fs::copy_file(absl::StrCat(store, "/", kFormatFile), absl::StrCat(image, "/", kFormatFile),
-                  fs::copy_options::skip_existing);
-  }
-  if (!outcome.problem.empty()) Leave(outcome.problem + "\n", false);
-  if (arguments.at > 0 && outcome.refused.ok() && !outcome.fatal) Leave("unnoticed\n", true);
-  Leave(absl::StrCat("operations ", disk->writes(), " ", disk->syncs(), " ", disk->opens(), "\n"),
-        true);
+  if (!outcome.problem.empty()) LeaveChild(outcome.problem + "\n", false);
+  if (arguments.at > 0 && outcome.refused.ok() && !outcome.fatal) LeaveChild("unnoticed\n", true);
+  LeaveChild(
+      absl::StrCat("operations ", disk->writes(), " ", disk->syncs(), " ", disk->opens(), "\n"),
+      true);
 }
 
 // A child: one check.
@@ -110,7 +100,7 @@ std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
   const std::string problem =
       CheckScriptFolder(arguments.power_cut ? ImageOf(arguments.check) : StoreOf(arguments.check),
                         LoadAcks(AcksOf(arguments.check)), arguments.power_cut);
-  Leave(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
+  LeaveChild(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
 }
 
 class FaultEvery {
