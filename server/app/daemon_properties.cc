@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/app/listen_address.h"
+#include "server/config/property_value.h"
 #include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 
@@ -191,10 +192,17 @@ absl::Status CheckListener(absl::string_view property, const std::string& text, 
       "Listen on 127.0.0.1, or say that this is wanted with --insecure"));
 }
 
-// a <= b, by name.
+// a <= b, by name; values are said as --print-config says them.
 absl::Status CheckOrder(absl::string_view a, double a_value, absl::string_view b, double b_value) {
   if (a_value <= b_value) return absl::OkStatus();
-  return Invalid(absl::StrCat(a, " (", a_value, ") must not be above ", b, " (", b_value, ")"));
+  return Invalid(absl::StrCat(a, " (", FormatNumber(a_value), ") must not be above ", b, " (",
+                              FormatNumber(b_value), ")"));
+}
+absl::Status CheckBytesOrder(absl::string_view a, int64_t a_bytes, absl::string_view b,
+                             int64_t b_bytes) {
+  if (a_bytes <= b_bytes) return absl::OkStatus();
+  return Invalid(absl::StrCat(a, " (", FormatBytes(a_bytes), ") must not be above ", b, " (",
+                              FormatBytes(b_bytes), ")"));
 }
 
 absl::Status CheckWatermarks(const DiskWatermarks& disk) {
@@ -202,19 +210,18 @@ absl::Status CheckWatermarks(const DiskWatermarks& disk) {
                              "storage.disk_soft_percent", disk.soft.percent));
   RETURN_IF_ERROR(CheckOrder("storage.disk_soft_percent", disk.soft.percent,
                              "storage.disk_warn_percent", disk.warn.percent));
-  const auto bytes = [](const Watermark& mark) { return static_cast<double>(mark.bytes); };
-  RETURN_IF_ERROR(CheckOrder("storage.disk_hard_bytes", bytes(disk.hard), "storage.disk_soft_bytes",
-                             bytes(disk.soft)));
-  return CheckOrder("storage.disk_soft_bytes", bytes(disk.soft), "storage.disk_warn_bytes",
-                    bytes(disk.warn));
+  RETURN_IF_ERROR(CheckBytesOrder("storage.disk_hard_bytes", disk.hard.bytes,
+                                  "storage.disk_soft_bytes", disk.soft.bytes));
+  return CheckBytesOrder("storage.disk_soft_bytes", disk.soft.bytes, "storage.disk_warn_bytes",
+                         disk.warn.bytes);
 }
 
 absl::Status CheckCredits(const SubscribeLimits& limits) {
   RETURN_IF_ERROR(
       CheckOrder("limits.default_credit_events", static_cast<double>(limits.default_credit_events),
                  "limits.max_credit_events", static_cast<double>(limits.max_credit_events)));
-  return CheckOrder("limits.default_credit", static_cast<double>(limits.default_credit_bytes),
-                    "limits.max_credit", static_cast<double>(limits.max_credit_bytes));
+  return CheckBytesOrder("limits.default_credit", limits.default_credit_bytes, "limits.max_credit",
+                         limits.max_credit_bytes);
 }
 
 }  // namespace
@@ -237,12 +244,12 @@ absl::Status SettleOptions(DaemonOptions* options) {
   const TopicLimits& topics = options->topics;
   RETURN_IF_ERROR(CheckOrder("topics.default_partitions", topics.default_partitions,
                              "limits.partitions_per_topic", topics.max_partitions_per_topic));
-  RETURN_IF_ERROR(CheckOrder("topics.default_max_event", topics.default_max_event_bytes,
-                             "limits.max_event", topics.max_event_bytes));
-  RETURN_IF_ERROR(CheckOrder("limits.max_event", topics.max_event_bytes, "limits.max_frame",
-                             options->publish.max_frame_bytes));
-  RETURN_IF_ERROR(CheckOrder("limits.atomic", options->publish.max_atomic_bytes, "limits.max_frame",
-                             options->publish.max_frame_bytes));
+  RETURN_IF_ERROR(CheckBytesOrder("topics.default_max_event", topics.default_max_event_bytes,
+                                  "limits.max_event", topics.max_event_bytes));
+  RETURN_IF_ERROR(CheckBytesOrder("limits.max_event", topics.max_event_bytes, "limits.max_frame",
+                                  options->publish.max_frame_bytes));
+  RETURN_IF_ERROR(CheckBytesOrder("limits.atomic", options->publish.max_atomic_bytes,
+                                  "limits.max_frame", options->publish.max_frame_bytes));
   RETURN_IF_ERROR(CheckWatermarks(options->storage.watermarks));
   RETURN_IF_ERROR(CheckCredits(options->subscribe));
   options->storage.slice_age = absl::Seconds(options->slice_seconds);

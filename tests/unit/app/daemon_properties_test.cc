@@ -117,11 +117,12 @@ TEST_CASE("limits that do not fit each other are refused by name", "[app]") {
   const std::pair<const char*, const char*> wrong[] = {
       {"topics.default_partitions=8 limits.partitions_per_topic=4", "topics.default_partitions"},
       {"limits.max_event=512KiB", "topics.default_max_event"},
-      {"limits.max_frame=1MiB", "limits.max_event"},
+      {"limits.max_frame=1MiB",
+       "limits.max_event (16MiB) must not be above limits.max_frame (1MiB)"},
       {"storage.disk_hard_percent=50", "storage.disk_hard_percent"},
       {"storage.disk_soft_bytes=1GiB", "storage.disk_hard_bytes"},
       {"storage.disk_warn_bytes=1GiB", "storage.disk_soft_bytes"},
-      {"limits.max_credit_events=10", "limits.default_credit_events"}};
+      {"limits.max_credit_events=10", "limits.default_credit_events (1000) must"}};
   for (const auto& [settings, said] : wrong) {
     INFO(settings);
     Configured daemon;
