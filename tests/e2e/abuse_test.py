@@ -27,6 +27,7 @@ from acta.v1 import event_pb2, publisher_pb2, publisher_pb2_grpc  # noqa: E402
 LONG = bool(os.environ.get('ACTA_LONG'))
 PUBLISH = '/acta.v1.Publisher/Publish'
 MESSAGE = b'\0' * 5  # An empty one.
+SANITIZED = bool(os.environ.get('ACTA_SANITIZE'))
 
 
 class AbuseTest(BrokerTest):
@@ -59,6 +60,9 @@ class AbuseTest(BrokerTest):
         return Footprint(self.broker.process.pid)
 
     def bounded(self):
+        """A sanitizer keeps what was freed, so that its memory says nothing."""
+        if SANITIZED:
+            return
         self.assertLess(self.footprint().memory_mib, self.before.memory_mib + self.extra_mib)
 
     def innocent(self, within=5):
@@ -83,7 +87,7 @@ class AbuseTest(BrokerTest):
             client.close()
 
     def is_let_in_within_a_second(self):
-        until(self.newcomer, 'somebody new is let in', 1)
+        until(self.newcomer, 'somebody new is let in', 5 if SANITIZED else 1)
 
     def raw(self, **how):
         client = RawHttp2(self.broker.address, **how)

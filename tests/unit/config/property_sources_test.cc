@@ -77,6 +77,17 @@ TEST_CASE("what a file says wrongly is named with its line", "[config]") {
   CHECK(says("[topics]\npartitions = 3\npartitions = 4\n", "line 3"));
 }
 
+TEST_CASE("letters beyond ASCII belong into strings", "[config]") {
+  SampleProperties sample;
+  for (const std::string letter : {"\u00e9", "\u0416", "\ufb30", "\u3000", "\U0001f600"}) {
+    const absl::Status status = ApplyText(letter + " = 1\n", &sample.table);
+    INFO(status.ToString());
+    CHECK(Says(status, "line 1"));
+    const std::string folded = "[topics]\npartitions = \"\"\"\\\n" + letter + "\"\"\"\n";
+    CHECK(Says(ApplyText(folded, &sample.table), "topics.partitions"));
+  }
+}
+
 TEST_CASE("a file that cannot be read is an error", "[config]") {
   const TempDir folder;
   SampleProperties sample;
