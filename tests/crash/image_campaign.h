@@ -55,7 +55,7 @@ class ImageCampaign {
     std::vector<DiskOperation> record;
   };
 
-  Image NextImage(int number);
+  Image NextImage(int number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   DiskLoss LossOf(uint64_t kind) const;
   void Materialize(const Image& image, const std::string& folder) const;
   void CheckImages(int* next, int* failed);

@@ -8,6 +8,7 @@
 #include "proto/support/wire.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "storage/base/crc32c.h"
+#include "storage/base/fatal.h"
 #include "tests/fuzz/fuzz_targets.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_log_engine.h"

@@ -135,7 +135,7 @@ void Link::After(Pipe& pipe, int64_t delay_us, std::function<void()> next) {
 }
 
 FaultProxy::FaultProxy(asio::io_context& loop, tcp::endpoint target)
-    : loop_(loop), target_(std::move(target)), listener_(loop) {}
+    : target_(std::move(target)), listener_(loop) {}
 
 FaultProxy::~FaultProxy() { Cut(); }
 

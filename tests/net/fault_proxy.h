@@ -50,7 +50,6 @@ class FaultProxy {
  private:
   void Accept();
 
-  asio::io_context& loop_;
   const asio::ip::tcp::endpoint target_;
   asio::ip::tcp::acceptor listener_;
   FaultMode mode_;
