@@ -134,14 +134,19 @@ void GroupWriter::FindDuplicates(const Append& append, TopicLog& topic, Offset b
                                  AppendResult* result, std::vector<EventIdHash>* inserted) {
   topic.ids.Trim(now_us_);
   const int32_t partition = append.partition.partition();
-  for (const IdentifiedEvent& event : append.ids) {
-    if (const auto at = topic.ids.Find(partition, event.id, now_us_); at.has_value()) {
-      result->duplicates.push_back({event.index, at->offset, at->incarnation});
-      continue;
-    }
+  inserted->reserve(append.ids.size());
+  for (size_t i = 0; i < append.ids.size(); ++i) {
+    const size_t ahead = std::min(i + IdWindow::kAhead, append.ids.size() - 1);
+    topic.ids.Prefetch(partition, append.ids[ahead].id);
+    const IdentifiedEvent& event = append.ids[i];
     const auto skipped = static_cast<int64_t>(result->duplicates.size());
-    topic.ids.Insert(partition, event.id, {base + (event.index - skipped), incarnation_, now_us_});
-    inserted->push_back(event.id);
+    const auto at = topic.ids.FindOrInsert(partition, event.id,
+                                           {base + (event.index - skipped), incarnation_, now_us_});
+    if (at.has_value()) {
+      result->duplicates.push_back({event.index, at->offset, at->incarnation});
+    } else {
+      inserted->push_back(event.id);
+    }
   }
 }
 

@@ -18,6 +18,19 @@ void IdWindow::Insert(int32_t partition, const EventIdHash& id, const IdPosition
   order_.emplace_back(key, position.time_us);
 }
 
+std::optional<IdPosition> IdWindow::FindOrInsert(int32_t partition, const EventIdHash& id,
+                                                 const IdPosition& position) {
+  const Key key{id, partition};
+  const auto [at, inserted] = ids_.try_emplace(key, position);
+  if (!inserted) {
+    const int64_t oldest = position.time_us - absl::ToInt64Microseconds(window_);
+    if (at->second.time_us >= oldest) return at->second;
+    at->second = position;
+  }
+  order_.emplace_back(key, position.time_us);
+  return std::nullopt;
+}
+
 void IdWindow::Remove(int32_t partition, const EventIdHash& id) {
   const Key key{id, partition};
   ids_.erase(key);
@@ -32,23 +45,23 @@ void IdWindow::Remove(int32_t partition, const EventIdHash& id) {
 
 void IdWindow::Trim(int64_t now_us) {
   const int64_t oldest = now_us - absl::ToInt64Microseconds(window_);
-  while (!order_.empty() && order_.front().second < oldest) {
-    const auto& [key, time] = order_.front();
-    const auto at = ids_.find(key);
-    if (at != ids_.end() && at->second.time_us == time) ids_.erase(at);
-    order_.pop_front();
-  }
+  while (!order_.empty() && order_.front().second < oldest) ForgetOldest();
   if (size() > max_ids_) Evict(size() - max_ids_);
 }
 
 void IdWindow::Evict(int64_t count) {
   for (; count > 0 && !order_.empty(); --count) {
-    const auto& [key, time] = order_.front();
-    const auto at = ids_.find(key);
-    if (at != ids_.end() && at->second.time_us == time) ids_.erase(at);
-    forgotten_us_.store(time, std::memory_order_relaxed);
-    order_.pop_front();
+    forgotten_us_.store(order_.front().second, std::memory_order_relaxed);
+    ForgetOldest();
   }
+}
+
+void IdWindow::ForgetOldest() {
+  if (order_.size() > kAhead) ids_.prefetch(order_[kAhead].first);
+  const auto& [key, time] = order_.front();
+  const auto at = ids_.find(key);
+  if (at != ids_.end() && at->second.time_us == time) ids_.erase(at);
+  order_.pop_front();
 }
 
 absl::Duration IdWindow::EffectiveWindow(int64_t now_us) const {

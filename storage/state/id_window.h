@@ -34,6 +34,12 @@ class IdWindow {
   std::optional<IdPosition> Find(int32_t partition, const EventIdHash& id, int64_t now_us) const;
   // Times must not go back from call to call.
   void Insert(int32_t partition, const EventIdHash& id, const IdPosition& position);
+  // What Find() says at the time of `position`; when that is nothing, inserts it.
+  std::optional<IdPosition> FindOrInsert(int32_t partition, const EventIdHash& id,
+                                         const IdPosition& position);
+  // A lookup that follows some ids later, best kAhead, finds its memory in the CPU's cache.
+  static constexpr size_t kAhead = 8;
+  void Prefetch(int32_t partition, const EventIdHash& id) const { ids_.prefetch({id, partition}); }
   // Undoes the newest Insert() of the id.
   void Remove(int32_t partition, const EventIdHash& id);
 
@@ -43,9 +49,7 @@ class IdWindow {
   void Evict(int64_t count);
 
   // What came before is not here although the window has not ended.
-  void MissesBefore(int64_t time_us) {
-    forgotten_us_.store(time_us, std::memory_order_relaxed);
-  }
+  void MissesBefore(int64_t time_us) { forgotten_us_.store(time_us, std::memory_order_relaxed); }
 
   int64_t size() const { return static_cast<int64_t>(ids_.size()); }
   int64_t max_ids() const { return max_ids_; }
@@ -62,6 +66,8 @@ class IdWindow {
       return H::combine(std::move(hash), key.id.low, key.partition);
     }
   };
+
+  void ForgetOldest();
 
   absl::Duration window_;
   const int64_t max_ids_;
