@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/container/fixed_array.h"
 #include "absl/strings/numbers.h"
 #include "proto/support/error.h"
 #include "proto/support/event_scanner.h"
@@ -135,13 +136,13 @@ NewestEvents FindNewest(const LogReader& reader, const std::vector<PartitionPtr>
 }  // namespace
 
 EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id) {
-  std::string identity;
-  identity.reserve(source.size() + id.size() + 4);
   const auto size = static_cast<uint32_t>(source.size());
-  identity.append(reinterpret_cast<const char*>(&size), sizeof(size));
-  identity.append(source.data(), source.size());
-  identity.append(id.data(), id.size());
-  const Hash128 hash = SipHash128(key, identity);
+  absl::FixedArray<char, 256> identity(sizeof(size) + source.size() + id.size());
+  char* at = identity.data();
+  PutLittle(at, size);
+  at = std::copy(source.begin(), source.end(), at + sizeof(size));
+  std::copy(id.begin(), id.end(), at);
+  const Hash128 hash = SipHash128(key, absl::string_view(identity.data(), identity.size()));
   return {hash.low, hash.high};
 }
 
