@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "proto/support/error.h"
 #include "server/core/access/names.h"
+#include "server/core/access/pages.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/fatal.h"
@@ -16,9 +17,6 @@
 
 namespace acta {
 namespace {
-
-constexpr int32_t kDefaultPage = 100;
-constexpr int32_t kMaxPage = 1000;
 
 std::string DrawMemberId() {
   uint64_t number = 0;
@@ -79,23 +77,18 @@ absl::StatusOr<v1::GetGroupResponse> GroupRegistry::Get(const Caller& caller,
 absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
     const Caller& caller, const v1::ListGroupsRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
-  if (request.page_size() < 0 || request.page_size() > kMaxPage) {
-    return Error(
-        v1::INVALID_ARGUMENT,
-        absl::StrCat("page_size ", request.page_size(), " is not between 0 and ", kMaxPage),
-        {{"field", "page_size"}});
-  }
-  const int32_t page = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size()));
+  ASSIGN_OR_RETURN(const std::string after, ParsePageToken("group", request.page_token()));
   v1::ListGroupsResponse response;
   for (const GroupPtr& group : state_->All()) {
-    if (group->tenant() != caller.tenant || group->name() <= request.page_token()) continue;
+    if (group->tenant() != caller.tenant || group->name() <= after) continue;
     const v1::Group described = group->record().group();
     const auto& topics = described.topics();
     const bool wanted = request.topic().empty() ||
                         std::find(topics.begin(), topics.end(), request.topic()) != topics.end();
     if (!wanted) continue;
-    if (response.groups_size() == page) {
-      response.set_next_page_token(response.groups(page - 1).name());
+    if (static_cast<size_t>(response.groups_size()) == page_size) {
+      response.set_next_page_token(MakePageToken(response.groups().rbegin()->name()));
       break;
     }
     *response.add_groups() = described;

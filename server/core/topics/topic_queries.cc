@@ -1,11 +1,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "server/core/access/names.h"
+#include "server/core/access/pages.h"
 #include "server/core/topics/proto_time.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/core/topics/topic_rules.h"
@@ -16,30 +15,6 @@
 
 namespace acta {
 namespace {
-
-constexpr int32_t kDefaultPage = 100;
-constexpr int32_t kMaxPage = 1000;
-
-absl::StatusOr<size_t> PageSize(int32_t wanted) {
-  if (wanted >= 0 && wanted <= kMaxPage) {
-    return static_cast<size_t>(wanted == 0 ? kDefaultPage : wanted);
-  }
-  return Error(v1::INVALID_ARGUMENT,
-               absl::StrCat("page_size of ", wanted, " is not between 0 and ", kMaxPage),
-               {{"field", "page_size"}, {"most", absl::StrCat(kMaxPage)}});
-}
-
-// A token is the last name of the page before, in web-safe base64.
-std::string MakeToken(absl::string_view name) { return absl::WebSafeBase64Escape(name); }
-
-absl::StatusOr<std::string> ParseToken(absl::string_view token) {
-  std::string name;
-  if (token.empty()) return name;
-  if (absl::WebSafeBase64Unescape(token, &name) && ValidateName("topic", name).ok()) return name;
-  return Error(v1::INVALID_ARGUMENT,
-               "page_token is not one that ListTopics answered: leave it out to begin anew",
-               {{"field", "page_token"}});
-}
 
 // A topic that is deleted meanwhile is not there.
 absl::Status AsTopicError(const absl::Status& status, const Topic& topic) {
@@ -87,7 +62,7 @@ absl::StatusOr<v1::ListTopicsResponse> TopicRegistry::List(
     const Caller& caller, const v1::ListTopicsRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size()));
-  ASSIGN_OR_RETURN(const std::string after, ParseToken(request.page_token()));
+  ASSIGN_OR_RETURN(const std::string after, ParsePageToken("topic", request.page_token()));
   const std::string& prefix = request.name_prefix();
   const std::shared_ptr<const Snapshot> topics = snapshot();
   v1::ListTopicsResponse response;
@@ -97,7 +72,7 @@ absl::StatusOr<v1::ListTopicsResponse> TopicRegistry::List(
     if (topic.tenant != caller.tenant || !absl::StartsWith(topic.name(), prefix)) break;
     if (topic.name() == after) continue;
     if (static_cast<size_t>(response.topics_size()) == page_size) {
-      response.set_next_page_token(MakeToken(response.topics().rbegin()->name()));
+      response.set_next_page_token(MakePageToken(response.topics().rbegin()->name()));
       break;
     }
     *response.add_topics() = topic.proto;

@@ -208,6 +208,24 @@ TEST_CASE("groups are listed by name in pages", "[groups]") {
   CHECK(room.groups->List(room.caller, request)->groups_size() == 0);
 }
 
+TEST_CASE("a page of groups has at most 1000, and goes on only by a token of ours", "[groups]") {
+  GroupsRoom room;
+  v1::ListGroupsRequest request;
+  const auto refused = [&room, &request](absl::string_view field) {
+    const auto status = room.groups->List(room.caller, request).status();
+    return ReasonOf(status) == v1::INVALID_ARGUMENT && DetailsOf(status)["field"] == field;
+  };
+  request.set_page_size(1000);
+  CHECK_OK(room.groups->List(room.caller, request));
+  request.set_page_size(1001);
+  CHECK(refused("page_size"));
+  request.set_page_size(-1);
+  CHECK(refused("page_size"));
+  request.set_page_size(0);
+  request.set_page_token("a/b");
+  CHECK(refused("page_token"));
+}
+
 TEST_CASE("lag is exact in events, bytes and seconds", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 1);
