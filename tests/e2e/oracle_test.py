@@ -22,7 +22,8 @@ class Crashes(OracleTest):
         chance = random.Random(SEED)
         print(f'ACTA_ORACLE_RUN_SEED={SEED}, {CYCLES} cycles', flush=True)
         self.start_broker()
-        self.start_load(f'--seed={SEED}')
+        # On a busy machine a broker may be up too shortly for an answer many times in a row.
+        self.start_load(f'--seed={SEED}', '--patience=300')
         for _ in range(CYCLES):
             time.sleep(chance.uniform(0.2, 1.5))  # The moment of the crash, not a wait.
             self.assertIsNone(self.load.poll(), 'the load gave up')
