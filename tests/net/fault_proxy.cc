@@ -51,6 +51,8 @@ void Link::SetMode(const FaultMode& mode) {
     if (!open_ || !connected_ || !std::exchange(pipe->parked, false)) continue;
     if (pipe->length > 0) {
       Write(*pipe);
+    } else if (pipe->end) {
+      EndOf(*pipe);
     } else {
       Read(*pipe);
     }
@@ -67,12 +69,13 @@ void Link::Reset() {
 
 bool Link::Held(const Pipe& pipe) const { return &pipe == &up_ ? mode_.hold_up : mode_.hold_down; }
 
+bool Link::Parks(Pipe& pipe) {
+  pipe.parked = Held(pipe);
+  return pipe.parked;
+}
+
 void Link::Read(Pipe& pipe) {
-  if (!open_) return;
-  if (Held(pipe)) {
-    pipe.parked = true;
-    return;
-  }
+  if (!open_ || Parks(pipe)) return;
   size_t most = kMaxChunk;
   if (mode_.bytes_per_second > 0) {
     most = static_cast<size_t>(std::max<int64_t>(1, mode_.bytes_per_second / kSlicesPerSecond));
@@ -86,8 +89,8 @@ void Link::Read(Pipe& pipe) {
 
 void Link::OnRead(Pipe& pipe, std::error_code error, size_t length) {
   if (!open_) return;
-  if (error == asio::error::eof) return EndOf(pipe);
-  if (error) return Reset();
+  pipe.end = error;
+  if (error) return EndOf(pipe);
   pipe.length = length;
   if (mode_.delay_ms <= 0) return Write(pipe);
   After(pipe, mode_.delay_ms * 1000, [this, &pipe] { Write(pipe); });
@@ -95,10 +98,7 @@ void Link::OnRead(Pipe& pipe, std::error_code error, size_t length) {
 
 void Link::Write(Pipe& pipe) {
   // A mode that came while this was read holds it back, too.
-  if (Held(pipe)) {
-    pipe.parked = true;
-    return;
-  }
+  if (Parks(pipe)) return;
   if (mode_.tear_after >= 0) {
     pipe.length = std::min(pipe.length, static_cast<size_t>(mode_.tear_after));
     mode_.tear_after -= static_cast<int64_t>(pipe.length);
@@ -111,6 +111,10 @@ void Link::Write(Pipe& pipe) {
 
 void Link::OnWritten(Pipe& pipe, std::error_code error) {
   if (!open_) return;
+  if (error && Held(&pipe == &up_ ? down_ : up_)) {
+    pipe.parked = true;  // Whose sink is gone; the source is not to learn of it.
+    return;
+  }
   if (error || mode_.tear_after == 0) return Reset();
   const auto written = static_cast<int64_t>(std::exchange(pipe.length, 0));
   if (mode_.bytes_per_second <= 0) return Read(pipe);
@@ -118,6 +122,8 @@ void Link::OnWritten(Pipe& pipe, std::error_code error) {
 }
 
 void Link::EndOf(Pipe& pipe) {
+  if (Parks(pipe)) return;
+  if (pipe.end != asio::error::eof) return Reset();
   pipe.ended = true;
   std::error_code ignored;
   pipe.to.shutdown(tcp::socket::shutdown_send, ignored);
@@ -152,23 +158,17 @@ std::error_code FaultProxy::Listen() {
 
 void FaultProxy::SetMode(const FaultMode& mode) {
   mode_ = mode;
-  for (const auto& link : links_) {
-    if (const std::shared_ptr<Link> open = link.lock()) open->SetMode(mode);
-  }
+  for (const std::shared_ptr<Link>& link : links_) link->SetMode(mode);
 }
 
 void FaultProxy::Cut() {
-  for (const auto& link : links_) {
-    if (const std::shared_ptr<Link> open = link.lock()) open->Reset();
-  }
+  for (const std::shared_ptr<Link>& link : links_) link->Reset();
   links_.clear();
 }
 
 int64_t FaultProxy::links() {
-  return std::count_if(links_.begin(), links_.end(), [](const std::weak_ptr<Link>& link) {
-    const std::shared_ptr<Link> held = link.lock();
-    return held != nullptr && held->open();
-  });
+  return std::count_if(links_.begin(), links_.end(),
+                       [](const std::shared_ptr<Link>& link) { return link->open(); });
 }
 
 void FaultProxy::Accept() {
@@ -177,7 +177,7 @@ void FaultProxy::Accept() {
     if (!error) {
       ++accepted_;
       const auto link = std::make_shared<Link>(std::move(client), mode_);
-      std::erase_if(links_, [](const std::weak_ptr<Link>& old) { return old.expired(); });
+      std::erase_if(links_, [](const std::shared_ptr<Link>& old) { return !old->open(); });
       links_.push_back(link);
       link->Start(target_);
     }

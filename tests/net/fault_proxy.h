@@ -53,12 +53,15 @@ class FaultProxy {
   const asio::ip::tcp::endpoint target_;
   asio::ip::tcp::acceptor listener_;
   FaultMode mode_;
-  std::vector<std::weak_ptr<Link>> links_;
+  // Owned here: nothing is under way on a link that is held both ways. Closed ones go with the
+  // next that is accepted.
+  std::vector<std::shared_ptr<Link>> links_;
   uint16_t port_ = 0;
   int64_t accepted_ = 0;
 };
 
-// One client and its connection to the target. Kept by its operations.
+// One client and its connection to the target. Kept by its proxy, and by its operations until they
+// are done.
 class Link : public std::enable_shared_from_this<Link> {
  public:
   Link(asio::ip::tcp::socket client, const FaultMode& mode);
@@ -78,11 +81,13 @@ class Link : public std::enable_shared_from_this<Link> {
     asio::steady_timer pause;
     std::array<char, kMaxChunk> chunk;
     size_t length = 0;    // Of what is read and not yet written.
+    std::error_code end;  // Why nothing more comes from the source.
     bool parked = false;  // Waits for another mode.
-    bool ended = false;
+    bool ended = false;   // And the sink knows.
   };
 
   bool Held(const Pipe& pipe) const;
+  bool Parks(Pipe& pipe);  // Until another mode, when it is held.
   void Read(Pipe& pipe);
   void OnRead(Pipe& pipe, std::error_code error, size_t length);
   void Write(Pipe& pipe);
