@@ -16,8 +16,8 @@ import unittest
 import stubs
 from broker import PATIENCE_S, BrokerTest
 from faults import (CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE,
-                    RST_STREAM, SETTINGS, WINDOW_UPDATE, Footprint, RawHttp2, call_headers, frame,
-                    hpack, until)
+                    LAZY_FILES, RST_STREAM, SETTINGS, WINDOW_UPDATE, Footprint, RawHttp2,
+                    call_headers, disk_mib, frame, hpack, until)
 
 stubs.use()
 
@@ -40,6 +40,7 @@ class AbuseTest(BrokerTest):
         for _ in range(20):
             self.innocent()
         self.before = self.footprint()
+        self.disk_before = disk_mib(self.broker.data)
 
     def connect(self):
         """By a connection of its own."""
@@ -52,8 +53,10 @@ class AbuseTest(BrokerTest):
         """Whatever it was, it is over."""
         self.innocent()
         until(lambda: self.footprint().sockets <= self.before.sockets, 'sockets are closed')
-        until(lambda: self.footprint().threads <= self.before.threads + 20, 'threads end')
+        until(lambda: self.footprint().files <= self.before.files + LAZY_FILES, 'files are closed')
+        until(lambda: self.footprint().threads <= self.before.threads + 6, 'threads end')
         self.bounded()
+        self.assertLess(disk_mib(self.broker.data), self.disk_before + 1)
         print(f'{self.id().split(".", 1)[1]}: {self.before}; then {self.footprint()}', flush=True)
 
     def footprint(self):

@@ -15,6 +15,7 @@ BIN = pathlib.Path(os.environ.get('ACTA_BIN', SOURCE / 'build/release/bin'))
 DATA = SOURCE / 'docs/start/data'
 # Sanitizers make the programs slow; nothing waits this long when all is well.
 PATIENCE_S = 60
+SANITIZED = any(mark in (BIN / 'actad').read_bytes() for mark in (b'__asan_init', b'__tsan_init'))
 
 
 class Broker:

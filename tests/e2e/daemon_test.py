@@ -31,6 +31,14 @@ class Daemon(BrokerTest):
         self.refuses('FOLDER_IN_USE', '--data', self.broker.data)
         self.acta('topic', 'list')
 
+    def test_a_second_broker_on_the_port_is_refused(self):
+        for listener, address in (('grpc', self.broker.address), ('http', self.broker.http)):
+            done = actad('--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--data', self.other(),
+                         f'--{listener}', address)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(address.rsplit(':', 1)[1] + ': Address already in use', done.stderr)
+        self.acta('topic', 'list')
+
     def test_without_a_folder_it_says_what_to_type(self):
         done = actad()
         self.assertEqual(done.returncode, 2)

@@ -14,6 +14,7 @@ PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
     0, 1, 3, 4, 6, 7, 8, 9)
 END_STREAM, END_HEADERS = 1, 4
+LAZY_FILES = 3  # Of an event loop that a broker makes when it needs it first.
 
 
 class FaultProxy:
@@ -57,8 +58,10 @@ class Footprint:
                       pathlib.Path(f'/proc/{pid}/status').read_text().splitlines())
         self.threads = int(status['Threads'])
         self.memory_mib = int(status['VmRSS'].split()[0]) / 1024
-        # Table files come and go by themselves.
-        self.sockets = sum(kind.startswith('socket:') for kind in self.descriptors(pid))
+        kinds = list(self.descriptors(pid))
+        self.sockets = sum(kind.startswith('socket:') for kind in kinds)
+        # Those of the database come and go by themselves.
+        self.files = sum('/db' not in kind for kind in kinds) - self.sockets
 
     @staticmethod
     def descriptors(pid):
@@ -70,7 +73,19 @@ class Footprint:
                 pass  # Closed meanwhile.
 
     def __str__(self):
-        return f'{self.threads} threads, {self.sockets} sockets, {self.memory_mib:.0f} MiB'
+        return (f'{self.threads} threads, {self.sockets} sockets, {self.files} files, '
+                f'{self.memory_mib:.0f} MiB')
+
+
+def disk_mib(folder):
+    """What a folder takes of the disk."""
+    total = 0
+    for path in pathlib.Path(folder).rglob('*'):
+        try:
+            total += path.lstat().st_blocks * 512
+        except FileNotFoundError:
+            pass  # Deleted meanwhile.
+    return total / (1 << 20)
 
 
 def frame(kind, flags, stream, payload=b''):

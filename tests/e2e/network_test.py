@@ -14,24 +14,19 @@ import time
 import unittest
 
 import stubs
-from broker import BIN, PATIENCE_S, Broker, BrokerTest
-from faults import FaultProxy, Footprint, until
+from broker import BIN, PATIENCE_S, Broker
+from faults import FaultProxy, until
 from oracle import OracleTest, free_port
 
 stubs.use()
 
 import grpc  # noqa: E402
-from acta.v1 import (admin_pb2, admin_pb2_grpc, event_pb2, groups_pb2,  # noqa: E402
-                     publisher_pb2, publisher_pb2_grpc, subscriber_pb2, subscriber_pb2_grpc)
+from acta.v1 import (admin_pb2, admin_pb2_grpc, publisher_pb2_grpc,  # noqa: E402
+                     subscriber_pb2, subscriber_pb2_grpc)
+from network import Event, Frame, NetworkTest, batch  # noqa: E402
 
 FAULTS = int(os.environ.get('ACTA_NETWORK_FAULTS', 12))
 SEED = int(os.environ.get('ACTA_NETWORK_SEED', time.time_ns() % 1_000_000_007))
-Event = event_pb2.Event
-Frame = publisher_pb2.PublishFrame
-
-
-def batch(*events, **fields):
-    return publisher_pb2.PartitionBatch(topic='t', partition=0, events=events, **fields)
 
 
 class LoadOverABadNetwork(OracleTest):
@@ -80,39 +75,6 @@ class LoadOverABadNetwork(OracleTest):
         self.assertEqual(len(list(self.history.glob('member-*'))), 50)
 
 
-class NetworkTest(BrokerTest):
-    def setUp(self):
-        super().setUp()
-        self.acta('topic', 'create', 't', '--partitions', '1')
-        self.proxy = FaultProxy(self.broker.address.rsplit(':', 1)[1])
-        self.addCleanup(self.proxy.close)
-        self.channel = self.connect(self.broker.address)
-        self.publisher = publisher_pb2_grpc.PublisherStub(self.channel)
-
-    def connect(self, address):
-        channel = grpc.insecure_channel(address, options=[
-            ('grpc.use_local_subchannel_pool', 1), ('grpc.max_reconnect_backoff_ms', 100),
-            ('grpc.initial_reconnect_backoff_ms', 20), ('grpc.min_reconnect_backoff_ms', 20),
-            ('grpc.enable_retries', 0)])
-        self.addCleanup(channel.close)
-        return channel
-
-    def through_proxy(self):
-        return publisher_pb2_grpc.PublisherStub(self.connect(self.proxy.address))
-
-    def payloads(self):
-        """Of the whole log, by somebody on a good network."""
-        fetch = subscriber_pb2_grpc.SubscriberStub(self.channel).Fetch
-        offset, found = 0, []
-        while True:
-            page = fetch(subscriber_pb2.FetchRequest(topic='t', offset=offset),
-                         timeout=PATIENCE_S)
-            found += [event.data for got in page.batches for event in got.events]
-            if page.next_offset == offset:
-                return found
-            offset = page.next_offset
-
-
 class UnknownOutcomes(NetworkTest):
     def lose_the_answer(self, publisher, frame, count):
         """Publishes; the broker stores it and the answer never arrives."""
@@ -147,6 +109,26 @@ class UnknownOutcomes(NetworkTest):
         publisher.Publish(Frame(batches=[batch(Event(data=b'b'))]), timeout=PATIENCE_S,
                           wait_for_ready=True)
         self.assertEqual(self.payloads(), [b'first', b'a', b'b'])
+
+    def test_without_ids_who_repeats_it_has_it_twice(self):
+        publisher = self.through_proxy()
+        frame = Frame(batches=[batch(Event(data=b'a'))])
+        self.lose_the_answer(publisher, frame, 1)
+        answer = publisher.Publish(frame, timeout=PATIENCE_S, wait_for_ready=True).results[0]
+        self.assertEqual(answer.batches[0].parts[0].base_offset, 2)
+        self.assertEqual(self.payloads(), [b'first', b'a', b'a'])
+
+    def test_with_ids_it_is_known_after_a_crash_too(self):
+        frame = Frame(batches=[batch(Event(id='a', data=b'a'), Event(data=b'b'))])
+        numbered = Frame(batches=[batch(Event(data=b'c'), producer_id=7, first_sequence=0)])
+        self.lose_the_answer(self.through_proxy(), frame, 2)
+        self.publisher.Publish(numbered, timeout=PATIENCE_S)
+        self.broker.kill()
+        self.broker.start()
+        again = publisher_pb2_grpc.PublisherStub(self.connect(self.broker.address))
+        results = [again.Publish(one, timeout=PATIENCE_S).results[0].batches[0]
+                   for one in (frame, numbered)]
+        self.assertEqual([[d.offset for d in one.duplicates] for one in results], [[1], [3]])
 
     def test_a_torn_publish_is_stored_whole_or_not_at_all(self):
         events = [Event(data=bytes([65 + n]) * 3000) for n in range(10)]
@@ -199,106 +181,6 @@ class ProducersWithOneId(NetworkTest):
         error = self.numbered('old', 1).error
         self.assertEqual(stubs.reason_in(error), 'STALE_PRODUCER_EPOCH')
         self.assertEqual(self.payloads(), [b'old-0', b'new-0'])
-
-
-class HalfOpen(NetworkTest):
-    options = ('--listen.keepalive=1s', '--listen.keepalive_timeout=1s')
-
-    def subscribe(self, address):
-        """A stream that has begun, and so answers when it is asked whether it is there."""
-        start = subscriber_pb2.SubscribeStart(topics=[subscriber_pb2.TopicPosition(topic='t')])
-        done = threading.Event()
-        self.addCleanup(done.set)
-
-        def controls():
-            yield subscriber_pb2.SubscribeControl(frame_id=1, start=start)
-            done.wait()
-        stream = subscriber_pb2_grpc.SubscriberStub(self.connect(address)).Subscribe(
-            controls(), timeout=PATIENCE_S)
-        next(stream)
-        return stream
-
-    def test_a_client_out_of_reach_is_forgotten_and_others_are_not(self):
-        near, far = self.subscribe(self.broker.address), self.subscribe(self.proxy.address)
-        before = Footprint(self.broker.process.pid)
-        self.proxy.say('half-open')
-        # gRPC's and the duplicate by which it is counted.
-        until(lambda: Footprint(self.broker.process.pid).sockets == before.sockets - 2,
-              'its connection is closed', 10)
-        self.acta('publish', 't', 'after')
-        self.assertEqual([event.data for got in next(near).batches for event in got.events],
-                         [b'after'])
-        far.cancel()
-
-
-class ClientsThatDoNotRead(NetworkTest):
-    """Others are answered in time meanwhile, and what it costs has a bound."""
-
-    def others_are_answered(self):
-        started = time.monotonic()
-        self.publisher.Publish(Frame(batches=[batch(Event(data=b'innocent'))]), timeout=PATIENCE_S)
-        self.assertLess(time.monotonic() - started, 5)
-
-    def footprint(self):
-        return Footprint(self.broker.process.pid)
-
-    def back_to(self, before, extra_mib):
-        until(lambda: self.footprint().sockets <= before.sockets, 'sockets are closed')
-        until(lambda: self.footprint().threads <= before.threads + 2, 'threads end')
-        self.assertLess(self.footprint().memory_mib, before.memory_mib + extra_mib)
-
-    def flood(self, megabytes):
-        for _ in range(megabytes):
-            self.publisher.Publish(Frame(batches=[batch(*[Event(data=b'x' * 65536)] * 16)]),
-                                   timeout=PATIENCE_S)
-
-    def test_a_subscriber_that_never_reads(self):
-        self.flood(70)  # The tail cache is full.
-        before = self.footprint()
-        start = subscriber_pb2.SubscribeStart(topics=[subscriber_pb2.TopicPosition(
-            topic='t', **{'from': groups_pb2.StartPosition(earliest=True)})])
-        channels = [self.connect(self.broker.address) for _ in range(20)]
-        done = threading.Event()
-        self.addCleanup(done.set)
-
-        def controls():
-            yield subscriber_pb2.SubscribeControl(frame_id=1, start=start)
-            done.wait()
-        streams = [subscriber_pb2_grpc.SubscriberStub(channel).Subscribe(controls())
-                   for channel in channels]
-        self.flood(30)
-        self.others_are_answered()
-        self.assertLess(self.footprint().memory_mib, before.memory_mib + 100)
-        for stream, channel in zip(streams, channels):
-            stream.cancel()
-            channel.close()
-        self.back_to(before, 100)
-
-    def test_a_publisher_that_never_reads_its_answers(self):
-        sent = 0
-        frame = Frame(batches=[batch(Event())] * 1000)
-
-        def frames(count):
-            nonlocal sent
-            yield Frame(frame_id=1, open=publisher_pb2.PublishOpen(topic='t'))
-            for sent in range(2, count):
-                frame.frame_id = sent
-                yield frame
-        for _ in self.publisher.PublishStream(frames(1000), timeout=PATIENCE_S):
-            pass  # What it takes when somebody reads.
-        before = self.footprint()
-        channel = self.connect(self.broker.address)
-        stream = publisher_pb2_grpc.PublisherStub(channel).PublishStream(frames(5000))
-        last, since = 0, time.monotonic()
-        while time.monotonic() < since + 1:  # It is not read any more when nothing leaves.
-            self.others_are_answered()
-            if sent != last:
-                last, since = sent, time.monotonic()
-        self.assertLess(sent, 4999)
-        self.assertLess(self.footprint().memory_mib, before.memory_mib + 50)
-        stream.cancel()
-        channel.close()
-        self.back_to(before, 50)
 
 
 class AnotherStoreBehindTheAddress(unittest.TestCase):
