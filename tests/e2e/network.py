@@ -157,9 +157,9 @@ NO_READ_AHEAD = [('grpc.http2.lookahead_bytes', 65535), ('grpc.http2.bdp_probe',
 class Reader:
     """Reads from the start without a group; the credit is for all there will ever be."""
 
-    def __init__(self, address):
+    def __init__(self, address, options=NO_READ_AHEAD):
         self.controls = queue.Queue()
-        self.channel = grpc.insecure_channel(address, options=NO_READ_AHEAD)
+        self.channel = grpc.insecure_channel(address, options=options)
         self.stream = subscriber_pb2_grpc.SubscriberStub(self.channel).Subscribe(
             iter(self.controls.get, None), timeout=4 * PATIENCE_S)
         self.controls.put(subscriber_pb2.SubscribeControl(
