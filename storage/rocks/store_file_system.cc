@@ -16,11 +16,12 @@ IOStatus ToRocks(const absl::Status& status) {
   return status.ok() ? IOStatus::OK() : IOStatus::IOError(std::string(status.message()));
 }
 
+std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
 }  // namespace
 
 int64_t WalNumber(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const std::string name = NameOf(path);
   const size_t dot = name.find('.');
   if (dot == 0 || dot == std::string::npos || dot > 18 || name.substr(dot) != ".log") return -1;
   int64_t number = 0;
@@ -126,6 +127,12 @@ IOStatus StoreFileSystem::DeleteFile(const std::string& path, const IOOptions& o
 
 IOStatus StoreFileSystem::RenameFile(const std::string& from, const std::string& to,
                                      const IOOptions& options, rocksdb::IODebugContext* debug) {
+  if (NameOf(to) == "CURRENT") {
+    // The database syncs the folder once, afterwards: until then a power cut may keep this name and
+    // not that of the MANIFEST it stands for.
+    const IOStatus named = SyncFolderOf(to);
+    if (!named.ok()) return named;
+  }
   const int64_t number = WalNumber(from);
   if (number >= 0) {
     {

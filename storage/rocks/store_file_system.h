@@ -15,7 +15,8 @@
 namespace acta {
 
 // The database's file system, watched: it knows which WAL files live. A deletion is told before
-// it happens, so that a missing WAL can be told from one that was not needed any more.
+// it happens, so that a missing WAL can be told from one that was not needed any more. CURRENT
+// never becomes durable before the MANIFEST that it names.
 //
 // Threads: any; RocksDB calls it from all of its own.
 class StoreFileSystem final : public rocksdb::FileSystemWrapper {

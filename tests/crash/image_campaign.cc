@@ -255,11 +255,9 @@ ImageCampaign::Image ImageCampaign::NextImage(int number) {
 DiskLoss ImageCampaign::LossOf(uint64_t kind) const {
   if (options_.drop_synced) return DiskLoss::kHoles;
   if (options_.drop_names) return kind % 2 == 0 ? DiskLoss::kNames : DiskLoss::kAnyNames;
-  // Not kAnyNames: the database renames CURRENT before the name of its MANIFEST is synced, and so
-  // needs the order of changes within a folder.
-  constexpr DiskLoss kKinds[] = {DiskLoss::kTorn,   DiskLoss::kTorn,  DiskLoss::kHoles,
-                                 DiskLoss::kNames,  DiskLoss::kNames, DiskLoss::kNothing,
-                                 DiskLoss::kNothing};
+  constexpr DiskLoss kKinds[] = {DiskLoss::kTorn,    DiskLoss::kTorn,     DiskLoss::kHoles,
+                                 DiskLoss::kNames,   DiskLoss::kAnyNames, DiskLoss::kAnyNames,
+                                 DiskLoss::kNothing, DiskLoss::kNothing};
   return kKinds[kind % std::size(kKinds)];
 }
 

@@ -12,6 +12,7 @@
 #include <rocksdb/file_system.h>
 
 #include "acta/storage/v1/records.pb.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/layout/rows.h"
 #include "tests/support/disk_image.h"
 #include "tests/support/faulty_disk.h"
@@ -169,6 +170,33 @@ TEST_CASE("a power cut takes every unsynced name, and no acknowledged event") {
     CHECK(*found == std::vector<std::string>{"kept"});
     std::filesystem::remove_all(image);
   }
+}
+
+// Goal: the database opens whatever order the names of its folder became durable in. Method: at
+// every moment between the rename of CURRENT and the next sync, any of the unsynced names is gone.
+TEST_CASE("CURRENT names a MANIFEST that is there, in whatever order names became durable") {
+  TempDir folder;
+  const auto disk = std::make_shared<FaultyDisk>();
+  disk->Record();
+  LocalEngineOptions options = OptionsIn(folder.File("root"), false);
+  options.file_system = disk;
+  for (int start = 0; start < 2; ++start) REQUIRE_OK(ReadStore(options));
+  int renames = 0;
+  const std::vector<DiskOperation> record = disk->record(disk->operations());
+  for (size_t i = 0; i < record.size(); ++i) {
+    if (record[i].kind != Kind::kRename || !record[i].other.ends_with("/CURRENT")) continue;
+    ++renames;
+    for (uint64_t seed = 0; seed < 12; ++seed) {
+      const std::string image = folder.File("image");
+      disk->Materialize(i + 1, seed, folder.File("root"), image, DiskLoss::kAnyNames);
+      const std::string database = image + "/data/" + kDatabaseFolder;
+      std::string manifest = TextOf(database + "/CURRENT");
+      if (manifest.ends_with('\n')) manifest.pop_back();
+      CHECK(std::filesystem::exists(database + "/" + manifest));
+      std::filesystem::remove_all(image);
+    }
+  }
+  CHECK(renames >= 2);
 }
 
 }  // namespace
