@@ -202,10 +202,13 @@ absl::Status RocksStore::Write(WriteGroup& group) {
   return FromRocks(db_->Write(options, &group.batch()));
 }
 
-absl::Status RocksStore::SyncWal() { return FromRocks(db_->SyncWAL()); }
+absl::Status RocksStore::SyncWal() {
+  return files_->wal_guard().Sync([this] { return FromRocks(db_->SyncWAL()); });
+}
 
 absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateSlices(
     const std::vector<std::string>& names) {
+  RETURN_IF_ERROR(files_->wal_guard().Check());
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   RETURN_IF_ERROR(
       FromRocks(db_->CreateColumnFamilies(MakeSliceOptions(*settings_), names, &handles)));
@@ -223,6 +226,7 @@ absl::Status RocksStore::DropSlice(const FamilyPtr& family) {
 }
 
 absl::Status RocksStore::Flush(const FamilyPtr& family) {
+  RETURN_IF_ERROR(files_->wal_guard().Check());
   rocksdb::FlushOptions options;
   options.wait = true;
   options.allow_write_stall = true;

@@ -85,6 +85,7 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
   const int64_t number = WalNumber(path);
   if (!status.ok() || number < 0) return status;
+  *file = wal_guard_.Watch(std::move(*file));
   Listener listener;
   {
     MutexLock lock(mu_);

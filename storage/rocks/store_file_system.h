@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "storage/base/mutex.h"
+#include "storage/rocks/wal_guard.h"
 
 namespace acta {
 
@@ -34,6 +35,8 @@ class StoreFileSystem final : public rocksdb::FileSystemWrapper {
   void AcceptRecovery();
   // WAL files that live, by number.
   std::set<uint64_t> live() const;
+  // Ask it before the database is made to touch its WAL.
+  WalGuard& wal_guard() { return wal_guard_; }
   // Those found in `folder`, before the database is opened.
   absl::Status LoadExisting(const std::string& folder);
 
@@ -51,6 +54,7 @@ class StoreFileSystem final : public rocksdb::FileSystemWrapper {
   // Takes `number` from the list and tells the listener.
   rocksdb::IOStatus Forget(uint64_t number);
 
+  WalGuard wal_guard_;
   mutable Mutex mu_;  // Leaf.
   std::set<uint64_t> live_ ABSL_GUARDED_BY(mu_);
   Listener listener_ ABSL_GUARDED_BY(mu_);
