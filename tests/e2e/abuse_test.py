@@ -16,8 +16,8 @@ import unittest
 import stubs
 from broker import PATIENCE_S, BrokerTest
 from faults import (CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE,
-                    LAZY_FILES, RST_STREAM, SETTINGS, WINDOW_UPDATE, Footprint, RawHttp2,
-                    call_headers, disk_mib, frame, hpack, until)
+                    RST_STREAM, SETTINGS, WINDOW_UPDATE, Footprint, RawHttp2, call_headers,
+                    disk_mib, frame, given_back, hpack, until)
 
 stubs.use()
 
@@ -52,12 +52,9 @@ class AbuseTest(BrokerTest):
     def tearDown(self):
         """Whatever it was, it is over."""
         self.innocent()
-        until(lambda: self.footprint().sockets <= self.before.sockets, 'sockets are closed')
-        until(lambda: self.footprint().files <= self.before.files + LAZY_FILES, 'files are closed')
-        until(lambda: self.footprint().threads <= self.before.threads + 6, 'threads end')
-        self.bounded()
+        print(self.id().split('.', 1)[1], end=': ')
+        given_back(self.broker.process.pid, self.before, self.extra_mib)
         self.assertLess(disk_mib(self.broker.data), self.disk_before + 1)
-        print(f'{self.id().split(".", 1)[1]}: {self.before}; then {self.footprint()}', flush=True)
 
     def footprint(self):
         return Footprint(self.broker.process.pid)

@@ -15,7 +15,7 @@ stubs.use()
 import grpc  # noqa: E402
 from acta.v1 import (groups_pb2, groups_pb2_grpc, publisher_pb2,  # noqa: E402
                      publisher_pb2_grpc, subscriber_pb2, subscriber_pb2_grpc)
-from faults import LAZY_FILES, Footprint, until  # noqa: E402
+from faults import Footprint, given_back, until  # noqa: E402
 from network import EARLIEST, Control, Event, Frame, NetworkTest, batch  # noqa: E402
 
 
@@ -27,14 +27,6 @@ class ConsumerTest(NetworkTest):
 
     def footprint(self):
         return Footprint(self.broker.process.pid)
-
-    def back_to(self, before, extra_mib):
-        until(lambda: self.footprint().sockets <= before.sockets, 'sockets are closed')
-        until(lambda: self.footprint().files <= before.files + LAZY_FILES,
-              'files are closed')
-        until(lambda: self.footprint().threads <= before.threads + 2, 'threads end')
-        self.assertLess(self.footprint().memory_mib, before.memory_mib + extra_mib)
-        print(f'{self.id().split(".", 1)[1]}: {before}; then {self.footprint()}', flush=True)
 
     def flood(self, megabytes):
         for _ in range(megabytes):
@@ -74,7 +66,7 @@ class ClientsThatDoNotRead(ConsumerTest):
         self.assertLess(self.footprint().memory_mib, before.memory_mib + 100)
         for close in closers:
             close()
-        self.back_to(before, 100)
+        given_back(self.broker.process.pid, before, 100)
 
     def test_a_member_that_is_silent_too_hands_over_although_a_frame_to_it_is_on_its_way(self):
         self.flood(20)
@@ -89,7 +81,7 @@ class ClientsThatDoNotRead(ConsumerTest):
         self.others_are_answered()
         near.close()
         close()
-        self.back_to(before, 100)
+        given_back(self.broker.process.pid, before, 100)
 
     def test_a_publisher_of_its_answers(self):
         sent = 0
@@ -115,7 +107,7 @@ class ClientsThatDoNotRead(ConsumerTest):
         self.assertLess(self.footprint().memory_mib, before.memory_mib + 50)
         stream.cancel()
         channel.close()
-        self.back_to(before, 50)
+        given_back(self.broker.process.pid, before, 50)
 
 
 class SlowConsumers(ConsumerTest):
@@ -198,6 +190,7 @@ class DoubleCommits(ConsumerTest):
     def test_a_storm_of_them_from_two_connections(self):
         """Each offset a hundred times, by the holder and by somebody else."""
         other = self.member(self.connect(self.broker.address))
+        until(lambda: other.notices, 'it has joined')
         before = self.footprint()
         answers = {self.holder: [], other: []}
 
@@ -215,7 +208,7 @@ class DoubleCommits(ConsumerTest):
                 for member, list_ in answers.items()}
         self.assertEqual(told, {self.holder: {None}, other: {'FENCED'}})
         self.assertEqual(self.committed(), {0: 9})
-        self.back_to(before, 50)
+        given_back(self.broker.process.pid, before, 50)
 
 
 if __name__ == '__main__':

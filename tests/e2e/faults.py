@@ -7,7 +7,7 @@ import struct
 import subprocess
 import time
 
-from broker import PATIENCE_S
+from broker import PATIENCE_S, SANITIZED
 from oracle import TESTS
 
 PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
@@ -15,6 +15,7 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
     0, 1, 3, 4, 6, 7, 8, 9)
 END_STREAM, END_HEADERS = 1, 4
 LAZY_FILES = 3  # Of an event loop that a broker makes when it needs it first.
+LAZY_THREADS = 6  # gRPC's and of the disk, made as they are needed and kept for a while.
 
 
 class FaultProxy:
@@ -75,6 +76,17 @@ class Footprint:
     def __str__(self):
         return (f'{self.threads} threads, {self.sockets} sockets, {self.files} files, '
                 f'{self.memory_mib:.0f} MiB')
+
+
+def given_back(pid, before, extra_mib):
+    """Waits until a process holds no more than before; memory may stay with the allocator."""
+    until(lambda: Footprint(pid).sockets <= before.sockets, 'sockets are closed')
+    until(lambda: Footprint(pid).files <= before.files + LAZY_FILES, 'files are closed')
+    until(lambda: Footprint(pid).threads <= before.threads + LAZY_THREADS, 'threads end')
+    after = Footprint(pid)
+    extra_mib += 512 if SANITIZED else 0  # What the sanitizer keeps of what was freed.
+    print(f'{before}; then {after}', flush=True)
+    assert after.memory_mib < before.memory_mib + extra_mib, f'{before}; then {after}'
 
 
 def disk_mib(folder):

@@ -155,7 +155,7 @@ NO_READ_AHEAD = [('grpc.http2.lookahead_bytes', 65535), ('grpc.http2.bdp_probe',
 
 
 class Reader:
-    """Reads from the start without a group; the credit is for all there will ever be."""
+    """Reads from the start without a group; the credit is for 1 GiB."""
 
     def __init__(self, address, options=NO_READ_AHEAD):
         self.controls = queue.Queue()

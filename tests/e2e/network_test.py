@@ -15,7 +15,7 @@ import unittest
 
 import stubs
 from broker import BIN, PATIENCE_S, Broker
-from faults import FaultProxy, until
+from faults import FaultProxy, Footprint, given_back, until
 from oracle import OracleTest, free_port
 
 stubs.use()
@@ -32,6 +32,8 @@ SEED = int(os.environ.get('ACTA_NETWORK_SEED', time.time_ns() % 1_000_000_007))
 class LoadOverABadNetwork(OracleTest):
     """The load of the oracle through the fault proxy, judged by the checker."""
     program = BIN / 'actad'
+    options = ('--storage.tail_cache=32MiB', '--storage.memtable=32MiB')
+    extra_mib = 200  # These two, ids of events, and what the allocator keeps.
     # (mode, most seconds, whether the links must be cut for the clients to learn of it).
     faults = (('delay 30', 0.5, False), ('rate 100000', 0.5, False), ('tear 3000', 0.4, False),
               ('tear 200', 0.2, False), ('pass', 0.2, True), ('half-open', 0.5, False),
@@ -39,16 +41,19 @@ class LoadOverABadNetwork(OracleTest):
               ('drop-direction up', 0.4, True), ('drop-direction down', 0.4, False),
               ('drop-direction down', 0.4, True))
 
-    def judge(self, stop=True):
+    def judge(self, before, stop=True):
+        """It got through, the checker finds nothing, and the broker holds what it held before."""
         code, errors = self.end_load(stop)
         classes, report = self.check()
         print(report, flush=True)
         self.assertEqual((classes, code, errors), (set(), 0, ''), report)
+        given_back(self.broker.pid, before, self.extra_mib)
 
     def test_cut_torn_slow_and_half_open_links_break_no_promise(self):
         chance = random.Random(SEED)
         print(f'ACTA_NETWORK_SEED={SEED}, {FAULTS} faults', flush=True)
         self.start_broker()
+        before = Footprint(self.broker.pid)
         proxy = FaultProxy(self.port)
         self.addCleanup(proxy.close)
         self.start_load(f'--seed={SEED}', port=proxy.port)
@@ -65,13 +70,14 @@ class LoadOverABadNetwork(OracleTest):
                 proxy.say('cut')
             proxy.say('pass')
         time.sleep(0.3)
-        self.judge()
+        self.judge(before)
         self.assertGreater(int(proxy.say('count').split()[1]), FAULTS // 4)
 
     def test_50_members_join_and_leave_while_they_commit(self):
         self.start_broker()
+        before = Footprint(self.broker.pid)
         self.start_load('--members=50', '--rejoin=5', '--seconds=3')
-        self.judge(stop=False)
+        self.judge(before, stop=False)
         self.assertEqual(len(list(self.history.glob('member-*'))), 50)
 
 

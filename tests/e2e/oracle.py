@@ -28,6 +28,10 @@ class OracleTest(unittest.TestCase):
     program = TESTS / 'actad-oracle'
     environment = {}
     options = ()
+    host = '127.0.0.1'
+    # What starts a broker and a client elsewhere than here.
+    broker_in = ()
+    client_in = ()
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='acta-oracle-'))
@@ -63,8 +67,9 @@ class OracleTest(unittest.TestCase):
         self.starts += 1
         with open(self.log, 'ab') as log:
             self.broker = subprocess.Popen(
-                [self.program, '--data', self.folder / 'data', '--grpc', f'127.0.0.1:{self.port}',
-                 '--http', '127.0.0.1:0', '--ready-file', self.ready, *self.options],
+                [*self.broker_in, self.program, '--data', self.folder / 'data', '--grpc',
+                 f'{self.host}:{self.port}', '--http', '127.0.0.1:0', '--ready-file', self.ready,
+                 *self.options],
                 stdout=log, stderr=log,
                 env={**os.environ, **self.environment, 'ACTA_ORACLE_BOOT': f'boot-{self.boot}',
                      'ACTA_ORACLE_SEED': str(self.starts), **more})
@@ -78,9 +83,10 @@ class OracleTest(unittest.TestCase):
             time.sleep(0.005)
 
     def acta(self, *args):
-        """The standard output of a command that must succeed."""
-        done = subprocess.run([BIN / 'acta', *map(str, args), '--server', f'127.0.0.1:{self.port}'],
-                              text=True, capture_output=True, timeout=PATIENCE_S, check=False)
+        """The standard output of a command that must succeed, close to the broker."""
+        done = subprocess.run([*self.broker_in, BIN / 'acta', *map(str, args), '--server',
+                               f'{self.host}:{self.port}'], text=True, capture_output=True,
+                              timeout=PATIENCE_S, check=False)
         self.assertEqual(done.returncode, 0, f'acta {args}: {done.stderr}{done.stdout}')
         return done.stdout
 
@@ -100,8 +106,9 @@ class OracleTest(unittest.TestCase):
     def start_load(self, *options, port=None):
         """At the broker, or at the port of what stands before it."""
         self.load = subprocess.Popen(
-            [TESTS / 'acta-oracle-load', f'--server=127.0.0.1:{port or self.port}',
-             f'--dir={self.history}', *options], stderr=subprocess.PIPE, text=True)
+            [*self.client_in, TESTS / 'acta-oracle-load',
+             f'--server={self.host}:{port or self.port}', f'--dir={self.history}', *options],
+            stderr=subprocess.PIPE, text=True)
 
     def end_load(self, stop=True):
         """Lets it finish: publishers are answered, the group reads to the end."""
