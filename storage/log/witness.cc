@@ -18,7 +18,7 @@ constexpr size_t kFixed = 48;
 constexpr size_t kMaxWals = 1900;
 
 template <typename T>
-void Append(std::string* out, T value) {
+void AppendField(std::string* out, T value) {
   out->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
@@ -27,26 +27,26 @@ void Append(std::string* out, T value) {
 std::string EncodeWitness(const WitnessRecord& record, uint64_t version) {
   std::string body;
   const size_t skip = record.live_wals.size() > kMaxWals ? record.live_wals.size() - kMaxWals : 0;
-  Append<uint64_t>(&body, version);
-  Append<uint32_t>(&body, record.incarnation.value());
-  Append<uint32_t>(&body, record.clean ? 1 : 0);
-  Append<uint64_t>(&body, record.synced_group.value());
-  Append<int64_t>(&body, record.server_time_us);
-  Append<uint32_t>(&body, static_cast<uint32_t>(record.live_wals.size() - skip));
-  Append<uint32_t>(&body, static_cast<uint32_t>(record.store_id.size()));
-  Append<uint32_t>(&body, static_cast<uint32_t>(record.boot_id.size()));
-  Append<uint32_t>(&body, 0);
+  AppendField<uint64_t>(&body, version);
+  AppendField<uint32_t>(&body, record.incarnation.value());
+  AppendField<uint32_t>(&body, record.clean ? 1 : 0);
+  AppendField<uint64_t>(&body, record.synced_group.value());
+  AppendField<int64_t>(&body, record.server_time_us);
+  AppendField<uint32_t>(&body, static_cast<uint32_t>(record.live_wals.size() - skip));
+  AppendField<uint32_t>(&body, static_cast<uint32_t>(record.store_id.size()));
+  AppendField<uint32_t>(&body, static_cast<uint32_t>(record.boot_id.size()));
+  AppendField<uint32_t>(&body, 0);
   for (auto at = std::next(record.live_wals.begin(), static_cast<long>(skip));
        at != record.live_wals.end(); ++at) {
-    Append<uint64_t>(&body, *at);
+    AppendField<uint64_t>(&body, *at);
   }
   body += record.store_id;
   body += record.boot_id;
   std::string slot;
-  Append<uint32_t>(&slot, kMagic);
-  Append<uint32_t>(&slot, static_cast<uint32_t>(body.size()));
-  Append<uint32_t>(&slot, Crc32c(body));
-  Append<uint32_t>(&slot, 0);
+  AppendField<uint32_t>(&slot, kMagic);
+  AppendField<uint32_t>(&slot, static_cast<uint32_t>(body.size()));
+  AppendField<uint32_t>(&slot, Crc32c(body));
+  AppendField<uint32_t>(&slot, 0);
   slot += body;
   slot.resize(Witness::kSlotBytes, '\0');
   return slot;

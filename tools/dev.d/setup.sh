@@ -1,7 +1,7 @@
 # Packages: what is missing is installed, and only that.
 
 BUILD_PACKAGES=(
-  cmake ninja-build g++ ccache mold pkg-config python3-venv valgrind
+  cmake ninja-build g++ ccache mold pkg-config python3-venv valgrind iproute2
   librocksdb-dev libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc
   libprotobuf-dev libabsl-dev libasio-dev libboost-dev prometheus-cpp-dev libcli11-dev
   nlohmann-json3-dev libtomlplusplus-dev libisal-dev zlib1g-dev catch2
