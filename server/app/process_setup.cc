@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "absl/synchronization/mutex.h"
 #include "storage/base/log.h"
 
 namespace acta {
@@ -25,6 +26,8 @@ void TuneAllocator() {
   // Each arena keeps what was once used in it.
   mallopt(M_ARENA_MAX, 4);
 }
+
+void TuneLocks() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 int64_t ConnectionsThatFit(int64_t descriptors, int64_t wanted) {
   const int64_t room = (descriptors - kDescriptorsOfOurOwn) / kDescriptorsPerConnection;

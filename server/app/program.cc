@@ -123,6 +123,7 @@ int RunProgram(const std::vector<std::string>& words, const std::vector<std::str
     return PrintUsageError(status);
   }
   TuneAllocator();
+  TuneLocks();
   SetLogFormat(options.log.format);
   SetLogLevel(options.log.level);
   return Serve(options, table, open);

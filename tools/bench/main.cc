@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
 #include "tools/bench/report.h"
@@ -229,6 +230,7 @@ int Main(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);  // Memory once used is kept.
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As the broker does.
   prctl(PR_SET_TIMERSLACK, 1UL);  // A sleep ends when it is due.
   signal(SIGPIPE, SIG_IGN);
   acta::bench::AllowManyFiles();

@@ -8,6 +8,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
 #include "tools/bench/limits/limit.h"
@@ -125,6 +126,7 @@ int main(int argc, char** argv) {
   // As the broker does: memory once used is kept.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As the broker does.
   signal(SIGPIPE, SIG_IGN);
   return acta::bench::Main({argv + 1, argv + argc});
 }
