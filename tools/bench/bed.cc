@@ -172,9 +172,11 @@ std::optional<ProcessUse> Bed::BrokerUse() const {
   return use.ok() ? std::optional(*use) : std::nullopt;
 }
 
-absl::StatusOr<std::string> Bed::NewTopic(int32_t partitions, v1::AckLevel level, Profile profile) {
+absl::StatusOr<std::string> Bed::NewTopic(int32_t partitions, v1::AckLevel level, Profile profile,
+                                          const v1::Topic& settings) {
   v1::CreateTopicRequest request;
   v1::Topic* const topic = request.mutable_topic();
+  *topic = settings;
   topic->set_name(absl::StrCat("bench-", getpid(), "-", absl::ToUnixMicros(absl::Now())));
   topic->set_partitions(partitions);
   topic->set_ack_level(level);

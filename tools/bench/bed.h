@@ -90,8 +90,10 @@ class Bed {
   // Of the broker; nothing when its process is not known.
   std::optional<ProcessUse> BrokerUse() const;
 
-  // A topic that nobody has used. `level`: that of acknowledgement and visibility.
-  absl::StatusOr<std::string> NewTopic(int32_t partitions, v1::AckLevel level, Profile profile);
+  // A topic that nobody has used. `level`: that of acknowledgement and visibility. `settings`: what
+  // else it shall have.
+  absl::StatusOr<std::string> NewTopic(int32_t partitions, v1::AckLevel level, Profile profile,
+                                       const v1::Topic& settings = {});
 
  private:
   void Stop();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
+#include "tools/bench/cpu_watch.h"
 #include "tools/bench/event_form.h"
 #include "tools/bench/fill.h"
 #include "tools/bench/latencies.h"

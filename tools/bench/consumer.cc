@@ -47,12 +47,14 @@ Consumer::Consumer(const Bed& bed, Options options)
       subscriber_(bed.NewChannel(), ToSubscriber(options_)),
       thread_([this] { Run(); }) {}
 
-Consumer::~Consumer() { Stop(); }
+Consumer::~Consumer() { (void)Stop(); }
 
-void Consumer::Stop() {
-  if (!thread_.joinable()) return;
-  subscriber_.Cancel();
-  thread_.join();
+absl::Status Consumer::Stop() {
+  if (thread_.joinable()) {
+    subscriber_.Cancel();
+    thread_.join();
+  }
+  return status();
 }
 
 void Consumer::Run() {
@@ -67,6 +69,7 @@ void Consumer::Run() {
       status = Take(**next);
     }
   }
+  if (status.ok()) status = CommitAll();
   {
     MutexLock lock(mu_);
     status_ = status;
@@ -75,7 +78,7 @@ void Consumer::Run() {
 }
 
 absl::Status Consumer::Take(const client::Delivery& delivery) {
-  if (options_.on_delivery) options_.on_delivery(delivery);
+  if (options_.on_delivery) RETURN_IF_ERROR(options_.on_delivery(delivery));
   if (options_.parse) {
     EventElements elements = delivery.elements();
     for (absl::string_view bytes; elements.Next(&bytes);) {
@@ -83,7 +86,17 @@ absl::Status Consumer::Take(const client::Delivery& delivery) {
     }
   }
   count_.fetch_add(delivery.count(), std::memory_order_release);
+  if (options_.commit_every > absl::ZeroDuration() && NowNanos() >= next_commit_) {
+    subscriber_.CommitDelivered();
+    next_commit_ = NowNanos() + absl::ToInt64Nanoseconds(options_.commit_every);
+  }
   return absl::OkStatus();
+}
+
+absl::Status Consumer::CommitAll() {
+  if (options_.commit_every == absl::ZeroDuration()) return absl::OkStatus();
+  subscriber_.CommitDelivered();
+  return subscriber_.FlushCommits();
 }
 
 absl::Status Consumer::status() {

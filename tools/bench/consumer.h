@@ -25,8 +25,10 @@ class Consumer {
     std::string group;       // Empty: none.
     bool until_end = false;  // Stops at what is there at the beginning.
     bool parse = false;      // Every event as an object.
-    // On the consumer's thread.
-    std::function<void(const client::Delivery&)> on_delivery;
+    // Of a group: what was delivered is committed so often, and at Stop(). Zero: never.
+    absl::Duration commit_every = absl::ZeroDuration();
+    // On the consumer's thread. An error ends it.
+    std::function<absl::Status(const client::Delivery&)> on_delivery;
   };
 
   Consumer(const Bed& bed, Options options);
@@ -44,11 +46,13 @@ class Consumer {
   absl::Status AwaitEnd(absl::Duration timeout);
   // All partitions are assigned: what is published now is delivered at once.
   absl::Status AwaitPartitions(size_t partitions, absl::Duration timeout);
-  void Stop();
+  // Answers its first error.
+  absl::Status Stop();
 
  private:
   void Run();
   absl::Status Take(const client::Delivery& delivery);
+  absl::Status CommitAll();
   // The first error of the subscription.
   absl::Status status();
 
@@ -56,8 +60,10 @@ class Consumer {
   client::Subscriber subscriber_;
   std::atomic<int64_t> count_ = 0;
   std::atomic<bool> ended_ = false;
-  v1::Event event_;  // Of the thread.
-  Mutex mu_;         // Leaf.
+  // Of the thread.
+  v1::Event event_;
+  int64_t next_commit_ = 0;
+  Mutex mu_;  // Leaf.
   absl::Status status_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;
 };

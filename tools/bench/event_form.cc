@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "client/cpp/publisher.h"
 #include "proto/support/partitioner.h"
@@ -10,6 +11,7 @@ namespace acta::bench {
 namespace {
 
 constexpr size_t kIdBytes = 16;
+constexpr size_t kIdBegin = 2;  // Tag and length come first.
 constexpr size_t kTimeBytes = 8;
 
 // 16 hexadecimal digits.
@@ -75,7 +77,7 @@ std::string EventForm::Batch(int32_t partition, uint32_t count, uint64_t first_n
 
 // An element is tag and length, then the fields by number: the id first, the data last.
 void EventForm::RenumberBatch(uint64_t first_number, std::string* batch) const {
-  const size_t id_begin = element_bytes_ - static_cast<size_t>(event_bytes_) + 2;
+  const size_t id_begin = element_bytes_ - static_cast<size_t>(event_bytes_) + kIdBegin;
   for (size_t at = id_begin; at < batch->size(); at += element_bytes_) {
     WriteId(first_number++, batch->data() + at);
   }
@@ -91,6 +93,13 @@ int64_t EventForm::TimeOf(absl::string_view event) const {
     memcpy(&nanos, event.data() + event.size() - data_bytes_, kTimeBytes);
   }
   return nanos;
+}
+
+uint64_t EventForm::NumberOf(absl::string_view event) const {
+  uint64_t number = 0;
+  const bool fits = event.size() >= kIdBegin + kIdBytes &&
+                    absl::SimpleHexAtoi(event.substr(kIdBegin, kIdBytes), &number);
+  return fits ? number : ~uint64_t{0};
 }
 
 BatchSource::BatchSource(const EventForm& form, uint32_t count, bool unique)

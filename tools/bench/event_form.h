@@ -38,8 +38,9 @@ class EventForm {
   // Sets the time of event `index`.
   void SetTime(uint32_t index, int64_t time_nanos, std::string* batch) const;
 
-  // Of an encoded event, without tag and length.
+  // Of an encoded event, without tag and length; of another form: some number.
   int64_t TimeOf(absl::string_view event) const;
+  uint64_t NumberOf(absl::string_view event) const;
 
  private:
   const std::vector<std::string> keys_;  // By partition.

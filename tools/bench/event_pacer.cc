@@ -23,6 +23,7 @@ int64_t DueOf(const Pace& pace, int64_t begin, int64_t index) {
 EventPacer::EventPacer(const Bed& bed, const EventForm& form, std::string topic, v1::AckLevel level)
     : form_(form), topic_(std::move(topic)), publisher_(bed.NewChannel(), BenchPublisher(level)) {
   for (int32_t i = 0; i < form.partitions(); ++i) events_.push_back(form.Make(i, 0, 0));
+  next_numbers_.resize(events_.size());
 }
 
 absl::Status EventPacer::Run(const Pace& pace, int64_t begin, int64_t end) {
@@ -43,7 +44,7 @@ absl::Status EventPacer::SendSingles(const Pace& pace, int64_t begin, int64_t du
   for (int64_t time; (time = DueOf(pace, begin, count_)) <= due; ++count_) {
     const int64_t partition = count_ / pace.stay % form_.partitions();
     v1::Event& event = events_[static_cast<size_t>(partition)];
-    form_.Renew(turn_++, time, &event);
+    form_.Renew(next_numbers_[static_cast<size_t>(partition)]++, time, &event);
     RETURN_IF_ERROR(publisher_.PublishTo(topic_, static_cast<int32_t>(partition), event));
   }
   return absl::OkStatus();
@@ -54,15 +55,16 @@ absl::Status EventPacer::SendTick(const Pace& pace, int64_t begin, int64_t due) 
   while (DueOf(pace, begin, count_) <= due) {
     int64_t size = 1;
     while (size < most && DueOf(pace, begin, count_ + size) <= due) ++size;
-    const auto partition = static_cast<int32_t>(turn_ % static_cast<uint64_t>(form_.partitions()));
+    const auto partition = static_cast<int32_t>(turn_++ % events_.size());
+    uint64_t& number = next_numbers_[static_cast<size_t>(partition)];
     auto batch = std::make_shared<std::string>(
-        form_.Batch(partition, static_cast<uint32_t>(size), turn_ << 20, 0));
+        form_.Batch(partition, static_cast<uint32_t>(size), number, 0));
     for (int64_t i = 0; i < size; ++i) {
       form_.SetTime(static_cast<uint32_t>(i), DueOf(pace, begin, count_ + i), batch.get());
     }
     RETURN_IF_ERROR(publisher_.PublishPrepared(topic_, partition, std::move(batch),
                                                static_cast<uint32_t>(size), acks_.Count()));
-    ++turn_;
+    number += static_cast<uint64_t>(size);
     count_ += size;
   }
   return absl::OkStatus();

@@ -22,8 +22,9 @@ struct Pace {
 };
 
 // Publishes at a pace, late rather than never: an event that leaves late has a longer latency.
+// The events of a partition are numbered from 0 on, over all runs.
 //
-// Threads: one.
+// Threads: one; acknowledged() from any.
 class EventPacer {
  public:
   // All are borrowed.
@@ -32,6 +33,8 @@ class EventPacer {
   // From `begin` (nanoseconds of NowNanos()) to `end`. Answers when everything is acknowledged.
   absl::Status Run(const Pace& pace, int64_t begin, int64_t end);
   int64_t count() const { return count_; }
+  // Of prepared batches, so far.
+  int64_t acknowledged() const { return acks_.stored(); }
 
  private:
   absl::Status SendSingles(const Pace& pace, int64_t begin, int64_t due);
@@ -42,8 +45,10 @@ class EventPacer {
   Acks acks_;
   client::Publisher publisher_;
   int64_t count_ = 0;  // Of this run: the number of the next event.
-  uint64_t turn_ = 0;
-  std::vector<v1::Event> events_;  // One for each partition.
+  uint64_t turn_ = 0;  // Of the batches.
+  // By partition.
+  std::vector<v1::Event> events_;
+  std::vector<uint64_t> next_numbers_;
 };
 
 }  // namespace acta::bench

@@ -39,6 +39,7 @@ absl::StatusOr<Outcome> RunFirstEvent(Bed& bed) {
       last = now - form.TimeOf(event);
       latencies.Add(last);
     }
+    return absl::OkStatus();
   };
   Consumer consumer(bed, std::move(options));
   RETURN_IF_ERROR(consumer.AwaitPartitions(kPartitions, kPatience));
@@ -59,7 +60,7 @@ absl::StatusOr<Outcome> RunFirstEvent(Bed& bed) {
   RETURN_IF_ERROR(
       pacer.Run(pace, begin, begin + static_cast<int64_t>(bed.durations().seconds / 2 * 1e9)));
   RETURN_IF_ERROR(consumer.AwaitCount(events + pacer.count(), kPatience));
-  consumer.Stop();
+  RETURN_IF_ERROR(consumer.Stop());
   Outcome outcome;
   outcome.values = {first, latencies.Millis(0.5), first / latencies.Millis(0.5)};
   return outcome;

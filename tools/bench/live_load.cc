@@ -7,6 +7,7 @@
 
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
+#include "tools/bench/cpu_watch.h"
 #include "tools/bench/event_form.h"
 
 namespace acta::bench {
@@ -34,6 +35,7 @@ absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s
       const int64_t due = form.TimeOf(event);
       if (due >= from) run.latencies.Add(now - due);
     }
+    return absl::OkStatus();
   };
   Consumer consumer(bed, std::move(options));
   RETURN_IF_ERROR(consumer.AwaitPartitions(kPartitions, absl::Seconds(30)));
@@ -51,7 +53,7 @@ absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s
   RETURN_IF_ERROR(pacer.Run(kind.pace, from, from + static_cast<int64_t>(seconds * 1e9)));
   RETURN_IF_ERROR(consumer.AwaitCount(warm_up_events + pacer.count(), absl::Minutes(1)));
   cpu.Read(static_cast<double>(pacer.count()), &run.cpu);
-  consumer.Stop();
+  RETURN_IF_ERROR(consumer.Stop());
   return run;
 }
 

@@ -12,6 +12,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/acks.h"
 #include "tools/bench/consumer.h"
+#include "tools/bench/cpu_watch.h"
 #include "tools/bench/event_form.h"
 #include "tools/bench/latencies.h"
 
@@ -98,7 +99,7 @@ absl::StatusOr<Consumers> Subscribe(const Bed& bed, const Load& load, const std:
   for (int32_t i = 0; i < load.consumers; ++i) {
     Consumer::Options options;
     options.topic = topic;
-    if (load.consumers > 1) options.group = absl::StrCat(topic, "-", i);
+    if (load.consumers > 1 || load.grouped) options.group = absl::StrCat(topic, "-", i);
     options.parse = load.source == Source::kSdk;
     consumers.push_back(std::make_unique<Consumer>(bed, std::move(options)));
   }

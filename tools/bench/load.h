@@ -23,6 +23,7 @@ struct Load {
   int32_t partitions = 16;
   int32_t consumers = 1;  // More than one: groups.
   Source source = Source::kPrepared;
+  bool grouped = false;  // One consumer is a group, too.
 };
 
 // What came of it.

@@ -62,20 +62,6 @@ void AddCostMeasures(std::vector<Measure>* measures);
 // "unary_os", "unary_os_full": LOG is what is not said.
 std::string NameOfMeasure(const std::string& what, v1::AckLevel level, Profile profile);
 
-// CPU of broker and client over a stretch of time.
-class CpuWatch {
- public:
-  explicit CpuWatch(const Bed& bed)
-      : bed_(bed), broker_(bed.BrokerUse()), client_s_(OwnCpuSeconds()) {}
-  // From the beginning until now, for `events` events.
-  void Read(double events, Outcome* outcome) const;
-
- private:
-  const Bed& bed_;
-  const std::optional<ProcessUse> broker_;
-  const double client_s_;
-};
-
 // Of the broker over the idle time; at least one tick of the kernel's clock, so that it is never
 // zero. Errors: NOT_FOUND when its process is not known.
 absl::StatusOr<double> IdleCpuPercent(const Bed& bed);

@@ -14,6 +14,7 @@
 #include "acta/v1/publisher.grpc.pb.h"
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
+#include "tools/bench/cpu_watch.h"
 #include "tools/bench/event_form.h"
 #include "tools/bench/latencies.h"
 #include "tools/bench/measure.h"

@@ -18,6 +18,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/acks.h"
 #include "tools/bench/consumer.h"
+#include "tools/bench/cpu_watch.h"
 #include "tools/bench/event_form.h"
 #include "tools/bench/latencies.h"
 #include "tools/bench/measure.h"

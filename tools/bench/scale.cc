@@ -10,6 +10,7 @@
 
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
+#include "tools/bench/cpu_watch.h"
 #include "tools/bench/event_form.h"
 #include "tools/bench/event_pacer.h"
 #include "tools/bench/latencies.h"
@@ -39,7 +40,10 @@ class Lane {
       Consumer::Options options;
       options.topic = topic_;
       if (consumers_.empty()) {
-        options.on_delivery = [this](const client::Delivery& delivery) { Take(delivery); };
+        options.on_delivery = [this](const client::Delivery& delivery) {
+          Take(delivery);
+          return absl::OkStatus();
+        };
       }
       consumers_.push_back(std::make_unique<Consumer>(bed_, std::move(options)));
     }

@@ -2,16 +2,20 @@
 
 PYTHON_PACKAGES="grpcio==1.62.3 grpcio-tools==1.62.3"
 
-# A Python environment with grpcio for the tests that use generated stubs. Made once: downloading
-# is no part of a test's time.
-prepare_python() {
-  local venv=$ROOT/build/venv
-  [ -f "$venv/ready" ] && [ "$(cat "$venv/ready")" = "$PYTHON_PACKAGES" ] && return 0
+# prepare_venv NAME PACKAGES: a Python environment build/NAME. Made once.
+prepare_venv() {
+  local venv=$ROOT/build/$1
+  [ -f "$venv/ready" ] && [ "$(cat "$venv/ready")" = "$2" ] && return 0
   rm -rf "$venv"
-  echo "+ python3 -m venv build/venv; pip install $PYTHON_PACKAGES" >&2
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install -q --disable-pip-version-check $PYTHON_PACKAGES
-  echo "$PYTHON_PACKAGES" >"$venv/ready"
+  echo "+ python3 -m venv build/$1; pip install $2" >&2
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" install -q --disable-pip-version-check $2 &&
+    echo "$2" >"$venv/ready"
+}
+
+# With grpcio for the tests that use generated stubs: downloading is no part of a test's time.
+prepare_python() {
+  prepare_venv venv "$PYTHON_PACKAGES"
 }
 
 fast_checks() {
