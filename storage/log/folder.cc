@@ -107,7 +107,8 @@ absl::Status CheckFormat(const std::string& folder) {
   int version = 0;
   if (!absl::ConsumePrefix(&number, "acta ") ||
       !absl::SimpleAtoi(absl::StripSuffix(number, "\n"), &version) || version < 1) {
-    return Error(v1::FOLDER_UNUSABLE, absl::StrCat("'", path, "' does not say a format"));
+    return Error(v1::FOLDER_UNUSABLE,
+                 absl::StrCat("'", path, "' does not say a format; restore the file or a backup"));
   }
   if (version > kFormatVersion) {
     return Error(

@@ -321,6 +321,15 @@ absl::Status MakeRoom(const LocalEngineOptions& options, const std::string& wals
   return NoRoom(options, absl::StrCat(needed, " bytes are needed and ", free_bytes(), " are free"));
 }
 
+// Damage that no start can pass.
+absl::Status CannotOpen(const std::string& folder, v1::ErrorReason reason,
+                        const absl::Status& why) {
+  return Error(reason,
+               absl::StrCat("the database of '", folder, "' cannot be opened: ", why.message(),
+                            "; look at it with `acta-inspect verify` and restore a backup"),
+               {{"path", folder}});
+}
+
 absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& options,
                                                       const std::string& wals,
                                                       const std::shared_ptr<StoreFileSystem>& files,
@@ -340,26 +349,10 @@ absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& 
   }
   if (rocks.ok()) return rocks;
   if (absl::IsResourceExhausted(rocks.status())) return NoRoom(options, rocks.status().message());
-  return Error(v1::DATA_LOST, absl::StrCat("the database of '", options.data,
-                                           "' cannot be opened: ", rocks.status().message()));
+  return CannotOpen(options.data, v1::DATA_LOST, rocks.status());
 }
 
-}  // namespace
-
-std::string EncodePartitionRecord(const PartitionStart& start) {
-  storage::v1::PartitionRecord record;
-  record.set_first_offset(start.first.value());
-  record.set_first_bytes(start.first_bytes);
-  record.set_first_time_us(start.first_time_us);
-  for (const IncarnationStartAt& life : start.incarnations) {
-    storage::v1::IncarnationStart* out = record.add_incarnations();
-    out->set_incarnation(life.incarnation.value());
-    out->set_start_offset(life.start.value());
-  }
-  return record.SerializeAsString();
-}
-
-absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
+absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const Clock& clock,
                                       RocksStore::OnFatal on_fatal) {
   OpenedStore opened;
   opened.files = std::make_shared<StoreFileSystem>(options.file_system);
@@ -371,7 +364,8 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   RETURN_IF_ERROR(EnsureFolder(*opened.files, database));
   if (wals != database) RETURN_IF_ERROR(EnsureFolder(*opened.files, wals));
   if (!opened.files->LoadExisting(wals).ok()) {
-    return Error(v1::FOLDER_UNUSABLE, absl::StrCat("cannot read '", wals, "'"));
+    return Error(v1::FOLDER_UNUSABLE,
+                 absl::StrCat("cannot read '", wals, "'; correct its owner and mode"));
   }
   LossReport report;
   const std::string boot = options.boot_id.empty() ? KernelBootId() : options.boot_id;
@@ -416,6 +410,33 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   });
   opened.files->AcceptRecovery();
   EnsureBallast(options.data, options.ballast_bytes);
+  return opened;
+}
+
+}  // namespace
+
+std::string EncodePartitionRecord(const PartitionStart& start) {
+  storage::v1::PartitionRecord record;
+  record.set_first_offset(start.first.value());
+  record.set_first_bytes(start.first_bytes);
+  record.set_first_time_us(start.first_time_us);
+  for (const IncarnationStartAt& life : start.incarnations) {
+    storage::v1::IncarnationStart* out = record.add_incarnations();
+    out->set_incarnation(life.incarnation.value());
+    out->set_start_offset(life.start.value());
+  }
+  return record.SerializeAsString();
+}
+
+absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
+                                      RocksStore::OnFatal on_fatal) {
+  auto opened = OpenWhole(options, clock, std::move(on_fatal));
+  if (opened.ok()) return opened;
+  const v1::ErrorReason reason = ReasonOf(opened.status());
+  if (reason == v1::DATA_CORRUPTED) return CannotOpen(options.data, reason, opened.status());
+  if (reason == v1::ERROR_REASON_UNSPECIFIED) {
+    return CannotOpen(options.data, v1::DATA_LOST, opened.status());
+  }
   return opened;
 }
 

@@ -36,7 +36,8 @@ std::string EncodePartitionRecord(const PartitionStart& start);
 // Opens the folder and decides whether what is there is what was there (docs/internals/
 // on-disk-format.md, "Start"): format, missing WALs, holes, lost groups, incarnation.
 //
-// Errors: FOLDER_IN_USE, FOLDER_UNUSABLE, FORMAT_TOO_NEW, DISK_FULL, DATA_LOST with a report.
+// Errors: FOLDER_IN_USE, FOLDER_UNUSABLE, FORMAT_TOO_NEW, DISK_FULL, DATA_LOST with a report,
+// DATA_CORRUPTED. Each says what to do.
 absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
                                       RocksStore::OnFatal on_fatal);
 

@@ -86,17 +86,17 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   const int64_t number = WalNumber(path);
   if (!status.ok() || number < 0) return status;
   *file = wal_guard_.Watch(std::move(*file));
+  // The file must not be on the list before its name is sure to be in the folder: the list may be
+  // written down at any moment.
+  const IOStatus named = SyncFolderOf(path);
+  if (!named.ok()) return named;
   Listener listener;
   {
     MutexLock lock(mu_);
     live_.insert(static_cast<uint64_t>(number));
-    if (!accepted_) return status;
-    listener = listener_;
+    if (accepted_) listener = listener_;
   }
-  if (!listener) return status;
-  // The file must not be on the list before its name is sure to be in the folder.
-  const IOStatus named = SyncFolderOf(path);
-  return named.ok() ? ToRocks(listener()) : named;
+  return listener ? ToRocks(listener()) : status;
 }
 
 IOStatus StoreFileSystem::Forget(uint64_t number) {

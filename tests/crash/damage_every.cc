@@ -1,12 +1,14 @@
 // Goal: whatever happens to a file of a data folder, a start or a reader tells; nothing is lost in
 // silence. Method: the folder that kill -9 leaves of a scripted life of a store; each file in turn
 // is deleted, cut short, and has a bit flipped at several places; each time a process of its own
-// opens the folder and holds it against what was acknowledged.
+// opens the folder and holds it against what was acknowledged. Who refuses says what to do.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,13 +29,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kUsage[] =
-    "acta_damage_every [--steps=40] [--places=6] [--verbose]\n"
+    "acta_damage_every [--steps=40] [--places=4] [--verbose]\n"
     "  Deletes, cuts and flips a bit of each file of a data folder in turn; of the flips so many\n"
-    "  for each file.\n";
+    "  over each file, and as many in its last 512 bytes.\n";
 
 struct Arguments {
   int steps = 40;
-  int places = 6;
+  int places = 4;
   bool verbose = false;
   // A child's.
   std::string run;
@@ -90,6 +92,28 @@ struct Damage {
   }
 };
 
+// Where the index of a small table file is, and all that says how to read it.
+constexpr uint64_t kTailBytes = 512;
+
+// What files a folder must have had for this to mean something.
+constexpr const char* kKinds[] = {"CURRENT", "FORMAT",  "IDENTITY", "MANIFEST",
+                                  "OPTIONS", "witness", ".log",     ".sst"};
+
+std::string KindOf(const fs::path& file) {
+  for (const char* kind : kKinds) {
+    if (file.extension() == kind || absl::StartsWith(file.filename().string(), kind)) return kind;
+  }
+  return "others";
+}
+
+// What a person who cannot start the broker is to do.
+constexpr const char* kAdvice[] = {"acta-inspect verify", "restore", "use a newer"};
+
+bool SaysWhatToDo(const std::string& printed) {
+  return std::any_of(std::begin(kAdvice), std::end(kAdvice),
+                     [&](const char* advice) { return absl::StrContains(printed, advice); });
+}
+
 class DamageEvery {
  public:
   explicit DamageEvery(const Arguments& arguments) : arguments_(arguments) {}
@@ -105,23 +129,45 @@ class DamageEvery {
     for (const auto& entry : fs::recursive_directory_iterator(good_)) {
       if (entry.is_regular_file()) Each(fs::relative(entry.path(), good_));
     }
-    std::printf("%d damages:", damages_);
-    for (const auto& [outcome, count] : outcomes_) std::printf(" %d %s,", count, outcome.c_str());
-    std::printf(" %d failed\n", failed_);
-    return failed_ == 0 && outcomes_["refused"] > 0 && outcomes_["unreadable"] > 0;
+    int refused = 0;
+    int unreadable = 0;
+    for (auto& [kind, outcomes] : outcomes_) {
+      std::printf("%-8s", kind.c_str());
+      for (const auto& [outcome, count] : outcomes) std::printf(" %4d %s", count, outcome.c_str());
+      std::printf("\n");
+      refused += outcomes["refused"];
+      unreadable += outcomes["unreadable"];
+    }
+    std::printf("%d damages, %d failed\n", damages_, failed_);
+    return failed_ == 0 && refused > 0 && unreadable > 0 && HadAllKinds();
   }
 
  private:
+  bool HadAllKinds() const {
+    return std::all_of(std::begin(kKinds), std::end(kKinds), [this](const char* kind) {
+      const bool had = outcomes_.contains(kind);
+      if (!had) std::printf("there was no file of kind %s\n", kind);
+      return had;
+    });
+  }
+
   void Each(const fs::path& file) {
     const uint64_t size = fs::file_size(fs::path(good_) / file);
     One(file, {Damage::Kind::kDelete, 0});
     if (size == 0) return;
     One(file, {Damage::Kind::kCut, 0});
     One(file, {Damage::Kind::kCut, size / 2});
-    const auto places = static_cast<uint64_t>(arguments_.places);
-    for (uint64_t i = 0; i < places; ++i) {
-      One(file, {Damage::Kind::kFlip, (size - 1) * i / (places > 1 ? places - 1 : 1)});
+    const uint64_t tail = size - std::min(size, kTailBytes);
+    for (int i = 0; i < arguments_.places; ++i) {
+      One(file, {Damage::Kind::kFlip, Place(i, 0, tail)});
+      One(file, {Damage::Kind::kFlip, Place(i, tail, size)});
     }
+  }
+
+  // The middle of the i-th part of [from, to).
+  uint64_t Place(int i, uint64_t from, uint64_t to) const {
+    const auto parts = static_cast<uint64_t>(arguments_.places);
+    return from + (to - from) * (2 * static_cast<uint64_t>(i) + 1) / (2 * parts);
   }
 
   void One(const fs::path& file, const Damage& damage) {
@@ -133,10 +179,11 @@ class DamageEvery {
         RunChild({"acta_damage_every", "--check=" + folder, "--acks=" + acks_}, output_);
     ++damages_;
     const std::string outcome = OutcomeOf(printed);
-    if (outcome.empty())
+    if (outcome.empty()) {
       ++failed_;
-    else
-      ++outcomes_[outcome];
+    } else {
+      ++outcomes_[KindOf(file)][outcome];
+    }
     if (!outcome.empty() && !arguments_.verbose) return;
     std::printf("%s %s: %s", file.c_str(), damage.Describe().c_str(), printed.c_str());
   }
@@ -145,7 +192,8 @@ class DamageEvery {
   static std::string OutcomeOf(const std::string& printed) {
     const std::string lines = absl::StrCat("\n", printed);  // The engine's log may come first.
     for (const char* told : {"sound", "refused", "unreadable"}) {
-      if (absl::StrContains(lines, absl::StrCat("\n", told))) return told;
+      if (!absl::StrContains(lines, absl::StrCat("\n", told))) continue;
+      return told == std::string("refused") && !SaysWhatToDo(lines) ? "" : told;
     }
     return absl::StartsWith(printed, "crashed: status 6\n") ? "aborted" : "";
   }
@@ -155,7 +203,7 @@ class DamageEvery {
   const std::string good_ = folder_.File("good");
   const std::string acks_ = folder_.File("acks");
   const std::string output_ = folder_.File("output");
-  std::map<std::string, int> outcomes_;
+  std::map<std::string, std::map<std::string, int>> outcomes_;  // By kind of file.
   int damages_ = 0;
   int failed_ = 0;
 };

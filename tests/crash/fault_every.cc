@@ -1,8 +1,9 @@
-// Goal: whichever write, sync or opening of a file fails, nothing is acknowledged afterwards, and
-// nothing that was acknowledged is lost. Method: a scripted life of a store is run once for every
-// operation it makes, with that one and all after it failing; then the folder is opened as after a
-// crash, and the image of a power cut at the moment of the failure is, too. Each run and each check
-// is a process of its own.
+// Goal: whichever write, sync (of a file or a folder), opening or change of a name fails, nothing
+// is acknowledged afterwards, and nothing that was acknowledged is lost; nor when a read fails.
+// Method: a scripted life of a store is run once for every operation it makes, with that one and
+// all after it failing (of reads, that one); then the folder is opened as after a crash, and the
+// image of a power cut at the moment of the failure is, too. Each run and each check is a process
+// of its own.
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "storage/base/log.h"
 #include "tests/crash/child_program.h"
@@ -27,12 +29,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kUsage[] =
-    "acta_fault_every [--steps=30] [--only=write|sync|open] [--from=1] [--to=N] [--keep]\n"
-    "  Fails every write, sync and opening of a file of a scripted life of a store in turn, and\n"
-    "  checks what is left. --keep: a folder that fails stays.\n";
+    "acta_fault_every [--steps=16] [--only=write|sync|folder|open|name|read] [--from=1] [--to=N]\n"
+    "                 [--keep]\n"
+    "  Fails every write, sync of a file, sync of a folder, opening, change of a name and read of "
+    "a\n"
+    "  scripted life of a store in turn, and checks what is left. --keep: a folder that fails "
+    "stays.\n";
+
+// By FaultyDisk::Fault.
+constexpr const char* kKinds[FaultyDisk::kFaults] = {"write", "sync", "folder",
+                                                     "open",  "name", "read"};
 
 struct Arguments {
-  int steps = 30;
+  int steps = 16;
   std::string only;
   int64_t from = 1;
   int64_t to = 0;  // 0: as many as there are.
@@ -76,9 +85,11 @@ std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
 [[noreturn]] void RunOnce(const Arguments& arguments) {
   const auto disk = std::make_shared<FaultyDisk>();
   disk->Record();
-  if (arguments.at > 0 && arguments.kind == "write") disk->FailWrite(arguments.at);
-  if (arguments.at > 0 && arguments.kind == "sync") disk->FailSync(arguments.at);
-  if (arguments.at > 0 && arguments.kind == "open") disk->FailOpen(arguments.at);
+  for (size_t i = 0; i < FaultyDisk::kFaults; ++i) {
+    if (arguments.at > 0 && arguments.kind == kKinds[i]) {
+      disk->Fail(static_cast<FaultyDisk::Fault>(i), arguments.at);
+    }
+  }
   const std::string store = StoreOf(arguments.run);
   FaultScript script{store, arguments.steps, true, disk, disk, AcksOf(arguments.run)};
   if (arguments.lying) script.file_system = std::make_shared<LyingDisk>(disk);
@@ -90,9 +101,11 @@ std::string AcksOf(const std::string& folder) { return folder + "/acks"; }
                     FaultyDisk::Loss::kTorn);
   if (!outcome.problem.empty()) LeaveChild(outcome.problem + "\n", false);
   if (arguments.at > 0 && outcome.refused.ok() && !outcome.fatal) LeaveChild("unnoticed\n", true);
-  LeaveChild(
-      absl::StrCat("operations ", disk->writes(), " ", disk->syncs(), " ", disk->opens(), "\n"),
-      true);
+  std::string printed = "operations";
+  for (size_t i = 0; i < FaultyDisk::kFaults; ++i) {
+    absl::StrAppend(&printed, " ", disk->count(static_cast<FaultyDisk::Fault>(i)));
+  }
+  LeaveChild(printed + "\n", true);
 }
 
 // A child: one check.
@@ -109,16 +122,19 @@ class FaultEvery {
 
   bool Run() {
     const std::string printed = Child("run", "", 0);
-    long long writes = 0, syncs = 0, opens = 0;
-    if (std::sscanf(printed.c_str(), "operations %lld %lld %lld", &writes, &syncs, &opens) != 3) {
+    absl::string_view rest = absl::StripSuffix(printed, "\n");
+    const bool ran = absl::ConsumePrefix(&rest, "operations ");
+    const std::vector<std::string> counts = absl::StrSplit(rest, ' ');
+    if (!ran || counts.size() != FaultyDisk::kFaults) {
       std::printf("the run without a fault failed: %s", printed.c_str());
       return false;
     }
-    std::printf("%lld writes, %lld syncs, %lld openings\n", writes, syncs, opens);
     if (!NoticesALyingDisk()) return false;
-    Each("write", writes);
-    Each("sync", syncs);
-    Each("open", opens);
+    for (size_t i = 0; i < FaultyDisk::kFaults; ++i) {
+      int64_t count = 0;
+      if (!absl::SimpleAtoi(counts[i], &count)) return false;
+      Each(kKinds[i], count);
+    }
     std::printf("%d runs, %d failed; %d faults came after the last promise, %d ended the process\n",
                 runs_, failed_, unnoticed_, aborted_);
     return failed_ == 0;
@@ -128,7 +144,11 @@ class FaultEvery {
   void Each(const std::string& kind, int64_t count) {
     if (!arguments_.only.empty() && arguments_.only != kind) return;
     const int64_t to = arguments_.to > 0 ? arguments_.to : count;
+    const int failed = failed_;
     for (int64_t at = arguments_.from; at <= to; ++at) One(kind, at);
+    std::printf("each %s of %lld: %d failed\n", kind.c_str(), static_cast<long long>(count),
+                failed_ - failed);
+    std::fflush(stdout);
   }
 
   // The test of the test: a disk that says "synced" and is not must not pass.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What is done to the process and to its disk under load, judged by the oracle.
 
-ACTA_LONG=1 does more of it: 200 kills in recovery, every named moment twice, a stop of 30 s.
+ACTA_LONG=1 does more of it: 200 kills in recovery, every named moment twice, a stop and stalls of
+30 s.
 ACTA_FAULTS_SEED repeats the moments.
 """
 
@@ -21,6 +22,7 @@ SEED = int(os.environ.get('ACTA_FAULTS_SEED', time.time_ns() % 1_000_000_007))
 # Memtables and slices so small that files come and go within a second.
 HURRY = {'ACTA_ORACLE_BUFFER': '65536'}
 WAL_BYTES = 4 << 20
+STALL_MS = 30_000 if LONG else 3000
 # Moments of a disk (tests/oracle/moments.h). At the first few of a start the daemon has not begun
 # to work; so some are counted from far in.
 MOMENTS = [
@@ -133,22 +135,23 @@ class Faults(OracleTest):
         self.nothing_is_broken('--power-cut')
 
     def publish(self, level):
-        return subprocess.Popen([BIN / 'acta', 'publish', 'beside', 'x', '--ack', level, '--server',
-                                 f'127.0.0.1:{self.port}'], stdout=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [BIN / 'acta', 'publish', 'beside', 'x', '--ack', level, '--timeout', f'{PATIENCE_S}s',
+             '--server', f'127.0.0.1:{self.port}'], stdout=subprocess.DEVNULL)
 
-    def stalls(self):
-        """Returns in the middle of it."""
+    def stall(self, moment):
+        """Returns in the middle of it, under load."""
+        self.start_broker(ACTA_ORACLE_STALL_AT=moment, ACTA_ORACLE_STALL_MS=str(STALL_MS))
+        self.acta('topic', 'create', 'beside', '--visible-at', 'os')
+        self.start_load(f'--seed={SEED}')
         deadline = time.monotonic() + PATIENCE_S
         while 'stall begins' not in self.log.read_text():
             self.assertLess(time.monotonic(), deadline)
             self.works_for(0.01)
 
     def test_a_sync_that_stalls(self):
-        """For 3 s: nobody is told FSYNC before it is over; level OS goes on, and all do after."""
-        self.start_broker(ACTA_ORACLE_STALL_AT='before-wal-sync:200')
-        self.acta('topic', 'create', 'beside', '--visible-at', 'os')
-        self.start_load(f'--seed={SEED}')
-        self.stalls()
+        """Nobody is told FSYNC before it is over; level OS goes on, and all do after."""
+        self.stall('before-wal-sync:200')
         synced, written = self.publish('fsync'), self.publish('os')
         self.assertEqual(written.wait(PATIENCE_S), 0)
         self.assertNotIn('stall ends', self.log.read_text())
@@ -158,10 +161,17 @@ class Faults(OracleTest):
         self.goes_on()
         self.nothing_is_broken()
 
+    def test_a_write_that_stalls(self):
+        """Nobody is answered before it is over, and all go on after."""
+        self.stall('before-wal-write:300')
+        for waiting in [self.publish('os'), self.publish('fsync')]:
+            self.assertEqual(waiting.wait(PATIENCE_S), 0)
+            self.assertIn('stall ends', self.log.read_text())
+        self.goes_on()
+        self.nothing_is_broken()
+
     def test_the_power_goes_while_a_sync_stalls(self):
-        self.start_broker(ACTA_ORACLE_STALL_AT='before-wal-sync:200')
-        self.start_load(f'--seed={SEED}')
-        self.stalls()
+        self.stall('before-wal-sync:200')
         self.works_for(0.5)
         self.cut_power()
         self.start_broker()

@@ -50,7 +50,7 @@ void Moments::Die() {
   for (;;) pause();
 }
 
-void Moments::Reached(absl::string_view when, const std::string& path, absl::string_view done) {
+void Moments::Reached(absl::string_view when, absl::string_view path, absl::string_view done) {
   const std::string name = NameOf(when, path, done);
   bool stalls = false;
   {
@@ -64,7 +64,7 @@ void Moments::Reached(absl::string_view when, const std::string& path, absl::str
   std::fprintf(stderr, "actad-oracle: stall ends\n");
 }
 
-bool Moments::Tears(const std::string& path) {
+bool Moments::Tears(absl::string_view path) {
   const std::string name = NameOf("torn", path, "write");
   MutexLock lock(mu_);
   return name == kill_.name && --kill_.count == 0;

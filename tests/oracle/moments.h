@@ -32,9 +32,9 @@ class Moments {
   // once; the beginning and the end are lines on standard error.
   Moments(Moment kill, Moment stall, absl::Duration pause);
 
-  void Reached(absl::string_view when, const std::string& path, absl::string_view done);
+  void Reached(absl::string_view when, absl::string_view path, absl::string_view done);
   // True for the write to this file of which the process is to leave a half; then call Die().
-  bool Tears(const std::string& path);
+  bool Tears(absl::string_view path);
   [[noreturn]] static void Die();
 
  private:

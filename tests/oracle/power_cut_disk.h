@@ -1,15 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
-#include <memory>
 #include <random>
 #include <string>
 
-#include <rocksdb/file_system.h>
-
 #include "absl/time/time.h"
 #include "storage/base/mutex.h"
+#include "tests/support/hooked_disk.h"
 
 namespace acta::oracle {
 
@@ -18,38 +17,27 @@ namespace acta::oracle {
 // Files written in place, creations, deletions and renames are as the kernel has them.
 //
 // Threads: any. Writes and syncs of one file are one at a time.
-class PowerCutDisk final : public rocksdb::FileSystemWrapper {
+class PowerCutDisk final : public HookedDisk {
  public:
-  // Every sync takes `sync_delay` longer, so that more is unsynced when the power goes.
+  // Every sync of a file takes `sync_delay` longer, so that more is unsynced when the power goes.
   PowerCutDisk(uint64_t seed, absl::Duration sync_delay);
-  const char* Name() const override { return "acta.power_cut_disk"; }
 
   [[noreturn]] void CutPower();
 
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* debug) override;
-  rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
-                               rocksdb::IODebugContext* debug) override;
-  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
-                               const rocksdb::IOOptions& options,
-                               rocksdb::IODebugContext* debug) override;
-
  private:
-  class File;
   struct Length {
     uint64_t written = 0;
     uint64_t synced = 0;
   };
-  struct State {
-    Mutex mu;  // Held over writes, so that nothing is written behind a cut.
-    bool cut ABSL_GUARDED_BY(mu) = false;
-    std::map<std::string, Length> lengths ABSL_GUARDED_BY(mu);
-  };
+
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override;
+  rocksdb::IOStatus Sync(const DiskCall& call, Forward forward);
+  void Note(const DiskCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Duration sync_delay_;
-  const std::shared_ptr<State> state_ = std::make_shared<State>();
-  std::mt19937_64 chance_;
+  Mutex mu_;  // Held over changes, so that nothing is changed behind a cut.
+  std::map<std::string, Length, std::less<>> lengths_ ABSL_GUARDED_BY(mu_);
+  std::mt19937_64 chance_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace acta::oracle

@@ -1,12 +1,18 @@
 #include <catch2/catch.hpp>
 
+#include <atomic>
+#include <climits>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "acta/v1/event.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "tests/support/hooked_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
@@ -97,10 +103,11 @@ void CheckNumbers(const ReadAround& found, int64_t events) {
   for (const auto& [offset, data] : found.data) REQUIRE(data == std::to_string(offset));
 }
 
-// A store with one large table file.
+// A store with one large table file, on this disk or the machine's.
 class OneTable {
  public:
-  OneTable(int batches, int batch) {
+  OneTable(int batches, int batch, std::shared_ptr<rocksdb::FileSystem> disk = nullptr) {
+    store_.options().file_system = std::move(disk);
     store_.options().write_buffer_bytes = store_.options().memtable_bytes = 32 << 20;
     store_.Reopen();
     FillNumbered(store_, batches, 1, batch);
@@ -117,6 +124,7 @@ class OneTable {
     REQUIRE_OK(store_.Open());
     return store_.engine();
   }
+  TestStore& store() { return store_; }
 
  private:
   TestStore store_;
@@ -131,6 +139,48 @@ TEST_CASE("a flipped bit in a table file costs the events of its block and no ot
   REQUIRE(found.lost.size() == 1);
   CHECK(found.lost_events() > 100);
   CHECK(found.lost_events() <= kMostInBlock);
+}
+
+// Fails so many reads of table files.
+class BadReads final : public HookedDisk {
+ public:
+  void Fail(int reads) { left_ = reads; }
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    const bool fails = call.Reads() && absl::EndsWith(call.path, ".sst") && left_ > 0;
+    if (fails) --left_;
+    return fails ? rocksdb::IOStatus::IOError("injected: read") : forward(call.data);
+  }
+
+  std::atomic<int> left_ = 0;
+};
+
+TEST_CASE("a read that fails once is tried again") {
+  const auto disk = std::make_shared<BadReads>();
+  OneTable table(2000, 1, disk);
+  LogEngine& engine = table.Open();
+  disk->Fail(1);
+  const ReadAround found = ReadAroundDamage(engine, TestStore::Partition());
+  CheckNumbers(found, 2000);
+  CHECK(found.lost.empty());
+}
+
+TEST_CASE("reads that fail are told to who reads, end nothing, and come back with the disk") {
+  const auto disk = std::make_shared<BadReads>();
+  OneTable table(2000, 1, disk);
+  LogEngine& engine = table.Open();
+  disk->Fail(INT_MAX);
+  const ReadAround failing = ReadAroundDamage(engine, TestStore::Partition());
+  CHECK(failing.data.empty());
+  CHECK(failing.lost_events() == 2000);
+  REQUIRE_OK(Commit(engine, MakeAppend(TestStore::Partition(), {EventElement("2000")})).status);
+  CHECK(ReadData(engine, TestStore::Partition(), Offset(2000))->size() == 1);
+  CHECK(table.store().sink().causes().empty());
+  disk->Fail(0);
+  const ReadAround whole = ReadAroundDamage(engine, TestStore::Partition());
+  CheckNumbers(whole, 2001);
+  CHECK(whole.lost.empty());
 }
 
 TEST_CASE("what lies between two damaged blocks is read") {

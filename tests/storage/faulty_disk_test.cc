@@ -6,8 +6,7 @@
 #include <fstream>
 #include <optional>
 
-#include <rocksdb/file_system.h>
-
+#include "absl/strings/match.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -23,7 +22,7 @@ TEST_CASE("a failed sync is never acknowledged and ends the engine") {
   TestStore store(options);
   REQUIRE_OK(
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("ok")})).status);
-  disk->FailSync(1);
+  disk->Fail(FaultyDisk::Fault::kSync, 1);
   const auto doubt =
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("doubt")}));
   CHECK(ReasonOf(doubt.status) == v1::OUTCOME_UNKNOWN);
@@ -80,9 +79,9 @@ TEST_CASE("what waits is answered OUTCOME_UNKNOWN before the engine ends, and no
   REQUIRE_OK(engine);
   REQUIRE_OK((*engine)->OpenTopic(TestStore::kTopic, 4, {}));
   if (write_fails) {
-    disk->FailWrite(3);
+    disk->Fail(FaultyDisk::Fault::kWrite, 3);
   } else {
-    disk->FailSync(1);
+    disk->Fail(FaultyDisk::Fault::kSync, 1);
   }
   int accepted = 0;
   for (int i = 0; i < 200; ++i) {
@@ -98,23 +97,19 @@ TEST_CASE("what waits is answered OUTCOME_UNKNOWN before the engine ends, and no
   CHECK(sink.AwaitFatal() == accepted);
   if (!write_fails) CHECK(sink.unknown() == accepted);
   CHECK(sink.unknown() > 0);
-  const int64_t syncs = disk->syncs();
+  const int64_t syncs = disk->count(FaultyDisk::Fault::kSync);
   const auto later = Commit(**engine, MakeAppend(TestStore::Partition(), {EventElement("later")}));
   CHECK(ReasonOf(later.status) == v1::OUTCOME_UNKNOWN);
   (*engine)->Stop();
-  CHECK(disk->syncs() == syncs);
+  CHECK(disk->count(FaultyDisk::Fault::kSync) == syncs);
 }
 
 // Takes no table files.
-class NoTables final : public rocksdb::FileSystemWrapper {
- public:
-  NoTables() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-  const char* Name() const override { return "acta.no_tables"; }
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* debug) override {
-    if (path.ends_with(".sst")) return rocksdb::IOStatus::IOError("injected: no table file");
-    return FileSystemWrapper::NewWritableFile(path, options, file, debug);
+class NoTables final : public HookedDisk {
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    const bool table =
+        call.kind == DiskOperation::Kind::kCreate && absl::EndsWith(call.path, ".sst");
+    return table ? rocksdb::IOStatus::IOError("injected: no table file") : forward(call.data);
   }
 };
 
@@ -143,7 +138,7 @@ TEST_CASE("a failed write is never acknowledged and ends the engine") {
   TestStore store(options);
   REQUIRE_OK(
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("ok")})).status);
-  disk->FailWrite(1);
+  disk->Fail(FaultyDisk::Fault::kWrite, 1);
   const auto level = GENERATE(Level::kOs, Level::kFsync);
   const auto doubt =
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("doubt")}), level);

@@ -14,6 +14,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/layout/rows.h"
+#include "storage/rocks/store_file_system.h"
 #include "tests/support/disk_image.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/status_matchers.h"
@@ -197,6 +198,19 @@ TEST_CASE("CURRENT names a MANIFEST that is there, in whatever order names becam
     }
   }
   CHECK(renames >= 2);
+}
+
+// The list goes into the witness, at any moment: a start would miss a file whose name was lost.
+TEST_CASE("a write-ahead log file is on the list of those that live when its name is durable") {
+  TempDir folder;
+  const auto disk = std::make_shared<FaultyDisk>();
+  StoreFileSystem files(disk);
+  files.SetListener([] { return absl::OkStatus(); });
+  files.AcceptRecovery();
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  disk->Fail(FaultyDisk::Fault::kSyncFolder, 1);
+  CHECK_FALSE(files.NewWritableFile(folder.File("000007.log"), {}, &file, nullptr).ok());
+  CHECK(files.live().empty());
 }
 
 }  // namespace

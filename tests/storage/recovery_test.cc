@@ -1,14 +1,14 @@
 #include <catch2/catch.hpp>
 
-#include <rocksdb/file_system.h>
-
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "tests/support/hooked_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
@@ -20,26 +20,23 @@ namespace fs = std::filesystem;
 
 // Holds back table files while it is told to: what a memtable has stays in its write-ahead log
 // file.
-class HeldTables final : public rocksdb::FileSystemWrapper {
+class HeldTables final : public HookedDisk {
  public:
-  HeldTables() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-  const char* Name() const override { return "acta.held_tables"; }
   void Hold(bool held) {
     MutexLock lock(mu_);
     held_ = held;
     released_.SignalAll();
   }
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* debug) override {
-    if (fs::path(path).extension() == ".sst") {
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    if (call.kind == DiskOperation::Kind::kCreate && absl::EndsWith(call.path, ".sst")) {
       MutexLock lock(mu_);
       while (held_) released_.Wait(mu_);
     }
-    return FileSystemWrapper::NewWritableFile(path, options, file, debug);
+    return forward(call.data);
   }
 
- private:
   Mutex mu_;
   CondVar released_;
   bool held_ ABSL_GUARDED_BY(mu_) = false;

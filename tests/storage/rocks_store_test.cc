@@ -26,7 +26,7 @@ TEST_CASE("after a failed write the store refuses what would touch its WAL, and 
   group.Put((*store)->state(), "key", "there");
   REQUIRE_OK((*store)->Write(group));
 
-  disk->FailWrite(1);
+  disk->Fail(FaultyDisk::Fault::kWrite, 1);
   group.Restart(GroupNumber(2), Incarnation(1));
   group.Put((*store)->state(), "key", "lost");
   REQUIRE_FALSE((*store)->Write(group).ok());

@@ -88,6 +88,9 @@ class Replay {
         return Sync(operation.path);
       case Kind::kSyncFolder:
         return SyncNames(operation.path);
+      case Kind::kOpen:
+      case Kind::kRead:
+        return;
       default:
         if (const auto file = now_.find(operation.path); file != now_.end()) {
           inodes_[file->second].pending.push_back(&operation);

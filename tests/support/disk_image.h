@@ -6,7 +6,7 @@
 
 namespace acta {
 
-// One thing that was done to a disk.
+// One thing that is done to a disk.
 struct DiskOperation {
   enum class Kind : uint8_t {
     kCreate,  // Of a file; one of this name is emptied.
@@ -18,6 +18,9 @@ struct DiskOperation {
     kRename,
     kMakeFolder,
     kSyncFolder,
+    // These leave nothing behind, and are in no record.
+    kOpen,  // Of a file that is there, or of a folder.
+    kRead,
   };
   Kind kind = Kind::kCreate;
   std::string path;
