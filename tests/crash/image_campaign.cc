@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 // Images are opened here: what is checked does not depend on the disk, the time it takes does.
 constexpr char kMemoryFolder[] = "/dev/shm";
+constexpr int kProgress = 500;  // A line for every so many images.
 constexpr char kNextBoot[] = "boot-2";
 constexpr char kThirdBoot[] = "boot-3";
 
@@ -112,6 +113,8 @@ void ImageCampaign::CheckImages(int* next, int* failed) {
       MutexLock lock(mu_);
       if (*next >= options_.images || *failed >= options_.failures) return;
       image = NextImage((*next)++);
+      if (*next % kProgress == 0) std::printf("image %d of %d\n", *next, options_.images);
+      std::fflush(stdout);
     }
     const std::string found = FindProblem(image);
     fs::remove_all(image.folder);

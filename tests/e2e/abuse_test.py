@@ -24,7 +24,7 @@ stubs.use()
 import grpc  # noqa: E402
 from acta.v1 import event_pb2, publisher_pb2, publisher_pb2_grpc  # noqa: E402
 
-LONG = bool(os.environ.get('ACTA_LONG'))
+LONG = os.environ.get('ACTA_LONG') == '1'
 PUBLISH = '/acta.v1.Publisher/Publish'
 MESSAGE = b'\0' * 5  # An empty one.
 SANITIZED = bool(os.environ.get('ACTA_SANITIZE'))

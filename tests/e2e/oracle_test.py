@@ -24,11 +24,14 @@ class Crashes(OracleTest):
         self.start_broker()
         # On a busy machine a broker may be up too shortly for an answer many times in a row.
         self.start_load(f'--seed={SEED}', '--patience=300')
-        for _ in range(CYCLES):
+        began = time.monotonic()
+        for cycle in range(1, CYCLES + 1):
             time.sleep(chance.uniform(0.2, 1.5))  # The moment of the crash, not a wait.
             self.assertIsNone(self.load.poll(), 'the load gave up')
             crash()
             self.start_broker()
+            if cycle % 25 == 0:
+                print(f'{cycle} of {CYCLES} in {time.monotonic() - began:.0f} s', flush=True)
         time.sleep(0.5)
         self.nothing_is_broken(*check)
 
