@@ -100,9 +100,18 @@ void AddThroughputMeasures(std::vector<Measure>* measures) {
   sdk(kOs, kFull, {0.7e6, 1.3e6});
   sdk(kFsync, kFull, {0.7e6, 1.3e6});
 
-  const std::string alone = "100 B, prepared batches, nobody reads";
-  Add(measures, "publish", alone, {.load = {.level = kOs, .consumers = 0}}, {2.2e6, 4e6});
-  Add(measures, "publish", alone, {.load = {.level = kFsync, .consumers = 0}}, {2.0e6, 4e6});
+  const std::string alone = "prepared batches, nobody reads";
+  const auto publish = [&](v1::AckLevel level, Profile profile, Target target) {
+    const Load load = {.level = level, .profile = profile, .consumers = 0};
+    Add(measures, "publish", "100 B, " + alone, {.load = load, .resources = true}, target);
+    Load large_load = load;
+    large_load.event_bytes = 1024;
+    Add(measures, "publish_1k", "1 KiB, " + alone, {.load = large_load, .in_bytes = true}, {});
+  };
+  publish(kOs, kLog, {2.2e6, 4e6});
+  publish(kFsync, kLog, {2.0e6, 4e6});
+  publish(kOs, kFull, {});
+  publish(kFsync, kFull, {});
   Add(measures, "four_groups", "100 B, prepared batches, four groups that count",
       {.load = {.level = kOs, .consumers = 4}}, {1.5e6, 3e6});
 }
