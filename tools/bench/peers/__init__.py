@@ -1,0 +1,1 @@
+"""Other brokers beside Acta in one run; started as `tools/dev peers`."""
