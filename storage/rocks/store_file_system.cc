@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/rocks/rocks_status.h"
+#include "storage/rocks/wal_ahead.h"
 
 namespace acta {
 
@@ -85,7 +86,7 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
   const int64_t number = WalNumber(path);
   if (!status.ok() || number < 0) return status;
-  *file = wal_guard_.Watch(std::move(*file));
+  *file = wal_guard_.Watch(WriteAhead(std::move(*file)));
   // The file must not be on the list before its name is sure to be in the folder: the list may be
   // written down at any moment.
   const IOStatus named = SyncFolderOf(path);

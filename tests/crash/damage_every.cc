@@ -21,6 +21,7 @@
 #include "storage/base/log.h"
 #include "tests/crash/child_program.h"
 #include "tests/crash/fault_script.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/temp_dir.h"
 
 namespace acta {
@@ -152,7 +153,7 @@ class DamageEvery {
   }
 
   void Each(const fs::path& file) {
-    const uint64_t size = fs::file_size(fs::path(good_) / file);
+    const uint64_t size = WrittenBytes(fs::path(good_) / file);
     One(file, {Damage::Kind::kDelete, 0});
     if (size == 0) return;
     One(file, {Damage::Kind::kCut, 0});

@@ -13,6 +13,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "storage/layout/rows.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -271,7 +272,7 @@ TEST_CASE("verify finds commit groups behind damage of which the witness does no
   for (const auto& entry : fs::directory_iterator(killed + "/db")) {
     if (entry.path().extension() != ".log") continue;
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<long>(fs::file_size(entry.path()) / 2));
+    file.seekp(static_cast<long>(WrittenBytes(entry.path()) / 2));
     file.put('X');
   }
   const Outcome verified = Inspect(absl::StrCat("verify --data ", killed));

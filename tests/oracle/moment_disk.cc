@@ -34,7 +34,7 @@ const char* WordOf(DiskOperation::Kind kind) {
 // Past the page cache whole blocks are written.
 Slice HalfOf(const DiskCall& call) {
   const size_t half = call.data.size() / 2;
-  const bool blocks = call.kind == DiskOperation::Kind::kOverwrite;
+  const bool blocks = call.data.size() % kBlockBytes == 0;
   return {call.data.data(), blocks ? half / kBlockBytes * kBlockBytes : half};
 }
 

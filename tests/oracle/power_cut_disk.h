@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "storage/base/mutex.h"
@@ -25,13 +26,19 @@ class PowerCutDisk final : public HookedDisk {
   [[noreturn]] void CutPower();
 
  private:
+  struct Range {
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
   struct Length {
     uint64_t written = 0;
     uint64_t synced = 0;
+    std::vector<Range> unsynced;  // Writes of a log file, which is written ahead with zeros.
   };
 
   rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override;
   rocksdb::IOStatus Sync(const DiskCall& call, Forward forward);
+  void Cut(const std::string& path, const Length& length) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Note(const DiskCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Duration sync_delay_;

@@ -193,7 +193,7 @@ TEST_CASE("a missing WAL is refused by name, and served under a new incarnation 
 TEST_CASE("a flipped bit in the WAL is refused, and the WAL is kept for another look") {
   KilledStore killed(100);
   const auto wals = killed.Files(".log");
-  FlipBit(wals.back(), static_cast<int64_t>(fs::file_size(wals.back()) / 2));
+  FlipBit(wals.back(), static_cast<int64_t>(WrittenBytes(wals.back()) / 2));
   CHECK(ReasonOf(killed.Open(killed.Options()).status()) == v1::DATA_LOST);
   CHECK(fs::exists(wals.back()));
   CHECK(ReasonOf(killed.Open(killed.Options()).status()) == v1::DATA_LOST);
@@ -211,14 +211,19 @@ TEST_CASE("a flipped bit in the WAL is refused, and the WAL is kept for another 
 TEST_CASE("a torn tail of synced groups is refused") {
   KilledStore killed(100);
   const auto wals = killed.Files(".log");
-  fs::resize_file(wals.back(), fs::file_size(wals.back()) - 30);
+  fs::resize_file(wals.back(), WrittenBytes(wals.back()) - 30);
   CHECK(ReasonOf(killed.Open(killed.Options("boot-2")).status()) == v1::DATA_LOST);
 }
 
 using Witnessed = KilledStore::Witnessed;
 
-// As a torn write leaves it: the last record is not whole.
-void TearTail(const fs::path& wal) { fs::resize_file(wal, fs::file_size(wal) - 1000); }
+// As a torn write leaves it: the last record is not whole. Where it was written ahead, zeros
+// follow.
+void TearTail(const fs::path& wal) {
+  const uint64_t size = fs::file_size(wal);
+  fs::resize_file(wal, WrittenBytes(wal) - 1000);
+  if (GENERATE(false, true)) fs::resize_file(wal, size);
+}
 
 // What is there is the first `count` events and nothing else.
 void CheckPrefix(LocalLogEngine& engine, int count) {
@@ -312,7 +317,7 @@ TEST_CASE("a flipped bit in either of two log files is refused as a hole") {
   KilledStore killed(GENERATE(Witnessed::kAll, Witnessed::kStart));
   const bool in_older = GENERATE(true, false);
   const fs::path wal = in_older ? killed.Files(".log").front() : killed.Files(".log").back();
-  FlipBit(wal, static_cast<long>(fs::file_size(wal) / 2));
+  FlipBit(wal, static_cast<long>(WrittenBytes(wal) / 2));
   CheckRefused(killed.Open(killed.Options()).status(), "a hole in the log");
   LocalEngineOptions accept = killed.Options();
   accept.accept_loss = true;
@@ -328,7 +333,7 @@ TEST_CASE("a flipped bit in either of two log files is refused as a hole") {
 TEST_CASE("a flipped bit in synced groups is refused after a power cut too") {
   KilledStore killed(Witnessed::kAll);
   const fs::path older = killed.Files(".log").front();
-  FlipBit(older, static_cast<long>(fs::file_size(older) / 2));
+  FlipBit(older, static_cast<long>(WrittenBytes(older) / 2));
   CheckRefused(killed.Open(killed.Options("boot-2")).status(), "was synced, but recovery ends");
 }
 
@@ -370,7 +375,7 @@ TEST_CASE("a torn log file that a table file is ahead of is refused") {
   options.data = folder.path() + "/copy";
   fs::copy(store.path(), options.data, fs::copy_options::recursive);
   const fs::path older = options.data + "/db/" + wals.front().filename().string();
-  fs::resize_file(older, fs::file_size(older) - 10);
+  fs::resize_file(older, WrittenBytes(older) - 10);
   RecordingFatalSink sink;
   CheckRefused(LocalLogEngine::Open(options, sink, store.clock()).status(), "cannot be opened");
 }

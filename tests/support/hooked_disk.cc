@@ -1,5 +1,6 @@
 #include "tests/support/hooked_disk.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -63,8 +64,10 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
       : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
-    const uint64_t at = std::exchange(size_, size_ + data.size());
-    return disk_.Do({Kind::kAppend, path_, "", at, data}, [&](const Slice& bytes) {
+    const uint64_t at = std::exchange(end_, end_ + data.size());
+    // What lies inside a file that was written ahead does not make it longer.
+    const Kind kind = Lengthens(end_) ? Kind::kAppend : Kind::kOverwrite;
+    return disk_.Do({kind, path_, "", at, data}, [&](const Slice& bytes) {
       return FSWritableFileOwnerWrapper::Append(bytes, options, debug);
     });
   }
@@ -76,7 +79,8 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
   // Past the page cache, as tables are written: whole blocks.
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* debug) override {
-    return disk_.Do({Kind::kOverwrite, path_, "", offset, data}, [&](const Slice& bytes) {
+    const Kind kind = Lengthens(offset + data.size()) ? Kind::kAppend : Kind::kOverwrite;
+    return disk_.Do({kind, path_, "", offset, data}, [&](const Slice& bytes) {
       return FSWritableFileOwnerWrapper::PositionedAppend(bytes, offset, options, debug);
     });
   }
@@ -85,7 +89,7 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
     return PositionedAppend(data, offset, options, debug);
   }
   IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* debug) override {
-    size_ = size;
+    end_ = size_ = size;
     return disk_.Do({Kind::kTruncate, path_, "", size}, [&](const Slice&) {
       return FSWritableFileOwnerWrapper::Truncate(size, options, debug);
     });
@@ -102,9 +106,12 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
   bool IsSyncThreadSafe() const override { return true; }
 
  private:
+  bool Lengthens(uint64_t end) { return end > std::exchange(size_, std::max(size_, end)); }
+
   HookedDisk& disk_;
   const std::string path_;
-  uint64_t size_ = 0;
+  uint64_t end_ = 0;   // Of what was appended.
+  uint64_t size_ = 0;  // Of the file.
 };
 
 class HookedDisk::InPlace final : public rocksdb::FSRandomRWFileOwnerWrapper {

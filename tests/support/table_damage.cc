@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 
 namespace acta {
 
@@ -13,6 +14,12 @@ std::vector<std::filesystem::path> DatabaseFiles(const std::string& data,
   }
   std::sort(files.begin(), files.end());
   return files;
+}
+
+uint64_t WrittenBytes(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
+  return bytes.find_last_not_of('\0') + 1;
 }
 
 void FlipBit(const std::filesystem::path& file, int64_t at) {
