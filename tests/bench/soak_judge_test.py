@@ -7,10 +7,11 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'tools/bench/soak'))
 import judge  # noqa: E402
 
-PLAN = {'kept_s': 300}
+HELD = {'sockets': 4, 'threads': 28}
 END = {'published': 1000, 'compared': 3, 'lag': 0, 'returns': 4}
-ROW = {'p50_ms': 1, 'p99_ms': 2, 'max_ms': 3, 'rss_mib': 500, 'descriptors': 100, 'threads': 30,
-       'wal_mib': 200, 'slices': 9, 'disk_mib': 20000, 'alarms': ''}
+ROW = {'p50_ms': 1, 'p99_ms': 2, 'p999_ms': 2.5, 'max_ms': 3, 'rss_mib': 500,
+       'descriptors': 100, 'threads': 30, 'wal_mib': 200, 'slices': 9, 'disk_mib': 20000,
+       'alarms': ''}
 
 
 def hour(**changes):
@@ -19,8 +20,9 @@ def hour(**changes):
             for s in range(5, 3601, 5)]
 
 
-def failed(samples, end=END, error='', dropped=50):
-    return [check.name for check in judge.judge(PLAN, samples, end, error, dropped)
+def failed(samples, end=END, error='', dropped=50, after=HELD):
+    seen = {'plan': {'kept_s': 180}, 'before': HELD, 'after': after, 'end': end, 'error': error}
+    return [check.name for check in judge.judge(seen, samples, dropped)
             if not check.passed]
 
 
@@ -57,6 +59,17 @@ class VerdictTest(unittest.TestCase):
         self.assertEqual(failed(hour(), dropped=0), ['slices were dropped'])
         self.assertIn('every event once, in order, unaltered', failed(hour(), None, 'lost'))
         self.assertIn('samples', failed([]))
+
+    def test_what_clients_made_it_hold_has_to_be_given_back(self):
+        self.assertEqual(failed(hour(), after={'sockets': 5, 'threads': 28}),
+                         ['sockets when the clients are gone'])
+        self.assertEqual(failed(hour(), after={'sockets': 4, 'threads': 35}),
+                         ['threads when the clients are gone'])
+        self.assertEqual(len(failed(hour(), after=None)), 2)
+
+    def test_events_that_come_late_fail(self):
+        self.assertEqual(failed(hour(p99_ms=lambda minute: 600)),
+                         ['p99 of the median interval, ms'])
 
     def test_a_short_soak_is_not_judged_by_what_retention_has_not_reached(self):
         minutes = [row for row in hour(disk_mib=lambda minute: minute * 5000)

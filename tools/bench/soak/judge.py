@@ -13,7 +13,7 @@ class Bound(NamedTuple):
 
 
 BOUNDS = (
-    Bound('rss_mib', 'memory, MiB', 0.10, 16),
+    Bound('rss_mib', 'memory, MiB', 0.05, 16),
     Bound('descriptors', 'descriptors', 0.10, 32, True),
     Bound('threads', 'threads', 0, 2),
     Bound('wal_mib', 'write-ahead log, MiB', 0.10, 32),
@@ -21,6 +21,9 @@ BOUNDS = (
     Bound('disk_mib', 'disk used, MiB', 0.10, 512, True),
 )
 LEAST_SAMPLES = 6
+MOST_P99_MS = 500
+# Made when they are needed first, and kept.
+LAZY_THREADS = 6
 # The broker makes and drops slices once a minute.
 SLICE_SECONDS = 60
 # Columns of which a mean says more than a peak.
@@ -55,16 +58,30 @@ def grown(samples, bound):
                  f'at most {limit:,.0f}')
 
 
-def judge(plan, samples, end, error, dropped):
-    """Checks of one soak. `end`: the last line of acta-soak, None when there was none; `error`:
-    what it said instead; `dropped`: slices dropped."""
+def given_back(before, after):
+    """Sockets and threads when the clients are gone, against those before they came."""
+    return [Check(f'{name} when the clients are gone',
+                  after is not None and after[name] <= before[name] + slack,
+                  f'{after[name]}, {before[name]} before them' if after else 'not seen')
+            for name, slack in (('sockets', 0), ('threads', LAZY_THREADS))]
+
+
+def judge(seen, samples, dropped):
+    """Checks of one soak. `seen`: what soak.run() gives; `dropped`: slices dropped."""
+    plan, end = seen['plan'], seen['end']
     checks = [Check('every event once, in order, unaltered', end is not None,
-                    error if end is None else
+                    seen['error'] if end is None else
                     f'{end["published"]:,} events, {end["compared"]:,} compared byte by byte')]
     lag = None if end is None else end['lag']
     checks.append(Check('lag of all groups at the end', lag == 0, f'{lag} events'))
     returns = 0 if end is None else end['returns']
     checks.append(Check('the group that was away caught up', returns > 0, f'{returns} times'))
+    checks += given_back(seen['before'], seen['after'])
+    late = sorted(s['p99_ms'] for s in samples if s['p99_ms'] is not None)
+    if late:
+        median = late[len(late) // 2]
+        checks.append(Check('p99 of the median interval, ms', median <= MOST_P99_MS,
+                            f'{median:,.1f}, at most {MOST_P99_MS}'))
     seconds = samples[-1]['seconds'] if samples else 0
     # What retention lets go of leaves the disk with its slice, which was open for a while.
     steady_after = plan['kept_s'] + 3 * SLICE_SECONDS

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Draws the samples of a soak as small multiples, for light and dark pages: plot.py CSV SVG."""
+"""Draws the samples of a soak as small multiples, for light and dark pages.
+
+plot.py CSV SVG [CAPTION]
+"""
 
 import csv
 import sys
@@ -12,11 +15,12 @@ import matplotlib.pyplot as pyplot  # noqa: E402
 
 MOST_POINTS = 240
 GREY = '#848d97'
-COLOURS = ('#2f81f7', '#d29922', '#f85149')
+COLOURS = ('#2f81f7', '#3fb950', '#d29922', '#f85149')
 # Title, columns with their names, what a unit is, whether the scale is logarithmic.
 PANELS = (
     ('events/s, thousands', {'events_per_second': ''}, 1e3, False),
-    ('due to delivered, ms', {'p50_ms': 'p50', 'p99_ms': 'p99', 'max_ms': 'max'}, 1, True),
+    ('due to delivered, ms',
+     {'p50_ms': 'p50', 'p99_ms': 'p99', 'p999_ms': 'p99.9', 'max_ms': 'max'}, 1, True),
     ('group that is away: millions behind', {'behind_events': ''}, 1e6, False),
     ('memory, MiB', {'rss_mib': ''}, 1, False),
     ('CPU, % of a core', {'cpu_percent': 'broker', 'load_cpu_percent': 'load',
@@ -27,7 +31,7 @@ PANELS = (
     ('slices', {'slices': ''}, 1, False),
     ('disk used, GiB', {'disk_mib': ''}, 1024, False),
     ('written, MB/s', {'written_mb_s': ''}, 1, False),
-    ('alarms', {'alarms': ''}, 1, False),
+    ('groups that follow: thousands behind', {'follow_behind': ''}, 1e3, False),
 )
 STYLE = {
     'svg.fonttype': 'none', 'svg.hashsalt': 'acta', 'font.family': 'sans-serif', 'font.size': 8,
@@ -46,12 +50,10 @@ def load(path):
 
 
 def values(rows, column, unit):
-    if column == 'alarms':
-        return [len(row[column].split()) for row in rows]
     return [float('nan') if row[column] is None else row[column] / unit for row in rows]
 
 
-def draw(csv_path, svg_path):
+def draw(csv_path, svg_path, caption=''):
     rows = judge.thin(load(csv_path), MOST_POINTS)
     minutes = [row['seconds'] / 60 for row in rows]
     with matplotlib.rc_context(STYLE):
@@ -68,8 +70,9 @@ def draw(csv_path, svg_path):
             else:
                 axes.set_ylim(bottom=0)
             if len(columns) > 1:
-                axes.legend(frameon=False, fontsize=7, ncols=3, loc='upper right')
+                axes.legend(frameon=False, fontsize=6.5, ncols=4, loc='upper right')
                 axes.set_ylim(top=axes.get_ylim()[1] * (3 if logarithmic else 1.2))
+        figure.suptitle(caption, fontsize=8, x=0.01, ha='left')
         for axes in grid[-1]:
             axes.set_xlabel('minutes')
         figure.savefig(svg_path, transparent=True, metadata={'Date': None})

@@ -30,6 +30,9 @@ constexpr int64_t kLeastKeptBytes = 1 << 20;
 constexpr int kSliceSeconds = 60;  // The broker makes and drops slices once a minute.
 constexpr double kMeasureWarmUp = 5, kMeasureSeconds = 15;
 constexpr int64_t kLeadNanos = 10'000'000;
+constexpr int64_t kQuietNanos = 5'000'000'000;  // After the clients, until they must be forgotten.
+
+using Teller = std::function<void(const json&)>;
 
 // What follows from the options.
 struct Plan {
@@ -38,9 +41,9 @@ struct Plan {
   absl::Duration kept;  // Of the topic that is kept by time.
 };
 
-// In an hour the group is away 2.5 minutes at a time and all events of 5 minutes are kept.
+// In an hour the group is away 90 seconds at a time and all events of 3 minutes are kept.
 Plan PlanOf(const SoakOptions& options, double events_per_second) {
-  const double away_s = std::clamp(options.seconds / 24, 1.0, 150.0);
+  const double away_s = std::clamp(options.seconds / 40, 1.0, 90.0);
   return {events_per_second, absl::Seconds(away_s), absl::Seconds(std::max(30.0, 2 * away_s))};
 }
 
@@ -109,9 +112,11 @@ class Soak {
   json Sample() {
     Latencies latencies = by_time_.TakeLatencies();
     latencies.Add(by_size_.TakeLatencies());
+    const int64_t delivered = by_time_.delivered() + by_size_.delivered();
+    const int64_t acknowledged = by_time_.acknowledged() + by_size_.acknowledged();
     json sample = {{"is", "sample"},
-                   {"acknowledged", by_time_.acknowledged() + by_size_.acknowledged()},
-                   {"delivered", by_time_.delivered() + by_size_.delivered()},
+                   {"acknowledged", acknowledged},
+                   {"follow_behind", std::max<int64_t>(0, acknowledged - delivered)},
                    {"behind", std::max<int64_t>(0, by_time_.acknowledged() - lagging_.count())},
                    {"returns", lagging_.returns()},
                    {"alarms", Alarms(admin_)}};
@@ -121,6 +126,7 @@ class Soak {
     };
     sample["p50_ms"] = millis(0.5);
     sample["p99_ms"] = millis(0.99);
+    sample["p999_ms"] = millis(0.999);
     sample["max_ms"] = millis(1);
     return sample;
   }
@@ -150,10 +156,25 @@ class Soak {
   LaggingReader lagging_;
 };
 
+absl::StatusOr<json> RunLoads(const Bed& bed, const Plan& plan, const SoakOptions& options,
+                              std::string by_time, std::string by_size, const Teller& tell) {
+  const int64_t begin = NowNanos() + kLeadNanos;
+  const int64_t end = begin + static_cast<int64_t>(options.seconds * 1e9);
+  Soak soak(bed, plan, std::move(by_time), std::move(by_size));
+  RETURN_IF_ERROR(soak.Start(begin, end));
+  const auto interval = static_cast<int64_t>(options.interval_s * 1e9);
+  for (int64_t next = begin + interval; next <= end && !soak.ended(); next += interval) {
+    SleepUntilNanos(next);
+    json sample = soak.Sample();
+    sample["seconds"] = static_cast<double>(next - begin) / 1e9;
+    tell(sample);
+  }
+  return soak.Finish();
+}
+
 }  // namespace
 
-absl::Status RunSoak(Bed& bed, const SoakOptions& options,
-                     const std::function<void(const json&)>& tell) {
+absl::Status RunSoak(Bed& bed, const SoakOptions& options, const Teller& tell) {
   json sustainable;
   double rate = options.events_per_second;
   if (rate == 0) {
@@ -174,18 +195,10 @@ absl::Status RunSoak(Bed& bed, const SoakOptions& options,
         {"kept_s", absl::ToDoubleSeconds(plan.kept)},
         {"machine", absl::StrCat(machine.cores, " x ", machine.cpu, ", ", machine.kernel)}});
 
-  const int64_t begin = NowNanos() + kLeadNanos;
-  const int64_t end = begin + static_cast<int64_t>(options.seconds * 1e9);
-  Soak soak(bed, plan, std::move(by_time), std::move(by_size));
-  RETURN_IF_ERROR(soak.Start(begin, end));
-  const auto interval = static_cast<int64_t>(options.interval_s * 1e9);
-  for (int64_t next = begin + interval; next <= end && !soak.ended(); next += interval) {
-    SleepUntilNanos(next);
-    json sample = soak.Sample();
-    sample["seconds"] = static_cast<double>(next - begin) / 1e9;
-    tell(sample);
-  }
-  ASSIGN_OR_RETURN(const json outcome, soak.Finish());
+  ASSIGN_OR_RETURN(const json outcome,
+                   RunLoads(bed, plan, options, std::move(by_time), std::move(by_size), tell));
+  SleepUntilNanos(NowNanos() + kQuietNanos);
+  tell({{"is", "quiet"}});
   tell(outcome);
   return absl::OkStatus();
 }

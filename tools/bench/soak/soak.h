@@ -15,9 +15,10 @@ struct SoakOptions {
   double events_per_second = 0;
 };
 
-// Loads the broker of `bed` and tells how it goes by objects with a member `is`: "plan" once,
-// "sample" every interval, "end" when everything arrived. Errors: the first of any publisher or
-// group, DATA_LOSS for an event that is missing, moved or altered.
+// Loads the broker of `bed` and tells how it goes by objects with a member `is`: "plan" once before
+// the first client, "sample" every interval, "quiet" some seconds after the last one, "end" with
+// what had arrived. Errors: the first of any publisher or group, DATA_LOSS for an event that is
+// missing, moved or altered.
 absl::Status RunSoak(Bed& bed, const SoakOptions& options,
                      const std::function<void(const nlohmann::json&)>& tell);
 

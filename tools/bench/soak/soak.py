@@ -19,11 +19,17 @@ import urllib.request
 
 import judge
 
+try:
+    import plot
+except ImportError:
+    plot = None
+
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get('ACTA_BIN', SOURCE / 'build/release/bin'))
 MIB = 1 << 20
 TICKS = os.sysconf('SC_CLK_TCK')
 PROGRESS_SECONDS = 30
+LATENCIES = ('p50_ms', 'p99_ms', 'p999_ms', 'max_ms')
 
 
 def say(text):
@@ -83,6 +89,17 @@ class Watcher:
         lines = (self.proc / name).read_text().splitlines()
         return dict(line.split(':', 1) for line in lines)
 
+    def held(self):
+        """What clients make a broker hold."""
+        links = []
+        for name in os.listdir(self.proc / 'fd'):
+            try:
+                links.append(os.readlink(self.proc / 'fd' / name))
+            except FileNotFoundError:
+                pass
+        return {'sockets': sum(link.startswith('socket:') for link in links),
+                'threads': int(self.fields('status')['Threads'])}
+
     def row(self, line):
         """One row of the CSV from one sample of acta-soak."""
         now = self.counters(line['acknowledged'])
@@ -93,7 +110,8 @@ class Watcher:
         return {
             'seconds': line['seconds'],
             'events_per_second': rate['events'],
-            'p50_ms': line['p50_ms'], 'p99_ms': line['p99_ms'], 'max_ms': line['max_ms'],
+            **{name: line[name] for name in LATENCIES},
+            'follow_behind': line['follow_behind'],
             'behind_events': line['behind'],
             'returns': line['returns'],
             'rss_mib': int(status['VmRSS'].split()[0]) / 1024,
@@ -130,54 +148,62 @@ class Rows:
 
 
 def progress(row):
-    latency = [f'{row[key]:.1f}' if row[key] is not None else '-'
-               for key in ('p50_ms', 'p99_ms', 'max_ms')]
+    latency = [f'{row[key]:.1f}' if row[key] is not None else '-' for key in LATENCIES]
     say(f'{row["seconds"] / 60:6.1f} min  {row["events_per_second"]:>9,.0f} events/s  '
-        f'p50/p99/max {"/".join(latency)} ms  away {row["behind_events"]:>11,}  '
+        f'p50/p99/p99.9/max {"/".join(latency)} ms  away {row["behind_events"]:>11,}  '
         f'rss {row["rss_mib"]:.0f} MiB  wal {row["wal_mib"]:.0f} MiB  slices {row["slices"]}  '
         f'disk {row["disk_mib"]:,.0f} MiB  cpu {row["cpu_percent"]:.0f} %'
         f', of others {row["others_cpu_percent"]:.0f} %')
 
 
-def watch(load, folder, rows):
-    """Until the load ends. Returns (plan, last line or None)."""
-    plan, watcher, said = None, None, -PROGRESS_SECONDS
+def watch(load, folder, rows, seen):
+    """Until the load ends. Fills `seen`: plan, before, after, end."""
+    watcher, said = None, -PROGRESS_SECONDS
     for line in map(json.loads, load.stdout):
         if line['is'] == 'plan':
-            plan, watcher = line, Watcher(folder, load.pid)
-            say('plan: ' + json.dumps(plan))
+            watcher = Watcher(folder, load.pid)
+            seen.update(plan=line, before=watcher.held())
+            say('plan: ' + json.dumps(line))
         elif line['is'] == 'sample':
             row = watcher.row(line)
             rows.add(row)
             if row['seconds'] >= said + PROGRESS_SECONDS or row['alarms']:
                 said = row['seconds']
                 progress(row)
+        elif line['is'] == 'quiet':
+            seen['after'] = watcher.held()
         else:
-            return plan, line
-    return plan, None
+            seen['end'] = line
 
 
 def run(options, folder, rows):
-    """Returns (plan, last line or None, error)."""
+    """What was seen; `error` is why it ended before its time."""
     command = [BIN / 'acta-soak', '--actad', BIN / 'actad', '--folder', folder, '--seconds',
                str(options.minutes * 60), '--interval', str(options.interval)]
     if options.rate:
         command += ['--rate', str(options.rate)]
     errors = folder / 'errors'
+    seen = {'plan': None, 'before': None, 'after': None, 'end': None, 'error': ''}
     with open(errors, 'w') as stderr, subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=stderr, text=True) as load:
         try:
-            plan, end = watch(load, folder, rows)
-        except BaseException:
+            watch(load, folder, rows, seen)
+        except KeyboardInterrupt:
+            seen['error'] = 'interrupted'
+        except (OSError, KeyError, ValueError) as gone:
+            seen['error'] = f'the broker cannot be looked at: {gone}; '
+        if seen['error']:
             load.kill()  # Its broker goes with it.
-            raise
-    return plan, end if load.returncode == 0 else None, errors.read_text().strip()
+    if load.returncode != 0:
+        seen['end'] = None
+        seen['error'] += errors.read_text().strip()
+    return seen
 
 
 def table(rows):
     """Medians and peaks of the thirds, as Markdown."""
     lines = ['| | first third | middle | last | peak |', '|---|--:|--:|--:|--:|']
-    for column in ('events_per_second', 'p50_ms', 'p99_ms', 'max_ms', 'rss_mib', 'descriptors',
+    for column in ('events_per_second', *LATENCIES, 'follow_behind', 'rss_mib', 'descriptors',
                    'threads', 'wal_mib', 'slices', 'disk_mib', 'written_mb_s', 'cpu_percent',
                    'load_cpu_percent', 'others_cpu_percent'):
         medians = []
@@ -190,13 +216,12 @@ def table(rows):
     return '\n'.join(lines)
 
 
-def draw(csv_path, svg_path):
-    try:
-        import plot
-    except ImportError as missing:
-        say(f'no plot: {missing}; tools/bench/soak/plot.py {csv_path} {svg_path} draws it')
+def draw(plan, csv_path, svg_path):
+    if plot is None:
+        say(f'no plot: matplotlib is not there; tools/bench/soak/plot.py {csv_path} {svg_path}')
         return
-    plot.draw(csv_path, svg_path)
+    caption = f'{plan["events_per_second"]:,.0f} events/s of 100 bytes; {plan["machine"]}'
+    plot.draw(csv_path, svg_path, caption)
 
 
 def report(options, plan, rows, checks):
@@ -217,32 +242,37 @@ def parse():
     parser.add_argument('--out', type=pathlib.Path, default=pathlib.Path('build/soak'),
                         metavar='DIR', help='soak.csv, soak.svg, verdict.txt (build/soak)')
     parser.add_argument('--dir', type=pathlib.Path, default=pathlib.Path('/var/tmp'),
-                        help='where the broker lives; an hour takes about 45 GiB (/var/tmp)')
+                        help='where the broker lives; an hour takes about 30 GiB (/var/tmp)')
     parser.add_argument('--interval', type=float, default=5, metavar='S')
     parser.add_argument('--no-plot', action='store_true')
     return parser.parse_args()
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main():
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
-    # Ended by a signal, it takes with it what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # Ended by a signal, it takes with it what it started, and says what it saw.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     folder = pathlib.Path(tempfile.mkdtemp(prefix='acta-soak-', dir=options.dir))
     rows = Rows(options.out / 'soak.csv')
     try:
-        plan, end, error = run(options, folder, rows)
-        log = (folder / 'actad.log').read_text(errors='replace')
+        seen = run(options, folder, rows)
+        log = (folder / 'actad.log').read_text(errors='replace') if seen['plan'] else ''
         (options.out / 'actad.log').write_text(log)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if plan is None:
-        say(error)
+    if seen['plan'] is None:
+        say(seen['error'])
         return 1
-    checks = judge.judge(plan, rows.rows, end, error, log.count('slice dropped'))
-    report(options, plan, rows.rows, checks)
+    checks = judge.judge(seen, rows.rows, log.count('slice dropped'))
+    report(options, seen['plan'], rows.rows, checks)
     if rows.rows and not options.no_plot:
-        draw(options.out / 'soak.csv', options.out / 'soak.svg')
+        draw(seen['plan'], options.out / 'soak.csv', options.out / 'soak.svg')
     return 0 if all(check.passed for check in checks) else 1
 
 
