@@ -9,7 +9,8 @@ using rocksdb::Slice;
 
 namespace {
 
-constexpr size_t kBlockBytes = 4096;
+constexpr size_t kSectorBytes = 512;  // The least alignment of writes past the page cache,
+constexpr size_t kBlockBytes = 4096;  // and the most.
 
 // The word that moments have for it, or null.
 const char* WordOf(DiskOperation::Kind kind) {
@@ -34,7 +35,7 @@ const char* WordOf(DiskOperation::Kind kind) {
 // Past the page cache whole blocks are written.
 Slice HalfOf(const DiskCall& call) {
   const size_t half = call.data.size() / 2;
-  const bool blocks = call.data.size() % kBlockBytes == 0;
+  const bool blocks = call.data.size() % kSectorBytes == 0;
   return {call.data.data(), blocks ? half / kBlockBytes * kBlockBytes : half};
 }
 
