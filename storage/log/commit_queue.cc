@@ -1,5 +1,7 @@
 #include "storage/log/commit_queue.h"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <utility>
 
@@ -60,7 +62,11 @@ CommitQueue::CommitQueue(const Options& options, GroupWriter& writer, RocksStore
       synced_(synced.value()),
       commit_thread_([this] { CommitLoop(); }),
       sync_thread_([this] { SyncLoop(); }),
-      fatal_thread_([this] { FatalLoop(); }) {}
+      fatal_thread_([this] { FatalLoop(); }) {
+  pthread_setname_np(commit_thread_.native_handle(), "acta-commit");
+  pthread_setname_np(sync_thread_.native_handle(), "acta-sync");
+  pthread_setname_np(fatal_thread_.native_handle(), "acta-fatal");
+}
 
 CommitQueue::~CommitQueue() { Stop(); }
 

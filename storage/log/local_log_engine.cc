@@ -1,5 +1,6 @@
 #include "storage/log/local_log_engine.h"
 
+#include <pthread.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -62,6 +63,7 @@ void LocalLogEngine::Start(OpenedStore opened) {
   keeper_ =
       std::make_unique<SliceKeeper>(options_, *opened_.rocks, *slices_, table_, *queue_, *reader_);
   maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
+  pthread_setname_np(maintenance_thread_.native_handle(), "acta-keeper");
 }
 
 LocalLogEngine::~LocalLogEngine() { Stop(); }
@@ -305,8 +307,8 @@ void LocalLogEngine::UpdateWitness(bool clean) {
   if (!written.ok()) OnFatal(absl::StrCat("witness: ", written.message()));
 }
 
-absl::Status LocalLogEngine::Trim(absl::Time now) {
-  RETURN_IF_ERROR(keeper_->Trim(now));
+absl::Status LocalLogEngine::Trim(absl::Time now, SliceKeeper::Precision precision) {
+  RETURN_IF_ERROR(keeper_->Trim(now, precision));
   // Retention may just have passed the headers that tell of a producer's sequence; on a quiet store
   // no other group comes to carry what waits. Refused on a full disk: later groups carry it.
   absl::Status brought;
@@ -321,7 +323,7 @@ absl::Status LocalLogEngine::MaintainNow() {
   LookAtDisk();
   server_clock_->Observe();
   const absl::Time now = server_clock_->Now();
-  RETURN_IF_ERROR(Trim(now));
+  RETURN_IF_ERROR(Trim(now, SliceKeeper::Precision::kExact));
   RETURN_IF_ERROR(keeper_->Rotate(now));
   return keeper_->DropUnused([this](uint64_t slice_id) {
     MutexLock unopened(unopened_mu_);
@@ -361,7 +363,8 @@ void LocalLogEngine::MaintenanceLoop() {
       MutexLock lock(maintenance_mu_);
       LookAtDisk();
       server_clock_->Observe();
-      const absl::Status done = Trim(server_clock_->Now());
+      const absl::Status done =
+          Trim(server_clock_->Now(), SliceKeeper::Precision::kWithinAHundredth);
       if (!done.ok()) LogWarn("retention failed", {{"cause", done.message()}});
     }
   }

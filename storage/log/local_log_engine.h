@@ -81,7 +81,8 @@ class LocalLogEngine final : public LogEngine {
   std::vector<PartitionPtr> Claim(TopicId topic, int32_t have, int32_t want);
   void MaintenanceLoop();
   // Retention, and the sequences that are due to be saved.
-  absl::Status Trim(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mu_);
+  absl::Status Trim(absl::Time now, SliceKeeper::Precision precision)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mu_);
   void LookAtDisk();
   void UpdateWitness(bool clean);
   void OnFatal(const std::string& what);

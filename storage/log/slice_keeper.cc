@@ -59,13 +59,18 @@ NewFirst FirstKept(const LogReader& reader, const PartitionPtr& partition,
 }
 
 std::optional<NewFirst> FindNewFirst(const LogReader& reader, const PartitionPtr& partition,
-                                     const TopicSettings& settings, absl::Time now) {
+                                     const TopicSettings& settings, absl::Time now,
+                                     SliceKeeper::Precision precision) {
   const PartitionExtent extent = partition->Extent();
   if (extent.first == extent.visible_end) return std::nullopt;
   const int64_t cutoff_us = absl::ToUnixMicros(now - settings.retention);
   const int64_t held = static_cast<int64_t>(extent.visible_end_bytes - extent.first_bytes);
-  const bool by_age = extent.first_time_us < cutoff_us;
-  const bool by_size = settings.retention_bytes > 0 && held > settings.retention_bytes;
+  const bool exact = precision == SliceKeeper::Precision::kExact;
+  const absl::Duration late =
+      exact ? absl::ZeroDuration() : std::min(settings.retention / 100, absl::Minutes(1));
+  const int64_t more = exact ? 0 : settings.retention_bytes / 100;
+  const bool by_age = extent.first_time_us < cutoff_us - absl::ToInt64Microseconds(late);
+  const bool by_size = settings.retention_bytes > 0 && held > settings.retention_bytes + more;
   if (!by_age && !by_size) return std::nullopt;
   const uint64_t above_bytes =
       by_size ? extent.visible_end_bytes - static_cast<uint64_t>(settings.retention_bytes) : 0;
@@ -76,13 +81,13 @@ std::optional<NewFirst> FindNewFirst(const LogReader& reader, const PartitionPtr
 
 }  // namespace
 
-absl::Status SliceKeeper::Trim(absl::Time now) {
+absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
   std::vector<NewFirst> raised;
   Transaction transaction;
   for (const TopicLogPtr& topic : table_.All()) {
     const TopicSettings settings = topic->settings();
     for (const PartitionPtr& partition : topic->partitions()) {
-      const auto first = FindNewFirst(reader_, partition, settings, now);
+      const auto first = FindNewFirst(reader_, partition, settings, now, precision);
       if (!first.has_value()) continue;
       PartitionStart row;
       row.first = first->first;

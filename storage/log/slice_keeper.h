@@ -28,9 +28,12 @@ class SliceKeeper {
         queue_(queue),
         reader_(reader) {}
 
+  // To the event, or only where a hundredth of what is kept (of an age, at most a minute) is over:
+  // finding the place reads the disk.
+  enum class Precision : uint8_t { kExact, kWithinAHundredth };
   // Logical retention of every partition, by age and size. Durable before readers see it. Where
   // batches cannot be read it goes by whole slices.
-  absl::Status Trim(absl::Time now);
+  absl::Status Trim(absl::Time now, Precision precision);
   // A new slice for each class; the ones they replace are flushed and get their directory record.
   absl::Status Renew(const std::vector<int64_t>& classes, absl::Time now);
   // New slices for the classes whose current one is too old or too large, up to max_slices and

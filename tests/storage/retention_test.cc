@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
@@ -49,6 +51,45 @@ TEST_CASE("retention by size keeps at most the bytes allowed") {
   CHECK(extent.visible_end_bytes - extent.first_bytes <= 1000);
   CHECK(extent.visible_end_bytes - extent.first_bytes > 800);
   CHECK(extent.first > Offset(0));
+}
+
+TEST_CASE("what is over by less than a hundredth leaves by the minute, not by the second") {
+  const bool by_size = GENERATE(false, true);
+  TestStore store;
+  store.options().maintenance_interval = store.options().witness_interval = absl::Milliseconds(5);
+  store.options().slice_interval = absl::Hours(1000);
+  if (by_size) store.settings().retention_bytes = 20'000;
+  if (!by_size) store.settings().retention = absl::Seconds(2995);
+  store.Reopen();
+  const auto first = [&] { return store.engine().Extent(TestStore::Partition())->first; };
+  const absl::Cleanup stop = [&] { store.Close(); };
+  if (by_size) {
+    Fill(store, 10, 1'990);
+    Fill(store, 1, 100);
+  } else {
+    Fill(store, 300);  // The oldest is over by 5 seconds.
+  }
+  // Another topic of which much is over tells that the second's pass has been.
+  const TopicId other(7);
+  TopicSettings settings;
+  settings.retention = absl::Seconds(1);
+  REQUIRE_OK(store.engine().OpenTopic(other, 1, settings));
+  const PartitionId late(other, 0);
+  const auto publish_late = [&] {
+    const Offset end = store.engine().Extent(late)->end;
+    REQUIRE_OK(Commit(store.engine(), MakeAppend(late, {EventElement("x")})).status);
+    store.clock().Advance(absl::Seconds(2));
+    const absl::Time patience = absl::Now() + absl::Seconds(20);
+    while (store.engine().Extent(late)->first <= end && absl::Now() < patience) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    REQUIRE(store.engine().Extent(late)->first > end);
+  };
+  publish_late();
+  publish_late();
+  CHECK(first() == Offset(0));
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(first() > Offset(0));
 }
 
 TEST_CASE("a slice below every first offset leaves the disk") {
