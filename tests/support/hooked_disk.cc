@@ -64,12 +64,11 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
       : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk), path_(std::move(path)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
-    const uint64_t at = std::exchange(end_, end_ + data.size());
-    // What lies inside a file that was written ahead does not make it longer.
-    const Kind kind = Lengthens(end_) ? Kind::kAppend : Kind::kOverwrite;
-    return disk_.Do({kind, path_, "", at, data}, [&](const Slice& bytes) {
+    IOStatus status = Write(end_, data, [&](const Slice& bytes) {
       return FSWritableFileOwnerWrapper::Append(bytes, options, debug);
     });
+    if (status.ok()) end_ += data.size();
+    return status;
   }
   // No disk here looks at the checksum that comes with it.
   IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo&,
@@ -79,8 +78,7 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
   // Past the page cache, as tables are written: whole blocks.
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* debug) override {
-    const Kind kind = Lengthens(offset + data.size()) ? Kind::kAppend : Kind::kOverwrite;
-    return disk_.Do({kind, path_, "", offset, data}, [&](const Slice& bytes) {
+    return Write(offset, data, [&](const Slice& bytes) {
       return FSWritableFileOwnerWrapper::PositionedAppend(bytes, offset, options, debug);
     });
   }
@@ -106,7 +104,14 @@ class HookedDisk::Appended final : public rocksdb::FSWritableFileOwnerWrapper {
   bool IsSyncThreadSafe() const override { return true; }
 
  private:
-  bool Lengthens(uint64_t end) { return end > std::exchange(size_, std::max(size_, end)); }
+  // What lies inside a file that was written ahead does not make it longer.
+  IOStatus Write(uint64_t offset, const Slice& data, Forward forward) {
+    const uint64_t end = offset + data.size();
+    const Kind kind = end > size_ ? Kind::kAppend : Kind::kOverwrite;
+    IOStatus status = disk_.Do({kind, path_, "", offset, data}, forward);
+    if (status.ok()) size_ = std::max(size_, end);
+    return status;
+  }
 
   HookedDisk& disk_;
   const std::string path_;
