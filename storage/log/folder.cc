@@ -26,10 +26,12 @@ namespace acta {
 namespace {
 
 absl::Status Unusable(absl::string_view what, const std::string& path) {
-  return Error(v1::FOLDER_UNUSABLE,
-               absl::StrCat("cannot ", what, " '", path, "': ", std::strerror(errno),
-                            "; correct its owner and mode or choose another folder"),
-               {{"path", path}});
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return Error(
+      full ? v1::DISK_FULL : v1::FOLDER_UNUSABLE,
+      absl::StrCat("cannot ", what, " '", path, "': ", std::strerror(errno), "; ",
+                   full ? "free disk" : "correct its owner and mode", " or choose another folder"),
+      {{"path", path}});
 }
 
 std::string ReadSmallFile(const std::string& path) {
@@ -52,6 +54,7 @@ absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& f
   std::error_code error;
   const bool there = std::filesystem::exists(folder, error);
   const absl::Status made = MakeDurableFolder(file_system, folder);
+  if (absl::IsResourceExhausted(made)) return made;
   if (!made.ok()) {
     return Error(v1::FOLDER_UNUSABLE,
                  absl::StrCat("cannot create '", folder, "': ", made.message(),
@@ -102,6 +105,7 @@ absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& f
 
 absl::Status CheckFormat(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", kFormatFile);
+  if (access(path.c_str(), R_OK) != 0) return Unusable("read", path);
   const std::string text = ReadSmallFile(path);
   absl::string_view number = text;
   int version = 0;

@@ -26,11 +26,11 @@ class FolderLock {
 };
 
 // Creates the folder when missing; its name is durable, and those in its parent with it. Errors:
-// FOLDER_UNUSABLE naming folder and cause.
+// FOLDER_UNUSABLE naming folder and cause; RESOURCE_EXHAUSTED without a reason: the disk is full.
 absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& folder);
 
 // Writes the format file of a new folder, or checks the one that is there. Errors:
-// FORMAT_TOO_NEW, FOLDER_UNUSABLE.
+// FORMAT_TOO_NEW, FOLDER_UNUSABLE; those of the disk without a reason.
 absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& folder);
 
 // Checks the format file that is there.

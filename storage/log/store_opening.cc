@@ -300,6 +300,13 @@ absl::Status NoRoom(const LocalEngineOptions& options, absl::string_view why) {
                                            why, "; nothing is lost: free disk and start again"));
 }
 
+absl::Status NotAllowed(const LocalEngineOptions& options, absl::string_view why) {
+  return Error(v1::FOLDER_UNUSABLE,
+               absl::StrCat("cannot open the database of '", options.data, "': ", why,
+                            "; correct its owner and mode and start again"),
+               {{"path", options.data}});
+}
+
 bool DeleteBallast(const LocalEngineOptions& options) {
   std::error_code error;
   if (!std::filesystem::remove(absl::StrCat(options.data, "/", kBallastFile), error)) return false;
@@ -347,8 +354,7 @@ absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& 
   if (!rocks.ok() && absl::IsResourceExhausted(rocks.status()) && DeleteBallast(options)) {
     rocks = RocksStore::Open(settings, files, on_fatal);
   }
-  if (rocks.ok()) return rocks;
-  if (absl::IsResourceExhausted(rocks.status())) return NoRoom(options, rocks.status().message());
+  if (ReasonOf(rocks.status()) != v1::DATA_CORRUPTED) return rocks;
   return CannotOpen(options.data, v1::DATA_LOST, rocks.status());
 }
 
@@ -432,12 +438,14 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
                                       RocksStore::OnFatal on_fatal) {
   auto opened = OpenWhole(options, clock, std::move(on_fatal));
   if (opened.ok()) return opened;
-  const v1::ErrorReason reason = ReasonOf(opened.status());
-  if (reason == v1::DATA_CORRUPTED) return CannotOpen(options.data, reason, opened.status());
-  if (reason == v1::ERROR_REASON_UNSPECIFIED) {
-    return CannotOpen(options.data, v1::DATA_LOST, opened.status());
-  }
-  return opened;
+  const absl::Status& status = opened.status();
+  const v1::ErrorReason reason = ReasonOf(status);
+  if (reason == v1::DATA_CORRUPTED) return CannotOpen(options.data, reason, status);
+  if (reason != v1::ERROR_REASON_UNSPECIFIED) return opened;
+  // Where the disk or the owner of a file is at fault nobody is to fetch a backup.
+  if (absl::IsResourceExhausted(status)) return NoRoom(options, status.message());
+  if (absl::IsPermissionDenied(status)) return NotAllowed(options, status.message());
+  return CannotOpen(options.data, v1::DATA_LOST, status);
 }
 
 }  // namespace acta

@@ -2,17 +2,24 @@
 
 #include <rocksdb/status.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 
 namespace acta {
 
-// RocksDB's status as ours. Damage is DATA_CORRUPTED wherever it is met; of the rest callers decide
-// what it means.
+// RocksDB's status as ours. Damage is DATA_CORRUPTED wherever it is met, a full disk
+// RESOURCE_EXHAUSTED, a file of another owner PERMISSION_DENIED; callers decide what these and the
+// rest mean.
 inline absl::Status FromRocks(const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
+  // The database has no code for it, only the words of the system behind the path.
+  if (absl::EndsWith(text, std::strerror(EACCES))) return absl::PermissionDeniedError(text);
   if (status.IsCorruption()) {
     return Error(v1::DATA_CORRUPTED, absl::StrCat("the store is damaged: ", text));
   }

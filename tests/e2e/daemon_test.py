@@ -2,7 +2,9 @@
 """The daemon's own bad inputs: folders, configuration, listeners; and what HTTP answers."""
 
 import os
+import pathlib
 import re
+import shutil
 import subprocess
 import unittest
 import urllib.error
@@ -66,13 +68,30 @@ class Daemon(BrokerTest):
         self.refuses('FOLDER_UNUSABLE', '--data', blocked)
         self.refuses('FOLDER_UNUSABLE', '--data', os.path.join(blocked, 'below'))
 
+    def refuses_as_a_stranger(self, says):
+        """Root reads everything unless the two capabilities for it are taken away."""
+        prefix = ('setpriv', '--bounding-set', '-dac_override,-dac_read_search')
+        return self.refuses(says, '--data', self.other(),
+                            prefix=prefix if os.geteuid() == 0 else ())
+
     def test_an_unreadable_folder_is_refused(self):
         os.mkdir(self.other(), 0o000)
         self.addCleanup(os.chmod, self.other(), 0o700)
-        # Root reads every folder unless the two capabilities for it are taken away.
-        prefix = ('setpriv', '--bounding-set', '-dac_override,-dac_read_search')
-        self.refuses('FOLDER_UNUSABLE', '--data', self.other(),
-                     prefix=prefix if os.geteuid() == 0 else ())
+        self.refuses_as_a_stranger('FOLDER_UNUSABLE')
+
+    def test_an_unreadable_file_is_no_loss(self):
+        """As a copy made by root leaves it: nobody may be sent to a backup for that."""
+        self.broker.kill()
+        shutil.copytree(self.broker.data, self.other())
+        for name in ('acta.lock', 'FORMAT', 'witness', 'db/LOCK', 'db/CURRENT', 'db/MANIFEST-*',
+                     'db/*.log'):
+            file = next(pathlib.Path(self.other()).glob(name))
+            file.chmod(0o000)
+            done = self.refuses_as_a_stranger('FOLDER_UNUSABLE')
+            self.assertIn(str(file), done.stderr)
+            self.assertIn('correct its owner and mode', done.stderr)
+            self.assertNotIn('backup', done.stderr)
+            file.chmod(0o600)
 
     def test_a_listener_beyond_loopback_needs_a_word(self):
         self.refuses('--insecure', '--data', self.other(), '--grpc', '0.0.0.0:0')

@@ -152,6 +152,14 @@ class FullDisk(BrokerTest):
         self.broker.start()
         self.nothing_is_lost()
 
+    def test_a_new_folder_without_room(self):
+        self.fill()
+        with self.assertRaisesRegex(AssertionError, 'not started: DISK_FULL: .*free disk'):
+            self.broker.start()
+        self.assertEqual(self.broker.process.wait(PATIENCE_S), 1)
+        self.make_room()
+        self.broker.start()
+
 
 def may_mount():
     """Why not, or ''."""

@@ -192,5 +192,33 @@ TEST_CASE("a start on a full disk without a ballast is refused, and loses nothin
   CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 100);
 }
 
+// Has no room for what is added to log files.
+class NoRoomForLogs final : public HookedDisk {
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    const bool log = call.kind == DiskOperation::Kind::kAppend && absl::EndsWith(call.path, ".log");
+    return log ? rocksdb::IOStatus::NoSpace("injected: no space") : forward(call.data);
+  }
+};
+
+TEST_CASE("a start that finds the disk full is told so and not of damage, wherever it is") {
+  TempDir folder;
+  LocalEngineOptions options;
+  options.data = folder.path() + "/data";
+  SECTION("in a new folder") {
+    const auto disk = std::make_shared<FaultyDisk>();
+    std::ofstream(folder.File("other")) << "somebody else's bytes";
+    disk->FullWhile(folder.File("other"));
+    options.file_system = disk;
+  }
+  SECTION("with the database open") { options.file_system = std::make_shared<NoRoomForLogs>(); }
+  RecordingFatalSink sink;
+  FakeClock clock;
+  const absl::Status refused = LocalLogEngine::Open(options, sink, clock).status();
+  INFO(refused.message());
+  CHECK(ReasonOf(refused) == v1::DISK_FULL);
+  CHECK(absl::StrContains(refused.message(), "free disk"));
+  CHECK_FALSE(absl::StrContains(refused.message(), "backup"));
+}
+
 }  // namespace
 }  // namespace acta
