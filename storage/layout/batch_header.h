@@ -57,6 +57,7 @@ absl::string_view PayloadOf(const BatchHeader& header, absl::string_view value);
 // Key of a batch in a log slice: partition id and LAST offset, big endian, so that one seek for
 // (partition, wanted) lands on the batch that holds `wanted`.
 std::string LogKey(PartitionId partition, Offset last);
+constexpr size_t kLogKeyPartitionBytes = 8;  // It begins with the partition.
 struct LogKeyParts {
   PartitionId partition;
   Offset last;

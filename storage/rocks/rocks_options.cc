@@ -9,6 +9,8 @@
 #include <rocksdb/write_buffer_manager.h>
 #include <unistd.h>
 
+#include "storage/layout/batch_header.h"
+#include "storage/rocks/partition_blocks.h"
 #include "storage/rocks/table_extents.h"
 
 namespace acta {
@@ -71,9 +73,10 @@ rocksdb::ColumnFamilyOptions MakeSliceOptions(const RocksSettings& settings) {
   options.level0_stop_writes_trigger = 1 << 29;
   options.soft_pending_compaction_bytes_limit = 0;
   options.hard_pending_compaction_bytes_limit = 0;
-  options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(8));  // The partition id.
+  options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kLogKeyPartitionBytes));
   rocksdb::BlockBasedTableOptions table;
   table.block_size = 64 << 10;
+  table.flush_block_policy_factory = MakePartitionBlocks();
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
@@ -81,6 +84,8 @@ rocksdb::ColumnFamilyOptions MakeSliceOptions(const RocksSettings& settings) {
   // No table is compacted: a walk of one partition looks into all of them, and reads a block only
   // of those whose turn it is.
   table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearchWithFirstKey;
+  // A shortened key would stand for all offsets of a partition that a table does not have.
+  table.index_shortening = rocksdb::BlockBasedTableOptions::IndexShorteningMode::kNoShortening;
   table.initial_auto_readahead_size = 256 << 10;
   table.max_auto_readahead_size = 2 << 20;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

@@ -61,7 +61,7 @@ class VerdictTest(unittest.TestCase):
         self.assertIn('samples', failed([]))
 
     def test_what_clients_made_it_hold_has_to_be_given_back(self):
-        self.assertEqual(failed(hour(), after={'sockets': 5, 'threads': 28}),
+        self.assertEqual(failed(hour(), after={'sockets': 7, 'threads': 28}),
                          ['sockets when the clients are gone'])
         self.assertEqual(failed(hour(), after={'sockets': 4, 'threads': 35}),
                          ['threads when the clients are gone'])

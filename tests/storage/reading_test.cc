@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
 #include "proto/support/error.h"
+#include "tests/support/faulty_disk.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -57,6 +59,30 @@ TEST_CASE("a small cache keeps the newest; the rest comes from the disk") {
   REQUIRE_OK(data);
   REQUIRE(data->size() == 150);
   for (int i = 0; i < 150; ++i) CHECK(data->at(i) == std::to_string(i));
+}
+
+TEST_CASE("a read costs the blocks of its own table, however many tables the slice has") {
+  const auto disk = std::make_shared<FaultyDisk>();
+  LocalEngineOptions options;
+  options.file_system = disk;
+  TestStore store(options);
+  for (int i = 0; i < 4000; ++i) {
+    const PartitionId partition = TestStore::Partition(i % 4);
+    const auto result =
+        Commit(store.engine(), MakeAppend(partition, {EventElement(std::string(1000, 'x'))}));
+    REQUIRE_OK(result.status);
+  }
+  store.Reopen();
+  REQUIRE(DatabaseFiles(store.path(), ".sst").size() >= 20);
+  for (int32_t number = 0; number < 4; ++number) {
+    const PartitionId partition = TestStore::Partition(number);
+    REQUIRE_OK(store.engine().Read(partition, Offset(999), 1));  // Opens what has to be open.
+    for (const int64_t offset : {1, 300, 500, 700}) {
+      const int64_t before = disk->count(FaultyDisk::Fault::kRead);
+      REQUIRE_OK(store.engine().Read(partition, Offset(offset), 1));
+      CHECK(disk->count(FaultyDisk::Fault::kRead) - before <= 2);
+    }
+  }
 }
 
 TEST_CASE("offsets are found by append time, across slices and a restart") {
