@@ -1,0 +1,221 @@
+#include "server/core/delivery/partition_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace acta {
+namespace {
+
+constexpr Offset Before(Offset offset) { return Offset(offset.value() - 1); }
+
+}  // namespace
+
+PartitionQueue::PartitionQueue(const QueuePolicy& policy, QueueBudget& budget, uint64_t seed)
+    : policy_(policy), budget_(budget), random_(seed) {}
+
+PartitionQueue::~PartitionQueue() { budget_.parked -= static_cast<int64_t>(parked_.size()); }
+
+void PartitionQueue::Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked,
+                          Offset end, int64_t now_us) {
+  // What follows the floor is scanned again; what was settled there is passed over.
+  head_ = fresh_ = position.floor;
+  Offset settled = position.floor;
+  for (const OffsetRun& run : position.outstanding) {
+    if (settled < run.first) done_ahead_.push_back({settled, run.first});
+    settled = run.end;
+  }
+  if (settled < position.head) done_ahead_.push_back({settled, position.head});
+  std::reverse(done_ahead_.begin(), done_ahead_.end());
+  for (const ParkedEvent& event : parked) {
+    Entry& entry = parked_[event.offset];
+    entry.facts = event.facts;
+    entry.attempts = event.attempts;
+    entry.redrives = event.redrives;
+    entry.due_us = event.due_us;
+    entry.state = StateOf(event.state);
+  }
+  budget_.parked += static_cast<int64_t>(parked_.size());
+  // By offset, so that the oldest of a key has the turn.
+  for (auto& [offset, entry] : parked_) {
+    const bool in_turn =
+        Ordered(entry) && (policy_.order == QueueOrder::kKey || entry.state != State::kRetryWait);
+    if (in_turn && !turns_.Take(entry.facts.key, offset)) {
+      entry.state = State::kBlocked;
+    } else if (entry.state != State::kHeld) {
+      entry.state = State::kRetryWait;
+      due_.emplace(entry.due_us, offset);
+    }
+  }
+  loaded_end_ = end;
+  const bool held = position.floor < end || !parked.empty();
+  grace_until_us_ = held ? now_us + absl::ToInt64Microseconds(policy_.grace) : now_us;
+}
+
+PartitionQueue::State PartitionQueue::StateOf(ParkedEvent::State state) {
+  switch (state) {
+    case ParkedEvent::State::kRetryWait:
+      return State::kRetryWait;
+    case ParkedEvent::State::kBlockedByKey:
+      return State::kBlocked;
+    case ParkedEvent::State::kHeld:
+      return State::kHeld;
+  }
+  return State::kRetryWait;
+}
+
+PartitionQueue::Entry* PartitionQueue::Find(Offset offset) {
+  if (const auto it = window_.find(offset); it != window_.end()) return &it->second;
+  if (const auto it = parked_.find(offset); it != parked_.end()) return &it->second;
+  return nullptr;
+}
+
+// The generator of SplitMix64 (Steele, Lea, Flood 2014).
+double PartitionQueue::Random() {
+  uint64_t z = (random_ += 0x9e3779b97f4a7c15U);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+  return static_cast<double>((z ^ (z >> 31)) >> 11) / static_cast<double>(uint64_t{1} << 53);
+}
+
+int64_t PartitionQueue::Room() const {
+  if (window_runs_ >= policy_.window_runs || budget_.parked >= budget_.max_parked) return 0;
+  return std::max<int64_t>(0, policy_.window - static_cast<int64_t>(window_.size()));
+}
+
+void PartitionQueue::Scan(absl::Span<const EventFacts> events, int64_t now_us) {
+  for (const EventFacts& facts : events) ScanOne(facts, now_us);
+}
+
+void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
+  const Offset offset = head_;
+  head_ = head_ + 1;
+  while (!done_ahead_.empty() && done_ahead_.back().end <= offset) done_ahead_.pop_back();
+  if (!done_ahead_.empty() && done_ahead_.back().first <= offset) return;
+  const bool expired = facts.matched && facts.expires_us <= now_us;
+  if (expired) changes_.expired.push_back(offset);
+  if (expired || !facts.matched) {
+    moved_ = true;
+    return;
+  }
+  Entry entry;
+  entry.facts = facts;
+  AddToWindow(offset, entry);
+  if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {
+    Park(offset).state = State::kBlocked;
+    return;
+  }
+  // What is from before the load waits for the grace, and this need not.
+  if (policy_.order == QueueOrder::kUnordered && fresh_ < loaded_end_ && offset >= loaded_end_) {
+    ready_.insert(offset);
+  }
+  const auto presented = presented_.find(offset);
+  if (presented == presented_.end()) return;
+  const uint64_t member = presented->second;
+  presented_.erase(presented);
+  Present(member, offset, now_us);
+}
+
+// In the window it would keep the floor for as long as that one waits.
+bool PartitionQueue::BehindParked(uint64_t key) const {
+  const auto it = parked_.find(*turns_.Front(key));
+  return it != parked_.end() &&
+         (it->second.state == State::kRetryWait || it->second.state == State::kHeld);
+}
+
+void PartitionQueue::AddToWindow(Offset offset, const Entry& entry) {
+  window_.emplace_hint(window_.end(), offset, entry);
+  window_runs_ += !window_.contains(Before(offset));
+}
+
+void PartitionQueue::RemoveFromWindow(Offset offset) {
+  const auto it = window_.find(offset);
+  if (it == window_.end()) return;
+  const auto next = window_.erase(it);
+  const bool right = next != window_.end() && next->first == offset + 1;
+  const bool left = next != window_.begin() && std::prev(next)->first == Before(offset);
+  window_runs_ += (left && right) - (!left && !right);
+  moved_ = true;
+}
+
+PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
+  rows_.insert(offset);
+  if (const auto it = parked_.find(offset); it != parked_.end()) return it->second;
+  const Entry entry = window_.at(offset);
+  RemoveFromWindow(offset);
+  ++budget_.parked;
+  return parked_.emplace(offset, entry).first->second;
+}
+
+void PartitionQueue::ParkWaiting(uint64_t key) {
+  const absl::btree_set<Offset>* const waiting = turns_.Waiting(key);
+  if (waiting == nullptr) return;
+  for (const Offset offset : *waiting) {
+    if (!parked_.contains(offset)) Park(offset).state = State::kBlocked;
+  }
+}
+
+QueuePosition PartitionQueue::position() const {
+  QueuePosition position;
+  position.floor = window_.empty() ? head_ : window_.begin()->first;
+  position.head = head_;
+  for (const auto& [offset, entry] : window_) {
+    if (!position.outstanding.empty() && position.outstanding.back().end == offset) {
+      position.outstanding.back().end = offset + 1;
+    } else {
+      position.outstanding.push_back({offset, offset + 1});
+    }
+  }
+  // What the load found settled further on stays so.
+  Offset end = head_;
+  for (auto run = done_ahead_.rbegin(); run != done_ahead_.rend(); ++run) {
+    if (run->end <= head_) continue;
+    const Offset first = std::max(run->first, head_);
+    if (end < first) position.outstanding.push_back({end, first});
+    end = run->end;
+  }
+  position.head = end;
+  return position;
+}
+
+QueueChanges PartitionQueue::TakeChanges() {
+  QueueChanges changes = std::exchange(changes_, {});
+  if (std::exchange(moved_, false)) changes.position = position();
+  for (const Offset offset : std::exchange(rows_, {})) {
+    const auto it = parked_.find(offset);
+    if (it == parked_.end()) {
+      changes.unparked.push_back(offset);
+      continue;
+    }
+    const Entry& entry = it->second;
+    // Who was never tried is there because of its key, and comes in its turn after a load.
+    const bool tried = entry.attempts > 0 || entry.redrives > 0;
+    const auto state = entry.state == State::kHeld ? ParkedEvent::State::kHeld
+                       : tried                     ? ParkedEvent::State::kRetryWait
+                                                   : ParkedEvent::State::kBlockedByKey;
+    changes.parked.push_back(
+        {offset, state, entry.due_us, entry.facts, entry.attempts, entry.redrives});
+  }
+  return changes;
+}
+
+PartitionQueue::Counts PartitionQueue::Count() const {
+  Counts counts;
+  for (const Entries* entries : {&window_, &parked_}) {
+    for (const auto& [offset, entry] : *entries) {
+      counts.ready += entry.state == State::kReady;
+      counts.leased += entry.state == State::kLeased;
+      counts.retry_wait += entry.state == State::kRetryWait;
+      counts.blocked_by_key += entry.state == State::kBlocked || entry.state == State::kWaitsForKey;
+      counts.held += entry.state == State::kHeld;
+    }
+  }
+  return counts;
+}
+
+Offset PartitionQueue::oldest() const {
+  Offset oldest = window_.empty() ? head_ : window_.begin()->first;
+  if (!parked_.empty()) oldest = std::min(oldest, parked_.begin()->first);
+  return oldest;
+}
+
+}  // namespace acta

@@ -1,0 +1,183 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "server/core/delivery/key_turns.h"
+#include "server/core/delivery/lease_runs.h"
+#include "server/core/delivery/queue_types.h"
+
+namespace acta {
+
+// PartitionQueue is what a QUEUE group knows of one partition: which of its events are settled, who
+// has a lease on which, which wait and for what. Inputs and a time go in, decisions come out: no
+// clock, no thread, no disk.
+//
+// Events come in by Scan(), in the order of the log, and are outstanding until they are settled.
+// One that has to wait for longer than others take (for its backoff, behind a failed one of its
+// key, for a decision) is parked: it has a row of its own, and the floor passes it. What changes is
+// collected; the caller makes TakeChanges() durable as one write before it tells anybody, and ends
+// the process when it cannot: memory may be ahead of the disk, answers may not.
+//
+// Leases are in memory only. After Load() members say within the grace what they hold, by
+// Present(); what nobody presents is leased again, and no attempt is counted. Until then nothing is
+// leased that might be held: of ordered groups nothing at all, else nothing from before the load.
+//
+// Threads: one at a time.
+// Cost:    O(log window) an event, but MemberGone(): O(window + parked).
+// Memory:  about 130 bytes an outstanding event.
+class PartitionQueue {
+ public:
+  // Borrows the budget, which all partitions of the group share. `seed`: of the jitter.
+  PartitionQueue(const QueuePolicy& policy, QueueBudget& budget, uint64_t seed);
+  ~PartitionQueue();
+  PartitionQueue(const PartitionQueue&) = delete;
+  PartitionQueue& operator=(const PartitionQueue&) = delete;
+
+  // What was durable; `end`: of the partition now. Once, before everything else.
+  void Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked, Offset end,
+            int64_t now_us);
+
+  // The next event to scan.
+  Offset head() const { return head_; }
+  // How many events Scan() takes now; 0: the window, or what may be parked, is full.
+  int64_t Room() const;
+  // The events from head() on, without a hole.
+  void Scan(absl::Span<const EventFacts> events, int64_t now_us);
+
+  // Leases up to `most` events to a member (above 0), those first that waited; appends the runs to
+  // `out`. Returns how many. 0 when a limit of dead letters is reached.
+  int64_t Lease(uint64_t member, int64_t most, int64_t now_us, std::vector<LeasedRun>* out);
+
+  // Processed. Also without a lease, as long as nobody else got one since.
+  SettleOutcome Ack(uint64_t member, Offset offset);
+  // Failed: it comes again after the delay, or what OnExhausted says. Takes the current lease.
+  SettleOutcome Fail(uint64_t member, Offset offset, const Nack& nack, int64_t now_us);
+  // Never again: a dead letter. Takes the current lease.
+  SettleOutcome Reject(uint64_t member, Offset offset, const Nack& nack, int64_t now_us);
+  // The lease ends `length` from now. Takes the current lease.
+  SettleOutcome Extend(uint64_t member, Offset offset, absl::Duration length, int64_t now_us);
+  // Given back untouched. Takes the current lease.
+  SettleOutcome Release(uint64_t member, Offset offset);
+  // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
+  void MemberGone(uint64_t member, bool cleanly, int64_t now_us);
+  // Within the grace: the member has it since before the load. False: it is settled or somebody's.
+  bool Present(uint64_t member, Offset offset, int64_t now_us);
+
+  // Settles an outstanding event without anybody. False: it is not outstanding.
+  bool Skip(Offset offset);
+  // Offers a dead letter or a held event again, with new attempts. False: it is outstanding and not
+  // held, or was never scanned. The number of dead letters in the budget is the caller's.
+  bool Redrive(Offset offset, const EventFacts& facts, int32_t redrives, int64_t now_us);
+  // The events below `first` are gone from the log. What of them was not settled and not parked.
+  std::vector<OffsetRun> Trim(Offset first);
+
+  // Ends leases and waits that are over.
+  void Tick(int64_t now_us);
+  // When Tick() or Lease() has something to do again; not set: never by time alone.
+  std::optional<int64_t> next_us() const;
+
+  // Empty when nothing changed since.
+  QueueChanges TakeChanges();
+  QueuePosition position() const;
+
+  struct Counts {
+    int64_t ready = 0;
+    int64_t leased = 0;
+    int64_t retry_wait = 0;
+    int64_t blocked_by_key = 0;
+    int64_t held = 0;
+  };
+  // Of the outstanding. O(window + parked).
+  Counts Count() const;
+  bool IsOutstanding(Offset offset) const {
+    return window_.contains(offset) || parked_.contains(offset);
+  }
+  // Who has a lease on it; 0: nobody.
+  uint64_t holder(Offset offset) const;
+  int64_t outstanding() const { return static_cast<int64_t>(window_.size() + parked_.size()); }
+  // The oldest that is not settled, parked ones too; head() when there is none.
+  Offset oldest() const;
+
+ private:
+  enum class State : uint8_t { kReady, kWaitsForKey, kLeased, kRetryWait, kBlocked, kHeld };
+  struct Entry {
+    State state = State::kReady;
+    EventFacts facts;
+    int32_t attempts = 0;  // That failed.
+    int32_t deliveries = 0;
+    int32_t redrives = 0;
+    uint64_t holder = 0;  // Of the last lease; 0: nobody, or it gave it back.
+    uint64_t run = 0;     // kLeased.
+    int64_t leased_us = 0;
+    int64_t due_us = 0;  // kRetryWait.
+  };
+  using Entries = absl::btree_map<Offset, Entry>;
+
+  static State StateOf(ParkedEvent::State state);
+  // Null: it is not outstanding.
+  Entry* Find(Offset offset);
+  bool Ordered(const Entry& entry) const {
+    return policy_.order != QueueOrder::kUnordered && entry.facts.key != 0;
+  }
+  bool InGrace(Offset offset, int64_t now_us) const;
+  double Random();
+
+  void ScanOne(const EventFacts& facts, int64_t now_us);
+  bool BehindParked(uint64_t key) const;
+  void AddToWindow(Offset offset, const Entry& entry);
+  void RemoveFromWindow(Offset offset);
+  // Into the rows, with the state it has.
+  Entry& Park(Offset offset);
+  void ParkWaiting(uint64_t key);
+
+  // The next event that can be leased now and its entry; it is nobody's any more.
+  std::optional<Offset> PickReady(int64_t now_us);
+  std::optional<Offset> PickFresh(int64_t now_us);
+  // Its turn has come, it is not expired, and it was not delivered too often; else it is dealt
+  // with.
+  bool CanLease(Offset offset, Entry* entry, int64_t now_us);
+  void GiveLease(uint64_t member, OffsetRun offsets, int64_t now_us, int64_t until_us);
+  void MakeReady(Offset offset);
+  void DropLease(Entry* entry);
+
+  // It was dealt with for good, or passed as unmatched.
+  bool WasSettled(Offset offset) const;
+  SettleOutcome OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const;
+  void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
+  void Bury(Offset offset, DeadLetterReason reason, int64_t now_us);
+  // It is settled: gone from everywhere, and the next of its key has its turn.
+  void Settle(Offset offset);
+  void PassTurn(Offset offset, const EventFacts& facts);
+  absl::Duration DelayAfter(AttemptEnd end, const Nack& nack, int32_t attempts);
+
+  const QueuePolicy policy_;
+  QueueBudget& budget_;
+  uint64_t random_;
+
+  Offset head_;
+  Offset fresh_;    // From here to head_ nothing was looked at by Lease().
+  Entries window_;  // Outstanding and not parked.
+  int64_t window_runs_ = 0;
+  Entries parked_;
+  absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.
+  absl::btree_set<std::pair<int64_t, Offset>> due_;
+  KeyTurns turns_;
+  LeaseRuns leases_;
+
+  std::vector<OffsetRun> done_ahead_;  // From the load: settled, at or above head_; the first last.
+  Offset loaded_end_;
+  int64_t grace_until_us_ = 0;
+  absl::flat_hash_map<Offset, uint64_t> presented_;  // Not scanned yet.
+
+  bool moved_ = false;            // The position.
+  absl::btree_set<Offset> rows_;  // Of parked events, that changed.
+  QueueChanges changes_;          // Without position and parked.
+};
+
+}  // namespace acta

@@ -1,0 +1,166 @@
+#include <algorithm>
+
+#include "server/core/delivery/partition_queue.h"
+
+namespace acta {
+
+bool PartitionQueue::InGrace(Offset offset, int64_t now_us) const {
+  if (now_us >= grace_until_us_) return false;
+  return policy_.order != QueueOrder::kUnordered || offset < loaded_end_;
+}
+
+int64_t PartitionQueue::Lease(uint64_t member, int64_t most, int64_t now_us,
+                              std::vector<LeasedRun>* out) {
+  Tick(now_us);
+  const int64_t until_us = now_us + absl::ToInt64Microseconds(policy_.lease);
+  int64_t leased = 0;
+  OffsetRun run;
+  int32_t attempt = 0;
+  const auto close = [&] {
+    if (run.first == run.end) return;
+    GiveLease(member, run, now_us, until_us);
+    out->push_back({run.first, static_cast<int32_t>(Lag(run.first, run.end)), attempt, until_us});
+  };
+  while (leased < most && budget_.dead_letters < budget_.max_dead_letters) {
+    std::optional<Offset> offset = PickReady(now_us);
+    if (!offset.has_value()) offset = PickFresh(now_us);
+    // What was dealt with on the way may have passed its turn on.
+    if (!offset.has_value()) offset = PickReady(now_us);
+    if (!offset.has_value()) break;
+    Entry& entry = *Find(*offset);
+    entry.state = State::kLeased;
+    const int32_t next_attempt = entry.attempts + 1;
+    if (run.end != *offset || attempt != next_attempt) {
+      close();
+      run = {*offset, *offset};
+      attempt = next_attempt;
+    }
+    run.end = *offset + 1;
+    ++leased;
+  }
+  close();
+  return leased;
+}
+
+void PartitionQueue::GiveLease(uint64_t member, OffsetRun offsets, int64_t now_us,
+                               int64_t until_us) {
+  const uint64_t run = leases_.Open(offsets, until_us);
+  for (Offset offset = offsets.first; offset < offsets.end; offset = offset + 1) {
+    Entry& entry = *Find(offset);
+    entry.state = State::kLeased;
+    entry.holder = member;
+    entry.run = run;
+    entry.leased_us = now_us;
+    ++entry.deliveries;
+  }
+}
+
+std::optional<Offset> PartitionQueue::PickReady(int64_t now_us) {
+  const bool grace = now_us < grace_until_us_;
+  if (grace && policy_.order != QueueOrder::kUnordered) return std::nullopt;
+  const Offset first = grace ? loaded_end_ : Offset(0);
+  // What is dealt with may make others ready.
+  for (auto it = ready_.lower_bound(first); it != ready_.end(); it = ready_.lower_bound(first)) {
+    const Offset offset = *it;
+    ready_.erase(it);
+    if (CanLease(offset, Find(offset), now_us)) return offset;
+  }
+  return std::nullopt;
+}
+
+std::optional<Offset> PartitionQueue::PickFresh(int64_t now_us) {
+  for (auto it = window_.lower_bound(fresh_); it != window_.end();
+       it = window_.lower_bound(fresh_)) {
+    const Offset offset = it->first;
+    if (InGrace(offset, now_us)) return std::nullopt;
+    fresh_ = offset + 1;
+    ready_.erase(offset);  // Its turn may have come meanwhile.
+    if (it->second.state == State::kReady && CanLease(offset, &it->second, now_us)) return offset;
+  }
+  fresh_ = head_;
+  return std::nullopt;
+}
+
+bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
+  if (entry->facts.expires_us <= now_us) {
+    changes_.expired.push_back(offset);
+    Settle(offset);
+    return false;
+  }
+  if (entry->deliveries >= policy_.max_deliveries) {
+    Bury(offset, DeadLetterReason::kDeliveryLoop, now_us);
+    return false;
+  }
+  if (!Ordered(*entry) || turns_.Take(entry->facts.key, offset)) return true;
+  entry->state = State::kWaitsForKey;
+  return false;
+}
+
+void PartitionQueue::MakeReady(Offset offset) {
+  Find(offset)->state = State::kReady;
+  ready_.insert(offset);
+}
+
+void PartitionQueue::DropLease(Entry* entry) {
+  if (entry->state == State::kLeased) leases_.Drop(entry->run);
+  entry->run = 0;
+}
+
+bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
+  if (now_us >= grace_until_us_ || offset >= loaded_end_) return false;
+  Entry* const entry = Find(offset);
+  if (entry == nullptr) {
+    if (WasSettled(offset)) return false;
+    return presented_.emplace(offset, member).second;
+  }
+  if (entry->state != State::kReady && entry->state != State::kRetryWait) return false;
+  if (Ordered(*entry)) {
+    // Not by Take(): who only asks must not wait.
+    const std::optional<Offset> front = turns_.Front(entry->facts.key);
+    if (front.has_value() && *front != offset) return false;
+    turns_.Take(entry->facts.key, offset);
+  }
+  due_.erase({entry->due_us, offset});
+  ready_.erase(offset);
+  GiveLease(member, {offset, offset + 1}, now_us,
+            now_us + absl::ToInt64Microseconds(policy_.lease));
+  return true;
+}
+
+uint64_t PartitionQueue::holder(Offset offset) const {
+  for (const Entries* entries : {&window_, &parked_}) {
+    const auto it = entries->find(offset);
+    if (it != entries->end() && it->second.state == State::kLeased) return it->second.holder;
+  }
+  return 0;
+}
+
+void PartitionQueue::Tick(int64_t now_us) {
+  if (now_us >= grace_until_us_) {
+    grace_until_us_ = 0;
+    presented_.clear();
+  }
+  while (const auto ended = leases_.TakeEnded(now_us)) {
+    for (Offset offset = ended->offsets.first; offset < ended->offsets.end; offset = offset + 1) {
+      const Entry* const entry = Find(offset);
+      if (entry == nullptr || entry->state != State::kLeased || entry->run != ended->run) continue;
+      EndAttempt(offset, AttemptEnd::kLeaseExpired, {}, now_us);
+    }
+  }
+  while (!due_.empty() && due_.begin()->first <= now_us) {
+    const Offset offset = due_.begin()->second;
+    due_.erase(due_.begin());
+    MakeReady(offset);
+  }
+}
+
+std::optional<int64_t> PartitionQueue::next_us() const {
+  std::optional<int64_t> next = leases_.next_us();
+  const auto sooner = [&](int64_t time) { next = std::min(next.value_or(time), time); };
+  if (!due_.empty()) sooner(due_.begin()->first);
+  const bool waits = !ready_.empty() || fresh_ < head_ || !presented_.empty();
+  if (waits && grace_until_us_ > 0) sooner(grace_until_us_);
+  return next;
+}
+
+}  // namespace acta

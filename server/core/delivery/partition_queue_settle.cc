@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <utility>
+
+#include "server/core/delivery/partition_queue.h"
+
+namespace acta {
+
+bool PartitionQueue::WasSettled(Offset offset) const {
+  if (window_.contains(offset) || parked_.contains(offset)) return false;
+  return offset < head_ ||
+         std::any_of(done_ahead_.begin(), done_ahead_.end(),
+                     [&](const OffsetRun& run) { return run.first <= offset && offset < run.end; });
+}
+
+SettleOutcome PartitionQueue::OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const {
+  if (WasSettled(offset)) return SettleOutcome::kAlreadySettled;
+  if (entry != nullptr && entry->holder == member) return SettleOutcome::kDone;
+  // Who had what is from before the load is not known.
+  const bool never =
+      offset >= loaded_end_ &&
+      (entry == nullptr || (entry->holder == 0 && entry->attempts + entry->deliveries == 0));
+  return never ? SettleOutcome::kNeverLeased : SettleOutcome::kLeaseLost;
+}
+
+SettleOutcome PartitionQueue::Ack(uint64_t member, Offset offset) {
+  const SettleOutcome outcome = OutcomeFor(offset, Find(offset), member);
+  if (outcome == SettleOutcome::kDone) Settle(offset);
+  return outcome;
+}
+
+SettleOutcome PartitionQueue::Fail(uint64_t member, Offset offset, const Nack& nack,
+                                   int64_t now_us) {
+  const Entry* const entry = Find(offset);
+  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
+  EndAttempt(offset, AttemptEnd::kNack, nack, now_us);
+  return outcome;
+}
+
+SettleOutcome PartitionQueue::Reject(uint64_t member, Offset offset, const Nack& nack,
+                                     int64_t now_us) {
+  const Entry* const entry = Find(offset);
+  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
+  EndAttempt(offset, AttemptEnd::kReject, nack, now_us);
+  return outcome;
+}
+
+SettleOutcome PartitionQueue::Extend(uint64_t member, Offset offset, absl::Duration length,
+                                     int64_t now_us) {
+  Entry* const entry = Find(offset);
+  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
+  const int64_t until_us = now_us + absl::ToInt64Microseconds(length);
+  if (until_us > entry->leased_us + absl::ToInt64Microseconds(policy_.longest_lease)) {
+    return SettleOutcome::kTooLong;
+  }
+  leases_.Drop(entry->run);
+  entry->run = leases_.Open({offset, offset + 1}, until_us);
+  return outcome;
+}
+
+SettleOutcome PartitionQueue::Release(uint64_t member, Offset offset) {
+  Entry* const entry = Find(offset);
+  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
+  DropLease(entry);
+  entry->holder = 0;
+  MakeReady(offset);
+  return outcome;
+}
+
+void PartitionQueue::MemberGone(uint64_t member, bool cleanly, int64_t now_us) {
+  std::vector<Offset> held;
+  for (const Entries* entries : {&window_, &parked_}) {
+    for (const auto& [offset, entry] : *entries) {
+      if (entry.state == State::kLeased && entry.holder == member) held.push_back(offset);
+    }
+  }
+  for (const Offset offset : held) {
+    if (cleanly) {
+      Release(member, offset);
+    } else {
+      EndAttempt(offset, AttemptEnd::kMemberLost, {}, now_us);
+    }
+  }
+  absl::erase_if(presented_, [&](const auto& entry) { return entry.second == member; });
+}
+
+absl::Duration PartitionQueue::DelayAfter(AttemptEnd end, const Nack& nack, int32_t attempts) {
+  if (nack.delay.has_value()) return *nack.delay;
+  if (end == AttemptEnd::kNack) return policy_.backoff.Delay(attempts, Random());
+  // Nobody said that the event is at fault: the first time another one gets it at once.
+  return attempts == 1 ? absl::ZeroDuration() : policy_.backoff.Delay(attempts - 1, Random());
+}
+
+void PartitionQueue::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us) {
+  Entry* entry = Find(offset);
+  DropLease(entry);
+  ++entry->attempts;
+  entry->deliveries = 0;
+  changes_.failed.push_back({offset, entry->attempts, end, entry->holder, entry->leased_us, now_us,
+                             nack.reason, nack.text});
+  if (end == AttemptEnd::kReject) return Bury(offset, DeadLetterReason::kRejected, now_us);
+  const bool exhausted = entry->attempts >= policy_.max_attempts;
+  const bool hold = policy_.on_exhausted == OnExhausted::kHoldKey && Ordered(*entry);
+  if (exhausted && !hold) return Bury(offset, DeadLetterReason::kAttemptsExhausted, now_us);
+  const absl::Duration delay = DelayAfter(end, nack, entry->attempts);
+  entry = &Park(offset);
+  entry->state = exhausted ? State::kHeld : State::kRetryWait;
+  entry->due_us = now_us + absl::ToInt64Microseconds(delay);
+  if (!exhausted) due_.emplace(entry->due_us, offset);
+  if (!Ordered(*entry)) return;
+  if (policy_.order == QueueOrder::kKey || exhausted) {
+    ParkWaiting(entry->facts.key);
+  } else {
+    PassTurn(offset, entry->facts);
+  }
+}
+
+void PartitionQueue::Bury(Offset offset, DeadLetterReason reason, int64_t now_us) {
+  const Entry& entry = *Find(offset);
+  changes_.dead_letters.push_back({offset, reason, entry.facts, entry.attempts, entry.redrives,
+                                   now_us, policy_.order == QueueOrder::kKey && Ordered(entry)});
+  ++budget_.dead_letters;
+  Settle(offset);
+}
+
+void PartitionQueue::Settle(Offset offset) {
+  Entry* const entry = Find(offset);
+  DropLease(entry);
+  ready_.erase(offset);
+  if (entry->state == State::kRetryWait) due_.erase({entry->due_us, offset});
+  const EventFacts facts = entry->facts;
+  if (parked_.erase(offset) > 0) {
+    --budget_.parked;
+    rows_.insert(offset);
+  } else {
+    RemoveFromWindow(offset);
+  }
+  if (policy_.order != QueueOrder::kUnordered && facts.key != 0) PassTurn(offset, facts);
+}
+
+void PartitionQueue::PassTurn(Offset offset, const EventFacts& facts) {
+  if (const std::optional<Offset> next = turns_.Leave(facts.key, offset)) MakeReady(*next);
+}
+
+bool PartitionQueue::Skip(Offset offset) {
+  if (Find(offset) == nullptr) return false;
+  Settle(offset);
+  return true;
+}
+
+bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t redrives,
+                             int64_t now_us) {
+  const Entry* const held = Find(offset);
+  if (held != nullptr ? held->state != State::kHeld : !WasSettled(offset)) return false;
+  budget_.parked += held == nullptr;
+  Entry& entry = parked_[offset];
+  entry = {};
+  entry.facts = facts;
+  entry.redrives = redrives;
+  entry.state = State::kRetryWait;
+  entry.due_us = now_us;
+  due_.emplace(now_us, offset);
+  rows_.insert(offset);
+  return true;
+}
+
+std::vector<OffsetRun> PartitionQueue::Trim(Offset first) {
+  std::vector<OffsetRun> lost;
+  const auto lose = [&](Offset begin, Offset end) {
+    if (!lost.empty() && lost.back().end == begin) {
+      lost.back().end = end;
+    } else {
+      lost.push_back({begin, end});
+    }
+  };
+  while (!window_.empty() && window_.begin()->first < first) {
+    const Offset offset = window_.begin()->first;
+    lose(offset, offset + 1);
+    Settle(offset);
+  }
+  while (head_ < first) {
+    while (!done_ahead_.empty() && done_ahead_.back().end <= head_) done_ahead_.pop_back();
+    const bool done = !done_ahead_.empty() && done_ahead_.back().first <= head_;
+    const Offset next_done = done_ahead_.empty() ? first : done_ahead_.back().first;
+    const Offset end = std::min(first, done ? done_ahead_.back().end : next_done);
+    if (!done) lose(head_, end);
+    head_ = end;
+    moved_ = true;
+  }
+  fresh_ = std::max(fresh_, std::min(first, head_));
+  return lost;
+}
+
+}  // namespace acta

@@ -1,0 +1,344 @@
+#include "tests/unit/delivery/queue_simulator.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+
+namespace acta {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000;
+constexpr uint64_t kMembers = 4;
+constexpr int64_t kMostEvents = 60;
+constexpr char const* kNames[] = {"publish", "scan",    "lease",   "lease",  "ack",     "ack",
+                                  "ack",     "nack",    "reject",  "extend", "release", "leave",
+                                  "break",   "wait",    "wait",    "tick",   "commit",  "commit",
+                                  "crash",   "present", "redrive", "skip",   "trim"};
+constexpr uint32_t kKinds = sizeof(kNames) / sizeof(kNames[0]);
+
+bool Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
+
+}  // namespace
+
+QueueSimulator::Life QueueSimulator::MakeLife(uint64_t seed, size_t operations) {
+  std::mt19937_64 random(seed);
+  Life life;
+  life.seed = seed;
+  life.policy.order = static_cast<QueueOrder>(random() % 3);
+  life.policy.on_exhausted = static_cast<OnExhausted>(random() % 2);
+  life.policy.max_attempts = 1 + static_cast<int32_t>(random() % 4);
+  life.policy.window = random() % 4 == 0 ? 5 : 1000;
+  life.policy.max_deliveries = random() % 4 == 0 ? 3 : 100;
+  if (random() % 2 == 0) life.policy.backoff.initial = absl::Seconds(30);
+  life.policy.backoff.jitter = random() % 2 == 0 ? 0.2 : 0;
+  for (size_t i = 0; i < operations; ++i) {
+    life.operations.push_back({static_cast<uint32_t>(random() % kKinds),
+                               static_cast<uint32_t>(random()), static_cast<uint32_t>(random())});
+  }
+  return life;
+}
+
+std::string QueueSimulator::Run(const Life& life, QueueMutant mutant) {
+  QueueSimulator simulator(life, mutant);
+  for (size_t i = 0; i < life.operations.size(); ++i) {
+    const std::string wrong = simulator.Do(life.operations[i]);
+    if (!wrong.empty()) {
+      return absl::StrCat("operation ", i, ", ", kNames[life.operations[i].kind], ": ", wrong);
+    }
+  }
+  const std::string wrong = simulator.Drain();
+  return wrong.empty() ? "" : absl::StrCat("at the end: ", wrong);
+}
+
+QueueSimulator::Life QueueSimulator::Shrink(Life life, QueueMutant mutant) {
+  for (size_t i = 0; i < life.operations.size();) {
+    Life fewer = life;
+    fewer.operations.erase(fewer.operations.begin() + static_cast<ptrdiff_t>(i));
+    if (Run(fewer, mutant).empty()) {
+      ++i;
+    } else {
+      life = std::move(fewer);
+      i = 0;
+    }
+  }
+  return life;
+}
+
+std::string QueueSimulator::Describe(const Life& life) {
+  std::string text = absl::StrCat("order ", static_cast<int>(life.policy.order), ", on_exhausted ",
+                                  static_cast<int>(life.policy.on_exhausted), ", max_attempts ",
+                                  life.policy.max_attempts, ", window ", life.policy.window,
+                                  ", max_deliveries ", life.policy.max_deliveries, ":");
+  for (const Operation& operation : life.operations) {
+    absl::StrAppend(&text, "\n  ", kNames[operation.kind], " ", operation.first, " ",
+                    operation.second);
+  }
+  return text;
+}
+
+QueueSimulator::QueueSimulator(const Life& life, QueueMutant mutant)
+    : life_(life), mutant_(mutant), model_(life.policy), durable_model_(life.policy) {
+  Open();
+}
+
+QueuePolicy QueueSimulator::MachinePolicy() const {
+  QueuePolicy policy = life_.policy;
+  if (mutant_ == QueueMutant::kIgnoresKeys) policy.order = QueueOrder::kUnordered;
+  if (mutant_ == QueueMutant::kIgnoresGrace) policy.grace = absl::ZeroDuration();
+  if (mutant_ == QueueMutant::kRetriesEarly) policy.backoff.initial /= 2;
+  return policy;
+}
+
+void QueueSimulator::Open() {
+  std::vector<ParkedEvent> rows;
+  for (const auto& [offset, row] : parked_) rows.push_back(row);
+  for (ParkedEvent& row : rows) {
+    if (mutant_ == QueueMutant::kForgetsDue) row.due_us = 0;
+    if (mutant_ == QueueMutant::kForgetsAttempts) row.attempts = 0;
+  }
+  if (mutant_ == QueueMutant::kLosesRow && !rows.empty()) rows.pop_back();
+  queue_.reset();
+  budget_ = {};
+  queue_ = std::make_unique<PartitionQueue>(MachinePolicy(), budget_, life_.seed);
+  queue_->Load(position_, rows, Offset(static_cast<int64_t>(log_.size())), now_us_);
+}
+
+Offset QueueSimulator::Pick(uint32_t chance) const {
+  return Offset(static_cast<int64_t>(chance % log_.size()));
+}
+
+void QueueSimulator::Publish(uint32_t chance, int64_t count) {
+  std::mt19937 random(chance);
+  for (int64_t i = 0; i < count; ++i) {
+    if (static_cast<int64_t>(log_.size()) >= kMostEvents) return;
+    EventFacts facts;
+    facts.key = random() % 4;
+    facts.matched = random() % 8 != 0;
+    if (random() % 8 == 0) facts.expires_us = now_us_ + random() % 60 * kSecond;
+    log_.push_back(facts);
+    model_.Publish(facts);
+  }
+}
+
+void QueueSimulator::Scan(int64_t most) {
+  const Offset head = queue_->head();
+  const int64_t count =
+      std::min({most, queue_->Room(), static_cast<int64_t>(log_.size()) - head.value()});
+  if (count <= 0) return;
+  queue_->Scan(
+      absl::MakeSpan(log_).subspan(static_cast<size_t>(head.value()), static_cast<size_t>(count)),
+      now_us_);
+  model_.Scanned(head, count, now_us_);
+  for (Offset offset = head; offset < head + count; offset = offset + 1) {
+    QueueModel::Event& event = model_.at(offset);
+    if (!event.presented) continue;
+    if (queue_->holder(offset) == event.holder) {
+      model_.Present(event.holder, offset, now_us_);
+    } else {
+      event.presented = false;
+      event.holder = 0;
+    }
+  }
+}
+
+std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
+  std::vector<LeasedRun> runs;
+  model_.Tick(now_us_);
+  const int64_t leased = queue_->Lease(member, most, now_us_, &runs);
+  int64_t counted = 0;
+  // What expired, or was delivered too often, was dealt with on the way.
+  for (Offset offset; offset < model_.end(); offset = offset + 1) {
+    const QueueModel::Event& event = model_.at(offset);
+    if (model_.Known(offset) && !queue_->IsOutstanding(offset) &&
+        event.state != QueueModel::State::kSettled) {
+      const bool expired = event.facts.expires_us <= now_us_;
+      const bool looped = event.deliveries >= life_.policy.max_deliveries;
+      if (!expired && !looped) return absl::StrCat("event ", offset.value(), " vanished");
+      model_.at(offset).dead += !expired;
+      model_.Settle(offset);
+    }
+  }
+  for (const LeasedRun& run : runs) {
+    counted += run.count;
+    if (std::string wrong = model_.Leased(member, run, now_us_); !wrong.empty()) return wrong;
+  }
+  if (counted != leased) return "the runs are not what was leased";
+  return leased < most ? model_.NothingToLease(now_us_) : "";
+}
+
+std::string QueueSimulator::Settle(uint32_t kind, uint64_t member, Offset offset, uint32_t chance) {
+  const bool ack = Is(kind, "ack");
+  Nack nack;
+  if (chance % 3 == 0) nack.delay = absl::Seconds(chance % 7);
+  SettleOutcome expected = model_.Expect(member, offset, !ack);
+  SettleOutcome got = SettleOutcome::kDone;
+  const absl::Duration length = absl::Seconds(1 + chance % 50'000);
+  if (ack) {
+    Offset acked = offset;
+    if (mutant_ == QueueMutant::kSettlesAnother && expected == SettleOutcome::kDone) {
+      for (Offset other; other < model_.end(); other = other + 1) {
+        if (model_.Expect(member, other, true) == SettleOutcome::kDone) acked = other;
+      }
+    }
+    got = queue_->Ack(member, acked);
+  } else if (Is(kind, "nack") || (Is(kind, "release") && mutant_ == QueueMutant::kCountsRelease)) {
+    got = queue_->Fail(member, offset, nack, now_us_);
+  } else if (Is(kind, "reject")) {
+    got = queue_->Reject(member, offset, nack, now_us_);
+  } else if (Is(kind, "extend")) {
+    const int64_t until = now_us_ + absl::ToInt64Microseconds(length);
+    const bool long_one =
+        until > model_.at(offset).leased_us + absl::ToInt64Microseconds(life_.policy.longest_lease);
+    if (expected == SettleOutcome::kDone && long_one) expected = SettleOutcome::kTooLong;
+    got = queue_->Extend(member, offset, length, now_us_);
+    if (expected == SettleOutcome::kDone) model_.Extend(offset, until);
+  } else {
+    got = queue_->Release(member, offset);
+  }
+  if (got != expected) {
+    return absl::StrCat("event ", offset.value(), ": outcome ", static_cast<int>(got),
+                        ", expected ", static_cast<int>(expected));
+  }
+  if (expected != SettleOutcome::kDone || Is(kind, "extend")) return "";
+  if (ack) model_.Settle(offset);
+  if (Is(kind, "nack")) model_.EndAttempt(offset, AttemptEnd::kNack, nack, now_us_);
+  if (Is(kind, "reject")) model_.EndAttempt(offset, AttemptEnd::kReject, nack, now_us_);
+  if (Is(kind, "release")) model_.Release(offset);
+  return "";
+}
+
+void QueueSimulator::Gone(uint64_t member, bool cleanly) {
+  const bool forgets = mutant_ == QueueMutant::kForgetsHolder && cleanly;
+  if (!forgets) queue_->MemberGone(member, cleanly, now_us_);
+  model_.MemberGone(member, cleanly, now_us_);
+}
+
+std::string QueueSimulator::Commit() {
+  QueueChanges changes = queue_->TakeChanges();
+  if (changes.position.has_value() && mutant_ != QueueMutant::kLosesPosition) {
+    position_ = *changes.position;
+  }
+  for (const ParkedEvent& row : changes.parked) parked_[row.offset] = row;
+  for (const Offset offset : changes.unparked) parked_.erase(offset);
+  for (const DeadLetter& letter : changes.dead_letters) {
+    dead_[letter.offset] += 1 + (mutant_ == QueueMutant::kBuriesTwice);
+    if (std::string wrong = model_.CheckDeadLetter(letter); !wrong.empty()) return wrong;
+  }
+  for (Offset offset; offset < model_.end(); offset = offset + 1) {
+    const auto it = dead_.find(offset);
+    const int32_t buried = it == dead_.end() ? 0 : it->second;
+    if (buried != model_.at(offset).dead) {
+      return absl::StrCat("event ", offset.value(), ": ", buried, " dead letters, expected ",
+                          model_.at(offset).dead);
+    }
+  }
+  durable_model_ = model_;
+  durable_dead_ = dead_;
+  return model_.CheckDurable(position_, parked_);
+}
+
+std::string QueueSimulator::Crash() {
+  lost_leases_.clear();
+  for (Offset offset; offset < model_.end(); offset = offset + 1) {
+    const QueueModel::Event& event = model_.at(offset);
+    if (event.state == QueueModel::State::kLeased) lost_leases_.emplace_back(event.holder, offset);
+  }
+  const Offset known = durable_model_.end();
+  model_ = durable_model_;
+  dead_ = durable_dead_;
+  for (Offset offset = known; offset.value() < static_cast<int64_t>(log_.size());
+       offset = offset + 1) {
+    model_.Publish(log_[static_cast<size_t>(offset.value())]);
+  }
+  model_.Restart(position_.floor, parked_, now_us_);
+  Open();
+  return Trim(first_);
+}
+
+std::string QueueSimulator::Do(const Operation& operation) {
+  const uint32_t kind = operation.kind;
+  const uint64_t member = 1 + operation.first % kMembers;
+  if (Is(kind, "publish")) Publish(operation.first, 1 + operation.second % 6);
+  if (Is(kind, "scan")) Scan(1 + operation.second % 20);
+  if (Is(kind, "lease")) return Lease(member, 1 + operation.second % 6);
+  if (Is(kind, "leave") || Is(kind, "break")) Gone(member, Is(kind, "leave"));
+  if (Is(kind, "wait")) now_us_ += operation.second % 40 * kSecond / 2;
+  if (Is(kind, "tick") || Is(kind, "wait")) {
+    model_.Tick(now_us_);
+    queue_->Tick(now_us_);
+    const std::optional<int64_t> next = queue_->next_us();
+    if (next.has_value() && *next <= now_us_) return "there is something to do at once again";
+  }
+  if (Is(kind, "commit")) return Commit();
+  if (Is(kind, "crash")) return Crash();
+  if (log_.empty()) return "";
+  const Offset offset = Pick(operation.second);
+  if (Is(kind, "ack") || Is(kind, "nack") || Is(kind, "reject") || Is(kind, "extend") ||
+      Is(kind, "release")) {
+    return Settle(kind, member, offset, operation.first);
+  }
+  if (Is(kind, "present") && !lost_leases_.empty()) {
+    const auto [holder, lost] = lost_leases_[operation.second % lost_leases_.size()];
+    const bool may = model_.MayPresent(lost, now_us_);
+    const bool got = queue_->Present(holder, lost, now_us_);
+    if (got && !may) return absl::StrCat("event ", lost.value(), " was presented");
+    if (got) model_.Present(holder, lost, now_us_);
+  }
+  // Only what is durable.
+  if (Is(kind, "redrive") && dead_[offset] > 0 && dead_[offset] == model_.at(offset).dead &&
+      model_.at(offset).state == QueueModel::State::kSettled) {
+    if (!queue_->Redrive(offset, model_.at(offset).facts, 1, now_us_)) return "not redriven";
+    model_.Redrive(offset, now_us_);
+  }
+  if (Is(kind, "trim") && operation.first % 4 == 0) return Trim(offset);
+  if (Is(kind, "skip") && offset < model_.head()) {
+    const bool open = model_.at(offset).state != QueueModel::State::kSettled;
+    if (queue_->Skip(offset) != open) return "skipped or not";
+    model_.Settle(offset);
+  }
+  return "";
+}
+
+// Retention: what was not settled and has no row of its own is lost, and nothing else.
+std::string QueueSimulator::Trim(Offset first) {
+  first_ = std::max(first_, first);
+  std::set<Offset> lost;
+  for (const OffsetRun& run : queue_->Trim(first_)) {
+    for (Offset offset = run.first; offset < run.end; offset = offset + 1) lost.insert(offset);
+  }
+  for (Offset offset; offset < first_; offset = offset + 1) {
+    const bool open = model_.at(offset).state != QueueModel::State::kSettled;
+    if (lost.contains(offset) != (open && !queue_->IsOutstanding(offset))) {
+      return absl::StrCat("event ", offset.value(), ": lost or not");
+    }
+    if (lost.contains(offset)) model_.Settle(offset);
+  }
+  model_.Scanned(std::min(model_.head(), first_), Lag(std::min(model_.head(), first_), first_),
+                 now_us_);
+  return "";
+}
+
+std::string QueueSimulator::Drain() {
+  for (int round = 0; round < 400; ++round) {
+    Scan(kMostEvents);
+    for (Offset offset; offset < model_.end(); offset = offset + 1) {
+      if (model_.at(offset).state != QueueModel::State::kHeld) continue;
+      queue_->Skip(offset);
+      model_.Settle(offset);
+    }
+    if (std::string wrong = Lease(9, 7); !wrong.empty()) return wrong;
+    for (Offset offset; offset < model_.end(); offset = offset + 1) {
+      const QueueModel::Event& event = model_.at(offset);
+      if (event.holder != 9 || event.state != QueueModel::State::kLeased) continue;
+      if (queue_->Ack(9, offset) != SettleOutcome::kDone) return "not acknowledged";
+      model_.Settle(offset);
+    }
+    if (std::string wrong = Commit(); !wrong.empty()) return wrong;
+    if (model_.AllSettled() && queue_->head() == model_.end()) return "";
+    now_us_ += 200 * kSecond;
+  }
+  return "not everything is settled";
+}
+
+}  // namespace acta

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/core/delivery/partition_queue.h"
+#include "tests/unit/delivery/queue_model.h"
+
+namespace acta {
+
+// Ways to be wrong that the simulation has to notice.
+enum class QueueMutant {
+  kNone,
+  kSettlesAnother,   // An ack settles another event of the member.
+  kForgetsDue,       // A restart makes every waiting event due.
+  kForgetsAttempts,  // A restart begins to count again.
+  kLosesRow,         // A restart loses a parked event.
+  kLosesPosition,    // What is acknowledged is not in the row.
+  kIgnoresKeys,      // Keys are in flight twice.
+  kIgnoresGrace,     // Leases what others may hold.
+  kCountsRelease,    // A release is a failed attempt.
+  kRetriesEarly,     // Half the backoff.
+  kBuriesTwice,      // Two dead letters of one event.
+  kForgetsHolder,    // A clean leave gives nothing back.
+};
+
+// One random life of a queue beside the model: members come, go, hang, answer twice and late, the
+// broker dies with what was not committed, time goes on.
+//
+// The same operations give the same life.
+class QueueSimulator {
+ public:
+  struct Operation {
+    uint32_t kind = 0;
+    uint32_t first = 0;
+    uint32_t second = 0;
+  };
+  struct Life {
+    QueuePolicy policy;
+    uint64_t seed = 0;
+    std::vector<Operation> operations;
+  };
+  static Life MakeLife(uint64_t seed, size_t operations);
+  // What is wrong; empty: nothing.
+  static std::string Run(const Life& life, QueueMutant mutant);
+  // The fewest operations that are still wrong.
+  static Life Shrink(Life life, QueueMutant mutant);
+  static std::string Describe(const Life& life);
+
+ private:
+  QueueSimulator(const Life& life, QueueMutant mutant);
+
+  std::string Do(const Operation& operation);
+  std::string Lease(uint64_t member, int64_t most);
+  std::string Settle(uint32_t kind, uint64_t member, Offset offset, uint32_t chance);
+  std::string Commit();
+  std::string Crash();
+  std::string Trim(Offset first);
+  std::string Drain();
+  void Publish(uint32_t chance, int64_t count);
+  void Scan(int64_t most);
+  void Gone(uint64_t member, bool cleanly);
+  void Open();
+  Offset Pick(uint32_t chance) const;
+  QueuePolicy MachinePolicy() const;
+
+  const Life& life_;
+  const QueueMutant mutant_;
+  QueueBudget budget_;
+  int64_t now_us_ = 1'000'000'000;
+  std::unique_ptr<PartitionQueue> queue_;
+  QueueModel model_;
+  std::vector<EventFacts> log_;
+  Offset first_;  // Below it the log is gone.
+  std::vector<std::pair<uint64_t, Offset>> lost_leases_;
+  std::map<Offset, int32_t> dead_;  // How often.
+
+  // What a crash leaves.
+  QueuePosition position_;
+  std::map<Offset, ParkedEvent> parked_;
+  QueueModel durable_model_;
+  std::map<Offset, int32_t> durable_dead_;
+};
+
+}  // namespace acta
