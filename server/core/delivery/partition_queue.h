@@ -56,13 +56,13 @@ class PartitionQueue {
 
   // Processed. Also without a lease, as long as nobody else got one since.
   SettleOutcome Ack(uint64_t member, Offset offset);
-  // Failed: it comes again after the delay, or what OnExhausted says. Takes the current lease.
+  // Failed: it comes again after the delay, or what OnExhausted says. Needs the current lease.
   SettleOutcome Fail(uint64_t member, Offset offset, const Nack& nack, int64_t now_us);
-  // Never again: a dead letter. Takes the current lease.
+  // Never again: a dead letter. Needs the current lease.
   SettleOutcome Reject(uint64_t member, Offset offset, const Nack& nack, int64_t now_us);
-  // The lease ends `length` from now. Takes the current lease.
+  // The lease ends `length` from now. Needs the current lease.
   SettleOutcome Extend(uint64_t member, Offset offset, absl::Duration length, int64_t now_us);
-  // Given back untouched. Takes the current lease.
+  // Given back untouched. Needs the current lease.
   SettleOutcome Release(uint64_t member, Offset offset);
   // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
   void MemberGone(uint64_t member, bool cleanly, int64_t now_us);
