@@ -149,6 +149,8 @@ class PartitionQueue {
   // It was dealt with for good, or passed as unmatched.
   bool WasSettled(Offset offset) const;
   SettleOutcome OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const;
+  // kDone only while the member has the current lease.
+  SettleOutcome OutcomeWithLease(Offset offset, uint64_t member);
   void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   void Bury(Offset offset, DeadLetterReason reason, int64_t now_us);
   // It is settled: gone from everywhere, and the next of its key has its turn.

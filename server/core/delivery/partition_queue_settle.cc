@@ -22,6 +22,13 @@ SettleOutcome PartitionQueue::OutcomeFor(Offset offset, const Entry* entry, uint
   return never ? SettleOutcome::kNeverLeased : SettleOutcome::kLeaseLost;
 }
 
+SettleOutcome PartitionQueue::OutcomeWithLease(Offset offset, uint64_t member) {
+  const Entry* const entry = Find(offset);
+  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  const bool lost = outcome == SettleOutcome::kDone && entry->state != State::kLeased;
+  return lost ? SettleOutcome::kLeaseLost : outcome;
+}
+
 SettleOutcome PartitionQueue::Ack(uint64_t member, Offset offset) {
   const SettleOutcome outcome = OutcomeFor(offset, Find(offset), member);
   if (outcome == SettleOutcome::kDone) Settle(offset);
@@ -30,30 +37,23 @@ SettleOutcome PartitionQueue::Ack(uint64_t member, Offset offset) {
 
 SettleOutcome PartitionQueue::Fail(uint64_t member, Offset offset, const Nack& nack,
                                    int64_t now_us) {
-  const Entry* const entry = Find(offset);
-  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
-  if (outcome != SettleOutcome::kDone) return outcome;
-  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
-  EndAttempt(offset, AttemptEnd::kNack, nack, now_us);
+  const SettleOutcome outcome = OutcomeWithLease(offset, member);
+  if (outcome == SettleOutcome::kDone) EndAttempt(offset, AttemptEnd::kNack, nack, now_us);
   return outcome;
 }
 
 SettleOutcome PartitionQueue::Reject(uint64_t member, Offset offset, const Nack& nack,
                                      int64_t now_us) {
-  const Entry* const entry = Find(offset);
-  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
-  if (outcome != SettleOutcome::kDone) return outcome;
-  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
-  EndAttempt(offset, AttemptEnd::kReject, nack, now_us);
+  const SettleOutcome outcome = OutcomeWithLease(offset, member);
+  if (outcome == SettleOutcome::kDone) EndAttempt(offset, AttemptEnd::kReject, nack, now_us);
   return outcome;
 }
 
 SettleOutcome PartitionQueue::Extend(uint64_t member, Offset offset, absl::Duration length,
                                      int64_t now_us) {
-  Entry* const entry = Find(offset);
-  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  const SettleOutcome outcome = OutcomeWithLease(offset, member);
   if (outcome != SettleOutcome::kDone) return outcome;
-  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
+  Entry* const entry = Find(offset);
   const int64_t until_us = now_us + absl::ToInt64Microseconds(length);
   if (until_us > entry->leased_us + absl::ToInt64Microseconds(policy_.longest_lease)) {
     return SettleOutcome::kTooLong;
@@ -64,10 +64,9 @@ SettleOutcome PartitionQueue::Extend(uint64_t member, Offset offset, absl::Durat
 }
 
 SettleOutcome PartitionQueue::Release(uint64_t member, Offset offset) {
-  Entry* const entry = Find(offset);
-  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
+  const SettleOutcome outcome = OutcomeWithLease(offset, member);
   if (outcome != SettleOutcome::kDone) return outcome;
-  if (entry->state != State::kLeased) return SettleOutcome::kLeaseLost;
+  Entry* const entry = Find(offset);
   DropLease(entry);
   entry->holder = 0;
   MakeReady(offset);
