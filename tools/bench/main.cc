@@ -1,8 +1,6 @@
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
+#include "tools/bench/load_process.h"
 #include "tools/bench/report.h"
 #include "tools/bench/runner.h"
 
@@ -228,11 +226,7 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace acta::bench
 
 int main(int argc, char** argv) {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // Memory once used is kept.
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As the broker does.
-  prctl(PR_SET_TIMERSLACK, 1UL);  // A sleep ends when it is due.
-  signal(SIGPIPE, SIG_IGN);
+  acta::bench::PrepareLoadProcess();
   acta::bench::AllowManyFiles();
   // The measure under way ends, and what was started with it.
   for (const int number : {SIGINT, SIGTERM}) {

@@ -1,7 +1,3 @@
-#include <malloc.h>
-#include <signal.h>
-#include <sys/prctl.h>
-
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -9,6 +5,7 @@
 #include "absl/status/status.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
+#include "tools/bench/load_process.h"
 #include "tools/bench/soak/soak.h"
 
 namespace acta::bench {
@@ -60,9 +57,6 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace acta::bench
 
 int main(int argc, char** argv) {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // Memory once used is kept.
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  prctl(PR_SET_TIMERSLACK, 1UL);  // A sleep ends when it is due.
-  signal(SIGPIPE, SIG_IGN);
+  acta::bench::PrepareLoadProcess();
   return acta::bench::Main({argv + 1, argv + argc});
 }
