@@ -54,7 +54,7 @@ def make_group():
     return None, reason
 
 
-@unittest.skipIf(SANITIZED, 'a sanitizer takes more')
+@unittest.skipIf(SANITIZED, 'a sanitizer alone takes more than the limit that is tested')
 class MemoryLimit(BrokerTest):
     options = ('--storage.tail_cache=32MiB', '--storage.memtable=32MiB',
                '--storage.write_buffer=8MiB', '--storage.in_flight=18MiB',
