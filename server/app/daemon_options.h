@@ -35,6 +35,7 @@ struct DaemonOptions {
   LocalEngineOptions storage;
   int64_t slice_seconds = 0;  // Becomes storage.slice_age.
   int32_t read_threads = 0;   // 0: one a core, at least 4.
+  int64_t catch_up_rate = 0;  // Becomes subscribe.catch_up_bytes_per_second; 0: 64 MiB a core.
   TopicLimits topics;
   PublishLimits publish;
   SubscribeLimits subscribe;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
@@ -19,6 +20,7 @@ constexpr int64_t kGiB = int64_t{1} << 30;
 constexpr int64_t kTiB = int64_t{1} << 40;
 constexpr int32_t kKiB32 = 1 << 10;
 constexpr int32_t kMiB32 = 1 << 20;
+constexpr int64_t kCatchUpBytesPerCore = 64 * kMiB;
 
 void DescribeListen(DaemonOptions* o, PropertyTable* table) {
   table->AddText("listen.grpc", &o->listen.grpc, "address of the API; port 0 picks a free one",
@@ -163,6 +165,9 @@ void DescribeCallLimits(DaemonOptions* o, PropertyTable* table) {
                     "Fetch calls that wait for events");
   table->AddBytes("limits.fetch_bytes", &s->max_fetch_bytes, 32 * kMiB, kTiB,
                   "pages of Fetch that are read and not yet with their client");
+  table->AddBytes("limits.catch_up_rate", &o->catch_up_rate, 0, kTiB,
+                  "bytes a second that streams read from the disk while events are appended, or "
+                  "twice those if more; 0: 64 MiB a core");
 }
 
 void DescribeRest(DaemonOptions* o, PropertyTable* table) {
@@ -253,6 +258,10 @@ absl::Status SettleOptions(DaemonOptions* options) {
   RETURN_IF_ERROR(CheckWatermarks(options->storage.watermarks));
   RETURN_IF_ERROR(CheckCredits(options->subscribe));
   options->storage.slice_age = absl::Seconds(options->slice_seconds);
+  options->subscribe.catch_up_bytes_per_second =
+      options->catch_up_rate > 0
+          ? options->catch_up_rate
+          : kCatchUpBytesPerCore * std::max(1u, std::thread::hardware_concurrency());
   // Above both, so that what is too large is read and refused with a reason.
   options->rpc.max_receive_bytes = std::max(options->publish.max_frame_bytes, 16 * kMiB32) + kMiB32;
   return absl::OkStatus();

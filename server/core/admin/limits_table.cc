@@ -87,6 +87,8 @@ void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows
                 "pages of Fetch that are read and not yet with their client");
   rows->Add("max_fetch_events", kMaxFetchEvents, "events", "of one Fetch");
   rows->Add("max_fetch_bytes", kMaxFetchBytes, "bytes", "of one Fetch");
+  rows->Add("limits.catch_up_rate", limits.catch_up_bytes_per_second, "bytes/s",
+            "that streams read from the disk while events are appended, or twice those");
   rows->Add("max_fetch_wait", kMaxFetchWait, "a Fetch waits for events");
   rows->Add("limits.member_timeout", limits.member_timeout, "a silent member is out");
 }

@@ -35,6 +35,7 @@ class LiveSubscription final : public Subscription {
   struct Deps {
     SubscriptionHub::Deps hub;
     std::shared_ptr<OpenStreams> open;
+    std::shared_ptr<CatchUpPace> pace;
     std::shared_ptr<DeliveryCount> delivered;
   };
   static std::shared_ptr<LiveSubscription> Make(Deps deps, Caller caller, EventSink& sink);

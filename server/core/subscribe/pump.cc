@@ -13,7 +13,6 @@ namespace {
 
 // What a partition sends before others that have something get their turn.
 constexpr size_t kTurnBytes = 256 << 10;
-constexpr size_t kColdReadBytes = 2 << 20;
 // A partition read from the disk is read further when so little of it is left to send.
 constexpr size_t kReadAheadBytes = 1 << 20;
 // Of one stream: reads on the pool, and bytes waiting to be sent above which none is started.
@@ -252,21 +251,43 @@ void Pump::StartReads() {
     const Reader* reader = Find(handle);
     if (reader == nullptr || reader->stopped) continue;
     ++reads_;
-    deps_.pool.Post([this, &engine = deps_.engine, post = deps_.post, handle,
-                     id = reader->range.id(), from = reader->buffer.end()] {
-      // The stream may be gone here: only `post` asks whether it is.
-      post([this, handle, read = engine.Read(id, from, kColdReadBytes)] { OnRead(handle, read); });
+    const CatchUpPace::Turn turn = deps_.pace.Next();
+    if (turn.wait == absl::ZeroDuration()) {
+      Read(handle, turn.bytes);
+      continue;
+    }
+    deps_.timer.After(turn.wait, [this, post = deps_.post, handle, bytes = turn.bytes] {
+      post([this, handle, bytes] { Read(handle, bytes); });
     });
   }
 }
 
-void Pump::OnRead(uint64_t handle, const absl::StatusOr<std::vector<BatchPtr>>& read) {
+void Pump::Read(uint64_t handle, size_t bytes) {
+  const Reader* reader = Find(handle);
+  if (reader == nullptr || reader->stopped) {
+    --reads_;
+    return StartReads();
+  }
+  deps_.pool.Post([this, &engine = deps_.engine, post = deps_.post, handle, bytes,
+                   id = reader->range.id(), from = reader->buffer.end()] {
+    // The stream may be gone here: only `post` asks whether it is.
+    post([this, handle, bytes, read = engine.Read(id, from, bytes)] {
+      OnRead(handle, bytes, read);
+    });
+  });
+}
+
+void Pump::OnRead(uint64_t handle, size_t asked,
+                  const absl::StatusOr<std::vector<BatchPtr>>& read) {
   --reads_;
   Reader* reader = Find(handle);
   if (reader != nullptr && !reader->stopped) {
     reader->reading = false;
     if (read.ok()) {
+      const size_t before = reader->buffer.bytes();
       Append(*reader, *read);
+      const size_t bytes = reader->buffer.bytes() - before;
+      if (bytes > asked) deps_.pace.Also(bytes - asked);
     } else {
       reader->problem = read.status();
     }

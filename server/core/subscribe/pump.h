@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "server/core/subscribe/batch_buffer.h"
+#include "server/core/subscribe/catch_up_pace.h"
 #include "server/core/subscribe/credit.h"
 #include "server/core/subscribe/event_sink.h"
 #include "server/core/subscribe/outbox.h"
@@ -40,6 +41,7 @@ class Pump {
     LogEngine& engine;
     Executor& pool;
     Timer& timer;
+    CatchUpPace& pace;
     DeliveryCount& delivered;
     // Runs the task in a turn if the stream still lives then. Any thread.
     std::function<void(Turns::Task)> post;
@@ -104,7 +106,8 @@ class Pump {
   void Refill(Reader& reader);
   void Append(Reader& reader, const std::vector<BatchPtr>& batches);
   void StartReads();
-  void OnRead(uint64_t handle, const absl::StatusOr<std::vector<BatchPtr>>& read);
+  void Read(uint64_t handle, size_t bytes);
+  void OnRead(uint64_t handle, size_t asked, const absl::StatusOr<std::vector<BatchPtr>>& read);
 
   void ReachedEnd(Reader& reader);
   void Fail(Reader& reader);
@@ -119,11 +122,11 @@ class Pump {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Reader>> readers_;
   std::deque<uint64_t> ready_;
   std::deque<uint64_t> cold_;
-  int reads_ = 0;            // On the pool.
-  size_t buffered_ = 0;      // Bytes in the readers' buffers.
-  size_t frame_room_ = 0;    // Left in the frame that is being filled.
+  int reads_ = 0;          // On the pool, or about to be.
+  size_t buffered_ = 0;    // Bytes in the readers' buffers.
+  size_t frame_room_ = 0;  // Left in the frame that is being filled.
   bool frame_alone_ = true;
-  int64_t running_ = 0;      // Readers that have not stopped.
+  int64_t running_ = 0;  // Readers that have not stopped.
   absl::Status failure_;
 };
 

@@ -29,8 +29,7 @@ JoinRequest MakeJoinRequest(const v1::SubscribeStart& start);
 
 // What a checked start frame without a group reads, partition by partition. Blocks.
 // Errors: TOPIC_NOT_FOUND, PARTITION_NOT_FOUND, OFFSET_OUT_OF_RANGE, INVALID_ARGUMENT.
-absl::StatusOr<std::vector<ReadRange>> ResolveRanges(const Caller& caller,
-                                                     const LogEngine& engine,
+absl::StatusOr<std::vector<ReadRange>> ResolveRanges(const Caller& caller, const LogEngine& engine,
                                                      const TopicRegistry& topics,
                                                      const v1::SubscribeStart& start);
 

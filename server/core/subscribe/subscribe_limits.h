@@ -30,6 +30,9 @@ struct SubscribeLimits {
   absl::Duration member_timeout = absl::Seconds(15);
   int64_t max_waiting_fetches = 10000;
   int64_t max_fetch_bytes = int64_t{64} << 20;  // Of all pages that are not yet with their client.
+  // Read from the disk for streams while events are appended, if not twice those are more; 0: as
+  // fast as it goes.
+  int64_t catch_up_bytes_per_second = 0;
 };
 
 }  // namespace acta

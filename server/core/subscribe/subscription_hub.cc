@@ -16,6 +16,8 @@ class SubscriptionHub::State {
         open(std::make_shared<OpenStreams>()),
         fetches(std::make_shared<WaitingFetches>(deps.limits.max_waiting_fetches)),
         fetch_budget(std::make_shared<ByteBudget>(deps.limits.max_fetch_bytes)),
+        pace(std::make_shared<CatchUpPace>(deps.engine, deps.clock,
+                                           deps.limits.catch_up_bytes_per_second)),
         delivered(std::make_shared<DeliveryCount>()) {}
 
   const Deps deps;
@@ -23,6 +25,7 @@ class SubscriptionHub::State {
   const std::shared_ptr<OpenStreams> open;
   const std::shared_ptr<WaitingFetches> fetches;
   const std::shared_ptr<ByteBudget> fetch_budget;
+  const std::shared_ptr<CatchUpPace> pace;
   const std::shared_ptr<DeliveryCount> delivered;
 };
 
@@ -35,8 +38,8 @@ SubscriptionHub::~SubscriptionHub() {
 }
 
 std::shared_ptr<Subscription> SubscriptionHub::Open(Caller caller, EventSink& sink) {
-  return LiveSubscription::Make({state_->deps, state_->open, state_->delivered}, std::move(caller),
-                                sink);
+  return LiveSubscription::Make({state_->deps, state_->open, state_->pace, state_->delivered},
+                                std::move(caller), sink);
 }
 
 SubscriptionHub::FetchCancel SubscriptionHub::Fetch(const Caller& caller,
