@@ -87,7 +87,7 @@ void DescribeStorage(DaemonOptions* o, PropertyTable* table) {
   table->AddBytes("storage.ballast", &s->ballast_bytes, 0, kTiB,
                   "a file that may be deleted when the disk is full; 0: none");
   table->AddBytes("storage.deletion_rate", &s->deletion_bytes_per_second, kMiB, kTiB,
-                  "bytes of old files deleted a second");
+                  "bytes of old files deleted a second, or what waits within half a minute");
   table->AddInteger("storage.read_threads", &o->read_threads, 0, 1024,
                     "threads for reads from disk; 0: one a core, at least 4");
 }

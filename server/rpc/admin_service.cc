@@ -8,53 +8,42 @@ grpc::Status AdminService::GetServer(grpc::ServerContext* context,
                                      const v1::GetServerRequest* request,
                                      v1::GetServerResponse* response) {
   return RunCold(edge_, "/acta.v1.Admin/GetServer", *context, *request, response,
-                 [this](const Caller&) {
-                   return edge_.deps.admin.get_server();
-                 });
+                 [this](const Caller&) { return edge_.deps.admin.get_server(); });
 }
 
 grpc::Status AdminService::GetStatus(grpc::ServerContext* context,
                                      const v1::GetStatusRequest* request,
                                      v1::GetStatusResponse* response) {
   return RunCold(edge_, "/acta.v1.Admin/GetStatus", *context, *request, response,
-                 [this](const Caller&) {
-                   return edge_.deps.admin.get_status();
-                 });
+                 [this](const Caller&) { return edge_.deps.admin.get_status(); });
 }
 
 grpc::Status AdminService::GetConfig(grpc::ServerContext* context,
                                      const v1::GetConfigRequest* request,
                                      v1::GetConfigResponse* response) {
   return RunCold(edge_, "/acta.v1.Admin/GetConfig", *context, *request, response,
-                 [this](const Caller&) {
-                   return edge_.deps.admin.get_config();
-                 });
+                 [this](const Caller&) { return edge_.deps.admin.get_config(); });
 }
 
 grpc::Status AdminService::GetLimits(grpc::ServerContext* context,
                                      const v1::GetLimitsRequest* request,
                                      v1::GetLimitsResponse* response) {
   return RunCold(edge_, "/acta.v1.Admin/GetLimits", *context, *request, response,
-                 [this](const Caller&) {
-                   return edge_.deps.admin.get_limits();
-                 });
+                 [this](const Caller&) { return edge_.deps.admin.get_limits(); });
 }
 
 grpc::Status AdminService::Scrub(grpc::ServerContext* context, const v1::ScrubRequest* request,
                                  v1::ScrubResponse* response) {
   return RunCold(edge_, "/acta.v1.Admin/Scrub", *context, *request, response,
-                 [&](const Caller&) {
-                   return edge_.deps.admin.scrub(*request);
-                 });
+                 [&](const Caller&) { return edge_.deps.admin.scrub(*request); });
 }
 
 grpc::Status AdminService::AcceptClock(grpc::ServerContext* context,
                                        const v1::AcceptClockRequest* request,
                                        v1::AcceptClockResponse* response) {
-  return RunCold(edge_, "/acta.v1.Admin/AcceptClock", *context, *request, response,
-                 [&](const Caller& caller) {
-                   return edge_.deps.admin.accept_clock(caller, *request);
-                 });
+  return RunCold(
+      edge_, "/acta.v1.Admin/AcceptClock", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.admin.accept_clock(caller, *request); });
 }
 
 }  // namespace acta

@@ -43,6 +43,10 @@ std::string EncodeBatchHead(const OutgoingBatch& batch) {
     AppendVarint(batch.context.size(), &head);
     head.append(batch.context.view().data(), batch.context.size());
   }
+  AppendNumber(v1::DeliveredBatch::kLeaseUntilUsFieldNumber,
+               static_cast<uint64_t>(batch.lease_until_us), &head);
+  AppendNumber(v1::DeliveredBatch::kAttemptFieldNumber, static_cast<uint64_t>(batch.attempt),
+               &head);
   return head;
 }
 

@@ -29,6 +29,14 @@ class GroupsService final : public v1::Groups::Service {
                              v1::CommitOffsetsResponse* response) override;
   grpc::Status ResetOffsets(grpc::ServerContext* context, const v1::ResetOffsetsRequest* request,
                             v1::ResetOffsetsResponse* response) override;
+  grpc::Status PauseGroup(grpc::ServerContext* context, const v1::PauseGroupRequest* request,
+                          v1::PauseGroupResponse* response) override;
+  grpc::Status ResumeGroup(grpc::ServerContext* context, const v1::ResumeGroupRequest* request,
+                           v1::ResumeGroupResponse* response) override;
+  grpc::Status ExplainGroup(grpc::ServerContext* context, const v1::ExplainGroupRequest* request,
+                            v1::ExplainGroupResponse* response) override;
+  grpc::Status SkipOffsets(grpc::ServerContext* context, const v1::SkipOffsetsRequest* request,
+                           v1::SkipOffsetsResponse* response) override;
 
  private:
   const Edge& edge_;

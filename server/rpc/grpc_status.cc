@@ -28,10 +28,10 @@ absl::Status HideCause(const absl::Status& status) {
            {{"incident", incident},
             {"code", absl::StatusCodeToString(status.code())},
             {"cause", status.message()}});
-  return Error(v1::INTERNAL,
-               absl::StrCat("internal error; look for incident '", incident,
-                            "' in the server's log"),
-               {{"incident", incident}});
+  return Error(
+      v1::INTERNAL,
+      absl::StrCat("internal error; look for incident '", incident, "' in the server's log"),
+      {{"incident", incident}});
 }
 
 }  // namespace

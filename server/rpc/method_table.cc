@@ -48,6 +48,16 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Groups/GetLag", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.Groups/CommitOffsets", false, Verb::kSubscribe, kGroup, kField, "group"},
     {"/acta.v1.Groups/ResetOffsets", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.Groups/PauseGroup", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.Groups/ResumeGroup", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.Groups/ExplainGroup", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.Groups/SkipOffsets", false, Verb::kAdminGroups, kGroup, kField, "group"},
+
+    {"/acta.v1.DeadLetters/ListDeadLetters", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/GetDeadLetter", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/SummarizeDeadLetters", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/RedriveDeadLetters", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/DiscardDeadLetters", false, Verb::kAdminGroups, kGroup, kField, "group"},
 
     {"/acta.v1.Admin/GetServer", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetStatus", false, Verb::kObserve, kServer, kNone, ""},

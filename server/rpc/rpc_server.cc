@@ -13,6 +13,7 @@
 #include "server/rpc/async_services.h"
 #include "server/rpc/completion_loop.h"
 #include "server/rpc/connection_acceptor.h"
+#include "server/rpc/dead_letters_service.h"
 #include "server/rpc/groups_service.h"
 #include "server/rpc/health_watch.h"
 #include "server/rpc/publish_stream.h"
@@ -59,7 +60,8 @@ void SetLimits(const RpcLimits& limits, grpc::ServerBuilder* builder) {
 }  // namespace
 
 struct RpcServer::Core {
-  explicit Core(RpcDeps deps) : edge(std::move(deps)), topics(edge), groups(edge), admin(edge) {}
+  explicit Core(RpcDeps deps)
+      : edge(std::move(deps)), topics(edge), groups(edge), dead_letters(edge), admin(edge) {}
 
   absl::Status Build();
   void ListenForCalls();
@@ -72,6 +74,7 @@ struct RpcServer::Core {
   AsyncReflection reflection;
   TopicsService topics;
   GroupsService groups;
+  DeadLettersService dead_letters;
   AdminService admin;
   const UnaryMethod unary[3] = {PublishMethod(publisher), FetchMethod(subscriber),
                                 HealthCheckMethod(health)};
@@ -85,8 +88,9 @@ struct RpcServer::Core {
 absl::Status RpcServer::Core::Build() {
   grpc::ServerBuilder builder;
   SetLimits(edge.deps.limits, &builder);
-  for (grpc::Service* service : std::initializer_list<grpc::Service*>{
-           &publisher, &subscriber, &health, &reflection, &topics, &groups, &admin}) {
+  for (grpc::Service* service :
+       std::initializer_list<grpc::Service*>{&publisher, &subscriber, &health, &reflection, &topics,
+                                             &groups, &dead_letters, &admin}) {
     builder.RegisterService(service);
   }
   loop = std::make_unique<CompletionLoop>(builder);

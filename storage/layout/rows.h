@@ -33,6 +33,33 @@ inline std::string PositionRow(GroupId group, PartitionId partition) {
   return key;
 }
 
+// state: ParkedRecord, AttemptRecord, DeadLetterRecord: a group's, a partition's or an event's.
+inline constexpr char kParkedRows[] = "parked/";
+inline constexpr char kAttemptRows[] = "attempt/";
+inline constexpr char kDeadLetterRows[] = "deadletter/";
+inline std::string QueueRows(absl::string_view kind, GroupId group) {
+  std::string key(kind);
+  PutBig64(&key, group.value());
+  return key;
+}
+inline std::string QueueRows(absl::string_view kind, GroupId group, PartitionId partition) {
+  std::string key = QueueRows(kind, group);
+  PutBig64(&key, partition.value());
+  return key;
+}
+inline std::string QueueRow(absl::string_view kind, GroupId group, PartitionId partition,
+                            Offset offset) {
+  std::string key = QueueRows(kind, group, partition);
+  PutBig64(&key, static_cast<uint64_t>(offset.value()));
+  return key;
+}
+inline std::string AttemptRow(GroupId group, PartitionId partition, Offset offset, int32_t redrives,
+                              int32_t attempt) {
+  std::string key = QueueRow(kAttemptRows, group, partition, offset);
+  PutBig64(&key, static_cast<uint64_t>(redrives) << 32 | static_cast<uint32_t>(attempt));
+  return key;
+}
+
 // meta: the next id of a kind, u64 little endian, written with the record that takes an id.
 inline constexpr char kNextTopicIdRow[] = "next_topic_id";
 inline constexpr char kNextGroupIdRow[] = "next_group_id";

@@ -362,6 +362,7 @@ void LocalLogEngine::MaintenanceLoop() {
       last_trim = now;
       MutexLock lock(maintenance_mu_);
       LookAtDisk();
+      opened_.rocks->PaceDeletion();
       server_clock_->Observe();
       const absl::Status done =
           Trim(server_clock_->Now(), SliceKeeper::Precision::kWithinAHundredth);

@@ -42,8 +42,12 @@ rocksdb::DBOptions MakeDbOptions(const RocksSettings& settings, rocksdb::Env* en
   options.max_log_file_size = 4 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  // More of it waiting than this times what is kept is deleted at once, which stops the disk for
+  // others: PaceDeletion() sees to it that it never comes so far.
+  constexpr double kMostTrash = 4;
   options.sst_file_manager.reset(rocksdb::NewSstFileManager(env, settings.file_system, nullptr, "",
-                                                            settings.deletion_bytes_per_second));
+                                                            settings.deletion_bytes_per_second,
+                                                            true, nullptr, kMostTrash));
   return options;
 }
 

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/version.h>
 
 #include <algorithm>
@@ -108,6 +109,7 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   store->settings_->file_system = files;
   rocksdb::DBOptions options = MakeDbOptions(*store->settings_, store->env_.get());
   options.create_missing_column_families = true;
+  store->deletions_ = options.sst_file_manager;
   // The database writes its options down again whenever they change, and asks the filter for its
   // name then: it lives as long as the database.
   const auto groups = std::make_shared<WalGroups>();
@@ -156,6 +158,14 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(
     return absl::DataLossError("the database has no meta or state family");
   }
   return store;
+}
+
+void RocksStore::PaceDeletion() {
+  if (deletions_ == nullptr) return;
+  constexpr int64_t kSeconds = 30;
+  const int64_t waiting = static_cast<int64_t>(deletions_->GetTotalTrashSize());
+  deletions_->SetDeleteRateBytesPerSecond(
+      std::max(settings_->deletion_bytes_per_second, waiting / kSeconds));
 }
 
 absl::Status RocksStore::Adopt(rocksdb::DB* db,

@@ -20,6 +20,7 @@ class DB;
 class Env;
 class FileSystem;
 class Iterator;
+class SstFileManager;
 }  // namespace rocksdb
 
 namespace acta {
@@ -116,6 +117,10 @@ class RocksStore {
   // What the table files of a family say of themselves. Data in memory is not in it.
   absl::StatusOr<TableExtents> ReadFamilyExtents(const FamilyPtr& family) const;
 
+  // To be called every second: old files go at the rate that is set, or as fast as it takes for all
+  // that wait to be gone within half a minute.
+  void PaceDeletion();
+
   int64_t FamilyBytes(const FamilyPtr& family) const;
   int64_t WalBytes() const;
   // After a fatal error: the database object is left alone for the rest of the process.
@@ -133,6 +138,7 @@ class RocksStore {
   std::shared_ptr<StoreFileSystem> files_;
   std::shared_ptr<rocksdb::Env> env_;
   std::unique_ptr<RocksSettings> settings_;
+  std::shared_ptr<rocksdb::SstFileManager> deletions_;  // Null: nothing is ever deleted.
   std::shared_ptr<rocksdb::DB> db_;
   RecoveredStore recovered_;
   FamilyPtr meta_;

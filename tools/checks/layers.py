@@ -72,8 +72,9 @@ CORE_MAY = {
     'access': (), 'topics': ('access',), 'schemas': ('access',), 'catalog': ('access',),
     'publish': CORE_LEAVES, 'delivery': CORE_LEAVES, 'routing': CORE_LEAVES,
     'journeys': CORE_LEAVES,
-    'groups': CORE_LEAVES + ('delivery',),
-    'subscribe': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
+    'queues': CORE_LEAVES + ('delivery',),
+    'groups': CORE_LEAVES + ('delivery', 'queues'),
+    'subscribe': CORE_LEAVES + ('delivery', 'queues', 'groups', 'routing', 'journeys'),
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
     'processes': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
 }

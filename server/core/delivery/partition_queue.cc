@@ -186,16 +186,24 @@ QueueChanges PartitionQueue::TakeChanges() {
       changes.unparked.push_back(offset);
       continue;
     }
-    const Entry& entry = it->second;
-    // Who was never tried is there because of its key, and comes in its turn after a load.
-    const bool tried = entry.attempts > 0 || entry.redrives > 0;
-    const auto state = entry.state == State::kHeld ? ParkedEvent::State::kHeld
-                       : tried                     ? ParkedEvent::State::kRetryWait
-                                                   : ParkedEvent::State::kBlockedByKey;
-    changes.parked.push_back(
-        {offset, state, entry.due_us, entry.facts, entry.attempts, entry.redrives});
+    changes.parked.push_back(RowOf(offset, it->second));
   }
   return changes;
+}
+
+ParkedEvent PartitionQueue::RowOf(Offset offset, const Entry& entry) {
+  // Who was never tried is there because of its key, and comes in its turn after a load.
+  const bool tried = entry.attempts > 0 || entry.redrives > 0;
+  const auto state = entry.state == State::kHeld ? ParkedEvent::State::kHeld
+                     : tried                     ? ParkedEvent::State::kRetryWait
+                                                 : ParkedEvent::State::kBlockedByKey;
+  return {offset, state, entry.due_us, entry.facts, entry.attempts, entry.redrives};
+}
+
+std::optional<ParkedEvent> PartitionQueue::Parked(Offset offset) const {
+  const auto it = parked_.find(offset);
+  if (it == parked_.end()) return std::nullopt;
+  return RowOf(offset, it->second);
 }
 
 PartitionQueue::Counts PartitionQueue::Count() const {
@@ -207,6 +215,8 @@ PartitionQueue::Counts PartitionQueue::Count() const {
       counts.retry_wait += entry.state == State::kRetryWait;
       counts.blocked_by_key += entry.state == State::kBlocked || entry.state == State::kWaitsForKey;
       counts.held += entry.state == State::kHeld;
+      const bool fresh = entry.deliveries == 0 && entry.attempts == 0 && entry.redrives == 0;
+      if (fresh && offset < counts.oldest_new.value_or(head_)) counts.oldest_new = offset;
     }
   }
   return counts;

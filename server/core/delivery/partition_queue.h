@@ -50,9 +50,9 @@ class PartitionQueue {
   // The events from head() on, without a hole.
   void Scan(absl::Span<const EventFacts> events, int64_t now_us);
 
-  // Leases up to `most` events to a member (above 0), those first that waited; appends the runs to
-  // `out`. Returns how many. 0 when a limit of dead letters is reached.
-  int64_t Lease(uint64_t member, int64_t most, int64_t now_us, std::vector<LeasedRun>* out);
+  // Leases events to a member (above 0), those first that waited; appends the runs to `out`.
+  // Returns how much. Nothing when a limit of dead letters is reached.
+  LeaseBounds Lease(uint64_t member, LeaseBounds most, int64_t now_us, std::vector<LeasedRun>* out);
 
   // Processed. Also without a lease, as long as nobody else got one since.
   SettleOutcome Ack(uint64_t member, Offset offset);
@@ -82,6 +82,7 @@ class PartitionQueue {
   // When Tick() or Lease() has something to do again; not set: never by time alone.
   std::optional<int64_t> next_us() const;
 
+  bool changed() const { return moved_ || !rows_.empty() || !changes_.empty(); }
   // Empty when nothing changed since.
   QueueChanges TakeChanges();
   QueuePosition position() const;
@@ -92,15 +93,20 @@ class PartitionQueue {
     int64_t retry_wait = 0;
     int64_t blocked_by_key = 0;
     int64_t held = 0;
+    std::optional<Offset> oldest_new;  // That was never delivered.
   };
   // Of the outstanding. O(window + parked).
   Counts Count() const;
   bool IsOutstanding(Offset offset) const {
     return window_.contains(offset) || parked_.contains(offset);
   }
+  // What its row says; not set: it is not parked.
+  std::optional<ParkedEvent> Parked(Offset offset) const;
   // Who has a lease on it; 0: nobody.
   uint64_t holder(Offset offset) const;
   int64_t outstanding() const { return static_cast<int64_t>(window_.size() + parked_.size()); }
+  // At most so many can be leased now, without another scan.
+  int64_t leasable() const { return static_cast<int64_t>(ready_.size()) + Lag(fresh_, head_); }
   // The oldest that is not settled, parked ones too; head() when there is none.
   Offset oldest() const;
 
@@ -120,6 +126,7 @@ class PartitionQueue {
   using Entries = absl::btree_map<Offset, Entry>;
 
   static State StateOf(ParkedEvent::State state);
+  static ParkedEvent RowOf(Offset offset, const Entry& entry);
   // Null: it is not outstanding.
   Entry* Find(Offset offset);
   bool Ordered(const Entry& entry) const {
@@ -153,8 +160,10 @@ class PartitionQueue {
   SettleOutcome OutcomeWithLease(Offset offset, uint64_t member);
   void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   void Bury(Offset offset, DeadLetterReason reason, int64_t now_us);
-  // It is settled: gone from everywhere, and the next of its key has its turn.
+  // It is settled, and no dead letter.
   void Settle(Offset offset);
+  // Gone from everywhere, and the next of its key has its turn.
+  void Remove(Offset offset);
   void PassTurn(Offset offset, const EventFacts& facts);
   absl::Duration DelayAfter(AttemptEnd end, const Nack& nack, int32_t attempts);
 

@@ -9,11 +9,11 @@ bool PartitionQueue::InGrace(Offset offset, int64_t now_us) const {
   return policy_.order != QueueOrder::kUnordered || offset < loaded_end_;
 }
 
-int64_t PartitionQueue::Lease(uint64_t member, int64_t most, int64_t now_us,
-                              std::vector<LeasedRun>* out) {
+LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now_us,
+                                  std::vector<LeasedRun>* out) {
   Tick(now_us);
   const int64_t until_us = now_us + absl::ToInt64Microseconds(policy_.lease);
-  int64_t leased = 0;
+  LeaseBounds leased;
   OffsetRun run;
   int32_t attempt = 0;
   const auto close = [&] {
@@ -21,7 +21,8 @@ int64_t PartitionQueue::Lease(uint64_t member, int64_t most, int64_t now_us,
     GiveLease(member, run, now_us, until_us);
     out->push_back({run.first, static_cast<int32_t>(Lag(run.first, run.end)), attempt, until_us});
   };
-  while (leased < most && budget_.dead_letters < budget_.max_dead_letters) {
+  while (leased.events < most.events && leased.bytes < most.bytes &&
+         budget_.dead_letters < budget_.max_dead_letters) {
     std::optional<Offset> offset = PickReady(now_us);
     if (!offset.has_value()) offset = PickFresh(now_us);
     // What was dealt with on the way may have passed its turn on.
@@ -36,7 +37,8 @@ int64_t PartitionQueue::Lease(uint64_t member, int64_t most, int64_t now_us,
       attempt = next_attempt;
     }
     run.end = *offset + 1;
-    ++leased;
+    ++leased.events;
+    leased.bytes += std::max<int64_t>(1, entry.facts.bytes);
   }
   close();
   return leased;

@@ -102,8 +102,8 @@ void PartitionQueue::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack,
   DropLease(entry);
   ++entry->attempts;
   entry->deliveries = 0;
-  changes_.failed.push_back({offset, entry->attempts, end, entry->holder, entry->leased_us, now_us,
-                             nack.reason, nack.text});
+  changes_.failed.push_back({offset, entry->redrives, entry->attempts, end, entry->holder,
+                             entry->leased_us, now_us, nack.reason, nack.text});
   if (end == AttemptEnd::kReject) return Bury(offset, DeadLetterReason::kRejected, now_us);
   const bool exhausted = entry->attempts >= policy_.max_attempts;
   const bool hold = policy_.on_exhausted == OnExhausted::kHoldKey && Ordered(*entry);
@@ -126,10 +126,18 @@ void PartitionQueue::Bury(Offset offset, DeadLetterReason reason, int64_t now_us
   changes_.dead_letters.push_back({offset, reason, entry.facts, entry.attempts, entry.redrives,
                                    now_us, policy_.order == QueueOrder::kKey && Ordered(entry)});
   ++budget_.dead_letters;
-  Settle(offset);
+  Remove(offset);
 }
 
 void PartitionQueue::Settle(Offset offset) {
+  const Entry& entry = *Find(offset);
+  if (entry.attempts > 0 || entry.redrives > 0) {
+    changes_.past.push_back({offset, entry.redrives, entry.attempts});
+  }
+  Remove(offset);
+}
+
+void PartitionQueue::Remove(Offset offset) {
   Entry* const entry = Find(offset);
   DropLease(entry);
   ready_.erase(offset);

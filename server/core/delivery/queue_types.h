@@ -60,6 +60,7 @@ struct QueueBudget {
 struct EventFacts {
   uint64_t key = 0;  // Hash of its key, 0: it has none. Keys of one hash are ordered together.
   int64_t expires_us = std::numeric_limits<int64_t>::max();
+  uint32_t bytes = 0;   // Of its element as it is stored.
   bool matched = true;  // By the group's filter.
   friend bool operator==(const EventFacts&, const EventFacts&) = default;
 };
@@ -69,7 +70,8 @@ enum class AttemptEnd : uint8_t { kNack, kReject, kLeaseExpired, kMemberLost };
 // How an attempt failed. `reason` and `text` are the member's own words.
 struct FailedAttempt {
   Offset offset;
-  int32_t attempt = 0;  // From 1.
+  int32_t redrives = 0;
+  int32_t attempt = 0;  // From 1, since the last redrive.
   AttemptEnd end = AttemptEnd::kNack;
   uint64_t member = 0;
   int64_t leased_us = 0;
@@ -106,6 +108,13 @@ struct DeadLetter {
   bool order_broken = false;  // Later events of its key go on without it.
 };
 
+// Attempts of an event that is settled and no dead letter: nobody asks for them any more.
+struct PastAttempts {
+  Offset offset;
+  int32_t redrives = 0;
+  int32_t attempts = 0;  // Since the last redrive.
+};
+
 // A run of offsets.
 struct OffsetRun {
   Offset first;
@@ -128,12 +137,19 @@ struct QueueChanges {
   std::vector<ParkedEvent> parked;  // New or changed rows.
   std::vector<Offset> unparked;     // Rows that go.
   std::vector<FailedAttempt> failed;
+  std::vector<PastAttempts> past;
   std::vector<DeadLetter> dead_letters;
   std::vector<Offset> expired;
   bool empty() const {
     return !position.has_value() && parked.empty() && unparked.empty() && failed.empty() &&
-           dead_letters.empty() && expired.empty();
+           past.empty() && dead_letters.empty() && expired.empty();
   }
+};
+
+// How much is leased at most. The first event may be larger than the bytes.
+struct LeaseBounds {
+  int64_t events = 0;
+  int64_t bytes = 0;
 };
 
 // Consecutive events leased to one member at once.

@@ -7,19 +7,38 @@
 #include "proto/support/limit_error.h"
 #include "server/core/groups/group_membership.h"
 #include "server/core/groups/group_text.h"
+#include "server/core/queues/queue_settings.h"
 #include "storage/base/log.h"
 
 namespace acta {
 
 using Kind = AssignmentDecision::Kind;
 
-Group::Group(Deps deps, storage::v1::GroupRecord record)
+namespace {
+
+std::shared_ptr<GroupQueue> MakeQueue(const Group::Deps& deps,
+                                      const storage::v1::GroupRecord& record,
+                                      int64_t dead_letters) {
+  if (record.group().mode() != v1::GROUP_MODE_QUEUE) return nullptr;
+  QueueBudget budget;
+  budget.max_dead_letters = record.group().queue().max_dead_letters();
+  budget.dead_letters = dead_letters;
+  return GroupQueue::Make({deps.engine, deps.pool, deps.timer}, GroupId(record.group_id()),
+                          PolicyOf(record.group().queue()), budget);
+}
+
+}  // namespace
+
+Group::Group(Deps deps, storage::v1::GroupRecord record, int64_t dead_letters)
     : deps_(std::move(deps)),
       id_(record.group_id()),
       tenant_(record.tenant()),
       name_(record.group().name()),
+      queue_(MakeQueue(deps_, record, dead_letters)),
       record_(std::move(record)),
-      assignment_({deps_.limits.revoke_deadline, deps_.limits.member_grace}) {}
+      assignment_({deps_.limits.revoke_deadline, deps_.limits.member_grace}) {
+  if (queue_ != nullptr && record_.group().has_pause()) queue_->SetPaused(true);
+}
 
 storage::v1::GroupRecord Group::record() const {
   MutexLock lock(mu_);
@@ -45,12 +64,21 @@ v1::Group Group::Describe() const {
   return group;
 }
 
-std::vector<Group::PositionView> Group::Positions() const {
+std::vector<Group::PositionView> Group::StreamPositions() const {
   MutexLock lock(mu_);
   std::vector<PositionView> views;
   views.reserve(positions_.size());
   for (const auto& [id, position] : positions_) {
     views.push_back({position.topic, position.number, position.committed, OwnerOf(id)});
+  }
+  return views;
+}
+
+std::vector<Group::PositionView> Group::Positions() const {
+  std::vector<PositionView> views = StreamPositions();
+  if (queue_ == nullptr) return views;
+  for (PositionView& view : views) {
+    if (auto look = queue_->Look(view.id())) view.position = std::move(look->record);
   }
   return views;
 }
@@ -89,6 +117,7 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
     }
     session->number = ++last_session_;
     sessions_[session->number] = session;
+    if (record_.group().has_pause()) TellPaused(session, true);
     AssignmentDecisions decisions;
     assignment_.Join(session->number, member_id, !request.member_id.empty(), now, &decisions);
     v1::GroupMember& member = members_[member_id];
@@ -100,6 +129,11 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
     member.set_connected(true);
     SetTimestamp(absl::ToUnixMicros(deps_.engine.Now()), member.mutable_connect_time());
     Apply(std::move(decisions), now);
+  }
+  if (queue_ != nullptr) {
+    queue_->Join(session->number, {member_id, request.app, request.app_version}, [session] {
+      if (!session->gone.load()) session->listener->OnQueued();
+    });
   }
   Flush();
   return std::make_shared<GroupMembership>(shared_from_this(), session, created);
@@ -117,6 +151,7 @@ void Group::Leave(const SessionPtr& session) {
     ForgetMembers();
     Apply(std::move(decisions), now);
   }
+  if (queue_ != nullptr) queue_->Leave(session->number, true);
   Flush();
 }
 
@@ -133,6 +168,7 @@ void Group::Break(const SessionPtr& session) {
     ForgetMembers();
     Apply(std::move(decisions), now);
   }
+  if (queue_ != nullptr) queue_->Leave(session->number, false);
   Flush();
 }
 
@@ -149,16 +185,22 @@ void Group::Tick() {
 }
 
 void Group::EndAll(const absl::Status& status) {
+  std::vector<uint64_t> sessions;
   {
     MutexLock lock(mu_);
+    for (const auto& [number, session] : sessions_) sessions.push_back(number);
     while (!sessions_.empty()) EndSession(sessions_.begin()->second, status);
     assignment_.Clear();
     members_.clear();
+  }
+  if (queue_ != nullptr) {
+    for (const uint64_t session : sessions) queue_->Leave(session, true);
   }
   Flush();
 }
 
 void Group::WaitQuiet() {
+  if (queue_ != nullptr) queue_->WaitQuiet();
   MutexLock lock(mu_);
   WaitForRows(last_row_);
 }
@@ -177,8 +219,25 @@ void Group::WaitForRows(uint64_t last) {
 }
 
 void Group::SetRecord(storage::v1::GroupRecord record) {
-  MutexLock lock(mu_);
-  record_ = std::move(record);
+  const bool paused = record.group().has_pause();
+  bool changed = false;
+  {
+    MutexLock lock(mu_);
+    changed = record_.group().has_pause() != paused;
+    record_ = std::move(record);
+    if (changed) {
+      for (const auto& [number, session] : sessions_) TellPaused(session, paused);
+    }
+  }
+  if (!changed) return;
+  if (queue_ != nullptr) queue_->SetPaused(paused);
+  Flush();
+}
+
+void Group::TellPaused(const SessionPtr& session, bool paused) {
+  queues_[kCalls].actions.push_back([session, paused] {
+    if (!session->gone.load()) session->listener->OnPaused(paused);
+  });
 }
 
 void Group::AddPartitions(const std::vector<NewPartition>& added) {
@@ -193,11 +252,15 @@ void Group::AddPartitions(const std::vector<NewPartition>& added) {
       it->second.number = add.number;
       it->second.committed = add.position;
       it->second.submitted = add.position.offset();
-      machine.push_back({add.id(), add.position.generation()});
+      if (queue_ == nullptr) machine.push_back({add.id(), add.position.generation()});
     }
     AssignmentDecisions decisions;
     assignment_.Change(machine, {}, now, &decisions);
     Apply(std::move(decisions), now);
+  }
+  if (queue_ != nullptr) {
+    for (const NewPartition& add : added)
+      queue_->Add({add.id(), add.position, add.parked, add.restarted});
   }
   Flush();
 }
@@ -214,16 +277,33 @@ std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<Partiti
     Apply(std::move(decisions), now);
   }
   Flush();
+  absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> queued;
+  if (queue_ != nullptr) queued = TakeQueues(removed);
   std::vector<NewPartition> taken;
   MutexLock lock(mu_);
   WaitForRows(last_row);
   for (const PartitionId partition : removed) {
     const auto it = positions_.find(partition);
     if (it == positions_.end()) continue;
-    taken.push_back({it->second.topic, it->second.number, it->second.committed});
+    const auto queue = queued.find(partition);
+    taken.push_back({it->second.topic,
+                     it->second.number,
+                     queue == queued.end() ? it->second.committed : queue->second,
+                     {}});
     positions_.erase(it);
   }
   return taken;
+}
+
+absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> Group::TakeQueues(
+    const std::vector<PartitionId>& removed) {
+  absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> records;
+  for (const PartitionId partition : removed) {
+    if (auto look = queue_->Look(partition)) records[partition] = std::move(look->record);
+    queue_->Remove(partition);
+  }
+  queue_->WaitQuiet();
+  return records;
 }
 
 void Group::UpdateTopic(const TopicPtr& topic) {
@@ -235,6 +315,7 @@ void Group::UpdateTopic(const TopicPtr& topic) {
 }
 
 void Group::SetPosition(PartitionId partition, const storage::v1::PositionRecord& position) {
+  if (queue_ != nullptr) queue_->Reset(partition, position);
   MutexLock lock(mu_);
   const auto it = positions_.find(partition);
   if (it == positions_.end()) return;
@@ -268,7 +349,8 @@ void Group::EndSession(const SessionPtr& ended, const absl::Status& status) {
   const SessionPtr session = ended;  // The caller's may be the entry that goes.
   while (!session->handles.empty()) DropHandle(*session->handles.begin());
   sessions_.erase(session->number);
-  queues_[kCalls].actions.push_back([session, status] {
+  queues_[kCalls].actions.push_back([session, status, queue = queue_] {
+    if (queue != nullptr) queue->Leave(session->number, false);
     if (!session->gone.exchange(true)) session->listener->OnEnded(status);
   });
 }

@@ -32,6 +32,7 @@ class Group : public std::enable_shared_from_this<Group> {
     LogEngine& engine;
     const Clock& clock;
     Executor& pool;
+    Timer& timer;
     GroupLimits limits;
     std::shared_ptr<std::atomic<uint64_t>> next_handle;
     // The group's next deadline, since boot, may have come nearer; called without a lock.
@@ -41,6 +42,8 @@ class Group : public std::enable_shared_from_this<Group> {
     TopicPtr topic;
     int32_t number = 0;
     storage::v1::PositionRecord position;
+    std::vector<StoredParked> parked;  // Of a QUEUE group.
+    bool restarted = false;            // It was there before this life of the broker.
     PartitionId id() const { return topic->partition(number); }
   };
   struct PositionView {
@@ -51,7 +54,8 @@ class Group : public std::enable_shared_from_this<Group> {
     PartitionId id() const { return topic->partition(number); }
   };
 
-  Group(Deps deps, storage::v1::GroupRecord record);
+  // `dead_letters`: how many the group has, when it is a QUEUE group.
+  Group(Deps deps, storage::v1::GroupRecord record, int64_t dead_letters);
 
   GroupId id() const { return id_; }
   const std::string& tenant() const { return tenant_; }
@@ -61,6 +65,8 @@ class Group : public std::enable_shared_from_this<Group> {
   std::vector<PositionView> Positions() const;
   size_t connected() const;
   bool ReadsTopic(TopicId topic) const;
+  // Null: a STREAM group.
+  GroupQueue* queue() const { return queue_.get(); }
 
   // Errors: LIMIT_EXCEEDED.
   absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller, const JoinRequest& request,
@@ -73,13 +79,14 @@ class Group : public std::enable_shared_from_this<Group> {
   // after them.
   void WaitQuiet();
 
+  // Members are told when it says that the group is paused, or is not any more.
   void SetRecord(storage::v1::GroupRecord record);
   void AddPartitions(const std::vector<NewPartition>& added);
   // Takes them from their members, waits until their commits are on the disk, and answers them as
   // they were last. Blocks, but not for what members of other partitions commit meanwhile.
   std::vector<NewPartition> TakePartitions(const std::vector<PartitionId>& removed);
   void UpdateTopic(const TopicPtr& topic);
-  // What became durable from outside, while nobody is connected.
+  // What became durable from outside, while nobody is connected. A queue begins anew there.
   void SetPosition(PartitionId partition, const storage::v1::PositionRecord& position);
 
  private:
@@ -113,6 +120,9 @@ class Group : public std::enable_shared_from_this<Group> {
     SessionPtr session;
   };
 
+  std::vector<PositionView> StreamPositions() const;
+  absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> TakeQueues(
+      const std::vector<PartitionId>& removed);
   void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
               Membership::CommitDone done);
   absl::Status Released(const SessionPtr& session, uint64_t handle);
@@ -124,6 +134,7 @@ class Group : public std::enable_shared_from_this<Group> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndSession(const SessionPtr& session, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellPaused(const SessionPtr& session, bool paused) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DropHandle(uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The member that holds it, or whose kept place it waits for; empty: nobody.
   std::string OwnerOf(PartitionId partition) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -151,6 +162,7 @@ class Group : public std::enable_shared_from_this<Group> {
   const GroupId id_;
   const std::string tenant_;
   const std::string name_;
+  const std::shared_ptr<GroupQueue> queue_;  // Called without the lock.
 
   mutable Mutex mu_;  // Leaf.
   CondVar quiet_;

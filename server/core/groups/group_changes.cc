@@ -8,6 +8,7 @@
 #include "server/core/access/names.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
+#include "server/core/queues/queue_settings.h"
 #include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
@@ -16,15 +17,24 @@ namespace acta {
 namespace {
 
 absl::Status CheckMode(v1::GroupMode mode) {
-  if (mode == v1::GROUP_MODE_UNSPECIFIED || mode == v1::GROUP_MODE_STREAM) return absl::OkStatus();
+  if (v1::GroupMode_IsValid(mode)) return absl::OkStatus();
   return Error(v1::UNKNOWN_ENUM_VALUE,
-               absl::StrCat("mode ", static_cast<int>(mode), " is not known: use STREAM"),
+               absl::StrCat("mode ", static_cast<int>(mode), " is not known: use STREAM or QUEUE"),
                {{"field", "mode"}, {"value", absl::StrCat(static_cast<int>(mode))}});
 }
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": ", what),
                {{"field", std::string(field)}});
+}
+
+// STREAM when nothing is said.
+absl::Status SettleMode(v1::Group* group) {
+  RETURN_IF_ERROR(CheckMode(group->mode()));
+  if (group->mode() == v1::GROUP_MODE_QUEUE) return SettleQueueSettings(group->mutable_queue());
+  group->set_mode(v1::GROUP_MODE_STREAM);
+  if (!group->has_queue()) return absl::OkStatus();
+  return Invalid("queue", "only groups of mode QUEUE have these settings");
 }
 
 absl::Status CheckDescription(const v1::Group& group) {
@@ -124,7 +134,7 @@ absl::StatusOr<std::vector<Group::NewPartition>> GroupRegistry::State::StartPosi
 absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::Group group,
                                                       const v1::StartPosition& start) {
   RETURN_IF_ERROR(ValidateName("group", group.name()));
-  RETURN_IF_ERROR(CheckMode(group.mode()));
+  RETURN_IF_ERROR(SettleMode(&group));
   RETURN_IF_ERROR(CheckLabels(group.labels()));
   RETURN_IF_ERROR(CheckDescription(group));
   if (Find(caller.tenant, group.name()) != nullptr) {
@@ -144,7 +154,6 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
   storage::v1::GroupRecord record;
   record.set_group_id(next_group_id_);
   record.set_tenant(caller.tenant);
-  group.set_mode(v1::GROUP_MODE_STREAM);
   group.clear_members();
   group.DiscardUnknownFields();  // Nothing limits them.
   SetTimestamp(absl::ToUnixMicros(deps.engine.Now()), group.mutable_create_time());
@@ -160,7 +169,7 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
   // A number whose write failed may have been written: it is not used again.
   ++next_group_id_;
   RETURN_IF_ERROR(Write(std::move(rows)));
-  GroupPtr made = Make(record);
+  GroupPtr made = Make(record, 0);
   made->AddPartitions(partitions);
   return made;
 }
@@ -225,6 +234,9 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
   // Commits in flight must not write rows of a removed partition again: it is taken away first,
   // and given back, as it is then, when the write fails.
   std::vector<Group::NewPartition> taken = group.TakePartitions(removed);
+  for (const PartitionId partition : removed) {
+    RETURN_IF_ERROR(ForgetQueue(group, partition, true, &rows));
+  }
   const absl::Status status = Write(std::move(rows));
   if (!status.ok()) {
     group.AddPartitions(taken);
@@ -243,6 +255,7 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   for (const Group::PositionView& view : group->Positions()) {
     rows.push_back({Family::kState, PositionRow(group->id(), view.id()), std::nullopt});
   }
+  RETURN_IF_ERROR(ForgetQueue(*group, std::nullopt, true, &rows));
   RETURN_IF_ERROR(Write(std::move(rows)));
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());

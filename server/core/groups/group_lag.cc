@@ -9,11 +9,39 @@
 namespace acta {
 namespace {
 
+// Exact when everything up to the end was looked at.
+void FillQueueLag(const GroupQueue::View& queue, const PartitionExtent& extent,
+                  v1::PartitionLag* lag) {
+  const PartitionQueue::Counts& counts = queue.counts;
+  v1::QueueLag* const out = lag->mutable_queue();
+  out->set_ready(counts.ready);
+  out->set_leased(counts.leased);
+  out->set_retry_wait(counts.retry_wait);
+  out->set_blocked_by_key(counts.blocked_by_key);
+  out->set_held(counts.held);
+  out->set_not_scanned(std::max<int64_t>(0, Lag(queue.head, extent.visible_end)));
+  out->set_dead_letters(queue.dead_letters);
+  lag->set_lag_events(OutstandingOf(queue, extent.visible_end));
+  lag->set_exact(out->not_scanned() == 0);
+}
+
+void FillNeverDelivered(const LogEngine& engine, PartitionId partition,
+                        const GroupQueue::View& queue, const PartitionExtent& extent,
+                        v1::PartitionLag* lag) {
+  google::protobuf::Duration* const behind = lag->mutable_queue()->mutable_behind_never_delivered();
+  const Offset oldest = std::max(queue.counts.oldest_new.value_or(queue.head), extent.first);
+  if (oldest >= extent.visible_end) return;
+  const auto located = engine.Locate(partition, oldest);
+  if (!located.ok() || located->append_time_us == 0) return;
+  const int64_t now_us = absl::ToUnixMicros(engine.Now());
+  SetMicros(std::max<int64_t>(0, now_us - located->append_time_us), behind);
+}
+
 // Bytes and seconds count from the oldest event that still exists: what retention removed is told
 // as gap_events. Where the next event cannot be read they count from the oldest there is: at most
 // that far behind.
 absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
-                     v1::PartitionLag* lag) {
+                     const std::optional<GroupQueue::View>& queue, v1::PartitionLag* lag) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
   const Offset committed(view.position.offset());
   lag->set_topic(view.topic->name());
@@ -29,7 +57,12 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
   if (view.position.commit_time_us() > 0) {
     SetTimestamp(view.position.commit_time_us(), lag->mutable_commit_time());
   }
-  const Offset next = std::max(committed, extent.first);
+  Offset next = std::max(committed, extent.first);
+  if (queue.has_value()) {
+    FillQueueLag(*queue, extent, lag);
+    next = std::max(queue->oldest, extent.first);
+    FillNeverDelivered(engine, view.id(), *queue, extent, lag);
+  }
   if (next >= extent.visible_end) return absl::OkStatus();
   const auto located = engine.Locate(view.id(), next);
   OffsetInfo info{extent.first_bytes, extent.first_time_us};
@@ -61,7 +94,9 @@ absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
     if (!request.topic().empty() && view.topic->name() != request.topic()) continue;
     found = true;
     v1::PartitionLag lag;
-    const absl::Status status = FillLag(state_->deps.engine, view, &lag);
+    std::optional<GroupQueue::View> queue;
+    if (group->queue() != nullptr) queue = group->queue()->Look(view.id());
+    const absl::Status status = FillLag(state_->deps.engine, view, queue, &lag);
     if (ReasonOf(status) == v1::PARTITION_NOT_FOUND) continue;  // The topic is being deleted.
     RETURN_IF_ERROR(status);
     *response.add_partitions() = std::move(lag);

@@ -21,6 +21,8 @@ class GroupMembership final : public Membership {
   void Commit(uint64_t handle, Offset offset, CommitDone done) override {
     group_->Commit(session_, handle, offset, std::move(done));
   }
+  GroupQueue* queue() const override { return group_->queue(); }
+  uint64_t session() const override { return session_->number; }
   absl::Status Released(uint64_t handle) override { return group_->Released(session_, handle); }
   void Leave() override { group_->Leave(session_); }
 

@@ -5,13 +5,12 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 
 namespace acta {
 namespace {
-
-constexpr size_t kMaxReasonCharacters = 1000;
 
 using Targets = absl::btree_map<PartitionId, int64_t>;
 
@@ -25,20 +24,6 @@ absl::Status FencedByMembers(const Group& group, absl::string_view advice) {
                absl::StrCat("group '", group.name(), "' has ", group.connected(),
                             " connected members: ", advice),
                {{"group", group.name()}, {"members", absl::StrCat(group.connected())}});
-}
-
-// Code points, as people count.
-size_t CountCharacters(absl::string_view text) {
-  size_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return count;
-}
-
-absl::Status CheckReason(absl::string_view reason) {
-  const size_t characters = CountCharacters(reason);
-  if (characters >= 1 && characters <= kMaxReasonCharacters) return absl::OkStatus();
-  return Invalid("reason", absl::StrCat("a reset needs a reason of 1 to ", kMaxReasonCharacters,
-                                        " characters, not ", characters));
 }
 
 absl::StatusOr<const Group::PositionView*> FindPosition(
@@ -122,6 +107,12 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
   for (const v1::GroupOffset& offset : request.offsets()) {
     RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
   }
+  if (group->queue() != nullptr) {
+    return Error(v1::WRONG_GROUP_MODE,
+                 absl::StrCat("group '", group->name(), "' is of mode QUEUE, whose members settle ",
+                              "events one by one: reset it, or skip events"),
+                 {{"group", group->name()}});
+  }
   if (group->connected() > 0) {
     return FencedByMembers(*group, "commits from outside need a group without members");
   }
@@ -157,7 +148,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   for (const v1::GroupOffset& offset : request.to_offsets().offsets()) {
     RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
   }
-  RETURN_IF_ERROR(CheckReason(request.reason()));
+  RETURN_IF_ERROR(CheckReason("a reset", request.reason()));
   LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const Targets targets,
                    ResolveTargets(engine, *group, group->Positions(), request));
@@ -186,6 +177,14 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     change->set_new_offset(target->second);
     storage::v1::PositionRecord position = view.position;
     position.set_offset(target->second);
+    if (group->queue() != nullptr) {
+      position.clear_head();
+      position.clear_outstanding();
+      position.set_generation(position.generation() + 1);
+      if (!request.dry_run()) {
+        RETURN_IF_ERROR(state_->ForgetQueue(*group, view.id(), false, &rows));
+      }
+    }
     position.set_incarnation(engine.incarnation().value());
     position.set_reset_reason(request.reason());
     position.set_reset_by(caller.principal);

@@ -7,8 +7,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/queues/group_queue.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
 #include "storage/base/clock.h"
@@ -44,6 +46,10 @@ class MemberListener {
   virtual void OnAssigned(const MemberAssignment& assignment) = 0;
   virtual void OnRevoking(uint64_t handle, absl::Duration deadline) = 0;
   virtual void OnRevoked(uint64_t handle) = 0;
+  // Nothing is to be delivered while the group is paused.
+  virtual void OnPaused(bool paused) = 0;
+  // Of a QUEUE group: there may be something to take. Also beside another call.
+  virtual void OnQueued() = 0;
   // The member is out: MEMBER_REPLACED, FENCED (forced reset), GROUP_NOT_FOUND (deleted).
   virtual void OnEnded(const absl::Status& status) = 0;
 };
@@ -70,6 +76,10 @@ class Membership {
   virtual void Commit(uint64_t handle, Offset offset, CommitDone done) = 0;
   // Errors: FENCED.
   virtual absl::Status Released(uint64_t handle) = 0;
+  // Of a QUEUE group, which assigns nothing: where the member takes and settles, as this session.
+  // Null: a STREAM group.
+  virtual GroupQueue* queue() const = 0;
+  virtual uint64_t session() const = 0;
   // A clean leave: partitions move at once. Also drops the place of a named member.
   virtual void Leave() = 0;
 };
@@ -107,6 +117,23 @@ class GroupRegistry {
                                                           const v1::CommitOffsetsRequest&);
   absl::StatusOr<v1::ResetOffsetsResponse> ResetOffsets(const Caller&,
                                                         const v1::ResetOffsetsRequest&);
+
+  absl::StatusOr<v1::PauseGroupResponse> Pause(const Caller&, const v1::PauseGroupRequest&);
+  absl::StatusOr<v1::ResumeGroupResponse> Resume(const Caller&, const v1::ResumeGroupRequest&);
+  absl::StatusOr<v1::ExplainGroupResponse> Explain(const Caller&,
+                                                   const v1::ExplainGroupRequest&) const;
+  absl::StatusOr<v1::SkipOffsetsResponse> Skip(const Caller&, const v1::SkipOffsetsRequest&);
+
+  absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(
+      const Caller&, const v1::ListDeadLettersRequest&) const;
+  absl::StatusOr<v1::GetDeadLetterResponse> GetDeadLetter(const Caller&,
+                                                          const v1::GetDeadLetterRequest&) const;
+  absl::StatusOr<v1::SummarizeDeadLettersResponse> SummarizeDeadLetters(
+      const Caller&, const v1::SummarizeDeadLettersRequest&) const;
+  absl::StatusOr<v1::RedriveDeadLettersResponse> RedriveDeadLetters(
+      const Caller&, const v1::RedriveDeadLettersRequest&);
+  absl::StatusOr<v1::DiscardDeadLettersResponse> DiscardDeadLetters(
+      const Caller&, const v1::DiscardDeadLettersRequest&);
 
   // Blocks on the disk: call it on the pool. `listener` must live until Leave() returned or
   // OnEnded() ran or the membership was dropped.

@@ -37,6 +37,14 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Get(const Caller& caller, absl::s
   return group;
 }
 
+absl::StatusOr<GroupPtr> GroupRegistry::State::GetQueue(const Caller& caller,
+                                                        absl::string_view tenant,
+                                                        absl::string_view name) const {
+  ASSIGN_OR_RETURN(GroupPtr group, Get(caller, tenant, name));
+  if (group->queue() == nullptr) return NotAQueue(group->name());
+  return group;
+}
+
 std::vector<GroupPtr> GroupRegistry::State::All() const {
   MutexLock lock(map_mu_);
   std::vector<GroupPtr> all;
@@ -74,20 +82,30 @@ absl::Status GroupRegistry::State::Write(std::vector<RowWrite> rows) {
   return SubmitAndWait(deps.engine, std::move(transaction)).status;
 }
 
-GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record) {
+GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record, int64_t dead_letters) {
   Group::Deps group_deps{deps.engine,
                          deps.clock,
                          deps.pool,
+                         deps.timer,
                          deps.limits,
                          next_handle,
                          [state = weak_from_this()](GroupId group, absl::Duration deadline) {
                            if (const auto self = state.lock()) self->OnDeadline(group, deadline);
                          }};
-  auto group = std::make_shared<Group>(std::move(group_deps), record);
-  MutexLock lock(map_mu_);
-  groups_[{group->tenant(), group->name()}] = group;
-  by_id_[group->id()] = group;
+  auto group = std::make_shared<Group>(std::move(group_deps), record, dead_letters);
+  {
+    MutexLock lock(map_mu_);
+    groups_[{group->tenant(), group->name()}] = group;
+    by_id_[group->id()] = group;
+  }
+  if (group->queue() != nullptr) SweepLater(group->id());
   return group;
+}
+
+GroupPtr GroupRegistry::State::FindById(GroupId group) const {
+  MutexLock lock(map_mu_);
+  const auto it = by_id_.find(group);
+  return it == by_id_.end() ? nullptr : it->second;
 }
 
 absl::Status GroupRegistry::State::Load() {
@@ -119,6 +137,16 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
                                            const Rows& positions) {
   std::vector<Group::NewPartition> partitions;
   std::vector<TopicId> gone;
+  const GroupId id_of_group(record.group_id());
+  const bool queue = record.group().mode() == v1::GROUP_MODE_QUEUE;
+  absl::flat_hash_map<PartitionId, std::vector<StoredParked>> parked;
+  int64_t dead_letters = 0;
+  if (queue) {
+    ASSIGN_OR_RETURN(parked, LoadParked(id_of_group));
+    ASSIGN_OR_RETURN(const auto letters,
+                     deps.engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, id_of_group)));
+    dead_letters = static_cast<int64_t>(letters.size());
+  }
   for (const uint64_t id : record.topic_ids()) {
     const TopicPtr topic = deps.topics.FindById(TopicId(id));
     if (topic == nullptr) {
@@ -127,16 +155,47 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
     }
     for (int32_t number = 0; number < topic->partitions(); ++number) {
       Group::NewPartition partition{topic, number, {}};
-      const auto row = positions.find(PositionRow(GroupId(record.group_id()), partition.id()));
+      const auto row = positions.find(PositionRow(id_of_group, partition.id()));
       if (row != positions.end() && !partition.position.ParseFromString(row->second)) {
         return Corrupted(absl::StrCat("position of group '", record.group().name(), "'"));
       }
+      partition.restarted = true;
+      if (queue) partition.parked = std::move(parked[partition.id()]);
       partitions.push_back(std::move(partition));
     }
   }
-  const GroupPtr group = Make(record);
+  const GroupPtr group = Make(record, dead_letters);
   group->AddPartitions(partitions);
+  ResumeLater(*group);
   for (const TopicId topic : gone) RETURN_IF_ERROR(DropTopic(*group, topic));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::flat_hash_map<PartitionId, std::vector<StoredParked>>>
+GroupRegistry::State::LoadParked(GroupId group) const {
+  ASSIGN_OR_RETURN(const auto rows,
+                   deps.engine.LoadRows(Family::kState, QueueRows(kParkedRows, group)));
+  absl::flat_hash_map<PartitionId, std::vector<StoredParked>> parked;
+  for (const auto& [key, value] : rows) {
+    ASSIGN_OR_RETURN(StoredParked one, ParkedFrom(key, value));
+    parked[one.partition].push_back(std::move(one));
+  }
+  return parked;
+}
+
+absl::Status GroupRegistry::State::ForgetQueue(const Group& group,
+                                               std::optional<PartitionId> partition, bool history,
+                                               std::vector<RowWrite>* rows) const {
+  if (group.queue() == nullptr) return absl::OkStatus();
+  for (const char* kind : {kParkedRows, kAttemptRows, kDeadLetterRows}) {
+    if (kind != kParkedRows && !history) continue;
+    const std::string prefix = partition.has_value() ? QueueRows(kind, group.id(), *partition)
+                                                     : QueueRows(kind, group.id());
+    ASSIGN_OR_RETURN(auto found, deps.engine.LoadRows(Family::kState, prefix));
+    for (auto& [key, value] : found) {
+      rows->push_back({Family::kState, std::move(key), std::nullopt});
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -171,12 +230,7 @@ void GroupRegistry::State::OnTimer() {
     for (const GroupId group : due) deadlines_.erase(group);
   }
   for (const GroupId id : due) {
-    GroupPtr group;
-    {
-      MutexLock lock(map_mu_);
-      const auto it = by_id_.find(id);
-      if (it != by_id_.end()) group = it->second;
-    }
+    const GroupPtr group = FindById(id);
     if (group != nullptr) group->Tick();  // Names its next deadline itself.
   }
   if (next.first != absl::InfiniteDuration()) OnDeadline(next.second, next.first);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +25,13 @@ absl::StatusOr<Offset> ResolveStart(const LogEngine& engine, const Topic& topic,
 absl::Status CheckOffsetInRange(const LogEngine& engine, const Topic& topic, int32_t partition,
                                 int64_t offset);
 
+// Events of a queue that are not settled, those not looked at yet as well.
+inline int64_t OutstandingOf(const GroupQueue::View& queue, Offset visible_end) {
+  const PartitionQueue::Counts& counts = queue.counts;
+  return counts.ready + counts.leased + counts.retry_wait + counts.blocked_by_key + counts.held +
+         std::max<int64_t>(0, Lag(queue.head, visible_end));
+}
+
 // What the parts of GroupRegistry share: the map of groups, the write lock, the one timer.
 class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::State> {
  public:
@@ -33,6 +42,9 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
   absl::StatusOr<GroupPtr> Get(const Caller& caller, absl::string_view tenant,
                                absl::string_view name) const;
+  // Errors: as Get(); WRONG_GROUP_MODE.
+  absl::StatusOr<GroupPtr> GetQueue(const Caller& caller, absl::string_view tenant,
+                                    absl::string_view name) const;
   std::vector<GroupPtr> All() const;  // By tenant and name.
   int64_t count() const;
 
@@ -46,11 +58,24 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status DropTopic(Group& group, TopicId topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   void GrowTopic(Group& group, const TopicPtr& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
 
+  // Not set: resumes it. Nothing happens when it is so already.
+  absl::Status SetPause(Group& group, std::optional<v1::GroupPause> pause)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Discards dead letters whose retention is over, again and again.
+  void SweepLater(GroupId group);
+  void Sweep(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Resumes a paused group when its time has come.
+  void ResumeLater(const Group& group);
+
   absl::Status AllowTopic(const Caller& caller, Verb verb, absl::string_view topic) const;
   // For every topic the group reads, or the one that is named.
   absl::Status AllowTopicsOf(const Caller& caller, Verb verb, const Group& group,
                              absl::string_view topic) const;
 
+  // Adds the deletion of what a QUEUE group keeps of a partition (not set: of all): parked events,
+  // and attempts and dead letters too when `history`. Blocks.
+  absl::Status ForgetQueue(const Group& group, std::optional<PartitionId> partition, bool history,
+                           std::vector<RowWrite>* rows) const;
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
   void OnDeadline(GroupId group, absl::Duration deadline);
@@ -65,7 +90,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                                                    const v1::Group& group) const;
   absl::StatusOr<std::vector<Group::NewPartition>> StartPositions(
       const std::vector<TopicPtr>& topics, const v1::StartPosition& start) const;
-  GroupPtr Make(const storage::v1::GroupRecord& record);
+  GroupPtr Make(const storage::v1::GroupRecord& record, int64_t dead_letters);
+  GroupPtr FindById(GroupId group) const;
+  // Errors: DATA_CORRUPTED.
+  absl::StatusOr<absl::flat_hash_map<PartitionId, std::vector<StoredParked>>> LoadParked(
+      GroupId group) const;
   absl::Status Restore(const storage::v1::GroupRecord& record,
                        const absl::flat_hash_map<std::string, std::string>& positions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);

@@ -53,6 +53,9 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
     rows.push_back({Family::kState, PositionRow(group.id(), view.id()), std::nullopt});
   }
   group.TakePartitions(partitions);  // Commits in flight would write the rows again.
+  for (const PartitionId partition : partitions) {
+    RETURN_IF_ERROR(ForgetQueue(group, partition, true, &rows));
+  }
   storage::v1::GroupRecord before = group.record();
   storage::v1::GroupRecord record = before;
   record.clear_topic_ids();

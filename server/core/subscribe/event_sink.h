@@ -19,6 +19,8 @@ struct OutgoingBatch {
   int64_t append_time_us = 0;
   SharedBytes context;
   SharedBytes payload;
+  int64_t lease_until_us = 0;  // QUEUE groups; else 0, like the attempt.
+  int32_t attempt = 0;
 };
 
 struct OutgoingFrame {

@@ -168,6 +168,8 @@ void LiveSubscription::OnControlFrame(uint64_t frame_id, const v1::SubscribeCont
       return Commit(frame_id, control.commit());
     case v1::SubscribeControl::kReleased:
       return settlements_.Settle(frame_id, Release(control.released().assignment()));
+    case v1::SubscribeControl::kSettle:
+      return Settle(frame_id, control.settle());
     case v1::SubscribeControl::kTick:
       return settlements_.Settle(frame_id, absl::OkStatus());
     case v1::SubscribeControl::kStart:
@@ -207,7 +209,7 @@ void LiveSubscription::Abandon() {
   RunTurn([this] {
     reading_ = false;
     if (pump_ != nullptr) pump_->Clear();
-    membership_.reset();
+    EndMembership(feed_ != nullptr);
   });
 }
 
@@ -226,7 +228,7 @@ void LiveSubscription::End(const absl::Status& status) {
   result_ = status;
   reading_ = false;
   if (pump_ != nullptr) pump_->Clear();
-  membership_.reset();
+  EndMembership(false);
 }
 
 void LiveSubscription::Drain(const absl::Status& status) {
@@ -244,13 +246,22 @@ void LiveSubscription::Send() {
     OutgoingFrame frame;
     const bool alone = outbox_.empty();
     outbox_.Take(frame_bytes_ - kFrameHeadBytes, &frame.control);
-    if (outbox_.empty() && reading_ && pump_ != nullptr) pump_->Fill(alone, &frame);
+    if (outbox_.empty() && reading_ && !paused_) {
+      if (feed_ != nullptr) {
+        feed_->Fill(alone, &frame);
+      } else if (pump_ != nullptr) {
+        pump_->Fill(alone, &frame);
+      }
+    }
     if (!alone || !frame.batches.empty()) {
       writing_ = true;
       gate_.Send(std::move(frame));
     } else if (outbox_.empty()) {
-      if (pump_ != nullptr && !pump_->failure().ok()) {
-        End(pump_->failure());
+      const absl::Status failure = feed_ != nullptr   ? feed_->failure()
+                                   : pump_ != nullptr ? pump_->failure()
+                                                      : absl::OkStatus();
+      if (!failure.ok()) {
+        End(failure);
         continue;
       }
       if (result_.has_value() && Drained()) Finish();
@@ -260,8 +271,9 @@ void LiveSubscription::Send() {
 }
 
 void LiveSubscription::Finish() {
-  if (membership_ != nullptr && result_->ok()) membership_->Leave();
-  membership_.reset();
+  // What a stopping server takes away is no fault of the member.
+  const bool stopping = feed_ != nullptr && ReasonOf(*result_) == v1::SERVER_STOPPING;
+  EndMembership(result_->ok() || stopping);
   gate_.Finish(*result_);
   Close();
 }
@@ -271,7 +283,7 @@ void LiveSubscription::Close() {
   if (timer_ != 0) deps_.hub.timer.Cancel(std::exchange(timer_, 0));
   if (pump_ != nullptr) pump_->Clear();
   before_joined_.clear();
-  membership_.reset();
+  EndMembership(false);
   deps_.open->Remove(this);
 }
 

@@ -16,6 +16,7 @@
 #include "server/core/subscribe/open_streams.h"
 #include "server/core/subscribe/outbox.h"
 #include "server/core/subscribe/pump.h"
+#include "server/core/subscribe/queue_feed.h"
 #include "server/core/subscribe/settlements.h"
 #include "server/core/subscribe/sink_gate.h"
 #include "server/core/subscribe/subscription.h"
@@ -82,7 +83,8 @@ class LiveSubscription final : public Subscription {
   // live_subscription_start.cc
   void Start(uint64_t frame_id, const v1::SubscribeStart& start);
   void Join(uint64_t frame_id, const v1::SubscribeStart& start);
-  void OnJoined(uint64_t frame_id, absl::StatusOr<std::shared_ptr<Membership>> joined);
+  void OnJoined(uint64_t frame_id, const v1::SubscribeStart& start,
+                absl::StatusOr<std::shared_ptr<Membership>> joined);
   void Resolve(uint64_t frame_id, const v1::SubscribeStart& start);
   void OnResolved(uint64_t frame_id, const v1::SubscribeStart& start,
                   absl::StatusOr<std::vector<ReadRange>> ranges);
@@ -95,6 +97,11 @@ class LiveSubscription final : public Subscription {
   void OnAssigned(const MemberAssignment& assignment);
   void OnRevoking(uint64_t handle, absl::Duration deadline);
   void OnRevoked(uint64_t handle);
+  void OnPaused(bool paused);
+  void OnQueued();
+  void Settle(uint64_t frame_id, const v1::Settle& settle);
+  // The membership ends; `cleanly`: what is leased to it is given back, no attempt is counted.
+  void EndMembership(bool cleanly);
   void Commit(uint64_t frame_id, const v1::Commit& commit);
   void OnCommitted(uint64_t frame_id, const v1::Commit& commit, const absl::Status& status,
                    bool changed);
@@ -114,8 +121,9 @@ class LiveSubscription final : public Subscription {
   Outbox outbox_;
   Settlements settlements_;
   Credit credit_;
-  std::unique_ptr<Pump> pump_;  // Null until the start frame came.
-  size_t frame_bytes_;          // What is sent at once, but for one large event.
+  std::unique_ptr<Pump> pump_;       // Null until the start frame came.
+  std::unique_ptr<QueueFeed> feed_;  // Of a member of a QUEUE group.
+  size_t frame_bytes_;               // What is sent at once, but for one large event.
 
   std::string group_;  // Empty: none.
   std::shared_ptr<Membership> membership_;
@@ -135,6 +143,7 @@ class LiveSubscription final : public Subscription {
   uint64_t timer_ = 0;
   bool writing_ = false;  // A frame is with the sink.
   bool reading_ = true;   // Events may be sent.
+  bool paused_ = false;   // But not while the group is.
   bool half_closed_ = false;
   bool ending_ = false;  // End() was called.
   bool closed_ = false;

@@ -48,6 +48,38 @@ void LiveSubscription::OnRevoked(uint64_t handle) {
   outbox_.Revoked(handle);
 }
 
+void LiveSubscription::OnPaused(bool paused) {
+  paused_ = paused;
+  outbox_.Notice(paused ? "GROUP_PAUSED" : "GROUP_RESUMED", group_);
+}
+
+void LiveSubscription::OnQueued() {
+  if (feed_ != nullptr) feed_->OnWake(reading_ && !paused_ && !writing_ && outbox_.empty());
+}
+
+void LiveSubscription::EndMembership(bool cleanly) {
+  if (feed_ != nullptr) feed_->GiveBack();
+  feed_.reset();
+  if (cleanly && membership_ != nullptr) membership_->Leave();
+  membership_.reset();
+}
+
+void LiveSubscription::Settle(uint64_t frame_id, const v1::Settle& settle) {
+  absl::Status status = CheckMember(0);
+  if (status.ok() && feed_ == nullptr) {
+    status = Error(v1::WRONG_GROUP_MODE,
+                   absl::StrCat("group '", group_, "' is of mode STREAM: commit offsets"),
+                   {{"group", group_}});
+  }
+  if (!status.ok()) return settlements_.Settle(frame_id, status);
+  feed_->Settle(settle, [this, post = post_, frame_id](const absl::Status& done,
+                                                       std::vector<v1::ControlError> errors) {
+    post([this, frame_id, done, errors = std::move(errors)]() mutable {
+      settlements_.Settle(frame_id, done, std::move(errors));
+    });
+  });
+}
+
 absl::Status LiveSubscription::CheckMember(uint64_t handle) const {
   if (group_.empty()) {
     return Error(v1::WRONG_STREAM_STATE,
@@ -61,7 +93,12 @@ absl::Status LiveSubscription::CheckMember(uint64_t handle) const {
 }
 
 void LiveSubscription::Commit(uint64_t frame_id, const v1::Commit& commit) {
-  const absl::Status status = CheckMember(commit.assignment());
+  absl::Status status = CheckMember(commit.assignment());
+  if (status.ok() && feed_ != nullptr) {
+    status = Error(v1::WRONG_GROUP_MODE,
+                   absl::StrCat("group '", group_, "' is of mode QUEUE: settle events"),
+                   {{"group", group_}});
+  }
   if (!status.ok()) return settlements_.Settle(frame_id, status);
   // The answer comes on the engine's sync thread, or here inside the call.
   membership_->Commit(commit.assignment(), Offset(commit.offset()),

@@ -30,16 +30,16 @@ void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start)
 
 void LiveSubscription::Join(uint64_t frame_id, const v1::SubscribeStart& start) {
   auto listener = std::make_shared<Listener>(this, post_);
-  deps_.hub.pool.Post([self = self(), frame_id, join = MakeJoinRequest(start),
-                       listener = std::move(listener)]() mutable {
-    self->post_([stream = self.get(), frame_id,
-                 joined = self->deps_.hub.groups.Join(self->caller_, join, listener)]() mutable {
-      stream->OnJoined(frame_id, std::move(joined));
+  deps_.hub.pool.Post([self = self(), frame_id, start, listener = std::move(listener)]() mutable {
+    self->post_([stream = self.get(), frame_id, start,
+                 joined = self->deps_.hub.groups.Join(self->caller_, MakeJoinRequest(start),
+                                                      listener)]() mutable {
+      stream->OnJoined(frame_id, start, std::move(joined));
     });
   });
 }
 
-void LiveSubscription::OnJoined(uint64_t frame_id,
+void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& start,
                                 absl::StatusOr<std::shared_ptr<Membership>> joined) {
   if (ending_) return;
   if (!joined.ok()) return End(joined.status());
@@ -47,6 +47,14 @@ void LiveSubscription::OnJoined(uint64_t frame_id,
   outbox_.Notice("MEMBER_ID", membership_->member_id());
   if (membership_->group_created()) outbox_.Notice("GROUP_CREATED", group_);
   settlements_.Settle(frame_id, absl::OkStatus());
+  if (GroupQueue* const queue = membership_->queue()) {
+    const size_t most = MaxFrameBytes(deps_.hub.limits, start);
+    feed_ = std::make_unique<QueueFeed>(
+        QueueFeed::Deps{deps_.hub.topics, deps_.hub.authorizer, caller_, *deps_.delivered, credit_,
+                        outbox_, frame_bytes_, most},
+        *queue, membership_->session());
+    feed_->Present(start);
+  }
   for (Turns::Task& task : std::exchange(before_joined_, {})) std::move(task)();
 }
 

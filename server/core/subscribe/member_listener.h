@@ -23,6 +23,12 @@ class LiveSubscription::Listener final : public MemberListener {
   void OnRevoked(uint64_t handle) override {
     Tell([stream = stream_, handle] { stream->OnRevoked(handle); });
   }
+  void OnPaused(bool paused) override {
+    Tell([stream = stream_, paused] { stream->OnPaused(paused); });
+  }
+  void OnQueued() override {
+    Tell([stream = stream_] { stream->OnQueued(); });
+  }
   void OnEnded(const absl::Status& status) override {
     Tell([stream = stream_, status] { stream->End(status); });
   }

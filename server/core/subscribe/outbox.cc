@@ -41,6 +41,11 @@ void Outbox::Error(uint64_t frame_id, const absl::Status& status) {
   *error->mutable_status() = ToProto(status);
 }
 
+void Outbox::Error(v1::ControlError error) {
+  ++answers_;
+  *Add().add_errors() = std::move(error);
+}
+
 void Outbox::Notice(absl::string_view code, absl::string_view text, uint64_t assignment) {
   ++answers_;
   v1::Notice* notice = Add().add_notice();

@@ -20,6 +20,7 @@ class Outbox {
   void Revoked(uint64_t assignment);
   void Gap(uint64_t assignment, Offset first_lost, Offset last_lost, const absl::Status& status);
   void Error(uint64_t frame_id, const absl::Status& status);
+  void Error(v1::ControlError error);
   void Notice(absl::string_view code, absl::string_view text, uint64_t assignment = 0);
   void GoingAway(absl::Duration retry_after);
   // All frames up to this one are settled. `quiet`: it may wait for something else to be sent.

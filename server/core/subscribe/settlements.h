@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "server/core/subscribe/outbox.h"
@@ -16,8 +17,9 @@ class Settlements {
 
   // `frame_id` is above all before. `quiet`: it needs no answer of its own.
   void Begin(uint64_t frame_id, bool quiet);
-  // Once a frame. Not OK: the frame is named in `errors`.
-  void Settle(uint64_t frame_id, const absl::Status& status);
+  // Once a frame. Not OK: the frame is named in `errors`. So are `parts` of it that failed.
+  void Settle(uint64_t frame_id, const absl::Status& status,
+              std::vector<v1::ControlError> parts = {});
 
   bool empty() const { return frames_.empty(); }
   size_t size() const { return frames_.size(); }
@@ -28,6 +30,7 @@ class Settlements {
     bool quiet = false;
     bool settled = false;
     absl::Status status;
+    std::vector<v1::ControlError> parts;
   };
 
   Outbox& outbox_;

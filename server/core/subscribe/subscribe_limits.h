@@ -12,6 +12,9 @@ namespace acta {
 inline constexpr size_t kMaxUnansweredControls = 16384;
 // Of control frames of a stream that wait for their turn.
 inline constexpr size_t kMaxWaitingControlBytes = 1 << 20;
+// One `settle` of a member of a QUEUE group.
+inline constexpr int32_t kMaxSettlements = 10000;
+inline constexpr int32_t kMaxSettledEvents = 65536;
 // One Fetch.
 inline constexpr int32_t kMaxFetchEvents = 65536;
 inline constexpr int32_t kMaxFetchBytes = 16 << 20;

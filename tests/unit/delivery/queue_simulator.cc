@@ -1,6 +1,7 @@
 #include "tests/unit/delivery/queue_simulator.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -145,7 +146,8 @@ void QueueSimulator::Scan(int64_t most) {
 std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
   std::vector<LeasedRun> runs;
   model_.Tick(now_us_);
-  const int64_t leased = queue_->Lease(member, most, now_us_, &runs);
+  const int64_t leased =
+      queue_->Lease(member, {most, std::numeric_limits<int64_t>::max()}, now_us_, &runs).events;
   int64_t counted = 0;
   // What expired, or was delivered too often, was dealt with on the way.
   for (Offset offset; offset < model_.end(); offset = offset + 1) {

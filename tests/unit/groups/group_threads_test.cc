@@ -64,6 +64,8 @@ class BusyMember final : public MemberListener {
     asked.push_back(handle);
   }
   void OnRevoked(uint64_t) override { const Busy busy(this); }
+  void OnPaused(bool) override {}
+  void OnQueued() override {}
   void OnEnded(const absl::Status&) override { const Busy busy(this); }
 
   void Act(Membership& membership, std::atomic<int>* answered, std::atomic<int>* sent) {
@@ -165,6 +167,8 @@ class HoldingMember final : public MemberListener {
   }
   void OnRevoking(uint64_t, absl::Duration) override {}
   void OnRevoked(uint64_t) override { lost_one.Say(); }
+  void OnPaused(bool) override {}
+  void OnQueued() override {}
   void OnEnded(const absl::Status&) override {}
   uint64_t Handle(const std::string& topic) {
     MutexLock lock(mu_);

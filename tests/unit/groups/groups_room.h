@@ -76,6 +76,8 @@ class RecordingMember final : public MemberListener {
     revoking.push_back(handle);
     last_deadline = deadline;
   }
+  void OnPaused(bool now) override { paused = now; }
+  void OnQueued() override { ++queued; }
   void OnRevoked(uint64_t handle) override {
     revoked.push_back(handle);
     std::erase_if(held, [&](const auto& entry) { return entry.second.handle == handle; });
@@ -92,6 +94,8 @@ class RecordingMember final : public MemberListener {
   std::vector<uint64_t> revoking, revoked;
   absl::Duration last_deadline;
   std::vector<absl::Status> ended;
+  bool paused = false;
+  int queued = 0;
 };
 
 // While `hold` is set, what is submitted waits, as if the disk were slow.

@@ -16,9 +16,12 @@
 namespace acta {
 
 // The `events` element of an event that carries this data.
-inline std::string Element(const std::string& data) {
+inline std::string Element(const std::string& data, const std::string& key = "",
+                           int64_t expires_at_us = 0) {
   v1::Event event;
   event.set_data(data);
+  event.set_key(key);
+  if (expires_at_us > 0) event.set_expires_at_us(expires_at_us);
   const std::string bytes = event.SerializeAsString();
   std::string element(1, static_cast<char>(EventElements::kTag));
   for (size_t size = bytes.size(); true; size >>= 7) {
@@ -142,6 +145,16 @@ class RecordingSink final : public EventSink {
   std::map<uint64_t, int64_t> next_offset;
   std::map<uint64_t, std::vector<std::string>> data;
 
+  // What a member of a QUEUE group was leased, in order.
+  struct Leased {
+    std::string data;
+    uint64_t assignment = 0;
+    int64_t offset = 0;
+    int32_t attempt = 0;
+    int64_t until_us = 0;
+  };
+  std::vector<Leased> leased;
+
  private:
   void Record(const OutgoingBatch& batch) {
     REQUIRE(by_handle.count(batch.assignment) == 1);
@@ -149,10 +162,20 @@ class RecordingSink final : public EventSink {
     // Exactly the delivered events, and in order.
     REQUIRE(delivered.size() == batch.count);
     REQUIRE(batch.count > 0);
+    if (batch.attempt > 0) return RecordLeased(batch, delivered);
     REQUIRE(batch.base_offset.value() == next_offset[batch.assignment]);
     next_offset[batch.assignment] += batch.count;
     auto& all = data[batch.assignment];
     all.insert(all.end(), delivered.begin(), delivered.end());
+    events += batch.count;
+    bytes += static_cast<int64_t>(batch.payload.size());
+  }
+  void RecordLeased(const OutgoingBatch& batch, const std::vector<std::string>& delivered) {
+    for (size_t i = 0; i < delivered.size(); ++i) {
+      leased.push_back({delivered[i], batch.assignment,
+                        batch.base_offset.value() + static_cast<int64_t>(i), batch.attempt,
+                        batch.lease_until_us});
+    }
     events += batch.count;
     bytes += static_cast<int64_t>(batch.payload.size());
   }

@@ -59,6 +59,21 @@ class Client {
     control.mutable_commit()->set_offset(offset);
     return Send(control);
   }
+  uint64_t Settle(const v1::Settlement& settlement) {
+    v1::SubscribeControl control;
+    *control.mutable_settle()->add_settlements() = settlement;
+    return Send(control);
+  }
+  uint64_t Settle(v1::SettleKind kind, const RecordingSink::Leased& event, int32_t count = 1) {
+    v1::Settlement settlement;
+    settlement.set_assignment(event.assignment);
+    settlement.set_offset(event.offset);
+    settlement.set_count(count);
+    settlement.set_kind(kind);
+    return Settle(settlement);
+  }
+  uint64_t Ack(const RecordingSink::Leased& event) { return Settle(v1::SETTLE_KIND_ACK, event); }
+  uint64_t Nack(const RecordingSink::Leased& event) { return Settle(v1::SETTLE_KIND_NACK, event); }
   uint64_t Released(uint64_t handle) {
     v1::SubscribeControl control;
     control.mutable_released()->set_assignment(handle);
@@ -130,9 +145,13 @@ class SubscribeRoom {
   void Publish(int32_t partition, const Strings& events, const std::string& topic = "orders") {
     std::string payload;
     for (const std::string& event : events) payload += Element(event);
+    PublishElements(partition, payload, events.size(), topic);
+  }
+  void PublishElements(int32_t partition, std::string payload, size_t events,
+                       const std::string& topic = "orders") {
     Append append;
     append.partition = Id(partition, topic);
-    append.count = static_cast<uint32_t>(events.size());
+    append.count = static_cast<uint32_t>(events);
     append.payload_crc32c = Crc32c(payload);
     append.payload = SharedBytes(std::move(payload));
     append.context = SharedBytes("who");

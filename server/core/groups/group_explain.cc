@@ -1,0 +1,219 @@
+// Why a group does not advance, and skipping events.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "proto/support/limit_error.h"
+#include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+constexpr int32_t kMaxSkipped = 65536;
+// A stream that has committed since then advances.
+constexpr absl::Duration kRecently = absl::Seconds(10);
+
+// What is looked at of one partition.
+struct Standing {
+  const v1::Group& group;
+  const Group::PositionView& view;
+  PartitionExtent extent;
+  std::optional<GroupQueue::View> queue;
+  int64_t now_us = 0;
+};
+
+struct Finding {
+  v1::StandstillCode code = v1::STANDSTILL_CODE_UNSPECIFIED;
+  std::string text;
+  std::string command;
+};
+
+std::string Acta(absl::string_view verb, const Standing& at, absl::string_view rest) {
+  return absl::StrCat("acta ", verb, " ", at.group.name(), rest);
+}
+
+std::string Place(const Standing& at, Offset offset) {
+  return absl::StrCat(" --topic ", at.view.topic->name(), " --partition ", at.view.number,
+                      " --offset ", offset.value());
+}
+
+// What stops groups of both modes. UNSPECIFIED: nothing of it.
+Finding WhatStopsAll(const Standing& at) {
+  const v1::GroupPause& pause = at.group.pause();
+  if (at.group.has_pause()) {
+    return {v1::STANDSTILL_CODE_PAUSED,
+            absl::StrCat("paused by '", pause.by(), "': ", pause.reason()),
+            Acta("group resume", at, "")};
+  }
+  const Offset position(at.view.position.offset());
+  const bool behind = !at.queue.has_value() && position < at.extent.first;
+  if (behind) {
+    return {
+        v1::STANDSTILL_CODE_GAP,
+        absl::StrCat(Lag(position, at.extent.first), " events from offset ", position.value(),
+                     " on are gone by retention"),
+        Acta("group reset", at,
+             absl::StrCat(" --topic ", at.view.topic->name(), " --to earliest --reason \"...\""))};
+  }
+  if (at.queue.has_value() && !at.queue->problem.ok()) {
+    return {
+        v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
+        Acta("group reset", at,
+             absl::StrCat(" --topic ", at.view.topic->name(), " --to earliest --reason \"...\""))};
+  }
+  return {};
+}
+
+Finding NoMember(const Standing& at) {
+  return {v1::STANDSTILL_CODE_NO_MEMBER, "no member is connected",
+          absl::StrCat("acta subscribe ", at.view.topic->name(), " --group ", at.group.name())};
+}
+
+Finding ExplainStream(const Standing& at, int32_t members) {
+  if (Offset(at.view.position.offset()) >= at.extent.visible_end) {
+    return {v1::STANDSTILL_CODE_CAUGHT_UP, "everything is committed", ""};
+  }
+  if (at.view.member_id.empty() || members == 0) return NoMember(at);
+  const int64_t since_us = at.now_us - at.view.position.commit_time_us();
+  if (since_us < absl::ToInt64Microseconds(kRecently)) {
+    return {v1::STANDSTILL_CODE_ADVANCING, absl::StrCat("member '", at.view.member_id, "' commits"),
+            ""};
+  }
+  return {v1::STANDSTILL_CODE_NOT_COMMITTED,
+          absl::StrCat("member '", at.view.member_id, "' has the partition and has not committed ",
+                       "for ", since_us / 1'000'000, " s: look into its log"),
+          Acta("group describe", at, "")};
+}
+
+Finding ExplainFull(const Standing& at) {
+  const GroupQueue::View& queue = *at.queue;
+  if (queue.dead_letters >= queue.max_dead_letters) {
+    return {v1::STANDSTILL_CODE_DEAD_LETTERS_FULL,
+            absl::StrCat("the group has ", queue.dead_letters,
+                         " dead letters, as many as it may: redrive or discard some"),
+            Acta("deadletter list", at, "")};
+  }
+  if (queue.room > 0) return {};
+  return {v1::STANDSTILL_CODE_WINDOW_FULL,
+          "as many events are outstanding or parked as may be: those have to be settled first",
+          Acta("group lag", at, "")};
+}
+
+Finding ExplainQueue(const Standing& at, int32_t members) {
+  const GroupQueue::View& queue = *at.queue;
+  const PartitionQueue::Counts& counts = queue.counts;
+  const int64_t not_scanned = std::max<int64_t>(0, Lag(queue.head, at.extent.visible_end));
+  const int64_t waiting = counts.ready + counts.leased + counts.retry_wait + counts.blocked_by_key +
+                          counts.held + not_scanned;
+  if (waiting == 0) return {v1::STANDSTILL_CODE_CAUGHT_UP, "everything is settled", ""};
+  if (Finding full = ExplainFull(at); full.code != v1::STANDSTILL_CODE_UNSPECIFIED) return full;
+  if (members == 0) return NoMember(at);
+  if (counts.ready + not_scanned > 0) {
+    return {v1::STANDSTILL_CODE_ADVANCING,
+            absl::StrCat(counts.ready + not_scanned, " events wait for a member with credit"), ""};
+  }
+  if (counts.leased > 0) {
+    return {v1::STANDSTILL_CODE_LEASE_HELD,
+            absl::StrCat("members have leases on ", counts.leased, " events"),
+            Acta("group describe", at, "")};
+  }
+  if (counts.held > 0) {
+    return {v1::STANDSTILL_CODE_HELD,
+            absl::StrCat(counts.held, " events failed as often as they may and hold their keys, ",
+                         counts.blocked_by_key, " wait behind them; the oldest is at offset ",
+                         queue.oldest.value()),
+            Acta("group skip", at, absl::StrCat(Place(at, queue.oldest), " --reason \"...\""))};
+  }
+  if (counts.retry_wait > 0) {
+    return {v1::STANDSTILL_CODE_RETRY_WAIT,
+            absl::StrCat(counts.retry_wait, " events failed and wait for another attempt, ",
+                         counts.blocked_by_key, " wait behind them"),
+            ""};
+  }
+  return {v1::STANDSTILL_CODE_KEY_BLOCKED,
+          absl::StrCat(counts.blocked_by_key, " events wait for an earlier one of their key"), ""};
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ExplainGroupResponse> GroupRegistry::Explain(
+    const Caller& caller, const v1::ExplainGroupRequest& request) const {
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kObserve, *group, ""));
+  const v1::Group described = group->record().group();
+  const auto members = static_cast<int32_t>(group->connected());
+  v1::ExplainGroupResponse response;
+  response.set_members(members);
+  if (described.has_pause()) *response.mutable_pause() = described.pause();
+  for (const Group::PositionView& view : group->Positions()) {
+    const auto extent = state_->deps.engine.Extent(view.id());
+    if (!extent.ok()) continue;  // The topic is being deleted.
+    Standing at{described, view, *extent, std::nullopt,
+                absl::ToUnixMicros(state_->deps.engine.Now())};
+    if (group->queue() != nullptr) at.queue = group->queue()->Look(view.id());
+    Finding finding = WhatStopsAll(at);
+    if (finding.code == v1::STANDSTILL_CODE_UNSPECIFIED) {
+      finding = at.queue.has_value() ? ExplainQueue(at, members) : ExplainStream(at, members);
+    }
+    v1::PartitionExplanation* out = response.add_partitions();
+    out->set_topic(view.topic->name());
+    out->set_partition(view.number);
+    out->set_code(finding.code);
+    out->set_text(std::move(finding.text));
+    out->set_command(std::move(finding.command));
+    const Offset next = at.queue.has_value() ? at.queue->oldest : Offset(view.position.offset());
+    out->set_offset(next.value());
+    out->set_lag_events(at.queue.has_value()
+                            ? OutstandingOf(*at.queue, extent->visible_end)
+                            : std::max<int64_t>(0, Lag(next, extent->visible_end)));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller,
+                                                            const v1::SkipOffsetsRequest& request) {
+  MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, request.topic()));
+  RETURN_IF_ERROR(CheckReason("skipping", request.reason()));
+  if (group->queue() == nullptr) return NotAQueue(group->name());
+  const int32_t count = std::max(1, request.count());
+  if (count > kMaxSkipped) {
+    return LimitExceeded("the request skips events:", count, "max_skipped_events", kMaxSkipped);
+  }
+  for (const Group::PositionView& view : group->Positions()) {
+    if (view.topic->name() != request.topic() || view.number != request.partition()) continue;
+    RETURN_IF_ERROR(
+        CheckOffsetInRange(state_->deps.engine, *view.topic, view.number, request.offset()));
+    v1::SkipOffsetsResponse response;
+    response.set_dry_run(request.dry_run());
+    const Offset first(request.offset());
+    if (request.dry_run()) {
+      response.set_skipped(group->queue()->CountOutstanding(view.id(), first, count));
+      return response;
+    }
+    response.set_skipped(group->queue()->Skip(view.id(), first, count));
+    group->queue()->WaitQuiet();
+    LogInfo("events were skipped", {{"group", group->name()},
+                                    {"topic", request.topic()},
+                                    {"partition", absl::StrCat(request.partition())},
+                                    {"offset", absl::StrCat(request.offset())},
+                                    {"skipped", absl::StrCat(response.skipped())},
+                                    {"by", caller.principal},
+                                    {"reason", request.reason()}});
+    return response;
+  }
+  return Error(v1::PARTITION_NOT_FOUND,
+               absl::StrCat("group '", group->name(), "' reads no partition ", request.partition(),
+                            " of topic '", request.topic(), "'"),
+               {{"group", group->name()},
+                {"topic", request.topic()},
+                {"partition", absl::StrCat(request.partition())}});
+}
+
+}  // namespace acta

@@ -1,0 +1,100 @@
+// Pausing and resuming groups.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+namespace {
+
+constexpr absl::Duration kLongestPause = absl::Hours(24 * 400);
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+}  // namespace
+
+absl::StatusOr<v1::PauseGroupResponse> GroupRegistry::Pause(const Caller& caller,
+                                                            const v1::PauseGroupRequest& request) {
+  MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(CheckReason("a pause", request.reason()));
+  const absl::Time now = state_->deps.engine.Now();
+  v1::GroupPause pause;
+  pause.set_reason(request.reason());
+  pause.set_by(caller.principal);
+  SetTimestamp(absl::ToUnixMicros(now), pause.mutable_pause_time());
+  if (request.has_until()) {
+    const absl::Duration length = TimeOf(request.until()) - now;
+    if (length <= absl::ZeroDuration() || length > kLongestPause) {
+      return Error(v1::INVALID_ARGUMENT,
+                   "until: it is not in the future, or more than 400 days away",
+                   {{"field", "until"}});
+    }
+    *pause.mutable_until() = request.until();
+  }
+  RETURN_IF_ERROR(state_->SetPause(*group, std::move(pause)));
+  state_->ResumeLater(*group);
+  v1::PauseGroupResponse response;
+  *response.mutable_group() = group->record().group();
+  return response;
+}
+
+absl::StatusOr<v1::ResumeGroupResponse> GroupRegistry::Resume(
+    const Caller& caller, const v1::ResumeGroupRequest& request) {
+  MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->SetPause(*group, std::nullopt));
+  v1::ResumeGroupResponse response;
+  *response.mutable_group() = group->record().group();
+  return response;
+}
+
+absl::Status GroupRegistry::State::SetPause(Group& group, std::optional<v1::GroupPause> pause) {
+  storage::v1::GroupRecord record = group.record();
+  if (!pause.has_value() && !record.group().has_pause()) return absl::OkStatus();
+  if (pause.has_value()) {
+    *record.mutable_group()->mutable_pause() = *std::move(pause);
+  } else {
+    record.mutable_group()->clear_pause();
+  }
+  std::vector<RowWrite> rows;
+  rows.push_back(
+      {Family::kMeta, GroupRow(group.tenant(), group.name()), record.SerializeAsString()});
+  RETURN_IF_ERROR(Write(std::move(rows)));
+  group.SetRecord(std::move(record));
+  return absl::OkStatus();
+}
+
+// The time is the server's, which may go another way than the timer: it is asked again then.
+void GroupRegistry::State::ResumeLater(const Group& group) {
+  const storage::v1::GroupRecord record = group.record();
+  if (!record.group().pause().has_until()) return;
+  const absl::Duration left = TimeOf(record.group().pause().until()) - deps.engine.Now();
+  deps.timer.After(std::max(left, absl::Milliseconds(1)),
+                   [state = weak_from_this(), id = group.id()] {
+                     const auto self = state.lock();
+                     if (self == nullptr) return;
+                     MutexLock lock(self->write_mu);
+                     const GroupPtr group = self->FindById(id);
+                     if (group == nullptr) return;
+                     const v1::GroupPause pause = group->record().group().pause();
+                     if (!pause.has_until()) return;
+                     if (TimeOf(pause.until()) > self->deps.engine.Now())
+                       return self->ResumeLater(*group);
+                     if (!self->SetPause(*group, std::nullopt).ok()) {
+                       LogWarn("a group whose pause is over could not be resumed");
+                     }
+                   });
+}
+
+}  // namespace acta

@@ -1,0 +1,328 @@
+#include "server/core/queues/group_queue.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "server/core/queues/group_queue_parts.h"
+
+namespace acta {
+namespace {
+
+constexpr int64_t kNoTimer = std::numeric_limits<int64_t>::max();
+constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+
+}  // namespace
+
+std::shared_ptr<GroupQueue> GroupQueue::Make(const Deps& deps, GroupId group,
+                                             const QueuePolicy& policy, const QueueBudget& budget) {
+  std::shared_ptr<GroupQueue> queue(new GroupQueue(deps, group, policy, budget));
+  queue->news_->queue = queue;
+  return queue;
+}
+
+GroupQueue::GroupQueue(const Deps& deps, GroupId group, const QueuePolicy& policy,
+                       const QueueBudget& budget)
+    : deps_(deps),
+      group_(group),
+      policy_(policy),
+      news_(std::make_shared<News>(deps.pool)),
+      budget_(budget),
+      seed_(group.value()),
+      armed_us_(kNoTimer) {}
+
+GroupQueue::~GroupQueue() {
+  MutexLock lock(mu_);
+  for (auto& [id, partition] : partitions_) Forget(*partition);
+  partitions_.clear();  // Before the budget that they share.
+}
+
+int64_t GroupQueue::NowUs() const { return absl::ToUnixMicros(deps_.engine.Now()); }
+
+GroupQueue::Partition* GroupQueue::Find(PartitionId partition) {
+  const auto it = partitions_.find(partition);
+  return it == partitions_.end() ? nullptr : it->second.get();
+}
+
+void GroupQueue::Add(const Start& start) {
+  const PartitionId id = start.partition;
+  const int64_t now_us = NowUs();
+  After after;
+  {
+    MutexLock lock(mu_);
+    auto& slot = partitions_[id];
+    if (slot != nullptr) return;
+    slot = std::make_unique<Partition>();
+    Partition& partition = *slot;
+    partition.id = id;
+    partition.record = start.record;
+    seed_ += static_cast<uint64_t>(now_us) ^ id.value();
+    partition.queue = std::make_unique<PartitionQueue>(policy_, budget_, seed_);
+    std::vector<ParkedEvent> events;
+    for (const StoredParked& one : start.parked) {
+      events.push_back(one.event);
+      if (!one.before.empty()) partition.redriven[one.event.offset] = one.before;
+    }
+    const QueuePosition position = PositionFrom(start.record);
+    const auto extent = deps_.engine.Extent(id);
+    const bool held = start.restarted && extent.ok();
+    partition.queue->Load(position, events, held ? extent->visible_end : position.floor, now_us);
+    const absl::Status same = deps_.engine.CheckPosition(
+        id, Incarnation(static_cast<uint32_t>(start.record.incarnation())), position.head);
+    if (!same.ok()) StandStill(partition, same);
+    Touch(partition);
+    Activate(partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+// Of the engine and of what is due; the caller erases it.
+void GroupQueue::Forget(Partition& partition) {
+  if (partition.wake != 0) deps_.engine.CancelWake(partition.id, std::exchange(partition.wake, 0));
+  if (partition.due_us.has_value()) due_.erase({*partition.due_us, partition.id});
+  partition.due_us.reset();
+  dirty_.erase(partition.id);
+}
+
+void GroupQueue::Remove(PartitionId id) {
+  MutexLock lock(mu_);
+  Partition* const partition = Find(id);
+  if (partition == nullptr) return;
+  Forget(*partition);
+  partitions_.erase(id);
+}
+
+void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record) {
+  Remove(id);
+  Add({id, record, {}, false});
+}
+
+void GroupQueue::WaitQuiet() {
+  while (true) {
+    Flush();
+    MutexLock lock(mu_);
+    if (!stopped_.ok()) return;
+    if (!writing_ && dirty_.empty() && rows_.empty() && answers_.empty()) return;
+    if (writing_) {
+      quiet_.Wait(mu_);
+    } else if (trying_again_) {
+      quiet_.WaitFor(mu_, kLookAgain);
+    }
+  }
+}
+
+void GroupQueue::Join(uint64_t session, QueueMemberFacts facts, Wake wake) {
+  MutexLock lock(mu_);
+  auto member = std::make_unique<Member>();
+  member->facts = std::move(facts);
+  member->wake = std::move(wake);
+  members_[session] = std::move(member);
+}
+
+void GroupQueue::Leave(uint64_t session, bool cleanly) {
+  const int64_t now_us = NowUs();
+  After after;
+  {
+    MutexLock lock(mu_);
+    if (!members_.contains(session)) return;
+    for (auto& [id, partition] : partitions_) {
+      partition->queue->MemberGone(session, cleanly, now_us);
+      Touch(*partition);
+      Activate(*partition);
+    }
+    CollectRows();  // While it is known who it was.
+    members_.erase(session);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+std::vector<SettleFailure> GroupQueue::Settle(uint64_t session,
+                                              absl::Span<const QueueSettlement> settlements,
+                                              Done done) {
+  const int64_t now_us = NowUs();
+  std::vector<SettleFailure> failures;
+  After after;
+  {
+    MutexLock lock(mu_);
+    const bool member = members_.contains(session);
+    for (size_t i = 0; i < settlements.size(); ++i) {
+      const QueueSettlement& settlement = settlements[i];
+      Partition* const partition = member ? Find(settlement.partition) : nullptr;
+      for (int32_t n = 0; n < settlement.count; ++n) {
+        const Offset offset = settlement.offset + n;
+        const SettleOutcome outcome = partition == nullptr ? SettleOutcome::kLeaseLost
+                                                           : SettleOne(*partition->queue, session,
+                                                                       offset, settlement, now_us);
+        if (outcome == SettleOutcome::kDone) continue;
+        const bool goes_on = !failures.empty() && failures.back().index == i &&
+                             failures.back().outcome == outcome &&
+                             failures.back().first + failures.back().count == offset;
+        if (!goes_on) failures.push_back({i, offset, 0, outcome});
+        ++failures.back().count;
+      }
+      if (partition == nullptr) continue;
+      Touch(*partition);
+      Activate(*partition);
+    }
+    answers_.push_back(std::move(done));
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return failures;
+}
+
+SettleOutcome GroupQueue::SettleOne(PartitionQueue& queue, uint64_t session, Offset offset,
+                                    const QueueSettlement& settlement, int64_t now_us) {
+  using Kind = QueueSettlement::Kind;
+  switch (settlement.kind) {
+    case Kind::kAck:
+      return queue.Ack(session, offset);
+    case Kind::kNack:
+      return queue.Fail(session, offset, {settlement.delay, settlement.reason, settlement.text},
+                        now_us);
+    case Kind::kReject:
+      return queue.Reject(session, offset, {std::nullopt, settlement.reason, settlement.text},
+                          now_us);
+    case Kind::kExtend:
+      return queue.Extend(session, offset, settlement.delay.value_or(policy_.lease), now_us);
+    case Kind::kRelease:
+      return queue.Release(session, offset);
+  }
+  return SettleOutcome::kLeaseLost;
+}
+
+int64_t GroupQueue::Present(uint64_t session, PartitionId id, Offset first, int32_t count) {
+  const int64_t now_us = NowUs();
+  int64_t kept = 0;
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr || !members_.contains(session)) return 0;
+    for (int32_t n = 0; n < count; ++n) {
+      kept += partition->queue->Present(session, first + n, now_us);
+    }
+    Touch(*partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return kept;
+}
+
+void GroupQueue::SetPaused(bool paused) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    paused_ = paused;
+    for (auto& [id, partition] : partitions_) Activate(*partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
+  MutexLock lock(mu_);
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return std::nullopt;
+  const Partition& partition = *it->second;
+  View view;
+  view.record = partition.record;
+  PutPosition(partition.queue->position(), &view.record);
+  view.counts = partition.queue->Count();
+  view.head = partition.queue->head();
+  view.oldest = partition.queue->oldest();
+  view.room = partition.queue->Room();
+  view.dead_letters = budget_.dead_letters;
+  view.max_dead_letters = budget_.max_dead_letters;
+  view.problem = partition.problem;
+  return view;
+}
+
+void GroupQueue::Touch(Partition& partition) {
+  if (partition.queue->changed()) dirty_.insert(partition.id);
+  const std::optional<int64_t> next = partition.queue->next_us();
+  if (next == partition.due_us) return;
+  if (partition.due_us.has_value()) due_.erase({*partition.due_us, partition.id});
+  if (next.has_value()) due_.emplace(*next, partition.id);
+  partition.due_us = next;
+}
+
+void GroupQueue::Activate(Partition& partition) {
+  if (partition.active || !partition.problem.ok()) return;
+  partition.active = true;
+  active_.push_back(partition.id);
+}
+
+void GroupQueue::StandStill(Partition& partition, const absl::Status& status) {
+  partition.problem = status;
+}
+
+void GroupQueue::OnNews(const std::vector<PartitionId>& partitions) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    for (const PartitionId id : partitions) {
+      Partition* const partition = Find(id);
+      if (partition == nullptr) continue;
+      partition->wake = 0;
+      Activate(*partition);
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+void GroupQueue::OnTimer() {
+  const int64_t now_us = NowUs();
+  After after;
+  {
+    MutexLock lock(mu_);
+    armed_us_ = kNoTimer;
+    while (!due_.empty() && due_.begin()->first <= now_us) {
+      Partition& partition = *Find(due_.begin()->second);
+      partition.queue->Tick(now_us);
+      // What it still names is for Lease(): nothing is done for it before somebody asks.
+      due_.erase(due_.begin());
+      partition.due_us.reset();
+      const std::optional<int64_t> next = partition.queue->next_us();
+      if (next.has_value() && *next > now_us) Touch(partition);
+      if (partition.queue->changed()) dirty_.insert(partition.id);
+      Activate(partition);
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+GroupQueue::After GroupQueue::MakeAfter() {
+  After after;
+  after.flush =
+      !writing_ && !trying_again_ && (!dirty_.empty() || !rows_.empty() || !answers_.empty());
+  // One at a time: who was woken wakes the next when it leaves something.
+  while (!paused_ && !active_.empty() && !waiting_.empty() && after.wake == nullptr) {
+    const auto member = members_.find(waiting_.front());
+    waiting_.pop_front();
+    if (member == members_.end() || !member->second->waiting) continue;
+    member->second->waiting = false;
+    member->second->woken = true;
+    after.wake = member->second->wake;
+  }
+  if (!due_.empty() && due_.begin()->first < armed_us_) {
+    armed_us_ = due_.begin()->first;
+    after.timer = std::max(absl::Microseconds(armed_us_ - NowUs()), absl::ZeroDuration());
+  }
+  return after;
+}
+
+void GroupQueue::Run(After after) {
+  if (after.timer.has_value()) {
+    deps_.timer.After(*after.timer, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->OnTimer();
+    });
+  }
+  if (after.wake != nullptr) after.wake();
+  if (after.flush) Flush();
+}
+
+}  // namespace acta

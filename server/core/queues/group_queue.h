@@ -1,0 +1,249 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "acta/storage/v1/records.pb.h"
+#include "server/core/delivery/partition_queue.h"
+#include "server/core/queues/batch_shelf.h"
+#include "server/core/queues/queue_records.h"
+#include "server/exec/executor.h"
+#include "storage/base/mutex.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// Consecutive events of one stored batch, leased to a member.
+struct QueueDelivery {
+  PartitionId partition;
+  Offset first;
+  uint32_t count = 0;
+  int32_t attempt = 0;
+  int64_t until_us = 0;
+  BatchPtr batch;
+  size_t begin = 0;  // Of its payload.
+  size_t end = 0;
+};
+
+// A partition that stands still until somebody decides.
+struct QueueProblem {
+  PartitionId partition;
+  Offset at;
+  absl::Status status;
+};
+
+struct QueueSettlement {
+  enum class Kind : uint8_t { kAck, kNack, kReject, kExtend, kRelease };
+  PartitionId partition;
+  Offset offset;
+  int32_t count = 1;
+  Kind kind = Kind::kAck;
+  std::optional<absl::Duration> delay;
+  std::string reason;
+  std::string text;
+};
+
+// Consecutive events of a settlement that did not count, and why.
+struct SettleFailure {
+  size_t index = 0;  // Of the settlement.
+  Offset first;
+  int32_t count = 0;
+  SettleOutcome outcome = SettleOutcome::kDone;
+};
+
+// Who a member is, as it stands in the history of attempts.
+struct QueueMemberFacts {
+  std::string member_id;
+  std::string app;
+  std::string app_version;
+};
+
+// GroupQueue is a QUEUE group at work: the queues of its partitions, who waits for events, and the
+// rows. Events are looked at only when somebody has credit for them.
+//
+// Durability: memory is ahead of the disk, answers are not. One write of the group is under way at
+//             a time; what changes meanwhile goes with the next one. A write that is refused
+//             because the disk is full is tried again every second, and its answers wait.
+// Threads:    any. Wakes and answers run outside of the lock, on any thread: they must not block.
+// Ownership:  shared by the group and what is under way.
+class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
+ public:
+  struct Deps {
+    LogEngine& engine;
+    Executor& pool;
+    Timer& timer;
+  };
+  // There may be something to take.
+  using Wake = std::function<void()>;
+  // What was asked for is durable, or the reason why it may not be.
+  using Done = absl::AnyInvocable<void(const absl::Status&)>;
+
+  static std::shared_ptr<GroupQueue> Make(const Deps& deps, GroupId group,
+                                          const QueuePolicy& policy, const QueueBudget& budget);
+  ~GroupQueue();
+
+  // What is durable of a partition.
+  struct Start {
+    PartitionId partition;
+    storage::v1::PositionRecord record;
+    std::vector<StoredParked> parked;
+    bool restarted = false;  // Members of the former life of the broker may hold something.
+  };
+  // A partition that is there already stays.
+  void Add(const Start& start);
+  // Nothing of it is written any more when WaitQuiet() has returned.
+  void Remove(PartitionId partition);
+  // From the record on, nothing is parked. Nobody may be a member.
+  void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
+  // Blocks until all that changed is on the disk.
+  void WaitQuiet();
+
+  void Join(uint64_t session, QueueMemberFacts facts, Wake wake);
+  // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
+  void Leave(uint64_t session, bool cleanly);
+
+  // Leases events to the member, at most so many, and gives what was read for it. Less than asked:
+  // its wake comes when there may be more. Who was woken asks, for nothing when it can take
+  // nothing: the next one is woken then. Partitions that stand still are named once a member.
+  // Returns how much was leased, less what turned out to be unreadable: some of it may come later.
+  LeaseBounds Take(uint64_t session, LeaseBounds most, std::vector<QueueDelivery>* out,
+                   std::vector<QueueProblem>* problems);
+  // `done` runs once. The failures are known at once.
+  std::vector<SettleFailure> Settle(uint64_t session, absl::Span<const QueueSettlement> settlements,
+                                    Done done);
+  // What a member holds from before a restart. How many of the events stay its own.
+  int64_t Present(uint64_t session, PartitionId partition, Offset first, int32_t count);
+
+  // While it is paused nothing is leased.
+  void SetPaused(bool paused);
+
+  // What an operator decides. Durable when WaitQuiet() has returned.
+  // Settles outstanding events; returns how many of them were.
+  int64_t Skip(PartitionId partition, Offset first, int32_t count);
+  int64_t CountOutstanding(PartitionId partition, Offset first, int32_t count) const;
+  // Offers a dead letter again, whose record is on the disk. False: it is outstanding, or as many
+  // are parked as may be.
+  bool Redrive(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  // The same with an event that is held.
+  bool RedriveHeld(PartitionId partition, Offset offset);
+  void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+
+  // Of one partition, for people.
+  struct View {
+    storage::v1::PositionRecord record;
+    PartitionQueue::Counts counts;
+    Offset head;
+    Offset oldest;
+    int64_t room = 0;
+    int64_t dead_letters = 0;  // Of the group, like the most it may have.
+    int64_t max_dead_letters = 0;
+    absl::Status problem;
+  };
+  std::optional<View> Look(PartitionId partition) const;
+
+ private:
+  struct Partition;
+  struct Member;
+  struct News;
+  // What is done when the lock is given back.
+  struct After;
+
+  GroupQueue(const Deps& deps, GroupId group, const QueuePolicy& policy, const QueueBudget& budget);
+
+  int64_t NowUs() const;
+  Partition* Find(PartitionId partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Something of it changed, or may be leased.
+  void Touch(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Activate(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StandStill(Partition& partition, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Forget(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // group_queue_take.cc
+  bool OthersWait(const Member& member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int64_t ShareOf(const Member& member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  LeaseBounds LeaseFrom(Partition& partition, uint64_t session, LeaseBounds most,
+                        std::vector<LeasedRun>* runs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool ScanMore(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool ScanBatches(Partition& partition, const std::vector<BatchPtr>& batches)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WaitForNews(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReadCold(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnRead(PartitionId partition, const absl::StatusOr<std::vector<BatchPtr>>& read);
+  void Deliver(Partition& partition, uint64_t session, const LeasedRun& run,
+               std::vector<QueueDelivery>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False: the batch is not in memory.
+  bool Shelve(Partition& partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FetchCold(PartitionId partition, uint64_t session, const LeasedRun& run);
+  void OnFetched(PartitionId partition, uint64_t session, const LeasedRun& run,
+                 const absl::Status& status, const std::vector<IndexedBatchPtr>& batches);
+  void OnNews(const std::vector<PartitionId>& partitions);
+  void OnTimer();
+
+  SettleOutcome SettleOne(PartitionQueue& queue, uint64_t session, Offset offset,
+                          const QueueSettlement& settlement, int64_t now_us)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // group_queue_admin.cc
+  bool RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
+                  AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // group_queue_rows.cc
+  void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutAttempt(const Partition& partition, const FailedAttempt& attempt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetAttempts(Partition& partition, const PastAttempts& past)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutDeadLetter(Partition& partition, const DeadLetter& letter, const QueueChanges& changes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Flush();
+  void TryAgain();
+  void Write(std::vector<RowWrite> rows, std::vector<Done> done);
+  void OnWritten(const absl::Status& status, std::vector<RowWrite> rows, std::vector<Done> done);
+
+  // Of the lock: fills what is to be done after it.
+  After MakeAfter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Run(After after);
+
+  const Deps deps_;
+  const GroupId group_;
+  const QueuePolicy policy_;
+  std::shared_ptr<News> news_;
+
+  mutable Mutex mu_;
+  CondVar quiet_;
+  QueueBudget budget_ ABSL_GUARDED_BY(mu_);
+  uint64_t seed_ ABSL_GUARDED_BY(mu_);
+  bool paused_ ABSL_GUARDED_BY(mu_) = false;
+  absl::btree_map<PartitionId, std::unique_ptr<Partition>> partitions_ ABSL_GUARDED_BY(mu_);
+  std::deque<PartitionId> active_ ABSL_GUARDED_BY(mu_);  // That may have something to lease.
+  absl::btree_set<std::pair<int64_t, PartitionId>> due_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<uint64_t, std::unique_ptr<Member>> members_ ABSL_GUARDED_BY(mu_);
+  std::deque<uint64_t> waiting_ ABSL_GUARDED_BY(mu_);  // Members, the longest first.
+  int64_t armed_us_ ABSL_GUARDED_BY(mu_);              // When the timer comes at the latest.
+
+  absl::btree_set<PartitionId> dirty_ ABSL_GUARDED_BY(mu_);
+  std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);  // Of the next write.
+  std::vector<Done> answers_ ABSL_GUARDED_BY(mu_);
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.
+  absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
+};
+
+}  // namespace acta

@@ -1,0 +1,99 @@
+// What an operator decides: skipping, redriving, discarding.
+#include <utility>
+
+#include "server/core/queues/group_queue_parts.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+
+int64_t GroupQueue::Skip(PartitionId id, Offset first, int32_t count) {
+  int64_t skipped = 0;
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return 0;
+    for (int32_t n = 0; n < count; ++n) skipped += partition->queue->Skip(first + n);
+    Touch(*partition);
+    Activate(*partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return skipped;
+}
+
+int64_t GroupQueue::CountOutstanding(PartitionId id, Offset first, int32_t count) const {
+  MutexLock lock(mu_);
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return 0;
+  int64_t outstanding = 0;
+  for (int32_t n = 0; n < count; ++n) outstanding += it->second->queue->IsOutstanding(first + n);
+  return outstanding;
+}
+
+bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
+                            AttemptsBefore before) {
+  const auto redrives = static_cast<int32_t>(before.size());
+  if (!partition.queue->Redrive(offset, facts, redrives, NowUs())) return false;
+  partition.redriven[offset] = std::move(before);
+  Touch(partition);
+  Activate(partition);
+  return true;
+}
+
+bool GroupQueue::Redrive(PartitionId id, Offset offset,
+                         const storage::v1::DeadLetterRecord& record) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr || budget_.parked >= budget_.max_parked) return false;
+    AttemptsBefore before(record.attempts_before().begin(), record.attempts_before().end());
+    before.push_back(record.attempts());
+    if (!RedriveOne(*partition, offset, FactsFrom(record.facts()), std::move(before))) return false;
+    --budget_.dead_letters;
+    rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return true;
+}
+
+bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return false;
+    const std::optional<ParkedEvent> parked = partition->queue->Parked(offset);
+    if (!parked.has_value() || parked->state != ParkedEvent::State::kHeld) return false;
+    AttemptsBefore before;
+    if (const auto known = partition->redriven.find(offset); known != partition->redriven.end()) {
+      before = known->second;
+    }
+    before.push_back(parked->attempts);
+    if (!RedriveOne(*partition, offset, parked->facts, std::move(before))) return false;
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return true;
+}
+
+void GroupQueue::Discard(PartitionId id, Offset offset,
+                         const storage::v1::DeadLetterRecord& record) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    AttemptsBefore rounds(record.attempts_before().begin(), record.attempts_before().end());
+    rounds.push_back(record.attempts());
+    rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
+    DeleteAttempts(id, offset, rounds);
+    --budget_.dead_letters;
+    // A full store of dead letters stopped them all.
+    for (auto& [other, partition] : partitions_) Activate(*partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+}  // namespace acta

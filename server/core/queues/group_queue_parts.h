@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "server/core/queues/group_queue.h"
+
+namespace acta {
+
+struct GroupQueue::Partition {
+  PartitionId id;
+  storage::v1::PositionRecord record;  // As it was written last, or is about to be.
+  std::unique_ptr<PartitionQueue> queue;
+  BatchShelf shelf;
+  absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
+  absl::Status problem;                                  // Not OK: it stands still.
+  std::optional<int64_t> due_us;                         // Its place in due_.
+  uint64_t wake = 0;     // The engine's number while it waits for news.
+  bool active = false;   // In active_.
+  bool reading = false;  // What follows its head, on the pool.
+};
+
+struct GroupQueue::Member {
+  QueueMemberFacts facts;
+  Wake wake;
+  LeaseBounds credit;                     // That is left, by what it said last.
+  LeaseBounds unread;                     // Leased once and given back, as it cannot be read.
+  bool waiting = false;                   // In waiting_.
+  bool woken = false;                     // And has not asked since.
+  std::deque<QueueDelivery> fetched;      // Read from the disk for it.
+  absl::flat_hash_set<PartitionId> told;  // That stand still.
+};
+
+// Partitions with news, filled by the engine's threads.
+struct GroupQueue::News {
+  explicit News(Executor& to) : pool(to) {}
+
+  static void Add(const std::shared_ptr<News>& news, PartitionId partition) {
+    {
+      MutexLock lock(news->mu);
+      news->partitions.push_back(partition);
+      if (news->partitions.size() > 1) return;
+    }
+    news->pool.Post([news] {
+      std::vector<PartitionId> partitions;
+      {
+        MutexLock lock(news->mu);
+        partitions.swap(news->partitions);
+      }
+      if (const auto queue = news->queue.lock()) queue->OnNews(partitions);
+    });
+  }
+
+  Executor& pool;
+  std::weak_ptr<GroupQueue> queue;  // Set before anything else.
+  Mutex mu;                         // Leaf.
+  std::vector<PartitionId> partitions ABSL_GUARDED_BY(mu);
+};
+
+struct GroupQueue::After {
+  bool flush = false;
+  std::optional<absl::Duration> timer;
+  Wake wake;
+};
+
+}  // namespace acta

@@ -1,0 +1,201 @@
+// What becomes durable, and who is told.
+#include <utility>
+
+#include "proto/support/error.h"
+#include "server/core/queues/group_queue_parts.h"
+#include "storage/base/log.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+namespace {
+
+constexpr absl::Duration kTryAgain = absl::Seconds(1);
+
+storage::v1::AttemptRecord::End EndFor(AttemptEnd end) {
+  switch (end) {
+    case AttemptEnd::kNack:
+      return storage::v1::AttemptRecord::NACK;
+    case AttemptEnd::kReject:
+      return storage::v1::AttemptRecord::REJECT;
+    case AttemptEnd::kLeaseExpired:
+      return storage::v1::AttemptRecord::LEASE_EXPIRED;
+    case AttemptEnd::kMemberLost:
+      return storage::v1::AttemptRecord::MEMBER_LOST;
+  }
+  return storage::v1::AttemptRecord::NACK;
+}
+
+bool WorthTryingAgain(const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  return reason == v1::DISK_FULL || reason == v1::PUBLISH_QUEUE_FULL;
+}
+
+}  // namespace
+
+void GroupQueue::CollectRows() {
+  for (const PartitionId id : std::exchange(dirty_, {})) CollectRowsOf(*Find(id));
+}
+
+// Rows that go come before those that are written: an event may be parked again.
+void GroupQueue::CollectRowsOf(Partition& partition) {
+  const QueueChanges changes = partition.queue->TakeChanges();
+  for (const FailedAttempt& attempt : changes.failed) PutAttempt(partition, attempt);
+  for (const Offset offset : changes.unparked) {
+    rows_.push_back(
+        {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
+  }
+  for (const DeadLetter& letter : changes.dead_letters) PutDeadLetter(partition, letter, changes);
+  for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
+  for (const ParkedEvent& event : changes.parked) {
+    const auto before = partition.redriven.find(event.offset);
+    const bool redriven = before != partition.redriven.end();
+    rows_.push_back(
+        {Family::kState, QueueRow(kParkedRows, group_, partition.id, event.offset),
+         ParkedRecordOf(event, redriven ? before->second : AttemptsBefore()).SerializeAsString()});
+  }
+  if (!changes.position.has_value()) return;
+  PutPosition(*changes.position, &partition.record);
+  partition.record.set_incarnation(deps_.engine.incarnation().value());
+  partition.record.set_commit_time_us(NowUs());
+  rows_.push_back(
+      {Family::kState, PositionRow(group_, partition.id), partition.record.SerializeAsString()});
+}
+
+void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& attempt) {
+  storage::v1::AttemptRecord record;
+  record.set_end(EndFor(attempt.end));
+  if (const auto member = members_.find(attempt.member); member != members_.end()) {
+    record.set_member_id(member->second->facts.member_id);
+    record.set_app(member->second->facts.app);
+    record.set_app_version(member->second->facts.app_version);
+  }
+  record.set_leased_us(attempt.leased_us);
+  record.set_ended_us(attempt.ended_us);
+  record.set_reason(attempt.reason);
+  record.set_text(attempt.text);
+  rows_.push_back(
+      {Family::kState,
+       AttemptRow(group_, partition.id, attempt.offset, attempt.redrives, attempt.attempt),
+       record.SerializeAsString()});
+}
+
+void GroupQueue::ForgetAttempts(Partition& partition, const PastAttempts& past) {
+  AttemptsBefore rounds;
+  if (const auto before = partition.redriven.find(past.offset);
+      before != partition.redriven.end()) {
+    rounds = std::move(before->second);
+    partition.redriven.erase(before);
+  }
+  rounds.push_back(past.attempts);
+  DeleteAttempts(partition.id, past.offset, rounds);
+}
+
+void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset,
+                                const AttemptsBefore& rounds) {
+  for (size_t round = 0; round < rounds.size(); ++round) {
+    for (int32_t attempt = 1; attempt <= rounds[round]; ++attempt) {
+      rows_.push_back({Family::kState,
+                       AttemptRow(group_, partition, offset, static_cast<int32_t>(round), attempt),
+                       std::nullopt});
+    }
+  }
+}
+
+void GroupQueue::PutDeadLetter(Partition& partition, const DeadLetter& letter,
+                               const QueueChanges& changes) {
+  AttemptsBefore before;
+  if (const auto rounds = partition.redriven.find(letter.offset);
+      rounds != partition.redriven.end()) {
+    before = std::move(rounds->second);
+    partition.redriven.erase(rounds);
+  }
+  storage::v1::DeadLetterRecord record = DeadLetterRecordOf(letter, before);
+  for (const FailedAttempt& attempt : changes.failed) {
+    if (attempt.offset != letter.offset) continue;
+    const std::string text = FingerprintText(attempt.reason, attempt.text);
+    record.set_fingerprint(deps_.engine.HashEventId("fingerprint", text).low);
+  }
+  record.set_incarnation(deps_.engine.incarnation().value());
+  rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, partition.id, letter.offset),
+                   record.SerializeAsString()});
+}
+
+void GroupQueue::Flush() {
+  std::vector<RowWrite> rows;
+  std::vector<Done> answers;
+  absl::Status status;
+  {
+    MutexLock lock(mu_);
+    if (writing_ || trying_again_) return;
+    CollectRows();
+    rows.swap(rows_);
+    answers.swap(answers_);
+    status = stopped_;
+    writing_ = status.ok() && !rows.empty();
+    if (!writing_) quiet_.SignalAll();
+  }
+  if (status.ok() && !rows.empty()) return Write(std::move(rows), std::move(answers));
+  for (Done& answer : answers) answer(status);
+}
+
+void GroupQueue::Write(std::vector<RowWrite> rows, std::vector<Done> answers) {
+  // A refused transaction is gone with its rows: they are kept for another try.
+  struct Pending {
+    std::vector<RowWrite> rows;
+    std::vector<Done> answers;
+  };
+  const auto pending = std::make_shared<Pending>(Pending{rows, std::move(answers)});
+  Transaction transaction;
+  transaction.rows = std::move(rows);
+  transaction.level = Level::kFsync;
+  transaction.source = uint64_t{1} << 62 | group_.value();
+  transaction.done = [self = shared_from_this(), pending](const TransactionResult& result) {
+    self->OnWritten(result.status, std::move(pending->rows), std::move(pending->answers));
+  };
+  const absl::Status refused = deps_.engine.Submit(std::move(transaction));
+  if (!refused.ok()) OnWritten(refused, std::move(pending->rows), std::move(pending->answers));
+}
+
+// On the engine's threads: they must not submit.
+void GroupQueue::OnWritten(const absl::Status& status, std::vector<RowWrite> rows,
+                           std::vector<Done> answers) {
+  const bool again = WorthTryingAgain(status);
+  bool more = false;
+  {
+    MutexLock lock(mu_);
+    writing_ = false;
+    trying_again_ = again;
+    if (again) {
+      rows.insert(rows.end(), std::make_move_iterator(rows_.begin()),
+                  std::make_move_iterator(rows_.end()));
+      rows_ = std::move(rows);
+      answers.insert(answers.end(), std::make_move_iterator(answers_.begin()),
+                     std::make_move_iterator(answers_.end()));
+      answers_ = std::move(answers);
+      answers.clear();
+    } else if (!status.ok()) {
+      stopped_ = status;
+    }
+    more = !dirty_.empty() || !rows_.empty() || !answers_.empty();
+    quiet_.SignalAll();
+  }
+  for (Done& answer : answers) answer(status);
+  if (again) {
+    LogWarn("the state of a group was not written, because the disk is full: tried again in 1 s");
+    deps_.timer.After(kTryAgain, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->TryAgain();
+    });
+  } else if (more) {
+    deps_.pool.Post([self = shared_from_this()] { self->Flush(); });
+  }
+}
+
+void GroupQueue::TryAgain() {
+  {
+    MutexLock lock(mu_);
+    trying_again_ = false;
+  }
+  Flush();
+}
+
+}  // namespace acta

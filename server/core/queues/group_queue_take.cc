@@ -1,0 +1,308 @@
+// Reading what is to be leased, and leasing it.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/queues/group_queue_parts.h"
+
+namespace acta {
+namespace {
+
+// What a partition gives before others that have something get their turn.
+constexpr int64_t kTurnEvents = 256;
+constexpr int64_t kScanEvents = 1024;
+constexpr size_t kScanBytes = 256 << 10;
+// Of the partitions that are asked how much they have.
+constexpr size_t kPartitionsAsked = 16;
+
+absl::Status NotWholeBatch(Offset first, Offset end) {
+  return Error(
+      v1::DATA_CORRUPTED,
+      absl::StrCat("the events ", first.value(), " to ", end.value() - 1,
+                   " are not whole: skip them"),
+      {{"first_lost", absl::StrCat(first.value())}, {"last_lost", absl::StrCat(end.value() - 1)}});
+}
+
+}  // namespace
+
+LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<QueueDelivery>* out,
+                             std::vector<QueueProblem>* problems) {
+  After after;
+  LeaseBounds leased;
+  {
+    MutexLock lock(mu_);
+    const auto found = members_.find(session);
+    if (found == members_.end()) return leased;
+    Member& member = *found->second;
+    for (const auto& [id, partition] : partitions_) {
+      if (partition->problem.ok() || !member.told.insert(id).second) continue;
+      problems->push_back({id, partition->queue->head(), partition->problem});
+    }
+    member.credit = most;
+    while (!member.fetched.empty()) {
+      out->push_back(std::move(member.fetched.front()));
+      member.fetched.pop_front();
+    }
+    leased = {-member.unread.events, -member.unread.bytes};
+    member.unread = {};
+    // Who was not woken comes after those that wait already.
+    const bool in_turn = std::exchange(member.woken, false) || !OthersWait(member);
+    const int64_t share = in_turn ? ShareOf(member) : 0;
+    const int64_t beyond_share = std::max<int64_t>(0, most.events - share);
+    most.events -= beyond_share;
+    std::vector<LeasedRun> runs;
+    while (!paused_ && most.events > 0 && most.bytes > 0 && !active_.empty()) {
+      const PartitionId id = active_.front();
+      active_.pop_front();
+      Partition* const partition = Find(id);
+      if (partition == nullptr) continue;
+      partition->active = false;
+      const LeaseBounds turn = {std::min(most.events, kTurnEvents), most.bytes};
+      runs.clear();
+      const LeaseBounds got = LeaseFrom(*partition, session, turn, &runs);
+      for (const LeasedRun& run : runs) Deliver(*partition, session, run, out);
+      Touch(*partition);
+      most.events -= got.events;
+      most.bytes -= got.bytes;
+      leased.events += got.events;
+      leased.bytes += got.bytes;
+      if (got.events >= turn.events || got.bytes >= turn.bytes) Activate(*partition);
+    }
+    member.credit.events = most.events + beyond_share;
+    if (member.credit.events > 0 && most.bytes > 0 && !member.waiting) {
+      member.waiting = true;
+      waiting_.push_back(session);
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return leased;
+}
+
+// Those that were woken and have not asked yet, too.
+bool GroupQueue::OthersWait(const Member& member) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& other) {
+    return other.second.get() != &member && (other.second->waiting || other.second->woken);
+  });
+}
+
+// By credit, when others wait too: as much of what there is as it has of the credit.
+int64_t GroupQueue::ShareOf(const Member& member) const {
+  int64_t credit = 0, others = 0;
+  for (const auto& [session, other] : members_) {
+    if (other.get() == &member || !(other->waiting || other->woken)) continue;
+    ++others;
+    credit += other->credit.events;
+  }
+  if (others == 0) return member.credit.events;
+  int64_t available = 0;
+  for (size_t i = 0; i < std::min(active_.size(), kPartitionsAsked); ++i) {
+    const auto partition = partitions_.find(active_[i]);
+    if (partition == partitions_.end()) continue;
+    const PartitionQueue& queue = *partition->second->queue;
+    const auto extent = deps_.engine.Extent(partition->first);
+    if (extent.ok()) available += std::max<int64_t>(0, Lag(queue.head(), extent->visible_end));
+    available += queue.leasable();
+  }
+  const double share = static_cast<double>(member.credit.events) /
+                       static_cast<double>(member.credit.events + credit);
+  return std::max<int64_t>(1,
+                           static_cast<int64_t>(std::ceil(share * static_cast<double>(available))));
+}
+
+LeaseBounds GroupQueue::LeaseFrom(Partition& partition, uint64_t session, LeaseBounds most,
+                                  std::vector<LeasedRun>* runs) {
+  const int64_t now_us = NowUs();
+  LeaseBounds got;
+  while (partition.problem.ok()) {
+    const LeaseBounds left = {most.events - got.events, most.bytes - got.bytes};
+    const LeaseBounds more = partition.queue->Lease(session, left, now_us, runs);
+    got.events += more.events;
+    got.bytes += more.bytes;
+    if (got.events >= most.events || got.bytes >= most.bytes || !ScanMore(partition)) break;
+  }
+  return got;
+}
+
+bool GroupQueue::ScanMore(Partition& partition) {
+  // When it has room again somebody settled something, and it is looked at again.
+  if (partition.reading || partition.queue->Room() == 0) return false;
+  const Offset head = partition.queue->head();
+  if (const IndexedBatchPtr shelved = partition.shelf.Find(head)) {
+    return ScanBatches(partition, {shelved->batch});
+  }
+  const auto read = deps_.engine.ReadCached(partition.id, head, kScanBytes);
+  if (!read.ok()) {
+    StandStill(partition, read.status());
+    return false;
+  }
+  if (!read->has_value()) {
+    ReadCold(partition);
+    return false;
+  }
+  if ((*read)->empty()) {
+    WaitForNews(partition);
+    return false;
+  }
+  return ScanBatches(partition, **read);
+}
+
+bool GroupQueue::ScanBatches(Partition& partition, const std::vector<BatchPtr>& batches) {
+  const int64_t now_us = NowUs();
+  PartitionQueue& queue = *partition.queue;
+  int64_t room = std::min(queue.Room(), kScanEvents);
+  const int64_t before = room;
+  for (const BatchPtr& batch : batches) {
+    const Offset head = queue.head();
+    if (room <= 0) break;
+    if (batch->end() <= head) continue;
+    IndexedBatchPtr indexed = partition.shelf.Find(head);
+    if (indexed == nullptr) {
+      indexed = IndexBatch(batch);
+      if (indexed == nullptr) {
+        StandStill(partition, NotWholeBatch(batch->base_offset, batch->end()));
+        break;
+      }
+      partition.shelf.Put(indexed);
+    }
+    const auto first = static_cast<uint32_t>(Lag(indexed->batch->base_offset, head));
+    const auto end = static_cast<uint32_t>(std::min<int64_t>(indexed->batch->count, first + room));
+    queue.Scan(FactsOf(deps_.engine, *indexed, first, end), now_us);
+    room -= end - first;
+  }
+  return room < before;
+}
+
+void GroupQueue::WaitForNews(Partition& partition) {
+  if (partition.wake != 0) return;
+  const auto wake =
+      deps_.engine.WhenPast(partition.id, partition.queue->head(),
+                            [news = news_, id = partition.id] { News::Add(news, id); });
+  if (wake.ok()) {
+    partition.wake = *wake;
+  } else {
+    StandStill(partition, wake.status());
+  }
+}
+
+void GroupQueue::ReadCold(Partition& partition) {
+  partition.reading = true;
+  deps_.pool.Post([self = shared_from_this(), id = partition.id, from = partition.queue->head()] {
+    self->OnRead(id, self->deps_.engine.Read(id, from, kScanBytes));
+  });
+}
+
+void GroupQueue::OnRead(PartitionId id, const absl::StatusOr<std::vector<BatchPtr>>& read) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return;
+    partition->reading = false;
+    if (read.ok()) {
+      ScanBatches(*partition, *read);
+    } else {
+      StandStill(*partition, read.status());
+    }
+    Touch(*partition);
+    Activate(*partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+void GroupQueue::Deliver(Partition& partition, uint64_t session, const LeasedRun& run,
+                         std::vector<QueueDelivery>* out) {
+  Offset at = run.first;
+  const Offset end = run.first + run.count;
+  while (at < end) {
+    IndexedBatchPtr indexed = partition.shelf.Find(at);
+    if (indexed == nullptr) {
+      if (!Shelve(partition, at)) {
+        LeasedRun rest = run;
+        rest.first = at;
+        rest.count = static_cast<int32_t>(Lag(at, end));
+        return FetchCold(partition.id, session, rest);
+      }
+      indexed = partition.shelf.Find(at);
+    }
+    const Offset base = indexed->batch->base_offset;
+    const Offset stop = std::min(end, indexed->batch->end());
+    const auto i = static_cast<uint32_t>(Lag(base, at)), j = static_cast<uint32_t>(Lag(base, stop));
+    out->push_back({partition.id, at, j - i, run.attempt, run.until_us, indexed->batch,
+                    indexed->BeginOf(i), indexed->EndOf(j)});
+    at = stop;
+  }
+}
+
+bool GroupQueue::Shelve(Partition& partition, Offset offset) {
+  const auto read = deps_.engine.ReadCached(partition.id, offset, 1);
+  if (!read.ok() || !read->has_value() || (*read)->empty()) return false;
+  const IndexedBatchPtr indexed = IndexBatch((*read)->front());
+  if (indexed == nullptr) return false;
+  partition.shelf.Put(indexed);
+  return partition.shelf.Find(offset) != nullptr;
+}
+
+// It has the lease already; the events come when they are read.
+void GroupQueue::FetchCold(PartitionId id, uint64_t session, const LeasedRun& run) {
+  deps_.pool.Post([self = shared_from_this(), id, session, run] {
+    std::vector<IndexedBatchPtr> batches;
+    const Offset end = run.first + run.count;
+    for (Offset at = run.first; at < end; at = batches.back()->batch->end()) {
+      const auto read = self->deps_.engine.Read(id, at, kScanBytes);
+      if (!read.ok()) return self->OnFetched(id, session, run, read.status(), {});
+      for (const BatchPtr& batch : *read) {
+        IndexedBatchPtr indexed = IndexBatch(batch);
+        if (indexed == nullptr) {
+          const absl::Status status = NotWholeBatch(batch->base_offset, batch->end());
+          return self->OnFetched(id, session, run, status, {});
+        }
+        batches.push_back(std::move(indexed));
+      }
+      if (read->empty()) break;
+    }
+    self->OnFetched(id, session, run, absl::OkStatus(), batches);
+  });
+}
+
+void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& run,
+                           const absl::Status& status,
+                           const std::vector<IndexedBatchPtr>& batches) {
+  After after;
+  Wake wake;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    const auto member = members_.find(session);
+    if (partition == nullptr || member == members_.end()) return;
+    Offset at = run.first;
+    const Offset end = run.first + run.count;
+    for (const IndexedBatchPtr& indexed : batches) {
+      const Offset base = indexed->batch->base_offset;
+      const Offset stop = std::min(end, indexed->batch->end());
+      if (stop <= at) continue;
+      const auto i = static_cast<uint32_t>(Lag(base, at));
+      const auto j = static_cast<uint32_t>(Lag(base, stop));
+      member->second->fetched.push_back({id, at, j - i, run.attempt, run.until_us, indexed->batch,
+                                         indexed->BeginOf(i), indexed->EndOf(j)});
+      at = stop;
+    }
+    // What cannot be read is nobody's.
+    for (; at < end; at = at + 1) {
+      if (partition->queue->Release(session, at) == SettleOutcome::kDone) {
+        ++member->second->unread.events;
+      }
+    }
+    if (!status.ok()) StandStill(*partition, status);
+    Touch(*partition);
+    if (!member->second->fetched.empty()) wake = member->second->wake;
+    after = MakeAfter();
+  }
+  if (wake != nullptr) wake();
+  Run(std::move(after));
+}
+
+}  // namespace acta

@@ -1,0 +1,193 @@
+#include "server/core/subscribe/queue_feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "proto/support/wire.h"
+#include "server/core/subscribe/frame_bytes.h"
+
+namespace acta {
+namespace {
+
+// Of a batch beside what others have: when the lease ends, and the attempt.
+constexpr size_t kLeaseBytes = 24;
+
+// As many of the events as fit, at least one.
+QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
+  QueueDelivery front = *delivery;
+  const absl::string_view payload =
+      delivery->batch->payload.view().substr(delivery->begin, delivery->end - delivery->begin);
+  EventElements elements(payload);
+  absl::string_view event;
+  size_t bytes = 0;
+  uint32_t count = 0;
+  while (count < delivery->count && elements.Next(&event)) {
+    if (count > 0 && elements.offset() > most_bytes) break;
+    bytes = elements.offset();
+    ++count;
+  }
+  front.count = count;
+  front.end = front.begin + bytes;
+  delivery->first = delivery->first + count;
+  delivery->count -= count;
+  delivery->begin = front.end;
+  return front;
+}
+
+Offset LostDetail(const absl::Status& status, const std::string& key, Offset otherwise) {
+  const auto details = DetailsOf(status);
+  const auto it = details.find(key);
+  int64_t value = 0;
+  const bool known = it != details.end() && absl::SimpleAtoi(it->second, &value);
+  return known ? Offset(value) : otherwise;
+}
+
+}  // namespace
+
+void QueueFeed::Present(const v1::SubscribeStart& start) {
+  for (const v1::HeldEvents& held : start.held()) {
+    const TopicPtr topic = deps_.topics.Find(deps_.caller.tenant, held.topic());
+    if (topic == nullptr || held.partition() < 0 || held.partition() >= topic->partitions()) {
+      continue;
+    }
+    const PartitionId partition = topic->partition(held.partition());
+    const int32_t count = std::clamp(held.count(), 1, kMaxSettledEvents);
+    const int64_t kept = queue_.Present(session_, partition, Offset(held.offset()), count);
+    const uint64_t handle = HandleOf(partition, Offset(held.offset()));
+    if (handle == 0) return;
+    deps_.outbox.Notice("HELD",
+                        absl::StrCat(kept, " of ", count, " events from offset ", held.offset(),
+                                     " on are still leased to this member"),
+                        handle);
+  }
+}
+
+uint64_t QueueFeed::HandleOf(PartitionId partition, Offset offset) {
+  Named& named = named_[partition];
+  if (named.handle != 0) return named.handle;
+  named.topic = deps_.topics.FindById(partition.topic());
+  if (named.topic == nullptr) return 0;  // It is being deleted.
+  const absl::Status allowed = deps_.authorizer.Authorize(
+      deps_.caller, Verb::kSubscribe, {ResourceKind::kTopic, named.topic->name()});
+  if (!allowed.ok()) {
+    failure_ = allowed;
+    return 0;
+  }
+  named.handle = ++last_handle_;
+  handles_[named.handle] = partition;
+  v1::Assigned assigned;
+  assigned.set_assignment(named.handle);
+  assigned.set_topic(named.topic->name());
+  assigned.set_partition(partition.partition());
+  assigned.set_offset(offset.value());
+  deps_.outbox.Assigned(assigned);
+  return named.handle;
+}
+
+void QueueFeed::Take(size_t room) {
+  const bool open = deps_.credit.open();
+  const LeaseBounds most = {
+      open ? deps_.credit.events() : 0,
+      open ? std::min<int64_t>(deps_.credit.bytes(), static_cast<int64_t>(room)) : 0};
+  std::vector<QueueDelivery> taken;
+  std::vector<QueueProblem> problems;
+  const LeaseBounds leased = queue_.Take(session_, most, &taken, &problems);
+  deps_.credit.Spend(leased.events, leased.bytes);
+  for (QueueDelivery& delivery : taken) staged_.push_back(std::move(delivery));
+  for (const QueueDelivery& delivery : staged_) HandleOf(delivery.partition, delivery.first);
+  for (const QueueProblem& problem : problems) TellProblem(problem);
+}
+
+void QueueFeed::TellProblem(const QueueProblem& problem) {
+  const uint64_t handle = HandleOf(problem.partition, problem.at);
+  if (handle == 0) return;
+  deps_.outbox.Gap(handle, LostDetail(problem.status, "first_lost", problem.at),
+                   LostDetail(problem.status, "last_lost", problem.at), problem.status);
+}
+
+void QueueFeed::OnWake(bool can_take) {
+  // The next who waits is woken then.
+  if (!can_take || !staged_.empty() || !deps_.credit.open()) {
+    std::vector<QueueDelivery> taken;
+    std::vector<QueueProblem> problems;
+    const LeaseBounds leased = queue_.Take(session_, {}, &taken, &problems);
+    deps_.credit.Spend(leased.events, leased.bytes);
+    for (QueueDelivery& delivery : taken) staged_.push_back(std::move(delivery));
+    for (const QueueProblem& problem : problems) TellProblem(problem);
+  }
+}
+
+void QueueFeed::Fill(bool alone, OutgoingFrame* frame) {
+  const size_t used = std::max(kFrameHeadBytes, frame->control.ByteSizeLong());
+  const size_t limit = std::min(deps_.target_frame_bytes, deps_.max_frame_bytes);
+  size_t room = limit > used ? limit - used : 0;
+  if (staged_.empty() && deps_.credit.open()) Take(room);
+  for (const QueueDelivery& delivery : staged_) HandleOf(delivery.partition, delivery.first);
+  // What names the partitions goes first.
+  if (!deps_.outbox.empty()) return;
+  while (!staged_.empty() && failure_.ok() && PutFirst(alone, &room, frame)) {
+  }
+}
+
+bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
+  QueueDelivery& first = staged_.front();
+  const size_t overhead = BatchOverheadBytes(*first.batch) + kLeaseBytes;
+  const size_t left = *room > overhead ? *room - overhead : 0;
+  QueueDelivery delivery;
+  const bool whole = first.end - first.begin <= left;
+  if (whole) {
+    delivery = std::move(first);
+    staged_.pop_front();
+  } else {
+    delivery = SplitFront(&first, left);
+    const size_t bytes = delivery.end - delivery.begin;
+    const size_t frame_bytes = kFrameHeadBytes + overhead + bytes;
+    const bool fits =
+        bytes <= left || (alone && frame->batches.empty() && frame_bytes <= deps_.max_frame_bytes);
+    if (!fits && frame->batches.empty() && alone) {
+      failure_ = EventTooLargeForClient(delivery.first, bytes, frame_bytes, deps_.max_frame_bytes);
+    }
+    if (!fits) {
+      first.first = delivery.first;
+      first.count += delivery.count;
+      first.begin = delivery.begin;
+      return false;
+    }
+    if (first.count == 0) staged_.pop_front();
+  }
+  OutgoingBatch out;
+  out.assignment = HandleOf(delivery.partition, delivery.first);
+  if (out.assignment == 0) return true;  // The topic is going.
+  out.base_offset = delivery.first;
+  out.count = delivery.count;
+  out.incarnation = delivery.batch->incarnation;
+  out.append_time_us = delivery.batch->append_time_us;
+  out.context = delivery.batch->context;
+  out.payload = delivery.batch->payload.Slice(delivery.begin, delivery.end - delivery.begin);
+  out.lease_until_us = delivery.until_us;
+  out.attempt = delivery.attempt;
+  *room -= std::min(*room, out.payload.size() + overhead);
+  deps_.delivered.events.fetch_add(out.count, std::memory_order_relaxed);
+  deps_.delivered.bytes.fetch_add(static_cast<int64_t>(out.payload.size()),
+                                  std::memory_order_relaxed);
+  frame->batches.push_back(std::move(out));
+  return true;
+}
+
+void QueueFeed::GiveBack() {
+  std::vector<QueueSettlement> unsent;
+  for (const QueueDelivery& delivery : std::exchange(staged_, {})) {
+    QueueSettlement settlement;
+    settlement.partition = delivery.partition;
+    settlement.offset = delivery.first;
+    settlement.count = static_cast<int32_t>(delivery.count);
+    settlement.kind = QueueSettlement::Kind::kRelease;
+    unsent.push_back(std::move(settlement));
+  }
+  if (!unsent.empty()) queue_.Settle(session_, unsent, [](const absl::Status&) {});
+}
+
+}  // namespace acta

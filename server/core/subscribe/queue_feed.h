@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "acta/v1/subscriber.pb.h"
+#include "server/core/groups/group_registry.h"
+#include "server/core/subscribe/credit.h"
+#include "server/core/subscribe/event_sink.h"
+#include "server/core/subscribe/outbox.h"
+#include "server/core/subscribe/pump.h"
+
+namespace acta {
+
+// QueueFeed fills a stream's frames with events that its member of a QUEUE group leases, and
+// settles what the client says of them. Events are leased when a frame can take them, so that what
+// waits is anybody's.
+//
+// Partitions have handles of the stream, named before their first events.
+//
+// Threads: in the turns of its stream, but for `done` of Settle().
+class QueueFeed {
+ public:
+  struct Deps {
+    const TopicRegistry& topics;
+    const Authorizer& authorizer;
+    const Caller& caller;
+    DeliveryCount& delivered;
+    Credit& credit;
+    Outbox& outbox;
+    size_t target_frame_bytes = 0;
+    size_t max_frame_bytes = 0;
+  };
+  QueueFeed(const Deps& deps, GroupQueue& queue, uint64_t session)
+      : deps_(deps), queue_(queue), session_(session) {}
+
+  // Of the start frame.
+  void Present(const v1::SubscribeStart& start);
+  // Adds events to a frame. Only when the outbox is empty.
+  void Fill(bool alone, OutgoingFrame* frame);
+  // There may be something to take; when the stream cannot take it now it is for others.
+  void OnWake(bool can_take);
+
+  // Settles what a frame names. `done` runs once, on any thread, when that is durable; `errors` are
+  // of single settlements.
+  using Done = absl::AnyInvocable<void(const absl::Status&, std::vector<v1::ControlError> errors)>;
+  void Settle(const v1::Settle& settle, Done done);
+
+  // What was not sent is nobody's any more.
+  void GiveBack();
+  // Not OK: the stream cannot go on.
+  const absl::Status& failure() const { return failure_; }
+
+ private:
+  struct Named {
+    uint64_t handle = 0;
+    TopicPtr topic;
+  };
+  // The handle of a partition, named to the client by then; 0 when that failed.
+  uint64_t HandleOf(PartitionId partition, Offset offset);
+  void Take(size_t room);
+  void TellProblem(const QueueProblem& problem);
+  // Moves the first of staged_ into the frame, or what fits of it. False: it does not fit.
+  bool PutFirst(bool alone, size_t* room, OutgoingFrame* frame);
+  absl::Status ToSettlement(const v1::Settlement& from, QueueSettlement* to) const;
+
+  const Deps deps_;
+  GroupQueue& queue_;  // Of the membership, which lives as long.
+  const uint64_t session_;
+  std::deque<QueueDelivery> staged_;  // Leased and not sent.
+  absl::flat_hash_map<PartitionId, Named> named_;
+  absl::flat_hash_map<uint64_t, PartitionId> handles_;
+  uint64_t last_handle_ = 0;
+  absl::Status failure_;
+};
+
+}  // namespace acta

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "acta/v1/dead_letters.pb.h"
+#include "tests/unit/subscribe/subscribe_room.h"
+
+namespace acta {
+
+// A room with a topic `orders` of one partition and a QUEUE group `workers` on it.
+class QueueRoom : public SubscribeRoom {
+ public:
+  explicit QueueRoom(v1::QueueSettings settings = {}, int32_t partitions = 1) {
+    MakeTopic(partitions);
+    v1::CreateGroupRequest request;
+    request.mutable_group()->set_name("workers");
+    request.mutable_group()->add_topics("orders");
+    request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+    *request.mutable_group()->mutable_queue() = std::move(settings);
+    request.mutable_start()->set_earliest(true);
+    REQUIRE_OK(groups.Create(caller, request));
+  }
+
+  static v1::QueueSettings Ordered(v1::OnExhausted on_exhausted = v1::ON_EXHAUSTED_UNSPECIFIED) {
+    v1::QueueSettings settings;
+    settings.set_order(v1::QUEUE_ORDER_KEY);
+    settings.set_on_exhausted(on_exhausted);
+    return settings;
+  }
+  static v1::QueueSettings Attempts(int32_t max) {
+    v1::QueueSettings settings;
+    settings.set_max_attempts(max);
+    settings.set_backoff_jitter(0);
+    return settings;
+  }
+
+  Client& Work(int64_t credit = 1000, const std::string& member_id = "") {
+    v1::SubscribeStart start;
+    start.set_group("workers");
+    start.set_member_id(member_id);
+    start.set_app("shop");
+    start.set_app_version("7");
+    start.mutable_credit()->set_events(credit);
+    start.mutable_credit()->set_bytes(1 << 20);
+    return Subscribe(start);
+  }
+  // Time passes, and the members tick.
+  void Wait(absl::Duration time) {
+    for (; time > absl::ZeroDuration(); time -= absl::Seconds(5)) {
+      for (auto& client : clients) client->Tick();
+      Advance(std::min(time, absl::Seconds(5)));
+    }
+  }
+  void PublishKeyed(const std::vector<std::pair<std::string, std::string>>& events) {
+    std::string payload;
+    for (const auto& [key, data] : events) payload += Element(data, key);
+    PublishElements(0, payload, events.size());
+  }
+  static Strings DataOf(const Client& client) {
+    Strings data;
+    for (const RecordingSink::Leased& event : client.sink.leased) data.push_back(event.data);
+    return data;
+  }
+  v1::ListDeadLettersResponse DeadLetters() {
+    v1::ListDeadLettersRequest request;
+    request.set_group("workers");
+    auto listed = groups.ListDeadLetters(caller, request);
+    REQUIRE_OK(listed);
+    return *std::move(listed);
+  }
+  v1::DeadLetter DeadLetter(const v1::DeadLetterRef& ref) {
+    v1::GetDeadLetterRequest request;
+    request.set_group("workers");
+    *request.mutable_ref() = ref;
+    const auto got = groups.GetDeadLetter(caller, request);
+    REQUIRE_OK(got);
+    return got->dead_letter();
+  }
+  v1::PartitionExplanation Explain() {
+    v1::ExplainGroupRequest request;
+    request.set_group("workers");
+    const auto explained = groups.Explain(caller, request);
+    REQUIRE_OK(explained);
+    return explained->partitions(0);
+  }
+};
+
+}  // namespace acta
