@@ -1,0 +1,123 @@
+// The state machine of a queue by itself: how many events a second it scans, leases, settles one by
+// one and hands over to be written. No disk, no streams, one thread.
+//
+//   queue_machine [SECONDS]    prints {"measure": events/s, ...}
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/core/delivery/partition_queue.h"
+
+namespace acta {
+namespace {
+
+constexpr int64_t kScanned = 1000;
+constexpr int64_t kAcksPerWrite = 1000;
+constexpr int64_t kStepUs = 1000;
+
+struct Kind {
+  const char* name;
+  QueueOrder order;
+  int64_t events_per_lease;
+  int members;
+  bool scattered;  // Acks come in any order.
+  int64_t parked;  // Events that wait for an hour meanwhile.
+};
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Events on which every member has failed once, an hour ago from coming back.
+void ParkMany(PartitionQueue& queue, int64_t count, int64_t now_us) {
+  std::vector<LeasedRun> runs;
+  Nack nack;
+  nack.delay = absl::Hours(1000);
+  while (count > 0) {
+    const int64_t some = std::min(count, kScanned);
+    queue.Scan(std::vector<EventFacts>(static_cast<size_t>(some)), now_us);
+    runs.clear();
+    queue.Lease(1, {some, INT64_MAX}, now_us, &runs);
+    for (const LeasedRun& run : runs) {
+      for (int32_t i = 0; i < run.count; ++i) queue.Fail(1, run.first + i, nack, now_us);
+    }
+    queue.TakeChanges();
+    count -= some;
+  }
+}
+
+double Run(const Kind& kind, double seconds) {
+  QueuePolicy policy;
+  policy.order = kind.order;
+  QueueBudget budget;
+  budget.max_parked = kind.parked + 1;
+  PartitionQueue queue(policy, budget, 1);
+  queue.Load({}, {}, Offset(0), 0);
+  int64_t now_us = 0;
+  ParkMany(queue, kind.parked, now_us);
+  std::mt19937_64 random(1);
+  std::vector<std::pair<uint64_t, Offset>> held;
+  std::vector<LeasedRun> runs;
+  std::vector<EventFacts> facts(kScanned);
+  int64_t acked = 0, unwritten = 0;
+  const auto start = std::chrono::steady_clock::now();
+  while (SecondsSince(start) < seconds) {
+    now_us += kStepUs;
+    for (EventFacts& fact : facts) fact.key = 1 + random() % 1000;
+    queue.Scan(facts, now_us);
+    for (int64_t leased = 0, idle = 0; leased < kScanned && idle < kind.members;) {
+      const uint64_t member = 1 + static_cast<uint64_t>(leased) % kind.members;
+      runs.clear();
+      const int64_t got =
+          queue.Lease(member, {kind.events_per_lease, INT64_MAX}, now_us, &runs).events;
+      idle = got == 0 ? idle + 1 : 0;
+      leased += got == 0 ? 1 : got;
+      for (const LeasedRun& run : runs) {
+        for (int32_t i = 0; i < run.count; ++i) held.emplace_back(member, run.first + i);
+      }
+    }
+    if (kind.scattered) std::shuffle(held.begin(), held.end(), random);
+    for (const auto& [member, offset] : held) {
+      queue.Ack(member, offset);
+      if (++unwritten == kAcksPerWrite) {
+        queue.TakeChanges();
+        unwritten = 0;
+      }
+    }
+    acked += static_cast<int64_t>(held.size());
+    held.clear();
+  }
+  return static_cast<double>(acked) / SecondsSince(start);
+}
+
+constexpr Kind kKinds[] = {
+    {"runs_1_member", QueueOrder::kUnordered, 1000, 1, false, 0},
+    {"runs_8_members", QueueOrder::kUnordered, 125, 8, false, 0},
+    {"runs_8_members_beside_100k_parked", QueueOrder::kUnordered, 125, 8, false, 100'000},
+    {"scattered_1_member", QueueOrder::kUnordered, 1000, 1, true, 0},
+    {"scattered_8_members", QueueOrder::kUnordered, 1, 8, true, 0},
+    {"key_1000_8_members", QueueOrder::kKey, 125, 8, false, 0},
+};
+
+}  // namespace
+}  // namespace acta
+
+int main(int argc, char** argv) {
+  const double seconds = argc > 1 ? atof(argv[1]) : 2;
+  const char* separator = "{";
+  for (const acta::Kind& kind : acta::kKinds) {
+    printf("%s\"%s\": %.0f", separator, kind.name, acta::Run(kind, seconds));
+    fflush(stdout);
+    separator = ", ";
+  }
+  printf("}\n");
+  return 0;
+}
