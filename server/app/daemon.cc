@@ -47,7 +47,13 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const DaemonOptions& optio
 }
 
 absl::Status Daemon::OpenStore(const OpenEngine& open) {
-  ASSIGN_OR_RETURN(engine_, open(options_.storage, fatal_, clock_));
+  LocalEngineOptions storage = options_.storage;
+  storage.before_trim = [this](PartitionId partition, Offset first) {
+    const GroupRegistry* const groups = loaded_groups_.load();
+    if (groups == nullptr) return absl::UnavailableError("the groups are not loaded yet");
+    return groups->KeepCopies(partition, first);
+  };
+  ASSIGN_OR_RETURN(engine_, open(storage, fatal_, clock_));
   // The folder is ours now; a file of a run that was killed would name a process that is gone.
   RemoveReadyFile(options_.listen.ready_file);
   return absl::OkStatus();
@@ -61,6 +67,7 @@ absl::Status Daemon::LoadDomain() {
   groups_ = std::make_unique<GroupRegistry>(GroupRegistry::Deps{
       *engine_, clock_, *topics_, authorizer_, *pool_, *timer_, options_.groups});
   RETURN_IF_ERROR(groups_->Load());
+  loaded_groups_ = groups_.get();
   topics_->SetDeleteCheck(
       [this](const Topic& topic, bool force) { return groups_->CheckTopicDelete(topic, force); });
   topics_->SetChangeListener(

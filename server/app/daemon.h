@@ -81,6 +81,7 @@ class Daemon {
   std::unique_ptr<AsioTimer> timer_;
   std::unique_ptr<TopicRegistry> topics_;
   std::unique_ptr<GroupRegistry> groups_;
+  std::atomic<const GroupRegistry*> loaded_groups_{nullptr};  // Asked by the engine's maintenance.
   std::unique_ptr<SubscriptionHub> hub_;
   std::unique_ptr<ServerStatus> status_;
   std::unique_ptr<RpcServer> rpc_;

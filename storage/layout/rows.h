@@ -33,10 +33,11 @@ inline std::string PositionRow(GroupId group, PartitionId partition) {
   return key;
 }
 
-// state: ParkedRecord, AttemptRecord, DeadLetterRecord: a group's, a partition's or an event's.
+// state: ParkedRecord, AttemptRecord, DeadLetterRecord, KeptRecord: a group's, a partition's or an event's.
 inline constexpr char kParkedRows[] = "parked/";
 inline constexpr char kAttemptRows[] = "attempt/";
 inline constexpr char kDeadLetterRows[] = "deadletter/";
+inline constexpr char kKeptRows[] = "kept/";
 inline std::string QueueRows(absl::string_view kind, GroupId group) {
   std::string key(kind);
   PutBig64(&key, group.value());

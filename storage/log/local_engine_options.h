@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "storage/base/ids.h"
 #include "storage/log/disk_guard.h"
 
 namespace rocksdb {
@@ -35,6 +38,9 @@ struct LocalEngineOptions {
   int64_t snapshot_group_bytes = int64_t{256} << 10;
   DiskWatermarks watermarks;
   int64_t ballast_bytes = int64_t{256} << 20;
+  // Asked before events of a partition below an offset go for good; may wait for the disk. Not OK:
+  // they stay for now.
+  std::function<absl::Status(PartitionId, Offset)> before_trim;
   int64_t deletion_bytes_per_second = int64_t{64} << 20;
   // For tests: another disk; another boot of the kernel. Empty: the real ones.
   std::shared_ptr<rocksdb::FileSystem> file_system;

@@ -88,7 +88,7 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
     const TopicSettings settings = topic->settings();
     for (const PartitionPtr& partition : topic->partitions()) {
       const auto first = FindNewFirst(reader_, partition, settings, now, precision);
-      if (!first.has_value()) continue;
+      if (!first.has_value() || !MayTrim(partition->id(), first->first)) continue;
       PartitionStart row;
       row.first = first->first;
       row.first_bytes = first->bytes;
@@ -105,6 +105,15 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
     first.partition->RaiseFirst(first.first, first.bytes, first.time_us);
   }
   return absl::OkStatus();
+}
+
+bool SliceKeeper::MayTrim(PartitionId partition, Offset first) const {
+  if (options_.before_trim == nullptr) return true;
+  const absl::Status status = options_.before_trim(partition, first);
+  if (status.ok()) return true;
+  LogWarn("events whose retention is over stay, because they could not be copied for a group",
+          {{"cause", status.message()}});
+  return false;
 }
 
 bool SliceKeeper::Due(const Slice& slice, absl::Time now, int64_t log_bytes, bool crowded) const {

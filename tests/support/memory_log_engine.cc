@@ -129,6 +129,7 @@ void MemoryLogEngine::SetRoom(bool room) {
 }
 
 void MemoryLogEngine::TrimTo(PartitionId id, Offset first) {
+  if (before_trim != nullptr && !before_trim(id, first).ok()) return;
   MutexLock lock(mu_);
   Partition& partition = partitions_[id];
   if (first <= partition.first || first > partition.visible_end) return;

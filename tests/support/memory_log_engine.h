@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -47,6 +48,8 @@ class MemoryLogEngine : public LogEngine {
   // Without room HasRoom() is false and appends are refused PUBLISH_QUEUE_FULL.
   void SetRoom(bool room);
 
+  // Asked before a trim, as LocalEngineOptions::before_trim. Set it before anybody reads.
+  std::function<absl::Status(PartitionId, Offset)> before_trim;
   // Logical retention: `first` becomes the oldest offset readers see.
   void TrimTo(PartitionId partition, Offset first);
   // False: ReadCached() knows only the end, everything else is asked of Read().

@@ -146,6 +146,26 @@ PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
   return parked_.emplace(offset, entry).first->second;
 }
 
+void PartitionQueue::ParkBelow(Offset end) {
+  while (!window_.empty() && window_.begin()->first < end) {
+    const Offset offset = window_.begin()->first;
+    Entry& entry = Park(offset);
+    if (entry.state == State::kReady) ready_.insert(offset);
+    if (entry.state == State::kWaitsForKey) entry.state = State::kBlocked;
+  }
+  fresh_ = std::max(fresh_, std::min(end, head_));
+}
+
+std::vector<Offset> PartitionQueue::OutstandingBelow(Offset end) const {
+  std::vector<Offset> offsets;
+  for (const Entries* entries : {&parked_, &window_}) {
+    for (auto it = entries->begin(); it != entries->end() && it->first < end; ++it) {
+      offsets.push_back(it->first);
+    }
+  }
+  return offsets;
+}
+
 void PartitionQueue::ParkWaiting(uint64_t key) {
   const absl::btree_set<Offset>* const waiting = turns_.Waiting(key);
   if (waiting == nullptr) return;

@@ -74,6 +74,11 @@ class PartitionQueue {
   // Offers a dead letter or a held event again, with new attempts. False: it is outstanding and not
   // held, or was never scanned. The number of dead letters in the budget is the caller's.
   bool Redrive(Offset offset, const EventFacts& facts, int32_t redrives, int64_t now_us);
+  // The events below `end` are about to go from the log: what of them is outstanding is parked, so
+  // that nothing of it has to be scanned again.
+  void ParkBelow(Offset end);
+  // The outstanding ones below `end`.
+  std::vector<Offset> OutstandingBelow(Offset end) const;
   // The events below `first` are gone from the log. What of them was not settled and not parked.
   std::vector<OffsetRun> Trim(Offset first);
 

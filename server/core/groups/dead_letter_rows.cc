@@ -99,10 +99,13 @@ absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, G
 }
 
 // Not when retention took it, or it cannot be read.
-void AddEvent(const LogEngine& engine, const StoredLetter& letter, v1::DeadLetter* out) {
+void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter,
+              v1::DeadLetter* out) {
   const auto read = engine.Read(letter.partition, letter.offset, 1);
-  if (!read.ok() || read->empty()) return;
-  const StoredBatch& batch = *read->front();
+  const auto kept = LoadKeptEvent(engine, group, letter.partition, letter.offset);
+  const bool here = read.ok() && !read->empty();
+  if (!here && !kept.ok()) return;
+  const StoredBatch& batch = here ? *read->front() : *(*kept)->batch;
   if (letter.offset < batch.base_offset || letter.offset >= batch.end()) return;
   EventElements elements(batch.payload.view());
   absl::string_view event;
@@ -195,7 +198,7 @@ absl::StatusOr<v1::DeadLetter> DescribeLetter(const LogEngine& engine, const Gro
   if (!attempts.empty()) *out.mutable_last_attempt() = attempts.back();
   if (!whole) return out;
   for (v1::Attempt& attempt : attempts) *out.add_history() = std::move(attempt);
-  AddEvent(engine, letter, &out);
+  AddEvent(engine, group.id(), letter, &out);
   return out;
 }
 

@@ -53,6 +53,14 @@ GroupRegistry::~GroupRegistry() = default;
 
 absl::Status GroupRegistry::Load() { return state_->Load(); }
 
+absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) const {
+  for (const GroupPtr& group : state_->All()) {
+    if (group->queue() == nullptr) continue;
+    RETURN_IF_ERROR(group->queue()->KeepCopies(partition, first));
+  }
+  return absl::OkStatus();
+}
+
 int64_t GroupRegistry::group_count() const { return state_->count(); }
 
 absl::StatusOr<v1::CreateGroupResponse> GroupRegistry::Create(

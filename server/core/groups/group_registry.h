@@ -144,6 +144,10 @@ class GroupRegistry {
   absl::Status CheckTopicDelete(const Topic& topic, bool force) const;
   void OnTopicChanged(const Topic& topic, bool deleted);
 
+  // Events of the partition below `first` are about to go from the log: groups copy what they still
+  // need of them. Blocks. Not OK: they may not go.
+  absl::Status KeepCopies(PartitionId partition, Offset first) const;
+
   int64_t group_count() const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group_text.h"
@@ -187,13 +188,25 @@ absl::Status GroupRegistry::State::ForgetQueue(const Group& group,
                                                std::optional<PartitionId> partition, bool history,
                                                std::vector<RowWrite>* rows) const {
   if (group.queue() == nullptr) return absl::OkStatus();
-  for (const char* kind : {kParkedRows, kAttemptRows, kDeadLetterRows}) {
-    if (kind != kParkedRows && !history) continue;
-    const std::string prefix = partition.has_value() ? QueueRows(kind, group.id(), *partition)
-                                                     : QueueRows(kind, group.id());
-    ASSIGN_OR_RETURN(auto found, deps.engine.LoadRows(Family::kState, prefix));
+  const auto load = [&](const char* kind) {
+    return deps.engine.LoadRows(Family::kState, partition.has_value()
+                                                    ? QueueRows(kind, group.id(), *partition)
+                                                    : QueueRows(kind, group.id()));
+  };
+  absl::flat_hash_set<std::pair<PartitionId, Offset>> letters;  // Whose history stays.
+  if (!history) {
+    ASSIGN_OR_RETURN(const auto dead, load(kDeadLetterRows));
+    for (const auto& [key, value] : dead) {
+      ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
+      letters.insert(place);
+    }
+  }
+  for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows}) {
+    ASSIGN_OR_RETURN(auto found, load(kind));
     for (auto& [key, value] : found) {
-      rows->push_back({Family::kState, std::move(key), std::nullopt});
+      ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
+      const bool stays = kind != kParkedRows && letters.contains(place);
+      if (!stays) rows->push_back({Family::kState, std::move(key), std::nullopt});
     }
   }
   return absl::OkStatus();

@@ -72,8 +72,8 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status AllowTopicsOf(const Caller& caller, Verb verb, const Group& group,
                              absl::string_view topic) const;
 
-  // Adds the deletion of what a QUEUE group keeps of a partition (not set: of all): parked events,
-  // and attempts and dead letters too when `history`. Blocks.
+  // Adds the deletion of what a QUEUE group keeps of a partition (not set: of all); without
+  // `history` dead letters stay, with their attempts and copies. Blocks.
   absl::Status ForgetQueue(const Group& group, std::optional<PartitionId> partition, bool history,
                            std::vector<RowWrite>* rows) const;
   // All or nothing, FSYNC. Blocks.

@@ -56,7 +56,7 @@ class BatchPreparer {
   struct Share {
     uint32_t count = 0;
     size_t bytes = 0;
-    size_t filled = 0;  // Where the next element goes in the gathered payload.
+    size_t filled = 0;    // Where the next element goes in the gathered payload.
     int32_t append = -1;  // In `out`.
   };
 

@@ -81,7 +81,7 @@ class PublishSession {
   // Of the frame in hand; kept between frames for its memory.
   PublishFrameView frame_;
   BatchPreparer preparer_;
-  TopicPtr topic_;            // Of the batch before, null at first.
+  TopicPtr topic_;                   // Of the batch before, null at first.
   Level topics_level_ = Level::kOs;  // Highest default of the topics written to.
 };
 

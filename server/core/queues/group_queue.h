@@ -141,6 +141,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool RedriveHeld(PartitionId partition, Offset offset);
   void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
 
+  // Events of the partition below `first` are about to go from the log: copies those that are
+  // outstanding or dead letters. Blocks, also on the disk. Not OK: they may not go.
+  absl::Status KeepCopies(PartitionId partition, Offset first);
+
   // Of one partition, for people.
   struct View {
     storage::v1::PositionRecord record;
@@ -201,6 +205,12 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
                   AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // group_queue_kept.cc
+  // What was kept of an event whose slice is gone, as a batch of one. Blocks.
+  absl::StatusOr<IndexedBatchPtr> LoadKept(PartitionId partition, Offset offset) const;
+  absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
+                                                    Offset end) const;
+
   // group_queue_rows.cc
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -208,6 +218,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetAttempts(Partition& partition, const PastAttempts& past)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetKept(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PutDeadLetter(Partition& partition, const DeadLetter& letter, const QueueChanges& changes)
@@ -245,5 +256,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
 };
+
+// The copy of an event that a group kept. Blocks. Errors: GAP when there is none, DATA_CORRUPTED.
+absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
+                                              PartitionId partition, Offset offset);
 
 }  // namespace acta

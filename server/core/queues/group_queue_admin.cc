@@ -88,6 +88,7 @@ void GroupQueue::Discard(PartitionId id, Offset offset,
     rounds.push_back(record.attempts());
     rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
     DeleteAttempts(id, offset, rounds);
+    ForgetKept(id, offset);
     --budget_.dead_letters;
     // A full store of dead letters stopped them all.
     for (auto& [other, partition] : partitions_) Activate(*partition);

@@ -1,4 +1,5 @@
 // What becomes durable, and who is told.
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/error.h"
@@ -43,6 +44,9 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   for (const Offset offset : changes.unparked) {
     rows_.push_back(
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
+    const bool dead = std::any_of(changes.dead_letters.begin(), changes.dead_letters.end(),
+                                  [&](const DeadLetter& one) { return one.offset == offset; });
+    if (!dead) ForgetKept(partition.id, offset);
   }
   for (const DeadLetter& letter : changes.dead_letters) PutDeadLetter(partition, letter, changes);
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
@@ -59,6 +63,13 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   partition.record.set_commit_time_us(NowUs());
   rows_.push_back(
       {Family::kState, PositionRow(group_, partition.id), partition.record.SerializeAsString()});
+}
+
+// There is a copy only when the event is gone from the log.
+void GroupQueue::ForgetKept(PartitionId partition, Offset offset) {
+  const auto extent = deps_.engine.Extent(partition);
+  if (!extent.ok() || offset >= extent->first) return;
+  rows_.push_back({Family::kState, QueueRow(kKeptRows, group_, partition, offset), std::nullopt});
 }
 
 void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& attempt) {

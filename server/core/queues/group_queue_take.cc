@@ -253,6 +253,12 @@ void GroupQueue::FetchCold(PartitionId id, uint64_t session, const LeasedRun& ru
     const Offset end = run.first + run.count;
     for (Offset at = run.first; at < end; at = batches.back()->batch->end()) {
       const auto read = self->deps_.engine.Read(id, at, kScanBytes);
+      if (ReasonOf(read.status()) == v1::GAP) {
+        auto kept = self->LoadKept(id, at);
+        if (!kept.ok()) return self->OnFetched(id, session, run, kept.status(), {});
+        batches.push_back(*std::move(kept));
+        continue;
+      }
       if (!read.ok()) return self->OnFetched(id, session, run, read.status(), {});
       for (const BatchPtr& batch : *read) {
         IndexedBatchPtr indexed = IndexBatch(batch);

@@ -15,7 +15,7 @@ constexpr int64_t kMostEvents = 60;
 constexpr char const* kNames[] = {"publish", "scan",    "lease",   "lease",  "ack",     "ack",
                                   "ack",     "nack",    "reject",  "extend", "release", "leave",
                                   "break",   "wait",    "wait",    "tick",   "commit",  "commit",
-                                  "crash",   "present", "redrive", "skip",   "trim"};
+                                  "crash",   "present", "redrive", "skip",   "trim",    "keep"};
 constexpr uint32_t kKinds = sizeof(kNames) / sizeof(kNames[0]);
 
 bool Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
@@ -293,6 +293,7 @@ std::string QueueSimulator::Do(const Operation& operation) {
     if (!queue_->Redrive(offset, model_.at(offset).facts, 1, now_us_)) return "not redriven";
     model_.Redrive(offset, now_us_);
   }
+  if (Is(kind, "keep")) queue_->ParkBelow(offset);
   if (Is(kind, "trim") && operation.first % 4 == 0) return Trim(offset);
   if (Is(kind, "skip") && offset < model_.head()) {
     const bool open = model_.at(offset).state != QueueModel::State::kSettled;

@@ -1,4 +1,5 @@
 // What an operator does with a QUEUE group: pause, explain, skip, reset, redrive, discard.
+#include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -213,6 +214,56 @@ TEST_CASE("a group with as many dead letters as it may have stands still, nothin
   CHECK(room.groups.DiscardDeadLetters(room.caller, discard)->discarded() == 1);
   room.Run();
   CHECK(client.sink.leased.size() == 2);
+}
+
+TEST_CASE("what a group still needs is copied before its slice goes", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(3));
+  room.Publish(0, {"dead", "waits", "held", "never"});
+  Client& client = room.Work(3);
+  REQUIRE(client.sink.leased.size() == 3);
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
+  client.Nack(client.sink.leased[1]);
+  room.Run();
+  room.Publish(0, {"new"});
+  room.engine.TrimTo(room.Id(0), Offset(3));
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(3));
+  CHECK(room.DeadLetter(room.DeadLetters().dead_letters(0).ref()).event().data() == "dead");
+  client.Credit(10, 10'000);
+  room.Wait(absl::Seconds(2));
+  CHECK(room.DataOf(client) == Strings{"dead", "waits", "held", "never", "new", "waits"});
+  v1::RedriveDeadLettersRequest redrive;
+  redrive.set_group("workers");
+  *redrive.mutable_selection() = All();
+  CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
+  room.Run();
+  REQUIRE(client.sink.leased.size() == 7);
+  CHECK(client.sink.leased[6].data == "dead");
+  const auto kept = [&] { return room.engine.LoadRows(Family::kState, kKeptRows)->size(); };
+  CHECK(kept() == 3);
+  for (const RecordingSink::Leased& event : client.sink.leased) client.Ack(event);
+  room.Run();
+  CHECK(kept() == 0);
+  CHECK(room.Lag("workers", 0).lag_events() == 0);
+}
+
+TEST_CASE("a group that retention overtakes stands still, and goes on after a reset", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  room.engine.TrimTo(room.Id(0), Offset(4));
+  Client& client = room.Work();
+  CHECK(client.sink.leased.empty());
+  REQUIRE(client.sink.gaps().size() == 1);
+  CHECK(client.sink.gaps()[0].first_lost() == 0);
+  CHECK(client.sink.gaps()[0].last_lost() == 3);
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_GAP);
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("workers");
+  reset.mutable_to()->set_earliest(true);
+  reset.set_reason("they are gone");
+  reset.set_force(true);
+  REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
+  room.Run();
+  CHECK(room.DataOf(room.Work()) == room.Numbers(4, 10));
 }
 
 TEST_CASE("dead letters go when their retention is over", "[queue]") {

@@ -13,6 +13,9 @@ namespace acta {
 class QueueRoom : public SubscribeRoom {
  public:
   explicit QueueRoom(v1::QueueSettings settings = {}, int32_t partitions = 1) {
+    engine.before_trim = [this](PartitionId partition, Offset first) {
+      return groups.KeepCopies(partition, first);
+    };
     MakeTopic(partitions);
     v1::CreateGroupRequest request;
     request.mutable_group()->set_name("workers");

@@ -1,0 +1,135 @@
+// Copies of events whose slices go, while a group still needs them.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/queues/group_queue_parts.h"
+#include "storage/base/crc32c.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+#include "storage/submit_and_wait.h"
+
+namespace acta {
+namespace {
+
+constexpr size_t kCopyReadBytes = 256 << 10;
+// Of one write.
+constexpr size_t kCopyWriteBytes = 4 << 20;
+
+absl::StatusOr<storage::v1::KeptRecord> CopyOf(const LogEngine& engine, PartitionId partition,
+                                               Offset offset, IndexedBatchPtr* at) {
+  if (*at == nullptr || offset < (*at)->batch->base_offset || offset >= (*at)->batch->end()) {
+    ASSIGN_OR_RETURN(const std::vector<BatchPtr> read,
+                     engine.Read(partition, offset, kCopyReadBytes));
+    *at = read.empty() ? nullptr : IndexBatch(read.front());
+  }
+  if (*at == nullptr) {
+    return Error(v1::DATA_CORRUPTED, absl::StrCat("event ", offset.value(), " cannot be read"));
+  }
+  const IndexedBatch& batch = **at;
+  const auto index = static_cast<uint32_t>(Lag(batch.batch->base_offset, offset));
+  const size_t begin = batch.BeginOf(index), end = batch.EndOf(index + 1);
+  storage::v1::KeptRecord record;
+  record.set_element(std::string(batch.batch->payload.view().substr(begin, end - begin)));
+  record.set_context(std::string(batch.batch->context.view()));
+  record.set_append_time_us(batch.batch->append_time_us);
+  record.set_incarnation(batch.batch->incarnation.value());
+  return record;
+}
+
+absl::Status WriteCopies(LogEngine& engine, std::vector<RowWrite>* rows) {
+  if (rows->empty()) return absl::OkStatus();
+  Transaction transaction;
+  transaction.rows = std::exchange(*rows, {});
+  transaction.level = Level::kFsync;
+  return SubmitAndWait(engine, std::move(transaction)).status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Offset>> GroupQueue::DeadLettersIn(PartitionId partition, Offset first,
+                                                              Offset end) const {
+  ASSIGN_OR_RETURN(
+      const auto rows,
+      deps_.engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, group_, partition)));
+  std::vector<Offset> offsets;
+  for (const auto& [key, value] : rows) {
+    ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
+    if (place.second >= first && place.second < end) offsets.push_back(place.second);
+  }
+  return offsets;
+}
+
+absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
+  ASSIGN_OR_RETURN(const PartitionExtent extent, deps_.engine.Extent(id));
+  std::vector<Offset> offsets;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return absl::OkStatus();
+    partition->queue->ParkBelow(first);
+    offsets = partition->queue->OutstandingBelow(first);
+    Touch(*partition);
+  }
+  WaitQuiet();  // What became a dead letter meanwhile is on the disk.
+  ASSIGN_OR_RETURN(const std::vector<Offset> letters, DeadLettersIn(id, extent.first, first));
+  offsets.insert(offsets.end(), letters.begin(), letters.end());
+  std::sort(offsets.begin(), offsets.end());
+  IndexedBatchPtr at;
+  std::vector<RowWrite> rows;
+  size_t bytes = 0;
+  for (const Offset offset : offsets) {
+    if (offset < extent.first) continue;  // It has a copy.
+    const auto record = CopyOf(deps_.engine, id, offset, &at);
+    // What cannot be read is not kept for ever because of that.
+    if (ReasonOf(record.status()) == v1::DATA_CORRUPTED) continue;
+    RETURN_IF_ERROR(record.status());
+    rows.push_back(
+        {Family::kState, QueueRow(kKeptRows, group_, id, offset), record->SerializeAsString()});
+    bytes += record->element().size();
+    if (bytes < kCopyWriteBytes) continue;
+    RETURN_IF_ERROR(WriteCopies(deps_.engine, &rows));
+    bytes = 0;
+  }
+  return WriteCopies(deps_.engine, &rows);
+}
+
+absl::StatusOr<IndexedBatchPtr> GroupQueue::LoadKept(PartitionId partition, Offset offset) const {
+  return LoadKeptEvent(deps_.engine, group_, partition, offset);
+}
+
+absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
+                                              PartitionId partition, Offset offset) {
+  const std::string key = QueueRow(kKeptRows, group, partition, offset);
+  ASSIGN_OR_RETURN(const auto rows, engine.LoadRows(Family::kState, key));
+  storage::v1::KeptRecord record;
+  if (rows.empty() || !record.ParseFromString(rows.front().second)) {
+    return Error(v1::GAP,
+                 absl::StrCat("event ", offset.value(),
+                              " is gone by retention, and no copy of it "
+                              "was kept"),
+                 {{"first_lost", absl::StrCat(offset.value())},
+                  {"last_lost", absl::StrCat(offset.value())}});
+  }
+  auto batch = std::make_shared<StoredBatch>();
+  batch->partition = partition;
+  batch->base_offset = offset;
+  batch->count = 1;
+  batch->incarnation = Incarnation(record.incarnation());
+  batch->append_time_us = record.append_time_us();
+  batch->payload_crc32c = Crc32c(record.element());
+  batch->payload = SharedBytes(record.element());
+  batch->context = SharedBytes(record.context());
+  IndexedBatchPtr indexed = IndexBatch(std::move(batch));
+  if (indexed == nullptr) {
+    return Error(v1::DATA_CORRUPTED,
+                 absl::StrCat("the copy of event ", offset.value(), " is not whole"),
+                 {{"first_lost", absl::StrCat(offset.value())},
+                  {"last_lost", absl::StrCat(offset.value())}});
+  }
+  return indexed;
+}
+
+}  // namespace acta
