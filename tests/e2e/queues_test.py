@@ -215,6 +215,45 @@ class Crashes(QueueTest):
         again.settled(again.settle(ACK, *again.leased))
         self.assertEqual(self.outstanding(), 0)
 
+    def test_what_a_group_needs_outlives_its_slice(self):
+        self.acta('topic', 'create', 'small', '--partitions', 1, '--retention-bytes', '1MiB')
+        self.groups.CreateGroup(groups_pb2.CreateGroupRequest(
+            group=queue_group('small', ['small'], backoff_initial=Duration(seconds=2)),
+            start=EARLIEST), timeout=PATIENCE_S)
+        publisher = publisher_pb2_grpc.PublisherStub(self.channel)
+
+        def publish(*events):
+            publisher.Publish(publisher_pb2.PublishFrame(batches=[
+                publisher_pb2.PartitionBatch(topic='small', events=events)]), timeout=PATIENCE_S)
+
+        publish(Event(data=b'dead'), Event(data=b'waits'), Event(data=b'held'))
+        def work(worker, leased):
+            if leased.data.startswith(b'x'):
+                worker.settle(ACK, leased)
+                worker.credit(1)
+
+        worker = self.worker(group='small', credit=3, on_event=work)
+        worker.has(3)
+        worker.settle(REJECT, worker.leased[0])
+        worker.settled(worker.settle(NACK, worker.leased[1]))
+        worker.credit(100)
+        for _ in range(40):
+            publish(*[Event(data=b'x' * 10000)] * 10)
+        until(lambda: int(self.acta_json('topic', 'describe', 'small')['partitions'][0]
+                          .get('firstOffset', 0)) > 3, 'retention takes them', 30)
+        until(lambda: len(worker.leased) >= 403, 'the rest is processed', 30)
+        self.restart()
+        letter = self.letters.GetDeadLetter(dead_letters_pb2.GetDeadLetterRequest(
+            group='small', ref=dead_letters_pb2.DeadLetterRef(topic='small')),
+            timeout=PATIENCE_S).dead_letter
+        self.assertEqual(letter.event.data, b'dead')
+        self.letters.RedriveDeadLetters(dead_letters_pb2.RedriveDeadLettersRequest(
+            group='small', selection=dead_letters_pb2.DeadLetterSelection(all=True)),
+            timeout=PATIENCE_S)
+        again = self.worker(group='small', credit=3)
+        again.has(3)
+        self.assertEqual({event.data for event in again.leased}, {b'dead', b'waits', b'held'})
+
     def test_a_pause_survives_a_restart(self):
         self.group()
         self.publish(4)

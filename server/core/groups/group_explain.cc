@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "proto/support/limit_error.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/log.h"
@@ -13,7 +12,6 @@
 namespace acta {
 namespace {
 
-constexpr int32_t kMaxSkipped = 65536;
 // A stream that has committed since then advances.
 constexpr absl::Duration kRecently = absl::Seconds(10);
 
@@ -60,12 +58,26 @@ Finding WhatStopsAll(const Standing& at) {
              absl::StrCat(" --topic ", at.view.topic->name(), " --to earliest --reason \"...\""))};
   }
   if (at.queue.has_value() && !at.queue->problem.ok()) {
-    return {
-        v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
-        Acta("group reset", at,
-             absl::StrCat(" --topic ", at.view.topic->name(), " --to earliest --reason \"...\""))};
+    const int64_t lost = std::max<int64_t>(1, Lag(at.queue->head, at.extent.first));
+    return {v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
+            Acta("group skip", at,
+                 absl::StrCat(Place(at, at.queue->head), " --count ", lost, " --reason \"...\""))};
   }
   return {};
+}
+
+// What retention took may be skipped, what does not exist yet not.
+absl::Status CheckSkip(const LogEngine& engine, const Group::PositionView& view, int64_t offset,
+                       int32_t count) {
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
+  const Offset end = Offset(offset) + count;
+  if (offset >= 0 && end <= extent.visible_end) return absl::OkStatus();
+  return Error(
+      v1::OFFSET_OUT_OF_RANGE,
+      absl::StrCat("offsets ", offset, " to ", end.value() - 1, " of partition ", view.number,
+                   " of topic '", view.topic->name(), "' are not between 0 and the end ",
+                   extent.visible_end.value()),
+      {{"offset", absl::StrCat(offset)}, {"end", absl::StrCat(extent.visible_end.value())}});
 }
 
 Finding NoMember(const Standing& at) {
@@ -183,21 +195,17 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
   RETURN_IF_ERROR(CheckReason("skipping", request.reason()));
   if (group->queue() == nullptr) return NotAQueue(group->name());
   const int32_t count = std::max(1, request.count());
-  if (count > kMaxSkipped) {
-    return LimitExceeded("the request skips events:", count, "max_skipped_events", kMaxSkipped);
-  }
   for (const Group::PositionView& view : group->Positions()) {
     if (view.topic->name() != request.topic() || view.number != request.partition()) continue;
-    RETURN_IF_ERROR(
-        CheckOffsetInRange(state_->deps.engine, *view.topic, view.number, request.offset()));
+    RETURN_IF_ERROR(CheckSkip(state_->deps.engine, view, request.offset(), count));
     v1::SkipOffsetsResponse response;
     response.set_dry_run(request.dry_run());
-    const Offset first(request.offset());
+    const OffsetRun run = {Offset(request.offset()), Offset(request.offset() + count)};
     if (request.dry_run()) {
-      response.set_skipped(group->queue()->CountOutstanding(view.id(), first, count));
+      response.set_skipped(group->queue()->CountOutstanding(view.id(), run));
       return response;
     }
-    response.set_skipped(group->queue()->Skip(view.id(), first, count));
+    response.set_skipped(group->queue()->Skip(view.id(), run));
     group->queue()->WaitQuiet();
     LogInfo("events were skipped", {{"group", group->name()},
                                     {"topic", request.topic()},

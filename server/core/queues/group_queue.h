@@ -131,9 +131,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void SetPaused(bool paused);
 
   // What an operator decides. Durable when WaitQuiet() has returned.
-  // Settles outstanding events; returns how many of them were.
-  int64_t Skip(PartitionId partition, Offset first, int32_t count);
-  int64_t CountOutstanding(PartitionId partition, Offset first, int32_t count) const;
+  // Settles the outstanding events of a run, and what stands still in it goes on behind it. Returns
+  // how many were outstanding, those that are missing as well.
+  int64_t Skip(PartitionId partition, OffsetRun run);
+  int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
   // Offers a dead letter again, whose record is on the disk. False: it is outstanding, or as many
   // are parked as may be.
   bool Redrive(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);

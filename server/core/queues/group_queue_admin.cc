@@ -1,4 +1,5 @@
 // What an operator decides: skipping, redriving, discarding.
+#include <algorithm>
 #include <utility>
 
 #include "server/core/queues/group_queue_parts.h"
@@ -6,14 +7,22 @@
 
 namespace acta {
 
-int64_t GroupQueue::Skip(PartitionId id, Offset first, int32_t count) {
+int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
   int64_t skipped = 0;
   After after;
   {
     MutexLock lock(mu_);
     Partition* const partition = Find(id);
     if (partition == nullptr) return 0;
-    for (int32_t n = 0; n < count; ++n) skipped += partition->queue->Skip(first + n);
+    PartitionQueue& queue = *partition->queue;
+    for (const Offset offset : queue.OutstandingBelow(run.end)) {
+      if (offset >= run.first) skipped += queue.Skip(offset);
+    }
+    const Offset head = queue.head();
+    if (!partition->problem.ok() && run.first <= head && head < run.end) {
+      for (const OffsetRun& lost : queue.Trim(run.end)) skipped += Lag(lost.first, lost.end);
+      partition->problem = absl::OkStatus();
+    }
     Touch(*partition);
     Activate(*partition);
     after = MakeAfter();
@@ -22,13 +31,17 @@ int64_t GroupQueue::Skip(PartitionId id, Offset first, int32_t count) {
   return skipped;
 }
 
-int64_t GroupQueue::CountOutstanding(PartitionId id, Offset first, int32_t count) const {
+int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
   MutexLock lock(mu_);
   const auto it = partitions_.find(id);
   if (it == partitions_.end()) return 0;
-  int64_t outstanding = 0;
-  for (int32_t n = 0; n < count; ++n) outstanding += it->second->queue->IsOutstanding(first + n);
-  return outstanding;
+  const PartitionQueue& queue = *it->second->queue;
+  const std::vector<Offset> below = queue.OutstandingBelow(run.end);
+  const auto outstanding =
+      std::count_if(below.begin(), below.end(), [&](Offset offset) { return offset >= run.first; });
+  const bool over_head =
+      !it->second->problem.ok() && run.first <= queue.head() && queue.head() < run.end;
+  return outstanding + (over_head ? Lag(queue.head(), run.end) : 0);
 }
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,

@@ -246,7 +246,7 @@ TEST_CASE("what a group still needs is copied before its slice goes", "[queue]")
   CHECK(room.Lag("workers", 0).lag_events() == 0);
 }
 
-TEST_CASE("a group that retention overtakes stands still, and goes on after a reset", "[queue]") {
+TEST_CASE("a group that retention overtakes stands still until somebody decides", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 10);
   room.engine.TrimTo(room.Id(0), Offset(4));
@@ -256,14 +256,31 @@ TEST_CASE("a group that retention overtakes stands still, and goes on after a re
   CHECK(client.sink.gaps()[0].first_lost() == 0);
   CHECK(client.sink.gaps()[0].last_lost() == 3);
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_GAP);
-  v1::ResetOffsetsRequest reset;
-  reset.set_group("workers");
-  reset.mutable_to()->set_earliest(true);
-  reset.set_reason("they are gone");
-  reset.set_force(true);
-  REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
-  room.Run();
-  CHECK(room.DataOf(room.Work()) == room.Numbers(4, 10));
+  SECTION("after a reset") {
+    v1::ResetOffsetsRequest reset;
+    reset.set_group("workers");
+    reset.mutable_to()->set_earliest(true);
+    reset.set_reason("they are gone");
+    reset.set_force(true);
+    REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
+    room.Run();
+    CHECK(room.DataOf(room.Work()) == room.Numbers(4, 10));
+  }
+  SECTION("after skipping what is missing, as it says") {
+    CHECK(room.Explain().command() ==
+          "acta group skip workers --topic orders --partition 0 --offset 0 --count 4 "
+          "--reason \"...\"");
+    v1::SkipOffsetsRequest skip;
+    skip.set_group("workers");
+    skip.set_topic("orders");
+    skip.set_count(4);
+    skip.set_reason("they are gone");
+    CHECK(room.groups.Skip(room.caller, skip)->skipped() == 4);
+    room.Run();
+    CHECK(room.DataOf(client) == room.Numbers(4, 10));
+    skip.set_offset(9);
+    CHECK(ReasonOf(room.groups.Skip(room.caller, skip).status()) == v1::OFFSET_OUT_OF_RANGE);
+  }
 }
 
 TEST_CASE("dead letters go when their retention is over", "[queue]") {
