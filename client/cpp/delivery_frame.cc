@@ -1,6 +1,7 @@
 #include "client/cpp/delivery_frame.h"
 
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -119,6 +120,14 @@ absl::StatusOr<Delivery> DeliveryFrameReader::ReadBatch(const std::shared_ptr<co
   delivery.append_time_us_ = header.append_time_us();
   delivery.offset_deltas_.assign(header.offset_deltas().begin(), header.offset_deltas().end());
   return delivery;
+}
+
+absl::Status StatusOfGap(const v1::Gap& gap, const std::string& topic, int32_t partition) {
+  const absl::Status status = FromProto(gap.status());
+  std::map<std::string, std::string> details = DetailsOf(status);
+  details["topic"] = topic;
+  details["partition"] = absl::StrCat(partition);
+  return Error(ReasonOf(status), status.message(), {details.begin(), details.end()});
 }
 
 }  // namespace acta::client

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,5 +29,8 @@ class DeliveryFrameReader {
   static absl::StatusOr<Delivery> ReadBatch(const std::shared_ptr<const void>& owner,
                                             absl::string_view bytes);
 };
+
+// The error of a partition that stops: that of the gap, with the details `topic` and `partition`.
+absl::Status StatusOfGap(const v1::Gap& gap, const std::string& topic, int32_t partition);
 
 }  // namespace acta::client

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/subscribe_start.h"
 #include "proto/support/error.h"
 
 namespace acta::client {
@@ -114,12 +115,7 @@ void SubscriptionState::OnGap(const v1::Gap& gap) {
   Partition* const partition = Find(gap.assignment());
   if (partition == nullptr) return;
   partition->reached_end = true;
-  const absl::Status status = FromProto(gap.status());
-  std::map<std::string, std::string> details = DetailsOf(status);
-  details["topic"] = *partition->topic;
-  details["partition"] = absl::StrCat(partition->number);
-  items_.push_back({Error(ReasonOf(status), status.message(), {details.begin(), details.end()}),
-                    gap.assignment()});
+  items_.push_back({StatusOfGap(gap, *partition->topic, partition->number), gap.assignment()});
 }
 
 void SubscriptionState::OnNotice(const v1::Notice& notice) {
@@ -339,17 +335,7 @@ void SubscriptionState::Fill(const Outgoing& outgoing, v1::SubscribeControl* con
 }
 
 v1::SubscribeStart SubscriptionState::StartFrame() const {
-  v1::SubscribeStart start;
-  start.set_group(options_.group);
-  start.set_mode(options_.create_mode);
-  if (options_.create_at.has_value()) *start.mutable_create_at() = *options_.create_at;
-  start.set_member_id(options_.member_id.empty() ? member_id_ : options_.member_id);
-  start.mutable_credit()->set_events(options_.credit_events);
-  start.mutable_credit()->set_bytes(options_.credit_bytes);
-  start.set_max_frame_bytes(options_.max_frame_bytes);
-  start.set_app(options_.app);
-  start.set_app_version(options_.app_version);
-  start.set_instance(options_.instance);
+  v1::SubscribeStart start = MakeSubscribeStart(options_, member_id_);
   for (v1::TopicPosition topic : options_.topics) {
     if (in_group()) {
       start.add_topics()->set_topic(topic.topic());

@@ -29,6 +29,7 @@ namespace acta::client {
 // Threads: one at a time.
 class SubscriptionState {
  public:
+  using Options = SubscriberOptions;
   // A partition moves away, and all that was delivered of it has been consumed: ends with
   // Release().
   struct Revoking {
