@@ -10,6 +10,17 @@ absl::Status ParseEvent(absl::string_view bytes, v1::Event* event) {
   return Error(v1::MALFORMED_MESSAGE, "an event of the broker cannot be parsed");
 }
 
+std::vector<std::pair<int64_t, int64_t>> Delivery::Runs() const {
+  if (next_offset() - base_offset_ == count_) return {{base_offset_, next_offset()}};
+  std::vector<std::pair<int64_t, int64_t>> runs;
+  for (int64_t i = 0; i < count_; ++i) {
+    const int64_t offset = OffsetOf(i);
+    if (runs.empty() || runs.back().second != offset) runs.emplace_back(offset, offset);
+    runs.back().second = offset + 1;
+  }
+  return runs;
+}
+
 absl::StatusOr<std::vector<v1::Event>> Delivery::Parse() const {
   std::vector<v1::Event> events(static_cast<size_t>(count_));
   EventElements walk = elements();

@@ -36,6 +36,8 @@ class Delivery {
   // One past the last event: what to commit when all are processed.
   int64_t next_offset() const { return OffsetOf(count_ - 1) + 1; }
   int64_t count() const { return count_; }
+  // First and end of each run of consecutive offsets, in order.
+  std::vector<std::pair<int64_t, int64_t>> Runs() const;
   // Whole `events` elements: tag, length, bytes.
   absl::string_view payload() const { return payload_; }
 
@@ -49,6 +51,8 @@ class Delivery {
  private:
   friend class DeliveryFrameReader;
   friend class SubscriptionState;
+  friend class WorkItem;
+  friend class WorkerState;
 
   std::shared_ptr<const std::string> topic_;
   std::shared_ptr<const void> owner_;  // Of the bytes that payload_ views.
@@ -59,6 +63,8 @@ class Delivery {
   int64_t base_offset_ = 0;
   int64_t incarnation_ = 0;
   int64_t append_time_us_ = 0;
+  int64_t lease_until_us_ = 0;
+  int32_t attempt_ = 0;
   int64_t count_ = 0;
   std::vector<int32_t> offset_deltas_;
 };

@@ -118,6 +118,8 @@ absl::StatusOr<Delivery> DeliveryFrameReader::ReadBatch(const std::shared_ptr<co
   delivery.base_offset_ = header.base_offset();
   delivery.incarnation_ = header.incarnation();
   delivery.append_time_us_ = header.append_time_us();
+  delivery.lease_until_us_ = header.lease_until_us();
+  delivery.attempt_ = header.attempt();
   delivery.offset_deltas_.assign(header.offset_deltas().begin(), header.offset_deltas().end());
   return delivery;
 }

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/grpc_status.h"
 #include "client/cpp/subscription_state.h"
+#include "client/cpp/worker_state.h"
 #include "proto/support/error.h"
 
 namespace acta::client {
@@ -145,7 +146,7 @@ void SubscribeSession<State>::OnMessage(const grpc::ByteBuffer& message) {
       Fail(frame.status());
     }
     over = !failure_.ok();
-    must_write = state_.HasControl();
+    must_write = closing_ || state_.HasControl();
     changed_.SignalAll();
   }
   if (over) return stream_.Cancel();
@@ -221,5 +222,6 @@ absl::Duration SubscribeSession<State>::OnTick(absl::Time now) {
 }
 
 template class SubscribeSession<SubscriptionState>;
+template class SubscribeSession<WorkerState>;
 
 }  // namespace acta::client

@@ -1,0 +1,86 @@
+#include "client/cpp/worker_core.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/base/status_macros.h"
+
+namespace acta::client {
+
+Worker::Core::Core(std::shared_ptr<Channel> channel, WorkerOptions options)
+    : SubscribeSession(std::move(channel), std::move(options)) {
+  Begin();
+}
+
+absl::StatusOr<std::optional<WorkItem>> Worker::Core::Next(absl::Time deadline) {
+  while (true) {
+    ASSIGN_OR_RETURN(std::optional<WorkerState::Item> item, NextItem(deadline));
+    if (!item.has_value()) return std::nullopt;
+    if (auto* work = std::get_if<WorkItem>(&*item)) return std::move(*work);
+    if (auto* status = std::get_if<absl::Status>(&*item)) return *status;
+    if (auto* error = std::get_if<SettleError>(&*item)) Tell({std::move(*error)});
+    if (auto* notice = std::get_if<v1::Notice>(&*item); notice != nullptr && options_.on_notice) {
+      options_.on_notice(*notice);
+    }
+  }
+}
+
+void Worker::Core::Tell(const std::vector<SettleError>& errors) {
+  for (const SettleError& error : errors) options_.on_settle_error(error);
+}
+
+void Worker::Core::Settle(const WorkItem& item, const Verdict& verdict) {
+  {
+    MutexLock lock(mu_);
+    state_.Settle(item, verdict);
+    changed_.SignalAll();  // Errors are told by whoever waits.
+  }
+  stream_.Wake();
+}
+
+void Worker::Core::Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
+                          const Verdict& verdict) {
+  {
+    MutexLock lock(mu_);
+    state_.Settle(topic, partition, offset, count, verdict);
+    changed_.SignalAll();
+  }
+  stream_.Wake();
+}
+
+absl::Status Worker::Core::Flush(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  absl::Status status;
+  std::vector<SettleError> errors;
+  {
+    MutexLock lock(mu_);
+    while (!state_.Settled() && failure_.ok() && status.ok()) {
+      if (WaitUntil(deadline)) continue;
+      status = absl::DeadlineExceededError(
+          absl::StrCat("the settlements were not durable within ", absl::FormatDuration(timeout)));
+    }
+    if (!failure_.ok()) state_.Abandon(failure_);
+    if (status.ok()) status = state_.TakeFailure();
+    errors = state_.TakeErrors();
+  }
+  Tell(errors);
+  return status;
+}
+
+absl::Status Worker::Core::CloseAndTell(absl::Duration timeout) {
+  const absl::Status status = Close(timeout);
+  std::vector<SettleError> errors;
+  {
+    MutexLock lock(mu_);
+    state_.Abandon(absl::UnavailableError(
+        "the worker was closed before the broker answered; the events come again unless it took "
+        "the settlement"));
+    errors = state_.TakeErrors();
+  }
+  Tell(errors);
+  return status;
+}
+
+}  // namespace acta::client
