@@ -2,6 +2,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/queue_options.h"
 #include "tools/acta/commands/tables.h"
 #include "tools/acta/commands/topic_options.h"
 #include "tools/acta/exit_status.h"
@@ -17,8 +18,7 @@ absl::Status Run(CommandContext& context) {
   group->set_name(args.Get("GROUP"));
   if (!args.Has("--topic")) return UsageError("--topic is missing: what the group reads");
   for (const std::string& topic : args.All("--topic")) group->add_topics(topic);
-  if (args.GetOr("--mode", "stream") != "stream") return UsageError("--mode: write stream");
-  group->set_mode(v1::GROUP_MODE_STREAM);
+  RETURN_IF_ERROR(ReadQueueOptions(args, group));
   group->set_description(args.Get("--description"));
   RETURN_IF_ERROR(ReadPairs(args, "--label", group->mutable_labels()));
   ASSIGN_OR_RETURN(const Position from,
@@ -34,16 +34,20 @@ absl::Status Run(CommandContext& context) {
 }  // namespace
 
 Command GroupCreateCommand() {
+  std::vector<Option> options = {
+      {"--topic", "TOPIC", "what it reads; up to 64", true},
+      {"--from", "POSITION", "earliest, latest, OFFSET or TIME (latest)"},
+      {"--description", "TEXT", "what it is for"},
+      {"--label", "NAME=VALUE", "a note for people and programs", true}};
+  for (Option& option : QueueOptions()) options.push_back(std::move(option));
   return {"group create",
           {"GROUP"},
           "creates a consumer group",
-          "Its start position is fixed now, for every partition.",
+          "Its start position is fixed now, for every partition. The members of a group of mode\n"
+          "stream each have partitions of their own and commit positions; those of mode queue\n"
+          "share every partition: each event is leased to one of them, and what fails comes again.",
           "acta group create billing --topic orders --from earliest",
-          {{"--topic", "TOPIC", "what it reads; up to 64", true},
-           {"--from", "POSITION", "earliest, latest, OFFSET or TIME (latest)"},
-           {"--mode", "MODE", "stream (stream)"},
-           {"--description", "TEXT", "what it is for"},
-           {"--label", "NAME=VALUE", "a note for people and programs", true}},
+          options,
           Run};
 }
 

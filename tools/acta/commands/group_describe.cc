@@ -3,6 +3,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/queue_options.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
@@ -27,11 +28,11 @@ absl::Status Run(CommandContext& context) {
   request.set_name(context.args().Get("GROUP"));
   ASSIGN_OR_RETURN(const v1::GetGroupResponse response, context.admin().GetGroup(request));
   const v1::Group& group = response.group();
-  RETURN_IF_ERROR(context.PrintHeading(
-      absl::StrCat("group ", group.name(), ": ", ModeText(group.mode()), " of ",
-                   absl::StrJoin(group.topics(), ", "), ", created ", TimeText(group.create_time()),
-                   ", labels ", LabelsText(group.labels()), group.description().empty() ? "" : ", ",
-                   group.description(), "\n")));
+  RETURN_IF_ERROR(context.PrintHeading(absl::StrCat(
+      "group ", group.name(), ": ", ModeText(group.mode()), " of ",
+      absl::StrJoin(group.topics(), ", "), ", created ", TimeText(group.create_time()), ", labels ",
+      LabelsText(group.labels()), group.description().empty() ? "" : ", ", group.description(),
+      "\n", group.has_queue() ? absl::StrCat(QueueText(group.queue()), "\n") : "")));
   return context.output().Print({&response}, MemberTable(group));
 }
 

@@ -5,27 +5,10 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
-#include "tools/acta/output/words.h"
+#include "tools/acta/commands/lag_table.h"
 
 namespace acta::cli {
 namespace {
-
-Table LagTable(const v1::GetLagResponse& lag) {
-  Table table({"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "BYTES", "BEHIND", "MEMBER"});
-  int64_t events = 0;
-  int64_t bytes = 0;
-  absl::Duration behind;
-  for (const v1::PartitionLag& row : lag.partitions()) {
-    table.Row(row.topic(), row.partition(), row.committed_offset(), row.end_offset(),
-              row.lag_events(), row.lag_bytes(), DurationText(row.behind()),
-              row.member_id().empty() ? "-" : row.member_id());
-    events += row.lag_events();
-    bytes += row.lag_bytes();
-    behind = std::max(behind, FromProtoDuration(row.behind()));
-  }
-  table.Total("total", "", "", "", events, bytes, DurationText(behind), "");
-  return table;
-}
 
 void WarnOfGaps(CommandContext& context, const v1::GetLagResponse& lag) {
   for (const v1::PartitionLag& row : lag.partitions()) {
@@ -64,7 +47,9 @@ Command GroupLagCommand() {
   return {"group lag",
           {"GROUP"},
           "how far a group is behind: events, bytes and time",
-          "",
+          "Of a QUEUE group it shows what is outstanding by state: ready to be leased, leased,\n"
+          "waiting for a retry, blocked by an earlier event of its key, held for a decision, not\n"
+          "looked at yet; and how many dead letters there are.",
           "acta group lag billing --watch",
           {{"--topic", "TOPIC", "only this topic"},
            {"--watch", "", "again and again, until Ctrl-C"},

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 namespace acta::cli {
@@ -11,7 +12,8 @@ namespace {
 // "ACK_LEVEL_FSYNC" without its prefix, as people write it.
 std::string Word(absl::string_view name, absl::string_view prefix) {
   absl::ConsumePrefix(&name, prefix);
-  return name == "UNSPECIFIED" ? "-" : absl::AsciiStrToLower(name);
+  if (name == "UNSPECIFIED") return "-";
+  return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", "-"}});
 }
 
 }  // namespace
@@ -67,6 +69,14 @@ std::string DedupeText(v1::DedupeMode mode) {
 }
 
 std::string ModeText(v1::GroupMode mode) { return Word(v1::GroupMode_Name(mode), "GROUP_MODE_"); }
+
+std::string OrderText(v1::QueueOrder order) {
+  return Word(v1::QueueOrder_Name(order), "QUEUE_ORDER_");
+}
+
+std::string OnExhaustedText(v1::OnExhausted how) {
+  return Word(v1::OnExhausted_Name(how), "ON_EXHAUSTED_");
+}
 
 std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels) {
   std::string out;

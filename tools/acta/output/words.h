@@ -27,8 +27,12 @@ std::string TimeText(const google::protobuf::Timestamp& time);
 std::string LevelText(v1::AckLevel level);
 // "ids", "sequences", "off".
 std::string DedupeText(v1::DedupeMode mode);
-// "stream".
+// "stream", "queue".
 std::string ModeText(v1::GroupMode mode);
+// "unordered", "key", "key-relaxed".
+std::string OrderText(v1::QueueOrder order);
+// "dead-letter", "hold-key".
+std::string OnExhaustedText(v1::OnExhausted how);
 // "a=1 b=2", sorted.
 std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels);
 
