@@ -1,8 +1,16 @@
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/base/mutex.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tools/acta/subscribe/command_pool.h"
+#include "tools/acta/subscribe/command_verdict.h"
 #include "tools/acta/subscribe/end_offsets.h"
+#include "tools/acta/subscribe/last_line.h"
 #include "tools/acta/subscribe/shell_command.h"
 
 namespace acta::cli {
@@ -35,6 +43,92 @@ TEST_CASE("a command sees the event and its failure is an error", "[cli]") {
   CHECK_OK(RunShellCommand("true", std::string(1 << 20, 'x'), event, place));
   CHECK(RunShellCommand("exit 3", "", event, place).message() ==
         "the command exited with 3 at orders/1 offset 9");
+}
+
+CommandEnd EndOf(const std::string& text) {
+  ShellCommand command;
+  command.command = text;
+  command.keep_last_line = command.own_group = true;
+  const absl::StatusOr<CommandEnd> end = RunShell(command);
+  REQUIRE_OK(end);
+  return *end;
+}
+
+// "NACK exit-3: no room".
+std::string Verdict(const std::string& command) {
+  const v1::Settlement verdict = VerdictOf(EndOf(command));
+  return absl::StrCat(
+      v1::SettleKind_Name(verdict.kind()).substr(std::string("SETTLE_KIND_").size()), " ",
+      verdict.reason(), ": ", verdict.text());
+}
+
+TEST_CASE("how a command ends says what becomes of its event", "[cli]") {
+  CHECK(Verdict("true") == "ACK : ");
+  CHECK(Verdict("echo noise >&2") == "ACK : ");
+  CHECK(Verdict("echo later >&2; exit 75") == "NACK : later");
+  CHECK(Verdict("echo one >&2; echo two >&2; echo >&2; exit 65") == "REJECT : two");
+  CHECK(Verdict("printf 'no room' >&2; exit 3") == "NACK exit-3: no room");
+  CHECK(Verdict("echo dying >&2; kill -9 $$") == "NACK signal-9: dying");
+  CHECK(Verdict("no-such-command 2>/dev/null") == "NACK exit-127: ");
+}
+
+TEST_CASE("a command is not waited for by what it leaves running", "[cli]") {
+  const absl::Time begin = absl::Now();
+  CHECK(EndOf("echo left >&2; sleep 60 & exit 4").exit_code == 4);
+  CHECK(absl::Now() - begin < absl::Seconds(30));
+}
+
+TEST_CASE("what a command adds to its environment wins", "[cli]") {
+  ShellCommand command;
+  command.command = "test \"$ACTA_ATTEMPT\" = 2 -a -n \"$PATH\" -a \"$HOME\" = here";
+  command.variables = {{"ACTA_ATTEMPT", "2"}, {"HOME", "here"}};
+  CHECK(RunShell(command)->exit_code == 0);
+}
+
+TEST_CASE("the last line is found whatever the pieces", "[cli]") {
+  LastLine lines;
+  CHECK(lines.line().empty());
+  for (const char* piece : {"on", "e\ntw", "o\r\n", "\n  \n"}) lines.Add(piece);
+  CHECK(lines.line() == "two");
+  lines.Add("thr");
+  CHECK(lines.line() == "thr");
+  lines.Add(std::string(10'000, 'x') + "\nlast");
+  CHECK(lines.line() == "last");
+  lines.Add(std::string(10'000, 'x'));
+  CHECK(lines.line().size() == 4096);
+}
+
+TEST_CASE("a text is cut between characters and made UTF-8", "[cli]") {
+  CHECK(Utf8Front("abc", 3) == "abc");
+  CHECK(Utf8Front("ab\xC3\xB6", 3) == "ab");
+  CHECK(Utf8Front("ab\xC3\xB6", 4) == "ab\xC3\xB6");
+  CHECK(Utf8Front("a\xFF\xC3z", 9) == "a??z");
+  CommandEnd end;
+  end.exit_code = 65;
+  end.last_line = std::string(1'023, 'a') + "\xC3\xB6";
+  CHECK(VerdictOf(end).text() == std::string(1'023, 'a'));
+}
+
+TEST_CASE("a pool runs as many commands at once as it may", "[cli]") {
+  Mutex mu;
+  std::map<int64_t, int> ended;
+  {
+    CommandPool pool(2, [&](const EventPlace& place, const absl::StatusOr<CommandEnd>& end) {
+      MutexLock lock(mu);
+      ended[place.offset] = end->exit_code;
+    });
+    const TempDir dir;
+    // Each waits until the other has begun.
+    const std::string meet = absl::StrCat("touch ", dir.File("$A"), "; until test -e ",
+                                          dir.File("$B"), "; do sleep 0.01; done; exit $A");
+    CHECK(pool.WaitForRoom(absl::ZeroDuration()));
+    pool.Run({"t", 0, 1, 0}, {meet, "", {{"A", "1"}, {"B", "2"}}});
+    CHECK(pool.WaitForRoom(absl::ZeroDuration()));
+    pool.Run({"t", 0, 2, 0}, {meet, "", {{"A", "2"}, {"B", "1"}}});
+    CHECK(pool.WaitUntilIdle(absl::Seconds(60)));
+    pool.Run({"t", 0, 3, 0}, {"exit 3", "", {}});
+  }
+  CHECK(ended == std::map<int64_t, int>{{1, 1}, {2, 2}, {3, 3}});
 }
 
 }  // namespace

@@ -35,6 +35,12 @@ void Terminal::EndProgress() {
   progress_shown_ = false;
 }
 
+void Terminal::Report(absl::string_view text) {
+  if (quiet_) return;
+  EndProgress();
+  Write(absl::StrCat(text, "\n"));
+}
+
 void Terminal::Warn(absl::string_view text) { Line("warning: ", "\x1b[33m", text); }
 
 void Terminal::Error(absl::string_view text) { Line("error: ", "\x1b[31m", text); }

@@ -24,6 +24,8 @@ class Terminal {
   void Progress(absl::string_view text);
   // Removes the progress line, so that other output may come.
   void EndProgress();
+  // What came of something long, unless quiet. Also without a terminal.
+  void Report(absl::string_view text);
   // Also without a terminal.
   void Warn(absl::string_view text);
   void Error(absl::string_view text);

@@ -1,8 +1,3 @@
-#include <poll.h>
-#include <signal.h>
-#include <unistd.h>
-
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/subscriber.h"
@@ -11,6 +6,8 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/subscribe/event_printer.h"
+#include "tools/acta/subscribe/interrupt.h"
+#include "tools/acta/subscribe/queue_run.h"
 #include "tools/acta/subscribe/shell_command.h"
 #include "tools/acta/subscribe/subscribe_options.h"
 
@@ -21,23 +18,6 @@ namespace {
 constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
 // How often the broker is asked how far the other members of the group are.
 constexpr absl::Duration kAskEvery = absl::Milliseconds(500);
-
-volatile sig_atomic_t g_interrupted = 0;
-
-// The first Ctrl-C ends the subscription in good order, the second the program.
-void StopOnSignals() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { g_interrupted = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
-// Whoever read the output is gone: `acta subscribe orders | head -1`.
-bool OutputIsClosed() {
-  pollfd output = {STDOUT_FILENO, 0, 0};
-  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
-}
 
 class SubscribeRun {
  public:
@@ -77,7 +57,7 @@ class SubscribeRun {
   }
 
   absl::Status ReadAll() {
-    while (count_ < options_.max && !options_.ends.AllReached() && !g_interrupted) {
+    while (count_ < options_.max && !options_.ends.AllReached() && !Interrupted()) {
       RETURN_IF_ERROR(write_status_);
       // What is collected is written as soon as nothing more is at hand.
       const absl::Time deadline =
@@ -106,7 +86,7 @@ class SubscribeRun {
     absl::string_view bytes;
     int64_t next_offset = delivery.base_offset();
     // An interrupt does not wait for the commands of all events of a batch.
-    for (int64_t i = 0; !g_interrupted && count_ < options_.max && elements.Next(&bytes); ++i) {
+    for (int64_t i = 0; !Interrupted() && count_ < options_.max && elements.Next(&bytes); ++i) {
       place.offset = delivery.OffsetOf(i);
       if (!options_.ends.Wants(place.topic, place.partition, place.offset)) break;
       RETURN_IF_ERROR(client::ParseEvent(bytes, &event_));
@@ -116,7 +96,7 @@ class SubscribeRun {
         const absl::Status ran = RunShellCommand(
             options_.exec, EventText(options_.format, event_, place), event_, place);
         // Ctrl-C reaches the command as well; its event comes again.
-        if (!ran.ok()) return g_interrupted ? absl::OkStatus() : ran;
+        if (!ran.ok()) return Interrupted() ? absl::OkStatus() : ran;
         Done(place.topic, place.partition, place.offset + 1);
       }
       next_offset = place.offset + 1;
@@ -164,6 +144,7 @@ class SubscribeRun {
 absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(SubscribeOptions options, ReadSubscribeOptions(context));
   StopOnSignals();
+  if (options.mode == v1::GROUP_MODE_QUEUE) return QueueRun(context, std::move(options)).Run();
   return SubscribeRun(context, std::move(options)).Run();
 }
 
@@ -173,22 +154,31 @@ Command SubscribeCommand() {
   return {"subscribe",
           {"TOPIC..."},
           "shows events as they come, alone or as a member of a group",
-          "With --group it joins the group, which begins at the oldest event when it is new, and\n"
-          "commits what was written. Without, it begins at --from. POSITION is earliest, latest,\n"
-          "an offset, a time (RFC 3339 or -15m; always the time of storing), or\n"
-          "PARTITION:OFFSET. --exec runs a command for each event, which reads it from standard\n"
-          "input and finds ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and\n"
-          "ACTA_TYPE in its environment; the event is committed when it exits with 0, and another\n"
-          "code ends the subscription. Ctrl-C ends it in good order.",
+          "With --group it joins the group, which begins at the oldest event when it is new.\n"
+          "Without, it begins at --from. POSITION is earliest, latest, an offset, a time (RFC\n"
+          "3339 or -15m; always the time of storing), or PARTITION:OFFSET. --exec runs a command\n"
+          "for each event, which reads it from standard input and finds ACTA_TOPIC,\n"
+          "ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and ACTA_TYPE in its environment.\n"
+          "Ctrl-C ends it in good order.\n\n"
+          "A member of a group of mode stream commits what was written, or each event whose\n"
+          "command exits with 0; another code ends the subscription.\n\n"
+          "A member of a group of mode queue acks what was written. With --exec the exit code\n"
+          "says what becomes of the event: 0 acks; 75 nacks, it comes again later; 65 rejects,\n"
+          "it becomes a dead letter; any other nacks with the reason exit-N, a signal with\n"
+          "signal-N. The last line of standard error goes with it. The lease is extended while\n"
+          "the command runs; ACTA_ATTEMPT and ACTA_LEASE_UNTIL are in its environment. Ctrl-C\n"
+          "does not reach commands: those that run are finished, the rest is given back.",
           "acta subscribe orders --group billing --format json",
           {{"--group", "GROUP", "join this group"},
+           {"--mode", "MODE", "stream or queue, of a group that is new (stream)"},
            {"--member", "NAME", "the member's name, for which its place is kept for 30 s"},
            {"--from", "POSITION", "where to begin without a group (latest)", true},
            {"--to", "POSITION", "where to end without a group; this one is not shown", true},
-           {"--until-end", "", "end at what is the newest event now"},
+           {"--until-end", "", "end at what is the newest event now; not of mode queue"},
            {"--max", "N", "end after so many events"},
            {"--format", "FORMAT", "data, json or cloudevents (data)"},
-           {"--exec", "COMMAND", "run this for each event instead of printing it"}},
+           {"--exec", "COMMAND", "run this for each event instead of printing it"},
+           {"--concurrency", "N", "mode queue: run so many commands at once (1)"}},
           Run};
 }
 

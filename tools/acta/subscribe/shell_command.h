@@ -1,16 +1,44 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "acta/v1/event.pb.h"
 #include "tools/acta/events/event_text.h"
 
 namespace acta::cli {
 
-// Runs `command` with the shell for one event and waits for it: `input` is its standard input;
-// ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and ACTA_TYPE are in its environment.
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+struct ShellCommand {
+  std::string command;
+  std::string input;    // Its standard input.
+  Variables variables;  // Of its environment, beside those of this program.
+  // Keeps the last line of its standard error, all of which is passed on.
+  bool keep_last_line = false;
+  // In a process group of its own: Ctrl-C does not reach it.
+  bool own_group = false;
+};
+
+struct CommandEnd {
+  int exit_code = 0;
+  int signal = 0;         // That ended it; 0: it exited.
+  std::string last_line;  // That is not empty; of a long one the beginning.
+};
+
+// ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and ACTA_TYPE.
+Variables EventVariables(const v1::Event& event, const EventPlace& place);
+
+// Runs it with the shell and waits for it; not for what it leaves running.
+//
+// Threads: any. Errors: that it could not be started.
+absl::StatusOr<CommandEnd> RunShell(const ShellCommand& command);
+
+// Runs `command` for one event, which is its standard input as `input` and its environment.
 //
 // Errors: an exit code other than 0, a signal, or that it could not be started.
 absl::Status RunShellCommand(const std::string& command, absl::string_view input,

@@ -3,14 +3,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
 #include "storage/base/status_macros.h"
+#include "tools/acta/commands/queue_options.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
 #include "tools/acta/syntax/position.h"
 
 namespace acta::cli {
 namespace {
 
 using Kind = Position::Kind;
+
+constexpr int kMaxConcurrency = 1'000;
 
 absl::StatusOr<std::vector<Position>> ReadPositions(const CommandContext& context,
                                                     const std::string& option) {
@@ -79,11 +84,46 @@ absl::Status CheckTogether(const Args& args) {
         "a group goes on where it was: --from and --to are for reading without one; `acta group "
         "reset` moves a group");
   }
-  if (args.Has("--member") && !args.Has("--group")) return UsageError("--member needs --group");
+  for (const char* option : {"--member", "--mode"}) {
+    if (args.Has(option) && !args.Has("--group")) {
+      return UsageError(absl::StrCat(option, " needs --group"));
+    }
+  }
   if (args.Has("--to") && args.Has("--until-end")) {
     return UsageError("--to and --until-end exclude each other");
   }
   return absl::OkStatus();
+}
+
+// What it is, or will be.
+absl::Status FindGroup(CommandContext& context, SubscribeOptions* options) {
+  const std::string& name = context.args().Get("--group");
+  ASSIGN_OR_RETURN(const v1::GroupMode wanted, ReadMode(context.args()));
+  if (name.empty()) return absl::OkStatus();
+  v1::GetGroupRequest request;
+  request.set_name(name);
+  const absl::StatusOr<v1::GetGroupResponse> response = context.admin().GetGroup(request);
+  if (ReasonOf(response.status()) == v1::GROUP_NOT_FOUND) {
+    options->mode = wanted == v1::GROUP_MODE_UNSPECIFIED ? v1::GROUP_MODE_STREAM : wanted;
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(response.status());
+  const v1::Group& group = response->group();
+  options->mode = group.mode();
+  if (group.queue().has_lease()) options->lease = FromProtoDuration(group.queue().lease());
+  if (wanted == v1::GROUP_MODE_UNSPECIFIED || wanted == group.mode()) return absl::OkStatus();
+  return RefusedError(absl::StrCat("group '", name, "' is of mode ", ModeText(group.mode()),
+                                   ", which is fixed when it is created"));
+}
+
+absl::Status CheckMode(const Args& args, v1::GroupMode mode) {
+  const bool queue = mode == v1::GROUP_MODE_QUEUE;
+  if (queue && args.Has("--until-end")) {
+    return UsageError("--until-end: events of a queue may come again; use --max");
+  }
+  if (!args.Has("--concurrency")) return absl::OkStatus();
+  if (!queue) return UsageError("--concurrency is for members of groups of mode queue");
+  return args.Has("--exec") ? absl::OkStatus() : UsageError("--concurrency needs --exec");
 }
 
 absl::Status AddTopic(CommandContext& context, const std::string& topic,
@@ -117,8 +157,13 @@ absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));
   options.max = max.value_or(options.max);
   options.exec = args.Get("--exec");
+  ASSIGN_OR_RETURN(const auto concurrency, args.Integer("--concurrency", 1, kMaxConcurrency));
+  options.concurrency = static_cast<int>(concurrency.value_or(options.concurrency));
   ASSIGN_OR_RETURN(const std::vector<Position> from, ReadPositions(context, "--from"));
   ASSIGN_OR_RETURN(const std::vector<Position> to, ReadPositions(context, "--to"));
+
+  RETURN_IF_ERROR(FindGroup(context, &options));
+  RETURN_IF_ERROR(CheckMode(args, options.mode));
 
   client::SubscriberOptions& subscriber = options.subscriber;
   subscriber.group = args.Get("--group");
@@ -128,7 +173,7 @@ absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   subscriber.retry_for = context.channel()->options().deadline;
   subscriber.max_frame_bytes = 17 << 20;
   if (!subscriber.group.empty()) {
-    subscriber.create_mode = v1::GROUP_MODE_STREAM;
+    subscriber.create_mode = options.mode;
     subscriber.create_at.emplace().set_earliest(true);
   }
   for (const std::string& topic : args.All("TOPIC")) {

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace acta::cli {
+
+// The first Ctrl-C or SIGTERM is noted and ends a subscription in good order, the second the
+// program.
+void StopOnSignals();
+bool Interrupted();
+
+// Whoever read the output is gone: `acta subscribe orders | head -1`.
+bool OutputIsClosed();
+
+}  // namespace acta::cli
