@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""`acta` and QUEUE groups: what a group is created with, what its lag says, and how the exit code
+of a command settles the event it was run for."""
+
+import os
+import signal
+import time
+import unittest
+
+from broker import PATIENCE_S, BrokerTest
+from faults import until
+
+EMPTY = {'ready': 0, 'leased': 0, 'retryWait': 0, 'blockedByKey': 0, 'held': 0, 'notScanned': 0,
+         'deadLetters': 0}
+
+
+class QueueCommands(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'jobs', '--partitions', 1)
+
+    def group(self, *settings):
+        return self.acta_json('group', 'create', 'workers', '--topic', 'jobs', '--from', 'earliest',
+                              '--mode', 'queue', *settings)['group']
+
+    def publish(self, count):
+        self.acta('publish', 'jobs', stdin=''.join(f'{n}\n' for n in range(count)))
+
+    def states(self, **changed):
+        """True when the group's one partition has these events, and no others."""
+        lag = self.acta_json('group', 'lag', 'workers')['partitions'][0]['queue']
+        return {name: int(lag[name]) for name in EMPTY} == {**EMPTY, **changed}
+
+    def exec(self, command, *options):
+        return ('subscribe', 'jobs', '--group', 'workers', '--exec', command, *options)
+
+    def ended(self, process):
+        out, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, 0, err)
+        return out.decode(), err.decode()
+
+    def test_a_queue_is_created_with_what_is_said_and_described(self):
+        queue = self.group('--order', 'key', '--lease', '45s', '--max-attempts', '3', '--backoff',
+                           '10s', '--backoff-jitter', '0.5')['queue']
+        self.assertEqual((queue['order'], queue['lease'], queue['maxAttempts'],
+                          queue['onExhausted'], queue['backoffJitter']),
+                         ('QUEUE_ORDER_KEY', '45s', 3, 'ON_EXHAUSTED_HOLD_KEY', 0.5))
+        self.assertIn('order key, lease 45s, 3 attempts and then hold-key, backoff 10s x2 up to '
+                      '10m +-50%, dead letters kept 30d, at most 100000',
+                      self.acta('group', 'describe', 'workers'))
+        self.fails(2, 'say --mode queue', 'group', 'create', 'g', '--topic', 'jobs', '--lease',
+                   '45s')
+
+    def test_what_is_printed_is_acked(self):
+        self.group()
+        self.publish(5)
+        self.assertIn('NOT_SCANNED', self.acta('group', 'lag', 'workers'))
+        out = self.acta('subscribe', 'jobs', '--group', 'workers', '--max', '3')
+        self.assertEqual(out.split(), ['0', '1', '2'])
+        # What else was leased is given back, and no attempt is counted.
+        rest = self.events('subscribe', 'jobs', '--group', 'workers', '--max', '2')
+        self.assertEqual([event['offset'] for event in rest], [3, 4])
+        until(self.states, 'everything is settled')
+
+    def test_a_missing_group_becomes_a_queue_when_it_is_said(self):
+        self.publish(1)
+        subscribe = ('subscribe', 'jobs', '--group', 'workers')
+        self.assertEqual(self.acta(*subscribe, '--mode', 'queue', '--max', '1'), '0\n')
+        self.assertEqual(self.acta_json('group', 'describe', 'workers')['group']['mode'],
+                         'GROUP_MODE_QUEUE')
+        self.fails(4, 'is of mode queue', *subscribe, '--mode', 'stream')
+        self.fails(2, 'use --max', *subscribe, '--until-end')
+        self.fails(2, '--concurrency needs --exec', *subscribe, '--concurrency', '2')
+        self.fails(2, 'of mode queue', 'subscribe', 'jobs', '--group', 'other', '--concurrency',
+                   '2', '--exec', 'true')
+
+    def test_exit_codes_settle(self):
+        self.group('--backoff', '1h', '--backoff-max', '1h')
+        self.publish(4)
+        command = ('test "$ACTA_OFFSET $ACTA_ATTEMPT" = "$(cat) 1" -a -n "$ACTA_LEASE_UNTIL" '
+                   '|| exit 65; echo "no $ACTA_OFFSET" >&2; '
+                   'case $ACTA_OFFSET in 0) exit 0;; 1) exit 75;; 2) exit 65;; 3) exit 9;; esac')
+        _, err = self.ended(self.spawn(*self.exec(command, '--max', '4')))
+        self.assertEqual(err.splitlines(), ['no 0', 'no 1', 'no 2', 'no 3',
+                                            'processed 1, failed 2, rejected 1'])
+        until(lambda: self.states(retryWait=2, deadLetters=1), 'two wait, one is a dead letter')
+
+    def test_commands_run_beside_each_other(self):
+        self.group()
+        self.publish(3)
+        meet = os.path.join(self.folder, 'meet')
+        # Each goes on when all three have begun.
+        command = f'echo x >>{meet}; until test $(wc -l <{meet}) = 3; do sleep 0.01; done'
+        self.acta(*self.exec(command, '--concurrency', '3', '--max', '3'))
+        until(self.states, 'everything is settled')
+
+    def test_a_long_command_keeps_its_lease(self):
+        self.group('--lease', '1s')
+        self.publish(1)
+        self.acta(*self.exec('sleep 3.5; test $ACTA_ATTEMPT = 1 || exit 65', '--max', '1'))
+        until(self.states, 'it was processed at the first attempt')
+
+    def test_an_interrupt_finishes_the_command_and_gives_the_rest_back(self):
+        self.group()
+        self.publish(10)
+        go = os.path.join(self.folder, 'go')
+        os.mkfifo(go)
+        worker = self.spawn(*self.exec(f'echo $ACTA_OFFSET; read line <{go}'),
+                            start_new_session=True)
+        self.assertEqual(worker.stdout.readline(), b'0\n')
+        os.killpg(worker.pid, signal.SIGINT)
+        time.sleep(0.2)
+        self.assertIsNone(worker.poll())
+        with open(go, 'w') as file:
+            file.write('go\n')
+        out, err = self.ended(worker)
+        self.assertEqual((out, err), ('', 'processed 1, failed 0, rejected 0\n'))
+        rest = self.events('subscribe', 'jobs', '--group', 'workers', '--max', '9')
+        self.assertEqual([event['offset'] for event in rest], list(range(1, 10)))
+
+    def test_a_command_goes_on_over_a_restart_of_the_broker(self):
+        self.group()
+        self.publish(3)
+        go = os.path.join(self.folder, 'go')
+        os.mkfifo(go)
+        worker = self.spawn(*self.exec(f'echo $ACTA_OFFSET; test $ACTA_OFFSET -gt 0 || read line '
+                                       f'<{go}', '--max', '3'))
+        self.assertEqual(worker.stdout.readline(), b'0\n')
+        address = self.broker.address
+        self.broker.kill()
+        self.broker.options = (*self.broker.options, '--grpc', address)
+        self.broker.start()
+        with open(go, 'w') as file:
+            file.write('go\n')
+        out, err = self.ended(worker)
+        self.assertEqual(out.split(), ['1', '2'])
+        self.assertEqual(err, 'processed 3, failed 0, rejected 0\n')
+        until(self.states, 'everything is settled')
+
+
+if __name__ == '__main__':
+    unittest.main()
