@@ -17,6 +17,7 @@ std::vector<Measure> AllMeasures() {
   AddScaleMeasures(&measures);
   AddRestartMeasures(&measures);
   AddCostMeasures(&measures);
+  AddQueueMeasures(&measures);
   return measures;
 }
 

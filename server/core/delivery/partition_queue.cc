@@ -4,12 +4,6 @@
 #include <utility>
 
 namespace acta {
-namespace {
-
-constexpr Offset Before(Offset offset) { return Offset(offset.value() - 1); }
-
-}  // namespace
-
 PartitionQueue::PartitionQueue(const QueuePolicy& policy, QueueBudget& budget, uint64_t seed)
     : policy_(policy), budget_(budget), random_(seed) {}
 
@@ -78,7 +72,7 @@ double PartitionQueue::Random() {
 }
 
 int64_t PartitionQueue::Room() const {
-  if (window_runs_ >= policy_.window_runs || budget_.parked >= budget_.max_parked) return 0;
+  if (static_cast<int64_t>(runs_.size()) >= policy_.window_runs || budget_.parked >= budget_.max_parked) return 0;
   return std::max<int64_t>(0, policy_.window - static_cast<int64_t>(window_.size()));
 }
 
@@ -124,17 +118,24 @@ bool PartitionQueue::BehindParked(uint64_t key) const {
 
 void PartitionQueue::AddToWindow(Offset offset, const Entry& entry) {
   window_.emplace_hint(window_.end(), offset, entry);
-  window_runs_ += !window_.contains(Before(offset));
+  if (!runs_.empty() && runs_.rbegin()->second == offset) {
+    runs_.rbegin()->second = offset + 1;
+  } else {
+    runs_.emplace_hint(runs_.end(), offset, offset + 1);
+  }
 }
 
 void PartitionQueue::RemoveFromWindow(Offset offset) {
-  const auto it = window_.find(offset);
-  if (it == window_.end()) return;
-  const auto next = window_.erase(it);
-  const bool right = next != window_.end() && next->first == offset + 1;
-  const bool left = next != window_.begin() && std::prev(next)->first == Before(offset);
-  window_runs_ += (left && right) - (!left && !right);
+  if (window_.erase(offset) == 0) return;
   moved_ = true;
+  const auto run = std::prev(runs_.upper_bound(offset));
+  const Offset end = run->second;
+  if (run->first == offset) {
+    runs_.erase(run);
+  } else {
+    run->second = offset;
+  }
+  if (offset + 1 < end) runs_.emplace(offset + 1, end);
 }
 
 PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
@@ -178,13 +179,8 @@ QueuePosition PartitionQueue::position() const {
   QueuePosition position;
   position.floor = window_.empty() ? head_ : window_.begin()->first;
   position.head = head_;
-  for (const auto& [offset, entry] : window_) {
-    if (!position.outstanding.empty() && position.outstanding.back().end == offset) {
-      position.outstanding.back().end = offset + 1;
-    } else {
-      position.outstanding.push_back({offset, offset + 1});
-    }
-  }
+  position.outstanding.reserve(runs_.size());
+  for (const auto& [first, end] : runs_) position.outstanding.push_back({first, end});
   // What the load found settled further on stays so.
   Offset end = head_;
   for (auto run = done_ahead_.rbegin(); run != done_ahead_.rend(); ++run) {

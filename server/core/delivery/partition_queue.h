@@ -179,7 +179,7 @@ class PartitionQueue {
   Offset head_;
   Offset fresh_;    // From here to head_ nothing was looked at by Lease().
   Entries window_;  // Outstanding and not parked.
-  int64_t window_runs_ = 0;
+  absl::btree_map<Offset, Offset> runs_;  // Of the window: where each begins and ends.
   Entries parked_;
   absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.
   absl::btree_set<std::pair<int64_t, Offset>> due_;

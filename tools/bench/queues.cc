@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/admin.h"
+#include "client/cpp/publisher.h"
+#include "client/cpp/worker.h"
+#include "storage/base/status_macros.h"
+#include "tools/bench/consumer.h"
+#include "tools/bench/cpu_watch.h"
+#include "tools/bench/event_form.h"
+#include "tools/bench/fill.h"
+#include "tools/bench/latencies.h"
+#include "tools/bench/measure.h"
+
+namespace acta::bench {
+namespace {
+
+constexpr int32_t kPartitions = 16;
+constexpr int32_t kEventBytes = 100;
+constexpr int kKeys = 1000;
+// Acks of a scattered worker come in any order within so many events.
+constexpr size_t kScattered = 1000;
+constexpr absl::Duration kPatience = absl::Minutes(5);
+
+struct Work {
+  int members = 1;
+  bool scattered = false;
+  v1::QueueOrder order = v1::QUEUE_ORDER_UNORDERED;
+};
+
+// Each acks every event by itself; what is acked together travels together.
+class WorkingMember {
+ public:
+  WorkingMember(const Bed& bed, const std::string& group, const Work& work, uint64_t seed)
+      : work_(work), random_(seed), worker_(bed.NewChannel(), Options(group)) {
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~WorkingMember() {
+    stopped_ = true;
+    worker_.Cancel();
+    thread_.join();
+  }
+  int64_t acked() const { return acked_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Held {
+    std::string topic;
+    int32_t partition = 0;
+    int64_t offset = 0;
+  };
+
+  static client::WorkerOptions Options(const std::string& group) {
+    client::WorkerOptions options;
+    options.group = group;
+    options.credit_events = 20'000;
+    options.app = "acta-bench";
+    return options;
+  }
+
+  void Run() {
+    while (true) {
+      const auto next = worker_.Next(absl::Now() + absl::Milliseconds(50));
+      if (!next.ok()) return;
+      if (next->has_value()) {
+        Take(**next);
+      } else {
+        if (stopped_) return;
+        AckHeld();
+      }
+    }
+  }
+  void Take(const client::WorkItem& item) {
+    for (int64_t i = 0; i < item.count(); ++i) {
+      if (work_.scattered) {
+        held_.push_back({item.topic(), item.partition(), item.OffsetOf(i)});
+      } else {
+        worker_.Ack(item.topic(), item.partition(), item.OffsetOf(i));
+        acked_.fetch_add(1, std::memory_order_relaxed);
+      }
+    }
+    if (held_.size() >= kScattered) AckHeld();
+  }
+  void AckHeld() {
+    std::shuffle(held_.begin(), held_.end(), random_);
+    for (const Held& one : held_) worker_.Ack(one.topic, one.partition, one.offset);
+    acked_.fetch_add(static_cast<int64_t>(held_.size()), std::memory_order_relaxed);
+    held_.clear();
+  }
+
+  const Work work_;
+  std::mt19937_64 random_;
+  std::atomic<int64_t> acked_ = 0;
+  std::atomic<bool> stopped_ = false;
+  std::vector<Held> held_;
+  client::Worker worker_;
+  std::thread thread_;
+};
+
+absl::StatusOr<int64_t> FillKeyed(const Bed& bed, const std::string& topic, int64_t bytes) {
+  client::PublisherOptions options;
+  options.level = v1::ACK_LEVEL_OS;
+  client::Publisher publisher(bed.NewChannel(), options);
+  v1::Event event;
+  event.set_data(std::string(kEventBytes - 30, 'x'));
+  const int64_t events = bytes / kEventBytes;
+  for (int64_t i = 0; i < events; ++i) {
+    event.set_id(absl::StrCat("event-", i));
+    event.set_key(absl::StrCat("key-", i % kKeys));
+    RETURN_IF_ERROR(publisher.Publish(topic, event));
+  }
+  RETURN_IF_ERROR(publisher.Close(kPatience));
+  return events;
+}
+
+absl::StatusOr<std::string> NewQueue(const Bed& bed, const std::string& topic, const Work& work) {
+  v1::CreateGroupRequest request;
+  const std::string name = absl::StrCat(topic, "-workers");
+  request.mutable_group()->set_name(name);
+  request.mutable_group()->add_topics(topic);
+  request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  request.mutable_group()->mutable_queue()->set_order(work.order);
+  request.mutable_start()->set_earliest(true);
+  RETURN_IF_ERROR(client::Admin(bed.NewChannel()).CreateGroup(request).status());
+  return name;
+}
+
+// Events that are there are leased and acked, one by one, until none is outstanding.
+absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
+  ASSIGN_OR_RETURN(const std::string topic,
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
+  const bool keyed = work.order != v1::QUEUE_ORDER_UNORDERED;
+  const int64_t bytes = std::min<int64_t>(bed.durations().preload_bytes, int64_t{100} << 20);
+  const EventForm form(kEventBytes, kPartitions);
+  ASSIGN_OR_RETURN(const int64_t events,
+                   keyed ? FillKeyed(bed, topic, bytes / 2) : Fill(bed, form, topic, bytes));
+  ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
+  const CpuWatch cpu(bed);
+  const auto before = bed.BrokerUse();
+  const int64_t begin = NowNanos();
+  std::vector<std::unique_ptr<WorkingMember>> members;
+  for (int i = 0; i < work.members; ++i) {
+    members.push_back(std::make_unique<WorkingMember>(bed, group, work, i));
+  }
+  client::Admin admin(bed.NewChannel());
+  v1::GetLagRequest lag;
+  lag.set_group(group);
+  absl::Status status;
+  RETURN_IF_ERROR(Await("everything to be processed", kPatience, [&] {
+    int64_t acked = 0;
+    for (const auto& member : members) acked += member->acked();
+    if (acked < events) return false;
+    const auto answer = admin.GetLag(lag);
+    status = answer.status();
+    if (!answer.ok()) return true;
+    int64_t outstanding = 0;
+    for (const v1::PartitionLag& one : answer->partitions()) outstanding += one.lag_events();
+    return outstanding == 0;
+  }));
+  RETURN_IF_ERROR(status);
+  const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
+  Outcome outcome;
+  cpu.Read(static_cast<double>(events), &outcome);
+  outcome.values = {static_cast<double>(events) / seconds, std::nullopt};
+  const auto after = bed.BrokerUse();
+  if (before && after) {
+    outcome.values[1] =
+        (after->written_bytes - before->written_bytes) / static_cast<double>(events);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+void AddQueueMeasures(std::vector<Measure>* measures) {
+  const auto add = [&](const std::string& name, const std::string& what, const Work& work) {
+    Measure measure;
+    measure.name = absl::StrCat("queue_", name, "_fsync");
+    measure.help = absl::StrCat("100 B events of a QUEUE group, each acked by itself: ", what);
+    measure.figures = {{"", "events/s", false, 0.2e6, 0.5e6}, {".disk_bytes_per_ack", "B", true}};
+    measure.run = [work](Bed& bed) { return RunQueue(bed, work); };
+    measures->push_back(std::move(measure));
+  };
+  add("runs_1", "one member, in order", {1, false});
+  add("runs_8", "eight members, each in order", {8, false});
+  add("scattered_1", "one member, in any order", {1, true});
+  add("scattered_8", "eight members, in any order", {8, true});
+  add("key_8", "eight members, order KEY with 1,000 keys", {8, false, v1::QUEUE_ORDER_KEY});
+}
+
+}  // namespace acta::bench
