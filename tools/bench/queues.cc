@@ -191,6 +191,7 @@ void AddQueueMeasures(std::vector<Measure>* measures) {
   add("runs_8", "eight members, each in order", {8, false});
   add("scattered_1", "one member, in any order", {1, true});
   add("scattered_8", "eight members, in any order", {8, true});
+  add("key_1", "one member, order KEY with 1,000 keys", {1, false, v1::QUEUE_ORDER_KEY});
   add("key_8", "eight members, order KEY with 1,000 keys", {8, false, v1::QUEUE_ORDER_KEY});
 }
 

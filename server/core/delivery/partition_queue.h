@@ -87,6 +87,9 @@ class PartitionQueue {
   // When Tick() or Lease() has something to do again; not set: never by time alone.
   std::optional<int64_t> next_us() const;
 
+  // Of changes that are durable now. Until then the next of a key is not leased: after a crash the
+  // one before it would come again.
+  void PassTurns(absl::Span<const KeyTurn> turns);
   bool changed() const { return moved_ || !rows_.empty() || !changes_.empty(); }
   // Empty when nothing changed since.
   QueueChanges TakeChanges();

@@ -149,7 +149,19 @@ void PartitionQueue::Remove(Offset offset) {
   } else {
     RemoveFromWindow(offset);
   }
-  if (policy_.order != QueueOrder::kUnordered && facts.key != 0) PassTurn(offset, facts);
+  if (policy_.order == QueueOrder::kUnordered || facts.key == 0) return;
+  if (turns_.Front(facts.key) == offset) {
+    changes_.turns.push_back({offset, facts.key});
+  } else {
+    turns_.Leave(facts.key, offset);
+  }
+}
+
+void PartitionQueue::PassTurns(absl::Span<const KeyTurn> turns) {
+  for (const KeyTurn& turn : turns) {
+    if (Find(turn.offset) != nullptr) continue;  // It was redriven, and has its turn again.
+    if (const std::optional<Offset> next = turns_.Leave(turn.key, turn.offset)) MakeReady(*next);
+  }
 }
 
 void PartitionQueue::PassTurn(Offset offset, const EventFacts& facts) {

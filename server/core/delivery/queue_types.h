@@ -131,6 +131,12 @@ struct QueuePosition {
   friend bool operator==(const QueuePosition&, const QueuePosition&) = default;
 };
 
+// Of a key whose event was settled: the next one may come when that is durable.
+struct KeyTurn {
+  Offset offset;
+  uint64_t key = 0;
+};
+
 // What has to become durable together, before anybody is told.
 struct QueueChanges {
   std::optional<QueuePosition> position;
@@ -140,9 +146,10 @@ struct QueueChanges {
   std::vector<PastAttempts> past;
   std::vector<DeadLetter> dead_letters;
   std::vector<Offset> expired;
+  std::vector<KeyTurn> turns;  // For PassTurns().
   bool empty() const {
     return !position.has_value() && parked.empty() && unparked.empty() && failed.empty() &&
-           past.empty() && dead_letters.empty() && expired.empty();
+           past.empty() && dead_letters.empty() && expired.empty() && turns.empty();
   }
 };
 

@@ -163,6 +163,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct Partition;
   struct Member;
   struct News;
+  struct Pending;
   // What is done when the lock is given back.
   struct After;
 
@@ -226,8 +227,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Flush();
   void TryAgain();
-  void Write(std::vector<RowWrite> rows, std::vector<Done> done);
-  void OnWritten(const absl::Status& status, std::vector<RowWrite> rows, std::vector<Done> done);
+  void PutBack(Pending write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Write(Pending write);
+  void OnWritten(const absl::Status& status, Pending write);
 
   // Of the lock: fills what is to be done after it.
   After MakeAfter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -251,8 +253,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   int64_t armed_us_ ABSL_GUARDED_BY(mu_);              // When the timer comes at the latest.
 
   absl::btree_set<PartitionId> dirty_ ABSL_GUARDED_BY(mu_);
-  std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);  // Of the next write.
+  // Of the next write.
+  std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);
   std::vector<Done> answers_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<PartitionId, std::vector<KeyTurn>> turns_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.

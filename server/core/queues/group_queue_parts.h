@@ -58,6 +58,13 @@ struct GroupQueue::News {
   std::vector<PartitionId> partitions ABSL_GUARDED_BY(mu);
 };
 
+// One write, and what follows it.
+struct GroupQueue::Pending {
+  std::vector<RowWrite> rows;
+  std::vector<Done> answers;
+  absl::btree_map<PartitionId, std::vector<KeyTurn>> turns;
+};
+
 struct GroupQueue::After {
   bool flush = false;
   std::optional<absl::Duration> timer;

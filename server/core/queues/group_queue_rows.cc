@@ -1,5 +1,6 @@
 // What becomes durable, and who is told.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "proto/support/error.h"
@@ -40,6 +41,10 @@ void GroupQueue::CollectRows() {
 // Rows that go come before those that are written: an event may be parked again.
 void GroupQueue::CollectRowsOf(Partition& partition) {
   const QueueChanges changes = partition.queue->TakeChanges();
+  if (!changes.turns.empty()) {
+    std::vector<KeyTurn>& turns = turns_[partition.id];
+    turns.insert(turns.end(), changes.turns.begin(), changes.turns.end());
+  }
   for (const FailedAttempt& attempt : changes.failed) PutAttempt(partition, attempt);
   for (const Offset offset : changes.unparked) {
     rows_.push_back(
@@ -132,73 +137,76 @@ void GroupQueue::PutDeadLetter(Partition& partition, const DeadLetter& letter,
 }
 
 void GroupQueue::Flush() {
-  std::vector<RowWrite> rows;
-  std::vector<Done> answers;
+  Pending write;
   absl::Status status;
   {
     MutexLock lock(mu_);
     if (writing_ || trying_again_) return;
     CollectRows();
-    rows.swap(rows_);
-    answers.swap(answers_);
+    write = {std::exchange(rows_, {}), std::exchange(answers_, {}), std::exchange(turns_, {})};
     status = stopped_;
-    writing_ = status.ok() && !rows.empty();
+    writing_ = status.ok() && !write.rows.empty();
     if (!writing_) quiet_.SignalAll();
   }
-  if (status.ok() && !rows.empty()) return Write(std::move(rows), std::move(answers));
-  for (Done& answer : answers) answer(status);
+  if (status.ok() && !write.rows.empty()) return Write(std::move(write));
+  for (Done& answer : write.answers) answer(status);
 }
 
-void GroupQueue::Write(std::vector<RowWrite> rows, std::vector<Done> answers) {
-  // A refused transaction is gone with its rows: they are kept for another try.
-  struct Pending {
-    std::vector<RowWrite> rows;
-    std::vector<Done> answers;
-  };
-  const auto pending = std::make_shared<Pending>(Pending{rows, std::move(answers)});
+void GroupQueue::Write(Pending write) {
   Transaction transaction;
-  transaction.rows = std::move(rows);
+  transaction.rows = write.rows;  // A refused transaction is gone: for another try.
   transaction.level = Level::kFsync;
   transaction.source = uint64_t{1} << 62 | group_.value();
+  const auto pending = std::make_shared<Pending>(std::move(write));
   transaction.done = [self = shared_from_this(), pending](const TransactionResult& result) {
-    self->OnWritten(result.status, std::move(pending->rows), std::move(pending->answers));
+    self->OnWritten(result.status, std::move(*pending));
   };
   const absl::Status refused = deps_.engine.Submit(std::move(transaction));
-  if (!refused.ok()) OnWritten(refused, std::move(pending->rows), std::move(pending->answers));
+  if (!refused.ok()) OnWritten(refused, std::move(*pending));
 }
 
 // On the engine's threads: they must not submit.
-void GroupQueue::OnWritten(const absl::Status& status, std::vector<RowWrite> rows,
-                           std::vector<Done> answers) {
+void GroupQueue::OnWritten(const absl::Status& status, Pending write) {
   const bool again = WorthTryingAgain(status);
-  bool more = false;
+  After after;
   {
     MutexLock lock(mu_);
     writing_ = false;
     trying_again_ = again;
     if (again) {
-      rows.insert(rows.end(), std::make_move_iterator(rows_.begin()),
-                  std::make_move_iterator(rows_.end()));
-      rows_ = std::move(rows);
-      answers.insert(answers.end(), std::make_move_iterator(answers_.begin()),
-                     std::make_move_iterator(answers_.end()));
-      answers_ = std::move(answers);
-      answers.clear();
+      PutBack(std::move(write));
     } else if (!status.ok()) {
       stopped_ = status;
+    } else {
+      for (const auto& [id, turns] : write.turns) {
+        Partition* const partition = Find(id);
+        if (partition == nullptr) continue;
+        partition->queue->PassTurns(turns);
+        Activate(*partition);
+      }
     }
-    more = !dirty_.empty() || !rows_.empty() || !answers_.empty();
+    after = MakeAfter();
     quiet_.SignalAll();
   }
-  for (Done& answer : answers) answer(status);
-  if (again) {
-    LogWarn("the state of a group was not written, because the disk is full: tried again in 1 s");
-    deps_.timer.After(kTryAgain, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->TryAgain();
-    });
-  } else if (more) {
-    deps_.pool.Post([self = shared_from_this()] { self->Flush(); });
-  }
+  for (Done& answer : write.answers) answer(status);
+  if (after.wake != nullptr) after.wake();
+  if (after.flush) deps_.pool.Post([self = shared_from_this()] { self->Flush(); });
+  if (!again) return;
+  LogWarn("the state of a group was not written, because the disk is full: tried again in 1 s");
+  deps_.timer.After(kTryAgain, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->TryAgain();
+  });
+}
+
+// Before what came since.
+void GroupQueue::PutBack(Pending write) {
+  const auto put = [](auto* first, auto* rest) {
+    std::move(rest->begin(), rest->end(), std::back_inserter(*first));
+    *rest = std::exchange(*first, {});
+  };
+  put(&write.rows, &rows_);
+  put(&write.answers, &answers_);
+  for (auto& [id, turns] : write.turns) put(&turns, &turns_[id]);
 }
 
 void GroupQueue::TryAgain() {

@@ -61,10 +61,9 @@ std::string QueueModel::KeyForbids(Offset offset, int64_t now_us) const {
   if (!Ordered(event)) return "";
   for (Offset other; other < end(); other = other + 1) {
     const Event& rival = at(other);
-    if (other == offset || !Known(other) || rival.facts.key != event.facts.key ||
-        rival.state == State::kSettled) {
-      continue;
-    }
+    if (other == offset || !Known(other) || rival.facts.key != event.facts.key) continue;
+    if (rival.settling) return At(other, "of its key is not durably settled");
+    if (rival.state == State::kSettled) continue;
     if (rival.state == State::kLeased) return At(other, "of its key is in flight");
     if (rival.state == State::kHeld) return At(other, "of its key is held");
     if (other > offset || rival.redriven) continue;
@@ -105,14 +104,15 @@ std::string QueueModel::Leased(uint64_t member, const LeasedRun& run, int64_t no
 }
 
 std::string QueueModel::NothingToLease(int64_t now_us) const {
-  std::set<uint64_t> redriven;
+  std::set<uint64_t> may_wait;
   for (const Event& event : events_) {
-    if (event.redriven && event.state != State::kSettled) redriven.insert(event.facts.key);
+    const bool redriven = event.redriven && event.state != State::kSettled;
+    if (redriven || event.uncommitted) may_wait.insert(event.facts.key);
   }
   for (Offset offset; offset < end(); offset = offset + 1) {
     const Event& event = at(offset);
     if (!Waiting(offset, now_us)) continue;
-    if (Ordered(event) && redriven.contains(event.facts.key)) continue;
+    if (Ordered(event) && may_wait.contains(event.facts.key)) continue;
     if (KeyForbids(offset, now_us).empty()) return At(offset, "could be leased and is not");
   }
   return "";
@@ -130,7 +130,16 @@ SettleOutcome QueueModel::Expect(uint64_t member, Offset offset, bool needs_leas
   return never ? SettleOutcome::kNeverLeased : SettleOutcome::kLeaseLost;
 }
 
-void QueueModel::Settle(Offset offset) { at(offset).state = State::kSettled; }
+void QueueModel::Settle(Offset offset) {
+  Event& event = at(offset);
+  event.uncommitted = Ordered(event);
+  event.settling = Ordered(event) && event.state == State::kLeased;
+  event.state = State::kSettled;
+}
+
+void QueueModel::Committed() {
+  for (Event& event : events_) event.settling = event.uncommitted = false;
+}
 
 void QueueModel::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us) {
   Event& event = at(offset);

@@ -33,6 +33,9 @@ class QueueModel {
     bool redriven = false;
     bool presented = false;
     bool row = false;  // At the last restart.
+    // Settled and not yet durably. Its key may wait, and has to when it was in flight.
+    bool uncommitted = false;
+    bool settling = false;
   };
 
   void Publish(const EventFacts& facts) { events_.push_back({facts}); }
@@ -54,6 +57,8 @@ class QueueModel {
   void Present(uint64_t member, Offset offset, int64_t now_us);
   void Redrive(Offset offset, int64_t now_us);
 
+  // What was settled is durable.
+  void Committed();
   // What is to be on the disk.
   std::string CheckDurable(const QueuePosition& position,
                            const std::map<Offset, ParkedEvent>& parked) const;

@@ -235,6 +235,8 @@ std::string QueueSimulator::Commit() {
                           model_.at(offset).dead);
     }
   }
+  queue_->PassTurns(changes.turns);
+  model_.Committed();
   durable_model_ = model_;
   durable_dead_ = dead_;
   return model_.CheckDurable(position_, parked_);
