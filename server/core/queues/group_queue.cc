@@ -315,12 +315,14 @@ GroupQueue::After GroupQueue::MakeAfter() {
   return after;
 }
 
+void GroupQueue::StartTimer(absl::Duration delay) {
+  deps_.timer.After(delay, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->OnTimer();
+  });
+}
+
 void GroupQueue::Run(After after) {
-  if (after.timer.has_value()) {
-    deps_.timer.After(*after.timer, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->OnTimer();
-    });
-  }
+  if (after.timer.has_value()) StartTimer(*after.timer);
   if (after.wake != nullptr) after.wake();
   if (after.flush) Flush();
 }

@@ -234,6 +234,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Of the lock: fills what is to be done after it.
   After MakeAfter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Run(After after);
+  void StartTimer(absl::Duration delay);
 
   const Deps deps_;
   const GroupId group_;
