@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "client/cpp/settle_frame.h"
 #include "client/cpp/subscribe_start.h"
@@ -88,6 +89,7 @@ WorkerState::Partition* WorkerState::Find(uint64_t assignment) {
 }
 
 void WorkerState::OnAssigned(const v1::Assigned& assigned) {
+  if (assigned.assignment() == 0) return;  // No handle.
   Partition& partition = partitions_[Key(assigned.topic(), assigned.partition())];
   if (partition.topic == nullptr) {
     partition.topic = std::make_shared<const std::string>(assigned.topic());
@@ -138,7 +140,9 @@ void WorkerState::OnSettleError(const v1::ControlError& error, const Sent& sent)
   if (ReasonOf(status) == v1::WRONG_GROUP_MODE) failure_.Update(status);
   for (Settlement part : sent.settlements) {
     if (error.assignment() != 0) {
-      const int64_t end = error.offset() + std::max(1, error.count());
+      // All of it is what the broker says: the end may be beyond every offset.
+      const int64_t most = std::numeric_limits<int64_t>::max() - std::max(1, error.count());
+      const int64_t end = std::min(error.offset(), most) + std::max(1, error.count());
       part.range = {std::max(part.range.first, error.offset()), std::min(part.range.second, end)};
       if (part.partition != partition || part.range.first >= part.range.second) continue;
     }
@@ -242,7 +246,7 @@ v1::SubscribeControl WorkerState::TakeSettle() {
     Partition* const partition = with_acks_.begin()->second;
     const auto acks = partition->acks.begin();
     Range range = *acks;
-    range.second = std::min(range.second, range.first + frame.room());
+    range.second = range.first + std::min(range.second - range.first, frame.room());
     if (!frame.Add(partition->assignment, range, {})) break;
     settlements.push_back({partition, range, {}});
     if (range.second < acks->second) partition->acks.emplace(range.second, acks->second);
@@ -264,12 +268,14 @@ v1::SubscribeStart WorkerState::StartFrame() {
     const int before = start.held_size();
     size_t more = 0;
     for (auto [first, end] : ranges) {
-      for (; first < end && start.held_size() <= kMaxHeldRuns; first += kMaxSettledEvents) {
+      while (first < end && start.held_size() <= kMaxHeldRuns) {
+        const int64_t count = std::min(end - first, kMaxSettledEvents);
         v1::HeldEvents* const held = start.add_held();
         held->set_topic(key.first);
         held->set_partition(key.second);
         held->set_offset(first);
-        held->set_count(static_cast<int32_t>(std::min(end - first, kMaxSettledEvents)));
+        held->set_count(static_cast<int32_t>(count));
+        first += count;
         more += held->ByteSizeLong() + 4;  // With tag and length.
       }
     }

@@ -102,9 +102,10 @@ std::vector<WorkerState::Range> WorkerState::SettleRange(const Key& key, Range r
 
 void WorkerState::Queue(Partition* partition, Range range, const Verdict& verdict) {
   if (verdict.kind == v1::SETTLE_KIND_ACK) return QueueAck(partition, range);
-  for (; range.first < range.second; range.first += kMaxSettledEvents) {
-    const int64_t end = std::min(range.second, range.first + kMaxSettledEvents);
+  while (range.first < range.second) {
+    const int64_t end = range.first + std::min(range.second - range.first, kMaxSettledEvents);
     waiting_.push_back({partition, {range.first, end}, verdict});
+    range.first = end;
   }
 }
 

@@ -1,3 +1,4 @@
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -5,6 +6,7 @@
 
 #include "client/cpp/delivery_frame.h"
 #include "client/cpp/subscription_state.h"
+#include "client/cpp/worker_state.h"
 #include "proto/support/wire.h"
 #include "storage/base/fatal.h"
 #include "tests/fuzz/fuzz_targets.h"
@@ -15,6 +17,8 @@ namespace {
 using client::Delivery;
 using client::DeliveryFrame;
 using client::SubscriptionState;
+using client::WorkerState;
+using client::WorkItem;
 
 void CheckDelivery(const Delivery& delivery, const v1::DeliveredBatch& parsed) {
   ACTA_CHECK(delivery.count() == parsed.events_size());
@@ -61,6 +65,30 @@ void Consume(SubscriptionState* state) {
   }
 }
 
+// As a program does that settles every other item as a whole, and of the others the first event.
+void Settle(WorkerState* state) {
+  constexpr v1::SettleKind kKinds[] = {v1::SETTLE_KIND_ACK, v1::SETTLE_KIND_NACK,
+                                       v1::SETTLE_KIND_REJECT, v1::SETTLE_KIND_EXTEND,
+                                       v1::SETTLE_KIND_RELEASE};
+  size_t count = 0;
+  while (std::optional<WorkerState::Item> item = state->Pop()) {
+    const auto* const work = std::get_if<WorkItem>(&*item);
+    if (work == nullptr) continue;
+    const client::Verdict verdict = {kKinds[++count % std::size(kKinds)]};
+    if (count % 2 == 0) {
+      state->Settle(*work, verdict);
+    } else {
+      state->Settle(work->topic(), work->partition(), work->base_offset(), 1, verdict);
+    }
+  }
+  while (const auto control = state->TakeControl()) {
+    if (control->has_credit()) ACTA_CHECK(control->credit().events() > 0);
+    for (const v1::Settlement& one : control->settle().settlements()) {
+      ACTA_CHECK(one.assignment() != 0 && one.offset() >= 0 && one.count() > 0);
+    }
+  }
+}
+
 }  // namespace
 
 int FuzzDelivery(absl::string_view bytes) {
@@ -69,18 +97,28 @@ int FuzzDelivery(absl::string_view bytes) {
   SubscriptionState state(options);
   state.OnOpen();
   Consume(&state);
+  client::WorkerOptions working;
+  working.on_settle_error = [](const client::SettleError& error) { ACTA_CHECK(error.count >= 0); };
+  WorkerState worker(working);
+  worker.OnOpen();
+  Settle(&worker);
   const auto owner = std::make_shared<const std::string>(bytes);
   WireReader reader(*owner);
   for (absl::string_view one; reader.ReadBytes(&one) == WireFault::kNone;) {
     absl::StatusOr<DeliveryFrame> frame = client::DeliveryFrameReader::Read(owner, one);
     if (!frame.ok()) break;
     CheckFrame(*frame, one);
+    worker.OnFrame(*frame);
+    Settle(&worker);
     state.OnFrame(*std::move(frame));
     Consume(&state);
   }
   state.OnEnd();
   state.OnOpen();
   Consume(&state);
+  worker.OnEnd();
+  worker.OnOpen();
+  Settle(&worker);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "client/cpp/worker_state.h"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -182,6 +183,16 @@ TEST_CASE("a frame stays below the limits and the next goes on", "[client]") {
   }
   CHECK(settlements == 10'000);
   CHECK(frames > 1);
+}
+
+TEST_CASE("the last offsets that there may be are settled like others", "[client]") {
+  Work work;
+  constexpr int64_t kLast = std::numeric_limits<int64_t>::max() - 3;
+  work.Say(work.Get(kLast - 1, 2), v1::SETTLE_KIND_NACK);
+  work.Say(work.Get(kLast - 5, 2), v1::SETTLE_KIND_ACK);
+  CHECK(work.NextSettle() ==
+        absl::StrCat("NACK ", kLast - 1, "-", kLast, " ACK ", kLast - 5, "-", kLast - 4));
+  CHECK(work.Break().held_size() == 2);
 }
 
 TEST_CASE("at most 64 settles are under way", "[client]") {
