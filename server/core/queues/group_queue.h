@@ -124,7 +124,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // `done` runs once. The failures are known at once.
   std::vector<SettleFailure> Settle(uint64_t session, absl::Span<const QueueSettlement> settlements,
                                     Done done);
-  // What a member holds from before a restart. How many of the events stay its own.
+  // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
+  void ScanThrough(PartitionId partition, Offset end);
+  // What a member holds from before a restart. How many of the events stay its own. Those that were
+  // not looked at yet cannot be settled.
   int64_t Present(uint64_t session, PartitionId partition, Offset first, int32_t count);
 
   // While it is paused nothing is leased.

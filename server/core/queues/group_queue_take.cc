@@ -213,6 +213,27 @@ void GroupQueue::OnRead(PartitionId id, const absl::StatusOr<std::vector<BatchPt
   Run(std::move(after));
 }
 
+void GroupQueue::ScanThrough(PartitionId id, Offset end) {
+  while (true) {
+    Offset head;
+    {
+      MutexLock lock(mu_);
+      Partition* const partition = Find(id);
+      const bool goes_on = partition != nullptr && partition->problem.ok() &&
+                           partition->queue->head() < end && partition->queue->Room() > 0;
+      if (!goes_on) return;
+      head = partition->queue->head();
+    }
+    const auto read = deps_.engine.Read(id, head, kScanBytes);
+    if (!read.ok() || read->empty()) return;  // Who takes is told.
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return;
+    ScanBatches(*partition, *read);
+    Touch(*partition);
+  }
+}
+
 void GroupQueue::Deliver(Partition& partition, uint64_t session, const LeasedRun& run,
                          std::vector<QueueDelivery>* out) {
   Offset at = run.first;

@@ -31,9 +31,12 @@ void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start)
 void LiveSubscription::Join(uint64_t frame_id, const v1::SubscribeStart& start) {
   auto listener = std::make_shared<Listener>(this, post_);
   deps_.hub.pool.Post([self = self(), frame_id, start, listener = std::move(listener)]() mutable {
-    self->post_([stream = self.get(), frame_id, start,
-                 joined = self->deps_.hub.groups.Join(self->caller_, MakeJoinRequest(start),
-                                                      listener)]() mutable {
+    const SubscriptionHub::Deps& hub = self->deps_.hub;
+    auto joined = hub.groups.Join(self->caller_, MakeJoinRequest(start), listener);
+    if (joined.ok() && (*joined)->queue() != nullptr) {
+      LookAtHeld(hub.topics, self->caller_, start, *(*joined)->queue());
+    }
+    self->post_([stream = self.get(), frame_id, start, joined = std::move(joined)]() mutable {
       stream->OnJoined(frame_id, start, std::move(joined));
     });
   });

@@ -37,6 +37,19 @@ QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
   return front;
 }
 
+std::optional<PartitionId> PartitionOfHeld(const TopicRegistry& topics, const Caller& caller,
+                                           const v1::HeldEvents& held) {
+  const TopicPtr topic = topics.Find(caller.tenant, held.topic());
+  if (topic == nullptr || held.partition() < 0 || held.partition() >= topic->partitions()) {
+    return std::nullopt;
+  }
+  return topic->partition(held.partition());
+}
+
+int32_t CountOfHeld(const v1::HeldEvents& held) {
+  return std::clamp(held.count(), 1, kMaxSettledEvents);
+}
+
 Offset LostDetail(const absl::Status& status, const std::string& key, Offset otherwise) {
   const auto details = DetailsOf(status);
   const auto it = details.find(key);
@@ -47,16 +60,22 @@ Offset LostDetail(const absl::Status& status, const std::string& key, Offset oth
 
 }  // namespace
 
+void LookAtHeld(const TopicRegistry& topics, const Caller& caller, const v1::SubscribeStart& start,
+                GroupQueue& queue) {
+  for (const v1::HeldEvents& held : start.held()) {
+    const std::optional<PartitionId> partition = PartitionOfHeld(topics, caller, held);
+    if (!partition.has_value()) continue;
+    queue.ScanThrough(*partition, Offset(held.offset()) + CountOfHeld(held));
+  }
+}
+
 void QueueFeed::Present(const v1::SubscribeStart& start) {
   for (const v1::HeldEvents& held : start.held()) {
-    const TopicPtr topic = deps_.topics.Find(deps_.caller.tenant, held.topic());
-    if (topic == nullptr || held.partition() < 0 || held.partition() >= topic->partitions()) {
-      continue;
-    }
-    const PartitionId partition = topic->partition(held.partition());
-    const int32_t count = std::clamp(held.count(), 1, kMaxSettledEvents);
-    const int64_t kept = queue_.Present(session_, partition, Offset(held.offset()), count);
-    const uint64_t handle = HandleOf(partition, Offset(held.offset()));
+    const std::optional<PartitionId> partition = PartitionOfHeld(deps_.topics, deps_.caller, held);
+    if (!partition.has_value()) continue;
+    const int32_t count = CountOfHeld(held);
+    const int64_t kept = queue_.Present(session_, *partition, Offset(held.offset()), count);
+    const uint64_t handle = HandleOf(*partition, Offset(held.offset()));
     if (handle == 0) return;
     deps_.outbox.Notice("HELD",
                         absl::StrCat(kept, " of ", count, " events from offset ", held.offset(),

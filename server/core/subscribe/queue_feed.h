@@ -16,6 +16,11 @@
 
 namespace acta {
 
+// Looks at what a start frame says is held, so that it can be settled as soon as the start is
+// answered. Blocks.
+void LookAtHeld(const TopicRegistry& topics, const Caller& caller, const v1::SubscribeStart& start,
+                GroupQueue& queue);
+
 // QueueFeed fills a stream's frames with events that its member of a QUEUE group leases, and
 // settles what the client says of them. Events are leased when a frame can take them, so that what
 // waits is anybody's.
