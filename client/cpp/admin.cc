@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "acta/v1/admin.grpc.pb.h"
+#include "acta/v1/dead_letters.grpc.pb.h"
 #include "acta/v1/groups.grpc.pb.h"
 #include "acta/v1/publisher.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
@@ -36,10 +37,16 @@ absl::StatusOr<Response> Call(const Channel& channel, Stub& stub,
 
 struct Admin::Stubs {
   explicit Stubs(const std::shared_ptr<grpc::Channel>& channel)
-      : topics(channel), groups(channel), admin(channel), publisher(channel), subscriber(channel) {}
+      : topics(channel),
+        groups(channel),
+        dead_letters(channel),
+        admin(channel),
+        publisher(channel),
+        subscriber(channel) {}
 
   v1::Topics::Stub topics;
   v1::Groups::Stub groups;
+  v1::DeadLetters::Stub dead_letters;
   v1::Admin::Stub admin;
   v1::Publisher::Stub publisher;
   v1::Subscriber::Stub subscriber;
@@ -111,6 +118,49 @@ absl::StatusOr<v1::CommitOffsetsResponse> Admin::CommitOffsets(
 absl::StatusOr<v1::ResetOffsetsResponse> Admin::ResetOffsets(
     const v1::ResetOffsetsRequest& request) {
   return Call(*channel_, stubs_->groups, &v1::Groups::Stub::ResetOffsets, request);
+}
+
+absl::StatusOr<v1::PauseGroupResponse> Admin::PauseGroup(const v1::PauseGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::PauseGroup, request);
+}
+
+absl::StatusOr<v1::ResumeGroupResponse> Admin::ResumeGroup(const v1::ResumeGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::ResumeGroup, request);
+}
+
+absl::StatusOr<v1::ExplainGroupResponse> Admin::ExplainGroup(
+    const v1::ExplainGroupRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::ExplainGroup, request);
+}
+
+absl::StatusOr<v1::SkipOffsetsResponse> Admin::SkipOffsets(const v1::SkipOffsetsRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::SkipOffsets, request);
+}
+
+absl::StatusOr<v1::ListDeadLettersResponse> Admin::ListDeadLetters(
+    const v1::ListDeadLettersRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::ListDeadLetters, request);
+}
+
+absl::StatusOr<v1::GetDeadLetterResponse> Admin::GetDeadLetter(
+    const v1::GetDeadLetterRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::GetDeadLetter, request);
+}
+
+absl::StatusOr<v1::SummarizeDeadLettersResponse> Admin::SummarizeDeadLetters(
+    const v1::SummarizeDeadLettersRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::SummarizeDeadLetters,
+              request);
+}
+
+absl::StatusOr<v1::RedriveDeadLettersResponse> Admin::RedriveDeadLetters(
+    const v1::RedriveDeadLettersRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::RedriveDeadLetters, request);
+}
+
+absl::StatusOr<v1::DiscardDeadLettersResponse> Admin::DiscardDeadLetters(
+    const v1::DiscardDeadLettersRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::DiscardDeadLetters, request);
 }
 
 absl::StatusOr<v1::GetServerResponse> Admin::GetServer(const v1::GetServerRequest& request) {

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "acta/v1/admin.pb.h"
+#include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "acta/v1/publisher.pb.h"
 #include "acta/v1/subscriber.pb.h"
@@ -42,6 +43,20 @@ class Admin {
   absl::StatusOr<v1::GetLagResponse> GetLag(const v1::GetLagRequest& request);
   absl::StatusOr<v1::CommitOffsetsResponse> CommitOffsets(const v1::CommitOffsetsRequest& request);
   absl::StatusOr<v1::ResetOffsetsResponse> ResetOffsets(const v1::ResetOffsetsRequest& request);
+  absl::StatusOr<v1::PauseGroupResponse> PauseGroup(const v1::PauseGroupRequest& request);
+  absl::StatusOr<v1::ResumeGroupResponse> ResumeGroup(const v1::ResumeGroupRequest& request);
+  absl::StatusOr<v1::ExplainGroupResponse> ExplainGroup(const v1::ExplainGroupRequest& request);
+  absl::StatusOr<v1::SkipOffsetsResponse> SkipOffsets(const v1::SkipOffsetsRequest& request);
+
+  absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(
+      const v1::ListDeadLettersRequest& request);
+  absl::StatusOr<v1::GetDeadLetterResponse> GetDeadLetter(const v1::GetDeadLetterRequest& request);
+  absl::StatusOr<v1::SummarizeDeadLettersResponse> SummarizeDeadLetters(
+      const v1::SummarizeDeadLettersRequest& request);
+  absl::StatusOr<v1::RedriveDeadLettersResponse> RedriveDeadLetters(
+      const v1::RedriveDeadLettersRequest& request);
+  absl::StatusOr<v1::DiscardDeadLettersResponse> DiscardDeadLetters(
+      const v1::DiscardDeadLettersRequest& request);
 
   absl::StatusOr<v1::GetServerResponse> GetServer(const v1::GetServerRequest& request);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const v1::GetStatusRequest& request);

@@ -98,4 +98,19 @@ google::protobuf::Duration ToProtoDuration(absl::Duration duration) {
   return proto;
 }
 
+google::protobuf::Timestamp ToProtoTime(absl::Time time) {
+  constexpr int64_t kMicros = 1'000'000;
+  const int64_t micros = absl::ToUnixMicros(time);
+  int64_t seconds = micros / kMicros;
+  if (micros % kMicros < 0) --seconds;
+  google::protobuf::Timestamp proto;
+  proto.set_seconds(seconds);
+  proto.set_nanos(static_cast<int32_t>((micros - seconds * kMicros) * 1000));
+  return proto;
+}
+
+absl::Time FromProtoTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
 }  // namespace acta::cli

@@ -38,5 +38,8 @@ std::string LabelsText(const google::protobuf::Map<std::string, std::string>& la
 
 absl::Duration FromProtoDuration(const google::protobuf::Duration& duration);
 google::protobuf::Duration ToProtoDuration(absl::Duration duration);
+// To the microsecond.
+google::protobuf::Timestamp ToProtoTime(absl::Time time);
+absl::Time FromProtoTime(const google::protobuf::Timestamp& time);
 
 }  // namespace acta::cli

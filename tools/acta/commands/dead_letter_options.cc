@@ -1,0 +1,185 @@
+#include "tools/acta/commands/dead_letter_options.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/events/json_line.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/output/output.h"
+#include "tools/acta/output/words.h"
+#include "tools/acta/syntax/quantities.h"
+
+namespace acta::cli {
+namespace {
+
+constexpr size_t kMostRefs = 1000;
+constexpr int64_t kMostRate = 1'000'000;
+
+absl::Status SetDeadTime(const Args& args, absl::string_view option, absl::Time now,
+                         google::protobuf::Timestamp* out) {
+  const absl::StatusOr<absl::Time> time = ParseTime(args.Get(option), now);
+  if (!time.ok()) return UsageError(absl::StrCat(option, ": ", time.status().message()));
+  *out = ToProtoTime(*time);
+  return absl::OkStatus();
+}
+
+// Of one line in a table.
+std::string OneLine(absl::string_view text) {
+  return text.empty() ? "-" : absl::StrReplaceAll(text, {{"\r", " "}, {"\n", " "}, {"\t", " "}});
+}
+
+}  // namespace
+
+absl::StatusOr<v1::DeadLetterRef> ParseDeadLetterRef(absl::string_view text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
+  v1::DeadLetterRef ref;
+  int32_t partition = 0;
+  int64_t offset = 0;
+  if (parts.size() != 3 || parts[0].empty() || !absl::SimpleAtoi(parts[1], &partition) ||
+      !absl::SimpleAtoi(parts[2], &offset) || partition < 0 || offset < 0) {
+    return UsageError(absl::StrCat("'", text, "' is not TOPIC/PARTITION/OFFSET: orders/0/17"));
+  }
+  ref.set_topic(std::string(parts[0]));
+  ref.set_partition(partition);
+  ref.set_offset(offset);
+  return ref;
+}
+
+std::string RefText(const v1::DeadLetterRef& ref) {
+  return absl::StrCat(ref.topic(), "/", ref.partition(), "/", ref.offset());
+}
+
+absl::StatusOr<int64_t> ParseRate(absl::string_view text) {
+  absl::string_view number = text;
+  absl::ConsumeSuffix(&number, "/s");
+  int64_t rate = 0;
+  if (!absl::SimpleAtoi(number, &rate) || rate < 1 || rate > kMostRate) {
+    return UsageError(absl::StrCat("--rate: '", text, "' is not a rate; write 100/s, 1 to ",
+                                   kMostRate, " a second"));
+  }
+  return rate;
+}
+
+std::vector<Option> DeadLetterFilters() {
+  return {{"--fingerprint", "F", "only those that failed alike; see list --by-fingerprint"},
+          {"--topic", "TOPIC", "only events of this topic"},
+          {"--after", "TIME", "only what became a dead letter at TIME or later"},
+          {"--before", "TIME", "only what became a dead letter before TIME"}};
+}
+
+absl::StatusOr<v1::DeadLetterSelection> ReadDeadLetterSelection(const Args& args, absl::Time now) {
+  v1::DeadLetterSelection selection;
+  for (const std::string& text : args.All("REF")) {
+    ASSIGN_OR_RETURN(*selection.add_letters(), ParseDeadLetterRef(text));
+  }
+  if (args.All("REF").size() > kMostRefs) {
+    return UsageError(absl::StrCat("at most ", kMostRefs, " dead letters may be named"));
+  }
+  selection.set_fingerprint(args.Get("--fingerprint"));
+  selection.set_topic(args.Get("--topic"));
+  selection.set_all(args.Has("--all"));
+  if (args.Has("--after")) {
+    RETURN_IF_ERROR(SetDeadTime(args, "--after", now, selection.mutable_after()));
+  }
+  if (args.Has("--before")) {
+    RETURN_IF_ERROR(SetDeadTime(args, "--before", now, selection.mutable_before()));
+  }
+  return selection;
+}
+
+absl::StatusOr<v1::DeadLetterSelection> ReadRequiredSelection(const Args& args, absl::Time now) {
+  ASSIGN_OR_RETURN(v1::DeadLetterSelection selection, ReadDeadLetterSelection(args, now));
+  if (ChoosesAny(selection)) return selection;
+  return UsageError(
+      "nothing is selected; name dead letters as TOPIC/PARTITION/OFFSET, or say --fingerprint, "
+      "--topic, --after, --before or --all");
+}
+
+bool ChoosesAny(const v1::DeadLetterSelection& selection) { return selection.ByteSizeLong() > 0; }
+
+std::string DeadLettersText(int64_t count) {
+  return absl::StrCat(count, count == 1 ? " dead letter" : " dead letters");
+}
+
+std::string EnumText(absl::string_view name, absl::string_view prefix) {
+  absl::ConsumePrefix(&name, prefix);
+  if (name == "UNSPECIFIED") return "-";
+  return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", "-"}});
+}
+
+EventPlace PlaceOf(const v1::DeadLetter& letter) {
+  return {letter.ref().topic(), letter.ref().partition(), letter.ref().offset(),
+          letter.append_time_us()};
+}
+
+std::string DeadLetterLine(const v1::DeadLetter& letter) {
+  v1::DeadLetter without_event = letter;
+  without_event.clear_event();
+  JsonLine line;
+  line.Raw("dead_letter", MergedJson({&without_event}));
+  line.Raw("event", letter.has_event()
+                        ? EventText(EventFormat::kJson, letter.event(), PlaceOf(letter))
+                        : "null");
+  return line.Finish() + "\n";
+}
+
+Table DeadLetterTable(const std::vector<const v1::DeadLetter*>& letters) {
+  Table table({"DEAD_LETTER", "DEAD_SINCE", "WHY", "ATTEMPTS", "REDRIVES", "FINGERPRINT", "REASON",
+               "TEXT"});
+  for (const v1::DeadLetter* letter : letters) {
+    table.Row(RefText(letter->ref()), TimeText(letter->dead_time()),
+              EnumText(v1::DeadLetterReason_Name(letter->reason()), "DEAD_LETTER_REASON_"),
+              letter->attempts(), letter->redrives(), letter->fingerprint(),
+              OneLine(letter->last_attempt().reason()), OneLine(letter->last_attempt().text()));
+  }
+  return table;
+}
+
+Table KindTable(const v1::SummarizeDeadLettersResponse& summary) {
+  Table table({"FINGERPRINT", "COUNT", "FIRST", "LAST", "REASON", "TEXT", "NEWEST"});
+  for (const v1::DeadLetterKind& kind : summary.kinds()) {
+    const v1::Attempt& attempt = kind.example().last_attempt();
+    table.Row(kind.fingerprint(), kind.count(), TimeText(kind.first_time()),
+              TimeText(kind.last_time()), OneLine(attempt.reason()), OneLine(attempt.text()),
+              RefText(kind.example().ref()));
+  }
+  table.Total("total", summary.total(), "", "", "", "", "");
+  return table;
+}
+
+Table AttemptTable(const v1::DeadLetter& letter) {
+  Table table({"ATTEMPT", "REDRIVES", "END", "LEASED", "ENDED", "MEMBER", "APP", "REASON", "TEXT"});
+  for (const v1::Attempt& attempt : letter.history()) {
+    const std::string app = absl::StrCat(attempt.app(), attempt.app_version().empty() ? "" : " ",
+                                         attempt.app_version());
+    table.Row(attempt.attempt(), attempt.redrives(),
+              EnumText(v1::AttemptEnd_Name(attempt.end()), "ATTEMPT_END_"),
+              TimeText(attempt.lease_time()), TimeText(attempt.end_time()), attempt.member_id(),
+              OneLine(app), OneLine(attempt.reason()), OneLine(attempt.text()));
+  }
+  return table;
+}
+
+Table ExplanationTable(const v1::ExplainGroupResponse& explained, bool with_commands) {
+  std::vector<std::string> columns = {"TOPIC", "PARTITION", "CODE", "OFFSET", "LAG", "WHY"};
+  if (with_commands) columns.push_back("COMMAND");
+  Table table(std::move(columns));
+  for (const v1::PartitionExplanation& row : explained.partitions()) {
+    std::string code = v1::StandstillCode_Name(row.code());
+    code = std::string(absl::StripPrefix(code, "STANDSTILL_CODE_"));
+    const std::string why = OneLine(row.text());
+    if (with_commands) {
+      table.Row(row.topic(), row.partition(), code, row.offset(), row.lag_events(), why,
+                row.command().empty() ? "-" : row.command());
+    } else {
+      table.Row(row.topic(), row.partition(), code, row.offset(), row.lag_events(), why);
+    }
+  }
+  return table;
+}
+
+}  // namespace acta::cli

@@ -1,0 +1,49 @@
+#include "absl/strings/str_cat.h"
+#include "client/cpp/admin.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/dead_letter_options.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+absl::Status Run(CommandContext& context) {
+  const Args& args = context.args();
+  const bool sure = args.Has("--yes") || args.Has("--dry-run");
+  v1::DiscardDeadLettersRequest request;
+  request.set_group(args.Get("GROUP"));
+  request.set_dry_run(args.Has("--dry-run") || !sure);
+  ASSIGN_OR_RETURN(*request.mutable_selection(), ReadRequiredSelection(args, context.now()));
+  ASSIGN_OR_RETURN(const v1::DiscardDeadLettersResponse response,
+                   context.admin().DiscardDeadLetters(request));
+  const std::string count = DeadLettersText(response.discarded());
+  if (!sure) {
+    return UsageError(
+        absl::StrCat(count, " would be discarded; say --yes to discard, or --dry-run"));
+  }
+  return context.PrintDone({&response}, response.dry_run()
+                                            ? absl::StrCat(count, " would be discarded: --dry-run")
+                                            : absl::StrCat("discarded ", count));
+}
+
+}  // namespace
+
+Command DeadletterDiscardCommand() {
+  std::vector<Option> options = DeadLetterFilters();
+  options.push_back({"--all", "", "every one"});
+  options.push_back({"--dry-run", "", "say how many and change nothing"});
+  options.push_back({"--yes", "", "discard them"});
+  return {
+      "deadletter discard",
+      {"GROUP", "[REF...]"},
+      "forgets dead letters and their history",
+      "The events stay in their topics. REF is TOPIC/PARTITION/OFFSET; all conditions that are\n"
+      "given hold. Without --yes it says how many would go.",
+      "acta deadletter discard billing --before -30d --yes",
+      options,
+      Run};
+}
+
+}  // namespace acta::cli

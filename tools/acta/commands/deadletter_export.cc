@@ -1,0 +1,98 @@
+#include <cstdio>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/admin.h"
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/dead_letter_options.h"
+#include "tools/acta/exit_status.h"
+
+namespace acta::cli {
+namespace {
+
+constexpr int32_t kPageLetters = 1000;
+
+using File = std::unique_ptr<FILE, int (*)(FILE*)>;
+
+absl::StatusOr<File> OpenFile(const std::string& path) {
+  File file(std::fopen(path.c_str(), "wb"), std::fclose);
+  if (file == nullptr) return absl::UnknownError(absl::StrCat("cannot write ", path));
+  return file;
+}
+
+// Adds the letters of one page to `count`; one that was redriven or discarded meanwhile is left
+// out.
+absl::Status ExportPage(CommandContext& context, const v1::ListDeadLettersResponse& page, FILE* out,
+                        int64_t* count) {
+  v1::GetDeadLetterRequest get;
+  get.set_group(context.args().Get("GROUP"));
+  for (const v1::DeadLetter& letter : page.dead_letters()) {
+    *get.mutable_ref() = letter.ref();
+    const auto response = context.admin().GetDeadLetter(get);
+    if (ReasonOf(response.status()) == v1::DEAD_LETTER_NOT_FOUND) continue;
+    RETURN_IF_ERROR(response.status());
+    RETURN_IF_ERROR(WriteAll(out, DeadLetterLine(response->dead_letter())));
+    ++*count;
+    context.terminal().Progress(absl::StrCat("exported ", DeadLettersText(*count)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Export(CommandContext& context, const v1::DeadLetterSelection& selection, FILE* out,
+                    int64_t* count) {
+  v1::ListDeadLettersRequest request;
+  request.set_group(context.args().Get("GROUP"));
+  request.set_page_size(kPageLetters);
+  if (ChoosesAny(selection)) *request.mutable_selection() = selection;
+  do {
+    ASSIGN_OR_RETURN(const v1::ListDeadLettersResponse page,
+                     context.admin().ListDeadLetters(request));
+    RETURN_IF_ERROR(ExportPage(context, page, out, count));
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return absl::OkStatus();
+}
+
+absl::Status Run(CommandContext& context) {
+  const Args& args = context.args();
+  if (const std::string format = args.GetOr("--format", "jsonl"); format != "jsonl") {
+    return UsageError(absl::StrCat("--format: '", format, "' is not jsonl"));
+  }
+  ASSIGN_OR_RETURN(const v1::DeadLetterSelection selection,
+                   ReadDeadLetterSelection(args, context.now()));
+  File file(nullptr, std::fclose);
+  if (args.Has("--file")) {
+    ASSIGN_OR_RETURN(file, OpenFile(args.Get("--file")));
+  }
+  int64_t count = 0;
+  const absl::Status status =
+      Export(context, selection, file == nullptr ? stdout : file.get(), &count);
+  context.terminal().EndProgress();
+  if (!status.ok() && count > 0) {
+    return PartlyDoneError(
+        absl::StrCat("exported ", DeadLettersText(count), ", then: ", DescribeError(status)));
+  }
+  if (!status.ok() || file == nullptr) return status;
+  return context.PrintDone(
+      {}, absl::StrCat("exported ", DeadLettersText(count), " to ", args.Get("--file")));
+}
+
+}  // namespace
+
+Command DeadletterExportCommand() {
+  std::vector<Option> options = DeadLetterFilters();
+  options.push_back({"--format", "FORMAT", "jsonl: one JSON object a line (jsonl)"});
+  options.push_back({"--file", "FILE", "write there (standard output)"});
+  return {"deadletter export",
+          {"GROUP", "[REF...]"},
+          "writes dead letters with their history and their events",
+          "All of them, unless something is selected. REF is TOPIC/PARTITION/OFFSET.",
+          "acta deadletter export billing --topic orders",
+          options,
+          Run};
+}
+
+}  // namespace acta::cli

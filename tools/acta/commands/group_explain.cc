@@ -1,0 +1,45 @@
+#include <unistd.h>
+
+#include <set>
+#include <string>
+
+#include "client/cpp/admin.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/dead_letter_options.h"
+
+namespace acta::cli {
+namespace {
+
+absl::Status Run(CommandContext& context) {
+  const Args& args = context.args();
+  v1::ExplainGroupRequest request;
+  request.set_group(args.Get("GROUP"));
+  ASSIGN_OR_RETURN(const v1::ExplainGroupResponse response, context.admin().ExplainGroup(request));
+  const bool hints =
+      isatty(STDERR_FILENO) == 1 && context.output_format() == "table" && !args.Has("--quiet");
+  RETURN_IF_ERROR(context.output().Print({&response}, ExplanationTable(response, !hints)));
+  if (!hints) return absl::OkStatus();
+  std::set<std::string> shown;
+  for (const v1::PartitionExplanation& row : response.partitions()) {
+    if (!row.command().empty() && shown.insert(row.command()).second) {
+      context.terminal().Hint(row.command());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command GroupExplainCommand() {
+  return {"group explain",
+          {"GROUP"},
+          "why each partition does not advance, and the command that would help",
+          "",
+          "acta group explain billing",
+          {},
+          Run};
+}
+
+}  // namespace acta::cli
