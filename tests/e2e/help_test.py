@@ -28,7 +28,9 @@ class Help(BrokerTest):
         return example.strip()
 
     def prepare(self, path):
-        """The topic 'orders' with events and the group 'billing', unless the command makes them."""
+        """The topic 'orders' with events and the group 'billing', unless the command makes them.
+
+        For commands about dead letters the group has given up on every event."""
         for group in self.acta_json('group', 'list')['groups']:
             self.acta('group', 'delete', group['name'], '--yes')
         for topic in self.acta_json('topic', 'list')['topics']:
@@ -38,8 +40,13 @@ class Help(BrokerTest):
         self.acta('topic', 'create', 'orders')
         for partition in range(4):
             self.acta('publish', 'orders', '{"total": 12}', '--partition', partition)
-        if path != 'group create':
-            self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest')
+        if path == 'group create':
+            return
+        mode = 'queue' if path == 'group skip' or path.startswith('deadletter') else 'stream'
+        self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest',
+                  '--mode', mode)
+        if path.startswith('deadletter'):
+            self.acta('subscribe', 'orders', '--group', 'billing', '--exec', 'exit 65', '--max', 4)
 
     def run_example(self, path, example):
         """The standard output; of an endless command what it printed before it was interrupted."""

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""`acta` and what a QUEUE group gave up on: listing, showing, exporting, redriving and discarding
+dead letters; pausing, explaining and skipping."""
+
+import json
+import os
+import signal
+import unittest
+
+import stubs
+
+stubs.use()
+
+import grpc  # noqa: E402
+from acta.v1 import groups_pb2, groups_pb2_grpc  # noqa: E402
+from broker import PATIENCE_S, BrokerTest  # noqa: E402
+from faults import until  # noqa: E402
+from network import EARLIEST  # noqa: E402
+from workers import ACK, REJECT, Worker, queue_group  # noqa: E402
+
+LIST = ('deadletter', 'list', 'workers')
+SHOW = ('deadletter', 'show', 'workers')
+EXPORT = ('deadletter', 'export', 'workers')
+REDRIVE = ('deadletter', 'redrive', 'workers')
+DISCARD = ('deadletter', 'discard', 'workers')
+
+
+class DeadLetterTest(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'jobs', '--partitions', 1)
+        self.channel = grpc.insecure_channel(self.broker.address)
+        self.addCleanup(self.channel.close)
+        self.group()
+
+    def group(self, **settings):
+        groups_pb2_grpc.GroupsStub(self.channel).CreateGroup(groups_pb2.CreateGroupRequest(
+            group=queue_group('workers', ['jobs'], **settings), start=EARLIEST),
+            timeout=PATIENCE_S)
+
+    def publish(self, count):
+        self.acta('publish', 'jobs', stdin=''.join(f'{{"n": {n}}}\n' for n in range(count)))
+
+    def worker(self, **how):
+        worker = Worker(self.channel, **how)
+        self.addCleanup(worker.die)
+        return worker
+
+    def rejecting(self):
+        """A member that rejects all it gets: even numbers for one reason, odd ones for another."""
+        def reject(worker, leased):
+            odd = json.loads(leased.data)['n'] % 2
+            worker.settle(REJECT, leased, reason='no-money' if odd else 'bad-card',
+                          text='account 17' if odd else 'expired')
+            worker.credit(1)
+        return self.worker(on_event=reject, app='till', app_version='7')
+
+    def dead(self, count):
+        """So many dead letters, and no member."""
+        self.publish(count)
+        worker = self.rejecting()
+        until(lambda: len(self.refs()) == count, f'{count} dead letters', PATIENCE_S)
+        worker.leave()
+
+    def letters(self, *filters):
+        return self.acta_json(*LIST, *filters).get('deadLetters', [])
+
+    def refs(self, *filters):
+        return [f"{one['ref']['topic']}/{one['ref']['partition']}/{one['ref']['offset']}"
+                for one in self.letters(*filters)]
+
+    def lag(self):
+        return self.acta_json('group', 'lag', 'workers')['partitions'][0]['queue']
+
+
+class Looking(DeadLetterTest):
+    def test_list_shows_all_or_what_is_selected(self):
+        self.dead(5)
+        self.assertEqual(self.refs(), [f'jobs/0/{n}' for n in range(5)])
+        table = self.acta(*LIST).splitlines()
+        self.assertEqual(len(table), 6)
+        self.assertRegex(table[2], r'^jobs/0/1 .* rejected +1 +0 +[0-9a-f]{16}  no-money +account')
+        kind = self.letters()[1]['fingerprint']
+        self.assertEqual(self.refs('--fingerprint', kind), ['jobs/0/1', 'jobs/0/3'])
+        self.assertEqual(self.refs('--max', '2'), ['jobs/0/0', 'jobs/0/1'])
+        self.assertEqual(self.refs('--topic', 'other'), [])
+        self.assertEqual(len(self.refs('--after', '-1h')), 5)
+        self.assertEqual(self.refs('--before', '-1h'), [])
+
+    def test_list_counts_by_fingerprint(self):
+        self.dead(5)
+        summary = self.acta_json(*LIST, '--by-fingerprint')
+        self.assertEqual([(kind['count'], kind['example']['lastAttempt']['reason'])
+                          for kind in summary['kinds']], [('3', 'bad-card'), ('2', 'no-money')])
+        self.assertEqual(summary['total'], '5')
+        table = self.acta(*LIST, '--by-fingerprint').splitlines()
+        self.assertRegex(table[1], r'^[0-9a-f]{16} +3 .*bad-card +expired +jobs/0/4$')
+        self.assertRegex(table[3], r'^total +5$')
+        self.fails(2, '--by-fingerprint', *LIST, '--by-fingerprint', '--topic', 'jobs')
+
+    def test_show_has_every_attempt_and_the_event(self):
+        self.dead(2)
+        letter = self.acta_json(*SHOW, 'jobs/0/1')['deadLetter']
+        self.assertEqual((letter['reason'], len(letter['history'])),
+                         ('DEAD_LETTER_REASON_REJECTED', 1))
+        attempt = letter['history'][0]
+        self.assertEqual((attempt['end'], attempt['app'], attempt['appVersion'], attempt['text']),
+                         ('ATTEMPT_END_REJECT', 'till', '7', 'account 17'))
+        shown = self.acta(*SHOW, 'jobs/0/1').splitlines()
+        self.assertRegex(shown[0], r'^dead letter jobs/0/1: rejected since ')
+        self.assertRegex(shown[2], r'^ +1 +0  reject .* till 7  no-money  account 17$')
+        self.assertEqual(json.loads(shown[3]), {'n': 1})
+        event = json.loads(self.acta(*SHOW, 'jobs/0/1', '--format', 'json').splitlines()[-1])
+        self.assertEqual((event['offset'], event['data']), (1, {'n': 1}))
+        cloud = json.loads(self.acta(*SHOW, 'jobs/0/1', '--format',
+                                     'cloudevents').splitlines()[-1])
+        self.assertEqual(cloud['specversion'], '1.0')
+
+    def test_export_writes_a_line_for_each_with_history_and_event(self):
+        self.dead(3)
+        lines = [json.loads(line) for line in self.acta(*EXPORT).splitlines()]
+        self.assertEqual([line['event']['data']['n'] for line in lines], [0, 1, 2])
+        self.assertEqual([len(line['dead_letter']['history']) for line in lines], [1, 1, 1])
+        path = os.path.join(self.folder, 'letters.jsonl')
+        self.assertIn('exported 1 dead letter to', self.acta(*EXPORT, 'jobs/0/2', '--file', path))
+        with open(path) as file:
+            self.assertEqual([json.loads(line)['event']['offset'] for line in file], [2])
+        self.assertEqual(self.acta(*EXPORT, '--before', '-1h'), '')
+        self.fails(2, '--format', *EXPORT, '--format', 'csv')
+
+    def test_what_is_wrong_is_said(self):
+        self.dead(1)
+        self.fails(3, 'DEAD_LETTER_NOT_FOUND', *SHOW, 'jobs/0/7')
+        self.fails(2, 'TOPIC/PARTITION/OFFSET', *SHOW, 'jobs')
+        self.fails(3, 'DEAD_LETTER_NOT_FOUND', *REDRIVE, 'jobs/0/7')
+        self.fails(3, 'DEAD_LETTER_NOT_FOUND', *DISCARD, 'jobs/0/7', '--yes')
+        self.fails(2, 'nothing is selected', *REDRIVE)
+        self.fails(2, 'nothing is selected', *DISCARD, '--yes')
+        self.fails(2, '--rate', *REDRIVE, '--all', '--rate', 'fast')
+        self.fails(2, '--stop-if needs --rate', *REDRIVE, '--all', '--stop-if', '0.2')
+        self.fails(2, '--stop-if', *REDRIVE, '--all', '--rate', '1/s', '--stop-if', '2')
+        self.fails(2, '--after', *LIST, '--after', 'soon')
+        self.fails(3, 'GROUP_NOT_FOUND', 'deadletter', 'list', 'nobody')
+        self.acta('group', 'create', 'billing', '--topic', 'jobs')
+        for command in (('list', 'billing'), ('list', 'billing', '--by-fingerprint'),
+                        ('show', 'billing', 'jobs/0/0'), ('export', 'billing'),
+                        ('redrive', 'billing', '--all'), ('discard', 'billing', '--all', '--yes')):
+            self.fails(4, 'WRONG_GROUP_MODE', 'deadletter', *command)
+        self.assertEqual(self.refs(), ['jobs/0/0'])
+
+
+class Redriving(DeadLetterTest):
+    def test_what_is_redriven_comes_again_and_a_dry_run_changes_nothing(self):
+        self.dead(4)
+        self.assertEqual(self.acta_json(*REDRIVE, '--all', '--dry-run'),
+                         {'redriven': '4', 'tooOften': '0', 'left': '0', 'dryRun': True})
+        self.assertEqual(len(self.refs()), 4)
+        self.assertEqual(self.acta_json(*REDRIVE, 'jobs/0/1', 'jobs/0/2')['redriven'], '2')
+        self.assertEqual(self.refs(), ['jobs/0/0', 'jobs/0/3'])
+        self.assertEqual(self.acta_json(*REDRIVE, '--all', '--max', '1')['left'], '1')
+        self.assertEqual(self.refs(), ['jobs/0/3'])
+        self.assertRegex(self.acta(*REDRIVE, '--topic', 'jobs'),
+                         r'^REDRIVEN +TOO_OFTEN +LEFT\n +1 +0 +0\n$')
+        worker = self.worker()
+        worker.has(4)
+        worker.settled(worker.settle(ACK, *worker.leased))
+        self.assertEqual(self.refs(), [])
+
+    def test_a_rate_is_kept_and_each_is_redriven_once(self):
+        self.dead(10)
+        self.rejecting()
+        done = self.acta_json(*REDRIVE, '--all', '--rate', '20/s')
+        self.assertEqual((done['redriven'], done['left']), ('10', '0'))
+        until(lambda: len(self.refs()) == 10, 'all died again', PATIENCE_S)
+        self.assertEqual({letter['redrives'] for letter in self.letters()}, {1})
+        history = self.acta_json(*SHOW, 'jobs/0/0')['deadLetter']['history']
+        self.assertEqual([(one['attempt'], one['redrives']) for one in history], [(1, 0), (1, 1)])
+
+    def test_named_ones_are_redriven_at_a_rate(self):
+        self.dead(5)
+        done = self.acta_json(*REDRIVE, 'jobs/0/0', 'jobs/0/4', 'jobs/0/2', '--rate', '20/s')
+        self.assertEqual((done['redriven'], done['left']), ('3', '0'))
+        self.assertEqual(self.refs(), ['jobs/0/1', 'jobs/0/3'])
+        self.acta(*REDRIVE, '--all', '--rate', '20/s', '--max', '1')
+        self.assertEqual(self.refs(), ['jobs/0/3'])
+
+    def test_redriving_stops_when_too_many_die_again(self):
+        self.dead(20)
+        self.rejecting()
+        code, out, err = self.broker.acta(*REDRIVE, '--all', '--rate', '5/s', '--stop-if', '0.2',
+                                          '-o', 'json')
+        self.assertEqual(code, 6, err)
+        self.assertIn('dead letters again', err)
+        done = json.loads(out)
+        self.assertLess(int(done['redriven']), 20)
+        self.assertEqual(int(done['redriven']) + int(done['left']), 20)
+
+    def test_an_interrupt_stops_and_says_how_far_it_came(self):
+        self.dead(20)
+        process = self.spawn(*REDRIVE, '--all', '--rate', '2/s', '-o', 'json')
+        until(lambda: len(self.refs()) < 20, 'some are redriven', PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, 6, err)
+        done = json.loads(out)
+        self.assertIn(f"interrupted: {done['redriven']} were redriven, {done['left']} are left",
+                      err.decode())
+        self.assertEqual(len(self.refs()), int(done['left']))
+
+    def test_what_was_redriven_often_stays(self):
+        self.dead(2)
+        self.acta(*REDRIVE, 'jobs/0/0')
+        self.rejecting()
+        until(lambda: len(self.refs()) == 2, 'it died again', PATIENCE_S)
+        code, out, err = self.broker.acta(*REDRIVE, '--all', '--max-redrives', '1', '-o', 'json')
+        self.assertEqual(code, 6, err)
+        self.assertEqual((json.loads(out)['redriven'], json.loads(out)['tooOften']), ('1', '1'))
+
+    def test_discard_needs_a_yes(self):
+        self.dead(3)
+        self.fails(2, '3 dead letters would be discarded', *DISCARD, '--all')
+        self.assertEqual(self.acta_json(*DISCARD, '--all', '--dry-run'),
+                         {'discarded': '3', 'dryRun': True})
+        self.assertEqual(len(self.refs()), 3)
+        self.assertEqual(self.acta(*DISCARD, 'jobs/0/1', '--yes'), 'discarded 1 dead letter\n')
+        self.assertEqual(self.acta_json(*DISCARD, '--all', '--yes')['discarded'], '2')
+        self.assertEqual(self.refs(), [])
+
+
+class Groups(DeadLetterTest):
+    def explained(self, group='workers'):
+        return self.acta_json('group', 'explain', group)
+
+    def test_pause_stops_deliveries_until_resume(self):
+        self.publish(1)
+        self.fails(2, '--reason is missing', 'group', 'pause', 'workers')
+        self.fails(2, 'only one', 'group', 'pause', 'workers', '--reason', 'x', '--for', '2h',
+                   '--until', '2100-01-01T00:00:00Z')
+        self.fails(2, 'is over', 'group', 'pause', 'workers', '--reason', 'x', '--until', '-1h')
+        group = self.acta_json('group', 'pause', 'workers', '--reason', 'the bank is closed',
+                               '--for', '2h')['group']
+        self.assertEqual(group['pause']['reason'], 'the bank is closed')
+        self.assertIn('until', group['pause'])
+        row = self.explained()['partitions'][0]
+        self.assertEqual((row['code'], row['command']),
+                         ('STANDSTILL_CODE_PAUSED', 'acta group resume workers'))
+        self.assertRegex(self.acta('group', 'explain', 'workers'),
+                         r'jobs +0  PAUSED +0 +1  paused by .*the bank is closed +acta group resume')
+        self.assertIn('until it is resumed',
+                      self.acta('group', 'pause', 'workers', '--reason', 'longer'))
+        self.assertEqual(self.acta('group', 'resume', 'workers'), 'resumed group workers\n')
+        self.assertNotIn('pause', self.acta_json('group', 'resume', 'workers')['group'])
+        self.assertEqual(self.explained()['partitions'][0]['code'], 'STANDSTILL_CODE_NO_MEMBER')
+        self.fails(3, 'GROUP_NOT_FOUND', 'group', 'resume', 'nobody')
+        self.fails(3, 'GROUP_NOT_FOUND', 'group', 'explain', 'nobody')
+
+    def test_skip_settles_what_is_outstanding(self):
+        self.publish(5)
+        worker = self.worker()
+        worker.has(5)
+        skip = ('group', 'skip', 'workers', '--topic', 'jobs', '--partition', '0')
+        self.assertEqual(self.acta_json(*skip, '--offset', '1', '--count', '2', '--reason', 'x',
+                                        '--dry-run'), {'skipped': '2', 'dryRun': True})
+        self.assertEqual(self.lag()['leased'], '5')
+        self.assertEqual(self.acta_json(*skip, '--offset', '1', '--count', '2', '--reason', 'x'),
+                         {'skipped': '2', 'dryRun': False})
+        self.assertEqual(self.lag()['leased'], '3')
+        self.assertRegex(self.acta(*skip, '--offset', '2', '--reason', 'x'), r'\njobs .* 2 +1 +0\n')
+        self.fails(2, '--reason is missing', *skip, '--offset', '0')
+        self.fails(1, 'OFFSET_OUT_OF_RANGE', *skip, '--offset', '9', '--reason', 'x')
+        self.fails(3, 'PARTITION_NOT_FOUND', 'group', 'skip', 'workers', '--topic', 'jobs',
+                   '--partition', '9', '--offset', '0', '--reason', 'x')
+        self.acta('group', 'create', 'billing', '--topic', 'jobs')
+        self.fails(4, 'WRONG_GROUP_MODE', 'group', 'skip', 'billing', '--topic', 'jobs',
+                   '--partition', '0', '--offset', '0', '--reason', 'x')
+
+
+if __name__ == '__main__':
+    unittest.main()
