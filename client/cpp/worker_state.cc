@@ -11,7 +11,7 @@
 namespace acta::client {
 namespace {
 
-// With more settles under way nothing is gained.
+// With more under way each would carry less: what waits for an answer travels together.
 constexpr int64_t kMaxSettling = 4;
 // Of a start frame. A control frame has at most 64 KiB.
 constexpr int kMaxHeldRuns = 10'000;
