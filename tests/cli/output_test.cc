@@ -24,7 +24,7 @@ std::string Printed(const std::string& format, const google::protobuf::Message& 
   return out;
 }
 
-Table LagTable() {
+Table SampleTable() {
   Table table({"TOPIC", "LAG", "MEMBER"});
   table.Row("orders", 7, "-");
   table.Row(
@@ -36,7 +36,7 @@ Table LagTable() {
 }
 
 TEST_CASE("a table aligns text to the left and numbers to the right", "[cli]") {
-  CHECK(Printed("table", v1::GetLagResponse(), LagTable()) ==
+  CHECK(Printed("table", v1::GetLagResponse(), SampleTable()) ==
         "TOPIC    LAG  MEMBER\n"
         "orders     7  -\n"
         "gr\xC3\xB6\xC3\x9F"
@@ -45,7 +45,7 @@ TEST_CASE("a table aligns text to the left and numbers to the right", "[cli]") {
 }
 
 TEST_CASE("CSV has no total and quotes what needs it", "[cli]") {
-  CHECK(Printed("csv", v1::GetLagResponse(), LagTable()) ==
+  CHECK(Printed("csv", v1::GetLagResponse(), SampleTable()) ==
         "TOPIC,LAG,MEMBER\norders,7,-\ngr\xC3\xB6\xC3\x9F"
         "e,1200,\"a,b\"\n");
 }
@@ -55,7 +55,7 @@ TEST_CASE("JSON is the message with its plain fields, integers of 64 bits as tex
   v1::OffsetChange* change = response.add_changes();
   change->set_topic("t");
   change->set_new_offset(int64_t{1} << 60);
-  CHECK(Printed("json", response, LagTable()) ==
+  CHECK(Printed("json", response, SampleTable()) ==
         "{\"changes\":[{\"topic\":\"t\",\"partition\":0,\"oldOffset\":\"0\","
         "\"newOffset\":\"1152921504606846976\"}],\"dryRun\":false}\n");
 }

@@ -4,6 +4,7 @@ dead letters; pausing, explaining and skipping."""
 
 import json
 import os
+import pty
 import signal
 import unittest
 
@@ -216,6 +217,32 @@ class Redriving(DeadLetterTest):
         self.assertEqual(code, 6, err)
         self.assertEqual((json.loads(out)['redriven'], json.loads(out)['tooOften']), ('1', '1'))
 
+    def test_named_ones_that_stay_do_not_stop_the_others(self):
+        self.dead(2)
+        self.acta(*REDRIVE, 'jobs/0/0')
+        worker = self.rejecting()
+        until(lambda: len(self.refs()) == 2, 'it died again', PATIENCE_S)
+        worker.leave()
+        code, out, err = self.broker.acta(*REDRIVE, 'jobs/0/0', 'jobs/0/1', '--max-redrives', '1',
+                                          '--rate', '5/s', '-o', 'json')
+        self.assertEqual(code, 6, err)
+        self.assertEqual(json.loads(out), {'redriven': '1', 'tooOften': '1', 'left': '0',
+                                           'dryRun': False})
+        self.assertEqual(self.refs(), ['jobs/0/0'])
+
+    def test_order_that_is_broken_has_to_be_accepted(self):
+        self.acta('group', 'delete', 'workers', '--yes')
+        self.group(order=groups_pb2.QUEUE_ORDER_KEY,
+                   on_exhausted=groups_pb2.ON_EXHAUSTED_DEAD_LETTER)
+        self.acta('publish', 'jobs', '--key', 'k', stdin='{"n": 0}\n{"n": 1}\n')
+        worker = self.rejecting()
+        until(lambda: len(self.refs()) == 2, 'both are dead', PATIENCE_S)
+        worker.leave()
+        self.assertTrue(self.letters()[0]['orderBroken'])
+        self.fails(4, 'REORDER_NOT_ACCEPTED', *REDRIVE, '--all')
+        self.fails(4, 'REORDER_NOT_ACCEPTED', *REDRIVE, '--all', '--rate', '5/s')
+        self.assertEqual(self.acta_json(*REDRIVE, '--all', '--accept-order')['redriven'], '2')
+
     def test_discard_needs_a_yes(self):
         self.dead(3)
         self.fails(2, '3 dead letters would be discarded', *DISCARD, '--all')
@@ -244,8 +271,9 @@ class Groups(DeadLetterTest):
         row = self.explained()['partitions'][0]
         self.assertEqual((row['code'], row['command']),
                          ('STANDSTILL_CODE_PAUSED', 'acta group resume workers'))
-        self.assertRegex(self.acta('group', 'explain', 'workers'),
-                         r'jobs +0  PAUSED +0 +1  paused by .*the bank is closed +acta group resume')
+        self.assertRegex(
+            self.acta('group', 'explain', 'workers'),
+            r'jobs +0  PAUSED +0 +1  paused by .*the bank is closed +acta group resume')
         self.assertIn('until it is resumed',
                       self.acta('group', 'pause', 'workers', '--reason', 'longer'))
         self.assertEqual(self.acta('group', 'resume', 'workers'), 'resumed group workers\n')
@@ -253,6 +281,18 @@ class Groups(DeadLetterTest):
         self.assertEqual(self.explained()['partitions'][0]['code'], 'STANDSTILL_CODE_NO_MEMBER')
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'resume', 'nobody')
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'explain', 'nobody')
+
+    def test_on_a_terminal_the_command_that_helps_is_a_hint(self):
+        self.publish(1)
+        ours, theirs = pty.openpty()
+        process = self.spawn('group', 'explain', 'workers', stderr=theirs)
+        out = process.communicate(timeout=PATIENCE_S)[0].decode()
+        shown = os.read(ours, 1000).decode()
+        os.close(theirs)
+        os.close(ours)
+        self.assertEqual(process.returncode, 0)
+        self.assertNotIn('COMMAND', out)
+        self.assertIn('acta subscribe jobs --group workers', shown)
 
     def test_skip_settles_what_is_outstanding(self):
         self.publish(5)

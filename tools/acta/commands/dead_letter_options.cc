@@ -1,5 +1,8 @@
 #include "tools/acta/commands/dead_letter_options.h"
 
+#include <set>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -73,10 +76,12 @@ std::vector<Option> DeadLetterFilters() {
 
 absl::StatusOr<v1::DeadLetterSelection> ReadDeadLetterSelection(const Args& args, absl::Time now) {
   v1::DeadLetterSelection selection;
+  std::set<std::string> named;
   for (const std::string& text : args.All("REF")) {
-    ASSIGN_OR_RETURN(*selection.add_letters(), ParseDeadLetterRef(text));
+    ASSIGN_OR_RETURN(v1::DeadLetterRef ref, ParseDeadLetterRef(text));
+    if (named.insert(RefText(ref)).second) *selection.add_letters() = std::move(ref);
   }
-  if (args.All("REF").size() > kMostRefs) {
+  if (named.size() > kMostRefs) {
     return UsageError(absl::StrCat("at most ", kMostRefs, " dead letters may be named"));
   }
   selection.set_fingerprint(args.Get("--fingerprint"));

@@ -48,8 +48,10 @@ class PacedRedrive {
       const int64_t before = result_.redriven();
       RETURN_IF_ERROR(RedriveSome());
       ShowProgress();
-      if (result_.left() == 0) return DiedTooOften();
-      if (result_.redriven() == before) return Stopped("nothing more can be redriven now");
+      if (AllTried()) return DiedTooOften();
+      if (refs_.empty() && result_.redriven() == before) {
+        return Stopped("nothing more can be redriven now");
+      }
       next += absl::Seconds(1) * (result_.redriven() - before) / rate_;
       SleepUntil(next);
       if (absl::Now() < look) continue;
@@ -99,12 +101,18 @@ class PacedRedrive {
                      context_.admin().RedriveDeadLetters(request_));
     next_ref_ += named;
     result_.set_redriven(result_.redriven() + response.redriven());
-    const bool by_name = !refs_.empty();
-    result_.set_too_often(response.too_often() + (by_name ? result_.too_often() : 0));
-    result_.set_left(by_name ? static_cast<int64_t>(refs_.size() - next_ref_) : response.left());
+    if (refs_.empty()) {
+      result_.set_too_often(response.too_often());
+      result_.set_left(response.left());
+    } else {
+      result_.set_too_often(result_.too_often() + response.too_often());
+      result_.set_left(result_.left() - response.redriven() - response.too_often());
+    }
     rest_ -= response.redriven();
     return absl::OkStatus();
   }
+
+  bool AllTried() const { return refs_.empty() ? result_.left() == 0 : next_ref_ == refs_.size(); }
 
   void NameNext(size_t count) {
     auto* letters = request_.mutable_selection()->mutable_letters();
