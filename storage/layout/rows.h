@@ -33,7 +33,7 @@ inline std::string PositionRow(GroupId group, PartitionId partition) {
   return key;
 }
 
-// state: ParkedRecord, AttemptRecord, DeadLetterRecord, KeptRecord: of a group, a partition, an event.
+// state, of queues: ParkedRecord, AttemptRecord, DeadLetterRecord, KeptRecord.
 inline constexpr char kParkedRows[] = "parked/";
 inline constexpr char kAttemptRows[] = "attempt/";
 inline constexpr char kDeadLetterRows[] = "deadletter/";

@@ -72,7 +72,9 @@ double PartitionQueue::Random() {
 }
 
 int64_t PartitionQueue::Room() const {
-  if (static_cast<int64_t>(runs_.size()) >= policy_.window_runs || budget_.parked >= budget_.max_parked) return 0;
+  if (static_cast<int64_t>(runs_.size()) >= policy_.window_runs ||
+      budget_.parked >= budget_.max_parked)
+    return 0;
   return std::max<int64_t>(0, policy_.window - static_cast<int64_t>(window_.size()));
 }
 

@@ -180,8 +180,8 @@ class PartitionQueue {
   uint64_t random_;
 
   Offset head_;
-  Offset fresh_;    // From here to head_ nothing was looked at by Lease().
-  Entries window_;  // Outstanding and not parked.
+  Offset fresh_;                          // From here to head_ nothing was looked at by Lease().
+  Entries window_;                        // Outstanding and not parked.
   absl::btree_map<Offset, Offset> runs_;  // Of the window: where each begins and ends.
   Entries parked_;
   absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/support/error.h"
@@ -118,6 +119,24 @@ void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter
   out->set_append_time_us(batch.append_time_us);
 }
 
+using LetterRows = std::vector<std::pair<std::string, std::string>>;
+
+// Those that are named one by one, else all.
+absl::StatusOr<LetterRows> LoadLetterRows(const LogEngine& engine, const Group& group,
+                                          const v1::DeadLetterSelection* selection) {
+  if (selection == nullptr || selection->letters().empty()) {
+    return engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, group.id()));
+  }
+  absl::btree_map<std::string, std::string> rows;  // By key, and each once.
+  for (const v1::DeadLetterRef& ref : selection->letters()) {
+    const std::string key =
+        QueueRow(kDeadLetterRows, group.id(), PartitionOf(group, ref), Offset(ref.offset()));
+    ASSIGN_OR_RETURN(const auto found, engine.LoadRows(Family::kState, key));
+    rows.insert(found.begin(), found.end());
+  }
+  return LetterRows(rows.begin(), rows.end());
+}
+
 }  // namespace
 
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
@@ -140,8 +159,7 @@ absl::StatusOr<std::vector<StoredLetter>> LoadDeadLetters(
   }
   absl::flat_hash_map<PartitionId, TopicPtr> topics;
   for (const Group::PositionView& view : group.Positions()) topics[view.id()] = view.topic;
-  ASSIGN_OR_RETURN(const auto rows,
-                   engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, group.id())));
+  ASSIGN_OR_RETURN(const LetterRows rows, LoadLetterRows(engine, group, selection));
   std::vector<StoredLetter> letters;
   for (const auto& [key, value] : rows) {
     ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));

@@ -161,11 +161,10 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   v1::RedriveDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
   GroupQueue& queue = *group->queue();
-  for (const v1::DeadLetterRef& ref : MissingFrom(letters, request.selection())) {
-    const PartitionId partition = PartitionOf(*group, ref);
-    const bool held = !request.dry_run() && queue.RedriveHeld(partition, Offset(ref.offset()));
-    if (!held) return NoSuchLetter(ref);
-    response.set_redriven(response.redriven() + 1);
+  // Nothing is redriven before everything that is named was found.
+  const std::vector<v1::DeadLetterRef> held = MissingFrom(letters, request.selection());
+  for (const v1::DeadLetterRef& ref : held) {
+    if (!queue.IsHeld(PartitionOf(*group, ref), Offset(ref.offset()))) return NoSuchLetter(ref);
   }
   const int64_t before = static_cast<int64_t>(letters.size());
   std::erase_if(letters, [&](const StoredLetter& one) { return RedrivesOf(one) >= redrives; });
@@ -179,15 +178,21 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
                  "accepted",
                  {{"group", group->name()}});
   }
-  for (const StoredLetter& letter : letters) {
-    const bool full = request.max() > 0 && response.redriven() >= request.max();
-    const bool done = !full && (request.dry_run() ||
-                                queue.Redrive(letter.partition, letter.offset, letter.record));
+  const auto count = [&](bool done) {
     if (done) {
       response.set_redriven(response.redriven() + 1);
     } else {
       response.set_left(response.left() + 1);
     }
+  };
+  const auto full = [&] { return request.max() > 0 && response.redriven() >= request.max(); };
+  for (const v1::DeadLetterRef& ref : held) {
+    count(!full() &&
+          (request.dry_run() || queue.RedriveHeld(PartitionOf(*group, ref), Offset(ref.offset()))));
+  }
+  for (const StoredLetter& letter : letters) {
+    count(!full() &&
+          (request.dry_run() || queue.Redrive(letter.partition, letter.offset, letter.record)));
   }
   if (request.dry_run()) return response;
   queue.WaitQuiet();

@@ -137,7 +137,7 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
     return {v1::STANDSTILL_CODE_HELD,
             absl::StrCat(counts.held, " events failed as often as they may and hold their keys, ",
                          counts.blocked_by_key, " wait behind them; the oldest is at offset ",
-                         queue.oldest.value()),
+                         queue.oldest.value(), ": redrive it or skip it"),
             Acta("group skip", at, absl::StrCat(Place(at, queue.oldest), " --reason \"...\""))};
   }
   if (counts.retry_wait > 0) {

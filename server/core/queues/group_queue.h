@@ -141,6 +141,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Offers a dead letter again, whose record is on the disk. False: it is outstanding, or as many
   // are parked as may be.
   bool Redrive(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  bool IsHeld(PartitionId partition, Offset offset) const;
   // The same with an event that is held.
   bool RedriveHeld(PartitionId partition, Offset offset);
   void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);

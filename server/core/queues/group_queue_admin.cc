@@ -72,6 +72,14 @@ bool GroupQueue::Redrive(PartitionId id, Offset offset,
   return true;
 }
 
+bool GroupQueue::IsHeld(PartitionId id, Offset offset) const {
+  MutexLock lock(mu_);
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return false;
+  const std::optional<ParkedEvent> parked = it->second->queue->Parked(offset);
+  return parked.has_value() && parked->state == ParkedEvent::State::kHeld;
+}
+
 bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
   After after;
   {

@@ -118,6 +118,13 @@ TEST_CASE("an exhausted event holds its key until somebody decides", "[queue]") 
     v1::RedriveDeadLettersRequest redrive;
     redrive.set_group("workers");
     redrive.mutable_selection()->add_letters()->set_topic("orders");
+    redrive.set_dry_run(true);
+    CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
+    redrive.set_dry_run(false);
+    v1::RedriveDeadLettersRequest with_unknown = redrive;
+    with_unknown.mutable_selection()->add_letters()->set_topic("nowhere");
+    CHECK(ReasonOf(room.groups.RedriveDeadLetters(room.caller, with_unknown).status()) ==
+          v1::DEAD_LETTER_NOT_FOUND);
     CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
     room.Run();
     CHECK(room.DataOf(client) == Strings{"1", "1"});

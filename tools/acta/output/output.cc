@@ -24,9 +24,11 @@ size_t Width(absl::string_view text) {
   }));
 }
 
+// "17", "1.2 GiB", "1h30m"; not what is written in hexadecimal.
 bool IsNumber(absl::string_view text) {
-  return !text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
-                           (text[0] == '-' && text.size() > 1));
+  return !text.empty() && text.find_first_of("abcef") == absl::string_view::npos &&
+         (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
+          (text[0] == '-' && text.size() > 1));
 }
 
 class TableOutput final : public Output {
