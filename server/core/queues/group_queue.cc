@@ -82,6 +82,7 @@ void GroupQueue::Forget(Partition& partition) {
   if (partition.due_us.has_value()) due_.erase({*partition.due_us, partition.id});
   partition.due_us.reset();
   dirty_.erase(partition.id);
+  still_.erase(partition.id);
 }
 
 void GroupQueue::Remove(PartitionId id) {
@@ -125,7 +126,9 @@ void GroupQueue::Leave(uint64_t session, bool cleanly) {
   {
     MutexLock lock(mu_);
     if (!members_.contains(session)) return;
-    for (auto& [id, partition] : partitions_) {
+    for (const PartitionId id : members_[session]->used) {
+      Partition* const partition = Find(id);
+      if (partition == nullptr) continue;
       partition->queue->MemberGone(session, cleanly, now_us);
       Touch(*partition);
       Activate(*partition);
@@ -199,7 +202,9 @@ int64_t GroupQueue::Present(uint64_t session, PartitionId id, Offset first, int3
   {
     MutexLock lock(mu_);
     Partition* const partition = Find(id);
-    if (partition == nullptr || !members_.contains(session)) return 0;
+    const auto member = members_.find(session);
+    if (partition == nullptr || member == members_.end()) return 0;
+    member->second->used.insert(id);
     for (int32_t n = 0; n < count; ++n) {
       kept += partition->queue->Present(session, first + n, now_us);
     }
@@ -256,6 +261,7 @@ void GroupQueue::Activate(Partition& partition) {
 
 void GroupQueue::StandStill(Partition& partition, const absl::Status& status) {
   partition.problem = status;
+  still_.insert(partition.id);
 }
 
 void GroupQueue::OnNews(const std::vector<PartitionId>& partitions) {
@@ -273,11 +279,12 @@ void GroupQueue::OnNews(const std::vector<PartitionId>& partitions) {
   Run(std::move(after));
 }
 
-void GroupQueue::OnTimer() {
+void GroupQueue::OnTimer(uint64_t number) {
   const int64_t now_us = NowUs();
   After after;
   {
     MutexLock lock(mu_);
+    if (number != timer_) return;  // An earlier one took its place.
     armed_us_ = kNoTimer;
     while (!due_.empty() && due_.begin()->first <= now_us) {
       Partition& partition = *Find(due_.begin()->second);
@@ -311,18 +318,24 @@ GroupQueue::After GroupQueue::MakeAfter() {
   if (!due_.empty() && due_.begin()->first < armed_us_) {
     armed_us_ = due_.begin()->first;
     after.timer = std::max(absl::Microseconds(armed_us_ - NowUs()), absl::ZeroDuration());
+    after.timer_number = ++timer_;
   }
   return after;
 }
 
-void GroupQueue::StartTimer(absl::Duration delay) {
-  deps_.timer.After(delay, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->OnTimer();
+void GroupQueue::StartTimer(absl::Duration delay, uint64_t number) {
+  uint64_t over = deps_.timer.After(delay, [weak = weak_from_this(), number] {
+    if (const auto self = weak.lock()) self->OnTimer(number);
   });
+  {
+    MutexLock lock(mu_);
+    if (number == timer_) std::swap(over, running_timer_);
+  }
+  if (over != 0) deps_.timer.Cancel(over);
 }
 
 void GroupQueue::Run(After after) {
-  if (after.timer.has_value()) StartTimer(*after.timer);
+  if (after.timer.has_value()) StartTimer(*after.timer, after.timer_number);
   if (after.wake != nullptr) after.wake();
   if (after.flush) Flush();
 }

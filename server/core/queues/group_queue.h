@@ -201,7 +201,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void OnFetched(PartitionId partition, uint64_t session, const LeasedRun& run,
                  const absl::Status& status, const std::vector<IndexedBatchPtr>& batches);
   void OnNews(const std::vector<PartitionId>& partitions);
-  void OnTimer();
+  void OnTimer(uint64_t number);
 
   SettleOutcome SettleOne(PartitionQueue& queue, uint64_t session, Offset offset,
                           const QueueSettlement& settlement, int64_t now_us)
@@ -238,7 +238,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Of the lock: fills what is to be done after it.
   After MakeAfter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Run(After after);
-  void StartTimer(absl::Duration delay);
+  void StartTimer(absl::Duration delay, uint64_t number);
 
   const Deps deps_;
   const GroupId group_;
@@ -255,7 +255,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   absl::btree_set<std::pair<int64_t, PartitionId>> due_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<uint64_t, std::unique_ptr<Member>> members_ ABSL_GUARDED_BY(mu_);
   std::deque<uint64_t> waiting_ ABSL_GUARDED_BY(mu_);  // Members, the longest first.
-  int64_t armed_us_ ABSL_GUARDED_BY(mu_);              // When the timer comes at the latest.
+  int64_t armed_us_ ABSL_GUARDED_BY(mu_);              // When the timer comes.
+  uint64_t timer_ ABSL_GUARDED_BY(mu_) = 0;            // The one that counts, those before do not.
+  uint64_t running_timer_ ABSL_GUARDED_BY(mu_) = 0;    // Its number with the Timer.
+  absl::btree_set<PartitionId> still_ ABSL_GUARDED_BY(mu_);  // That stand still.
 
   absl::btree_set<PartitionId> dirty_ ABSL_GUARDED_BY(mu_);
   // Of the next write.

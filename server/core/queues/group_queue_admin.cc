@@ -22,6 +22,8 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
     if (!partition->problem.ok() && run.first <= head && head < run.end) {
       for (const OffsetRun& lost : queue.Trim(run.end)) skipped += Lag(lost.first, lost.end);
       partition->problem = absl::OkStatus();
+      still_.erase(id);
+      for (auto& [session, member] : members_) member->told.erase(id);
     }
     Touch(*partition);
     Activate(*partition);

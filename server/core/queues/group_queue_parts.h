@@ -30,6 +30,7 @@ struct GroupQueue::Member {
   bool woken = false;                     // And has not asked since.
   std::deque<QueueDelivery> fetched;      // Read from the disk for it.
   absl::flat_hash_set<PartitionId> told;  // That stand still.
+  absl::flat_hash_set<PartitionId> used;  // Where it got a lease.
 };
 
 // Partitions with news, filled by the engine's threads.
@@ -68,6 +69,7 @@ struct GroupQueue::Pending {
 struct GroupQueue::After {
   bool flush = false;
   std::optional<absl::Duration> timer;
+  uint64_t timer_number = 0;
   Wake wake;
 };
 

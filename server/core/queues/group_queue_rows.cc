@@ -189,7 +189,7 @@ void GroupQueue::OnWritten(const absl::Status& status, Pending write) {
     quiet_.SignalAll();
   }
   for (Done& answer : write.answers) answer(status);
-  if (after.timer.has_value()) StartTimer(*after.timer);
+  if (after.timer.has_value()) StartTimer(*after.timer, after.timer_number);
   if (after.wake != nullptr) after.wake();
   if (after.flush) deps_.pool.Post([self = shared_from_this()] { self->Flush(); });
   if (!again) return;

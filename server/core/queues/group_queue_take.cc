@@ -36,9 +36,10 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
     const auto found = members_.find(session);
     if (found == members_.end()) return leased;
     Member& member = *found->second;
-    for (const auto& [id, partition] : partitions_) {
-      if (partition->problem.ok() || !member.told.insert(id).second) continue;
-      problems->push_back({id, partition->queue->head(), partition->problem});
+    for (const PartitionId id : still_) {
+      if (!member.told.insert(id).second) continue;
+      const Partition& partition = *Find(id);
+      problems->push_back({id, partition.queue->head(), partition.problem});
     }
     member.credit = most;
     while (!member.fetched.empty()) {
@@ -62,6 +63,7 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
       const LeaseBounds turn = {std::min(most.events, kTurnEvents), most.bytes};
       runs.clear();
       const LeaseBounds got = LeaseFrom(*partition, session, turn, &runs);
+      if (got.events > 0) member.used.insert(id);
       for (const LeasedRun& run : runs) Deliver(*partition, session, run, out);
       Touch(*partition);
       most.events -= got.events;

@@ -70,7 +70,10 @@ void LookAtHeld(const TopicRegistry& topics, const Caller& caller, const v1::Sub
 }
 
 void QueueFeed::Present(const v1::SubscribeStart& start) {
+  int64_t left = kMaxSettledEvents;
   for (const v1::HeldEvents& held : start.held()) {
+    left -= CountOfHeld(held);
+    if (left < 0) return;
     const std::optional<PartitionId> partition = PartitionOfHeld(deps_.topics, deps_.caller, held);
     if (!partition.has_value()) continue;
     const int32_t count = CountOfHeld(held);

@@ -21,6 +21,32 @@ TEST_CASE("a nacked event comes again after its backoff and never before", "[que
   CHECK(client.sink.leased[2].attempt == 2);
 }
 
+TEST_CASE("timers do not pile up, however often the next event is due sooner", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(1000));
+  room.PublishNumbers(0, 20);
+  Client& client = room.Work();
+  const size_t before = room.timer.waiting();
+  v1::Settlement nack;
+  nack.set_assignment(client.sink.leased.at(0).assignment);
+  nack.set_kind(v1::SETTLE_KIND_NACK);
+  for (int i = 0; i < 20; ++i) {
+    nack.set_offset(i);
+    nack.mutable_delay()->set_seconds(100 - i);
+    client.Settle(nack);
+    room.Run();
+  }
+  nack.mutable_delay()->set_seconds(1);
+  for (size_t answered = 20; answered < 200;) {
+    room.Wait(absl::Seconds(5));
+    for (; answered < client.sink.leased.size(); ++answered) {
+      nack.set_offset(client.sink.leased[answered].offset);
+      client.Settle(nack);
+    }
+    room.Run();
+  }
+  CHECK(room.timer.waiting() <= before + 2);
+}
+
 TEST_CASE("a nack may name its own delay", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
