@@ -65,7 +65,8 @@ class Guide(BrokerTest):
         for data in ('bad 1', 'bad 2', 'later'):
             self.run_here(f"acta publish jobs '{data}'")
         until(lambda: len(self.letters()) == 2, 'two are dead', PATIENCE_S)
-        for line in (*self.all_that_begin('group', 'explain'), *self.all_that_begin('group', 'lag')):
+        for line in (*self.all_that_begin('group', 'explain'),
+                     *self.all_that_begin('group', 'lag')):
             self.run_here(line)
         self.look_at_letters()
         for line in (*self.all_that_begin('group', 'pause'),
