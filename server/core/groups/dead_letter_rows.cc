@@ -103,10 +103,13 @@ absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, G
 void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter,
               v1::DeadLetter* out) {
   const auto read = engine.Read(letter.partition, letter.offset, 1);
-  const auto kept = LoadKeptEvent(engine, group, letter.partition, letter.offset);
-  const bool here = read.ok() && !read->empty();
-  if (!here && !kept.ok()) return;
-  const StoredBatch& batch = here ? *read->front() : *(*kept)->batch;
+  BatchPtr found = read.ok() && !read->empty() ? read->front() : nullptr;
+  if (found == nullptr) {
+    const auto kept = LoadKeptEvent(engine, group, letter.partition, letter.offset);
+    if (!kept.ok()) return;
+    found = (*kept)->batch;
+  }
+  const StoredBatch& batch = *found;
   if (letter.offset < batch.base_offset || letter.offset >= batch.end()) return;
   EventElements elements(batch.payload.view());
   absl::string_view event;

@@ -38,6 +38,11 @@ struct QueueDelivery {
   size_t end = 0;
 };
 
+// The events of a run that are in the batch, from `at` on, which is in it too. `at` goes behind
+// them.
+QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, const LeasedRun& run,
+                          Offset* at);
+
 // A partition that stands still until somebody decides.
 struct QueueProblem {
   PartitionId partition;
@@ -212,8 +217,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                   AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // group_queue_kept.cc
-  // What was kept of an event whose slice is gone, as a batch of one. Blocks.
-  absl::StatusOr<IndexedBatchPtr> LoadKept(PartitionId partition, Offset offset) const;
   absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
                                                     Offset end) const;
 

@@ -96,10 +96,6 @@ absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
   return WriteCopies(deps_.engine, &rows);
 }
 
-absl::StatusOr<IndexedBatchPtr> GroupQueue::LoadKept(PartitionId partition, Offset offset) const {
-  return LoadKeptEvent(deps_.engine, group_, partition, offset);
-}
-
 absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
                                               PartitionId partition, Offset offset) {
   const std::string key = QueueRow(kKeptRows, group, partition, offset);

@@ -27,6 +27,16 @@ absl::Status NotWholeBatch(Offset first, Offset end) {
 
 }  // namespace
 
+QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, const LeasedRun& run,
+                          Offset* at) {
+  const Offset base = batch.batch->base_offset;
+  const Offset first = *at;
+  *at = std::min(run.first + run.count, batch.batch->end());
+  const auto i = static_cast<uint32_t>(Lag(base, first)), j = static_cast<uint32_t>(Lag(base, *at));
+  return {partition,        first,         j - i, run.attempt, run.until_us, batch.batch,
+          batch.BeginOf(i), batch.EndOf(j)};
+}
+
 LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<QueueDelivery>* out,
                              std::vector<QueueProblem>* problems) {
   After after;
@@ -251,12 +261,7 @@ void GroupQueue::Deliver(Partition& partition, uint64_t session, const LeasedRun
       }
       indexed = partition.shelf.Find(at);
     }
-    const Offset base = indexed->batch->base_offset;
-    const Offset stop = std::min(end, indexed->batch->end());
-    const auto i = static_cast<uint32_t>(Lag(base, at)), j = static_cast<uint32_t>(Lag(base, stop));
-    out->push_back({partition.id, at, j - i, run.attempt, run.until_us, indexed->batch,
-                    indexed->BeginOf(i), indexed->EndOf(j)});
-    at = stop;
+    out->push_back(CutDelivery(*indexed, partition.id, run, &at));
   }
 }
 
@@ -277,7 +282,7 @@ void GroupQueue::FetchCold(PartitionId id, uint64_t session, const LeasedRun& ru
     for (Offset at = run.first; at < end; at = batches.back()->batch->end()) {
       const auto read = self->deps_.engine.Read(id, at, kScanBytes);
       if (ReasonOf(read.status()) == v1::GAP) {
-        auto kept = self->LoadKept(id, at);
+        auto kept = LoadKeptEvent(self->deps_.engine, self->group_, id, at);
         if (!kept.ok()) return self->OnFetched(id, session, run, kept.status(), {});
         batches.push_back(*std::move(kept));
         continue;
@@ -310,14 +315,8 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     Offset at = run.first;
     const Offset end = run.first + run.count;
     for (const IndexedBatchPtr& indexed : batches) {
-      const Offset base = indexed->batch->base_offset;
-      const Offset stop = std::min(end, indexed->batch->end());
-      if (stop <= at) continue;
-      const auto i = static_cast<uint32_t>(Lag(base, at));
-      const auto j = static_cast<uint32_t>(Lag(base, stop));
-      member->second->fetched.push_back({id, at, j - i, run.attempt, run.until_us, indexed->batch,
-                                         indexed->BeginOf(i), indexed->EndOf(j)});
-      at = stop;
+      if (std::min(end, indexed->batch->end()) <= at) continue;
+      member->second->fetched.push_back(CutDelivery(*indexed, id, run, &at));
     }
     // What cannot be read is nobody's.
     for (; at < end; at = at + 1) {

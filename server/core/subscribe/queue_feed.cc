@@ -109,11 +109,7 @@ uint64_t QueueFeed::HandleOf(PartitionId partition, Offset offset) {
   return named.handle;
 }
 
-void QueueFeed::Take(size_t room) {
-  const bool open = deps_.credit.open();
-  const LeaseBounds most = {
-      open ? deps_.credit.events() : 0,
-      open ? std::min<int64_t>(deps_.credit.bytes(), static_cast<int64_t>(room)) : 0};
+void QueueFeed::Take(LeaseBounds most) {
   std::vector<QueueDelivery> taken;
   std::vector<QueueProblem> problems;
   const LeaseBounds leased = queue_.Take(session_, most, &taken, &problems);
@@ -132,21 +128,17 @@ void QueueFeed::TellProblem(const QueueProblem& problem) {
 
 void QueueFeed::OnWake(bool can_take) {
   // The next who waits is woken then.
-  if (!can_take || !staged_.empty() || !deps_.credit.open()) {
-    std::vector<QueueDelivery> taken;
-    std::vector<QueueProblem> problems;
-    const LeaseBounds leased = queue_.Take(session_, {}, &taken, &problems);
-    deps_.credit.Spend(leased.events, leased.bytes);
-    for (QueueDelivery& delivery : taken) staged_.push_back(std::move(delivery));
-    for (const QueueProblem& problem : problems) TellProblem(problem);
-  }
+  if (!can_take || !staged_.empty() || !deps_.credit.open()) Take({});
 }
 
 void QueueFeed::Fill(bool alone, OutgoingFrame* frame) {
   const size_t used = std::max(kFrameHeadBytes, frame->control.ByteSizeLong());
   const size_t limit = std::min(deps_.target_frame_bytes, deps_.max_frame_bytes);
   size_t room = limit > used ? limit - used : 0;
-  if (staged_.empty() && deps_.credit.open()) Take(room);
+  if (staged_.empty() && deps_.credit.open()) {
+    Take({deps_.credit.events(),
+          std::min<int64_t>(deps_.credit.bytes(), static_cast<int64_t>(room))});
+  }
   for (const QueueDelivery& delivery : staged_) HandleOf(delivery.partition, delivery.first);
   // What names the partitions goes first.
   if (!deps_.outbox.empty()) return;

@@ -67,7 +67,7 @@ class QueueFeed {
   };
   // The handle of a partition, named to the client by then; 0 when that failed.
   uint64_t HandleOf(PartitionId partition, Offset offset);
-  void Take(size_t room);
+  void Take(LeaseBounds most);
   void TellProblem(const QueueProblem& problem);
   // Moves the first of staged_ into the frame, or what fits of it. False: it does not fit.
   bool PutFirst(bool alone, size_t* room, OutgoingFrame* frame);
