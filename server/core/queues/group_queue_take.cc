@@ -14,6 +14,9 @@ namespace {
 constexpr int64_t kTurnEvents = 256;
 constexpr int64_t kScanEvents = 1024;
 constexpr size_t kScanBytes = 256 << 10;
+// Of its credit a member gets so large a part at once, if it is there: who takes thousands is
+// quick, and small frames cost it more than they help the others.
+constexpr int64_t kLeastShare = 256;
 // Of the partitions that are asked how much they have.
 constexpr size_t kPartitionsAsked = 16;
 
@@ -120,8 +123,8 @@ int64_t GroupQueue::ShareOf(const Member& member) const {
   }
   const double share = static_cast<double>(member.credit.events) /
                        static_cast<double>(member.credit.events + credit);
-  return std::max<int64_t>(1,
-                           static_cast<int64_t>(std::ceil(share * static_cast<double>(available))));
+  return std::max({int64_t{1}, member.credit.events / kLeastShare,
+                   static_cast<int64_t>(std::ceil(share * static_cast<double>(available)))});
 }
 
 LeaseBounds GroupQueue::LeaseFrom(Partition& partition, uint64_t session, LeaseBounds most,
