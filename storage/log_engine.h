@@ -100,6 +100,9 @@ struct Transaction {
   std::vector<RowWrite> rows;
   // All appends and rows or nothing; else appends fail one by one and rows are always written.
   bool atomic = false;
+  // Of an atomic one: events that were published before are left out, as in one that is not atomic,
+  // and the rows are written.
+  bool leave_out_duplicates = false;
   Level level = Level::kFsync;
   // Who submits, for fairness between streams; 0: nobody in particular.
   uint64_t source = 0;

@@ -11,6 +11,7 @@
 #include "acta/v1/dead_letters.grpc.pb.h"
 #include "acta/v1/groups.grpc.pb.h"
 #include "acta/v1/publisher.grpc.pb.h"
+#include "acta/v1/schedules.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "acta/v1/topics.grpc.pb.h"
 #include "client/cpp/grpc_status.h"
@@ -40,6 +41,7 @@ struct Admin::Stubs {
       : topics(channel),
         groups(channel),
         dead_letters(channel),
+        schedules(channel),
         admin(channel),
         publisher(channel),
         subscriber(channel) {}
@@ -47,6 +49,7 @@ struct Admin::Stubs {
   v1::Topics::Stub topics;
   v1::Groups::Stub groups;
   v1::DeadLetters::Stub dead_letters;
+  v1::Schedules::Stub schedules;
   v1::Admin::Stub admin;
   v1::Publisher::Stub publisher;
   v1::Subscriber::Stub subscriber;
@@ -158,9 +161,33 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> Admin::RedriveDeadLetters(
   return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::RedriveDeadLetters, request);
 }
 
+absl::StatusOr<v1::EditDeadLetterResponse> Admin::EditDeadLetter(
+    const v1::EditDeadLetterRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::EditDeadLetter, request);
+}
+
 absl::StatusOr<v1::DiscardDeadLettersResponse> Admin::DiscardDeadLetters(
     const v1::DiscardDeadLettersRequest& request) {
   return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::DiscardDeadLetters, request);
+}
+
+absl::StatusOr<v1::ListSchedulesResponse> Admin::ListSchedules(
+    const v1::ListSchedulesRequest& request) {
+  return Call(*channel_, stubs_->schedules, &v1::Schedules::Stub::ListSchedules, request);
+}
+
+absl::StatusOr<v1::GetScheduleResponse> Admin::GetSchedule(const v1::GetScheduleRequest& request) {
+  return Call(*channel_, stubs_->schedules, &v1::Schedules::Stub::GetSchedule, request);
+}
+
+absl::StatusOr<v1::MoveScheduleResponse> Admin::MoveSchedule(
+    const v1::MoveScheduleRequest& request) {
+  return Call(*channel_, stubs_->schedules, &v1::Schedules::Stub::MoveSchedule, request);
+}
+
+absl::StatusOr<v1::CancelScheduleResponse> Admin::CancelSchedule(
+    const v1::CancelScheduleRequest& request) {
+  return Call(*channel_, stubs_->schedules, &v1::Schedules::Stub::CancelSchedule, request);
 }
 
 absl::StatusOr<v1::GetServerResponse> Admin::GetServer(const v1::GetServerRequest& request) {
@@ -189,6 +216,10 @@ absl::StatusOr<v1::AcceptClockResponse> Admin::AcceptClock(const v1::AcceptClock
 
 absl::StatusOr<v1::PublishResults> Admin::Publish(const v1::PublishFrame& request) {
   return Call(*channel_, stubs_->publisher, &v1::Publisher::Stub::Publish, request);
+}
+
+absl::StatusOr<v1::SettleResponse> Admin::Settle(const v1::SettleRequest& request) {
+  return Call(*channel_, stubs_->subscriber, &v1::Subscriber::Stub::Settle, request);
 }
 
 absl::StatusOr<v1::FetchResponse> Admin::Fetch(const v1::FetchRequest& request) {

@@ -7,6 +7,7 @@
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "acta/v1/publisher.pb.h"
+#include "acta/v1/schedules.pb.h"
 #include "acta/v1/subscriber.pb.h"
 #include "acta/v1/topics.pb.h"
 #include "client/cpp/channel.h"
@@ -55,8 +56,16 @@ class Admin {
       const v1::SummarizeDeadLettersRequest& request);
   absl::StatusOr<v1::RedriveDeadLettersResponse> RedriveDeadLetters(
       const v1::RedriveDeadLettersRequest& request);
+  absl::StatusOr<v1::EditDeadLetterResponse> EditDeadLetter(
+      const v1::EditDeadLetterRequest& request);
   absl::StatusOr<v1::DiscardDeadLettersResponse> DiscardDeadLetters(
       const v1::DiscardDeadLettersRequest& request);
+
+  absl::StatusOr<v1::ListSchedulesResponse> ListSchedules(const v1::ListSchedulesRequest& request);
+  absl::StatusOr<v1::GetScheduleResponse> GetSchedule(const v1::GetScheduleRequest& request);
+  absl::StatusOr<v1::MoveScheduleResponse> MoveSchedule(const v1::MoveScheduleRequest& request);
+  absl::StatusOr<v1::CancelScheduleResponse> CancelSchedule(
+      const v1::CancelScheduleRequest& request);
 
   absl::StatusOr<v1::GetServerResponse> GetServer(const v1::GetServerRequest& request);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const v1::GetStatusRequest& request);
@@ -68,6 +77,8 @@ class Admin {
   // One frame. What fails in a batch stands in its result and the call is OK; what fails in the
   // whole frame is the error of the call.
   absl::StatusOr<v1::PublishResults> Publish(const v1::PublishFrame& request);
+  // One step of a worker, as Worker::AckAndPublish() makes them.
+  absl::StatusOr<v1::SettleResponse> Settle(const v1::SettleRequest& request);
   // One page. A `wait` in the request is added to the deadline.
   absl::StatusOr<v1::FetchResponse> Fetch(const v1::FetchRequest& request);
 

@@ -39,4 +39,9 @@ v1::BatchContext Delivery::context() const {
   return context;
 }
 
+void FillFromContext(const v1::BatchContext& context, v1::Event* event) {
+  if (event->correlation_id().empty()) event->set_correlation_id(context.correlation_id());
+  if (event->causation_id().empty()) event->set_causation_id(context.causation_id());
+}
+
 }  // namespace acta::client

@@ -65,11 +65,15 @@ class Delivery {
   int64_t append_time_us_ = 0;
   int64_t lease_until_us_ = 0;
   int32_t attempt_ = 0;
+  std::string delivery_token_;
   int64_t count_ = 0;
   std::vector<int32_t> offset_deltas_;
 };
 
 // Parses one of elements(). Errors: MALFORMED_MESSAGE.
 absl::Status ParseEvent(absl::string_view bytes, v1::Event* event);
+
+// Fills correlation and causation where the event says none and the broker knows them.
+void FillFromContext(const v1::BatchContext& context, v1::Event* event);
 
 }  // namespace acta::client

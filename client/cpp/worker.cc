@@ -38,6 +38,11 @@ void Worker::Ack(absl::string_view topic, int32_t partition, int64_t offset, int
   core_->Settle(topic, partition, offset, count, {v1::SETTLE_KIND_ACK});
 }
 
+absl::StatusOr<v1::SettleResponse> Worker::AckAndPublish(const WorkItem& item,
+                                                         std::vector<v1::PartitionBatch> batches) {
+  return core_->AckAndPublish(item, std::move(batches));
+}
+
 void Worker::Nack(const WorkItem& item, NackOptions options) {
   core_->Settle(item, NackOf(std::move(options)));
 }

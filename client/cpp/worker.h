@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "acta/v1/groups.pb.h"
+#include "acta/v1/publisher.pb.h"
 #include "acta/v1/subscriber.pb.h"
 #include "client/cpp/channel.h"
 #include "client/cpp/work_item.h"
@@ -47,6 +48,8 @@ struct WorkerOptions {
   std::string app;
   std::string app_version;
   std::string instance;
+  // For AckAndPublish().
+  bool delivery_tokens = false;
 
   // Without a working stream for this long Next() returns the last error. Zero: the first failure
   // ends the worker.
@@ -111,6 +114,14 @@ class Worker {
   // Processed.
   void Ack(const WorkItem& item);
   void Ack(absl::string_view topic, int32_t partition, int64_t offset, int64_t count = 1);
+  // One step: all events of the item are processed, and the batches are published because of them,
+  // in one write of the broker. Blocks until it is durable. Not OK: nothing of it happened, but
+  // after OUTCOME_UNKNOWN or without an answer it may have. LEASE_LOST, ALREADY_SETTLED: the events
+  // are no longer this worker's; drop what was made of them. Else they still are: try again, or
+  // Nack(). Called again it publishes nothing twice. Needs `delivery_tokens`, and all of the item
+  // unsettled.
+  absl::StatusOr<v1::SettleResponse> AckAndPublish(const WorkItem& item,
+                                                   std::vector<v1::PartitionBatch> batches);
   // Failed now: they come again.
   void Nack(const WorkItem& item, NackOptions options = {});
   void Nack(absl::string_view topic, int32_t partition, int64_t offset, int64_t count = 1,

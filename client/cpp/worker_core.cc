@@ -5,12 +5,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::client {
+namespace {
+
+bool IsOver(v1::ErrorReason reason) {
+  return reason == v1::LEASE_LOST || reason == v1::ALREADY_SETTLED || reason == v1::NEVER_LEASED;
+}
+
+}  // namespace
 
 Worker::Core::Core(std::shared_ptr<Channel> channel, WorkerOptions options)
-    : SubscribeSession(std::move(channel), std::move(options)) {
+    : SubscribeSession(std::move(channel), std::move(options)), admin_(channel_) {
   Begin();
 }
 
@@ -48,6 +56,26 @@ void Worker::Core::Settle(absl::string_view topic, int32_t partition, int64_t of
     changed_.SignalAll();
   }
   stream_.Wake();
+}
+
+absl::StatusOr<v1::SettleResponse> Worker::Core::AckAndPublish(
+    const WorkItem& item, std::vector<v1::PartitionBatch> batches) {
+  v1::SettleRequest request;
+  request.set_group(options_.group);
+  request.set_app(options_.app);
+  request.set_app_version(options_.app_version);
+  request.set_instance(options_.instance);
+  request.add_processed()->set_delivery_token(item.delivery_token());
+  for (v1::PartitionBatch& batch : batches) *request.add_publish() = std::move(batch);
+  absl::StatusOr<v1::SettleResponse> response = admin_.Settle(request);
+  if (response.ok() || IsOver(ReasonOf(response.status()))) {
+    {
+      MutexLock lock(mu_);
+      state_.Forget(item);
+    }
+    stream_.Wake();  // There is credit to give back.
+  }
+  return response;
 }
 
 absl::Status Worker::Core::Flush(absl::Duration timeout) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "client/cpp/admin.h"
 #include "client/cpp/subscribe_session.h"
 #include "client/cpp/worker.h"
 #include "client/cpp/worker_state.h"
@@ -21,11 +22,15 @@ class Worker::Core final : public SubscribeSession<WorkerState> {
   void Settle(const WorkItem& item, const Verdict& verdict);
   void Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
               const Verdict& verdict);
+  absl::StatusOr<v1::SettleResponse> AckAndPublish(const WorkItem& item,
+                                                   std::vector<v1::PartitionBatch> batches);
   absl::Status Flush(absl::Duration timeout);
   absl::Status CloseAndTell(absl::Duration timeout);
 
  private:
   void Tell(const std::vector<SettleError>& errors);
+
+  Admin admin_;
 };
 
 }  // namespace acta::client

@@ -51,6 +51,8 @@ class WorkerState {
   void Settle(const WorkItem& item, const Verdict& verdict);
   void Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
               const Verdict& verdict);
+  // It is not the caller's any more, by other means than a settlement.
+  void Forget(const WorkItem& item);
   // No settlement waits or is under way.
   bool Settled() const { return !HasWaiting() && settling_ == 0; }
   // Those that wait and those under way fail with `status`: nothing will be sent any more.

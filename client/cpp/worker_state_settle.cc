@@ -67,6 +67,16 @@ void WorkerState::Settle(const WorkItem& item, const Verdict& verdict) {
   for (const Range& range : item.Runs()) TellLost(key, range, verdict.kind);
 }
 
+void WorkerState::Forget(const WorkItem& item) {
+  const auto found = partitions_.find(Key(item.topic(), item.partition()));
+  if (found == partitions_.end()) return;
+  for (const Range& range : item.Runs()) {
+    for (const Range& part : PartsOf(found->second, range, item.lease_)) {
+      TakeOut(&found->second, part);
+    }
+  }
+}
+
 void WorkerState::Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
                          const Verdict& verdict) {
   const Key key(topic, partition);

@@ -31,4 +31,11 @@ int32_t PartitionOfKey(absl::string_view key, int32_t partitions) {
                               static_cast<uint32_t>(partitions));
 }
 
+int32_t PartitionOfEvent(absl::string_view key, absl::string_view id, uint32_t number,
+                         int32_t partitions) {
+  if (!key.empty()) return PartitionOfKey(key, partitions);
+  if (!id.empty()) return PartitionOfKey(id, partitions);
+  return static_cast<int32_t>(number % static_cast<uint32_t>(partitions));
+}
+
 }  // namespace acta

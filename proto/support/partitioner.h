@@ -14,4 +14,9 @@ uint32_t Murmur2(absl::string_view bytes, uint32_t seed);
 // all SDKs and the broker. `partitions` is at least 1.
 int32_t PartitionOfKey(absl::string_view key, int32_t partitions);
 
+// The partition the broker chooses for an event that names none: that of its key, else of its id,
+// else one by `number`, which the caller lets go around.
+int32_t PartitionOfEvent(absl::string_view key, absl::string_view id, uint32_t number,
+                         int32_t partitions);
+
 }  // namespace acta

@@ -79,9 +79,9 @@ WireFault TakeText(absl::string_view bytes, absl::string_view* text) {
 }
 
 WireFault ParseOpen(absl::string_view bytes, PublishOpenView* open) {
-  static constexpr Declared kFields[] = {
-      {1, kWireBytes}, {2, kWireVarint}, {3, kWireBytes, true}, {4, kWireBytes},
-      {5, kWireBytes}, {6, kWireBytes},  {7, kWireBytes}};
+  static constexpr Declared kFields[] = {{1, kWireBytes}, {2, kWireVarint}, {3, kWireBytes, true},
+                                         {4, kWireBytes}, {5, kWireBytes},  {6, kWireBytes},
+                                         {7, kWireBytes}};
   return ForEachField(kFields, bytes, [open](const Field& field) {
     absl::string_view ignored;
     switch (FieldOf(field.tag)) {
@@ -113,9 +113,9 @@ WireFault ParseExpect(absl::string_view bytes, PartitionBatchView* batch) {
   });
 }
 
-constexpr Declared kBatchFields[] = {
-    {1, kWireBytes},  {3, kWireVarint}, {4, kWireVarint},
-    {5, kWireVarint}, {6, kWireVarint}, {8, kWireBytes}, {9, kWireFixed32}};
+constexpr Declared kBatchFields[] = {{1, kWireBytes},   {3, kWireVarint}, {4, kWireVarint},
+                                     {5, kWireVarint},  {6, kWireVarint}, {8, kWireBytes},
+                                     {9, kWireFixed32}, {10, kWireVarint}};
 
 WireFault TakeBatchField(const Field& field, PartitionBatchView* batch) {
   switch (FieldOf(field.tag)) {
@@ -135,6 +135,9 @@ WireFault TakeBatchField(const Field& field, PartitionBatchView* batch) {
       break;
     case 8:
       return ParseExpect(field.bytes, batch);
+    case 10:
+      batch->deliver_at_us = static_cast<int64_t>(field.number);
+      break;
     default:
       batch->payload_crc32c = static_cast<uint32_t>(field.number);
       break;
@@ -142,7 +145,7 @@ WireFault TakeBatchField(const Field& field, PartitionBatchView* batch) {
   return WireFault::kNone;
 }
 
-bool IsLaterField(uint32_t number) { return number == 2 || number == 7 || number == 10; }
+bool IsLaterField(uint32_t number) { return number == 2 || number == 7; }
 
 // A field other than `events`.
 WireFault ParseBatchField(WireReader& reader, uint32_t* seen, PartitionBatchView* batch) {
@@ -196,8 +199,8 @@ WireFault ParseBatch(absl::string_view bytes, PartitionBatchView* batch) {
 }
 
 WireFault ParseFrame(absl::string_view bytes, size_t max_batches, PublishFrameView* frame) {
-  static constexpr Declared kFields[] = {{1, kWireVarint}, {2, kWireVarint}, {3, kWireVarint},
-                                         {4, kWireBytes, true}, {5, kWireBytes}, {6, kWireBytes}};
+  static constexpr Declared kFields[] = {{1, kWireVarint},      {2, kWireVarint}, {3, kWireVarint},
+                                         {4, kWireBytes, true}, {5, kWireBytes},  {6, kWireBytes}};
   return ForEachField(kFields, bytes, [max_batches, frame](const Field& field) {
     switch (FieldOf(field.tag)) {
       case 1:
@@ -231,8 +234,8 @@ absl::Status ParsePublishFrame(absl::string_view bytes, size_t max_batches,
   const WireFault fault = ParseFrame(bytes, max_batches, frame);
   if (fault == WireFault::kNone) return absl::OkStatus();
   return Error(v1::MALFORMED_MESSAGE,
-               absl::StrCat("the publish frame of ", bytes.size(), " bytes is malformed: ",
-                            Describe(fault), "; correct the encoder"),
+               absl::StrCat("the publish frame of ", bytes.size(),
+                            " bytes is malformed: ", Describe(fault), "; correct the encoder"),
                {{"fault", std::string(Describe(fault))}});
 }
 

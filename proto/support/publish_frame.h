@@ -21,6 +21,7 @@ struct PartitionBatchView {
   bool expects = false;  // `expect` is there, with or without an offset.
   std::optional<int64_t> expected_end;
   std::optional<uint32_t> payload_crc32c;
+  int64_t deliver_at_us = 0;      // 0: now.
   int32_t unsupported_field = 0;  // Number of a reserved field that is there; 0: none.
   uint64_t count = 0;             // Of events.
   absl::string_view events;       // Whole `events` elements in order, not looked into.

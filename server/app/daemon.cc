@@ -64,17 +64,27 @@ absl::Status Daemon::LoadDomain() {
   timer_ = std::make_unique<AsioTimer>(*pool_);
   topics_ = std::make_unique<TopicRegistry>(*engine_, options_.topics);
   RETURN_IF_ERROR(topics_->Load());
+  schedules_ = std::make_unique<Schedules>(
+      Schedules::Deps{*engine_, *topics_, *pool_, *timer_, options_.schedules});
+  RETURN_IF_ERROR(schedules_->Load());
   groups_ = std::make_unique<GroupRegistry>(GroupRegistry::Deps{
       *engine_, clock_, *topics_, authorizer_, *pool_, *timer_, options_.groups});
   RETURN_IF_ERROR(groups_->Load());
   loaded_groups_ = groups_.get();
   topics_->SetDeleteCheck(
       [this](const Topic& topic, bool force) { return groups_->CheckTopicDelete(topic, force); });
-  topics_->SetChangeListener(
-      [this](const Topic& topic, bool deleted) { groups_->OnTopicChanged(topic, deleted); });
+  topics_->SetChangeListener([this](const Topic& topic, bool deleted) {
+    groups_->OnTopicChanged(topic, deleted);
+    if (deleted) schedules_->ForgetTopic(topic.id);
+  });
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
       *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
+  settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *pool_});
   return absl::OkStatus();
+}
+
+PublishSession::Deps Daemon::PublishDeps() {
+  return {*engine_, *topics_, *schedules_, authorizer_, options_.publish};
 }
 
 absl::Status Daemon::OpenListeners() {
@@ -86,7 +96,7 @@ absl::Status Daemon::OpenListeners() {
   ASSIGN_OR_RETURN(http_, HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
   note_ = {rpc_->address(), http_->address(), getpid(), engine_->store_id()};
   status_ = std::make_unique<ServerStatus>(
-      ServerStatus::Deps{*engine_, *topics_, *groups_, *hub_, MakeFacts()});
+      ServerStatus::Deps{*engine_, *topics_, *schedules_, *groups_, *hub_, MakeFacts()});
   telemetry_.AddCollector([this](MetricWriter& writer) { CollectMetrics(writer); });
   ready_.store(true);
   rpc_->SetServing(true);
@@ -104,12 +114,13 @@ RpcDeps Daemon::MakeRpcDeps() {
                    [this](const Caller& caller, const v1::AcceptClockRequest& request) {
                      return status_->AcceptClock(caller, request);
                    }};
-  return {{*engine_, *topics_, authorizer_, options_.publish},
+  return {PublishDeps(),
           *topics_,
+          *schedules_,
           *groups_,
           authorizer_,
           telemetry_.rejections(),
-          CallsOf(*hub_),
+          CallsOf(*hub_, *settler_),
           std::move(admin),
           options_.rpc};
 }
@@ -139,6 +150,9 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   CollectEngine(*engine_, writer);
   add(Metric::kTopicsTopics, topics_->topic_count());
   add(Metric::kTopicsPartitions, topics_->partition_count());
+  add(Metric::kSchedulesWaiting, schedules_->waiting());
+  add(Metric::kSchedulesDelivered, schedules_->delivered());
+  writer.Add(Metric::kSchedulesOverdue, absl::ToDoubleSeconds(schedules_->overdue()));
   add(Metric::kGroupsGroups, groups_->group_count());
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
   add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());

@@ -13,6 +13,8 @@
 #include "server/core/access/authorizer.h"
 #include "server/core/admin/server_status.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/schedules/schedules.h"
+#include "server/core/settle/settler.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/asio_pool.h"
@@ -60,6 +62,7 @@ class Daemon {
   absl::Status LoadDomain();
   absl::Status OpenListeners();
   // Publishes, subscriptions and admin calls are translated to these.
+  PublishSession::Deps PublishDeps();
   RpcDeps MakeRpcDeps();
   ServerFacts MakeFacts() const;
   void CollectMetrics(MetricWriter& writer) const;
@@ -80,8 +83,10 @@ class Daemon {
   std::unique_ptr<AsioPool> pool_;
   std::unique_ptr<AsioTimer> timer_;
   std::unique_ptr<TopicRegistry> topics_;
+  std::unique_ptr<Schedules> schedules_;
   std::unique_ptr<GroupRegistry> groups_;
   std::atomic<const GroupRegistry*> loaded_groups_{nullptr};  // Asked by the engine's maintenance.
+  std::unique_ptr<Settler> settler_;
   std::unique_ptr<SubscriptionHub> hub_;
   std::unique_ptr<ServerStatus> status_;
   std::unique_ptr<RpcServer> rpc_;

@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_limits.h"
+#include "server/core/schedules/schedules.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_limits.h"
 #include "server/http/http_server.h"
@@ -38,6 +39,7 @@ struct DaemonOptions {
   int64_t catch_up_rate = 0;  // Becomes subscribe.catch_up_bytes_per_second; 0: 64 MiB a core.
   TopicLimits topics;
   PublishLimits publish;
+  ScheduleLimits schedules;
   SubscribeLimits subscribe;
   GroupLimits groups;
   RpcLimits rpc;

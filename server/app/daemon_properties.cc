@@ -109,6 +109,9 @@ void DescribeServerLimits(DaemonOptions* o, PropertyTable* table) {
                     "partitions of all topics");
   table->AddInteger("limits.partitions_per_topic", &o->topics.max_partitions_per_topic, 1, 256,
                     "partitions of one topic");
+  table->AddInteger(
+      "limits.scheduled_events", &o->schedules.max_events, 0, 100'000'000,
+      "events that wait to be published, of all topics; about 150 bytes of memory each");
   table->AddInteger("limits.groups", &o->groups.max_groups, 1, 1'000'000, "consumer groups");
   table->AddInteger("limits.topics_per_group", &o->groups.max_topics_per_group, 1, 64,
                     "topics a group reads");
@@ -271,6 +274,7 @@ ServerLimits LimitsOf(const DaemonOptions& options) {
   ServerLimits limits;
   limits.topics = options.topics;
   limits.publish = options.publish;
+  limits.schedules = options.schedules;
   limits.subscribe = options.subscribe;
   limits.groups = options.groups;
   limits.edge.connections = options.rpc.connections;

@@ -47,6 +47,11 @@ std::string EncodeBatchHead(const OutgoingBatch& batch) {
                static_cast<uint64_t>(batch.lease_until_us), &head);
   AppendNumber(v1::DeliveredBatch::kAttemptFieldNumber, static_cast<uint64_t>(batch.attempt),
                &head);
+  if (!batch.delivery_token.empty()) {
+    AppendVarint(WireTag(v1::DeliveredBatch::kDeliveryTokenFieldNumber, kWireBytes), &head);
+    AppendVarint(batch.delivery_token.size(), &head);
+    head += batch.delivery_token;
+  }
   return head;
 }
 

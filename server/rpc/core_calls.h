@@ -10,11 +10,12 @@
 #include "acta/v1/subscriber.pb.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/admin/server_status.h"
+#include "server/core/settle/settler.h"
 #include "server/core/subscribe/subscription_hub.h"
 
 namespace acta {
 
-// What Subscribe and Fetch call in core.
+// What the calls of subscribers and workers call in core.
 //
 // Threads: any. `open` returns before its subscription calls the sink; a subscription keeps itself
 // alive while it calls the sink.
@@ -23,6 +24,11 @@ struct SubscribeCalls {
   std::function<SubscriptionHub::FetchCancel(const Caller&, const v1::FetchRequest&,
                                              SubscriptionHub::FetchDone)>
       fetch;
+  std::function<void(const Caller&, v1::SettleRequest, Settler::Done)> settle;
+  // May block.
+  std::function<absl::StatusOr<v1::EditDeadLetterResponse>(const Caller&,
+                                                           const v1::EditDeadLetterRequest&)>
+      edit_dead_letter;
 };
 
 // What the methods of acta.v1.Admin call in core. May block.
@@ -38,11 +44,17 @@ struct AdminCalls {
 };
 
 // The calls of the real rooms, which must outlive them.
-inline SubscribeCalls CallsOf(SubscriptionHub& hub) {
+inline SubscribeCalls CallsOf(SubscriptionHub& hub, const Settler& settler) {
   return {[&hub](Caller caller, EventSink& sink) { return hub.Open(std::move(caller), sink); },
           [&hub](const Caller& caller, const v1::FetchRequest& request,
                  SubscriptionHub::FetchDone done) {
             return hub.Fetch(caller, request, std::move(done));
+          },
+          [&settler](const Caller& caller, v1::SettleRequest request, Settler::Done done) {
+            settler.Settle(caller, std::move(request), std::move(done));
+          },
+          [&settler](const Caller& caller, const v1::EditDeadLetterRequest& request) {
+            return settler.EditDeadLetter(caller, request);
           }};
 }
 inline AdminCalls CallsOf(const ServerStatus& status,

@@ -37,6 +37,15 @@ grpc::Status DeadLettersService::RedriveDeadLetters(grpc::ServerContext* context
       [&](const Caller& caller) { return edge_.deps.groups.RedriveDeadLetters(caller, *request); });
 }
 
+grpc::Status DeadLettersService::EditDeadLetter(grpc::ServerContext* context,
+                                                const v1::EditDeadLetterRequest* request,
+                                                v1::EditDeadLetterResponse* response) {
+  return RunCold(edge_, "/acta.v1.DeadLetters/EditDeadLetter", *context, *request, response,
+                 [&](const Caller& caller) {
+                   return edge_.deps.subscribe.edit_dead_letter(caller, *request);
+                 });
+}
+
 grpc::Status DeadLettersService::DiscardDeadLetters(grpc::ServerContext* context,
                                                     const v1::DiscardDeadLettersRequest* request,
                                                     v1::DiscardDeadLettersResponse* response) {

@@ -24,6 +24,9 @@ class DeadLettersService final : public v1::DeadLetters::Service {
   grpc::Status RedriveDeadLetters(grpc::ServerContext* context,
                                   const v1::RedriveDeadLettersRequest* request,
                                   v1::RedriveDeadLettersResponse* response) override;
+  grpc::Status EditDeadLetter(grpc::ServerContext* context,
+                              const v1::EditDeadLetterRequest* request,
+                              v1::EditDeadLetterResponse* response) override;
   grpc::Status DiscardDeadLetters(grpc::ServerContext* context,
                                   const v1::DiscardDeadLettersRequest* request,
                                   v1::DiscardDeadLettersResponse* response) override;

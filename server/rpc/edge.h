@@ -11,6 +11,7 @@
 #include "server/core/admin/limits_table.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_session.h"
+#include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/rpc/core_calls.h"
 #include "server/rpc/method_table.h"
@@ -41,6 +42,7 @@ struct RpcLimits {
 struct RpcDeps {
   PublishSession::Deps publish;
   TopicRegistry& topics;
+  Schedules& schedules;
   GroupRegistry& groups;
   const Authorizer& authorizer;
   RejectionCounter& rejections;

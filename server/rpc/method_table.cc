@@ -30,6 +30,7 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Publisher/PublishStream", true, Verb::kPublish, kTopic, kInFrames, ""},
 
     {"/acta.v1.Subscriber/Subscribe", true, Verb::kSubscribe, kTopic, kInFrames, ""},
+    {"/acta.v1.Subscriber/Settle", false, Verb::kSubscribe, kGroup, kField, "group"},
     {"/acta.v1.Subscriber/Fetch", false, Verb::kBrowse, kTopic, kField, "topic"},
 
     {"/acta.v1.Topics/CreateTopic", false, Verb::kAdminTopics, kTopic, kField, "topic.name"},
@@ -57,7 +58,13 @@ constexpr Method kMethods[] = {
     {"/acta.v1.DeadLetters/GetDeadLetter", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/SummarizeDeadLetters", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/RedriveDeadLetters", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/EditDeadLetter", false, Verb::kAdminGroups, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/DiscardDeadLetters", false, Verb::kAdminGroups, kGroup, kField, "group"},
+
+    {"/acta.v1.Schedules/ListSchedules", false, Verb::kObserve, kTopic, kField, "topic"},
+    {"/acta.v1.Schedules/GetSchedule", false, Verb::kBrowse, kTopic, kField, "topic"},
+    {"/acta.v1.Schedules/MoveSchedule", false, Verb::kPublish, kTopic, kField, "topic"},
+    {"/acta.v1.Schedules/CancelSchedule", false, Verb::kPublish, kTopic, kField, "topic"},
 
     {"/acta.v1.Admin/GetServer", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetStatus", false, Verb::kObserve, kServer, kNone, ""},

@@ -18,6 +18,7 @@
 #include "server/rpc/health_watch.h"
 #include "server/rpc/publish_stream.h"
 #include "server/rpc/reflection_stream.h"
+#include "server/rpc/schedules_service.h"
 #include "server/rpc/subscribe_stream.h"
 #include "server/rpc/topics_service.h"
 #include "server/rpc/unary_methods.h"
@@ -61,7 +62,12 @@ void SetLimits(const RpcLimits& limits, grpc::ServerBuilder* builder) {
 
 struct RpcServer::Core {
   explicit Core(RpcDeps deps)
-      : edge(std::move(deps)), topics(edge), groups(edge), dead_letters(edge), admin(edge) {}
+      : edge(std::move(deps)),
+        topics(edge),
+        groups(edge),
+        dead_letters(edge),
+        schedules(edge),
+        admin(edge) {}
 
   absl::Status Build();
   void ListenForCalls();
@@ -75,9 +81,10 @@ struct RpcServer::Core {
   TopicsService topics;
   GroupsService groups;
   DeadLettersService dead_letters;
+  SchedulesService schedules;
   AdminService admin;
-  const UnaryMethod unary[3] = {PublishMethod(publisher), FetchMethod(subscriber),
-                                HealthCheckMethod(health)};
+  const UnaryMethod unary[4] = {PublishMethod(publisher), SettleMethod(subscriber),
+                                FetchMethod(subscriber), HealthCheckMethod(health)};
   std::unique_ptr<CompletionLoop> loop;
   std::unique_ptr<HandOverPoint> hand_over;
   std::unique_ptr<grpc::Server> server;
@@ -90,7 +97,7 @@ absl::Status RpcServer::Core::Build() {
   SetLimits(edge.deps.limits, &builder);
   for (grpc::Service* service :
        std::initializer_list<grpc::Service*>{&publisher, &subscriber, &health, &reflection, &topics,
-                                             &groups, &dead_letters, &admin}) {
+                                             &groups, &dead_letters, &schedules, &admin}) {
     builder.RegisterService(service);
   }
   loop = std::make_unique<CompletionLoop>(builder);

@@ -56,6 +56,22 @@ void RunFetch(const std::shared_ptr<UnaryCall>& call) {
       }));
 }
 
+void RunSettle(const std::shared_ptr<UnaryCall>& call) {
+  v1::SettleRequest request;
+  if (!ParseByteBuffer(call->request(), &request)) return call->Answer(Malformed(call->method()));
+  const absl::StatusOr<Caller> caller =
+      call->edge().Admit(call->method(), call->context(), &request);
+  if (!caller.ok()) return call->Answer(caller.status());
+  call->edge().deps.subscribe.settle(
+      *caller, std::move(request),
+      [weak = std::weak_ptr(call)](absl::StatusOr<v1::SettleResponse> response) {
+        const auto held = weak.lock();
+        if (held == nullptr) return;
+        if (!response.ok()) return held->Answer(response.status());
+        held->Answer(ToByteBuffer(*response));
+      });
+}
+
 void RunHealthCheck(const std::shared_ptr<UnaryCall>& call) {
   grpc::health::v1::HealthCheckRequest request;
   if (!ParseByteBuffer(call->request(), &request)) return call->Answer(Malformed(call->method()));
@@ -88,6 +104,14 @@ UnaryMethod FetchMethod(RawSubscriber& service) {
             service.RequestFetch(context, request, responder, queue, queue, tag);
           },
           RunFetch};
+}
+
+UnaryMethod SettleMethod(RawSubscriber& service) {
+  return {"/acta.v1.Subscriber/Settle",
+          [&service](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+            service.RequestSettle(context, request, responder, queue, queue, tag);
+          },
+          RunSettle};
 }
 
 UnaryMethod HealthCheckMethod(AsyncHealth& service) {

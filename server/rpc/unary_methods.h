@@ -8,6 +8,7 @@ namespace acta {
 // The unary methods of the completion loop. The services must outlive them.
 UnaryMethod PublishMethod(RawPublisher& service);
 UnaryMethod FetchMethod(RawSubscriber& service);
+UnaryMethod SettleMethod(RawSubscriber& service);
 UnaryMethod HealthCheckMethod(AsyncHealth& service);
 
 }  // namespace acta

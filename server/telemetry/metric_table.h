@@ -51,6 +51,12 @@ absl::string_view Name(MetricType type);
     "Incarnation of the log; rises when a crash may have cost unsynced events.")                \
   M(kTopicsTopics, "acta_topics_topics", kGauge, "", "Topics that exist.")                      \
   M(kTopicsPartitions, "acta_topics_partitions", kGauge, "", "Partitions of all topics.")       \
+  M(kSchedulesWaiting, "acta_schedules_waiting_events", kGauge, "",                             \
+    "Scheduled events that are in no log yet.")                                                 \
+  M(kSchedulesDelivered, "acta_schedules_delivered_events_total", kCounter, "",                 \
+    "Scheduled events that came due since the start.")                                          \
+  M(kSchedulesOverdue, "acta_schedules_overdue_seconds", kGauge, "",                            \
+    "How long the oldest scheduled event that is due has been waiting to be appended.")         \
   M(kGroupsGroups, "acta_groups_groups", kGauge, "", "Consumer groups that exist.")             \
   M(kSubscribeSubscriptions, "acta_subscribe_subscriptions", kGauge, "",                        \
     "Open Subscribe streams.")                                                                  \

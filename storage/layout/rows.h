@@ -61,6 +61,21 @@ inline std::string AttemptRow(GroupId group, PartitionId partition, Offset offse
   return key;
 }
 
+// state, of scheduled events: DueRecord by due time, ScheduleRecord by number.
+inline constexpr char kDueRows[] = "due/";
+inline std::string DueRow(int64_t due_us, uint64_t number) {
+  std::string key = kDueRows;
+  PutBig64(&key, static_cast<uint64_t>(due_us));
+  PutBig64(&key, number);
+  return key;
+}
+inline constexpr char kScheduleRows[] = "schedule/";
+inline std::string ScheduleRow(uint64_t number) {
+  std::string key = kScheduleRows;
+  PutBig64(&key, number);
+  return key;
+}
+
 // meta: the next id of a kind, u64 little endian, written with the record that takes an id.
 inline constexpr char kNextTopicIdRow[] = "next_topic_id";
 inline constexpr char kNextGroupIdRow[] = "next_group_id";

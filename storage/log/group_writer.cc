@@ -88,11 +88,12 @@ void GroupWriter::DecideAtomic(Transaction& transaction, TransactionResult* resu
   const auto stored = std::count_if(accepted_.begin() + static_cast<long>(before), accepted_.end(),
                                     [](const Accepted& part) { return part.batch != nullptr; });
   const bool partly_repeated =
-      !failed && stored != 0 &&
+      !failed && stored != 0 && !transaction.leave_out_duplicates &&
       std::any_of(result->appends.begin(), result->appends.end(),
                   [](const AppendResult& append) { return !append.duplicates.empty(); });
   if (!failed && !partly_repeated) {
-    if (stored != 0 || transaction.appends.empty()) AddRows(transaction.rows);
+    const bool repeated = stored == 0 && !transaction.appends.empty();
+    if (!repeated || transaction.leave_out_duplicates) AddRows(transaction.rows);
     return;
   }
   for (size_t i = accepted_.size(); i > before; --i) Undo(accepted_[i - 1]);

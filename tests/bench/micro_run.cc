@@ -132,6 +132,7 @@ struct Broker {
   std::unique_ptr<LocalLogEngine> engine =
       *LocalLogEngine::Open(EngineOptions(folder), sink, clock);
   TopicRegistry topics{*engine, TopicLimits()};
+  Schedules schedules{{*engine, topics, queue, timer, {}}};
   GroupRegistry groups{{*engine, clock, topics, authorizer, queue, timer, GroupLimits()}};
   SubscriptionHub hub{
       {*engine, clock, topics, groups, authorizer, queue, timer, SubscribeLimits()}};
@@ -195,8 +196,9 @@ int64_t Run(bool full, int batches) {
   std::vector<std::string> frames = MakeFrames();
   CountingSink sink(broker.queue);
   Subscribe(broker, sink);
-  PublishSession session({*broker.engine, broker.topics, broker.authorizer, PublishLimits()},
-                         broker.caller, true);
+  PublishSession session(
+      {*broker.engine, broker.topics, broker.schedules, broker.authorizer, PublishLimits()},
+      broker.caller, true);
   int64_t before = 0;
   for (int frame = 0; frame <= batches; ++frame) {
     if (frame == 1) before = allocations;

@@ -74,6 +74,20 @@ class DeadLetterTest(BrokerTest):
         return self.acta_json('group', 'lag', 'workers')['partitions'][0]['queue']
 
 
+class Editing(DeadLetterTest):
+    def test_edit_publishes_a_corrected_event_and_forgets_the_dead_letter(self):
+        self.dead(1)
+        done = self.acta('deadletter', 'edit', 'workers', 'jobs/0/0', '{"n": 7}', '--id', 'new')
+        self.assertIn('replaced dead letter jobs/0/0 by jobs/0/1', done)
+        self.assertEqual(self.refs(), [])
+        edited = self.events('read', 'jobs', '--partition', 0)[1]
+        self.assertEqual((edited['id'], edited['data'], edited['causationid']),
+                         ('new', {'n': 7}, 'jobs/0/0'))
+        self.fails(3, 'DEAD_LETTER_NOT_FOUND', 'deadletter', 'edit', 'workers', 'jobs/0/0', 'x')
+        self.fails(2, 'DATA or --file', 'deadletter', 'edit', 'workers', 'jobs/0/0')
+        self.fails(2, '--file', 'deadletter', 'edit', 'workers', 'jobs/0/0', '--file', '/none')
+
+
 class Looking(DeadLetterTest):
     def test_list_shows_all_or_what_is_selected(self):
         self.dead(5)

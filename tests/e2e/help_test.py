@@ -30,7 +30,8 @@ class Help(BrokerTest):
     def prepare(self, path):
         """The topic 'orders' with events and the group 'billing', unless the command makes them.
 
-        For commands about dead letters the group has given up on every event."""
+        For commands about dead letters the group has given up on every event; for those about
+        schedules one waits."""
         for group in self.acta_json('group', 'list')['groups']:
             self.acta('group', 'delete', group['name'], '--yes')
         for topic in self.acta_json('topic', 'list')['topics']:
@@ -40,6 +41,8 @@ class Help(BrokerTest):
         self.acta('topic', 'create', 'orders')
         for partition in range(4):
             self.acta('publish', 'orders', '{"total": 12}', '--partition', partition)
+        if path.startswith('schedule'):
+            self.acta('publish', 'orders', '{"remind": "ann"}', '--delay', '1h')
         if path == 'group create':
             return
         mode = 'queue' if path == 'group skip' or path.startswith('deadletter') else 'stream'
@@ -74,6 +77,8 @@ class Help(BrokerTest):
                 example = self.example(path)
                 self.assertRegex(example, rf'(^|\| )acta {path}( |$)')
                 self.prepare(path)
+                for one in self.acta_json('schedule', 'list')['schedules']:
+                    example = re.sub(r'\b\d{16}\b', one['scheduleId'], example)
                 out = self.run_example(path, example)
                 if re.search(r'(-o|--format) json( |$)', example):
                     json.loads(out.splitlines()[0])

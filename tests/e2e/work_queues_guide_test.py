@@ -73,6 +73,7 @@ class Guide(BrokerTest):
                      *self.all_that_begin('group', 'resume')):
             self.run_here(line)
         self.skip()
+        self.schedules()
         worker.send_signal(signal.SIGINT)
         worker.wait(PATIENCE_S)
         self.assertEqual({line.split()[1] for line in self.lines} -
@@ -83,10 +84,19 @@ class Guide(BrokerTest):
         for line in self.all_that_begin('deadletter'):
             if 'discard' in line or 'redrive' in line:
                 until(lambda: len(self.letters()) == 2, 'they are dead again', PATIENCE_S)
+            if 'edit' in line:
+                self.run_here("acta publish jobs 'bad 3'")
+                until(lambda: len(self.letters()) == 3, 'one more is dead', PATIENCE_S)
             topic, partition, offset = self.place(self.letters()[0])
             line = line.replace('jobs/2/17', f'{topic}/{partition}/{offset}')
             self.run_here(re.sub(r'--fingerprint \w+', f'--fingerprint {kind}', line))
         self.assertEqual(len(self.letters()), 1)
+
+    def schedules(self):
+        for line in self.all_that_begin('schedule'):
+            [waits] = self.acta_json('schedule', 'list', 'jobs')['schedules']
+            self.run_here(re.sub(r'\b\d{16}\b', waits['scheduleId'], line))
+        self.assertEqual(self.acta_json('schedule', 'list', 'jobs')['schedules'], [])
 
     def skip(self):
         rows = self.acta_json('group', 'explain', 'workers')['partitions']

@@ -21,6 +21,7 @@ class Leased:
         self.assignment = batch.assignment
         self.offset = batch.base_offset + index
         self.attempt = batch.attempt
+        self.token = batch.delivery_token
         self.event = batch.events[index]
         self.data = self.event.data
 

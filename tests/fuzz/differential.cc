@@ -93,6 +93,7 @@ std::string CompareBatch(const PartitionBatchView& batch, const v1::PartitionBat
   if (batch.producer_id != parsed.producer_id()) return Differs("producer_id");
   if (batch.producer_epoch != parsed.producer_epoch()) return Differs("producer_epoch");
   if (batch.first_sequence != parsed.first_sequence()) return Differs("first_sequence");
+  if (batch.deliver_at_us != parsed.deliver_at_us()) return Differs("deliver_at_us");
   if (batch.expects != parsed.has_expect()) return Differs("expect");
   if (batch.expected_end.has_value() != parsed.expect().has_end_offset()) {
     return Differs("has end_offset");

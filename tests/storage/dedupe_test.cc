@@ -179,6 +179,34 @@ TEST_CASE("an atomic call that was stored is answered as a repetition, a part of
   CHECK(Commit(store.engine(), Identified(store, {"new"}, 1)).appends.at(0).count == 1);
 }
 
+TEST_CASE("an atomic call that leaves out duplicates stores the rest, and its rows in any case") {
+  TestStore store;
+  REQUIRE_OK(Commit(store.engine(), Identified(store, {"a"}, 0)).appends.at(0).status);
+  const auto step = [&store](std::vector<std::string> ids, Offset wanted_end) {
+    Transaction transaction;
+    transaction.atomic = transaction.leave_out_duplicates = true;
+    transaction.appends = {Identified(store, std::move(ids), 0), Identified(store, {"a"}, 1)};
+    transaction.appends[1].ids.clear();
+    transaction.appends[1].expected_end = wanted_end;
+    transaction.rows = {{Family::kState, "row/", std::string("written")}};
+    return Commit(store.engine(), std::move(transaction));
+  };
+  const auto rows = [&store] { return store.engine().LoadRows(Family::kState, "row/")->size(); };
+  CHECK(ReasonOf(step({"a", "b"}, Offset(7)).appends.at(0).status) == v1::ATOMIC_ABORTED);
+  CHECK(rows() == 0);
+  const auto partly = step({"a", "b"}, Offset(0));
+  CHECK(partly.appends.at(0).count == 1);
+  CHECK(partly.appends.at(0).duplicates.size() == 1);
+  CHECK(rows() == 1);
+  Transaction whole;
+  whole.atomic = whole.leave_out_duplicates = true;
+  whole.appends = {Identified(store, {"a", "b"}, 0)};
+  whole.rows = {{Family::kState, "row/2", std::string("written")}};
+  CHECK(Commit(store.engine(), std::move(whole)).appends.at(0).count == 0);
+  store.Reopen();
+  CHECK(rows() == 2);
+}
+
 TEST_CASE("a sequence whose events were all duplicates is remembered across a restart") {
   TestStore store;
   REQUIRE_OK(Commit(store.engine(), Identified(store, {"a"})).appends.at(0).status);

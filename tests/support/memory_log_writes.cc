@@ -117,11 +117,12 @@ void MemoryLogEngine::DecideAtomic(Transaction& transaction, Held* held) {
   }
   // A repetition of the whole call is answered as one; of a part of it, refused.
   const bool partly_repeated =
-      !failed && !held->written.empty() &&
+      !failed && !held->written.empty() && !transaction.leave_out_duplicates &&
       std::any_of(results.begin(), results.end(),
                   [](const AppendResult& result) { return !result.duplicates.empty(); });
   if (!failed && !partly_repeated) {
-    if (!held->written.empty() || transaction.appends.empty()) WriteRows(transaction.rows);
+    const bool repeated = held->written.empty() && !transaction.appends.empty();
+    if (!repeated || transaction.leave_out_duplicates) WriteRows(transaction.rows);
     return;
   }
   for (auto one = undo.rbegin(); one != undo.rend(); ++one) TakeBack(*one);

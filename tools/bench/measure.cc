@@ -18,6 +18,7 @@ std::vector<Measure> AllMeasures() {
   AddRestartMeasures(&measures);
   AddCostMeasures(&measures);
   AddQueueMeasures(&measures);
+  AddScheduleMeasures(&measures);
   return measures;
 }
 

@@ -70,10 +70,11 @@ ROOMS = [
 CORE_LEAVES = ('topics', 'access', 'schemas', 'catalog')
 CORE_MAY = {
     'access': (), 'topics': ('access',), 'schemas': ('access',), 'catalog': ('access',),
-    'publish': CORE_LEAVES, 'delivery': CORE_LEAVES, 'routing': CORE_LEAVES,
-    'journeys': CORE_LEAVES,
+    'schedules': CORE_LEAVES, 'publish': CORE_LEAVES + ('schedules',),
+    'delivery': CORE_LEAVES, 'routing': CORE_LEAVES, 'journeys': CORE_LEAVES,
     'queues': CORE_LEAVES + ('delivery',),
     'groups': CORE_LEAVES + ('delivery', 'queues'),
+    'settle': CORE_LEAVES + ('schedules', 'publish', 'delivery', 'queues', 'groups'),
     'subscribe': CORE_LEAVES + ('delivery', 'queues', 'groups', 'routing', 'journeys'),
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
     'processes': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),

@@ -5,6 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/core/access/names.h"
+#include "server/core/settle/causation.h"
+#include "server/core/settle/settler.h"
+#include "server/core/settle/step_request.h"
 #include "server/core/topics/topic_rules.h"
 
 namespace acta {
@@ -63,6 +66,14 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
   rows->Add("limits.atomic", limits.max_atomic_bytes, "bytes", "of one atomic publish");
 }
 
+void AddSchedules(const ServerLimits& limits, const LimitUse& use, Rows* rows) {
+  rows->AddUsed("limits.scheduled_events", limits.schedules.max_events, use.scheduled_events,
+                "events", "that wait to be published, of all topics");
+  rows->Add("max_scheduled_per_frame", limits.publish.max_scheduled_events, "events",
+            "to be published later, in one publish frame");
+  rows->Add("max_schedule_ahead", kFarthestSchedule, "an event waits at most so long");
+}
+
 void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("limits.default_credit_events", limits.default_credit_events, "events",
             "credit of a stream that does not say");
@@ -91,6 +102,14 @@ void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows
             "that streams read from the disk while events are appended, or twice those");
   rows->Add("max_fetch_wait", kMaxFetchWait, "a Fetch waits for events");
   rows->Add("limits.member_timeout", limits.member_timeout, "a silent member is out");
+}
+
+void AddSteps(Rows* rows) {
+  rows->Add("max_step_runs", kMaxStepRuns, "deliveries", "in one Settle call");
+  rows->Add("max_step_events", kMaxStepEvents, "events", "processed in one Settle call");
+  rows->Add("max_step_bytes_in_flight", kMaxStepBytesInFlight, "bytes",
+            "Settle calls that are not answered");
+  rows->Add("max_causation_depth", kMaxCausationDepth, "events", "that cause one another");
 }
 
 void AddGroups(const GroupLimits& limits, const LimitUse& use, Rows* rows) {
@@ -153,8 +172,10 @@ std::vector<v1::Limit> LimitsTable(const ServerLimits& limits, const LimitUse& u
   Rows rows;
   AddTopics(limits.topics, use, &rows);
   AddPublish(limits.publish, &rows);
+  AddSchedules(limits, use, &rows);
   AddSubscribe(limits.subscribe, use, &rows);
   AddGroups(limits.groups, use, &rows);
+  AddSteps(&rows);
   AddEdge(limits.edge, use, &rows);
   AddStorage(limits.storage, use, &rows);
   return rows.Take();

@@ -6,6 +6,7 @@
 #include "acta/v1/admin.pb.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_limits.h"
+#include "server/core/schedules/schedules.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_limits.h"
 #include "storage/log/disk_guard.h"
@@ -43,6 +44,7 @@ struct StorageLimits {
 struct ServerLimits {
   TopicLimits topics;
   PublishLimits publish;
+  ScheduleLimits schedules;
   SubscribeLimits subscribe;
   GroupLimits groups;
   EdgeLimits edge;
@@ -52,6 +54,7 @@ struct ServerLimits {
 // How much of the server-wide limits is in use.
 struct LimitUse {
   int64_t partitions = 0;
+  int64_t scheduled_events = 0;
   int64_t groups = 0;
   int64_t connections = 0;
   int64_t http_connections = 0;

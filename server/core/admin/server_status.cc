@@ -158,6 +158,7 @@ v1::GetLimitsResponse ServerStatus::GetLimits() const {
   const EngineStats stats = deps_.engine.Stats();
   LimitUse use;
   use.partitions = deps_.topics.partition_count();
+  use.scheduled_events = deps_.schedules.waiting();
   use.groups = deps_.groups.group_count();
   use.connections = Count(facts.connections);
   use.http_connections = Count(facts.http_connections);

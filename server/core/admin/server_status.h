@@ -12,6 +12,7 @@
 #include "server/core/access/authorizer.h"
 #include "server/core/admin/limits_table.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/schedules/schedules.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/mutex.h"
@@ -47,6 +48,7 @@ class ServerStatus {
   struct Deps {
     LogEngine& engine;
     const TopicRegistry& topics;
+    const Schedules& schedules;
     const GroupRegistry& groups;
     const SubscriptionHub& hub;
     ServerFacts facts;

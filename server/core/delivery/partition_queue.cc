@@ -229,7 +229,7 @@ PartitionQueue::Counts PartitionQueue::Count() const {
   for (const Entries* entries : {&window_, &parked_}) {
     for (const auto& [offset, entry] : *entries) {
       counts.ready += entry.state == State::kReady;
-      counts.leased += entry.state == State::kLeased;
+      counts.leased += entry.state == State::kLeased || entry.state == State::kSettling;
       counts.retry_wait += entry.state == State::kRetryWait;
       counts.blocked_by_key += entry.state == State::kBlocked || entry.state == State::kWaitsForKey;
       counts.held += entry.state == State::kHeld;

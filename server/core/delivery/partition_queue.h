@@ -64,6 +64,15 @@ class PartitionQueue {
   SettleOutcome Extend(uint64_t member, Offset offset, absl::Duration length, int64_t now_us);
   // Given back untouched. Needs the current lease.
   SettleOutcome Release(uint64_t member, Offset offset);
+  // The member is about to settle it together with something else: nobody gets it, and its lease
+  // does not end, until Confirm() or Unhold(). Needs the current lease, of that attempt.
+  SettleOutcome Hold(uint64_t member, Offset offset, int32_t attempt);
+  // It is on the disk as processed. One that was skipped meanwhile stays so, here and in Unhold().
+  void Confirm(Offset offset);
+  // Nothing of it happened: leased to its member again until then, or given back.
+  void Unhold(Offset offset, std::optional<int64_t> until_us);
+  // As it is when these, which rise, are processed.
+  QueuePosition PositionWithout(absl::Span<const Offset> held) const;
   // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
   void MemberGone(uint64_t member, bool cleanly, int64_t now_us);
   // Within the grace: the member has it since before the load. False: it is settled or somebody's.
@@ -119,7 +128,15 @@ class PartitionQueue {
   Offset oldest() const;
 
  private:
-  enum class State : uint8_t { kReady, kWaitsForKey, kLeased, kRetryWait, kBlocked, kHeld };
+  enum class State : uint8_t {
+    kReady,
+    kWaitsForKey,
+    kLeased,
+    kSettling,  // Between Hold() and what follows.
+    kRetryWait,
+    kBlocked,
+    kHeld,
+  };
   struct Entry {
     State state = State::kReady;
     EventFacts facts;

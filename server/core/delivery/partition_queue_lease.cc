@@ -132,7 +132,9 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
 uint64_t PartitionQueue::holder(Offset offset) const {
   for (const Entries* entries : {&window_, &parked_}) {
     const auto it = entries->find(offset);
-    if (it != entries->end() && it->second.state == State::kLeased) return it->second.holder;
+    if (it == entries->end()) continue;
+    const State state = it->second.state;
+    if (state == State::kLeased || state == State::kSettling) return it->second.holder;
   }
   return 0;
 }

@@ -14,7 +14,9 @@ bool PartitionQueue::WasSettled(Offset offset) const {
 
 SettleOutcome PartitionQueue::OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const {
   if (WasSettled(offset)) return SettleOutcome::kAlreadySettled;
-  if (entry != nullptr && entry->holder == member) return SettleOutcome::kDone;
+  if (entry != nullptr && entry->holder == member) {
+    return entry->state == State::kSettling ? SettleOutcome::kLeaseLost : SettleOutcome::kDone;
+  }
   // Who had what is from before the load is not known.
   const bool never =
       offset >= loaded_end_ &&

@@ -177,6 +177,16 @@ absl::StatusOr<std::vector<StoredLetter>> LoadDeadLetters(
   return letters;
 }
 
+absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref) {
+  return Error(
+      v1::DEAD_LETTER_NOT_FOUND,
+      absl::StrCat("offset ", ref.offset(), " of partition ", ref.partition(), " of topic '",
+                   ref.topic(), "' is no dead letter of the group: list ", "them again"),
+      {{"topic", ref.topic()},
+       {"partition", absl::StrCat(ref.partition())},
+       {"offset", absl::StrCat(ref.offset())}});
+}
+
 std::vector<v1::DeadLetterRef> MissingFrom(const std::vector<StoredLetter>& letters,
                                            const v1::DeadLetterSelection& selection) {
   std::vector<v1::DeadLetterRef> missing;

@@ -27,6 +27,7 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection);
 absl::StatusOr<std::vector<StoredLetter>> LoadDeadLetters(const LogEngine& engine,
                                                           const Group& group,
                                                           const v1::DeadLetterSelection* selection);
+absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref);
 // Letters that the selection names and that are not among these.
 std::vector<v1::DeadLetterRef> MissingFrom(const std::vector<StoredLetter>& letters,
                                            const v1::DeadLetterSelection& selection);

@@ -20,16 +20,6 @@ constexpr int32_t kMostRedrives = 1000;
 constexpr size_t kMostKinds = 1000;
 constexpr absl::Duration kSweep = absl::Minutes(10);
 
-absl::Status NoSuchLetter(const v1::DeadLetterRef& ref) {
-  return Error(
-      v1::DEAD_LETTER_NOT_FOUND,
-      absl::StrCat("offset ", ref.offset(), " of partition ", ref.partition(), " of topic '",
-                   ref.topic(), "' is no dead letter of the group: list ", "them again"),
-      {{"topic", ref.topic()},
-       {"partition", absl::StrCat(ref.partition())},
-       {"offset", absl::StrCat(ref.offset())}});
-}
-
 int64_t RedrivesOf(const StoredLetter& letter) { return letter.record.attempts_before_size(); }
 
 }  // namespace
@@ -98,7 +88,7 @@ absl::StatusOr<v1::GetDeadLetterResponse> GroupRegistry::GetDeadLetter(
   v1::DeadLetterSelection one;
   *one.add_letters() = request.ref();
   ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters, LoadDeadLetters(engine, *group, &one));
-  if (letters.empty()) return NoSuchLetter(request.ref());
+  if (letters.empty()) return DeadLetterNotFound(request.ref());
   v1::GetDeadLetterResponse response;
   ASSIGN_OR_RETURN(*response.mutable_dead_letter(),
                    DescribeLetter(engine, *group, letters.front(), true));
@@ -164,7 +154,8 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   // Nothing is redriven before everything that is named was found.
   const std::vector<v1::DeadLetterRef> held = MissingFrom(letters, request.selection());
   for (const v1::DeadLetterRef& ref : held) {
-    if (!queue.IsHeld(PartitionOf(*group, ref), Offset(ref.offset()))) return NoSuchLetter(ref);
+    if (!queue.IsHeld(PartitionOf(*group, ref), Offset(ref.offset())))
+      return DeadLetterNotFound(ref);
   }
   const int64_t before = static_cast<int64_t>(letters.size());
   std::erase_if(letters, [&](const StoredLetter& one) { return RedrivesOf(one) >= redrives; });
@@ -212,7 +203,7 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters,
                    LoadDeadLetters(state_->deps.engine, *group, &request.selection()));
   const std::vector<v1::DeadLetterRef> missing = MissingFrom(letters, request.selection());
-  if (!missing.empty()) return NoSuchLetter(missing.front());
+  if (!missing.empty()) return DeadLetterNotFound(missing.front());
   v1::DiscardDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
   response.set_discarded(static_cast<int64_t>(letters.size()));

@@ -67,6 +67,7 @@ class Group : public std::enable_shared_from_this<Group> {
   bool ReadsTopic(TopicId topic) const;
   // Null: a STREAM group.
   GroupQueue* queue() const { return queue_.get(); }
+  const std::shared_ptr<GroupQueue>& shared_queue() const { return queue_; }
 
   // Errors: LIMIT_EXCEEDED.
   absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller, const JoinRequest& request,

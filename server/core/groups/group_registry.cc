@@ -61,6 +61,14 @@ absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) cons
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<GroupQueue>> GroupRegistry::FindQueue(
+    const Caller& caller, absl::string_view tenant, absl::string_view group) const {
+  ASSIGN_OR_RETURN(const GroupPtr found, state_->GetQueue(caller, tenant, group));
+  return found->shared_queue();
+}
+
+const DeliveryTokens& GroupRegistry::tokens() const { return state_->tokens; }
+
 int64_t GroupRegistry::group_count() const { return state_->count(); }
 
 absl::StatusOr<v1::CreateGroupResponse> GroupRegistry::Create(

@@ -10,6 +10,7 @@
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/queues/delivery_tokens.h"
 #include "server/core/queues/group_queue.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
@@ -135,6 +136,10 @@ class GroupRegistry {
   absl::StatusOr<v1::DiscardDeadLettersResponse> DiscardDeadLetters(
       const Caller&, const v1::DiscardDeadLettersRequest&);
 
+  // Forgets a dead letter in one write with a step that settles nothing. Blocks until it was
+  // written or refused, as `step.done` says. Not OK: it was not tried.
+  absl::Status ReplaceDeadLetter(const Caller&, const v1::EditDeadLetterRequest&, QueueStep step);
+
   // Blocks on the disk: call it on the pool. `listener` must live until Leave() returned or
   // OnEnded() ran or the membership was dropped.
   absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller&, const JoinRequest&,
@@ -147,6 +152,12 @@ class GroupRegistry {
   // Events of the partition below `first` are about to go from the log: groups copy what they still
   // need of them. Blocks. Not OK: they may not go.
   absl::Status KeepCopies(PartitionId partition, Offset first) const;
+
+  // For who settles without a stream: errors GROUP_NOT_FOUND, WRONG_GROUP_MODE.
+  absl::StatusOr<std::shared_ptr<GroupQueue>> FindQueue(const Caller&, absl::string_view tenant,
+                                                        absl::string_view group) const;
+  // Of the deliveries of all groups.
+  const DeliveryTokens& tokens() const;
 
   int64_t group_count() const;
 

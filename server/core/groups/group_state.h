@@ -81,6 +81,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   void OnDeadline(GroupId group, absl::Duration deadline);
 
   const Deps deps;
+  const DeliveryTokens tokens;
   // One change at a time; held over the disk write. Taken before every other lock here.
   Mutex write_mu;
   const std::shared_ptr<std::atomic<uint64_t>> next_handle;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "proto/support/partitioner.h"
@@ -66,19 +67,15 @@ absl::Status CheckSum(const PartitionBatchView& batch) {
                 {"actual_crc32c", absl::StrCat(actual)}});
 }
 
-// The partition the broker chooses for an event of a batch that names none.
-int32_t ChoosePartition(const ScannedEvent& event, uint32_t sticky, int32_t partitions) {
-  if (!event.key.empty()) return PartitionOfKey(event.key, partitions);
-  if (!event.id.empty()) return PartitionOfKey(event.id, partitions);
-  return static_cast<int32_t>(sticky % static_cast<uint32_t>(partitions));
-}
-
 }  // namespace
 
 absl::Status BatchPreparer::Prepare(const Frame& frame, const PartitionBatchView& batch,
                                     int32_t number, const Topic& topic, PreparedAppends* out) {
   RETURN_IF_ERROR(CheckBatch(batch, topic));
   RETURN_IF_ERROR(ScanEvents(batch, topic, frame.sticky));
+  if (batch.deliver_at_us > absl::ToUnixMicros(engine_.Now())) {
+    return AddSchedules(frame, batch, number, topic, out);
+  }
   if (batch.partition.has_value()) {
     AddWhole(frame, batch, number, topic.partition(*batch.partition), out);
   } else if (OnePartition()) {
@@ -121,7 +118,19 @@ absl::Status BatchPreparer::CheckBatch(const PartitionBatchView& batch, const To
         absl::StrCat("expect.end_offset is ", *batch.expected_end, "; an end offset is at least 0"),
         {{"end_offset", absl::StrCat(*batch.expected_end)}});
   }
+  if (batch.deliver_at_us != 0) RETURN_IF_ERROR(CheckSchedule(batch));
   return CheckSum(batch);
+}
+
+absl::Status BatchPreparer::CheckSchedule(const PartitionBatchView& batch) {
+  const absl::string_view field = batch.producer_id != 0 ? "producer_id"
+                                  : batch.expects        ? "expect"
+                                                         : "";
+  if (field.empty()) return absl::OkStatus();
+  return Error(v1::INVALID_ARGUMENT,
+               absl::StrCat("a batch with deliver_at_us has no ", field,
+                            ": nobody knows what the partition will hold then; leave it out"),
+               {{"field", std::string(field)}});
 }
 
 absl::Status BatchPreparer::CheckEvent(const ScannedEvent& event, uint32_t index) const {
@@ -174,7 +183,8 @@ absl::Status BatchPreparer::ScanEvents(const PartitionBatchView& batch, const To
     if (fault != WireFault::kNone) return Malformed(index, fault);
     RETURN_IF_ERROR(CheckEvent(event, index));
     if (split) {
-      elements_.push_back({elements.offset(), ChoosePartition(event, sticky, partitions)});
+      elements_.push_back(
+          {elements.offset(), PartitionOfEvent(event.key, event.id, sticky, partitions)});
     } else if (check_key && !event.key.empty()) {
       const int32_t expected = PartitionOfKey(event.key, partitions);
       if (expected != *batch.partition) {
@@ -213,6 +223,24 @@ void BatchPreparer::AddWhole(const Frame& frame, const PartitionBatchView& batch
   append.ids.assign(ids_.begin(), ids_.end());
   out->parts.emplace_back().set_partition(partition.partition());
   out->batches.push_back(number);
+}
+
+absl::Status BatchPreparer::AddSchedules(const Frame& frame, const PartitionBatchView& batch,
+                                         int32_t number, const Topic& topic,
+                                         PreparedAppends* out) const {
+  std::vector<ScheduleRequest::Event> events;
+  events.reserve(batch.count);
+  EventElements elements(batch.events);
+  absl::string_view event;
+  for (size_t begin = 0; elements.Next(&event); begin = elements.offset()) {
+    events.push_back({batch.events.substr(begin, elements.offset() - begin), EventIdHash()});
+  }
+  for (const IdentifiedEvent& identified : ids_) events[identified.index].id = identified.id;
+  ASSIGN_OR_RETURN(ScheduleReservation reservation,
+                   schedules_.Reserve({topic, batch.partition, batch.deliver_at_us,
+                                       frame.context.view(), events}));
+  out->schedules.push_back({number, std::move(reservation)});
+  return absl::OkStatus();
 }
 
 std::string BatchPreparer::AddShares(const Frame& frame, int32_t number, const Topic& topic,

@@ -9,11 +9,18 @@
 #include "proto/support/event_scanner.h"
 #include "proto/support/publish_frame.h"
 #include "server/core/publish/publish_limits.h"
+#include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/bytes.h"
 #include "storage/log_engine.h"
 
 namespace acta {
+
+// What becomes of a batch that is to be published later.
+struct PreparedSchedules {
+  int32_t batch;  // Of the frame.
+  ScheduleReservation reservation;
+};
 
 // What the batches of a frame become: one append for each partition written to, and beside each,
 // by position, the part of the answer that is known before it is stored.
@@ -21,19 +28,21 @@ struct PreparedAppends {
   std::vector<Append> appends;
   std::vector<v1::PublishedPart> parts;  // Partition, and event_indexes of a split batch.
   std::vector<int32_t> batches;          // The batch of the frame each append comes from.
+  std::vector<PreparedSchedules> schedules;
 };
 
 // BatchPreparer checks one batch of a publish frame against its topic, scans its events in place
 // and turns it into appends: one when the batch names its partition or falls into one, else one a
-// partition with its elements gathered.
+// partition with its elements gathered. A batch whose time is yet to come is reserved as schedules
+// instead.
 //
 // Threads:   one at a time: it keeps scratch memory between batches.
 // Errors:    MALFORMED_MESSAGE when an event is not valid protobuf: the frame is malformed. Every
 //            other error refuses the batch alone; nothing was added then.
 class BatchPreparer {
  public:
-  BatchPreparer(const LogEngine& engine, const PublishLimits& limits)
-      : engine_(engine), limits_(limits) {}
+  BatchPreparer(const LogEngine& engine, Schedules& schedules, const PublishLimits& limits)
+      : engine_(engine), schedules_(schedules), limits_(limits) {}
 
   // What all batches of one frame share.
   struct Frame {
@@ -61,12 +70,16 @@ class BatchPreparer {
   };
 
   absl::Status CheckBatch(const PartitionBatchView& batch, const Topic& topic) const;
+  static absl::Status CheckSchedule(const PartitionBatchView& batch);
   absl::Status CheckEvent(const ScannedEvent& event, uint32_t index) const;
   absl::Status ScanEvents(const PartitionBatchView& batch, const Topic& topic, uint32_t sticky);
   // True when all events of the last scan go to one partition.
   bool OnePartition() const;
   void AddWhole(const Frame& frame, const PartitionBatchView& batch, int32_t number,
                 PartitionId partition, PreparedAppends* out) const;
+  // Of the last scan.
+  absl::Status AddSchedules(const Frame& frame, const PartitionBatchView& batch, int32_t number,
+                            const Topic& topic, PreparedAppends* out) const;
   void AddSplit(const Frame& frame, const PartitionBatchView& batch, int32_t number,
                 const Topic& topic, PreparedAppends* out);
   // Fills shares_ and adds an append for each; returns the gathered payload with room for all.
@@ -74,6 +87,7 @@ class BatchPreparer {
                         PreparedAppends* out);
 
   const LogEngine& engine_;
+  Schedules& schedules_;
   const PublishLimits limits_;
   std::vector<IdentifiedEvent> ids_;  // Of the batch, by index in it.
   std::vector<Element> elements_;     // Of the batch; empty when it names its partition.

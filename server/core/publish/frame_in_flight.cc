@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/support/error.h"
+#include "server/core/schedules/schedule_records.h"
 
 namespace acta {
 namespace {
@@ -67,9 +68,31 @@ void FrameInFlight::Finish(TransactionResult stored) {
     if (append.status.ok()) append.status = stored.status;
     AddAppend(append, std::move(parts[i]), result.mutable_batches(batches[i]));
   }
+  if (stored.status.ok()) AddSchedules(stored);
   result.set_level(static_cast<v1::AckLevel>(stored.level));
   result.set_incarnation(stored.incarnation.value());
   std::move(done)(std::move(result));
+}
+
+void FrameInFlight::AddSchedules(const TransactionResult& stored) {
+  // An atomic frame that was stored before is answered as it was then, and its rows are not written
+  // again.
+  const bool repeated = atomic && !stored.appends.empty() &&
+                        std::all_of(stored.appends.begin(), stored.appends.end(),
+                                    [](const AppendResult& append) { return append.count == 0; });
+  for (PreparedSchedules& prepared : schedules) {
+    v1::BatchResult* batch = result.mutable_batches(prepared.batch);
+    if (!repeated) prepared.reservation.Commit();
+    int32_t index = 0;
+    for (const ScheduleReservation::Event& event : prepared.reservation.events()) {
+      v1::ScheduledEvent* scheduled = batch->add_scheduled();
+      scheduled->set_event_index(index++);
+      scheduled->set_duplicate(event.duplicate || repeated);
+      if (event.duplicate || !repeated) {
+        scheduled->set_schedule_id(ScheduleIdOf(event.key.number));
+      }
+    }
+  }
 }
 
 void FrameInFlight::Refuse(const absl::Status& error) {

@@ -16,12 +16,16 @@ struct FrameInFlight {
   // What is known of each append of the transaction before it is stored.
   std::vector<v1::PublishedPart> parts;
   std::vector<int32_t> batches;
+  std::vector<PreparedSchedules> schedules;
+  bool atomic = false;
   absl::AnyInvocable<void(v1::FrameResult)> done;
 
   // Answers with what the engine said. Once, and not after Refuse().
   void Finish(TransactionResult stored);
   // Answers that the frame as a whole was refused.
   void Refuse(const absl::Status& error);
+  // Of a frame that was stored: its schedules wait from now on.
+  void AddSchedules(const TransactionResult& stored);
 };
 
 }  // namespace acta

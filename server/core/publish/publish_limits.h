@@ -13,6 +13,7 @@ struct PublishLimits {
   int32_t max_attribute_bytes = 8192;
   int32_t max_atomic_events = 1000;
   int32_t max_atomic_bytes = 16 << 20;
+  int32_t max_scheduled_events = 1000;  // Of one frame.
 };
 
 }  // namespace acta

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
+#include <iterator>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "acta/v1/context.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "server/core/access/names.h"
-#include "server/core/publish/frame_in_flight.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -22,8 +20,8 @@ uint64_t NextSessionNumber() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-SharedBytes EncodeContext(const Caller& caller, const PublishOpenView& open) {
-  v1::BatchContext context;
+SharedBytes EncodeContext(const Caller& caller, const PublishOpenView& open,
+                          v1::BatchContext context) {
   context.set_principal(caller.principal);
   context.set_app(std::string(open.app));
   context.set_app_version(std::string(open.app_version));
@@ -48,8 +46,19 @@ absl::Status CheckProducerName(absl::string_view field, absl::string_view name) 
       .Make({{"field", std::string(field)}});
 }
 
-Level DefaultLevel(const Topic& topic) {
-  return topic.proto.ack_level() == v1::ACK_LEVEL_OS ? Level::kOs : Level::kFsync;
+// Scheduled events are rows, which the engine takes while there is any disk and memory, because
+// most of them are acks. These are publishes.
+absl::Status CheckRoomForRows(const LogEngine& engine) {
+  const DiskState disk = engine.disk_state();
+  if (disk == DiskState::kSoft || disk == DiskState::kHard) {
+    return Error(v1::DISK_FULL,
+                 "free disk is below the soft watermark; free some or lower retention");
+  }
+  if (engine.HasRoom()) return absl::OkStatus();
+  return Error(v1::PUBLISH_QUEUE_FULL,
+               "limit storage.in_flight is reached by publishes being written; retry after the "
+               "delay",
+               {{"limit", "storage.in_flight"}});
 }
 
 // Payloads outlive their frame in the caches of the engine, which count the payloads only: a frame
@@ -68,16 +77,31 @@ void OwnSmallPayloads(const SharedBytes& frame, std::vector<Append>* appends) {
 
 }  // namespace
 
-PublishSession::PublishSession(const Deps& deps, Caller caller, bool stream)
+PublishSession::PublishSession(const Deps& deps, Caller caller, bool stream,
+                               v1::BatchContext causation)
     : deps_(deps),
       caller_(std::move(caller)),
       stream_(stream),
       number_(NextSessionNumber()),
-      context_(EncodeContext(caller_, PublishOpenView())),
+      causation_(std::move(causation)),
+      context_(EncodeContext(caller_, PublishOpenView(), causation_)),
       next_sticky_(static_cast<uint32_t>(number_)),
-      preparer_(deps_.engine, deps_.limits) {}
+      preparer_(deps_.engine, deps_.schedules, deps_.limits) {}
 
 absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
+  PreparedFrame prepared;
+  RETURN_IF_ERROR(Prepare(frame, &prepared));
+  FrameInFlight& flight = *prepared.flight;
+  flight.done = std::move(done);
+  if (prepared.appends.empty() && flight.schedules.empty()) {
+    std::move(flight.done)(std::move(flight.result));
+  } else {
+    Submit(std::move(prepared));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::Prepare(const SharedBytes& frame, PreparedFrame* out) {
   const auto cleanup = absl::MakeCleanup([this] {
     frame_.batches.clear();  // Views of a frame that goes.
     topic_.reset();
@@ -87,20 +111,26 @@ absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
   if (stream_ && !opened_ && !frame_.open.has_value()) {
     return Error(v1::STREAM_NOT_OPENED, "the first frame must open the stream; set `open` in it");
   }
-  v1::FrameResult result;
-  result.set_frame_id(frame_.frame_id);
-  result.set_incarnation(deps_.engine.incarnation().value());
+  out->flight = std::make_shared<FrameInFlight>();
+  FrameInFlight& flight = *out->flight;
+  flight.result.set_frame_id(frame_.frame_id);
+  flight.result.set_incarnation(deps_.engine.incarnation().value());
   if (const absl::Status status = CheckFrame(frame.size()); !status.ok()) {
-    *result.mutable_error() = ToProto(status);
-    std::move(done)(std::move(result));
+    *flight.result.mutable_error() = ToProto(status);
     return absl::OkStatus();
   }
   PreparedAppends prepared;
-  RETURN_IF_ERROR(PrepareBatches(frame, &prepared, &result));
-  if (prepared.appends.empty()) {
-    std::move(done)(std::move(result));
-  } else {
-    Submit(frame, std::move(prepared), std::move(result), std::move(done));
+  RETURN_IF_ERROR(PrepareBatches(frame, &prepared, &flight.result));
+  OwnSmallPayloads(frame, &prepared.appends);
+  out->appends = std::move(prepared.appends);
+  out->level = FrameLevel();
+  flight.parts = std::move(prepared.parts);
+  flight.batches = std::move(prepared.batches);
+  flight.schedules = std::move(prepared.schedules);
+  flight.atomic = frame_.atomic;
+  for (PreparedSchedules& one : flight.schedules) {
+    std::vector<RowWrite> rows = one.reservation.TakeRows();
+    std::move(rows.begin(), rows.end(), std::back_inserter(out->rows));
   }
   return absl::OkStatus();
 }
@@ -140,7 +170,27 @@ absl::Status PublishSession::CheckLimits(size_t bytes) const {
                       max_batches,         "split the frame"}
         .Make();
   }
-  if (!frame_.atomic) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckScheduled());
+  return frame_.atomic ? CheckAtomic() : absl::OkStatus();
+}
+
+absl::Status PublishSession::CheckScheduled() const {
+  uint64_t events = 0;
+  for (const PartitionBatchView& batch : frame_.batches) {
+    if (batch.deliver_at_us != 0) events += batch.count;
+  }
+  const auto max_events = static_cast<uint64_t>(deps_.limits.max_scheduled_events);
+  if (events <= max_events) return absl::OkStatus();
+  return LimitError{v1::FRAME_TOO_LARGE,
+                    "the frame has events to be scheduled:",
+                    events,
+                    "max_scheduled_per_frame",
+                    max_events,
+                    "split the frame"}
+      .Make();
+}
+
+absl::Status PublishSession::CheckAtomic() const {
   uint64_t events = 0;
   uint64_t event_bytes = 0;
   for (const PartitionBatchView& batch : frame_.batches) {
@@ -176,7 +226,7 @@ absl::Status PublishSession::Open(const PublishOpenView& open) {
   RETURN_IF_ERROR(CheckProducerName("instance", open.instance));
   open_topic_ = std::string(open.topic);
   open_level_ = open.level;
-  context_ = EncodeContext(caller_, open);
+  context_ = EncodeContext(caller_, open, causation_);
   opened_ = true;
   return absl::OkStatus();
 }
@@ -209,7 +259,7 @@ absl::Status PublishSession::PrepareBatch(const BatchPreparer::Frame& frame, int
   const PartitionBatchView& batch = frame_.batches[static_cast<size_t>(number)];
   RETURN_IF_ERROR(FindTopic(batch.topic.empty() ? absl::string_view(open_topic_) : batch.topic));
   RETURN_IF_ERROR(preparer_.Prepare(frame, batch, number, *topic_, out));
-  topics_level_ = std::max(topics_level_, DefaultLevel(*topic_));
+  topics_level_ = std::max(topics_level_, topic_->ack_level());
   return absl::OkStatus();
 }
 
@@ -238,22 +288,19 @@ Level PublishSession::FrameLevel() const {
   return level != 0 ? static_cast<Level>(level) : topics_level_;
 }
 
-void PublishSession::Submit(const SharedBytes& frame, PreparedAppends prepared,
-                            v1::FrameResult result, Done done) {
-  OwnSmallPayloads(frame, &prepared.appends);
-  auto flight = std::make_shared<FrameInFlight>();
-  flight->result = std::move(result);
-  flight->parts = std::move(prepared.parts);
-  flight->batches = std::move(prepared.batches);
-  flight->done = std::move(done);
+void PublishSession::Submit(PreparedFrame prepared) {
+  const std::shared_ptr<FrameInFlight> flight = std::move(prepared.flight);
   Transaction transaction;
   transaction.appends = std::move(prepared.appends);
-  transaction.atomic = frame_.atomic;
-  transaction.level = FrameLevel();
+  transaction.rows = std::move(prepared.rows);
+  transaction.atomic = flight->atomic;
+  transaction.level = prepared.level;
   // The calls of unary callers have no order to keep and share nothing.
   transaction.source = stream_ ? number_ : 0;
   transaction.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
-  const absl::Status submitted = deps_.engine.Submit(std::move(transaction));
+  const absl::Status room =
+      transaction.rows.empty() ? absl::OkStatus() : CheckRoomForRows(deps_.engine);
+  const absl::Status submitted = room.ok() ? deps_.engine.Submit(std::move(transaction)) : room;
   if (!submitted.ok()) flight->Refuse(submitted);
 }
 

@@ -1,22 +1,33 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "acta/v1/context.pb.h"
 #include "acta/v1/publisher.pb.h"
 #include "proto/support/publish_frame.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/publish/batch_preparer.h"
+#include "server/core/publish/frame_in_flight.h"
 #include "server/core/publish/publish_limits.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/bytes.h"
 #include "storage/log_engine.h"
 
 namespace acta {
+
+// A frame as it is to be written, and who answers it then.
+struct PreparedFrame {
+  std::shared_ptr<FrameInFlight> flight;
+  std::vector<Append> appends;
+  std::vector<RowWrite> rows;
+  Level level = Level::kOs;
+};
 
 // PublishSession turns the frames of one publish stream, or the one frame of a unary call, into
 // transactions: it validates the bytes, authorizes, finds topics, splits batches by partition and
@@ -34,17 +45,24 @@ class PublishSession {
   struct Deps {
     LogEngine& engine;
     const TopicRegistry& topics;
+    Schedules& schedules;
     const Authorizer& authorizer;
     PublishLimits limits;
   };
 
   // `stream`: the first frame must open it and frame ids must rise. Else one frame is expected.
-  PublishSession(const Deps& deps, Caller caller, bool stream);
+  // `causation`: the causation fields of all that is published.
+  PublishSession(const Deps& deps, Caller caller, bool stream, v1::BatchContext causation = {});
 
   // `frame` is an encoded acta.v1.PublishFrame. Not OK: the stream must end with this status (a
   // malformed frame, a first frame that does not open) and `done` is not called; every other
   // failure is an answer. `frame.size()` counts as in flight until `done`.
   absl::Status OnFrame(SharedBytes frame, Done done);
+
+  // The same, but nothing is submitted: for who writes a unary frame together with something else.
+  // What `out->flight` answers is for them to ask. A frame, or an atomic frame's batch, that is
+  // refused has its error in the flight's result.
+  absl::Status Prepare(const SharedBytes& frame, PreparedFrame* out);
 
   // Features granted to the open frame, for the first answer.
   const std::vector<std::string>& granted_features() const { return granted_features_; }
@@ -53,6 +71,8 @@ class PublishSession {
   // Stream rules and limits of the frame in frame_.
   absl::Status CheckFrame(size_t bytes);
   absl::Status CheckLimits(size_t bytes) const;
+  absl::Status CheckScheduled() const;
+  absl::Status CheckAtomic() const;
   absl::Status Open(const PublishOpenView& open);
   // Adds the batches' appends to `out`, and each batch's error to `result`. Not OK: an event is
   // malformed.
@@ -62,14 +82,14 @@ class PublishSession {
                             PreparedAppends* out);
   absl::Status FindTopic(absl::string_view name);
   Level FrameLevel() const;
-  void Submit(const SharedBytes& frame, PreparedAppends prepared, v1::FrameResult result,
-              Done done);
+  void Submit(PreparedFrame prepared);
 
   const Deps deps_;
   const Caller caller_;
   const bool stream_;
   const uint64_t number_;  // Of the session, in this process.
-  bool framed_ = false;    // A frame came before.
+  const v1::BatchContext causation_;
+  bool framed_ = false;  // A frame came before.
   bool opened_ = false;
   uint64_t last_frame_id_ = 0;
   std::string open_topic_;

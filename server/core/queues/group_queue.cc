@@ -103,7 +103,7 @@ void GroupQueue::WaitQuiet() {
     Flush();
     MutexLock lock(mu_);
     if (!stopped_.ok()) return;
-    if (!writing_ && dirty_.empty() && rows_.empty() && answers_.empty()) return;
+    if (!writing_ && dirty_.empty() && rows_.empty() && answers_.empty() && steps_.empty()) return;
     if (writing_) {
       quiet_.Wait(mu_);
     } else if (trying_again_) {
@@ -304,8 +304,8 @@ void GroupQueue::OnTimer(uint64_t number) {
 
 GroupQueue::After GroupQueue::MakeAfter() {
   After after;
-  after.flush =
-      !writing_ && !trying_again_ && (!dirty_.empty() || !rows_.empty() || !answers_.empty());
+  after.flush = !writing_ && !trying_again_ &&
+                (!dirty_.empty() || !rows_.empty() || !answers_.empty() || !steps_.empty());
   // One at a time: who was woken wakes the next when it leaves something.
   while (!paused_ && !active_.empty() && !waiting_.empty() && after.wake == nullptr) {
     const auto member = members_.find(waiting_.front());

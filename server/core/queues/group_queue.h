@@ -20,6 +20,7 @@
 #include "server/core/delivery/partition_queue.h"
 #include "server/core/queues/batch_shelf.h"
 #include "server/core/queues/queue_records.h"
+#include "server/core/queues/queue_step.h"
 #include "server/exec/executor.h"
 #include "storage/base/mutex.h"
 #include "storage/log_engine.h"
@@ -129,6 +130,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // `done` runs once. The failures are known at once.
   std::vector<SettleFailure> Settle(uint64_t session, absl::Span<const QueueSettlement> settlements,
                                     Done done);
+  GroupId group() const { return group_; }
+  // Settles events as processed in one write with what else is in the step. When one of them is not
+  // leased to the member the failures say so, nothing is changed and `done` does not run.
+  std::vector<SettleFailure> SettleStep(uint64_t session, QueueStep step);
   // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
   void ScanThrough(PartitionId partition, Offset end);
   // What a member holds from before a restart. How many of the events stay its own. Those that were
@@ -150,6 +155,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // The same with an event that is held.
   bool RedriveHeld(PartitionId partition, Offset offset);
   void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  // The same in one write with a step that settles nothing.
+  void DiscardStep(PartitionId partition, Offset offset,
+                   const storage::v1::DeadLetterRecord& record, QueueStep step);
 
   // Events of the partition below `first` are about to go from the log: copies those that are
   // outstanding or dead letters. Blocks, also on the disk. Not OK: they may not go.
@@ -173,6 +181,13 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct Member;
   struct News;
   struct Pending;
+  struct HeldStep {
+    uint64_t session = 0;
+    QueueStep step;
+    std::vector<std::pair<PartitionId, Offset>> events;
+    int64_t dead_letters = 0;  // That go with it.
+    bool alone = false;        // One that it was written with may be at fault.
+  };
   // What is done when the lock is given back.
   struct After;
 
@@ -216,9 +231,24 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
                   AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  void PutDiscarded(PartitionId partition, Offset offset,
+                    const storage::v1::DeadLetterRecord& record, std::vector<RowWrite>* rows) const;
+  // A full store of dead letters stopped all partitions.
+  void ForgetDeadLetters(int64_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // group_queue_kept.cc
   absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
                                                     Offset end) const;
+
+  // group_queue_step.cc
+  void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeSteps(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutProcessed(const Partition& partition, absl::Span<const Offset> offsets,
+                    std::vector<RowWrite>* rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ConfirmSteps(const Pending& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `apart`: each is tried again by itself, and stays held.
+  void UndoSteps(bool apart, Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void AnswerSteps(const TransactionResult& result, Pending* write);
 
   // group_queue_rows.cc
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -227,16 +257,16 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetAttempts(Partition& partition, const PastAttempts& past)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ForgetKept(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetKept(PartitionId partition, Offset offset, std::vector<RowWrite>* rows) const;
+  void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds,
+                      std::vector<RowWrite>* rows) const;
   void PutDeadLetter(Partition& partition, const DeadLetter& letter, const QueueChanges& changes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Flush();
   void TryAgain();
-  void PutBack(Pending write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutBack(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Write(Pending write);
-  void OnWritten(const absl::Status& status, Pending write);
+  void OnWritten(const TransactionResult& result, Pending write);
 
   // Of the lock: fills what is to be done after it.
   After MakeAfter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -267,6 +297,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Of the next write.
   std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);
   std::vector<Done> answers_ ABSL_GUARDED_BY(mu_);
+  std::deque<HeldStep> steps_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<PartitionId, std::vector<KeyTurn>> turns_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.

@@ -102,19 +102,42 @@ bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
   return true;
 }
 
+void GroupQueue::PutDiscarded(PartitionId id, Offset offset,
+                              const storage::v1::DeadLetterRecord& record,
+                              std::vector<RowWrite>* rows) const {
+  AttemptsBefore rounds(record.attempts_before().begin(), record.attempts_before().end());
+  rounds.push_back(record.attempts());
+  rows->push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
+  DeleteAttempts(id, offset, rounds, rows);
+  ForgetKept(id, offset, rows);
+}
+
+void GroupQueue::ForgetDeadLetters(int64_t count) {
+  budget_.dead_letters -= count;
+  for (auto& [other, partition] : partitions_) Activate(*partition);
+}
+
 void GroupQueue::Discard(PartitionId id, Offset offset,
                          const storage::v1::DeadLetterRecord& record) {
   After after;
   {
     MutexLock lock(mu_);
-    AttemptsBefore rounds(record.attempts_before().begin(), record.attempts_before().end());
-    rounds.push_back(record.attempts());
-    rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
-    DeleteAttempts(id, offset, rounds);
-    ForgetKept(id, offset);
-    --budget_.dead_letters;
-    // A full store of dead letters stopped them all.
-    for (auto& [other, partition] : partitions_) Activate(*partition);
+    PutDiscarded(id, offset, record, &rows_);
+    ForgetDeadLetters(1);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+void GroupQueue::DiscardStep(PartitionId id, Offset offset,
+                             const storage::v1::DeadLetterRecord& record, QueueStep step) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    PutDiscarded(id, offset, record, &step.rows);
+    HeldStep& held = steps_.emplace_back();
+    held.step = std::move(step);
+    held.dead_letters = 1;
     after = MakeAfter();
   }
   Run(std::move(after));

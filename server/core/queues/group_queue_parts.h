@@ -64,6 +64,8 @@ struct GroupQueue::Pending {
   std::vector<RowWrite> rows;
   std::vector<Done> answers;
   absl::btree_map<PartitionId, std::vector<KeyTurn>> turns;
+  std::vector<HeldStep> steps;
+  std::vector<RowWrite> step_rows;
 };
 
 struct GroupQueue::After {

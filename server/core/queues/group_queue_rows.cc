@@ -27,6 +27,11 @@ storage::v1::AttemptRecord::End EndFor(AttemptEnd end) {
   return storage::v1::AttemptRecord::NACK;
 }
 
+bool AllStored(const TransactionResult& result) {
+  return std::all_of(result.appends.begin(), result.appends.end(),
+                     [](const AppendResult& append) { return append.status.ok(); });
+}
+
 bool WorthTryingAgain(const absl::Status& status) {
   const v1::ErrorReason reason = ReasonOf(status);
   return reason == v1::DISK_FULL || reason == v1::PUBLISH_QUEUE_FULL;
@@ -51,7 +56,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
     const bool dead = std::any_of(changes.dead_letters.begin(), changes.dead_letters.end(),
                                   [&](const DeadLetter& one) { return one.offset == offset; });
-    if (!dead) ForgetKept(partition.id, offset);
+    if (!dead) ForgetKept(partition.id, offset, &rows_);
   }
   for (const DeadLetter& letter : changes.dead_letters) PutDeadLetter(partition, letter, changes);
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
@@ -71,10 +76,11 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
 }
 
 // There is a copy only when the event is gone from the log.
-void GroupQueue::ForgetKept(PartitionId partition, Offset offset) {
+void GroupQueue::ForgetKept(PartitionId partition, Offset offset,
+                            std::vector<RowWrite>* rows) const {
   const auto extent = deps_.engine.Extent(partition);
   if (!extent.ok() || offset >= extent->first) return;
-  rows_.push_back({Family::kState, QueueRow(kKeptRows, group_, partition, offset), std::nullopt});
+  rows->push_back({Family::kState, QueueRow(kKeptRows, group_, partition, offset), std::nullopt});
 }
 
 void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& attempt) {
@@ -103,14 +109,14 @@ void GroupQueue::ForgetAttempts(Partition& partition, const PastAttempts& past) 
     partition.redriven.erase(before);
   }
   rounds.push_back(past.attempts);
-  DeleteAttempts(partition.id, past.offset, rounds);
+  DeleteAttempts(partition.id, past.offset, rounds, &rows_);
 }
 
-void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset,
-                                const AttemptsBefore& rounds) {
+void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds,
+                                std::vector<RowWrite>* rows) const {
   for (size_t round = 0; round < rounds.size(); ++round) {
     for (int32_t attempt = 1; attempt <= rounds[round]; ++attempt) {
-      rows_.push_back({Family::kState,
+      rows->push_back({Family::kState,
                        AttemptRow(group_, partition, offset, static_cast<int32_t>(round), attempt),
                        std::nullopt});
     }
@@ -138,46 +144,66 @@ void GroupQueue::PutDeadLetter(Partition& partition, const DeadLetter& letter,
 
 void GroupQueue::Flush() {
   Pending write;
-  absl::Status status;
+  TransactionResult stopped;
+  bool writes;
   {
     MutexLock lock(mu_);
     if (writing_ || trying_again_) return;
     CollectRows();
-    write = {std::exchange(rows_, {}), std::exchange(answers_, {}), std::exchange(turns_, {})};
-    status = stopped_;
-    writing_ = status.ok() && !write.rows.empty();
-    if (!writing_) quiet_.SignalAll();
+    write.rows = std::exchange(rows_, {});
+    write.answers = std::exchange(answers_, {});
+    write.turns = std::exchange(turns_, {});
+    TakeSteps(&write);
+    stopped.status = stopped_;
+    writes = writing_ = stopped_.ok() && !(write.rows.empty() && write.steps.empty());
+    if (!writes) quiet_.SignalAll();
   }
-  if (status.ok() && !write.rows.empty()) return Write(std::move(write));
-  for (Done& answer : write.answers) answer(status);
+  if (writes) return Write(std::move(write));
+  for (Done& answer : write.answers) answer(stopped.status);
+  AnswerSteps(stopped, &write);
 }
 
 void GroupQueue::Write(Pending write) {
   Transaction transaction;
   transaction.rows = write.rows;  // A refused transaction is gone: for another try.
+  transaction.rows.insert(transaction.rows.end(), write.step_rows.begin(), write.step_rows.end());
+  for (const HeldStep& held : write.steps) {
+    transaction.appends.insert(transaction.appends.end(), held.step.appends.begin(),
+                               held.step.appends.end());
+  }
+  transaction.atomic = !write.steps.empty();
+  transaction.leave_out_duplicates = transaction.atomic;
   transaction.level = Level::kFsync;
   transaction.source = uint64_t{1} << 62 | group_.value();
   const auto pending = std::make_shared<Pending>(std::move(write));
   transaction.done = [self = shared_from_this(), pending](const TransactionResult& result) {
-    self->OnWritten(result.status, std::move(*pending));
+    self->OnWritten(result, std::move(*pending));
   };
-  const absl::Status refused = deps_.engine.Submit(std::move(transaction));
-  if (!refused.ok()) OnWritten(refused, std::move(*pending));
+  TransactionResult refused;
+  refused.status = deps_.engine.Submit(std::move(transaction));
+  if (!refused.status.ok()) OnWritten(refused, std::move(*pending));
 }
 
 // On the engine's threads: they must not submit.
-void GroupQueue::OnWritten(const absl::Status& status, Pending write) {
-  const bool again = WorthTryingAgain(status);
+void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
+  const bool refused = WorthTryingAgain(result.status);
+  // Publishes are refused sooner than acks, and some fail by themselves: all but the steps is tried
+  // again at once.
+  const bool undone =
+      !write.steps.empty() && (refused || (result.status.ok() && !AllStored(result)));
+  const bool again = refused && !undone;
   After after;
   {
     MutexLock lock(mu_);
     writing_ = false;
     trying_again_ = again;
-    if (again) {
-      PutBack(std::move(write));
-    } else if (!status.ok()) {
-      stopped_ = status;
+    if (undone) UndoSteps(/*apart=*/!refused && write.steps.size() > 1, &write);
+    if (again || undone) {
+      PutBack(&write);
+    } else if (!result.status.ok()) {
+      stopped_ = result.status;
     } else {
+      ConfirmSteps(write);
       for (const auto& [id, turns] : write.turns) {
         Partition* const partition = Find(id);
         if (partition == nullptr) continue;
@@ -188,7 +214,8 @@ void GroupQueue::OnWritten(const absl::Status& status, Pending write) {
     after = MakeAfter();
     quiet_.SignalAll();
   }
-  for (Done& answer : write.answers) answer(status);
+  for (Done& answer : write.answers) answer(result.status);
+  AnswerSteps(result, &write);
   if (after.timer.has_value()) StartTimer(*after.timer, after.timer_number);
   if (after.wake != nullptr) after.wake();
   if (after.flush) deps_.pool.Post([self = shared_from_this()] { self->Flush(); });
@@ -200,14 +227,14 @@ void GroupQueue::OnWritten(const absl::Status& status, Pending write) {
 }
 
 // Before what came since.
-void GroupQueue::PutBack(Pending write) {
+void GroupQueue::PutBack(Pending* write) {
   const auto put = [](auto* first, auto* rest) {
     std::move(rest->begin(), rest->end(), std::back_inserter(*first));
     *rest = std::exchange(*first, {});
   };
-  put(&write.rows, &rows_);
-  put(&write.answers, &answers_);
-  for (auto& [id, turns] : write.turns) put(&turns, &turns_[id]);
+  put(&write->rows, &rows_);
+  put(&write->answers, &answers_);
+  for (auto& [id, turns] : write->turns) put(&turns, &turns_[id]);
 }
 
 void GroupQueue::TryAgain() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +22,7 @@ struct OutgoingBatch {
   SharedBytes payload;
   int64_t lease_until_us = 0;  // QUEUE groups; else 0, like the attempt.
   int32_t attempt = 0;
+  std::string delivery_token;  // Empty: not wanted.
 };
 
 struct OutgoingFrame {

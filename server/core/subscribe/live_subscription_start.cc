@@ -7,13 +7,23 @@
 #include "server/core/subscribe/start_frame.h"
 
 namespace acta {
+namespace {
+
+constexpr char kDeliveryTokens[] = "DELIVERY_TOKENS";
+
+bool WantsTokens(const v1::SubscribeStart& start) {
+  return std::find(start.wanted_features().begin(), start.wanted_features().end(),
+                   kDeliveryTokens) != start.wanted_features().end();
+}
+
+}  // namespace
 
 void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start) {
   absl::Status status = CheckStart(caller_, deps_.hub.authorizer, deps_.hub.limits, start);
   if (status.ok()) status = credit_.Start(start.credit());
   if (!status.ok()) return End(status);
   for (const std::string& feature : start.wanted_features()) {
-    outbox_.Error(frame_id, UnknownFeature(feature));
+    if (feature != kDeliveryTokens) outbox_.Error(frame_id, UnknownFeature(feature));
   }
   const size_t max_frame_bytes = MaxFrameBytes(deps_.hub.limits, start);
   frame_bytes_ = std::min(frame_bytes_, max_frame_bytes);
@@ -52,9 +62,11 @@ void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& sta
   settlements_.Settle(frame_id, absl::OkStatus());
   if (GroupQueue* const queue = membership_->queue()) {
     const size_t most = MaxFrameBytes(deps_.hub.limits, start);
+    const bool tokens = WantsTokens(start);
+    if (tokens) outbox_.Notice("GRANTED_FEATURE", kDeliveryTokens);
     feed_ = std::make_unique<QueueFeed>(
         QueueFeed::Deps{deps_.hub.topics, deps_.hub.authorizer, caller_, *deps_.delivered, credit_,
-                        outbox_, frame_bytes_, most},
+                        outbox_, frame_bytes_, most, tokens ? &deps_.hub.groups.tokens() : nullptr},
         *queue, membership_->session());
     feed_->Present(start);
   }

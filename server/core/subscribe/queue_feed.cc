@@ -14,6 +14,7 @@ namespace {
 
 // Of a batch beside what others have: when the lease ends, and the attempt.
 constexpr size_t kLeaseBytes = 24;
+constexpr size_t kTokenBytes = DeliveryTokens::kBytes + 4;
 
 // As many of the events as fit, at least one.
 QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
@@ -148,7 +149,8 @@ void QueueFeed::Fill(bool alone, OutgoingFrame* frame) {
 
 bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
   QueueDelivery& first = staged_.front();
-  const size_t overhead = BatchOverheadBytes(*first.batch) + kLeaseBytes;
+  const size_t token_bytes = deps_.tokens == nullptr ? 0 : kTokenBytes;
+  const size_t overhead = BatchOverheadBytes(*first.batch) + kLeaseBytes + token_bytes;
   const size_t left = *room > overhead ? *room - overhead : 0;
   QueueDelivery delivery;
   const bool whole = first.end - first.begin <= left;
@@ -183,6 +185,10 @@ bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
   out.payload = delivery.batch->payload.Slice(delivery.begin, delivery.end - delivery.begin);
   out.lease_until_us = delivery.until_us;
   out.attempt = delivery.attempt;
+  if (deps_.tokens != nullptr) {
+    out.delivery_token = deps_.tokens->Make({queue_.group(), session_, delivery.partition,
+                                             delivery.first, delivery.count, delivery.attempt});
+  }
   *room -= std::min(*room, out.payload.size() + overhead);
   deps_.delivered.events.fetch_add(out.count, std::memory_order_relaxed);
   deps_.delivered.bytes.fetch_add(static_cast<int64_t>(out.payload.size()),

@@ -39,6 +39,7 @@ class QueueFeed {
     Outbox& outbox;
     size_t target_frame_bytes = 0;
     size_t max_frame_bytes = 0;
+    const DeliveryTokens* tokens = nullptr;  // Null: the client wants none.
   };
   QueueFeed(const Deps& deps, GroupQueue& queue, uint64_t session)
       : deps_(deps), queue_(queue), session_(session) {}

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "server/core/queues/settle_error.h"
 #include "server/core/subscribe/queue_feed.h"
 #include "storage/base/status_macros.h"
 
@@ -18,7 +19,6 @@ namespace {
 constexpr size_t kMaxReasonBytes = 64;
 constexpr size_t kMaxTextBytes = 1024;
 constexpr absl::Duration kMostNackDelay = absl::Hours(24 * 30);
-constexpr absl::Duration kMostExtension = absl::Hours(12);
 
 absl::Status BadField(absl::string_view field, absl::string_view what) {
   return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": ", what),
@@ -81,27 +81,6 @@ absl::StatusOr<QueueSettlement::Kind> KindOf(const v1::Settlement& settlement) {
                                 " is not known: use ACK, NACK, REJECT, EXTEND or RELEASE"),
                    {{"field", "kind"}, {"value", absl::StrCat(settlement.kind())}});
   }
-}
-
-absl::Status WhyNot(SettleOutcome outcome) {
-  switch (outcome) {
-    case SettleOutcome::kAlreadySettled:
-      return Error(v1::ALREADY_SETTLED,
-                   "these events were processed, became dead letters, were skipped or expired "
-                   "before: nothing was changed");
-    case SettleOutcome::kNeverLeased:
-      return Error(v1::NEVER_LEASED,
-                   "these events were not delivered yet: settle what was delivered");
-    case SettleOutcome::kTooLong:
-      return LimitExceeded("a lease would last longer, in hours, than:", 12, "max_lease_hours",
-                           absl::ToInt64Hours(kMostExtension));
-    case SettleOutcome::kLeaseLost:
-    case SettleOutcome::kDone:
-      break;
-  }
-  return Error(v1::LEASE_LOST,
-               "the lease ran out, or was given back, or another member has these events: drop "
-               "what was made of them");
 }
 
 v1::ControlError ErrorOf(const v1::Settlement& settlement, const absl::Status& status) {
@@ -191,7 +170,7 @@ void QueueFeed::Settle(const v1::Settle& settle, Done done) {
     v1::Settlement named = settle.settlements(indexes[failure.index]);
     named.set_offset(failure.first.value());
     named.set_count(failure.count);
-    errors.push_back(ErrorOf(named, WhyNot(failure.outcome)));
+    errors.push_back(ErrorOf(named, SettleError(failure.outcome)));
   }
   absl::Status status;
   {

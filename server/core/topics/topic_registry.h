@@ -25,6 +25,10 @@ struct Topic {
 
   const std::string& name() const { return proto.name(); }
   int32_t partitions() const { return proto.partitions(); }
+  // Of publishes that name no level.
+  Level ack_level() const {
+    return proto.ack_level() == v1::ACK_LEVEL_OS ? Level::kOs : Level::kFsync;
+  }
   PartitionId partition(int32_t number) const { return PartitionId(id, number); }
 };
 using TopicPtr = std::shared_ptr<const Topic>;

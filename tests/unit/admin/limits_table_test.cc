@@ -29,6 +29,11 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("limits.attributes_per_event").value() == 64);
   CHECK(rows.at("limits.attributes").value() == 8192);
   CHECK(rows.at("limits.events_per_atomic").value() == 1000);
+  CHECK(rows.at("limits.scheduled_events").value() == 1'000'000);
+  CHECK(rows.at("max_scheduled_per_frame").value() == 1000);
+  CHECK(rows.at("max_schedule_ahead").value() == int64_t{400} * 24 * 3600 * 1000);
+  CHECK(rows.at("max_step_events").value() == 10'000);
+  CHECK(rows.at("max_causation_depth").value() == 64);
   CHECK(rows.at("max_name_bytes").value() == 249);
   CHECK(rows.at("max_description_bytes").value() == 1024);
   CHECK(rows.at("listen.max_connections").value() == 4096);
@@ -70,7 +75,7 @@ TEST_CASE("only limits of the whole server have a current use", "[admin]") {
   CHECK(rows.at("storage.dedupe_memory").current() == 90);
   CHECK(rows.at("storage.max_slices").current() == 11);
   // The three watermarks too.
-  CHECK(used.size() == 13);
+  CHECK(used.size() == 14);
 }
 
 TEST_CASE("a watermark is the smaller of a share of the disk and a number of bytes", "[admin]") {

@@ -44,7 +44,7 @@ class AdminRoom {
     facts.publish_streams = [] { return 2; };
   }
 
-  ServerStatus Status() { return ServerStatus({engine, topics, groups, hub, facts}); }
+  ServerStatus Status() { return ServerStatus({engine, topics, schedules, groups, hub, facts}); }
   void Make(const std::string& name, int32_t partitions) {
     v1::CreateTopicRequest request;
     request.mutable_topic()->set_name(name);
@@ -70,6 +70,7 @@ class AdminRoom {
   IdlePool pool;
   IdleTimer timer;
   TopicRegistry topics;
+  Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   GroupRegistry groups;
   SubscriptionHub hub;
   ServerFacts facts;

@@ -64,7 +64,9 @@ std::string QueueModel::KeyForbids(Offset offset, int64_t now_us) const {
     if (other == offset || !Known(other) || rival.facts.key != event.facts.key) continue;
     if (rival.settling) return At(other, "of its key is not durably settled");
     if (rival.state == State::kSettled) continue;
-    if (rival.state == State::kLeased) return At(other, "of its key is in flight");
+    if (rival.state == State::kLeased || rival.state == State::kSettling) {
+      return At(other, "of its key is in flight");
+    }
     if (rival.state == State::kHeld) return At(other, "of its key is held");
     if (other > offset || rival.redriven) continue;
     if (policy_.order == QueueOrder::kKey && !event.redriven) {
@@ -83,6 +85,7 @@ std::string QueueModel::Leased(uint64_t member, const LeasedRun& run, int64_t no
     Event& event = at(offset);
     if (event.state == State::kSettled) return At(offset, "leased, but it is settled");
     if (event.state == State::kLeased) return At(offset, "leased twice");
+    if (event.state == State::kSettling) return At(offset, "leased, but it is being settled");
     if (event.state == State::kHeld) return At(offset, "leased, but it is held");
     if (InGrace(offset, now_us)) return At(offset, "leased within the grace");
     if (!Known(offset)) return At(offset, "leased before it was scanned");
@@ -121,6 +124,7 @@ std::string QueueModel::NothingToLease(int64_t now_us) const {
 SettleOutcome QueueModel::Expect(uint64_t member, Offset offset, bool needs_lease) const {
   const Event& event = at(offset);
   if (event.state == State::kSettled) return SettleOutcome::kAlreadySettled;
+  if (event.state == State::kSettling) return SettleOutcome::kLeaseLost;
   if (event.holder == member && !(event.presented && event.state == State::kReady)) {
     const bool lost = needs_lease && event.state != State::kLeased;
     return lost ? SettleOutcome::kLeaseLost : SettleOutcome::kDone;
@@ -133,7 +137,8 @@ SettleOutcome QueueModel::Expect(uint64_t member, Offset offset, bool needs_leas
 void QueueModel::Settle(Offset offset) {
   Event& event = at(offset);
   event.uncommitted = Ordered(event);
-  event.settling = Ordered(event) && event.state == State::kLeased;
+  const bool in_flight = event.state == State::kLeased || event.state == State::kSettling;
+  event.settling = Ordered(event) && in_flight;
   event.state = State::kSettled;
 }
 
@@ -258,7 +263,7 @@ void QueueModel::Restart(Offset floor, const std::map<Offset, ParkedEvent>& park
     event.holder = 0;
     event.deliveries = 0;
     event.presented = false;
-    if (event.state != State::kLeased) continue;
+    if (event.state != State::kLeased && event.state != State::kSettling) continue;
     const bool failed = event.attempts > 0 || event.redriven;
     event.state = failed ? State::kRetryWait : State::kReady;
   }

@@ -17,7 +17,7 @@ class QueueModel {
  public:
   explicit QueueModel(const QueuePolicy& policy) : policy_(policy) {}
 
-  enum class State { kReady, kLeased, kRetryWait, kHeld, kSettled };
+  enum class State { kReady, kLeased, kSettling, kRetryWait, kHeld, kSettled };
   struct Event {
     EventFacts facts;
     State state = State::kReady;

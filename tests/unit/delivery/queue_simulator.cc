@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -12,10 +13,10 @@ namespace {
 constexpr int64_t kSecond = 1'000'000;
 constexpr uint64_t kMembers = 4;
 constexpr int64_t kMostEvents = 60;
-constexpr char const* kNames[] = {"publish", "scan",    "lease",   "lease",  "ack",     "ack",
-                                  "ack",     "nack",    "reject",  "extend", "release", "leave",
-                                  "break",   "wait",    "wait",    "tick",   "commit",  "commit",
-                                  "crash",   "present", "redrive", "skip",   "trim",    "keep"};
+constexpr char const* kNames[] = {
+    "publish", "scan",    "lease",   "lease", "ack",  "ack",  "ack",  "nack",   "reject",
+    "extend",  "release", "leave",   "break", "wait", "wait", "tick", "commit", "commit",
+    "crash",   "present", "redrive", "skip",  "trim", "keep", "hold", "hold",   "step"};
 constexpr uint32_t kKinds = sizeof(kNames) / sizeof(kNames[0]);
 
 bool Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
@@ -216,6 +217,45 @@ void QueueSimulator::Gone(uint64_t member, bool cleanly) {
   model_.MemberGone(member, cleanly, now_us_);
 }
 
+std::string QueueSimulator::Hold(uint64_t member, Offset offset, bool other_attempt) {
+  SettleOutcome expected = model_.Expect(member, offset, true);
+  if (expected == SettleOutcome::kDone && other_attempt) expected = SettleOutcome::kLeaseLost;
+  const int32_t attempt = model_.at(offset).attempts + 1 + other_attempt;
+  if (queue_->Hold(member, offset, attempt) != expected) {
+    return absl::StrCat("event ", offset.value(), ": held or not");
+  }
+  if (expected == SettleOutcome::kDone) model_.at(offset).state = QueueModel::State::kSettling;
+  return "";
+}
+
+std::string QueueSimulator::Step(bool stored, bool gone) {
+  std::vector<Offset> held;
+  for (Offset offset; offset < model_.end(); offset = offset + 1) {
+    if (model_.at(offset).state == QueueModel::State::kSettling) held.push_back(offset);
+  }
+  if (!stored) {
+    const int64_t until_us = now_us_ + absl::ToInt64Microseconds(life_.policy.lease);
+    for (const Offset offset : held) {
+      queue_->Unhold(offset, gone ? std::nullopt : std::optional(until_us));
+      model_.at(offset).state = QueueModel::State::kLeased;
+      if (gone) model_.Release(offset);
+      model_.Extend(offset, until_us);
+    }
+    return "";
+  }
+  // One write: all that changed, and these on top of it.
+  if (std::string wrong = Commit(); !wrong.empty()) return wrong;
+  if (mutant_ != QueueMutant::kLosesStep) position_ = queue_->PositionWithout(held);
+  for (const Offset offset : held) {
+    parked_.erase(offset);
+    queue_->Confirm(offset);
+    model_.Settle(offset);
+  }
+  durable_model_ = model_;
+  durable_model_.Committed();
+  return durable_model_.CheckDurable(position_, parked_);
+}
+
 std::string QueueSimulator::Commit() {
   QueueChanges changes = queue_->TakeChanges();
   if (changes.position.has_value() && mutant_ != QueueMutant::kLosesPosition) {
@@ -246,7 +286,9 @@ std::string QueueSimulator::Crash() {
   lost_leases_.clear();
   for (Offset offset; offset < model_.end(); offset = offset + 1) {
     const QueueModel::Event& event = model_.at(offset);
-    if (event.state == QueueModel::State::kLeased) lost_leases_.emplace_back(event.holder, offset);
+    if (event.state == QueueModel::State::kLeased || event.state == QueueModel::State::kSettling) {
+      lost_leases_.emplace_back(event.holder, offset);
+    }
   }
   const Offset known = durable_model_.end();
   model_ = durable_model_;
@@ -275,9 +317,11 @@ std::string QueueSimulator::Do(const Operation& operation) {
     if (next.has_value() && *next <= now_us_) return "there is something to do at once again";
   }
   if (Is(kind, "commit")) return Commit();
+  if (Is(kind, "step")) return Step(operation.first % 3 != 0, operation.second % 2 == 0);
   if (Is(kind, "crash")) return Crash();
   if (log_.empty()) return "";
   const Offset offset = Pick(operation.second);
+  if (Is(kind, "hold")) return Hold(member, offset, operation.first / 8 % 8 == 0);
   if (Is(kind, "ack") || Is(kind, "nack") || Is(kind, "reject") || Is(kind, "extend") ||
       Is(kind, "release")) {
     return Settle(kind, member, offset, operation.first);
@@ -325,6 +369,7 @@ std::string QueueSimulator::Trim(Offset first) {
 }
 
 std::string QueueSimulator::Drain() {
+  if (std::string wrong = Step(/*stored=*/true, /*gone=*/false); !wrong.empty()) return wrong;
   for (int round = 0; round < 400; ++round) {
     Scan(kMostEvents);
     for (Offset offset; offset < model_.end(); offset = offset + 1) {

@@ -27,6 +27,7 @@ enum class QueueMutant {
   kRetriesEarly,     // Half the backoff.
   kBuriesTwice,      // Two dead letters of one event.
   kForgetsHolder,    // A clean leave gives nothing back.
+  kLosesStep,        // What is settled with something else is not in the row.
 };
 
 // One random life of a queue beside the model: members come, go, hang, answer twice and late, the
@@ -58,6 +59,9 @@ class QueueSimulator {
   std::string Do(const Operation& operation);
   std::string Lease(uint64_t member, int64_t most);
   std::string Settle(uint32_t kind, uint64_t member, Offset offset, uint32_t chance);
+  std::string Hold(uint64_t member, Offset offset, bool other_attempt);
+  // What is held was written, or it was not.
+  std::string Step(bool stored, bool gone);
   std::string Commit();
   std::string Crash();
   std::string Trim(Offset first);

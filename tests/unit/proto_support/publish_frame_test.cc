@@ -123,12 +123,21 @@ TEST_CASE("batches above the maximum are counted only") {
 
 TEST_CASE("reserved fields of a batch are told") {
   for (const auto& [hex, number] : {std::pair<const char*, int>{"22 02 10 01", 2},
-                                    {"22 03 3a 01 61", 7},
-                                    {"22 02 50 01", 10}}) {
+                                    {"22 03 3a 01 61", 7}}) {
     PublishFrameView frame;
     REQUIRE_OK(ParseHex(hex, &frame));
     CHECK(frame.batches[0].unsupported_field == number);
   }
+}
+
+TEST_CASE("the time to deliver at is a number with a sign") {
+  PublishFrameView frame;
+  REQUIRE_OK(ParseHex("22 02 50 01", &frame));
+  CHECK(frame.batches[0].deliver_at_us == 1);
+  REQUIRE_OK(ParseHex("22 0b 50 ff ff ff ff ff ff ff ff ff 01", &frame));
+  CHECK(frame.batches[0].deliver_at_us == -1);
+  REQUIRE_OK(ParseHex("22 00", &frame));
+  CHECK(frame.batches[0].deliver_at_us == 0);
 }
 
 TEST_CASE("unknown fields are ignored when they are well formed") {

@@ -12,6 +12,7 @@
 #include "server/core/publish/publish_session.h"
 #include "server/core/topics/topic_registry.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/stepped_executor.h"
 #include "tests/unit/publish/recording_engine.h"
 
 namespace acta {
@@ -54,7 +55,7 @@ class PublishFixture {
     Caller caller;
     caller.principal = "alice";
     return std::make_unique<PublishSession>(
-        PublishSession::Deps{engine, topics, authorizer, limits}, caller, stream);
+        PublishSession::Deps{engine, topics, schedules, authorizer, limits}, caller, stream);
   }
   // A stream that is open.
   std::unique_ptr<PublishSession> OpenSession(const std::string& topic = "orders") {
@@ -100,6 +101,9 @@ class PublishFixture {
 
   RecordingEngine engine;
   TopicRegistry topics;
+  SteppedExecutor pool;
+  SteppedTimer timer;
+  Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   PickyAuthorizer authorizer;
   PublishLimits limits;
   std::vector<v1::FrameResult> answers;

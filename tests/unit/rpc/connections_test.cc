@@ -82,8 +82,9 @@ TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
   RpcRoom room;
   RpcRoom other;
   const auto deps = [&] {
-    return RpcDeps{{room.engine, room.topics, room.authorizer, PublishLimits()},
+    return RpcDeps{{room.engine, room.topics, room.schedules, room.authorizer, PublishLimits()},
                    room.topics,
+                   room.schedules,
                    room.groups,
                    room.authorizer,
                    room.rejections,

@@ -142,6 +142,7 @@ class RpcRoom {
   SteppedExecutor pool;
   SteppedTimer timer;
   TopicRegistry topics;
+  Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   RecordingAuthorizer authorizer;
   GroupRegistry groups;
   RejectionCounter rejections;
@@ -167,6 +168,14 @@ class RpcRoom {
       ++subscribe_calls;
       return [this] { ++fetches_over; };
     };
+    subscribe.settle = [this](const Caller&, v1::SettleRequest, Settler::Done done) {
+      ++subscribe_calls;
+      std::move(done)(v1::SettleResponse());
+    };
+    subscribe.edit_dead_letter = [this](const Caller&, const v1::EditDeadLetterRequest&) {
+      ++subscribe_calls;
+      return absl::StatusOr<v1::EditDeadLetterResponse>(v1::EditDeadLetterResponse());
+    };
     AdminCalls admin;
     admin.get_server = [this] {
       ++admin_calls;
@@ -183,8 +192,9 @@ class RpcRoom {
     admin.accept_clock = [this](const Caller&, const v1::AcceptClockRequest&) {
       return ++admin_calls, absl::StatusOr<v1::AcceptClockResponse>(v1::AcceptClockResponse());
     };
-    return RpcDeps{{engine, topics, authorizer, PublishLimits()},
+    return RpcDeps{{engine, topics, schedules, authorizer, PublishLimits()},
                    topics,
+                   schedules,
                    groups,
                    authorizer,
                    rejections,

@@ -152,6 +152,7 @@ class RecordingSink final : public EventSink {
     int64_t offset = 0;
     int32_t attempt = 0;
     int64_t until_us = 0;
+    std::string token;
   };
   std::vector<Leased> leased;
 
@@ -174,7 +175,7 @@ class RecordingSink final : public EventSink {
     for (size_t i = 0; i < delivered.size(); ++i) {
       leased.push_back({delivered[i], batch.assignment,
                         batch.base_offset.value() + static_cast<int64_t>(i), batch.attempt,
-                        batch.lease_until_us});
+                        batch.lease_until_us, batch.delivery_token});
     }
     events += batch.count;
     bytes += static_cast<int64_t>(batch.payload.size());

@@ -106,6 +106,19 @@ TEST_CASE("an atomic call is answered as repeated only as a whole", "[support]")
   CHECK(memory.End(kSecond) == 1);
 }
 
+TEST_CASE("an atomic call may leave out duplicates, and its rows are written then", "[support]") {
+  MemoryFixture memory;
+  memory.WriteOne(memory.WithIds(kFirst, {"a"}));
+  Transaction step;
+  step.atomic = step.leave_out_duplicates = true;
+  step.appends = {memory.WithIds(kFirst, {"a", "b"})};
+  step.rows = {{Family::kState, "row/", std::string("written")}};
+  step.done = [](const TransactionResult& result) { CHECK(result.appends[0].count == 1); };
+  REQUIRE_OK(memory.engine.Submit(std::move(step)));
+  CHECK(memory.engine.LoadRows(Family::kState, "row/")->size() == 1);
+  CHECK(memory.End(kFirst) == 2);
+}
+
 TEST_CASE("sequences follow each other, across the end of 32 bits too", "[support]") {
   MemoryFixture memory;
   CHECK(memory.WriteOne(memory.Sequenced(kFirst, {"a", "b"}, 1, 0xffffffff)).count == 2);

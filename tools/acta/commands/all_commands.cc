@@ -3,35 +3,24 @@
 namespace acta::cli {
 
 const std::vector<Command>& AllCommands() {
-  static const auto& commands = *new std::vector<Command>{TopicCreateCommand(),
-                                                          TopicListCommand(),
-                                                          TopicDescribeCommand(),
-                                                          TopicAlterCommand(),
-                                                          TopicDeleteCommand(),
-                                                          PublishCommand(),
-                                                          SubscribeCommand(),
-                                                          ReadCommand(),
-                                                          GroupCreateCommand(),
-                                                          GroupListCommand(),
-                                                          GroupDescribeCommand(),
-                                                          GroupLagCommand(),
-                                                          GroupResetCommand(),
-                                                          GroupPauseCommand(),
-                                                          GroupResumeCommand(),
-                                                          GroupExplainCommand(),
-                                                          GroupSkipCommand(),
-                                                          GroupDeleteCommand(),
-                                                          DeadletterListCommand(),
-                                                          DeadletterShowCommand(),
-                                                          DeadletterExportCommand(),
-                                                          DeadletterRedriveCommand(),
-                                                          DeadletterDiscardCommand(),
-                                                          StatusCommand(),
-                                                          ConfigCommand(),
-                                                          LimitsCommand(),
-                                                          VersionCommand(),
-                                                          AdminScrubCommand(),
-                                                          AdminAcceptClockCommand()};
+  static const auto& commands =
+      *new std::vector<Command>{TopicCreateCommand(),      TopicListCommand(),
+                                TopicDescribeCommand(),    TopicAlterCommand(),
+                                TopicDeleteCommand(),      PublishCommand(),
+                                SubscribeCommand(),        ReadCommand(),
+                                GroupCreateCommand(),      GroupListCommand(),
+                                GroupDescribeCommand(),    GroupLagCommand(),
+                                GroupResetCommand(),       GroupPauseCommand(),
+                                GroupResumeCommand(),      GroupExplainCommand(),
+                                GroupSkipCommand(),        GroupDeleteCommand(),
+                                DeadletterListCommand(),   DeadletterShowCommand(),
+                                DeadletterExportCommand(), DeadletterRedriveCommand(),
+                                DeadletterEditCommand(),   DeadletterDiscardCommand(),
+                                ScheduleListCommand(),     ScheduleShowCommand(),
+                                ScheduleMoveCommand(),     ScheduleCancelCommand(),
+                                StatusCommand(),           ConfigCommand(),
+                                LimitsCommand(),           VersionCommand(),
+                                AdminScrubCommand(),       AdminAcceptClockCommand()};
   return commands;
 }
 

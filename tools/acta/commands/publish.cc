@@ -9,6 +9,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/deliver_at.h"
 #include "tools/acta/commands/topic_options.h"
 #include "tools/acta/events/event_text.h"
 #include "tools/acta/exit_status.h"
@@ -16,6 +17,7 @@
 #include "tools/acta/publish/event_builder.h"
 #include "tools/acta/publish/latencies.h"
 #include "tools/acta/publish/line_reader.h"
+#include "tools/acta/publish/scheduled_publish.h"
 
 namespace acta::cli {
 namespace {
@@ -65,6 +67,14 @@ class PublishRun {
     }
     HintAtMissing();
     return event.status();
+  }
+
+  absl::Status Schedule(absl::Time at, v1::AckLevel level) {
+    if (rate_ != 0) return UsageError("--rate: events that are scheduled have no rate");
+    const absl::Status status =
+        PublishLater(context_, at, partition_, level, [this] { return NextEvent(); });
+    HintAtMissing();
+    return status;
   }
 
   absl::Status Send(const client::PublisherOptions& options) {
@@ -188,13 +198,15 @@ absl::Status Run(CommandContext& context) {
   const Args& args = context.args();
   ASSIGN_OR_RETURN(EventBuilder builder, EventBuilder::Make(args, context.now()));
   ASSIGN_OR_RETURN(const client::PublisherOptions options, ReadOptions(context));
+  ASSIGN_OR_RETURN(const auto at, ReadDeliverAt(args, context.now()));
   ASSIGN_OR_RETURN(const auto rate, args.Integer("--rate", 1));
   ASSIGN_OR_RETURN(const auto number, args.Integer("--partition", 0, 65'535));
   ASSIGN_OR_RETURN(LineReader reader, OpenInput(args));
   std::optional<int32_t> partition;
   if (number) partition = static_cast<int32_t>(*number);
   PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0));
-  return args.Has("--dry-run") ? run.Show() : run.Send(options);
+  if (args.Has("--dry-run")) return run.Show();
+  return at.has_value() ? run.Schedule(*at, options.level) : run.Send(options);
 }
 
 }  // namespace
@@ -225,6 +237,8 @@ Command PublishCommand() {
        {"--ack", "LEVEL", "fsync or os (the topic's)"},
        {"--batch", "SIZE", "a batch is closed above this (64KiB)"},
        {"--rate", "N", "at most so many events a second"},
+       {"--deliver-at", "TIME", "publishes then, up to 400 days ahead; prints schedules"},
+       {"--delay", "TIME", "publishes after so long; prints schedules"},
        {"--dry-run", "", "shows the events as JSON and sends nothing"}},
       Run};
 }

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "acta/v1/context.pb.h"
 #include "client/cpp/admin.h"
+#include "client/cpp/delivery.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
@@ -33,10 +35,14 @@ std::string PageText(EventFormat format, const v1::FetchRequest& request,
   place.partition = request.partition();
   for (const v1::DeliveredBatch& batch : page.batches()) {
     place.append_time_us = batch.append_time_us();
+    v1::BatchContext context;
+    (void)context.ParseFromString(batch.context());
     for (int i = 0; i < batch.events_size(); ++i) {
       place.offset =
           batch.base_offset() + (batch.offset_deltas().empty() ? i : batch.offset_deltas(i));
-      text += EventText(format, batch.events(i), place);
+      v1::Event event = batch.events(i);
+      client::FillFromContext(context, &event);
+      text += EventText(format, event, place);
     }
   }
   return text;

@@ -85,11 +85,13 @@ class SubscribeRun {
     EventElements elements = delivery.elements();
     absl::string_view bytes;
     int64_t next_offset = delivery.base_offset();
+    const v1::BatchContext context = delivery.context();
     // An interrupt does not wait for the commands of all events of a batch.
     for (int64_t i = 0; !Interrupted() && count_ < options_.max && elements.Next(&bytes); ++i) {
       place.offset = delivery.OffsetOf(i);
       if (!options_.ends.Wants(place.topic, place.partition, place.offset)) break;
       RETURN_IF_ERROR(client::ParseEvent(bytes, &event_));
+      client::FillFromContext(context, &event_);
       if (options_.exec.empty()) {
         text += EventText(options_.format, event_, place);
       } else {

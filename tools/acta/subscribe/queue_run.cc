@@ -82,6 +82,7 @@ absl::Status QueueRun::Print(const client::WorkItem& item) {
   while (begun_ < options_.max && elements.Next(&bytes)) {
     place.offset = item.OffsetOf(begun_ - before);
     RETURN_IF_ERROR(client::ParseEvent(bytes, &event));
+    client::FillFromContext(item.context(), &event);
     text += EventText(options_.format, event, place);
     ++begun_;
   }
@@ -129,6 +130,7 @@ absl::Status QueueRun::BeginNext() {
   }
   v1::Event event;
   RETURN_IF_ERROR(client::ParseEvent(bytes, &event));
+  client::FillFromContext(item_->context(), &event);
   const EventPlace place = {item_->topic(), item_->partition(), item_->OffsetOf(index_++),
                             item_->append_time_us()};
   ShellCommand command = {options_.exec, EventText(options_.format, event, place),

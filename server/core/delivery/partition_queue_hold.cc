@@ -1,0 +1,56 @@
+// Settling an event together with something else, which may fail.
+#include <algorithm>
+#include <utility>
+
+#include "server/core/delivery/partition_queue.h"
+
+namespace acta {
+
+SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attempt) {
+  const SettleOutcome outcome = OutcomeWithLease(offset, member);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  Entry* const entry = Find(offset);
+  if (entry->attempts + 1 != attempt) return SettleOutcome::kLeaseLost;
+  DropLease(entry);
+  entry->state = State::kSettling;
+  return outcome;
+}
+
+void PartitionQueue::Confirm(Offset offset) {
+  const Entry* const entry = Find(offset);
+  if (entry != nullptr && entry->state == State::kSettling) Settle(offset);
+}
+
+void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> until_us) {
+  Entry* const entry = Find(offset);
+  if (entry == nullptr || entry->state != State::kSettling) return;
+  if (!until_us.has_value()) {
+    entry->holder = 0;
+    MakeReady(offset);
+    return;
+  }
+  entry->state = State::kLeased;
+  entry->run = leases_.Open({offset, offset + 1}, *until_us);
+}
+
+QueuePosition PartitionQueue::PositionWithout(absl::Span<const Offset> held) const {
+  QueuePosition position = this->position();
+  std::vector<OffsetRun> left;
+  auto at = held.begin();
+  for (OffsetRun run : position.outstanding) {
+    for (; at != held.end() && *at < run.end; ++at) {
+      if (*at < run.first) continue;
+      if (run.first < *at) left.push_back({run.first, *at});
+      run.first = *at + 1;
+    }
+    if (run.first < run.end) left.push_back(run);
+  }
+  position.outstanding = std::move(left);
+  position.floor = head_;
+  if (!position.outstanding.empty()) {
+    position.floor = std::min(head_, position.outstanding.front().first);
+  }
+  return position;
+}
+
+}  // namespace acta

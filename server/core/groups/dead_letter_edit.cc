@@ -1,0 +1,43 @@
+// A dead letter that is replaced by a corrected event.
+#include <future>
+#include <utility>
+
+#include "server/core/groups/dead_letter_rows.h"
+#include "server/core/groups/group_state.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+
+absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
+                                              const v1::EditDeadLetterRequest& request,
+                                              QueueStep step) {
+  MutexLock lock(state_->write_mu);
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const GroupPtr group,
+                   state_->GetQueue(caller, request.tenant(), request.group()));
+  v1::DeadLetterSelection one;
+  *one.add_letters() = request.ref();
+  ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters,
+                   LoadDeadLetters(state_->deps.engine, *group, &one));
+  if (letters.empty()) return DeadLetterNotFound(request.ref());
+  const StoredLetter& letter = letters.front();
+  const auto written = std::make_shared<std::promise<void>>();
+  step.done = [written, done = std::move(step.done)](TransactionResult result) mutable {
+    std::move(done)(std::move(result));
+    written->set_value();
+  };
+  group->queue()->DiscardStep(letter.partition, letter.offset, letter.record, std::move(step));
+  // Under the lock, so that nobody else decides about the letter meanwhile. What is queued is
+  // written from here, because whoever has the pool may wait for the lock.
+  group->queue()->WaitQuiet();
+  written->get_future().wait();
+  LogInfo("a dead letter was edited", {{"group", group->name()},
+                                       {"topic", letter.topic->name()},
+                                       {"partition", letter.partition.partition()},
+                                       {"offset", letter.offset.value()},
+                                       {"by", caller.principal}});
+  return absl::OkStatus();
+}
+
+}  // namespace acta

@@ -1,0 +1,164 @@
+// Steps: events that are settled in one write with something else.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "proto/support/error.h"
+#include "server/core/queues/group_queue_parts.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+namespace {
+
+// Of one write. When one step of several fails they are tried again one by one.
+constexpr size_t kMostSteps = 64;
+constexpr size_t kMostStepBytes = 4 << 20;
+
+size_t BytesOfStep(const QueueStep& step) {
+  size_t bytes = 0;
+  for (const Append& append : step.appends) bytes += append.payload.size();
+  for (const RowWrite& row : step.rows) bytes += row.value.has_value() ? row.value->size() : 0;
+  return bytes;
+}
+
+// What the engine said of the appends of one step.
+TransactionResult ResultOf(const TransactionResult& all, size_t first, size_t count) {
+  TransactionResult result;
+  result.status = all.status;
+  result.level = all.level;
+  result.incarnation = all.incarnation;
+  if (all.appends.size() < first + count) return result;
+  const auto begin = all.appends.begin() + static_cast<std::ptrdiff_t>(first);
+  result.appends.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+  return result;
+}
+
+}  // namespace
+
+std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep step) {
+  std::vector<SettleFailure> failures;
+  After after;
+  {
+    MutexLock lock(mu_);
+    HeldStep held;
+    held.session = session;
+    held.step = std::move(step);
+    for (size_t i = 0; i < held.step.acks.size(); ++i) {
+      const HeldRun& run = held.step.acks[i];
+      Partition* const partition = Find(run.partition);
+      for (int32_t n = 0; n < run.count; ++n) {
+        const SettleOutcome outcome =
+            partition == nullptr ? SettleOutcome::kLeaseLost
+                                 : partition->queue->Hold(session, run.first + n, run.attempt);
+        if (outcome == SettleOutcome::kDone) {
+          held.events.emplace_back(run.partition, run.first + n);
+        } else {
+          failures.push_back({i, run.first + n, 1, outcome});
+        }
+      }
+      if (partition != nullptr) Touch(*partition);
+    }
+    if (failures.empty()) {
+      steps_.push_back(std::move(held));
+    } else {
+      LetGo(held);
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  return failures;
+}
+
+void GroupQueue::LetGo(const HeldStep& held) {
+  std::optional<int64_t> until_us;
+  if (members_.contains(held.session)) {
+    until_us = NowUs() + absl::ToInt64Microseconds(policy_.lease);
+  }
+  for (const auto& [id, offset] : held.events) {
+    Partition* const partition = Find(id);
+    if (partition == nullptr) continue;
+    partition->queue->Unhold(offset, until_us);
+    Touch(*partition);
+    Activate(*partition);
+  }
+}
+
+void GroupQueue::TakeSteps(Pending* write) {
+  size_t bytes = 0;
+  absl::btree_map<PartitionId, std::vector<Offset>> held;
+  while (!steps_.empty() && write->steps.size() < kMostSteps && bytes < kMostStepBytes) {
+    if (steps_.front().alone && !write->steps.empty()) break;
+    write->steps.push_back(std::move(steps_.front()));
+    steps_.pop_front();
+    const HeldStep& taken = write->steps.back();
+    bytes += BytesOfStep(taken.step);
+    for (const auto& [id, offset] : taken.events) held[id].push_back(offset);
+    write->step_rows.insert(write->step_rows.end(), taken.step.rows.begin(), taken.step.rows.end());
+    if (write->steps.back().alone) break;
+  }
+  for (auto& [id, offsets] : held) {
+    const Partition* const partition = Find(id);
+    if (partition == nullptr) continue;
+    std::sort(offsets.begin(), offsets.end());
+    PutProcessed(*partition, offsets, &write->step_rows);
+  }
+}
+
+// The rows come after those of the write, whose position has the events outstanding.
+void GroupQueue::PutProcessed(const Partition& partition, absl::Span<const Offset> offsets,
+                              std::vector<RowWrite>* rows) {
+  for (const Offset offset : offsets) {
+    const std::optional<ParkedEvent> parked = partition.queue->Parked(offset);
+    if (!parked.has_value()) continue;
+    rows->push_back(
+        {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
+    ForgetKept(partition.id, offset, rows);
+    AttemptsBefore rounds;
+    if (const auto before = partition.redriven.find(offset); before != partition.redriven.end()) {
+      rounds = before->second;
+    }
+    rounds.push_back(parked->attempts);
+    DeleteAttempts(partition.id, offset, rounds, rows);
+  }
+  storage::v1::PositionRecord record = partition.record;
+  PutPosition(partition.queue->PositionWithout(offsets), &record);
+  record.set_incarnation(deps_.engine.incarnation().value());
+  record.set_commit_time_us(NowUs());
+  rows->push_back({Family::kState, PositionRow(group_, partition.id), record.SerializeAsString()});
+}
+
+void GroupQueue::ConfirmSteps(const Pending& write) {
+  for (const HeldStep& held : write.steps) {
+    for (const auto& [id, offset] : held.events) {
+      Partition* const partition = Find(id);
+      if (partition == nullptr) continue;
+      partition->queue->Confirm(offset);
+      Touch(*partition);
+      Activate(*partition);
+    }
+    if (held.dead_letters > 0) ForgetDeadLetters(held.dead_letters);
+  }
+}
+
+void GroupQueue::UndoSteps(bool apart, Pending* write) {
+  if (!apart) {
+    for (const HeldStep& step : write->steps) LetGo(step);
+    return;
+  }
+  for (HeldStep& step : write->steps) step.alone = true;
+  std::move(write->steps.begin(), write->steps.end(), std::front_inserter(steps_));
+  // As they came.
+  std::reverse(steps_.begin(), steps_.begin() + static_cast<std::ptrdiff_t>(write->steps.size()));
+  write->steps.clear();
+}
+
+void GroupQueue::AnswerSteps(const TransactionResult& result, Pending* write) {
+  size_t first = 0;
+  for (HeldStep& held : write->steps) {
+    const size_t count = held.step.appends.size();
+    held.step.done(ResultOf(result, first, count));
+    first += count;
+  }
+}
+
+}  // namespace acta

@@ -1,0 +1,214 @@
+// Listing, moving and cancelling.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "proto/support/error.h"
+#include "server/core/access/pages.h"
+#include "server/core/schedules/schedule_records.h"
+#include "server/core/schedules/schedule_state.h"
+#include "server/core/topics/proto_time.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/submit_and_wait.h"
+
+namespace acta {
+namespace {
+
+// Looked at, or written, at once.
+constexpr size_t kChunk = 1000;
+
+std::string PageTokenOf(const ScheduleKey& key) {
+  return MakePageToken(absl::StrCat(key.due_us, ".", key.number));
+}
+
+absl::StatusOr<ScheduleKey> KeyOfToken(absl::string_view token) {
+  ASSIGN_OR_RETURN(const std::string name, ParsePageToken("schedule", token));
+  ScheduleKey key;
+  if (name.empty()) return key;
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(name, '.');
+  if (absl::SimpleAtoi(parts.first, &key.due_us) && absl::SimpleAtoi(parts.second, &key.number)) {
+    return key;
+  }
+  return Error(v1::INVALID_ARGUMENT, "page_token is not one that a list of schedules answered",
+               {{"field", "page_token"}});
+}
+
+absl::StatusOr<int64_t> MicrosOf(const google::protobuf::Timestamp& time, absl::string_view field) {
+  const std::optional<absl::Time> at = GetTime(time);
+  if (at.has_value()) return absl::ToUnixMicros(*at);
+  return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, ": it is not a time"),
+               {{"field", std::string(field)}});
+}
+
+}  // namespace
+
+absl::StatusOr<storage::v1::ScheduleRecord> ScheduleState::Read(const Topic& topic,
+                                                                uint64_t number) const {
+  ASSIGN_OR_RETURN(storage::v1::ScheduleRecord record, ReadSchedule(deps.engine, number));
+  if (TopicId(record.topic_id()) != topic.id) return ScheduleNotFound(number);
+  return record;
+}
+
+absl::StatusOr<HeldSchedule> ScheduleState::ReadAndHold(const Topic& topic, uint64_t number) {
+  HeldSchedule held;
+  ASSIGN_OR_RETURN(held.record, Read(topic, number));
+  held.key = {held.record.due_us(), number};
+  {
+    MutexLock lock(mu);
+    if (index.Hold(held.key)) return held;
+  }
+  // Delivered, moved or cancelled since, or at this moment.
+  RETURN_IF_ERROR(Read(topic, number).status());
+  return Error(v1::CONCURRENT_CHANGE,
+               absl::StrCat("schedule ", number,
+                            " is being delivered or changed by another call; retry after the "
+                            "delay"),
+               {{"schedule_id", ScheduleIdOf(number)}});
+}
+
+absl::Status ScheduleState::Write(const HeldSchedule& held, std::vector<RowWrite> rows,
+                                  absl::FunctionRef<void(ScheduleIndex&)> change) {
+  Transaction transaction;
+  transaction.rows = std::move(rows);
+  const TransactionResult written = SubmitAndWait(deps.engine, std::move(transaction));
+  MutexLock lock(mu);
+  if (written.status.ok()) {
+    change(index);
+  } else {
+    index.LetGo(held.key.number);
+  }
+  WaitForNext();
+  return written.status;
+}
+
+absl::StatusOr<v1::ListSchedulesResponse> Schedules::List(
+    const Caller& caller, const v1::ListSchedulesRequest& request) const {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  ASSIGN_OR_RETURN(const size_t page, PageSize(request.page_size()));
+  ASSIGN_OR_RETURN(ScheduleKey last, KeyOfToken(request.page_token()));
+  int64_t before_us = std::numeric_limits<int64_t>::max();
+  if (request.has_before()) {
+    ASSIGN_OR_RETURN(before_us, MicrosOf(request.before(), "before"));
+  }
+  TopicPtr only;
+  if (!request.topic().empty()) {
+    ASSIGN_OR_RETURN(only, state_->deps.topics.Get(caller.tenant, request.topic()));
+  }
+  v1::ListSchedulesResponse response;
+  while (true) {
+    std::vector<ScheduleIndex::Entry> entries;
+    {
+      MutexLock lock(state_->mu);
+      entries = state_->index.After(last, kChunk);
+    }
+    for (const auto& [key, facts] : entries) {
+      if (key.due_us >= before_us) return response;
+      const TopicPtr topic = only == nullptr ? state_->deps.topics.FindById(facts.topic) : only;
+      const bool listed =
+          topic != nullptr && topic->id == facts.topic && topic->tenant == caller.tenant;
+      if (listed && static_cast<size_t>(response.schedules_size()) == page) {
+        response.set_next_page_token(PageTokenOf(last));
+        return response;
+      }
+      last = key;
+      if (!listed) continue;
+      const auto record = state_->Read(*topic, key.number);
+      if (!record.ok()) continue;  // Gone meanwhile.
+      *response.add_schedules() = DescribeSchedule(key.number, *record, *topic, false);
+    }
+    if (entries.size() < kChunk) return response;
+    RETURN_IF_ERROR(CheckDeadline(caller));
+  }
+}
+
+absl::StatusOr<v1::GetScheduleResponse> Schedules::Get(
+    const Caller& caller, const v1::GetScheduleRequest& request) const {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  ASSIGN_OR_RETURN(const TopicPtr topic, state_->deps.topics.Get(caller.tenant, request.topic()));
+  ASSIGN_OR_RETURN(const uint64_t number, ParseScheduleId(request.schedule_id()));
+  ASSIGN_OR_RETURN(const auto record, state_->Read(*topic, number));
+  v1::GetScheduleResponse response;
+  *response.mutable_schedule() = DescribeSchedule(number, record, *topic, true);
+  return response;
+}
+
+absl::StatusOr<v1::MoveScheduleResponse> Schedules::Move(const Caller& caller,
+                                                         const v1::MoveScheduleRequest& request) {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  ASSIGN_OR_RETURN(const TopicPtr topic, state_->deps.topics.Get(caller.tenant, request.topic()));
+  ASSIGN_OR_RETURN(const uint64_t number, ParseScheduleId(request.schedule_id()));
+  ASSIGN_OR_RETURN(const int64_t wanted_us, MicrosOf(request.deliver_at(), "deliver_at"));
+  const int64_t now_us = absl::ToUnixMicros(state_->deps.engine.Now());
+  RETURN_IF_ERROR(CheckScheduleTime(wanted_us, now_us));
+  ASSIGN_OR_RETURN(HeldSchedule held, state_->ReadAndHold(*topic, number));
+  const ScheduleKey to{std::max(wanted_us, now_us), number};
+  ScheduledFacts facts;
+  {
+    MutexLock lock(state_->mu);
+    facts = state_->index.FactsOf(held.key);
+  }
+  held.record.set_due_us(to.due_us);
+  std::vector<RowWrite> rows;
+  DeleteScheduleRows(held.key, &rows);
+  PutScheduleRows(to, facts, held.record, &rows);
+  RETURN_IF_ERROR(state_->Write(held, std::move(rows),
+                                [&](ScheduleIndex& index) { index.Move(held.key, to); }));
+  v1::MoveScheduleResponse response;
+  *response.mutable_schedule() = DescribeSchedule(number, held.record, *topic, false);
+  return response;
+}
+
+absl::StatusOr<v1::CancelScheduleResponse> Schedules::Cancel(
+    const Caller& caller, const v1::CancelScheduleRequest& request) {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  ASSIGN_OR_RETURN(const TopicPtr topic, state_->deps.topics.Get(caller.tenant, request.topic()));
+  ASSIGN_OR_RETURN(const uint64_t number, ParseScheduleId(request.schedule_id()));
+  ASSIGN_OR_RETURN(const HeldSchedule held, state_->ReadAndHold(*topic, number));
+  std::vector<RowWrite> rows;
+  DeleteScheduleRows(held.key, &rows);
+  RETURN_IF_ERROR(
+      state_->Write(held, std::move(rows), [&](ScheduleIndex& index) { index.Remove(held.key); }));
+  return v1::CancelScheduleResponse();
+}
+
+void Schedules::ForgetTopic(TopicId topic) {
+  ScheduleKey last;
+  size_t seen = kChunk;
+  while (seen == kChunk) {
+    std::vector<ScheduleKey> keys;
+    {
+      MutexLock lock(state_->mu);
+      const auto entries = state_->index.After(last, kChunk);
+      seen = entries.size();
+      for (const auto& [key, facts] : entries) {
+        last = key;
+        // One that is held is being delivered or changed: when it is due, the topic is missed.
+        if (facts.topic == topic && state_->index.Hold(key)) keys.push_back(key);
+      }
+    }
+    if (keys.empty()) continue;
+    Transaction transaction;
+    for (const ScheduleKey& key : keys) DeleteScheduleRows(key, &transaction.rows);
+    const TransactionResult written = SubmitAndWait(state_->deps.engine, std::move(transaction));
+    MutexLock lock(state_->mu);
+    for (const ScheduleKey& key : keys) {
+      if (written.status.ok()) {
+        state_->index.Remove(key);
+      } else {
+        state_->index.LetGo(key.number);
+      }
+    }
+    if (!written.status.ok()) {
+      // The next start, or their due time, does it.
+      LogWarn("scheduled events of a deleted topic stay for now",
+              {{"error", written.status.message()}});
+    }
+    state_->WaitForNext();
+  }
+}
+
+}  // namespace acta

@@ -1,0 +1,125 @@
+// What is due, from the index to the log.
+#include <algorithm>
+#include <utility>
+
+#include "proto/support/error.h"
+#include "server/core/schedules/due_transaction.h"
+#include "server/core/schedules/schedule_records.h"
+#include "server/core/schedules/schedule_state.h"
+#include "storage/base/log.h"
+
+namespace acta {
+namespace {
+
+// Of one transaction.
+constexpr size_t kMostEvents = 1000;
+constexpr size_t kMostBytes = 4 << 20;
+// The clock is asked again so often, because an operator may accept a jump of it.
+constexpr absl::Duration kLongestWait = absl::Minutes(1);
+constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+
+}  // namespace
+
+void ScheduleState::Stop() {
+  MutexLock lock(mu);
+  stopped_ = true;
+  if (timer_ != 0) deps.timer.Cancel(timer_);
+  timer_ = 0;
+}
+
+void ScheduleState::WaitForNext() {
+  const std::optional<int64_t> due_us = index.NextDue();
+  if (delivering_ || stopped_ || !due_us.has_value()) return;
+  if (timer_ != 0) {
+    if (timer_due_us_ <= *due_us) return;
+    deps.timer.Cancel(timer_);
+  }
+  const absl::Time due = std::max(absl::FromUnixMicros(*due_us), not_before_);
+  timer_due_us_ = *due_us;
+  timer_ =
+      deps.timer.After(std::min(due - deps.engine.Now(), kLongestWait), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->Deliver();
+      });
+}
+
+void ScheduleState::Deliver() {
+  {
+    MutexLock lock(mu);
+    timer_ = 0;
+    // One that was cancelled too late.
+    if (delivering_ || stopped_) return;
+    delivering_ = true;
+  }
+  DeliverNext();
+}
+
+std::vector<HeldSchedule> ScheduleState::TakeDue() {
+  std::vector<ScheduleKey> keys;
+  {
+    const int64_t now_us = absl::ToUnixMicros(deps.engine.Now());
+    MutexLock lock(mu);
+    if (stopped_ || deps.engine.Now() < not_before_) return {};
+    keys = index.DueAt(now_us, kMostEvents);
+    for (const ScheduleKey& key : keys) index.Hold(key);
+  }
+  std::vector<HeldSchedule> due;
+  size_t bytes = 0;
+  size_t read = 0;
+  for (; read < keys.size() && bytes < kMostBytes; ++read) {
+    auto record = ReadSchedule(deps.engine, keys[read].number);
+    if (!record.ok()) {
+      // It stays held, so that it does not stop the others; a restart tries again.
+      LogError("a scheduled event cannot be read and is not delivered",
+               {{"schedule_id", keys[read].number}, {"error", record.status().message()}});
+      continue;
+    }
+    bytes += record->element().size();
+    due.push_back({keys[read], *std::move(record)});
+  }
+  MutexLock lock(mu);
+  for (; read < keys.size(); ++read) index.LetGo(keys[read].number);
+  return due;
+}
+
+void ScheduleState::DeliverNext() {
+  const std::vector<HeldSchedule> due = TakeDue();
+  if (due.empty()) {
+    MutexLock lock(mu);
+    delivering_ = false;
+    WaitForNext();
+    return;
+  }
+  std::vector<ScheduleKey> keys;
+  for (const HeldSchedule& one : due) keys.push_back(one.key);
+  Transaction transaction = MakeDueTransaction(due, deps.engine, deps.topics);
+  transaction.done = [self = shared_from_this(), keys](TransactionResult result) {
+    self->deps.pool.Post(
+        [self, keys, status = std::move(result.status)] { self->OnDelivered(keys, status); });
+  };
+  const absl::Status refused = deps.engine.Submit(std::move(transaction));
+  if (!refused.ok()) OnDelivered(keys, refused);
+}
+
+void ScheduleState::OnDelivered(const std::vector<ScheduleKey>& keys, const absl::Status& status) {
+  {
+    MutexLock lock(mu);
+    for (const ScheduleKey& key : keys) {
+      if (status.ok()) {
+        index.Remove(key);
+      } else {
+        index.LetGo(key.number);
+      }
+    }
+    if (status.ok()) {
+      delivered += static_cast<int64_t>(keys.size());
+    } else {
+      not_before_ = deps.engine.Now() + std::max(RetryAfterOf(status), kRetryAfter);
+    }
+  }
+  if (!status.ok()) {
+    LogWarn("events that are due cannot be appended yet", {{"error", status.message()}});
+  }
+  DeliverNext();
+}
+
+}  // namespace acta

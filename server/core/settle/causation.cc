@@ -1,0 +1,75 @@
+#include "server/core/settle/causation.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "acta/v1/event.pb.h"
+#include "proto/support/error.h"
+#include "proto/support/limit_error.h"
+#include "proto/support/wire.h"
+#include "server/core/queues/group_queue.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+struct CausingEvent {
+  v1::Event event;
+  v1::BatchContext context;
+};
+
+absl::StatusOr<IndexedBatchPtr> ReadBatch(const LogEngine& engine, GroupId group,
+                                          const EventPosition& at) {
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(at.partition));
+  if (at.offset < extent.first) return LoadKeptEvent(engine, group, at.partition, at.offset);
+  ASSIGN_OR_RETURN(const std::vector<BatchPtr> batches, engine.Read(at.partition, at.offset, 1));
+  IndexedBatchPtr indexed = batches.empty() ? nullptr : IndexBatch(batches.front());
+  if (indexed != nullptr) return indexed;
+  return Error(v1::DATA_CORRUPTED, "the event that caused the step cannot be read");
+}
+
+absl::StatusOr<CausingEvent> ReadCause(const LogEngine& engine, GroupId group,
+                                       const EventPosition& at) {
+  ASSIGN_OR_RETURN(const IndexedBatchPtr batch, ReadBatch(engine, group, at));
+  const auto index = static_cast<uint32_t>(Lag(batch->batch->base_offset, at.offset));
+  const size_t begin = batch->BeginOf(index), end = batch->EndOf(index + 1);
+  EventElements elements(batch->batch->payload.view().substr(begin, end - begin));
+  absl::string_view bytes;
+  CausingEvent cause;
+  if (!elements.Next(&bytes) ||
+      !cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Error(v1::DATA_CORRUPTED, "the event that caused the step cannot be read");
+  }
+  const absl::string_view context = batch->batch->context.view();
+  (void)cause.context.ParseFromArray(context.data(), static_cast<int>(context.size()));
+  return cause;
+}
+
+}  // namespace
+
+absl::Status SetCausation(const LogEngine& engine, const TopicRegistry& topics, GroupId group,
+                          const EventPosition& at, v1::BatchContext* context) {
+  ASSIGN_OR_RETURN(const CausingEvent cause, ReadCause(engine, group, at));
+  const int32_t depth = cause.context.causation_depth() + 1;
+  if (depth > kMaxCausationDepth) {
+    return LimitError{
+        v1::CAUSATION_TOO_DEEP,       "events that caused one another before these:",
+        static_cast<uint64_t>(depth), "max_causation_depth",
+        kMaxCausationDepth,           "find the handlers that answer each other's events"}
+        .Make();
+  }
+  const TopicPtr topic = topics.FindById(at.partition.topic());
+  const std::string place =
+      absl::StrCat(topic == nullptr ? absl::StrCat(at.partition.topic().value()) : topic->name(),
+                   "/", at.partition.partition(), "/", at.offset.value());
+  const std::string& id = cause.event.id().empty() ? place : cause.event.id();
+  const std::string& journey = !cause.event.correlation_id().empty()
+                                   ? cause.event.correlation_id()
+                                   : cause.context.correlation_id();
+  context->set_correlation_id(journey.empty() ? id : journey);
+  context->set_causation_id(id);
+  context->set_causation_depth(depth);
+  return absl::OkStatus();
+}
+
+}  // namespace acta

@@ -1,0 +1,183 @@
+#include "server/core/settle/settler.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/queues/settle_error.h"
+#include "server/core/settle/causation.h"
+#include "server/core/settle/step_request.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+absl::Status WithDetails(const absl::Status& status,
+                         const std::map<std::string, std::string>& more) {
+  std::map<std::string, std::string> details = DetailsOf(status);
+  details.insert(more.begin(), more.end());
+  return Error(ReasonOf(status), status.message(), {details.begin(), details.end()});
+}
+
+// Of a frame and its batches: the first that is at fault.
+absl::Status ErrorOfFrame(const v1::FrameResult& result) {
+  if (result.has_error()) return FromProto(result.error());
+  absl::Status aborted;
+  for (int i = 0; i < result.batches_size(); ++i) {
+    if (!result.batches(i).has_error()) continue;
+    const v1::Status& error = result.batches(i).error();
+    const absl::Status status = WithDetails(FromProto(error), {{"batch", absl::StrCat(i)}});
+    if (error.reason() != v1::ATOMIC_ABORTED) return status;
+    aborted.Update(status);
+  }
+  return aborted;
+}
+
+absl::StatusOr<v1::SettleResponse> ResponseOf(v1::FrameResult result) {
+  RETURN_IF_ERROR(ErrorOfFrame(result));
+  v1::SettleResponse response;
+  *response.mutable_batches() = std::move(*result.mutable_batches());
+  response.set_incarnation(result.incarnation());
+  return response;
+}
+
+absl::Status TooManySteps(int64_t bytes) {
+  return Error(v1::PUBLISH_QUEUE_FULL,
+               absl::StrCat("limit max_step_bytes_in_flight (", kMaxStepBytesInFlight,
+                            " bytes) is reached by ", bytes,
+                            " bytes of steps being written; retry after the delay"),
+               {{"limit", "max_step_bytes_in_flight"},
+                {"limit_value", absl::StrCat(kMaxStepBytesInFlight)}});
+}
+
+absl::Status ErrorOfFailure(const SettleFailure& failure, const HeldRun& run) {
+  return WithDetails(SettleError(failure.outcome),
+                     {{"topic_id", absl::StrCat(run.partition.topic().value())},
+                      {"partition", absl::StrCat(run.partition.partition())},
+                      {"offset", absl::StrCat(failure.first.value())}});
+}
+
+}  // namespace
+
+void Settler::Settle(const Caller& caller, v1::SettleRequest request, Done done) const {
+  const auto bytes = static_cast<int64_t>(request.ByteSizeLong());
+  const int64_t before = in_flight_->fetch_add(bytes);
+  if (before > 0 && before + bytes > kMaxStepBytesInFlight) {
+    in_flight_->fetch_sub(bytes);
+    return std::move(done)(TooManySteps(before));
+  }
+  Done answer = [in_flight = in_flight_, bytes,
+                 done = std::move(done)](absl::StatusOr<v1::SettleResponse> response) mutable {
+    in_flight->fetch_sub(bytes);
+    std::move(done)(std::move(response));
+  };
+  deps_.pool.Post(
+      [this, caller, request = std::move(request), answer = std::move(answer)]() mutable {
+        const absl::Status status = Begin(caller, request, &answer);
+        if (!status.ok()) std::move(answer)(status);
+      });
+}
+
+absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& request,
+                            Done* done) const {
+  RETURN_IF_ERROR(CheckDeadline(caller));
+  ASSIGN_OR_RETURN(const std::shared_ptr<GroupQueue> queue,
+                   deps_.groups.FindQueue(caller, request.tenant(), request.group()));
+  const DeliveryTokens& tokens = deps_.groups.tokens();
+  ASSIGN_OR_RETURN(StepEvents events, ReadStepEvents(request, queue->group(), tokens));
+  ASSIGN_OR_RETURN(const EventPosition cause, CauseOf(request, events, tokens));
+  ASSIGN_OR_RETURN(PreparedFrame frame, PrepareStep(caller, request, queue->group(), cause));
+  if (!deps_.publish.engine.HasRoom()) {
+    return Error(v1::PUBLISH_QUEUE_FULL,
+                 "limit storage.in_flight is reached by publishes being written; retry after the "
+                 "delay",
+                 {{"limit", "storage.in_flight"}});
+  }
+  QueueStep step;
+  step.acks = events.runs;
+  step.appends = std::move(frame.appends);
+  step.rows = std::move(frame.rows);
+  // Shared: when the step is refused at once nothing was done with it.
+  const auto shared = std::make_shared<Done>(std::move(*done));
+  const std::shared_ptr<FrameInFlight> flight = std::move(frame.flight);
+  flight->done = [shared](v1::FrameResult result) {
+    Done once = std::move(*shared);
+    std::move(once)(ResponseOf(std::move(result)));
+  };
+  step.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
+  const auto failures = queue->SettleStep(events.session, std::move(step));
+  if (failures.empty()) return absl::OkStatus();
+  *done = std::move(*shared);
+  return ErrorOfFailure(failures.front(), events.runs[failures.front().index]);
+}
+
+absl::StatusOr<PreparedFrame> Settler::PrepareStep(const Caller& caller,
+                                                   const v1::SettleRequest& request, GroupId group,
+                                                   const EventPosition& cause) const {
+  if (request.publish().empty()) {
+    PreparedFrame nothing;
+    nothing.flight = std::make_shared<FrameInFlight>();
+    return nothing;
+  }
+  v1::BatchContext causation;
+  RETURN_IF_ERROR(
+      SetCausation(deps_.publish.engine, deps_.publish.topics, group, cause, &causation));
+  v1::PublishFrame frame;
+  frame.mutable_open()->set_app(request.app());
+  frame.mutable_open()->set_app_version(request.app_version());
+  frame.mutable_open()->set_instance(request.instance());
+  *frame.mutable_batches() = request.publish();
+  frame.set_atomic(true);
+  return Prepare(caller, frame, causation);
+}
+
+absl::StatusOr<PreparedFrame> Settler::Prepare(const Caller& caller, const v1::PublishFrame& frame,
+                                               const v1::BatchContext& causation) const {
+  PreparedFrame prepared;
+  PublishSession session(deps_.publish, caller, /*stream=*/false, causation);
+  RETURN_IF_ERROR(session.Prepare(SharedBytes(frame.SerializeAsString()), &prepared));
+  RETURN_IF_ERROR(ErrorOfFrame(prepared.flight->result));
+  // What was published before is left out, and the rest is written.
+  prepared.flight->atomic = false;
+  return prepared;
+}
+
+absl::StatusOr<v1::EditDeadLetterResponse> Settler::EditDeadLetter(
+    const Caller& caller, const v1::EditDeadLetterRequest& request) const {
+  v1::GetDeadLetterRequest get;
+  get.set_tenant(request.tenant());
+  get.set_group(request.group());
+  *get.mutable_ref() = request.ref();
+  ASSIGN_OR_RETURN(const v1::GetDeadLetterResponse got, deps_.groups.GetDeadLetter(caller, get));
+  ASSIGN_OR_RETURN(const auto queue,
+                   deps_.groups.FindQueue(caller, request.tenant(), request.group()));
+  ASSIGN_OR_RETURN(const TopicPtr topic,
+                   deps_.publish.topics.Get(caller.tenant, request.ref().topic()));
+  v1::BatchContext causation;
+  if (got.dead_letter().has_event()) {
+    const EventPosition cause{topic->partition(request.ref().partition()),
+                              Offset(request.ref().offset())};
+    RETURN_IF_ERROR(SetCausation(deps_.publish.engine, deps_.publish.topics, queue->group(), cause,
+                                 &causation));
+  }
+  v1::PublishFrame frame;
+  frame.set_atomic(true);
+  frame.add_batches()->set_topic(topic->name());
+  *frame.mutable_batches(0)->add_events() = request.event();
+  ASSIGN_OR_RETURN(PreparedFrame prepared, Prepare(caller, frame, causation));
+  absl::StatusOr<v1::SettleResponse> written;
+  const std::shared_ptr<FrameInFlight> flight = std::move(prepared.flight);
+  flight->done = [&written](v1::FrameResult result) { written = ResponseOf(std::move(result)); };
+  QueueStep step;
+  step.appends = std::move(prepared.appends);
+  step.rows = std::move(prepared.rows);
+  step.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
+  RETURN_IF_ERROR(deps_.groups.ReplaceDeadLetter(caller, request, std::move(step)));
+  RETURN_IF_ERROR(written.status());
+  v1::EditDeadLetterResponse response;
+  *response.mutable_batch() = std::move(*written->mutable_batches(0));
+  return response;
+}
+
+}  // namespace acta

@@ -1,0 +1,184 @@
+// Scheduled events when they are due.
+#include "absl/strings/str_cat.h"
+#include "acta/v1/context.pb.h"
+#include "proto/support/partitioner.h"
+#include "storage/layout/rows.h"
+#include "tests/unit/schedules/schedule_room.h"
+
+namespace acta {
+namespace {
+
+v1::PublishFrame ToPartition(v1::PublishFrame frame, int32_t partition) {
+  frame.mutable_batches(0)->set_partition(partition);
+  return frame;
+}
+
+TEST_CASE("Events come in the order they are due, those of one moment as they were scheduled") {
+  ScheduleRoom room;
+  room.Schedule(ToPartition(room.Frame(absl::Minutes(3), {"3a", "3b"}), 1));
+  room.Schedule(ToPartition(room.Frame(absl::Minutes(1), {"1"}), 1));
+  room.Schedule(ToPartition(room.Frame(absl::Minutes(3), {"3c"}), 1));
+  room.Schedule(ToPartition(room.Frame(absl::Minutes(2), {"2"}), 1));
+  SECTION("one by one") {
+    for (int i = 0; i < 3; ++i) room.Pass(absl::Minutes(1));
+  }
+  SECTION("all at once") { room.Pass(absl::Minutes(3)); }
+  SECTION("after a restart") {
+    room.Restart();
+    room.Pass(absl::Minutes(3));
+  }
+  CHECK(room.Log(1) == ScheduleRoom::Strings{"1", "2", "3a", "3b", "3c"});
+}
+
+TEST_CASE("What came due while the broker was down comes at the start") {
+  ScheduleRoom room;
+  room.Schedule(absl::Hours(1), {"a"});
+  room.engine->Advance(absl::Hours(2));
+  room.Restart();
+  room.Pass(absl::ZeroDuration());
+  CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+  room.Restart();
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+}
+
+TEST_CASE("A jump of the wall clock changes nothing, one that is accepted does") {
+  ScheduleRoom room;
+  room.Schedule(absl::Hours(10), {"a"});
+  room.engine->SetClockJump(absl::Hours(20));
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log().empty());
+  room.engine->AcceptClock();
+  room.Pass(absl::Minutes(1));
+  CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+}
+
+TEST_CASE("A keyed event goes to its key's partition, also when the topic has grown since") {
+  ScheduleRoom room;
+  v1::PublishFrame frame = room.Frame(absl::Hours(1), {"a"});
+  frame.mutable_batches(0)->mutable_events(0)->set_key("customer-3");
+  SECTION("and the publisher had named the one before") {
+    frame.mutable_batches(0)->set_partition(PartitionOfKey("customer-3", 4));
+  }
+  SECTION("and the publisher had named none") {}
+  room.Schedule(frame);
+  v1::UpdateTopicRequest grow;
+  grow.mutable_topic()->set_name("reminders");
+  grow.mutable_topic()->set_partitions(7);
+  grow.mutable_update_mask()->add_paths("partitions");
+  grow.set_accept_reorder(true);
+  REQUIRE_OK(room.topics->Update(room.caller, grow));
+  REQUIRE(PartitionOfKey("customer-3", 7) != PartitionOfKey("customer-3", 4));
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log(PartitionOfKey("customer-3", 7)) == ScheduleRoom::Strings{"a"});
+}
+
+TEST_CASE("An event without a key goes to the partition that was named") {
+  ScheduleRoom room;
+  room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"a", "b"}), 3));
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log(3) == ScheduleRoom::Strings{"a", "b"});
+}
+
+TEST_CASE("A due event says who published it") {
+  ScheduleRoom room;
+  v1::PublishFrame frame = ToPartition(room.Frame(absl::Hours(1), {"a"}), 0);
+  frame.mutable_open()->set_app("shop");
+  room.Schedule(frame);
+  frame = ToPartition(room.Frame(absl::Hours(1), {"b"}), 0);
+  frame.mutable_open()->set_app("bank");
+  room.Schedule(frame);
+  room.Pass(absl::Hours(1));
+  const auto batches =
+      room.engine->Read(room.topics->Find("default", "reminders")->partition(0), Offset(0), 9999);
+  REQUIRE_OK(batches);
+  REQUIRE(batches->size() == 2);
+  v1::BatchContext context;
+  REQUIRE(context.ParseFromString(std::string((*batches)[0]->context.view())));
+  CHECK(context.principal() == "alice");
+  CHECK(context.app() == "shop");
+  REQUIRE(context.ParseFromString(std::string((*batches)[1]->context.view())));
+  CHECK(context.app() == "bank");
+}
+
+TEST_CASE("A full disk delays what is due and loses nothing") {
+  ScheduleRoom room;
+  room.Schedule(absl::Hours(1), {"a"});
+  room.engine->SetDiskState(DiskState::kSoft);
+  room.Pass(absl::Hours(1));
+  room.Pass(absl::Minutes(10));
+  CHECK(room.Log().empty());
+  CHECK(room.schedules->overdue() == absl::Minutes(10));
+  room.engine->SetDiskState(DiskState::kOk);
+  room.Pass(absl::Minutes(1));
+  CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+  CHECK(room.schedules->overdue() == absl::ZeroDuration());
+}
+
+TEST_CASE("A write of due events that fails is tried again") {
+  ScheduleRoom room;
+  room.Schedule(absl::Hours(1), {"a", "b"});
+  room.engine->FailNextWrite(Error(v1::OUTCOME_UNKNOWN, "the disk is gone"));
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log().empty());
+  CHECK(room.List().size() == 2);
+  room.Pass(absl::Seconds(5));
+  CHECK(room.Log().size() == 2);
+}
+
+TEST_CASE("Many and large events that are due at once all come, in order") {
+  ScheduleRoom room;
+  ScheduleRoom::Strings expected;
+  for (int frame = 0; frame < 5; ++frame) {
+    ScheduleRoom::Strings data;
+    for (int i = 0; i < 700; ++i) data.push_back(absl::StrCat(frame, ".", i));
+    expected.insert(expected.end(), data.begin(), data.end());
+    room.Schedule(ToPartition(room.Frame(absl::Hours(1), data), 2));
+  }
+  const ScheduleRoom::Strings large(9, std::string(900'000, 'x'));
+  room.Schedule(ToPartition(room.Frame(absl::Hours(1), large), 2));
+  expected.insert(expected.end(), large.begin(), large.end());
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log(2) == expected);
+  CHECK(room.schedules->delivered() == 3509);
+}
+
+TEST_CASE("One that cannot be read stops no other") {
+  ScheduleRoom room;
+  const auto ids = room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"a", "b"}), 0));
+  Transaction damage;
+  damage.rows.push_back(
+      {Family::kState, ScheduleRow(std::stoull(ids[0])), std::string("\xff\xff\xff", 3)});
+  damage.done = [](TransactionResult) {};
+  REQUIRE_OK(room.engine->Submit(std::move(damage)));
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log(0) == ScheduleRoom::Strings{"b"});
+  room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"c"}), 0));
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c"});
+  CHECK(room.schedules->overdue() == absl::Hours(1));
+}
+
+TEST_CASE("A topic's schedules go with the topic") {
+  ScheduleRoom room;
+  room.CreateTopic("alarms", 1);
+  room.Schedule(absl::Hours(1), ScheduleRoom::Strings(1000, "x"), "alarms");
+  room.Schedule(absl::Hours(1), ScheduleRoom::Strings(500, "x"), "alarms");
+  room.Schedule(absl::Hours(1), {"a"});
+  SECTION("at once") { room.DeleteTopic("alarms"); }
+  SECTION("at the next start, when the broker ended in between") {
+    room.topics->SetChangeListener([](const Topic&, bool) {});
+    room.DeleteTopic("alarms");
+    CHECK(room.Rows() == 3002);
+    room.Restart();
+  }
+  CHECK(room.schedules->waiting() == 1);
+  CHECK(room.Rows() == 2);
+  room.CreateTopic("alarms", 1);
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log(0, "alarms").empty());
+  CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+}
+
+}  // namespace
+}  // namespace acta

@@ -1,0 +1,371 @@
+// Steps of workers: events that are processed and what is published because of them.
+#include "absl/strings/str_cat.h"
+#include "tests/unit/settle/step_room.h"
+
+namespace acta {
+namespace {
+
+TEST_CASE("a step settles its events and publishes what follows from them", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 3);
+  Client& client = room.Work();
+  const auto answer = room.Settle(room.Step(client.sink.leased[1], "bill 1"));
+  REQUIRE_OK(answer);
+  REQUIRE(answer->batches_size() == 1);
+  CHECK(answer->batches(0).parts(0).base_offset() == 0);
+  CHECK(room.Bills() == Strings{"bill 1"});
+  CHECK(room.Outstanding() == 2);
+  client.Ack(client.sink.leased[0]);
+  client.Ack(client.sink.leased[2]);
+  room.Run();
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("a step without anything to publish settles all of its events or none", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 3, 3);
+  Client& client = room.Work();
+  client.Ack(client.sink.leased[1]);
+  room.Run();
+  v1::SettleRequest whole = room.Step(client.sink.leased[0]);
+  whole.mutable_processed(0)->clear_offset();
+  whole.mutable_processed(0)->clear_count();
+  CHECK(room.Refused(whole) == v1::ALREADY_SETTLED);
+  CHECK(room.Outstanding() == 2);
+  v1::SettleRequest rest = room.Step(client.sink.leased[0]);
+  *rest.add_processed() = room.Step(client.sink.leased[2]).processed(0);
+  REQUIRE_OK(room.Settle(rest));
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("a step is answered when it is durable, and its events are nobody else's until then",
+          "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  Client& other = room.Work();
+  room.engine.HoldDone();
+  const auto answer = room.Begin(room.Step(client.sink.leased[0], "bill"));
+  CHECK_FALSE(answer->has_value());
+  const uint64_t ack = client.Ack(client.sink.leased[0]);
+  const auto again = room.Begin(room.Step(client.sink.leased[0], "bill"));
+  REQUIRE(again->has_value());
+  CHECK(ReasonOf((*again)->status()) == v1::LEASE_LOST);
+  room.Wait(absl::Minutes(1));  // Its lease would be over.
+  CHECK(other.sink.leased.empty());
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE(answer->has_value());
+  REQUIRE_OK(**answer);
+  CHECK(client.sink.ErrorOf(ack) == v1::LEASE_LOST);
+  CHECK(room.Outstanding() == 0);
+  CHECK(room.Bills() == Strings{"bill"});
+}
+
+TEST_CASE("a step that comes again is refused as settled, and nothing is published twice",
+          "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  REQUIRE_OK(room.Settle(room.Step(client.sink.leased[0], "bill")));
+  CHECK(room.Refused(room.Step(client.sink.leased[0], "bill")) == v1::ALREADY_SETTLED);
+  CHECK(room.Bills() == Strings{"bill"});
+}
+
+TEST_CASE("a step whose publish is refused changes nothing", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill");
+  v1::PartitionBatch* batch = request.add_publish();
+  batch->set_topic("bills");
+  batch->set_partition(0);
+  batch->add_events();
+  SECTION("by its check") {
+    batch->mutable_events(0)->set_key(std::string(1025, 'k'));
+    const auto refused = room.Settle(request);
+    CHECK(ReasonOf(refused.status()) == v1::KEY_TOO_LARGE);
+    CHECK(DetailsOf(refused.status()).at("batch") == "1");
+  }
+  SECTION("because its topic is not there") {
+    batch->set_topic("nothing");
+    CHECK(room.Refused(request) == v1::TOPIC_NOT_FOUND);
+  }
+  SECTION("because the publisher may not") {
+    room.authorizer.refused = "bills";
+    CHECK(room.Refused(request) == v1::PERMISSION_DENIED);
+    room.authorizer.refused.clear();
+  }
+  SECTION("by the engine") {
+    batch->mutable_expect()->set_end_offset(7);
+    const auto refused = room.Settle(request);
+    CHECK(ReasonOf(refused.status()) == v1::WRONG_EXPECTED_OFFSET);
+    CHECK(DetailsOf(refused.status()).at("batch") == "1");
+  }
+  SECTION("because the disk is full") {
+    room.engine.SetDiskState(DiskState::kSoft);
+    CHECK(room.Refused(request) == v1::DISK_FULL);
+    room.engine.SetDiskState(DiskState::kOk);
+  }
+  SECTION("because the queue is full") {
+    room.engine.SetRoom(false);
+    CHECK(room.Refused(request) == v1::PUBLISH_QUEUE_FULL);
+    room.engine.SetRoom(true);
+  }
+  CHECK(room.Bills().empty());
+  CHECK(room.Outstanding() == 1);
+  request.mutable_publish()->RemoveLast();
+  REQUIRE_OK(room.Settle(request));
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("acks go on while the disk is too full for steps", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  room.engine.HoldDone();
+  const uint64_t first = client.Ack(client.sink.leased[0]);
+  const auto answer = room.Begin(room.Step(client.sink.leased[1], "bill"));
+  room.engine.SetDiskState(DiskState::kSoft);
+  room.engine.ReleaseDone();
+  room.Run();
+  CHECK(client.sink.acked_through() >= first);
+  REQUIRE(answer->has_value());
+  CHECK(ReasonOf((*answer)->status()) == v1::DISK_FULL);
+  CHECK(room.Outstanding() == 1);
+}
+
+TEST_CASE("an event that is leased to somebody else is not settled", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& slow = room.Work(1);
+  const RecordingSink::Leased late = slow.sink.leased[0];
+  Client& other = room.Work(1);
+  room.Wait(absl::Seconds(31));
+  REQUIRE(other.sink.leased.size() == 1);
+  CHECK(room.Refused(room.Step(late, "bill")) == v1::LEASE_LOST);
+  CHECK(room.Bills().empty());
+  REQUIRE_OK(room.Settle(room.Step(other.sink.leased[0], "bill")));
+  CHECK(room.Rows("parked/") == 0);
+  CHECK(room.Rows("attempt/") == 0);
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("a token is of one attempt", "[step]") {
+  StepRoom room(StepRoom::Attempts(5));
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  client.Nack(client.sink.leased[0]);
+  room.Wait(absl::Seconds(5));
+  REQUIRE(client.sink.leased.size() == 2);
+  REQUIRE(client.sink.leased[1].attempt == 2);
+  CHECK(room.Refused(room.Step(client.sink.leased[0], "bill")) == v1::LEASE_LOST);
+  REQUIRE_OK(room.Settle(room.Step(client.sink.leased[1], "bill")));
+  CHECK(room.Rows("parked/") == 0);
+  CHECK(room.Rows("attempt/") == 0);
+}
+
+TEST_CASE("what was published before is left out and the step goes through", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  v1::Event before;
+  before.set_id("bill-1");
+  before.set_data("bill");
+  room.PublishEvent(before, "bills");
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill", "bill-1");
+  const auto answer = room.Settle(request);
+  REQUIRE_OK(answer);
+  REQUIRE(answer->batches(0).duplicates_size() == 1);
+  CHECK(answer->batches(0).duplicates(0).offset() == 0);
+  CHECK(room.Bills() == Strings{"bill"});
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("of steps that are written together one that fails fails alone", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 4);
+  Client& client = room.Work();
+  room.engine.HoldDone();
+  std::vector<StepRoom::Answer> answers;
+  for (int i = 0; i < 4; ++i) {
+    v1::SettleRequest request =
+        room.Step(client.sink.leased[static_cast<size_t>(i)], absl::StrCat("bill ", i));
+    if (i == 2) {
+      request.mutable_publish(0)->set_partition(0);
+      request.mutable_publish(0)->mutable_expect()->set_end_offset(77);
+    }
+    answers.push_back(room.Begin(request));
+  }
+  for (int i = 0; i < 10; ++i) {
+    room.engine.ReleaseDone();
+    room.Run();
+  }
+  for (size_t i = 0; i < 4; ++i) {
+    INFO(i);
+    REQUIRE(answers[i]->has_value());
+    CHECK((*answers[i])->ok() == (i != 2));
+  }
+  CHECK(ReasonOf((*answers[2])->status()) == v1::WRONG_EXPECTED_OFFSET);
+  CHECK(room.Bills() == Strings{"bill 0", "bill 1", "bill 3"});
+  CHECK(room.Outstanding() == 1);
+  REQUIRE_OK(room.Settle(room.Step(client.sink.leased[2], "bill 2")));
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("the event of a step that failed comes again when its member is gone", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  room.engine.HoldDone();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill");
+  request.mutable_publish(0)->set_partition(0);
+  request.mutable_publish(0)->mutable_expect()->set_end_offset(77);
+  const auto answer = room.Begin(request);
+  client.stream->OnDisconnect();
+  room.Run();
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE(answer->has_value());
+  CHECK(ReasonOf((*answer)->status()) == v1::WRONG_EXPECTED_OFFSET);
+  Client& other = room.Work();
+  CHECK(room.DataOf(other) == Strings{"0"});
+  CHECK(room.DeadLetters().dead_letters().empty());
+}
+
+TEST_CASE("the next of a key comes when the step of the one before is durable", "[step]") {
+  StepRoom room(StepRoom::Ordered());
+  room.PublishKeyed({{"ann", "a1"}, {"ann", "a2"}});
+  Client& client = room.Work();
+  REQUIRE(room.DataOf(client) == Strings{"a1"});
+  room.engine.HoldDone();
+  const auto answer = room.Begin(room.Step(client.sink.leased[0], "bill"));
+  CHECK(room.DataOf(client) == Strings{"a1"});
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE(answer->has_value());
+  room.Wait(absl::Seconds(1));
+  CHECK(room.DataOf(client) == Strings{"a1", "a2"});
+}
+
+TEST_CASE("a step may publish for later", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "reminder");
+  request.mutable_publish(0)->set_deliver_at_us(
+      absl::ToUnixMicros(room.engine.Now() + absl::Hours(1)));
+  const auto answer = room.Settle(request);
+  REQUIRE_OK(answer);
+  CHECK(answer->batches(0).scheduled_size() == 1);
+  CHECK(room.schedules.waiting() == 1);
+  CHECK(room.Outstanding() == 0);
+}
+
+TEST_CASE("what is published says what caused it", "[step]") {
+  StepRoom room;
+  v1::Event order;
+  order.set_id("order-7");
+  order.set_source("shop");
+  SECTION("an event that begins a journey") {}
+  SECTION("an event of a journey") { order.set_correlation_id("visit-3"); }
+  room.PublishEvent(order);
+  Client& client = room.Work();
+  REQUIRE_OK(room.Settle(room.Step(client.sink.leased[0], "bill")));
+  const v1::BatchContext context = room.ContextOf(room.BillBatches()[0]);
+  CHECK(context.causation_id() == "order-7");
+  CHECK(context.correlation_id() ==
+        (order.correlation_id().empty() ? "order-7" : order.correlation_id()));
+  CHECK(context.causation_depth() == 1);
+  CHECK(context.principal() == "alice");
+}
+
+TEST_CASE("an event without an id is named by its place, and the step says which one it was",
+          "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill");
+  *request.add_processed() = room.Step(client.sink.leased[1]).processed(0);
+  request.mutable_caused_by()->set_delivery_token(client.sink.leased[1].token);
+  request.mutable_caused_by()->set_offset(1);
+  REQUIRE_OK(room.Settle(request));
+  CHECK(room.ContextOf(room.BillBatches()[0]).causation_id() == "orders/0/1");
+}
+
+TEST_CASE("a chain of events that cause one another ends at 64", "[step]") {
+  StepRoom room;
+  v1::Event first;
+  first.set_id("first");
+  room.PublishEvent(first);
+  Client& client = room.Work();
+  for (size_t depth = 1; depth <= 64; ++depth) {
+    REQUIRE(client.sink.leased.size() == depth);
+    v1::SettleRequest request = room.Step(client.sink.leased[depth - 1], "next");
+    request.mutable_publish(0)->set_topic("orders");
+    REQUIRE_OK(room.Settle(request));
+    room.Run();
+  }
+  v1::SettleRequest request = room.Step(client.sink.leased[64], "next");
+  request.mutable_publish(0)->set_topic("orders");
+  CHECK(room.Refused(request) == v1::CAUSATION_TOO_DEEP);
+  CHECK(room.Outstanding() == 1);
+  CHECK(room.Rows("deadletter/") == 0);
+}
+
+// A dead letter of the event `order-7`.
+v1::DeadLetterRef MakeDeadLetter(StepRoom& room) {
+  v1::Event order;
+  order.set_id("order-7");
+  order.set_data("bad");
+  room.PublishEvent(order);
+  Client& client = room.Work();
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased.back());
+  room.Run();
+  const v1::ListDeadLettersResponse letters = room.DeadLetters();
+  REQUIRE(letters.dead_letters_size() == 1);
+  return letters.dead_letters(0).ref();
+}
+
+v1::EditDeadLetterRequest EditOf(const v1::DeadLetterRef& ref) {
+  v1::EditDeadLetterRequest request;
+  request.set_group("workers");
+  *request.mutable_ref() = ref;
+  request.mutable_event()->set_data("good");
+  return request;
+}
+
+TEST_CASE("a dead letter is replaced by a corrected event, which it caused", "[step]") {
+  StepRoom room;
+  const v1::EditDeadLetterRequest request = EditOf(MakeDeadLetter(room));
+  std::optional<absl::StatusOr<v1::EditDeadLetterResponse>> answer;
+  answer = room.settler.EditDeadLetter(room.caller, request);
+  REQUIRE_OK(*answer);
+  CHECK((*answer)->batch().parts(0).base_offset() == 1);
+  room.Run();
+  CHECK(room.DeadLetters().dead_letters().empty());
+  CHECK(room.Rows("deadletter/") == 0);
+  CHECK(room.Rows("attempt/") == 0);
+  CHECK(room.DataOf(*room.clients.back()) == Strings{"bad", "good"});
+  const auto batches = room.engine.Read(room.Id(0), Offset(1), 1);
+  REQUIRE_OK(batches);
+  CHECK(room.ContextOf(batches->front()).causation_id() == "order-7");
+  CHECK(ReasonOf(room.settler.EditDeadLetter(room.caller, request).status()) ==
+        v1::DEAD_LETTER_NOT_FOUND);
+}
+
+TEST_CASE("an edit that is refused leaves the dead letter", "[step]") {
+  StepRoom room;
+  v1::EditDeadLetterRequest request = EditOf(MakeDeadLetter(room));
+  request.mutable_event()->set_key(std::string(1025, 'k'));
+  CHECK(ReasonOf(room.settler.EditDeadLetter(room.caller, request).status()) == v1::KEY_TOO_LARGE);
+  request.mutable_event()->clear_key();
+  room.engine.SetDiskState(DiskState::kSoft);
+  CHECK(ReasonOf(room.settler.EditDeadLetter(room.caller, request).status()) == v1::DISK_FULL);
+  room.engine.SetDiskState(DiskState::kOk);
+  CHECK(room.DeadLetters().dead_letters_size() == 1);
+  REQUIRE_OK(room.settler.EditDeadLetter(room.caller, request));
+}
+
+}  // namespace
+}  // namespace acta

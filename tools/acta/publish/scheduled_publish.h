@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "acta/v1/event.pb.h"
+#include "acta/v1/publisher.pb.h"
+#include "tools/acta/app/command_context.h"
+
+namespace acta::cli {
+
+// The next event; nothing at the end.
+using NextEvent = std::function<absl::StatusOr<std::optional<v1::Event>>()>;
+
+// Schedules the events for `at`, some in a call, and prints the schedule of each. Stops at the
+// first that is refused; what was scheduled before is printed then too.
+absl::Status PublishLater(CommandContext& context, absl::Time at, std::optional<int32_t> partition,
+                          v1::AckLevel level, const NextEvent& next);
+
+}  // namespace acta::cli
