@@ -1,4 +1,5 @@
 // A dead letter that is replaced by a corrected event.
+#include <chrono>
 #include <future>
 #include <utility>
 
@@ -8,6 +9,11 @@
 #include "storage/base/status_macros.h"
 
 namespace acta {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{10};
+
+}  // namespace
 
 absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
                                               const v1::EditDeadLetterRequest& request,
@@ -30,8 +36,10 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
   group->queue()->DiscardStep(letter.partition, letter.offset, letter.record, std::move(step));
   // Under the lock, so that nobody else decides about the letter meanwhile. What is queued is
   // written from here, because whoever has the pool may wait for the lock.
-  group->queue()->WaitQuiet();
-  written->get_future().wait();
+  const std::future<void> answered = written->get_future();
+  do {
+    group->queue()->WaitQuiet();
+  } while (answered.wait_for(kLookAgain) == std::future_status::timeout);
   LogInfo("a dead letter was edited", {{"group", group->name()},
                                        {"topic", letter.topic->name()},
                                        {"partition", letter.partition.partition()},

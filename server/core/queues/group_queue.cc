@@ -10,6 +10,9 @@ namespace {
 
 constexpr int64_t kNoTimer = std::numeric_limits<int64_t>::max();
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+// A timer counts on while the machine is suspended, or when a jump of its clock is accepted, as if
+// nothing had happened: the time is asked so often.
+constexpr absl::Duration kAskTimeEvery = absl::Seconds(5);
 
 }  // namespace
 
@@ -65,6 +68,8 @@ void GroupQueue::Add(const Start& start) {
     const QueuePosition position = PositionFrom(start.record);
     const auto extent = deps_.engine.Extent(id);
     const bool held = start.restarted && extent.ok();
+    // The life before may have ended between a copy and what it was made for.
+    if (start.restarted) partition.copied_below = position.head;
     partition.queue->Load(position, events, held ? extent->visible_end : position.floor, now_us);
     const absl::Status same = deps_.engine.CheckPosition(
         id, Incarnation(static_cast<uint32_t>(start.record.incarnation())), position.head);
@@ -98,15 +103,22 @@ void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record
   Add({id, record, {}, false});
 }
 
-void GroupQueue::WaitQuiet() {
+void GroupQueue::WaitQuiet() { AwaitQuiet(true).IgnoreError(); }
+
+// Members may go on settling all the time: nobody waits for what came later.
+absl::Status GroupQueue::AwaitQuiet(bool patient) {
+  std::optional<uint64_t> last;  // The write that has what changed so far.
   while (true) {
     Flush();
     MutexLock lock(mu_);
-    if (!stopped_.ok()) return;
-    if (!writing_ && dirty_.empty() && rows_.empty() && answers_.empty() && steps_.empty()) return;
+    if (!stopped_.ok()) return stopped_;
+    const bool waits = !dirty_.empty() || !rows_.empty() || !steps_.empty();
+    if (!last.has_value()) last = begun_ + (waits ? 1 : 0);
+    if ((!writing_ && !waits) || written_ >= *last) return absl::OkStatus();
     if (writing_) {
       quiet_.Wait(mu_);
     } else if (trying_again_) {
+      if (!patient) return absl::UnavailableError("the disk is full");
       quiet_.WaitFor(mu_, kLookAgain);
     }
   }
@@ -316,8 +328,9 @@ GroupQueue::After GroupQueue::MakeAfter() {
     after.wake = member->second->wake;
   }
   if (!due_.empty() && due_.begin()->first < armed_us_) {
-    armed_us_ = due_.begin()->first;
-    after.timer = std::max(absl::Microseconds(armed_us_ - NowUs()), absl::ZeroDuration());
+    const int64_t now_us = NowUs();
+    armed_us_ = std::min(due_.begin()->first, now_us + absl::ToInt64Microseconds(kAskTimeEvery));
+    after.timer = std::max(absl::Microseconds(armed_us_ - now_us), absl::ZeroDuration());
     after.timer_number = ++timer_;
   }
   return after;

@@ -114,7 +114,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void Remove(PartitionId partition);
   // From the record on, nothing is parked. Nobody may be a member.
   void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
-  // Blocks until all that changed is on the disk.
+  // Blocks until all that changed so far is on the disk.
   void WaitQuiet();
 
   void Join(uint64_t session, QueueMemberFacts facts, Wake wake);
@@ -160,7 +160,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                    const storage::v1::DeadLetterRecord& record, QueueStep step);
 
   // Events of the partition below `first` are about to go from the log: copies those that are
-  // outstanding or dead letters. Blocks, also on the disk. Not OK: they may not go.
+  // outstanding or dead letters. Blocks, also on the disk, but not until a full one has room: what
+  // calls may be what makes it. Not OK: they may not go. One call a partition at a time.
   absl::Status KeepCopies(PartitionId partition, Offset first);
 
   // Of one partition, for people.
@@ -185,8 +186,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     uint64_t session = 0;
     QueueStep step;
     std::vector<std::pair<PartitionId, Offset>> events;
-    int64_t dead_letters = 0;  // That go with it.
-    bool alone = false;        // One that it was written with may be at fault.
+    std::vector<std::pair<PartitionId, Offset>> dead_letters;  // That go with it.
+    bool alone = false;  // One that it was written with may be at fault.
   };
   // What is done when the lock is given back.
   struct After;
@@ -232,13 +233,17 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                   AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   void PutDiscarded(PartitionId partition, Offset offset,
-                    const storage::v1::DeadLetterRecord& record, std::vector<RowWrite>* rows) const;
-  // A full store of dead letters stopped all partitions.
-  void ForgetDeadLetters(int64_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                    const storage::v1::DeadLetterRecord& record, std::vector<RowWrite>* rows) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is gone, or is about to be: a full store of dead letters stopped all partitions.
+  void ForgetDeadLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // group_queue_kept.cc
   absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
                                                     Offset end) const;
+  absl::Status CopyBelow(PartitionId partition, Offset first);
+  using Copies = std::vector<std::pair<Offset, std::string>>;
+  absl::Status PutCopies(PartitionId partition, Copies copies);
 
   // group_queue_step.cc
   void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -257,12 +262,18 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetAttempts(Partition& partition, const PastAttempts& past)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ForgetKept(PartitionId partition, Offset offset, std::vector<RowWrite>* rows) const;
+  bool MayHaveCopy(PartitionId partition, Offset offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetKept(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The row of that alone: what it is written with may fail.
+  void PutForgottenCopy(PartitionId partition, Offset offset, std::vector<RowWrite>* rows) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds,
                       std::vector<RowWrite>* rows) const;
   void PutDeadLetter(Partition& partition, const DeadLetter& letter, const QueueChanges& changes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Flush();
+  // As WaitQuiet(). Not `patient`: UNAVAILABLE at once when the disk is full.
+  absl::Status AwaitQuiet(bool patient);
   void TryAgain();
   void PutBack(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Write(Pending write);
@@ -300,6 +311,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::deque<HeldStep> steps_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<PartitionId, std::vector<KeyTurn>> turns_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  // Writes, without those that were refused.
+  uint64_t begun_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t written_ ABSL_GUARDED_BY(mu_) = 0;
   bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
 };

@@ -109,11 +109,12 @@ void GroupQueue::PutDiscarded(PartitionId id, Offset offset,
   rounds.push_back(record.attempts());
   rows->push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
   DeleteAttempts(id, offset, rounds, rows);
-  ForgetKept(id, offset, rows);
+  PutForgottenCopy(id, offset, rows);
 }
 
-void GroupQueue::ForgetDeadLetters(int64_t count) {
-  budget_.dead_letters -= count;
+void GroupQueue::ForgetDeadLetter(PartitionId id, Offset offset) {
+  ForgetKept(id, offset);
+  --budget_.dead_letters;
   for (auto& [other, partition] : partitions_) Activate(*partition);
 }
 
@@ -123,7 +124,7 @@ void GroupQueue::Discard(PartitionId id, Offset offset,
   {
     MutexLock lock(mu_);
     PutDiscarded(id, offset, record, &rows_);
-    ForgetDeadLetters(1);
+    ForgetDeadLetter(id, offset);
     after = MakeAfter();
   }
   Run(std::move(after));
@@ -137,7 +138,7 @@ void GroupQueue::DiscardStep(PartitionId id, Offset offset,
     PutDiscarded(id, offset, record, &step.rows);
     HeldStep& held = steps_.emplace_back();
     held.step = std::move(step);
-    held.dead_letters = 1;
+    held.dead_letters.emplace_back(id, offset);
     after = MakeAfter();
   }
   Run(std::move(after));

@@ -9,7 +9,6 @@
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
-#include "storage/submit_and_wait.h"
 
 namespace acta {
 namespace {
@@ -39,14 +38,6 @@ absl::StatusOr<storage::v1::KeptRecord> CopyOf(const LogEngine& engine, Partitio
   return record;
 }
 
-absl::Status WriteCopies(LogEngine& engine, std::vector<RowWrite>* rows) {
-  if (rows->empty()) return absl::OkStatus();
-  Transaction transaction;
-  transaction.rows = std::exchange(*rows, {});
-  transaction.level = Level::kFsync;
-  return SubmitAndWait(engine, std::move(transaction)).status;
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<Offset>> GroupQueue::DeadLettersIn(PartitionId partition, Offset first,
@@ -63,22 +54,32 @@ absl::StatusOr<std::vector<Offset>> GroupQueue::DeadLettersIn(PartitionId partit
 }
 
 absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
+  const absl::Status status = CopyBelow(id, first);
+  MutexLock lock(mu_);
+  if (Partition* const partition = Find(id)) partition->forgotten.reset();
+  return status;
+}
+
+absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, deps_.engine.Extent(id));
   std::vector<Offset> offsets;
   {
     MutexLock lock(mu_);
     Partition* const partition = Find(id);
     if (partition == nullptr) return absl::OkStatus();
+    partition->copied_below = std::max(partition->copied_below, first);
+    partition->forgotten.emplace();
     partition->queue->ParkBelow(first);
     offsets = partition->queue->OutstandingBelow(first);
     Touch(*partition);
   }
-  WaitQuiet();  // What became a dead letter meanwhile is on the disk.
+  RETURN_IF_ERROR(AwaitQuiet(false));  // What became a dead letter meanwhile is on the disk.
   ASSIGN_OR_RETURN(const std::vector<Offset> letters, DeadLettersIn(id, extent.first, first));
   offsets.insert(offsets.end(), letters.begin(), letters.end());
   std::sort(offsets.begin(), offsets.end());
+  offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
   IndexedBatchPtr at;
-  std::vector<RowWrite> rows;
+  Copies copies;
   size_t bytes = 0;
   for (const Offset offset : offsets) {
     if (offset < extent.first) continue;  // It has a copy.
@@ -86,14 +87,30 @@ absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
     // What cannot be read is not kept for ever because of that.
     if (ReasonOf(record.status()) == v1::DATA_CORRUPTED) continue;
     RETURN_IF_ERROR(record.status());
-    rows.push_back(
-        {Family::kState, QueueRow(kKeptRows, group_, id, offset), record->SerializeAsString()});
+    copies.emplace_back(offset, record->SerializeAsString());
     bytes += record->element().size();
     if (bytes < kCopyWriteBytes) continue;
-    RETURN_IF_ERROR(WriteCopies(deps_.engine, &rows));
+    RETURN_IF_ERROR(PutCopies(id, std::exchange(copies, {})));
     bytes = 0;
   }
-  return WriteCopies(deps_.engine, &rows);
+  return PutCopies(id, std::move(copies));
+}
+
+// In the order of the group's other rows: what is settled later takes its copy with it.
+absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
+  {
+    MutexLock lock(mu_);
+    const Partition* const partition = Find(id);
+    if (partition == nullptr) return absl::OkStatus();
+    if (!partition->forgotten.has_value()) {
+      return absl::UnavailableError("the group began anew meanwhile");
+    }
+    for (auto& [offset, record] : copies) {
+      if (partition->forgotten->contains(offset)) continue;
+      rows_.push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::move(record)});
+    }
+  }
+  return AwaitQuiet(false);
 }
 
 absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,

@@ -13,6 +13,9 @@ struct GroupQueue::Partition {
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
   std::unique_ptr<PartitionQueue> queue;
   BatchShelf shelf;
+  Offset copied_below;  // Events below it may have a copy although the log has them still.
+  // While copies are made: what needs none any more.
+  std::optional<absl::flat_hash_set<Offset>> forgotten;
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
   absl::Status problem;                                  // Not OK: it stands still.
   std::optional<int64_t> due_us;                         // Its place in due_.

@@ -56,7 +56,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
     const bool dead = std::any_of(changes.dead_letters.begin(), changes.dead_letters.end(),
                                   [&](const DeadLetter& one) { return one.offset == offset; });
-    if (!dead) ForgetKept(partition.id, offset, &rows_);
+    if (!dead) ForgetKept(partition.id, offset);
   }
   for (const DeadLetter& letter : changes.dead_letters) PutDeadLetter(partition, letter, changes);
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
@@ -75,12 +75,26 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
       {Family::kState, PositionRow(group_, partition.id), partition.record.SerializeAsString()});
 }
 
-// There is a copy only when the event is gone from the log.
-void GroupQueue::ForgetKept(PartitionId partition, Offset offset,
-                            std::vector<RowWrite>* rows) const {
-  const auto extent = deps_.engine.Extent(partition);
-  if (!extent.ok() || offset >= extent->first) return;
-  rows->push_back({Family::kState, QueueRow(kKeptRows, group_, partition, offset), std::nullopt});
+// There is a copy only when the event is gone from the log, or was about to go.
+bool GroupQueue::MayHaveCopy(PartitionId id, Offset offset) const {
+  const auto extent = deps_.engine.Extent(id);
+  if (extent.ok() && offset < extent->first) return true;
+  const auto it = partitions_.find(id);
+  return it != partitions_.end() && offset < it->second->copied_below;
+}
+
+void GroupQueue::ForgetKept(PartitionId id, Offset offset) {
+  Partition* const partition = Find(id);
+  if (partition != nullptr && partition->forgotten.has_value()) {
+    partition->forgotten->insert(offset);
+  }
+  PutForgottenCopy(id, offset, &rows_);
+}
+
+void GroupQueue::PutForgottenCopy(PartitionId id, Offset offset,
+                                  std::vector<RowWrite>* rows) const {
+  if (!MayHaveCopy(id, offset)) return;
+  rows->push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::nullopt});
 }
 
 void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& attempt) {
@@ -156,6 +170,7 @@ void GroupQueue::Flush() {
     TakeSteps(&write);
     stopped.status = stopped_;
     writes = writing_ = stopped_.ok() && !(write.rows.empty() && write.steps.empty());
+    begun_ += writes;
     if (!writes) quiet_.SignalAll();
   }
   if (writes) return Write(std::move(write));
@@ -199,10 +214,12 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
     trying_again_ = again;
     if (undone) UndoSteps(/*apart=*/!refused && write.steps.size() > 1, &write);
     if (again || undone) {
+      --begun_;
       PutBack(&write);
     } else if (!result.status.ok()) {
       stopped_ = result.status;
     } else {
+      written_ = begun_;
       ConfirmSteps(write);
       for (const auto& [id, turns] : write.turns) {
         Partition* const partition = Find(id);

@@ -112,7 +112,7 @@ void GroupQueue::PutProcessed(const Partition& partition, absl::Span<const Offse
     if (!parked.has_value()) continue;
     rows->push_back(
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
-    ForgetKept(partition.id, offset, rows);
+    PutForgottenCopy(partition.id, offset, rows);
     AttemptsBefore rounds;
     if (const auto before = partition.redriven.find(offset); before != partition.redriven.end()) {
       rounds = before->second;
@@ -136,7 +136,7 @@ void GroupQueue::ConfirmSteps(const Pending& write) {
       Touch(*partition);
       Activate(*partition);
     }
-    if (held.dead_letters > 0) ForgetDeadLetters(held.dead_letters);
+    for (const auto& [id, offset] : held.dead_letters) ForgetDeadLetter(id, offset);
   }
 }
 

@@ -253,6 +253,40 @@ TEST_CASE("what a group still needs is copied before its slice goes", "[queue]")
   CHECK(room.Lag("workers", 0).lag_events() == 0);
 }
 
+TEST_CASE("an event that is settled when its copy is made leaves no copy behind", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a", "b"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 2);
+  const bool goes = GENERATE(true, false);
+  room.engine.before_trim = [&](PartitionId partition, Offset first) -> absl::Status {
+    const absl::Status kept = room.groups.KeepCopies(partition, first);
+    client.Ack(client.sink.leased[0]);
+    room.Run();
+    return goes ? kept : absl::UnavailableError("not yet");
+  };
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(goes ? 1 : 0));
+  CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->empty());
+}
+
+TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a", "b"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 2);
+  room.engine.SetDiskState(DiskState::kHard);
+  client.Ack(client.sink.leased[1]);
+  room.Run();
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(0));
+  room.engine.SetDiskState(DiskState::kOk);
+  room.Advance(absl::Seconds(1));
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(1));
+  CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 1);
+}
+
 TEST_CASE("a group that retention overtakes stands still until somebody decides", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 10);

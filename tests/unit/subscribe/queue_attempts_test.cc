@@ -62,6 +62,22 @@ TEST_CASE("a nack may name its own delay", "[queue]") {
   CHECK(client.sink.leased.size() == 2);
 }
 
+TEST_CASE("time that no timer saw ends waits and leases too", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(5));
+  room.Publish(0, {"a", "b"});
+  Client& client = room.Work();
+  v1::Settlement settlement;
+  settlement.set_assignment(client.sink.leased.at(0).assignment);
+  settlement.set_kind(v1::SETTLE_KIND_NACK);
+  settlement.mutable_delay()->set_seconds(7200);
+  client.Settle(settlement);
+  room.Run();
+  // As over a suspend of the machine, or when a jump of its clock was accepted.
+  room.engine.Advance(absl::Hours(2));
+  room.Pass(absl::Seconds(5));
+  CHECK(QueueRoom::DataOf(client).size() == 4);
+}
+
 TEST_CASE("after its attempts an event is a dead letter with the history of each", "[queue]") {
   QueueRoom room(QueueRoom::Attempts(2));
   room.Publish(0, {"bad", "good"});

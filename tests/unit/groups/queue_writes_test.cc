@@ -1,0 +1,65 @@
+// What a QUEUE group writes, and who waits for it.
+#include <vector>
+
+#include "acta/v1/publisher.pb.h"
+#include "server/core/queues/group_queue.h"
+#include "tests/unit/groups/groups_room.h"
+
+namespace acta {
+namespace {
+
+constexpr int64_t kJobs = 100;
+
+// A topic `orders` of one partition with events, and a QUEUE group `workers` on it.
+void MakeJobs(GroupsRoom& room) {
+  room.MakeTopic("orders", 1);
+  v1::PartitionBatch batch;
+  for (int64_t i = 0; i < kJobs; ++i) batch.add_events()->set_data("job");
+  Transaction transaction;
+  Append& append = transaction.appends.emplace_back();
+  append.partition = room.topics->Find("default", "orders")->partition(0);
+  append.payload = SharedBytes(batch.SerializeAsString());
+  append.payload_crc32c = Crc32c(append.payload.view());
+  append.count = static_cast<uint32_t>(kJobs);
+  transaction.done = [](const TransactionResult& result) { REQUIRE_OK(result.status); };
+  REQUIRE_OK(room.engine.Submit(std::move(transaction)));
+  v1::CreateGroupRequest request;
+  request.mutable_group()->set_name("workers");
+  request.mutable_group()->add_topics("orders");
+  request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  *request.mutable_start() = GroupsRoom::Earliest();
+  REQUIRE_OK(room.groups->Create(room.caller, request));
+}
+
+}  // namespace
+
+TEST_CASE("who waits for what changed does not wait for what changes later", "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  const auto member = room.Join("workers", std::make_shared<RecordingMember>());
+  REQUIRE_OK(member);
+  GroupQueue& queue = *(*member)->queue();
+  const uint64_t session = (*member)->session();
+  std::vector<QueueDelivery> taken;
+  std::vector<QueueProblem> problems;
+  CHECK(queue.Take(session, {kJobs, 1 << 20}, &taken, &problems).events == kJobs);
+  int64_t settled = 0;
+  const auto settle = [&] {
+    QueueSettlement one;
+    one.partition = room.topics->Find("default", "orders")->partition(0);
+    one.offset = Offset(settled++);
+    CHECK(queue.Settle(session, {&one, 1}, [](const absl::Status&) {}).empty());
+  };
+  // While something is written, the next thing is settled.
+  room.engine.on_submit = [&] {
+    if (settled < kJobs) settle();
+  };
+  settle();
+  queue.WaitQuiet();
+  CHECK(settled < 10);
+  room.engine.on_submit = nullptr;
+  queue.WaitQuiet();
+  CHECK(room.Lag("workers", 0).lag_events() == kJobs - settled);
+}
+
+}  // namespace acta
