@@ -14,6 +14,7 @@
 #include "tests/crash/history.h"
 #include "tests/crash/image_campaign.h"
 #include "tests/crash/image_check.h"
+#include "tests/crash/queue_check.h"
 #include "tests/crash/recovery_record.h"
 
 namespace acta {
@@ -22,16 +23,17 @@ namespace {
 constexpr char kUsage[] =
     "acta_crash_images [--images=300] [--steps=600] [--seed=N] [--keep=FOLDER] [--jobs=2]\n"
     "                  [--failures=5] [--cut-recovery=2] [--recover-each=10]\n"
-    "                  [--drop-synced] [--drop-names] [--mutants]\n"
+    "                  [--queues] [--drop-synced] [--drop-names] [--mutants]\n"
     "  Runs a load, cuts it at so many moments and checks what recovery makes of each. Images\n"
     "  that fail stay in the kept folder (default: acta-crash-SEED under the temporary folder);\n"
     "  it ends after so many failures. The recovery of one in --recover-each images is cut\n"
     "  itself, at --cut-recovery moments.\n"
+    "  --queues: the load is one of QUEUE groups.\n"
     "  --drop-synced: the disk forgets synced bytes; succeeds when that is noticed.\n"
     "  --drop-names: the disk forgets synced names; succeeds when that is noticed.\n"
     "  --mutants: holds one image against wrong histories; succeeds when each is noticed.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N --boot=ID [--kill] [--again]\n"
-    "                  [--accept-loss] [--go-on]\n"
+    "                  [--accept-loss] [--go-on] [--queues]\n"
     "  Checks one image; prints its problems and its digest.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N --boot=ID --record=FILE "
     "[--stop]\n"
@@ -71,6 +73,7 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   if (absl::ConsumePrefix(&word, "--record=")) return text(&out->record);
   bool* const flag = word == "--drop-synced"   ? &campaign.drop_synced
                      : word == "--drop-names"  ? &campaign.drop_names
+                     : word == "--queues"      ? &campaign.queues
                      : word == "--mutants"     ? &out->mutants
                      : word == "--kill"        ? &out->kill
                      : word == "--again"       ? &out->cut.again
@@ -97,22 +100,36 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   _exit(recorded.ok() ? 0 : 1);
 }
 
+[[noreturn]] void LeaveBroken(const absl::Status& status) {
+  std::printf("broken: %s\n", std::string(status.message()).c_str());
+  std::fflush(stdout);
+  _exit(2);
+}
+
+ImageReport CheckLog(const Arguments& arguments, const ImageCut& cut) {
+  const auto history = LoadHistory(arguments.history);
+  if (!history.ok()) LeaveBroken(history.status());
+  if (!arguments.record.empty()) Record(arguments, *history);
+  return CheckImage(*history, cut, arguments.check_image, arguments.go_on);
+}
+
+ImageReport CheckQueues(const Arguments& arguments, const ImageCut& cut) {
+  const auto history = LoadQueueHistory(arguments.history);
+  if (!history.ok()) LeaveBroken(history.status());
+  return CheckQueueImage(*history, cut, arguments.check_image, arguments.go_on);
+}
+
 // The child's part. It ends without destructors: the engine is left as by kill -9.
 [[noreturn]] void CheckOne(const Arguments& arguments) {
   alarm(60);  // An image that hangs is one that failed.
   SetLogLevel(LogLevel::kError);
-  const auto history = LoadHistory(arguments.history);
-  if (!history.ok()) {
-    std::printf("broken: %s\n", std::string(history.status().message()).c_str());
-    std::fflush(stdout);
-    _exit(2);
-  }
-  if (!arguments.record.empty()) Record(arguments, *history);
   ImageCut cut = arguments.cut;
   cut.power = !arguments.kill;
-  const ImageReport report = CheckImage(*history, cut, arguments.check_image, arguments.go_on);
+  const ImageReport report =
+      arguments.campaign.queues ? CheckQueues(arguments, cut) : CheckLog(arguments, cut);
   for (const std::string& problem : report.problems) std::printf("%s\n", problem.c_str());
-  std::printf("digest %08x, %zu transactions\n", report.digest, report.present);
+  std::printf("digest %08x, %zu %s\n", report.digest, report.present,
+              arguments.campaign.queues ? "events" : "transactions");
   std::fflush(stdout);
   _exit(report.problems.empty() ? 0 : 1);
 }

@@ -12,10 +12,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "storage/base/status_macros.h"
 #include "tests/crash/child_program.h"
 #include "tests/crash/crash_load.h"
 #include "tests/crash/history_mutants.h"
 #include "tests/crash/lying_disk.h"
+#include "tests/crash/queue_load.h"
 
 namespace acta {
 namespace {
@@ -80,17 +82,25 @@ bool ImageCampaign::Load() {
   if (options_.drop_names) {
     load.file_system = std::make_shared<LyingDisk>(disk_, LyingDisk::Lie::kNames);
   }
-  const auto history = RunCrashLoad(load);
-  const absl::Status saved = history.ok() ? SaveHistory(*history, history_path_) : history.status();
-  if (!saved.ok()) {
-    std::printf("the load failed: %s\n", std::string(saved.message()).c_str());
+  if (const absl::Status loaded = RunLoad(load); !loaded.ok()) {
+    std::printf("the load failed: %s\n", std::string(loaded.message()).c_str());
     return false;
   }
-  history_ = *history;
   sync_points_ = disk_->SyncPoints();
-  std::printf("%zu transactions, %zu disk operations, %zu syncs\n", history_.transactions.size(),
-              disk_->operations(), sync_points_.size());
+  std::printf("%zu %s, %zu disk operations, %zu syncs\n",
+              options_.queues ? queue_history_.decisions.size() : history_.transactions.size(),
+              options_.queues ? "decisions" : "transactions", disk_->operations(),
+              sync_points_.size());
   return true;
+}
+
+absl::Status ImageCampaign::RunLoad(const CrashLoadOptions& load) {
+  if (options_.queues) {
+    ASSIGN_OR_RETURN(queue_history_, RunQueueCrashLoad(load));
+    return SaveQueueHistory(queue_history_, history_path_);
+  }
+  ASSIGN_OR_RETURN(history_, RunCrashLoad(load));
+  return SaveHistory(history_, history_path_);
 }
 
 bool ImageCampaign::RunHonest() {
@@ -132,7 +142,7 @@ std::string ImageCampaign::FindProblem(const Image& image) {
   const std::string second = Check(image, {"--go-on"});
   if (!IsSound(second)) return absl::StrCat("at the second recovery: ", second);
   if (second != first) return absl::StrCat("the second recovery differs: ", second, first);
-  if (image.number % options_.recover_each != 0) return "";
+  if (options_.queues || image.number % options_.recover_each != 0) return "";
   return CheckRecovery(image, first);
 }
 
@@ -215,7 +225,8 @@ bool ImageCampaign::RunLying() {
     }
     Materialize(image, image.folder);
     refused += absl::StrContains(Check(image, {}), "refused: ") ? 1 : 0;
-    lost += absl::StrContains(Check(image, {"--accept-loss"}), "lost-write: ") ? 1 : 0;
+    const std::string accepted = Check(image, {"--accept-loss"});
+    lost += absl::StrContains(accepted, options_.queues ? "outstanding-again: " : "lost-write: ");
     fs::remove_all(image.folder);
   }
   std::printf("%d images of a lying disk: %d refused, %d found with lost writes\n", options_.images,
@@ -229,9 +240,20 @@ bool ImageCampaign::RunMutants() {
   image.cut = disk_->operations();
   image.loss = DiskLoss::kNothing;
   image.boot = kLoadBoot;
-  bool noticed = CheckAgainst(image, history_, "digest ");
+  if (options_.queues) return RunQueueMutants(image);
+  bool noticed = CheckAgainst(image, SaveHistory(history_, history_path_), "digest ");
   for (const HistoryMutant& mutant : MutantsOf(history_)) {
-    noticed &= CheckAgainst(image, mutant.history, mutant.problem + ": ");
+    noticed &=
+        CheckAgainst(image, SaveHistory(mutant.history, history_path_), mutant.problem + ": ");
+  }
+  return noticed;
+}
+
+bool ImageCampaign::RunQueueMutants(const Image& image) {
+  bool noticed = CheckAgainst(image, SaveQueueHistory(queue_history_, history_path_), "digest ");
+  for (const QueueHistoryMutant& mutant : MutantsOf(queue_history_)) {
+    noticed &=
+        CheckAgainst(image, SaveQueueHistory(mutant.history, history_path_), mutant.problem + ": ");
   }
   return noticed;
 }
@@ -269,9 +291,9 @@ void ImageCampaign::Materialize(const Image& image, const std::string& folder) c
              store_, folder);
 }
 
-bool ImageCampaign::CheckAgainst(const Image& image, const History& history,
+bool ImageCampaign::CheckAgainst(const Image& image, const absl::Status& saved,
                                  const std::string& expected) {
-  if (!SaveHistory(history, history_path_).ok()) return false;
+  if (!saved.ok()) return false;
   Materialize(image, image.folder);
   const std::string printed = Check(image, {});
   fs::remove_all(image.folder);
@@ -289,6 +311,7 @@ std::string ImageCampaign::Check(const Image& image, std::vector<std::string> mo
       absl::StrCat("--boot=", image.boot)};
   if (image.loss == DiskLoss::kNothing && !image.again) words.push_back("--kill");
   if (image.again) words.push_back("--again");
+  if (options_.queues) words.push_back("--queues");
   words.insert(words.end(), more.begin(), more.end());
   return RunChild(std::move(words), absl::StrCat(image.folder, ".output"));
 }
@@ -307,7 +330,7 @@ void ImageCampaign::Keep(const Image& image, const std::string& found) const {
   const std::string command =
       absl::StrCat("acta_crash_images --check-image=", folder, "/image --history=", folder,
                    "/history --cut=", image.cut, " --boot=", image.boot, killed ? " --kill" : "",
-                   image.again ? " --again" : "");
+                   image.again ? " --again" : "", options_.queues ? " --queues" : "");
   std::ofstream(folder + "/README") << found << "\nCheck a copy of it again:\n" << command << "\n";
   std::printf("image %d failed (seed %llu, cut %zu, %s):\n%s  kept: %s\n", image.number,
               static_cast<unsigned long long>(options_.seed), image.cut, NameOf(image.loss),

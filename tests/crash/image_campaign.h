@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "storage/base/mutex.h"
+#include "tests/crash/crash_load.h"
 #include "tests/crash/history.h"
+#include "tests/crash/queue_history.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/temp_dir.h"
 
@@ -25,6 +27,7 @@ struct CampaignOptions {
   int recover_each = 10;  // Every how many images the recovery is cut too.
   bool drop_synced = false;
   bool drop_names = false;
+  bool queues = false;  // The load is one of queues, and recoveries are not cut.
 };
 
 // One recorded run of a load, and images of the faults it could have met.
@@ -64,7 +67,9 @@ class ImageCampaign {
   std::string CheckSecondFault(const Image& first, const std::string& printed,
                                const std::vector<DiskOperation>& record, size_t at, bool last,
                                std::mt19937_64* random);
-  bool CheckAgainst(const Image& image, const History& history, const std::string& expected);
+  bool CheckAgainst(const Image& image, const absl::Status& saved, const std::string& expected);
+  absl::Status RunLoad(const CrashLoadOptions& load);
+  bool RunQueueMutants(const Image& image);
   std::string Check(const Image& image, std::vector<std::string> more) const;
   void Keep(const Image& image, const std::string& found) const;
 
@@ -75,6 +80,7 @@ class ImageCampaign {
   const std::string store_;
   const std::string history_path_;
   History history_;
+  QueueHistory queue_history_;
   std::vector<size_t> sync_points_;
   mutable Mutex mu_;  // Leaf.
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);

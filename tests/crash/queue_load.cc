@@ -1,0 +1,333 @@
+#include "tests/crash/queue_load.h"
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "acta/v1/publisher.pb.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+#include "tests/crash/queue_store.h"
+
+namespace acta {
+namespace {
+
+using Decision = QueueDecision;
+
+constexpr size_t kHandsOfGroup = 3;
+constexpr uint64_t kKeys = 6;
+constexpr int64_t kMostInHand = 12;
+constexpr absl::Duration kJobRetention = absl::Minutes(40);
+constexpr absl::Duration kJobLease = absl::Hours(12);  // None runs out.
+constexpr absl::Duration kJobGrace = absl::Seconds(10);
+
+void SetSeconds(absl::Duration from, google::protobuf::Duration* to) {
+  to->set_seconds(absl::ToInt64Seconds(from));
+}
+
+// The decisions of one call, until they are answered. Shared with the answer.
+struct Said {
+  Mutex mu;  // Leaf.
+  size_t acked ABSL_GUARDED_BY(mu) = 0;
+  bool good ABSL_GUARDED_BY(mu) = true;
+  std::vector<size_t> decisions;  // In the history.
+};
+
+class QueueCrashLoad {
+ public:
+  explicit QueueCrashLoad(const CrashLoadOptions& options)
+      : options_(options), random_(options.seed), store_(EngineOptions(options), clock_, sink_) {}
+
+  absl::StatusOr<QueueHistory> Run() {
+    RETURN_IF_ERROR(store_.Open());
+    RETURN_IF_ERROR(Create());
+    for (int step = 0; step < options_.steps; ++step) {
+      history_.times.emplace_back(options_.disk->operations(), NowUs());
+      RETURN_IF_ERROR(Step());
+      if (step == options_.steps / 2) RETURN_IF_ERROR(Restart());
+    }
+    RETURN_IF_ERROR(LeaveAll());
+    history_.times.emplace_back(options_.disk->operations(), NowUs());
+    store_.Close();
+    if (!sink_.causes().empty()) return absl::InternalError(sink_.causes().front());
+    // A run that never needed a copy proves nothing of them.
+    if (most_kept_ == 0) return absl::InternalError("no slice went with an event that was needed");
+    return std::move(history_);
+  }
+
+ private:
+  static LocalEngineOptions EngineOptions(const CrashLoadOptions& options) {
+    LocalEngineOptions engine = QueueStore::Options(options.folder);
+    engine.file_system = options.file_system;
+    return engine;
+  }
+  uint64_t Random(uint64_t below) { return random_() % below; }
+  bool OneIn(uint64_t n) { return Random(n) == 0; }
+  int64_t NowUs() { return absl::ToUnixMicros(store_.engine().Now()); }
+
+  absl::Status Create() {
+    v1::CreateTopicRequest topic;
+    topic.mutable_topic()->set_name(kQueueTopic);
+    topic.mutable_topic()->set_partitions(kQueuePartitions);
+    SetSeconds(kJobRetention, topic.mutable_topic()->mutable_retention());
+    RETURN_IF_ERROR(store_.topics().Create(store_.caller(), topic).status());
+    for (const QueueHistoryGroup& group : kQueueGroups) {
+      v1::CreateGroupRequest request;
+      request.mutable_group()->set_name(group.name);
+      request.mutable_group()->add_topics(kQueueTopic);
+      request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+      request.mutable_start()->set_earliest(true);
+      v1::QueueSettings& settings = *request.mutable_group()->mutable_queue();
+      settings.set_order(group.by_key ? v1::QUEUE_ORDER_KEY : v1::QUEUE_ORDER_UNORDERED);
+      settings.set_on_exhausted(v1::ON_EXHAUSTED_DEAD_LETTER);
+      settings.set_max_attempts(group.max_attempts);
+      SetSeconds(kJobLease, settings.mutable_lease());
+      RETURN_IF_ERROR(store_.groups().Create(store_.caller(), request).status());
+    }
+    history_.ready = options_.disk->operations();
+    return absl::OkStatus();
+  }
+
+  absl::Status Step() {
+    store_.Advance(OneIn(20) ? absl::Minutes(30)
+                             : absl::Seconds(static_cast<int64_t>(Random(150))));
+    if (OneIn(2)) RETURN_IF_ERROR(Publish());
+    for (size_t group = 0; group < std::size(kQueueGroups); ++group) {
+      RETURN_IF_ERROR(Work(group));
+      if (OneIn(10)) RETURN_IF_ERROR(ChangeLetters(group));
+    }
+    if (OneIn(3)) RETURN_IF_ERROR(Settle());
+    return OneIn(8) ? Maintain() : absl::OkStatus();
+  }
+
+  absl::Status Maintain() {
+    RETURN_IF_ERROR(store_.engine().MaintainNow());
+    ASSIGN_OR_RETURN(const auto kept, store_.engine().LoadRows(Family::kState, kKeptRows));
+    most_kept_ = std::max(most_kept_, kept.size());
+    return absl::OkStatus();
+  }
+
+  absl::Status Publish() {
+    const auto number = static_cast<int32_t>(Random(kQueuePartitions));
+    const PartitionId partition = store_.Partition(number);
+    ASSIGN_OR_RETURN(const PartitionExtent extent, store_.engine().Extent(partition));
+    std::vector<std::string> elements;
+    for (uint64_t i = 0; i <= Random(6); ++i) {
+      const int64_t offset = extent.end.value() + static_cast<int64_t>(i);
+      v1::PartitionBatch batch;
+      v1::Event& event = *batch.add_events();
+      event.set_data(PlaceData(number, offset) + std::string(Random(400), 'x'));
+      if (!OneIn(4)) event.set_key(absl::StrCat("key ", Random(kKeys)));
+      elements.push_back(batch.SerializeAsString());
+    }
+    const TransactionResult result =
+        Commit(store_.engine(), MakeAppend(partition, elements), Level::kFsync);
+    RETURN_IF_ERROR(result.status);
+    store_.Run();
+    return result.appends.at(0).status;
+  }
+
+  absl::Status Work(size_t group) {
+    for (std::unique_ptr<QueueHand>& hand : hands_[group]) {
+      if (hand == nullptr) {
+        ASSIGN_OR_RETURN(hand, QueueHand::Join(store_, kQueueGroups[group].name));
+      }
+      const int64_t room = kMostInHand - static_cast<int64_t>(hand->hand().size());
+      if (room > 0) hand->Take(1 + static_cast<int64_t>(Random(static_cast<uint64_t>(room))));
+      for (const QueueHand::Leased& leased : hand->hand()) {
+        if (!leased.whole) return absl::InternalError("an event is not what was published");
+      }
+      std::shuffle(hand->hand().begin(), hand->hand().end(), random_);
+      if (!hand->hand().empty() && OneIn(2)) SettleSome(group, *hand);
+      if (OneIn(15)) RETURN_IF_ERROR(LeaveOne(group, &hand, OneIn(2)));
+    }
+    return absl::OkStatus();
+  }
+
+  // Some of the hand, in one call.
+  void SettleSome(size_t group, QueueHand& hand) {
+    std::vector<QueueSettlement> settlements;
+    std::vector<Decision> decisions;
+    for (uint64_t count = 1 + Random(hand.hand().size()); count > 0; --count) {
+      const QueueHand::Leased leased = hand.hand().back();
+      hand.hand().pop_back();
+      Decision decision = Of(group, leased);
+      settlements.push_back(Decide(leased, &decision));
+      decisions.push_back(decision);
+    }
+    const auto said = std::make_shared<Said>();
+    // What does not count is named at once, before anything of it is written down.
+    for (const Decision& decision : decisions) Note(decision, said.get());
+    said_.push_back(said);
+    const auto failures = hand.queue().Settle(
+        hand.session(), settlements, [said, disk = options_.disk](const absl::Status& status) {
+          MutexLock lock(said->mu);
+          said->acked = disk->operations();
+          said->good = status.ok();
+        });
+    failed_ |= !failures.empty();
+    store_.Run();
+  }
+
+  QueueSettlement Decide(const QueueHand::Leased& leased, Decision* decision) {
+    using Kind = QueueSettlement::Kind;
+    QueueSettlement settlement;
+    settlement.partition = store_.Partition(leased.partition);
+    settlement.offset = Offset(leased.offset);
+    const uint64_t chance = Random(20);
+    if (chance < 11) return settlement;
+    if (chance < 16) {
+      settlement.kind = Kind::kNack;
+      settlement.reason = "NOT_NOW";
+      decision->op = Decision::Op::kNack;
+      if (OneIn(2)) {
+        settlement.delay = absl::Minutes(static_cast<int64_t>(1 + Random(120)));
+        decision->due_us = NowUs() + absl::ToInt64Microseconds(*settlement.delay);
+      }
+    } else if (chance < 18) {
+      settlement.kind = Kind::kReject;
+      settlement.reason = "NEVER";
+      decision->op = Decision::Op::kReject;
+    } else {
+      settlement.kind = Kind::kRelease;
+      decision->op = Decision::Op::kRelease;
+    }
+    return settlement;
+  }
+
+  static Decision Of(size_t group, const QueueHand::Leased& leased) {
+    Decision decision;
+    decision.group = group;
+    decision.partition = leased.partition;
+    decision.offset = leased.offset;
+    decision.attempt = leased.attempt;
+    return decision;
+  }
+
+  void Note(Decision decision, Said* said) {
+    decision.submitted = options_.disk->operations();
+    said->decisions.push_back(history_.decisions.size());
+    history_.decisions.push_back(decision);
+  }
+
+  // Waits until all that was said is on the disk.
+  absl::Status Settle() {
+    for (const auto& group : hands_) {
+      for (const auto& hand : group) {
+        if (hand != nullptr) hand->queue().WaitQuiet();
+      }
+    }
+    store_.Run();
+    const size_t now = options_.disk->operations();
+    for (const std::shared_ptr<Said>& said : std::exchange(said_, {})) {
+      MutexLock lock(said->mu);
+      if (!said->good) return absl::InternalError("a settlement was not written");
+      for (const size_t decision : said->decisions) {
+        history_.decisions[decision].acked = said->acked != 0 ? said->acked : now;
+      }
+    }
+    return failed_ ? absl::InternalError("a settlement was refused") : absl::OkStatus();
+  }
+
+  absl::Status LeaveOne(size_t group, std::unique_ptr<QueueHand>* hand, bool cleanly) {
+    const auto said = std::make_shared<Said>();
+    if (!cleanly) {
+      for (const QueueHand::Leased& leased : (*hand)->hand()) {
+        Decision decision = Of(group, leased);
+        decision.op = Decision::Op::kLost;
+        Note(decision, said.get());
+      }
+    }
+    said_.push_back(said);
+    GroupQueue& queue = (*hand)->queue();
+    (*hand)->Leave(cleanly);
+    hand->reset();
+    queue.WaitQuiet();
+    store_.Run();
+    return Settle();
+  }
+
+  absl::Status LeaveAll() {
+    for (size_t group = 0; group < std::size(kQueueGroups); ++group) {
+      for (auto& hand : hands_[group]) {
+        if (hand != nullptr) RETURN_IF_ERROR(LeaveOne(group, &hand, true));
+      }
+    }
+    return Settle();
+  }
+
+  absl::Status Restart() {
+    RETURN_IF_ERROR(LeaveAll());
+    store_.Close();
+    RETURN_IF_ERROR(store_.Open());
+    store_.Advance(kJobGrace);
+    return absl::OkStatus();
+  }
+
+  // Some dead letters are offered again, or forgotten.
+  absl::Status ChangeLetters(size_t group) {
+    RETURN_IF_ERROR(Settle());
+    v1::ListDeadLettersRequest list;
+    list.set_group(kQueueGroups[group].name);
+    ASSIGN_OR_RETURN(const v1::ListDeadLettersResponse letters,
+                     store_.groups().ListDeadLetters(store_.caller(), list));
+    const bool discard = OneIn(4);
+    const auto said = std::make_shared<Said>();
+    v1::DeadLetterSelection some;
+    for (const v1::DeadLetter& letter : letters.dead_letters()) {
+      if (some.letters_size() == 3 || !OneIn(3)) continue;
+      *some.add_letters() = letter.ref();
+      Decision decision;
+      decision.group = group;
+      decision.partition = letter.ref().partition();
+      decision.offset = letter.ref().offset();
+      decision.op = discard ? Decision::Op::kDiscard : Decision::Op::kRedrive;
+      Note(decision, said.get());
+    }
+    if (some.letters().empty()) return absl::OkStatus();
+    said_.push_back(said);
+    RETURN_IF_ERROR(discard ? Discard(group, some) : Redrive(group, some));
+    return Settle();
+  }
+
+  absl::Status Redrive(size_t group, const v1::DeadLetterSelection& some) {
+    v1::RedriveDeadLettersRequest request;
+    request.set_group(kQueueGroups[group].name);
+    *request.mutable_selection() = some;
+    request.set_accept_order(true);
+    request.set_max_redrives(1000);
+    ASSIGN_OR_RETURN(const auto done, store_.groups().RedriveDeadLetters(store_.caller(), request));
+    return done.redriven() == some.letters_size()
+               ? absl::OkStatus()
+               : absl::InternalError("a dead letter was not redriven");
+  }
+
+  absl::Status Discard(size_t group, const v1::DeadLetterSelection& some) {
+    v1::DiscardDeadLettersRequest request;
+    request.set_group(kQueueGroups[group].name);
+    *request.mutable_selection() = some;
+    return store_.groups().DiscardDeadLetters(store_.caller(), request).status();
+  }
+
+  const CrashLoadOptions& options_;
+  std::mt19937_64 random_;
+  FakeClock clock_;
+  RecordingFatalSink sink_;
+  QueueStore store_;
+  QueueHistory history_;
+  std::unique_ptr<QueueHand> hands_[std::size(kQueueGroups)][kHandsOfGroup];
+  std::vector<std::shared_ptr<Said>> said_;
+  bool failed_ = false;
+  size_t most_kept_ = 0;  // Copies at a time.
+};
+
+}  // namespace
+
+absl::StatusOr<QueueHistory> RunQueueCrashLoad(const CrashLoadOptions& options) {
+  return QueueCrashLoad(options).Run();
+}
+
+}  // namespace acta
