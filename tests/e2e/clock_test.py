@@ -10,7 +10,7 @@ import unittest
 import urllib.request
 
 from broker import PATIENCE_S
-from oracle import OracleTest
+from oracle import ClockTest
 
 HOUR = 3600
 TEN_YEARS = 10 * 365 * 24 * HOUR
@@ -23,26 +23,7 @@ def seconds_of(text):
     return moment.timestamp() + float('0.' + (fraction or '0'))
 
 
-class WallClock(OracleTest):
-    def setUp(self):
-        super().setUp()
-        self.clock = self.folder / 'clock'
-        self.set_clock(0)
-        self.environment = {'ACTA_ORACLE_CLOCK_FILE': str(self.clock)}
-
-    def set_clock(self, seconds):
-        """The wall clock of the broker, against the machine's."""
-        self.offset = seconds
-        new = self.folder / 'clock.new'
-        new.write_text(f'{seconds}\n')
-        new.rename(self.clock)
-
-    def until(self, true, what):
-        deadline = time.monotonic() + PATIENCE_S
-        while not true():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.05)
-
+class WallClock(ClockTest):
     def jump(self):
         """Seconds by which the wall clock is before server time; 0 without the alarm."""
         with urllib.request.urlopen(f'http://{self.http()}/metrics', timeout=PATIENCE_S) as page:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -22,6 +23,25 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
+
+
+def side_by_side(*cases):
+    """The main of a program whose tests wait most of the time: each in a process of its own, all at
+    once. With words it is unittest's own."""
+    if len(sys.argv) > 1:
+        unittest.main()
+    names = [f'{case.__name__}.{name}' for case in cases
+             for name in unittest.defaultTestLoader.getTestCaseNames(case)]
+    running = [subprocess.Popen([sys.executable, sys.argv[0], name], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+               for name in names]
+    failed = 0
+    for name, process in zip(names, running):
+        out, _ = process.communicate()
+        print(f'== {name}\n{out}', flush=True)
+        failed += process.returncode != 0
+    print(f'{len(names)} tests side by side, {failed} failed', flush=True)
+    sys.exit(1 if failed else 0)
 
 
 class OracleTest(unittest.TestCase):
@@ -152,3 +172,26 @@ class OracleTest(unittest.TestCase):
         classes = {line.split()[0] for line in done.stdout.splitlines()[1:]
                    if line and line[0] != ' ' and line != 'no anomaly'}
         return classes, done.stdout
+
+
+class ClockTest(OracleTest):
+    """A broker whose wall clock is set by the test."""
+
+    def setUp(self):
+        super().setUp()
+        self.clock = self.folder / 'clock'
+        self.set_clock(0)
+        self.environment = {'ACTA_ORACLE_CLOCK_FILE': str(self.clock)}
+
+    def set_clock(self, seconds):
+        """The wall clock of the broker, against the machine's."""
+        self.offset = seconds
+        new = self.folder / 'clock.new'
+        new.write_text(f'{seconds}\n')
+        new.rename(self.clock)
+
+    def until(self, true, what):
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.05)

@@ -1,9 +1,25 @@
-// acta-oracle-check: holds a folder of histories against what a log promises.
+// acta-oracle-check: holds a folder of histories against what a log and its queues promise.
 #include <cstdio>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "tests/oracle/checker.h"
+#include "tests/oracle/queue_checker.h"
+#include "tests/oracle/queue_records.h"
+
+namespace {
+
+template <typename Report, typename Name>
+void Print(const Report& report, const Name& name_of) {
+  for (const auto& [anomaly, count] : report.counts) {
+    std::printf("%s %lld\n", name_of(anomaly).c_str(), static_cast<long long>(count));
+    for (const std::string& example : report.examples.at(anomaly)) {
+      std::printf("  %s\n", example.c_str());
+    }
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   acta::oracle::CheckOptions options;
@@ -28,17 +44,25 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "acta-oracle-check: %s\n", history.status().ToString().c_str());
     return 2;
   }
+  const auto queues = acta::oracle::ReadQueueHistory(folder);
+  if (!queues.ok()) {
+    std::fprintf(stderr, "acta-oracle-check: %s\n", queues.status().ToString().c_str());
+    return 2;
+  }
   const acta::oracle::CheckReport report = acta::oracle::Check(*history, options);
-  std::printf("acknowledged %lld, delivered %lld, kept %lld\n",
+  const acta::oracle::QueueReport queue = acta::oracle::CheckQueues(*queues);
+  std::printf("acknowledged %lld, delivered %lld, kept %lld",
               static_cast<long long>(report.acknowledged), static_cast<long long>(report.delivered),
               static_cast<long long>(report.kept));
-  for (const auto& [anomaly, count] : report.counts) {
-    std::printf("%s %lld\n", acta::oracle::AnomalyName(anomaly).c_str(),
-                static_cast<long long>(count));
-    for (const std::string& example : report.examples.at(anomaly)) {
-      std::printf("  %s\n", example.c_str());
-    }
+  if (queue.leased > 0) {
+    std::printf("; leased %lld, settled %lld, dead letters %lld",
+                static_cast<long long>(queue.leased), static_cast<long long>(queue.settled),
+                static_cast<long long>(queue.letters));
   }
-  if (report.clean()) std::puts("no anomaly");
-  return report.clean() ? 0 : 1;
+  std::puts("");
+  Print(report, acta::oracle::AnomalyName);
+  Print(queue, acta::oracle::QueueAnomalyName);
+  const bool clean = report.clean() && queue.clean();
+  if (clean) std::puts("no anomaly");
+  return clean ? 0 : 1;
 }

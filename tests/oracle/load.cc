@@ -10,24 +10,13 @@
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tests/oracle/load_publishers.h"
+#include "tests/oracle/load_queues.h"
 #include "tests/oracle/load_readers.h"
 
 namespace acta::oracle {
 namespace {
 
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(50);
-
-// The broker may be away just now.
-absl::Status Insist(const LoadContext& load, const std::function<absl::Status()>& call) {
-  const absl::Time deadline = absl::Now() + load.options.patience;
-  absl::Status status = call();
-  StopFlag never;
-  while (absl::IsUnavailable(status) && absl::Now() < deadline) {
-    never.WaitFor(kRetryDelay);
-    status = call();
-  }
-  return status;
-}
 
 absl::Status CreateTopic(const LoadContext& load) {
   client::Admin admin(load.channel);
@@ -65,33 +54,14 @@ class Crew {
   absl::Status first_ ABSL_GUARDED_BY(mu_);
 };
 
-}  // namespace
-
-void StopFlag::Stop() {
-  MutexLock lock(mu_);
-  stopped_ = true;
-  changed_.SignalAll();
+void StopInTime(const LoadContext& load) {
+  if (load.options.duration <= absl::ZeroDuration()) return;
+  load.stop.WaitFor(load.options.duration);
+  load.stop.Stop();
 }
 
-bool StopFlag::stopped() const {
-  MutexLock lock(mu_);
-  return stopped_;
-}
-
-bool StopFlag::WaitFor(absl::Duration time) {
-  const absl::Time deadline = absl::Now() + time;
-  MutexLock lock(mu_);
-  while (!stopped_ && absl::Now() < deadline) changed_.WaitFor(mu_, deadline - absl::Now());
-  return stopped_;
-}
-
-absl::Status RunLoad(const LoadOptions& options, StopFlag& stop) {
-  client::ChannelOptions connecting;
-  connecting.min_backoff = absl::Milliseconds(20);
-  connecting.max_backoff = absl::Milliseconds(200);
-  const LoadContext load{options, std::make_shared<client::Channel>(options.server, connecting),
-                         stop};
-  RETURN_IF_ERROR(CreateTopic(load));
+absl::Status RunStreamLoad(const LoadContext& load) {
+  const LoadOptions& options = load.options;
   StopFlag published;  // Readers go on until all publishers are done.
   const LoadContext reading{options, load.channel, published};
   Crew publishers;
@@ -116,16 +86,69 @@ absl::Status RunLoad(const LoadOptions& options, StopFlag& stop) {
     readers.Add(absl::StrCat("member ", member),
                 [&reading, member] { return RunMember(reading, member); });
   }
-  if (options.duration > absl::ZeroDuration()) {
-    stop.WaitFor(options.duration);
-    stop.Stop();
-  }
+  StopInTime(load);
   const absl::Status sent = publishers.Join();
   published.Stop();
   const absl::Status read = readers.Join();
   RETURN_IF_ERROR(Insist(load, [&] { return WriteFinal(load); }));
   RETURN_IF_ERROR(sent);
   return read;
+}
+
+absl::Status RunQueueLoad(const LoadContext& load) {
+  QueueLoad queues(load);
+  RETURN_IF_ERROR(queues.Start());
+  Crew publishers;
+  publishers.Add("publisher 1",
+                 [&load] { return RunStreamPublisher(load, 1, /*os=*/false, /*with_ids=*/true); });
+  publishers.Add("publisher 2", [&load] { return RunUnaryPublisher(load, 2, /*with_ids=*/true); });
+  StopInTime(load);
+  const absl::Status sent = publishers.Join();
+  const absl::Status worked = queues.Finish();
+  RETURN_IF_ERROR(Insist(load, [&] { return WriteFinal(load); }));
+  RETURN_IF_ERROR(sent);
+  return worked;
+}
+
+}  // namespace
+
+void StopFlag::Stop() {
+  MutexLock lock(mu_);
+  stopped_ = true;
+  changed_.SignalAll();
+}
+
+bool StopFlag::stopped() const {
+  MutexLock lock(mu_);
+  return stopped_;
+}
+
+bool StopFlag::WaitFor(absl::Duration time) {
+  const absl::Time deadline = absl::Now() + time;
+  MutexLock lock(mu_);
+  while (!stopped_ && absl::Now() < deadline) changed_.WaitFor(mu_, deadline - absl::Now());
+  return stopped_;
+}
+
+absl::Status Insist(const LoadContext& load, const std::function<absl::Status()>& call) {
+  const absl::Time deadline = absl::Now() + load.options.patience;
+  absl::Status status = call();
+  StopFlag never;
+  while (absl::IsUnavailable(status) && absl::Now() < deadline) {
+    never.WaitFor(kRetryDelay);
+    status = call();
+  }
+  return status;
+}
+
+absl::Status RunLoad(const LoadOptions& options, StopFlag& stop) {
+  client::ChannelOptions connecting;
+  connecting.min_backoff = absl::Milliseconds(20);
+  connecting.max_backoff = absl::Milliseconds(200);
+  const LoadContext load{options, std::make_shared<client::Channel>(options.server, connecting),
+                         stop};
+  RETURN_IF_ERROR(CreateTopic(load));
+  return options.workers > 0 ? RunQueueLoad(load) : RunStreamLoad(load);
 }
 
 }  // namespace acta::oracle

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,14 @@ struct LoadOptions {
   int32_t members = 2;
   // Leaves and joins again after so many deliveries, and both take turns. 0: never.
   int32_t rejoin_after = 200;
+  // Of each QUEUE group. Above 0 the load has two publishers, whose events have keys, and these
+  // workers, and neither readers nor members.
+  int32_t workers = 0;
+  // One QUEUE group, by key, whose workers fail no event.
+  bool healthy = false;
+  int32_t keys = 100;  // Of each publisher, with workers. So many that each partition has one.
+  // The longest delay that a worker asks for.
+  absl::Duration longest_delay = absl::Seconds(11);
   // What the broker may be away before a client gives up.
   absl::Duration patience = absl::Seconds(60);
 };
@@ -51,6 +60,9 @@ struct LoadContext {
   std::shared_ptr<client::Channel> channel;
   StopFlag& stop;
 };
+
+// Calls again while the broker is away, as long as the load has patience.
+absl::Status Insist(const LoadContext& load, const std::function<absl::Status()>& call);
 
 // Publishes, reads as a group and without one, until told to stop, while the broker comes and goes;
 // then lets the group read to the end, and writes down what the log holds. Everything is in the

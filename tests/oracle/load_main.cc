@@ -12,8 +12,10 @@ namespace {
 
 constexpr char kUsage[] =
     "acta-oracle-load --server=ADDR --dir=FOLDER [--seconds=N] [--rate=N] [--seed=N]\n"
-    "                 [--members=N] [--rejoin=N] [--patience=SECONDS]\n"
-    "Publishes and reads until the seconds are over or SIGTERM comes. The history of each client\n"
+    "                 [--members=N] [--rejoin=N] [--patience=SECONDS] [--workers=N] [--keys=N]\n"
+    "                 [--healthy=0|1] [--longest-delay=SECONDS]\n"
+    "Publishes and reads until the seconds are over or SIGTERM comes; with --workers, which are\n"
+    "those of each QUEUE group, the readers are these. The history of each client\n"
     "is a file in the folder; acta-oracle-check holds them against what a log promises.\n";
 
 bool Apply(absl::string_view name, absl::string_view value, acta::oracle::LoadOptions* options) {
@@ -34,6 +36,14 @@ bool Apply(absl::string_view name, absl::string_view value, acta::oracle::LoadOp
     options->members = static_cast<int32_t>(number);
   else if (name == "--rejoin")
     options->rejoin_after = static_cast<int32_t>(number);
+  else if (name == "--workers")
+    options->workers = static_cast<int32_t>(number);
+  else if (name == "--keys")
+    options->keys = static_cast<int32_t>(number);
+  else if (name == "--longest-delay")
+    options->longest_delay = absl::Seconds(number);
+  else if (name == "--healthy")
+    options->healthy = number != 0;
   else if (name == "--patience")
     options->patience = absl::Seconds(number);
   else

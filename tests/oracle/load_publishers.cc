@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/admin.h"
 #include "client/cpp/publisher.h"
+#include "proto/support/partitioner.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::oracle {
@@ -36,10 +37,20 @@ class Process {
     const Value value{number_, ++counter_};
     event->set_data(EncodeValue(value, static_cast<size_t>(Random(kMaxPadding))));
     event->set_type("oracle.value");
+    if (load_.options.workers > 0) event->set_key(KeyOf(partition));
     if (with_id) event->set_id(absl::StrCat(value.process, "-", value.counter));
     Record record = Of(Record::Kind::kInvoke, value, partition);
     file_->Write({record}, false);
     return value;
+  }
+
+  // One of the keys that belong to the partition.
+  std::string KeyOf(int32_t partition) {
+    std::string key;
+    do {
+      key = absl::StrCat(kKeyMark, number_, ".", Random(load_.options.keys));
+    } while (PartitionOfKey(key, load_.options.partitions) != partition);
+    return key;
   }
 
   static Record Of(Record::Kind kind, const Value& value, int32_t partition) {

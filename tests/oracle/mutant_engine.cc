@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <array>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "proto/support/wire.h"
 #include "storage/base/crc32c.h"
+#include "tests/oracle/queue_mutants.h"
 #include "tests/oracle/value.h"
 
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<std::pair<absl::string_view, Mutation>, 10> kWords = {{
+constexpr std::array<std::pair<absl::string_view, Mutation>, 17> kWords = {{
     {"none", Mutation::kNone},
     {"lose", Mutation::kLose},
     {"reorder", Mutation::kReorder},
@@ -21,6 +24,13 @@ constexpr std::array<std::pair<absl::string_view, Mutation>, 10> kWords = {{
     {"ack-before-sync", Mutation::kAckBeforeSync},
     {"show-before-sync", Mutation::kShowBeforeSync},
     {"hole", Mutation::kHole},
+    {"settle-before-sync", Mutation::kSettleBeforeSync},
+    {"forget-positions", Mutation::kForgetPositions},
+    {"forget-parked", Mutation::kForgetParked},
+    {"due-now", Mutation::kDueNow},
+    {"count-again", Mutation::kCountAgain},
+    {"drop-letters", Mutation::kDropLetters},
+    {"split-keys", Mutation::kSplitKeys},
 }};
 // A reader that is told the same loss for ever would never end.
 constexpr int64_t kMostSkips = 20;
@@ -164,8 +174,13 @@ absl::Status MutantEngine::Submit(Transaction transaction) {
     const auto change = ChangeAppend(i, &transaction.appends[i]);
     if (change.has_value()) changes.push_back(*change);
   }
+  {
+    MutexLock lock(mu_);
+    BreakWrittenRows(mutation_, every_, &positions_, &transaction.rows);
+  }
   const Level asked = transaction.level;
-  const bool early = mutation_ == Mutation::kAckBeforeSync;
+  const bool early = mutation_ == Mutation::kAckBeforeSync ||
+                     (mutation_ == Mutation::kSettleBeforeSync && transaction.appends.empty());
   if (early) transaction.level = Level::kOs;
   transaction.done = [changes = std::move(changes), asked, early,
                       done = std::move(transaction.done)](TransactionResult result) mutable {
@@ -209,6 +224,20 @@ std::vector<BatchPtr> MutantEngine::ChangeRead(PartitionId partition,
   cut->payload_crc32c = Crc32c(cut->payload.view());
   batches.back() = std::move(cut);
   return batches;
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> MutantEngine::LoadRows(
+    Family family, absl::string_view prefix) const {
+  auto rows = engine_->LoadRows(family, prefix);
+  if (rows.ok()) BreakLoadedRows(mutation_, &*rows);
+  return rows;
+}
+
+EventIdHash MutantEngine::HashEventId(absl::string_view source, absl::string_view id) const {
+  if (mutation_ == Mutation::kSplitKeys && absl::StartsWith(id, kKeyMark)) {
+    return engine_->HashEventId(source, absl::StrCat(id, ".", keys_.fetch_add(1)));
+  }
+  return engine_->HashEventId(source, id);
 }
 
 absl::StatusOr<std::optional<std::vector<BatchPtr>>> MutantEngine::ReadCached(

@@ -26,11 +26,20 @@ enum class Mutation : uint8_t {
   kAckBeforeSync,   // FSYNC is answered when the write is in the page cache.
   kShowBeforeSync,  // Readers see what is not synced.
   kHole,            // After a start that recovered something, one batch is missing.
+  // Of groups.
+  kSettleBeforeSync,  // As kAckBeforeSync, of what appends no event.
+  kForgetPositions,   // Rows of positions behind the first so many of a life are not written.
+  kForgetParked,      // After a start every second parked event is missing.
+  kDueNow,            // After a start all that wait are due.
+  kCountAgain,        // After a start each event that failed has failed once more.
+  kDropLetters,       // No dead letter is written.
+  kSplitKeys,         // Each event has a key of its own.
 };
 // "lose", "reorder", ...; nothing for another word.
 std::optional<Mutation> ParseMutation(absl::string_view word);
 
-// The engine below, but for one event in `every` (of kSkip: one delivery; of the last three: all).
+// The engine below, but for one event in `every` (of kSkip: one delivery; of those after it: all,
+// unless they say otherwise).
 //
 // Threads: as LogEngine.
 class MutantEngine final : public LogEngine {
@@ -69,12 +78,8 @@ class MutantEngine final : public LogEngine {
     return engine_->CheckPosition(partition, incarnation, offset);
   }
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LoadRows(
-      Family family, absl::string_view prefix) const override {
-    return engine_->LoadRows(family, prefix);
-  }
-  EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override {
-    return engine_->HashEventId(source, id);
-  }
+      Family family, absl::string_view prefix) const override;
+  EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
   absl::Time Now() const override { return engine_->Now(); }
   absl::Duration ClockJump() const override { return engine_->ClockJump(); }
   void AcceptClock() override { engine_->AcceptClock(); }
@@ -104,7 +109,9 @@ class MutantEngine final : public LogEngine {
   const int64_t every_;
   mutable std::atomic<int64_t> count_{0};
   mutable std::atomic<int64_t> strikes_{0};
+  mutable std::atomic<int64_t> keys_{0};
   mutable Mutex mu_;  // Leaf.
+  int64_t positions_ ABSL_GUARDED_BY(mu_) = 0;
   // What a producer's next sequence in a partition is ahead of the engine's.
   mutable std::map<std::pair<uint64_t, PartitionId>, int32_t> shifts_ ABSL_GUARDED_BY(mu_);
   // kHole: the partition and the batch that is gone.

@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "storage/base/fatal.h"
 #include "storage/base/status_macros.h"
 
@@ -75,6 +76,21 @@ void RecordFile::Write(std::vector<Record> records, bool durable) {
     record.time_ns = now;
     lines += FormatRecord(record);
   }
+  Append(lines, durable);
+}
+
+void RecordFile::Write(std::vector<QueueRecord> records, bool durable) {
+  std::string lines;
+  MutexLock lock(mu_);
+  const int64_t now_us = absl::ToUnixMicros(absl::Now());
+  for (QueueRecord& record : records) {
+    record.time_us = now_us;
+    lines += FormatRecord(record);
+  }
+  Append(lines, durable);
+}
+
+void RecordFile::Append(const std::string& lines, bool durable) {
   ACTA_CHECK(write(file_, lines.data(), lines.size()) == static_cast<ssize_t>(lines.size()));
   if (durable) ACTA_CHECK(fdatasync(file_) == 0);
 }

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/base/mutex.h"
+#include "tests/oracle/queue_records.h"
 #include "tests/oracle/value.h"
 
 namespace acta::oracle {
@@ -49,9 +51,11 @@ class RecordFile {
 
   // Fills in the time. `durable`: on disk when it returns, with all lines before.
   void Write(std::vector<Record> records, bool durable);
+  void Write(std::vector<QueueRecord> records, bool durable);
 
  private:
   explicit RecordFile(int file) : file_(file) {}
+  void Append(const std::string& lines, bool durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const int file_;
   Mutex mu_;  // Held over the write, so that lines are whole and in the order of their times.

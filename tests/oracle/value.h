@@ -23,6 +23,9 @@ struct Value {
   }
 };
 
+// The keys of events begin with it, and no id does.
+inline constexpr char kKeyMark[] = "k";
+
 // Text, `padding` bytes longer than the least. The padding is a run of kPad.
 inline constexpr char kPad = '~';
 std::string EncodeValue(const Value& value, size_t padding);

@@ -6,9 +6,10 @@ campaign_help() {
   cat <<'TEXT'
 tools/dev campaign [NAME...]   without a name: all of them, in this order
 
-  kills       250 times kill -9 and 250 power cuts under load, judged by the oracle (ACTA_CYCLES)
-  images      5,000 disks that a power cut or kill -9 may leave, and cuts of their recovery
-              (ACTA_IMAGES, ACTA_STEPS)
+  kills       250 times kill -9 and 250 power cuts under load, judged by the oracle (ACTA_CYCLES);
+              60 of both under the workers of queues (ACTA_QUEUE_CYCLES)
+  images      5,000 disks that a power cut or kill -9 may leave, and cuts of their recovery; 3,000
+              of a store with queues (ACTA_IMAGES, ACTA_STEPS, ACTA_QUEUE_IMAGES)
   operations  every write, sync, opening, change of a name and read fails once (ACTA_FAULT_STEPS);
               every file is damaged (ACTA_PLACES)
   faults      named moments of the disk, kills in recovery, stops, stalls, clocks, full disks, slow
@@ -38,11 +39,15 @@ campaign_e2e() {
 
 campaign_kills() {
   campaign_step env ACTA_ORACLE_CYCLES="${ACTA_CYCLES:-250}" python3 tests/e2e/oracle_test.py
+  campaign_step env ACTA_ORACLE_CYCLES="${ACTA_QUEUE_CYCLES:-60}" \
+    python3 tests/e2e/queue_oracle_test.py
 }
 
 campaign_images() {
   campaign_step build/release/tests/acta_crash_images --images="${ACTA_IMAGES:-5000}" \
     --steps="${ACTA_STEPS:-2000}" --recover-each=3 --cut-recovery=5
+  campaign_step build/release/tests/acta_crash_images --queues \
+    --images="${ACTA_QUEUE_IMAGES:-3000}" --steps=1000
 }
 
 campaign_operations() {
@@ -51,7 +56,8 @@ campaign_operations() {
 }
 
 campaign_faults() {
-  campaign_e2e faults clock disk full_disk fatal slow_readers memory_limit mutants
+  campaign_e2e faults clock disk full_disk fatal slow_readers memory_limit mutants queue_mutants \
+    queue_clock
 }
 
 campaign_network() {

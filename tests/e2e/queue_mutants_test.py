@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""The test of the oracle for QUEUE groups: a broker that breaks one promise of queues is caught, by
+the class of what it does, and the same broker that breaks none is not."""
+
+import signal
+import time
+
+from oracle import OracleTest, side_by_side
+
+
+class QueueMutants(OracleTest):
+    def begin(self, mutant, *load, every=1000, **more):
+        self.environment = {'ACTA_ORACLE_MUTANT': mutant, 'ACTA_ORACLE_EVERY': str(every), **more}
+        self.start_broker()
+        self.start_load('--workers=3', '--rate=150', '--patience=20', *load)
+
+    def run_mutant(self, mutant):
+        self.begin(mutant, '--seconds=3', '--longest-delay=1', '--keys=20')
+        self.end_load(stop=False)
+        return self.check()
+
+    def run_crashes(self, mutant, crash, longest_delay=1, crashes=1, **more):
+        """What is published when the broker is gone is all there will be."""
+        self.begin(mutant, f'--longest-delay={longest_delay}', **more)
+        time.sleep(1)  # So that the first crash is as far in as the next.
+        for left in reversed(range(crashes)):
+            time.sleep(1)  # The moment of the crash, not a wait.
+            crash()
+            if left == 0:
+                self.load.send_signal(signal.SIGTERM)
+            self.start_broker()
+        self.end_load(stop=False)
+        return self.check('--power-cut')
+
+    def caught(self, found, wanted):
+        classes, report = found
+        self.assertIn(wanted, classes, report)
+
+    def test_a_faithful_broker_shows_nothing(self):
+        classes, report = self.run_crashes('none', self.kill, longest_delay=13)
+        self.assertEqual(classes, set(), report)
+
+    def test_acknowledgements_that_are_not_written(self):
+        self.caught(self.run_crashes('forget-positions', self.kill, every=20),
+                    'redelivered-after-ack')
+
+    def test_answers_before_the_sync(self):
+        self.caught(self.run_crashes('settle-before-sync', self.cut_power, crashes=3,
+                                     ACTA_ORACLE_SYNC_US='60000'), 'redelivered-after-ack')
+
+    def test_parked_events_that_are_forgotten(self):
+        self.caught(self.run_crashes('forget-parked', self.kill, longest_delay=13),
+                    'lost-delivery')
+
+    def test_delays_that_are_over_too_soon(self):
+        self.caught(self.run_crashes('due-now', self.kill, longest_delay=16), 'early-retry')
+
+    def test_a_restart_that_counts_as_an_attempt(self):
+        self.caught(self.run_crashes('count-again', self.kill), 'counted-release')
+
+    def test_dead_letters_that_are_not_written(self):
+        self.caught(self.run_mutant('drop-letters'), 'wrong-dead-letter')
+
+    def test_keys_that_are_not_kept_together(self):
+        self.caught(self.run_mutant('split-keys'), 'key-reordered')
+
+
+if __name__ == '__main__':
+    side_by_side(QueueMutants)

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""QUEUE groups under kill -9 and power cuts, judged from outside by the oracle: workers that
+acknowledge in no order, fail, reject, release, extend, hang, leave, break their streams, and hold
+events over a restart; and 50 members that come and go.
+
+ACTA_ORACLE_CYCLES says how often the broker dies (3), ACTA_ORACLE_RUN_SEED repeats the moments.
+"""
+
+import os
+import random
+import time
+
+from oracle import OracleTest, side_by_side
+
+CYCLES = int(os.environ.get('ACTA_ORACLE_CYCLES', 3))
+LONG = CYCLES > 3
+SEED = int(os.environ.get('ACTA_ORACLE_RUN_SEED', time.time_ns() % 1_000_000_007))
+# In which members say what they hold, and nothing of an ordered group is delivered.
+GRACE_S = 10
+
+
+class Queues(OracleTest):
+    environment = {'ACTA_ORACLE_SYNC_US': '2000'}
+
+    def crash_again_and_again(self, cycles, *load):
+        chance = random.Random(SEED)
+        print(f'ACTA_ORACLE_RUN_SEED={SEED}, {cycles} cycles', flush=True)
+        self.start_broker()
+        self.start_load(f'--seed={SEED}', '--patience=300' if LONG else '--patience=60', *load)
+        began = time.monotonic()
+        self.works_for(1)
+        for cycle in range(1, cycles + 1):
+            # The moment of the crash: often within the grace, in a long run also behind it.
+            behind = LONG and chance.random() < 0.4
+            self.works_for(chance.uniform(0.2, 1) + (GRACE_S if behind else 0))
+            chance.choice((self.kill, self.cut_power))()
+            self.start_broker()
+            if cycle % 25 == 0:
+                print(f'{cycle} of {cycles} in {time.monotonic() - began:.0f} s', flush=True)
+        self.works_for(0.3)
+        self.nothing_is_broken('--power-cut')
+
+    def lives(self):
+        """Of workers, as they stand in the history."""
+        return sum(line.startswith('gone ') for path in self.history.glob('worker-*.queue')
+                   for line in path.read_text().splitlines())
+
+
+class Crashes(Queues):
+    def test_kill_9_and_power_cuts(self):
+        self.crash_again_and_again(CYCLES, '--workers=3', '--rate=150', '--rejoin=60',
+                                   f'--longest-delay={11 if LONG else 8}')
+
+
+class ManyMembers(Queues):
+    def test_50_members_that_come_and_go(self):
+        self.crash_again_and_again(max(1, CYCLES // 3), '--workers=50', '--healthy=1', '--rate=250',
+                                   '--rejoin=4')
+        print(f'{self.lives()} lives of 50 members', flush=True)
+        self.assertGreater(self.lives(), 100)
+
+
+if __name__ == '__main__':
+    side_by_side(Crashes, ManyMembers)

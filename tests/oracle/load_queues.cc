@@ -1,0 +1,202 @@
+#include "tests/oracle/load_queues.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cpp/admin.h"
+#include "storage/base/status_macros.h"
+
+namespace acta::oracle {
+namespace {
+
+constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+constexpr absl::Duration kBetweenLives = absl::Milliseconds(20);
+// Lives of one worker.
+constexpr int64_t kMostLives = 1'000'000;
+
+QueueGroup MakeGroup(int32_t number, QueueOrderWord order, bool healthy) {
+  QueueGroup group;
+  group.number = number;
+  group.name = order == QueueOrderWord::kKey ? "queue-by-key" : "queue";
+  group.order = order;
+  group.max_attempts = healthy ? 10 : 6;
+  group.lease = absl::Seconds(4);
+  group.first_backoff = absl::Milliseconds(100);
+  group.longest_backoff = absl::Seconds(1);
+  group.healthy = healthy;
+  return group;
+}
+
+void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
+  const int64_t ms = absl::ToInt64Milliseconds(from);
+  to->set_seconds(ms / 1000);
+  to->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
+}
+
+LetterReason ReasonFrom(v1::DeadLetterReason reason) {
+  switch (reason) {
+    case v1::DEAD_LETTER_REASON_REJECTED:
+      return LetterReason::kRejected;
+    case v1::DEAD_LETTER_REASON_ATTEMPTS_EXHAUSTED:
+      return LetterReason::kExhausted;
+    default:
+      return LetterReason::kOther;
+  }
+}
+
+absl::StatusOr<v1::GetLagResponse> LagOf(const LoadContext& load, const QueueGroup& group) {
+  client::Admin admin(load.channel);
+  v1::GetLagRequest request;
+  request.set_group(group.name);
+  return admin.GetLag(request);
+}
+
+bool IsThrough(const LoadContext& load, const QueueGroup& group) {
+  const auto lag = LagOf(load, group);
+  if (!lag.ok()) return false;
+  for (const v1::PartitionLag& partition : lag->partitions()) {
+    const v1::QueueLag& queue = partition.queue();
+    if (queue.ready() + queue.leased() + queue.retry_wait() + queue.blocked_by_key() +
+            queue.held() + queue.not_scanned() >
+        0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+struct QueueLoad::Group {
+  Group(const LoadContext& load, QueueGroup of, StopFlag& calm)
+      : group(std::move(of)), work{load, group, calm} {}
+
+  const QueueGroup group;
+  const QueueWork work;
+};
+
+QueueLoad::QueueLoad(const LoadContext& load)
+    : load_(load), working_{load.options, load.channel, through_} {
+  if (!load.options.healthy) {
+    groups_.push_back(
+        std::make_unique<Group>(working_, MakeGroup(1, QueueOrderWord::kUnordered, false), calm_));
+  }
+  groups_.push_back(std::make_unique<Group>(
+      working_, MakeGroup(2, QueueOrderWord::kKey, load.options.healthy), calm_));
+}
+
+QueueLoad::~QueueLoad() {
+  calm_.Stop();
+  through_.Stop();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+absl::Status QueueLoad::Start() {
+  ASSIGN_OR_RETURN(file_, RecordFile::Create(absl::StrCat(load_.options.folder, "/groups.queue")));
+  for (const auto& group : groups_) {
+    RETURN_IF_ERROR(Insist(load_, [&] { return Create(group->group); }));
+  }
+  for (const auto& group : groups_) {
+    for (int32_t worker = 1; worker <= load_.options.workers; ++worker) {
+      threads_.emplace_back([this, worker, raw = group.get()] { RunWorker(raw, worker); });
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status QueueLoad::Create(const QueueGroup& group) {
+  client::Admin admin(load_.channel);
+  v1::CreateGroupRequest request;
+  request.mutable_group()->set_name(group.name);
+  request.mutable_group()->add_topics(load_.options.topic);
+  request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  request.mutable_start()->set_earliest(true);
+  v1::QueueSettings& settings = *request.mutable_group()->mutable_queue();
+  settings.set_order(group.order == QueueOrderWord::kKey ? v1::QUEUE_ORDER_KEY
+                                                         : v1::QUEUE_ORDER_UNORDERED);
+  settings.set_on_exhausted(v1::ON_EXHAUSTED_DEAD_LETTER);
+  settings.set_max_attempts(group.max_attempts);
+  SetDuration(group.lease, settings.mutable_lease());
+  SetDuration(group.first_backoff, settings.mutable_backoff_initial());
+  SetDuration(group.longest_backoff, settings.mutable_backoff_max());
+  const absl::Status status = admin.CreateGroup(request).status();
+  if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
+  QueueRecord record;
+  record.kind = QueueRecord::Kind::kGroup;
+  record.group = group.number;
+  record.attempt = group.max_attempts;
+  record.until_us = absl::ToInt64Microseconds(group.lease);
+  record.delay_us = absl::ToInt64Microseconds(group.first_backoff);
+  record.since_us = absl::ToInt64Microseconds(group.longest_backoff);
+  record.detail = static_cast<int32_t>(group.order);
+  file_->Write({record}, true);
+  return absl::OkStatus();
+}
+
+void QueueLoad::RunWorker(Group* group, int32_t worker) {
+  const auto file = RecordFile::Create(
+      absl::StrCat(load_.options.folder, "/worker-", group->group.number, "-", worker, ".queue"));
+  if (!file.ok()) return;  // Others do its work, or the group does not get through.
+  std::vector<InHand> held;
+  const int64_t first = (group->group.number * 1000 + worker) * kMostLives;
+  for (int64_t life = 0; !through_.stopped(); ++life) {
+    QueueWorker one(group->work, worker, first + life, file->get(), std::move(held));
+    held = one.Run(int64_t{load_.options.rejoin_after} * (1 + life % 3));
+    through_.WaitFor(kBetweenLives);
+  }
+}
+
+absl::Status QueueLoad::Finish() {
+  calm_.Stop();
+  absl::Status status;
+  const absl::Time deadline = absl::Now() + load_.options.patience;
+  for (const auto& group : groups_) {
+    while (!IsThrough(load_, group->group) && absl::Now() < deadline) {
+      through_.WaitFor(kLookAgain);
+    }
+    if (absl::Now() >= deadline && status.ok()) {
+      status = absl::DeadlineExceededError(absl::StrCat(group->group.name, " is not through"));
+    }
+  }
+  through_.Stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  for (const auto& group : groups_) {
+    RETURN_IF_ERROR(Insist(load_, [&] { return WriteEnd(group->group); }));
+  }
+  return status;
+}
+
+absl::Status QueueLoad::WriteEnd(const QueueGroup& group) {
+  ASSIGN_OR_RETURN(const v1::GetLagResponse lag, LagOf(load_, group));
+  std::vector<QueueRecord> records;
+  QueueRecord record;
+  record.group = group.number;
+  for (const v1::PartitionLag& partition : lag.partitions()) {
+    record.kind = QueueRecord::Kind::kEnd;
+    record.partition = partition.partition();
+    record.offset = partition.end_offset();
+    records.push_back(record);
+  }
+  client::Admin admin(load_.channel);
+  v1::ListDeadLettersRequest request;
+  request.set_group(group.name);
+  request.set_page_size(1000);
+  do {
+    ASSIGN_OR_RETURN(const v1::ListDeadLettersResponse page, admin.ListDeadLetters(request));
+    for (const v1::DeadLetter& letter : page.dead_letters()) {
+      record.kind = QueueRecord::Kind::kLetter;
+      record.partition = letter.ref().partition();
+      record.offset = letter.ref().offset();
+      record.attempt = letter.attempts();
+      record.detail = static_cast<int32_t>(ReasonFrom(letter.reason()));
+      records.push_back(record);
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  file_->Write(std::move(records), true);
+  return absl::OkStatus();
+}
+
+}  // namespace acta::oracle

@@ -1,0 +1,348 @@
+#include "tests/oracle/queue_checker.h"
+
+#include <catch2/catch.hpp>
+
+#include <string>
+#include <vector>
+
+namespace acta::oracle {
+namespace {
+
+constexpr int64_t kMs = 1000;
+constexpr int64_t kLeaseUs = 1'000'000;
+constexpr int32_t kMostAttempts = 3;
+
+// A group by key with leases of 1 s, 3 attempts and a backoff of 100 ms to 1 s, and a partition of
+// three events of one key; each is leased at 1 s, 2 s and 3 s and acknowledged 10 ms later by one
+// worker.
+class TestQueue {
+ public:
+  TestQueue() {
+    QueueRecord& group = Add(QueueRecord::Kind::kGroup, 0, 0);
+    group.attempt = kMostAttempts;
+    group.until_us = kLeaseUs;
+    group.delay_us = 100 * kMs;
+    group.since_us = 1000 * kMs;
+    group.detail = static_cast<int32_t>(QueueOrderWord::kKey);
+    for (int64_t i = 0; i < 3; ++i) {
+      LeaseAt(i, 1000 * (i + 1));
+      Answer(i, SettleOp::kAck, 1000 * (i + 1) + 10);
+    }
+    Add(QueueRecord::Kind::kEnd, 3, 9000);
+  }
+
+  QueueRecord& Add(QueueRecord::Kind kind, int64_t offset, int64_t ms) {
+    QueueRecord record;
+    record.kind = kind;
+    record.group = 1;
+    record.offset = offset;
+    record.time_us = ms * kMs;
+    return records.emplace_back(record);
+  }
+  QueueRecord& LeaseAt(int64_t offset, int64_t ms, int32_t attempt = 1, int64_t session = 1) {
+    QueueRecord& lease = Add(QueueRecord::Kind::kLeased, offset, ms + 1);
+    lease.session = session;
+    lease.attempt = attempt;
+    lease.until_us = ms * kMs + kLeaseUs;
+    lease.key = 7;
+    return lease;
+  }
+  // Of its newest lease: sent at that time, answered a millisecond later.
+  QueueRecord& Answer(int64_t offset, SettleOp op, int64_t ms,
+                      QueueRecord::Kind kind = QueueRecord::Kind::kOk) {
+    QueueRecord lease;
+    for (const QueueRecord& record : records) {
+      if (record.kind == QueueRecord::Kind::kLeased && record.offset == offset) lease = record;
+    }
+    QueueRecord& answer = Add(kind, offset, ms + 1);
+    answer.session = lease.session;
+    answer.attempt = lease.attempt;
+    answer.until_us = lease.until_us;
+    answer.since_us = ms * kMs;
+    answer.op = op;
+    return answer;
+  }
+  void Gone(int64_t session, SessionEnd how, int64_t ms) {
+    QueueRecord& gone = Add(QueueRecord::Kind::kGone, 0, ms);
+    gone.session = session;
+    gone.detail = static_cast<int32_t>(how);
+  }
+  QueueRecord& Letter(int64_t offset, LetterReason reason, int32_t attempts) {
+    QueueRecord& letter = Add(QueueRecord::Kind::kLetter, offset, 9000);
+    letter.detail = static_cast<int32_t>(reason);
+    letter.attempt = attempts;
+    return letter;
+  }
+  // Nothing was said of the last event, which its tests begin anew.
+  void ForgetLast() {
+    std::erase_if(records, [](const QueueRecord& record) {
+      return record.offset == 2 && record.kind != QueueRecord::Kind::kEnd;
+    });
+  }
+  bool Shows(QueueAnomaly anomaly) const { return CheckQueues(records).counts.contains(anomaly); }
+  // For what must not be noticed.
+  std::string Found() const {
+    std::string found;
+    for (const auto& [anomaly, examples] : CheckQueues(records).examples) {
+      found += QueueAnomalyName(anomaly) + ": " + examples.front() + "\n";
+    }
+    return found;
+  }
+
+  std::vector<QueueRecord> records;
+};
+
+}  // namespace
+
+TEST_CASE("a queue in which everything is as promised shows nothing", "[oracle]") {
+  const QueueReport report = CheckQueues(TestQueue().records);
+  CHECK(report.clean());
+  CHECK(report.leased == 3);
+  CHECK(report.settled == 3);
+}
+
+TEST_CASE("an event that is leased behind its ack is redelivered", "[oracle]") {
+  TestQueue queue;
+  SECTION("to anybody") {
+    queue.LeaseAt(2, 4000);
+    CHECK(queue.Shows(QueueAnomaly::kRedeliveredAfterAck));
+  }
+  SECTION("and acknowledged again it is settled twice") {
+    queue.LeaseAt(2, 4000);
+    queue.Answer(2, SettleOp::kAck, 4010);
+    CHECK(queue.Shows(QueueAnomaly::kSettledTwice));
+  }
+  SECTION("but not when nobody knows whether the ack counted") {
+    queue.ForgetLast();
+    queue.LeaseAt(2, 3000);
+    queue.Answer(2, SettleOp::kAck, 3010, QueueRecord::Kind::kInfo);
+    queue.Gone(1, SessionEnd::kLost, 3020);
+    queue.LeaseAt(2, 13'000, 1, 2);
+    queue.Answer(2, SettleOp::kAck, 13'010);
+    CHECK(queue.Found() == "");
+  }
+}
+
+TEST_CASE("an event that is neither settled nor a dead letter is lost", "[oracle]") {
+  TestQueue queue;
+  queue.ForgetLast();
+  SECTION("never leased") { CHECK(queue.Shows(QueueAnomaly::kLostDelivery)); }
+  SECTION("leased and forgotten") {
+    queue.LeaseAt(2, 3000);
+    CHECK(queue.Shows(QueueAnomaly::kLostDelivery));
+  }
+  SECTION("acknowledged without an answer before it was leased again") {
+    queue.LeaseAt(2, 3000);
+    queue.Answer(2, SettleOp::kAck, 3010, QueueRecord::Kind::kInfo);
+    queue.LeaseAt(2, 13'000);
+    CHECK(queue.Shows(QueueAnomaly::kLostDelivery));
+  }
+  SECTION("but not acknowledged without an answer") {
+    queue.LeaseAt(2, 3000);
+    queue.Answer(2, SettleOp::kAck, 3010, QueueRecord::Kind::kInfo);
+    CHECK(queue.Found() == "");
+  }
+}
+
+TEST_CASE("an event that is leased before another of its key is settled is reordered", "[oracle]") {
+  TestQueue queue;
+  queue.ForgetLast();
+  SECTION("in flight beside it") {
+    queue.LeaseAt(2, 2005);
+    queue.Answer(2, SettleOp::kAck, 2500);
+    CHECK(queue.Shows(QueueAnomaly::kKeyReordered) == false);  // Within what is not judged.
+    queue.ForgetLast();
+    queue.LeaseAt(2, 2001);
+    queue.Answer(2, SettleOp::kAck, 2500);
+    CHECK(queue.Shows(QueueAnomaly::kKeyReordered));
+  }
+  SECTION("over one that waits") {
+    std::erase_if(queue.records, [](const QueueRecord& record) { return record.offset == 1; });
+    queue.LeaseAt(1, 2000);
+    queue.Answer(1, SettleOp::kNack, 2010);
+    queue.LeaseAt(2, 2100);
+    queue.Answer(2, SettleOp::kAck, 2110);
+    queue.LeaseAt(1, 2200, 2);
+    queue.Answer(1, SettleOp::kAck, 2210);
+    CHECK(queue.Shows(QueueAnomaly::kKeyReordered));
+  }
+  SECTION("but not one of another key, nor in a group without order") {
+    queue.LeaseAt(2, 500).key = 8;
+    queue.Answer(2, SettleOp::kAck, 510);
+    CHECK(queue.Found() == "");
+    queue.ForgetLast();
+    queue.LeaseAt(2, 500);
+    queue.Answer(2, SettleOp::kAck, 510);
+    CHECK(queue.Shows(QueueAnomaly::kKeyReordered));
+    queue.records.front().detail = static_cast<int32_t>(QueueOrderWord::kUnordered);
+    CHECK(queue.Found() == "");
+  }
+}
+
+TEST_CASE("a second lease beside one that has not ended is a double lease", "[oracle]") {
+  TestQueue queue;
+  queue.ForgetLast();
+  queue.LeaseAt(2, 3000);
+  SECTION("of an event that is in somebody's hands") {
+    queue.LeaseAt(2, 3500, 1, 2);
+    CHECK(queue.Shows(QueueAnomaly::kDoubleLease));
+  }
+  SECTION("of one whose lease was made longer") {
+    queue.Answer(2, SettleOp::kExtend, 3500).delay_us = 2000 * kMs;
+    queue.LeaseAt(2, 4500, 2, 2);
+    CHECK(queue.Shows(QueueAnomaly::kDoubleLease));
+  }
+  SECTION("but not of one that was given back") {
+    queue.Answer(2, SettleOp::kRelease, 3100);
+    queue.LeaseAt(2, 3200, 1, 2);
+    CHECK_FALSE(queue.Shows(QueueAnomaly::kDoubleLease));
+  }
+  SECTION("nor of one whose lease ran out") {
+    queue.LeaseAt(2, 4001, 2, 2);
+    CHECK_FALSE(queue.Shows(QueueAnomaly::kDoubleLease));
+  }
+  SECTION("nor of one whose member was lost") {
+    queue.Gone(1, SessionEnd::kBroken, 3100);
+    queue.LeaseAt(2, 3050, 2, 2);
+    CHECK_FALSE(queue.Shows(QueueAnomaly::kDoubleLease));
+  }
+}
+
+TEST_CASE("a dead letter that should not be one, or is missing, is noticed", "[oracle]") {
+  TestQueue queue;
+  SECTION("acknowledged") { queue.Letter(2, LetterReason::kExhausted, kMostAttempts); }
+  SECTION("with attempts left") {
+    queue.ForgetLast();
+    queue.LeaseAt(2, 3000);
+    queue.Answer(2, SettleOp::kNack, 3010);
+    queue.Letter(2, LetterReason::kExhausted, 1);
+  }
+  SECTION("that nobody rejected") {
+    queue.ForgetLast();
+    queue.LeaseAt(2, 3000);
+    queue.Answer(2, SettleOp::kNack, 3010);
+    queue.Letter(2, LetterReason::kRejected, 1);
+  }
+  SECTION("that no member failed") {
+    queue.ForgetLast();
+    queue.LeaseAt(2, 3000);
+    queue.Letter(2, LetterReason::kExhausted, kMostAttempts);
+  }
+  SECTION("rejected, and missing") {
+    queue.ForgetLast();
+    queue.LeaseAt(2, 3000);
+    queue.Answer(2, SettleOp::kReject, 3010);
+  }
+  SECTION("failed for the last time, and missing") {
+    queue.ForgetLast();
+    queue.LeaseAt(2, 3000, kMostAttempts);
+    queue.Answer(2, SettleOp::kNack, 3010);
+  }
+  CHECK(queue.Shows(QueueAnomaly::kWrongDeadLetter));
+}
+
+TEST_CASE("a rejected event, and one whose attempts were used up, are rightly dead", "[oracle]") {
+  TestQueue queue;
+  queue.ForgetLast();
+  queue.LeaseAt(2, 3000);
+  SECTION("rejected") {
+    queue.Answer(2, SettleOp::kReject, 3010);
+    queue.Letter(2, LetterReason::kRejected, 1);
+  }
+  SECTION("used up") {
+    for (int32_t attempt = 1; attempt <= kMostAttempts; ++attempt) {
+      if (attempt > 1) queue.LeaseAt(2, 2000 + 1000 * attempt, attempt);
+      queue.Answer(2, SettleOp::kNack, 2000 + 1000 * attempt + 10);
+    }
+    queue.Letter(2, LetterReason::kExhausted, kMostAttempts);
+  }
+  CHECK(queue.Found() == "");
+}
+
+TEST_CASE("an attempt that must not count, and one that must, are held apart", "[oracle]") {
+  TestQueue queue;
+  queue.ForgetLast();
+  queue.LeaseAt(2, 3000);
+  SECTION("a release that counted") {
+    queue.Answer(2, SettleOp::kRelease, 3010);
+    queue.LeaseAt(2, 3020, 2);
+    CHECK(queue.Shows(QueueAnomaly::kCountedRelease));
+  }
+  SECTION("a clean leave, and a restart of the broker, that counted") {
+    const SessionEnd how = GENERATE(SessionEnd::kClean, SessionEnd::kLost);
+    queue.Gone(1, how, 3100);
+    queue.LeaseAt(2, 13'000, 2, 2);
+    CHECK(queue.Shows(QueueAnomaly::kCountedRelease));
+  }
+  SECTION("but a member that was lost, and a lease that ran out, count") {
+    const bool lost = GENERATE(true, false);
+    queue.Gone(1, lost ? SessionEnd::kBroken : SessionEnd::kLost, lost ? 3100 : 4100);
+    queue.LeaseAt(2, 13'000, 2, 2);
+    queue.Answer(2, SettleOp::kAck, 13'010);
+    CHECK(queue.Found() == "");
+  }
+  SECTION("what was held over a restart may have ended in any way") {
+    queue.Gone(1, SessionEnd::kLost, 3100);
+    queue.Add(QueueRecord::Kind::kHeld, 2, 3200).until_us = 3000 * kMs + kLeaseUs;
+    queue.LeaseAt(2, 13'000, 2, 2);
+    queue.Answer(2, SettleOp::kAck, 13'010);
+    CHECK(queue.Found() == "");
+  }
+  SECTION("a nack that did not count") {
+    queue.Answer(2, SettleOp::kNack, 3010);
+    queue.LeaseAt(2, 3900, 1);
+    CHECK(queue.Shows(QueueAnomaly::kLostAttempt));
+  }
+  SECTION("one that counted twice") {
+    queue.Answer(2, SettleOp::kNack, 3010);
+    queue.LeaseAt(2, 3900, 3);
+    CHECK(queue.Shows(QueueAnomaly::kCountedRelease));
+  }
+}
+
+TEST_CASE("an event that is leased before its delay is over comes early", "[oracle]") {
+  TestQueue queue;
+  queue.ForgetLast();
+  queue.LeaseAt(2, 3000);
+  SECTION("of the backoff") {
+    queue.Answer(2, SettleOp::kNack, 3010);
+    queue.LeaseAt(2, 3080, 2);
+    CHECK(queue.Shows(QueueAnomaly::kEarlyRetry));
+  }
+  SECTION("but with its jitter") {
+    queue.Answer(2, SettleOp::kNack, 3010);
+    queue.LeaseAt(2, 3090, 2);
+    CHECK_FALSE(queue.Shows(QueueAnomaly::kEarlyRetry));
+  }
+  SECTION("of the delay that was asked for") {
+    queue.Answer(2, SettleOp::kNack, 3010).delay_us = 5000 * kMs;
+    queue.LeaseAt(2, 8000, 2);
+    CHECK(queue.Shows(QueueAnomaly::kEarlyRetry));
+  }
+}
+
+TEST_CASE("a record of a queue survives its line", "[oracle]") {
+  QueueRecord record;
+  record.kind = QueueRecord::Kind::kInfo;
+  record.time_us = 1;
+  record.group = 2;
+  record.worker = 3;
+  record.session = 4;
+  record.partition = 5;
+  record.offset = 6;
+  record.attempt = 7;
+  record.until_us = 8;
+  record.since_us = 9;
+  record.delay_us = 10;
+  record.op = SettleOp::kRelease;
+  record.detail = 11;
+  record.key = -12;
+  std::string line = FormatRecord(record);
+  line.pop_back();
+  const auto parsed = ParseQueueRecord(line);
+  REQUIRE(parsed.ok());
+  CHECK(*parsed == record);
+  CHECK_FALSE(ParseQueueRecord("ok 1 2").ok());
+}
+
+}  // namespace acta::oracle
