@@ -1,6 +1,7 @@
 #include "tests/crash/queue_check.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>

@@ -1,10 +1,12 @@
 #include "tests/crash/queue_load.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <random>
-#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "acta/v1/publisher.pb.h"

@@ -1,6 +1,6 @@
 #include "tests/crash/queue_store.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"

@@ -17,6 +17,11 @@ LONG = CYCLES > 3
 SEED = int(os.environ.get('ACTA_ORACLE_RUN_SEED', time.time_ns() % 1_000_000_007))
 # In which members say what they hold, and nothing of an ordered group is delivered.
 GRACE_S = 10
+# Of the lines of a history.
+OP, DETAIL = 11, 12
+ALL_OPS = {'0', '1', '2', '3', '4'}
+CLEAN_BROKEN_LOST = {'0', '1', '2'}
+REJECTED_EXHAUSTED = {'0', '1'}
 
 
 class Queues(OracleTest):
@@ -40,24 +45,31 @@ class Queues(OracleTest):
         self.works_for(0.3)
         self.nothing_is_broken('--power-cut')
 
-    def lives(self):
-        """Of workers, as they stand in the history."""
-        return sum(line.startswith('gone ') for path in self.history.glob('worker-*.queue')
-                   for line in path.read_text().splitlines())
+    def records(self, kind):
+        """The fields of all lines of this kind (tests/oracle/queue_records.h)."""
+        return [line.split() for path in self.history.glob('*.queue')
+                for line in path.read_text().splitlines() if line.startswith(kind + ' ')]
 
 
 class Crashes(Queues):
     def test_kill_9_and_power_cuts(self):
-        self.crash_again_and_again(CYCLES, '--workers=3', '--rate=150', '--rejoin=60',
+        self.crash_again_and_again(CYCLES, '--workers=3', '--rate=150', '--rejoin=20',
                                    f'--longest-delay={11 if LONG else 8}')
+        # A run in which something never happened proves nothing of it.
+        self.assertEqual({fields[OP] for fields in self.records('ok')}, ALL_OPS)
+        ends = {fields[DETAIL] for fields in self.records('gone')}
+        self.assertLessEqual(CLEAN_BROKEN_LOST, ends)
+        self.assertEqual({fields[DETAIL] for fields in self.records('letter')}, REJECTED_EXHAUSTED)
+        self.assertGreater(len(self.records('held')), 0)
 
 
 class ManyMembers(Queues):
     def test_50_members_that_come_and_go(self):
         self.crash_again_and_again(max(1, CYCLES // 3), '--workers=50', '--healthy=1', '--rate=250',
                                    '--rejoin=4')
-        print(f'{self.lives()} lives of 50 members', flush=True)
-        self.assertGreater(self.lives(), 100)
+        lives = len(self.records('gone'))
+        print(f'{lives} lives of 50 members', flush=True)
+        self.assertGreater(lives, 100)
 
 
 if __name__ == '__main__':
