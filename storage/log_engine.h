@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,6 +85,20 @@ struct RowWrite {
   Family family = Family::kState;
   std::string key;
   std::optional<std::string> value;  // Not set: deletes the row.
+};
+
+// Keys with their values, by key.
+using RowList = std::vector<std::pair<std::string, std::string>>;
+
+// Which rows to load: those whose key begins with `prefix` and is above `after`, the lowest first.
+// For a page of a list `after` is the last key of the page before it; no such row has to be there.
+struct RowRange {
+  Family family = Family::kState;
+  std::string prefix;
+  std::string after;  // Empty: from the first on.
+  size_t max_rows = std::numeric_limits<size_t>::max();
+  // Of keys and values together. One row comes always, however large it is.
+  size_t max_bytes = std::numeric_limits<size_t>::max();
 };
 
 struct TransactionResult {
@@ -255,9 +270,16 @@ class LogEngine {
   virtual absl::Status CheckPosition(PartitionId partition, Incarnation incarnation,
                                      Offset offset) const = 0;
 
-  // Rows whose key begins with `prefix`, by key. Blocks; for start-up and rare reads.
-  virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LoadRows(
-      Family family, absl::string_view prefix) const = 0;
+  // Rows of the range, by key, as they are at one moment; empty: there are none. Blocks, for as
+  // long as that many rows take. Errors: DATA_CORRUPTED.
+  virtual absl::StatusOr<RowList> LoadRows(const RowRange& range) const = 0;
+  // All rows of a prefix: for what is in memory anyway. Else storage/visit_rows.h.
+  absl::StatusOr<RowList> LoadRows(Family family, absl::string_view prefix) const {
+    RowRange all;
+    all.family = family;
+    all.prefix = std::string(prefix);
+    return LoadRows(all);
+  }
 
   // Hash of an event's identity for Append::ids.
   virtual EventIdHash HashEventId(absl::string_view source, absl::string_view id) const = 0;

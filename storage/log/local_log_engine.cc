@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "storage/base/log.h"
@@ -237,18 +238,25 @@ absl::Status LocalLogEngine::CheckPosition(PartitionId partition, Incarnation in
   return log->CheckPosition(incarnation, offset, opened_.incarnation);
 }
 
-absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LocalLogEngine::LoadRows(
-    Family family, absl::string_view prefix) const {
-  const FamilyPtr rows = family == Family::kMeta ? opened_.rocks->meta() : opened_.rocks->state();
-  const auto cursor = opened_.rocks->NewCursor(rows, 0);
-  std::vector<std::pair<std::string, std::string>> found;
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
-       cursor->Next()) {
+absl::StatusOr<RowList> LocalLogEngine::LoadRows(const RowRange& range) const {
+  const RocksStore& rocks = *opened_.rocks;
+  const auto cursor =
+      rocks.NewCursor(range.family == Family::kMeta ? rocks.meta() : rocks.state(), 0);
+  cursor->Seek(std::max(range.prefix, range.after));
+  const bool at_after = !range.after.empty() && cursor->Valid() && cursor->key() == range.after;
+  if (at_after) cursor->Next();
+  RowList found;
+  size_t bytes = 0;
+  for (; cursor->Valid() && absl::StartsWith(cursor->key(), range.prefix); cursor->Next()) {
+    bytes += cursor->key().size() + cursor->value().size();
+    const bool full = found.size() >= range.max_rows || (!found.empty() && bytes > range.max_bytes);
+    if (full) break;
     found.emplace_back(cursor->key(), cursor->value());
   }
   if (!cursor->status().ok()) {
-    return Error(v1::DATA_CORRUPTED,
-                 absl::StrCat("rows '", prefix, "' cannot be read: ", cursor->status().message()));
+    return Error(
+        v1::DATA_CORRUPTED,
+        absl::StrCat("rows '", range.prefix, "' cannot be read: ", cursor->status().message()));
   }
   return found;
 }

@@ -56,8 +56,8 @@ class LocalLogEngine final : public LogEngine {
   Incarnation incarnation() const override { return opened_.incarnation; }
   absl::Status CheckPosition(PartitionId partition, Incarnation incarnation,
                              Offset offset) const override;
-  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LoadRows(
-      Family family, absl::string_view prefix) const override;
+  using LogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
   absl::Time Now() const override { return server_clock_->Now(); }
   absl::Duration ClockJump() const override { return server_clock_->jump(); }

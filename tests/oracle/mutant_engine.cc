@@ -226,9 +226,8 @@ std::vector<BatchPtr> MutantEngine::ChangeRead(PartitionId partition,
   return batches;
 }
 
-absl::StatusOr<std::vector<std::pair<std::string, std::string>>> MutantEngine::LoadRows(
-    Family family, absl::string_view prefix) const {
-  auto rows = engine_->LoadRows(family, prefix);
+absl::StatusOr<RowList> MutantEngine::LoadRows(const RowRange& range) const {
+  auto rows = engine_->LoadRows(range);
   if (rows.ok()) BreakLoadedRows(mutation_, &*rows);
   return rows;
 }

@@ -77,8 +77,8 @@ class MutantEngine final : public LogEngine {
                              Offset offset) const override {
     return engine_->CheckPosition(partition, incarnation, offset);
   }
-  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LoadRows(
-      Family family, absl::string_view prefix) const override;
+  using LogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
   absl::Time Now() const override { return engine_->Now(); }
   absl::Duration ClockJump() const override { return engine_->ClockJump(); }

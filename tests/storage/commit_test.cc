@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "tests/support/row_range_checks.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
 
@@ -74,6 +75,38 @@ TEST_CASE("events, positions and rows are there after a clean restart") {
   const auto next =
       Commit(store.engine(), MakeAppend(TestStore::Partition(2), {EventElement("next")}));
   CHECK(next.appends.at(0).base_offset == Offset(1));
+}
+
+TEST_CASE("rows are loaded by range, from memory and from the disk") {
+  TestStore store;
+  Transaction transaction;
+  transaction.rows = RowsForRanges();
+  REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
+  CheckRowRanges(store.engine());
+  store.Crash();
+  CheckRowRanges(store.engine());
+  store.Reopen();
+  CheckRowRanges(store.engine());
+}
+
+TEST_CASE("rows that go between two pages of a list are missed by nobody else") {
+  TestStore store;
+  Transaction transaction;
+  transaction.rows = RowsForRanges();
+  REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
+  RowRange range;
+  range.prefix = "ranges/";
+  range.max_rows = 2;
+  range.after = store.engine().LoadRows(range)->back().first;
+  Transaction change;
+  change.rows = {{Family::kState, "ranges/2", std::nullopt},
+                 {Family::kState, "ranges/3", std::nullopt},
+                 {Family::kState, "ranges/31", "new"}};
+  REQUIRE_OK(Commit(store.engine(), std::move(change)).status);
+  const auto next = store.engine().LoadRows(range);
+  REQUIRE(next->size() == 2);
+  CHECK(next->at(0).first == "ranges/31");
+  CHECK(next->at(1).first == "ranges/4");
 }
 
 TEST_CASE("many threads submit at once and nothing is lost or doubled") {

@@ -376,16 +376,23 @@ absl::Status MemoryLogEngine::CheckPosition(PartitionId id, Incarnation incarnat
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::pair<std::string, std::string>>> MemoryLogEngine::LoadRows(
-    Family family, absl::string_view prefix) const {
+absl::StatusOr<RowList> MemoryLogEngine::LoadRows(const RowRange& range) const {
   MutexLock lock(mu_);
-  std::vector<std::pair<std::string, std::string>> rows;
-  for (auto at = rows_.lower_bound({family, std::string(prefix)});
-       at != rows_.end() && at->first.first == family && absl::StartsWith(at->first.second, prefix);
+  const bool begins = range.after.empty() || range.after < range.prefix;
+  auto at = begins ? rows_.lower_bound({range.family, range.prefix})
+                   : rows_.upper_bound({range.family, range.after});
+  RowList found;
+  size_t bytes = 0;
+  for (; at != rows_.end() && at->first.first == range.family &&
+         absl::StartsWith(at->first.second, range.prefix);
        ++at) {
-    rows.emplace_back(at->first.second, at->second);
+    bytes += at->first.second.size() + at->second.size();
+    const bool full = found.size() >= range.max_rows || (!found.empty() && bytes > range.max_bytes);
+    if (full) break;
+    found.emplace_back(at->first.second, at->second);
   }
-  return rows;
+  rows_loaded_.fetch_add(static_cast<int64_t>(found.size()), std::memory_order_relaxed);
+  return found;
 }
 
 }  // namespace acta

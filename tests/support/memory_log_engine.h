@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -52,6 +53,8 @@ class MemoryLogEngine : public LogEngine {
   std::function<absl::Status(PartitionId, Offset)> before_trim;
   // Logical retention: `first` becomes the oldest offset readers see.
   void TrimTo(PartitionId partition, Offset first);
+  // How many rows LoadRows() has answered since the start.
+  int64_t rows_loaded() const { return rows_loaded_.load(std::memory_order_relaxed); }
   // False: ReadCached() knows only the end, everything else is asked of Read().
   void SetCachedReads(bool cached);
   // The stored batch that holds the offset fails its checksum from now on.
@@ -79,8 +82,8 @@ class MemoryLogEngine : public LogEngine {
   Incarnation incarnation() const override;
   absl::Status CheckPosition(PartitionId partition, Incarnation incarnation,
                              Offset offset) const override;
-  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LoadRows(
-      Family family, absl::string_view prefix) const override;
+  using LogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
   absl::Time Now() const override;
   absl::Duration ClockJump() const override;
@@ -175,6 +178,7 @@ class MemoryLogEngine : public LogEngine {
   std::map<PartitionId, Partition> partitions_ ABSL_GUARDED_BY(mu_);
   std::map<TopicId, OpenedTopic> topics_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<Family, std::string>, std::string> rows_ ABSL_GUARDED_BY(mu_);
+  mutable std::atomic<int64_t> rows_loaded_{0};
   std::map<PartitionId, std::vector<Waiting>> waiting_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, std::thread::id> running_wakes_ ABSL_GUARDED_BY(mu_);
   uint64_t next_wake_ ABSL_GUARDED_BY(mu_) = 1;

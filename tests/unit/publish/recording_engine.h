@@ -71,10 +71,8 @@ class RecordingEngine final : public LogEngine {
   absl::StatusOr<OffsetInfo> Locate(PartitionId, Offset) const override { return Unused(); }
   Incarnation incarnation() const override { return Incarnation(7); }
   absl::Status CheckPosition(PartitionId, Incarnation, Offset) const override { return Unused(); }
-  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LoadRows(
-      Family, absl::string_view) const override {
-    return std::vector<std::pair<std::string, std::string>>();
-  }
+  using LogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange&) const override { return RowList(); }
   // Tells apart by size and remembers what it was asked.
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override {
     hashed.push_back(absl::StrCat(source, "|", id));

@@ -1,3 +1,6 @@
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tests/support/row_range_checks.h"
 #include "tests/unit/support/memory_fixture.h"
 
 namespace acta {
@@ -194,6 +197,37 @@ TEST_CASE("a failed write stores nothing and says so in the answer", "[support]"
   CHECK(ReasonOf(result.status) == v1::OUTCOME_UNKNOWN);
   CHECK(memory.End(kFirst) == 0);
   CHECK(memory.engine.LoadRows(Family::kMeta, "row")->empty());
+}
+
+TEST_CASE("rows are loaded by range", "[support]") {
+  MemoryFixture memory;
+  memory.Write({}, false, RowsForRanges());
+  CheckRowRanges(memory.engine);
+}
+
+TEST_CASE("every row of a prefix is visited once, a page at a time", "[support]") {
+  MemoryFixture memory;
+  std::vector<RowWrite> rows;
+  for (int i = 0; i < 2500; ++i) {
+    rows.push_back({Family::kState, absl::StrFormat("many/%04d", i), absl::StrCat(i)});
+  }
+  rows.push_back({Family::kState, "many0", "not one of them"});
+  memory.Write({}, false, std::move(rows));
+  int next = 0;
+  REQUIRE_OK(VisitRows(memory.engine, Family::kState, "many/",
+                       [&](absl::string_view key, absl::string_view value) {
+                         CHECK(key == absl::StrFormat("many/%04d", next));
+                         CHECK(value == absl::StrCat(next));
+                         ++next;
+                         return absl::OkStatus();
+                       }));
+  CHECK(next == 2500);
+  const absl::Status enough = absl::AbortedError("enough");
+  CHECK(
+      VisitRows(memory.engine, Family::kState, "many/", [&](absl::string_view, absl::string_view) {
+        return ++next == 2510 ? enough : absl::OkStatus();
+      }) == enough);
+  CHECK(next == 2510);
 }
 
 }  // namespace
