@@ -15,6 +15,7 @@
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "acta/v1/topics.grpc.pb.h"
 #include "client/cpp/grpc_status.h"
+#include "proto/support/proto_time.h"
 
 namespace acta::client {
 namespace {
@@ -223,9 +224,8 @@ absl::StatusOr<v1::SettleResponse> Admin::Settle(const v1::SettleRequest& reques
 }
 
 absl::StatusOr<v1::FetchResponse> Admin::Fetch(const v1::FetchRequest& request) {
-  const absl::Duration wait =
-      absl::Seconds(request.wait().seconds()) + absl::Nanoseconds(request.wait().nanos());
-  return Call(*channel_, stubs_->subscriber, &v1::Subscriber::Stub::Fetch, request, wait);
+  return Call(*channel_, stubs_->subscriber, &v1::Subscriber::Stub::Fetch, request,
+              ToDuration(request.wait()));
 }
 
 }  // namespace acta::client

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
 
 namespace acta::client {
@@ -48,11 +49,7 @@ bool SettleFrame::Add(uint64_t assignment, std::pair<int64_t, int64_t> range,
   one->set_offset(range.first);
   one->set_count(static_cast<int32_t>(count));
   one->set_kind(verdict.kind);
-  if (verdict.delay.has_value()) {
-    absl::Duration rest = *verdict.delay;
-    one->mutable_delay()->set_seconds(absl::IDivDuration(rest, absl::Seconds(1), &rest));
-    one->mutable_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
-  }
+  if (verdict.delay.has_value()) SetDuration(*verdict.delay, one->mutable_delay());
   one->set_reason(verdict.reason);
   one->set_text(verdict.text);
   const size_t bytes = one->ByteSizeLong() + 4;  // With tag and length.

@@ -12,6 +12,7 @@
 #include "client/cpp/subscription_state.h"
 #include "client/cpp/worker_state.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 
 namespace acta::client {
 namespace {
@@ -137,8 +138,7 @@ void SubscribeSession<State>::OnMessage(const grpc::ByteBuffer& message) {
       broken_since_ = absl::InfiniteFuture();
       backoff_ = channel_->options().min_backoff;
       if (frame->control.has_going_away()) {
-        const auto& after = frame->control.going_away().retry_after();
-        away_for_ = absl::Seconds(after.seconds()) + absl::Nanoseconds(after.nanos());
+        away_for_ = ToDuration(frame->control.going_away().retry_after());
       }
       state_.OnFrame(*std::move(frame));
       Fail(state_.failure());

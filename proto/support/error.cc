@@ -3,6 +3,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "google/protobuf/descriptor.h"
+#include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
 
 namespace acta {
@@ -16,10 +17,6 @@ void SetDelay(absl::Duration delay, google::protobuf::Duration* out) {
   const int64_t millis = absl::ToInt64Milliseconds(delay);
   out->set_seconds(millis / 1000);
   out->set_nanos(static_cast<int32_t>(millis % 1000 * 1000000));
-}
-
-absl::Duration GetDelay(const google::protobuf::Duration& delay) {
-  return absl::Seconds(delay.seconds()) + absl::Nanoseconds(delay.nanos());
 }
 
 // A message of other bytes than UTF-8 cannot be parsed: the reason would be lost.
@@ -78,7 +75,7 @@ std::map<std::string, std::string> DetailsOf(const absl::Status& status) {
 absl::Duration RetryAfterOf(const absl::Status& status) {
   v1::Status proto;
   if (!Load(status, &proto) || !proto.has_retry_after()) return absl::ZeroDuration();
-  return GetDelay(proto.retry_after());
+  return ToDuration(proto.retry_after());
 }
 
 v1::Status ToProto(const absl::Status& status) {

@@ -4,7 +4,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "server/core/topics/proto_time.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 

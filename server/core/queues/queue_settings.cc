@@ -5,22 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
 
 using google::protobuf::Duration;
-
-absl::Duration ToDuration(const Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-void SetDuration(absl::Duration from, Duration* to) {
-  to->set_seconds(absl::ToInt64Seconds(from));
-  to->set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(from - absl::Seconds(absl::ToInt64Seconds(from)))));
-}
 
 absl::Status OutOfBounds(absl::string_view field, absl::string_view value, absl::string_view least,
                          absl::string_view most) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/subscribe/batch_buffer.h"
 #include "server/core/subscribe/frame_bytes.h"
 #include "storage/base/status_macros.h"
@@ -33,7 +34,7 @@ absl::StatusOr<int32_t> Number(absl::string_view field, int32_t value, int32_t o
 }
 
 absl::StatusOr<absl::Duration> Wait(const google::protobuf::Duration& wait) {
-  const absl::Duration duration = absl::Seconds(wait.seconds()) + absl::Nanoseconds(wait.nanos());
+  const absl::Duration duration = ToDuration(wait);
   if (duration < absl::ZeroDuration() || duration > kMaxFetchWait) {
     return NotBetween("wait", absl::FormatDuration(duration), absl::FormatDuration(kMaxFetchWait));
   }

@@ -3,17 +3,9 @@
 #include <utility>
 
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 
 namespace acta {
-namespace {
-
-void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
-  const int64_t micros = absl::ToInt64Microseconds(from);
-  to->set_seconds(micros / 1'000'000);
-  to->set_nanos(static_cast<int32_t>(micros % 1'000'000 * 1000));
-}
-
-}  // namespace
 
 void Outbox::Assigned(const v1::Assigned& assigned) { *Add().add_assigned() = assigned; }
 

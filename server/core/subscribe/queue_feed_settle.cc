@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/queues/settle_error.h"
 #include "server/core/subscribe/queue_feed.h"
 #include "storage/base/status_macros.h"
@@ -33,8 +34,7 @@ bool IsReasonWord(absl::string_view reason) {
 
 absl::Status CheckDelay(const v1::Settlement& settlement) {
   if (!settlement.has_delay()) return absl::OkStatus();
-  const absl::Duration delay =
-      absl::Seconds(settlement.delay().seconds()) + absl::Nanoseconds(settlement.delay().nanos());
+  const absl::Duration delay = ToDuration(settlement.delay());
   const bool nack = settlement.kind() == v1::SETTLE_KIND_NACK;
   if (!nack && settlement.kind() != v1::SETTLE_KIND_EXTEND) {
     return BadField("delay", "only NACK and EXTEND have one");
@@ -125,9 +125,7 @@ absl::Status QueueFeed::ToSettlement(const v1::Settlement& from, QueueSettlement
   to->partition = handle->second;
   to->offset = Offset(from.offset());
   to->count = std::max(1, from.count());
-  if (from.has_delay()) {
-    to->delay = absl::Seconds(from.delay().seconds()) + absl::Nanoseconds(from.delay().nanos());
-  }
+  if (from.has_delay()) to->delay = ToDuration(from.delay());
   to->reason = from.reason();
   to->text = from.text();
   return absl::OkStatus();

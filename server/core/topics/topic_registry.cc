@@ -7,7 +7,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
-#include "server/core/topics/proto_time.h"
+#include "proto/support/proto_time.h"
 #include "server/core/topics/topic_rules.h"
 #include "server/core/topics/topic_snapshot.h"
 #include "storage/base/bytes.h"

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/access/names.h"
-#include "server/core/topics/proto_time.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {

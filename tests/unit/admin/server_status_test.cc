@@ -3,7 +3,7 @@
 #include <map>
 
 #include "proto/support/error.h"
-#include "server/core/topics/proto_time.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/crc32c.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_log_engine.h"

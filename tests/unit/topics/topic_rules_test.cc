@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "server/core/topics/proto_time.h"
+#include "proto/support/proto_time.h"
 #include "tests/support/status_matchers.h"
 
 namespace acta {

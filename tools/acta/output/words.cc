@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "proto/support/proto_time.h"
 
 namespace acta::cli {
 namespace {
@@ -88,29 +89,21 @@ std::string LabelsText(const google::protobuf::Map<std::string, std::string>& la
 }
 
 absl::Duration FromProtoDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+  return ToDuration(duration);
 }
 
 google::protobuf::Duration ToProtoDuration(absl::Duration duration) {
   google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+  SetDuration(duration, &proto);
   return proto;
 }
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time) {
-  constexpr int64_t kMicros = 1'000'000;
-  const int64_t micros = absl::ToUnixMicros(time);
-  int64_t seconds = micros / kMicros;
-  if (micros % kMicros < 0) --seconds;
   google::protobuf::Timestamp proto;
-  proto.set_seconds(seconds);
-  proto.set_nanos(static_cast<int32_t>((micros - seconds * kMicros) * 1000));
+  SetTimeUs(absl::ToUnixMicros(time), &proto);
   return proto;
 }
 
-absl::Time FromProtoTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
+absl::Time FromProtoTime(const google::protobuf::Timestamp& time) { return ToTime(time); }
 
 }  // namespace acta::cli
