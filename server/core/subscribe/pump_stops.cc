@@ -1,24 +1,15 @@
 // Where and why a partition of a stream stops.
-#include <map>
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/subscribe/frame_bytes.h"
+#include "server/core/subscribe/offset_detail.h"
 #include "server/core/subscribe/pump.h"
 
 namespace acta {
 namespace {
-
-Offset OffsetDetail(const std::map<std::string, std::string>& details, const std::string& key,
-                    Offset otherwise) {
-  const auto it = details.find(key);
-  int64_t value = 0;
-  const bool known = it != details.end() && absl::SimpleAtoi(it->second, &value);
-  return known ? Offset(value) : otherwise;
-}
 
 std::string NameOf(const ReadRange& range) {
   return absl::StrCat("partition ", range.partition, " of topic '", range.topic->name(), "'");
@@ -80,12 +71,11 @@ void Pump::Fail(Reader& reader) {
 }
 
 void Pump::TellGap(Reader& reader, const absl::Status& status) {
-  const auto details = DetailsOf(status);
   const Offset position = reader.buffer.position();
   // A truncated log names where it was cut; what lay from there to the position is lost.
-  const Offset cut = OffsetDetail(details, "offset", position);
-  const Offset first = OffsetDetail(details, "first_lost", cut);
-  const Offset last = OffsetDetail(details, "last_lost", position > first ? position + -1 : first);
+  const Offset cut = OffsetDetail(status, "offset", position);
+  const Offset first = OffsetDetail(status, "first_lost", cut);
+  const Offset last = OffsetDetail(status, "last_lost", position > first ? position + -1 : first);
   deps_.outbox.Gap(reader.handle, first, last, Named(status, reader.range));
   Stop(reader);
 }

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
 #include "server/core/subscribe/frame_bytes.h"
+#include "server/core/subscribe/offset_detail.h"
 
 namespace acta {
 namespace {
@@ -49,14 +49,6 @@ std::optional<PartitionId> PartitionOfHeld(const TopicRegistry& topics, const Ca
 
 int32_t CountOfHeld(const v1::HeldEvents& held) {
   return std::clamp(held.count(), 1, kMaxSettledEvents);
-}
-
-Offset LostDetail(const absl::Status& status, const std::string& key, Offset otherwise) {
-  const auto details = DetailsOf(status);
-  const auto it = details.find(key);
-  int64_t value = 0;
-  const bool known = it != details.end() && absl::SimpleAtoi(it->second, &value);
-  return known ? Offset(value) : otherwise;
 }
 
 }  // namespace
@@ -123,8 +115,8 @@ void QueueFeed::Take(LeaseBounds most) {
 void QueueFeed::TellProblem(const QueueProblem& problem) {
   const uint64_t handle = HandleOf(problem.partition, problem.at);
   if (handle == 0) return;
-  deps_.outbox.Gap(handle, LostDetail(problem.status, "first_lost", problem.at),
-                   LostDetail(problem.status, "last_lost", problem.at), problem.status);
+  deps_.outbox.Gap(handle, OffsetDetail(problem.status, "first_lost", problem.at),
+                   OffsetDetail(problem.status, "last_lost", problem.at), problem.status);
 }
 
 void QueueFeed::OnWake(bool can_take) {
