@@ -22,18 +22,16 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
-  v1::DeadLetterSelection one;
-  *one.add_letters() = request.ref();
-  ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters,
-                   LoadDeadLetters(state_->deps.engine, *group, &one));
-  if (letters.empty()) return DeadLetterNotFound(request.ref());
-  const StoredLetter& letter = letters.front();
+  ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter,
+                   LoadDeadLetter(state_->deps.engine, *group, PartitionOf(*group, request.ref()),
+                                  Offset(request.ref().offset())));
+  if (!letter.has_value()) return DeadLetterNotFound(request.ref());
   const auto written = std::make_shared<std::promise<void>>();
   step.done = [written, done = std::move(step.done)](TransactionResult result) mutable {
     std::move(done)(std::move(result));
     written->set_value();
   };
-  group->queue()->DiscardStep(letter.partition, letter.offset, letter.record, std::move(step));
+  group->queue()->DiscardStep(letter->partition, letter->offset, letter->record, std::move(step));
   // Under the lock, so that nobody else decides about the letter meanwhile. What is queued is
   // written from here, because whoever has the pool may wait for the lock.
   const std::future<void> answered = written->get_future();
@@ -41,9 +39,9 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
     group->queue()->WaitQuiet();
   } while (answered.wait_for(kLookAgain) == std::future_status::timeout);
   LogInfo("a dead letter was edited", {{"group", group->name()},
-                                       {"topic", letter.topic->name()},
-                                       {"partition", letter.partition.partition()},
-                                       {"offset", letter.offset.value()},
+                                       {"topic", letter->topic->name()},
+                                       {"partition", letter->partition.partition()},
+                                       {"offset", letter->offset.value()},
                                        {"by", caller.principal}});
   return absl::OkStatus();
 }

@@ -1,16 +1,18 @@
 #include "server/core/groups/dead_letter_rows.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <utility>
 
-#include "absl/container/btree_map.h"
-#include "absl/strings/str_cat.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
-#include "server/core/groups/group_text.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
@@ -19,10 +21,6 @@ namespace acta {
 namespace {
 
 constexpr int kMostNamed = 1000;
-
-int64_t MicrosOf(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1'000'000 + time.nanos() / 1000;
-}
 
 bool IsNamed(const StoredLetter& letter, const v1::DeadLetterSelection& selection) {
   return std::any_of(selection.letters().begin(), selection.letters().end(),
@@ -41,8 +39,9 @@ bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& lette
       selection.fingerprint() != FingerprintOf(letter.record.fingerprint())) {
     return false;
   }
-  if (selection.has_after() && time_us < MicrosOf(selection.after())) return false;
-  return !selection.has_before() || time_us < MicrosOf(selection.before());
+  if (selection.has_after() && time_us < absl::ToUnixMicros(ToTime(selection.after())))
+    return false;
+  return !selection.has_before() || time_us < absl::ToUnixMicros(ToTime(selection.before()));
 }
 
 v1::DeadLetterReason ReasonFor(storage::v1::DeadLetterRecord::Reason reason) {
@@ -73,10 +72,18 @@ v1::AttemptEnd EndOf(storage::v1::AttemptRecord::End end) {
   }
 }
 
+// All of them, or the last one alone.
 absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, GroupId group,
-                                                      const StoredLetter& letter) {
-  const std::string prefix = QueueRow(kAttemptRows, group, letter.partition, letter.offset);
-  ASSIGN_OR_RETURN(const auto rows, engine.LoadRows(Family::kState, prefix));
+                                                      const StoredLetter& letter, bool all) {
+  RowRange range;
+  range.prefix = QueueRow(kAttemptRows, group, letter.partition, letter.offset);
+  const std::string& prefix = range.prefix;
+  // Who was given back all the time has none since its last redrive.
+  if (const int32_t last = letter.record.attempts(); !all && last > 0) {
+    range.after = AttemptRow(group, letter.partition, letter.offset,
+                             letter.record.attempts_before_size(), last - 1);
+  }
+  ASSIGN_OR_RETURN(const RowList rows, engine.LoadRows(range));
   std::vector<v1::Attempt> attempts;
   for (const auto& [key, value] : rows) {
     storage::v1::AttemptRecord record;
@@ -91,8 +98,8 @@ absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, G
     attempt.set_member_id(record.member_id());
     attempt.set_app(record.app());
     attempt.set_app_version(record.app_version());
-    SetTimestamp(record.leased_us(), attempt.mutable_lease_time());
-    SetTimestamp(record.ended_us(), attempt.mutable_end_time());
+    SetTimeUs(record.leased_us(), attempt.mutable_lease_time());
+    SetTimeUs(record.ended_us(), attempt.mutable_end_time());
     attempt.set_reason(record.reason());
     attempt.set_text(record.text());
   }
@@ -122,22 +129,20 @@ void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter
   out->set_append_time_us(batch.append_time_us);
 }
 
-using LetterRows = std::vector<std::pair<std::string, std::string>>;
-
-// Those that are named one by one, else all.
-absl::StatusOr<LetterRows> LoadLetterRows(const LogEngine& engine, const Group& group,
-                                          const v1::DeadLetterSelection* selection) {
-  if (selection == nullptr || selection->letters().empty()) {
-    return engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, group.id()));
+// The row behind the place that PlaceText() said.
+absl::StatusOr<std::string> RowOfPlace(GroupId group, absl::string_view place) {
+  std::string bytes;
+  const bool digits = std::all_of(place.begin(), place.end(), [](char c) {
+    return absl::ascii_isxdigit(static_cast<unsigned char>(c));
+  });
+  if (digits && place.size() == 32) bytes = absl::HexStringToBytes(place);
+  if (bytes.size() != 16) {
+    return Error(v1::INVALID_ARGUMENT,
+                 "page_token is not one that a list of dead letters answered: leave it out to "
+                 "begin anew",
+                 {{"field", "page_token"}});
   }
-  absl::btree_map<std::string, std::string> rows;  // By key, and each once.
-  for (const v1::DeadLetterRef& ref : selection->letters()) {
-    const std::string key =
-        QueueRow(kDeadLetterRows, group.id(), PartitionOf(group, ref), Offset(ref.offset()));
-    ASSIGN_OR_RETURN(const auto found, engine.LoadRows(Family::kState, key));
-    rows.insert(found.begin(), found.end());
-  }
-  return LetterRows(rows.begin(), rows.end());
+  return QueueRows(kDeadLetterRows, group) + bytes;
 }
 
 }  // namespace
@@ -155,26 +160,66 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
                        "max_named_dead_letters", kMostNamed);
 }
 
-absl::StatusOr<std::vector<StoredLetter>> LoadDeadLetters(
-    const LogEngine& engine, const Group& group, const v1::DeadLetterSelection* selection) {
-  if (selection != nullptr && selection->letters_size() > kMostNamed) {
-    return CheckSelection(*selection);
+absl::StatusOr<DeadLetterWalk> DeadLetterWalk::Begin(const LogEngine& engine, const Group& group,
+                                                     const v1::DeadLetterSelection* selection,
+                                                     absl::string_view place, size_t page) {
+  DeadLetterWalk walk(engine, group, selection);
+  walk.range_.prefix = QueueRows(kDeadLetterRows, group.id());
+  walk.range_.max_rows = page;
+  if (!place.empty()) {
+    ASSIGN_OR_RETURN(walk.range_.after, RowOfPlace(group.id(), place));
   }
-  absl::flat_hash_map<PartitionId, TopicPtr> topics;
-  for (const Group::PositionView& view : group.Positions()) topics[view.id()] = view.topic;
-  ASSIGN_OR_RETURN(const LetterRows rows, LoadLetterRows(engine, group, selection));
-  std::vector<StoredLetter> letters;
-  for (const auto& [key, value] : rows) {
+  if (selection == nullptr || selection->letters().empty()) return walk;
+  if (selection->letters_size() > kMostNamed) return CheckSelection(*selection);
+  walk.named_ = true;
+  for (const v1::DeadLetterRef& ref : selection->letters()) {
+    std::string key =
+        QueueRow(kDeadLetterRows, group.id(), PartitionOf(group, ref), Offset(ref.offset()));
+    if (key > walk.range_.after) walk.keys_.push_back(std::move(key));
+  }
+  std::sort(walk.keys_.begin(), walk.keys_.end(), std::greater<>());
+  walk.keys_.erase(std::unique(walk.keys_.begin(), walk.keys_.end()), walk.keys_.end());
+  return walk;
+}
+
+absl::Status DeadLetterWalk::LoadPage() {
+  next_ = 0;
+  page_.clear();
+  if (ended_) return absl::OkStatus();
+  if (named_) return LoadNamed();
+  ASSIGN_OR_RETURN(page_, engine_.LoadRows(range_));
+  ended_ = page_.size() < range_.max_rows;
+  if (!page_.empty()) range_.after = page_.back().first;
+  return absl::OkStatus();
+}
+
+absl::Status DeadLetterWalk::LoadNamed() {
+  while (!keys_.empty() && page_.size() < range_.max_rows) {
+    RowRange one;
+    one.prefix = std::move(keys_.back());
+    one.max_rows = 1;
+    keys_.pop_back();
+    ASSIGN_OR_RETURN(RowList found, engine_.LoadRows(one));
+    for (auto& row : found) page_.push_back(std::move(row));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<StoredLetter>> DeadLetterWalk::Next() {
+  while (true) {
+    if (next_ == page_.size()) {
+      RETURN_IF_ERROR(LoadPage());
+      if (page_.empty()) return std::nullopt;
+    }
+    const auto& [key, value] = page_[next_++];
     ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
-    const auto topic = topics.find(place.first);
-    if (topic == topics.end()) continue;  // It is being deleted.
-    StoredLetter letter{place.first, place.second, topic->second, {}};
+    StoredLetter letter{place.first, place.second, group_.TopicOf(place.first), {}};
+    if (letter.topic == nullptr) continue;  // It is being deleted.
     if (!letter.record.ParseFromString(value)) {
       return Error(v1::DATA_CORRUPTED, "a row of a dead letter cannot be read");
     }
-    if (selection == nullptr || Selects(*selection, letter)) letters.push_back(std::move(letter));
+    if (selection_ == nullptr || Selects(*selection_, letter)) return letter;
   }
-  return letters;
 }
 
 absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref) {
@@ -187,24 +232,49 @@ absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref) {
        {"offset", absl::StrCat(ref.offset())}});
 }
 
-std::vector<v1::DeadLetterRef> MissingFrom(const std::vector<StoredLetter>& letters,
-                                           const v1::DeadLetterSelection& selection) {
+absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
+                              const v1::DeadLetterSelection* selection,
+                              absl::FunctionRef<void(const StoredLetter&)> visit) {
+  ASSIGN_OR_RETURN(DeadLetterWalk walk,
+                   DeadLetterWalk::Begin(engine, group, selection, "", kMostNamed));
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
+    if (!letter.has_value()) return absl::OkStatus();
+    visit(*letter);
+  }
+}
+
+absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engine,
+                                                           const Group& group,
+                                                           PartitionId partition, Offset offset) {
+  const TopicPtr topic = group.TopicOf(partition);
+  if (topic == nullptr) return std::nullopt;
+  v1::DeadLetterSelection selection;
+  v1::DeadLetterRef* const ref = selection.add_letters();
+  ref->set_topic(topic->name());
+  ref->set_partition(partition.partition());
+  ref->set_offset(offset.value());
+  ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(engine, group, &selection, "", 1));
+  return walk.Next();
+}
+
+absl::StatusOr<std::vector<v1::DeadLetterRef>> FindMissing(
+    const LogEngine& engine, const Group& group, const v1::DeadLetterSelection& selection) {
   std::vector<v1::DeadLetterRef> missing;
+  if (selection.letters().empty()) return missing;
+  absl::flat_hash_set<std::pair<PartitionId, Offset>> found;
+  RETURN_IF_ERROR(VisitDeadLetters(engine, group, &selection, [&](const StoredLetter& letter) {
+    found.emplace(letter.partition, letter.offset);
+  }));
   for (const v1::DeadLetterRef& ref : selection.letters()) {
-    const bool found = std::any_of(letters.begin(), letters.end(), [&](const StoredLetter& one) {
-      return ref.offset() == one.offset.value() && ref.partition() == one.partition.partition() &&
-             ref.topic() == one.topic->name();
-    });
-    if (!found) missing.push_back(ref);
+    if (!found.contains({PartitionOf(group, ref), Offset(ref.offset())})) missing.push_back(ref);
   }
   return missing;
 }
 
 PartitionId PartitionOf(const Group& group, const v1::DeadLetterRef& ref) {
-  for (const Group::PositionView& view : group.Positions()) {
-    if (view.number == ref.partition() && view.topic->name() == ref.topic()) return view.id();
-  }
-  return PartitionId(std::numeric_limits<uint64_t>::max());
+  return group.FindPartition(ref.topic(), ref.partition())
+      .value_or(PartitionId(std::numeric_limits<uint64_t>::max()));
 }
 
 std::string FingerprintOf(uint64_t fingerprint) { return absl::StrFormat("%016x", fingerprint); }
@@ -220,12 +290,13 @@ absl::StatusOr<v1::DeadLetter> DescribeLetter(const LogEngine& engine, const Gro
   out.mutable_ref()->set_partition(letter.partition.partition());
   out.mutable_ref()->set_offset(letter.offset.value());
   out.set_reason(ReasonFor(letter.record.reason()));
-  SetTimestamp(letter.record.time_us(), out.mutable_dead_time());
+  SetTimeUs(letter.record.time_us(), out.mutable_dead_time());
   out.set_attempts(letter.record.attempts());
   out.set_redrives(letter.record.attempts_before_size());
   out.set_order_broken(letter.record.order_broken());
   out.set_fingerprint(FingerprintOf(letter.record.fingerprint()));
-  ASSIGN_OR_RETURN(std::vector<v1::Attempt> attempts, LoadAttempts(engine, group.id(), letter));
+  ASSIGN_OR_RETURN(std::vector<v1::Attempt> attempts,
+                   LoadAttempts(engine, group.id(), letter, whole));
   if (!attempts.empty()) *out.mutable_last_attempt() = attempts.back();
   if (!whole) return out;
   for (v1::Attempt& attempt : attempts) *out.add_history() = std::move(attempt);

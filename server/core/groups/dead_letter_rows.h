@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "acta/storage/v1/records.pb.h"
 #include "acta/v1/dead_letters.pb.h"
 #include "server/core/groups/group.h"
@@ -23,15 +27,55 @@ struct StoredLetter {
 // LIMIT_EXCEEDED.
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection);
 
-// By partition and offset; `selection` null: all. Blocks. Errors: DATA_CORRUPTED, INVALID_ARGUMENT.
-absl::StatusOr<std::vector<StoredLetter>> LoadDeadLetters(const LogEngine& engine,
-                                                          const Group& group,
-                                                          const v1::DeadLetterSelection* selection);
+// DeadLetterWalk goes through the dead letters of a group, by partition and offset, and keeps one
+// page of them in memory. Those that come or go meanwhile are found or not.
+//
+// Threads:   one, which may wait for the disk.
+// Ownership: borrows engine, group and selection.
+class DeadLetterWalk {
+ public:
+  // `selection` null: all of them. Begins behind `place`, as PlaceText() said it; empty: at the
+  // first. `page`: letters that are read at once, at least 1. Errors: INVALID_ARGUMENT,
+  // LIMIT_EXCEEDED.
+  static absl::StatusOr<DeadLetterWalk> Begin(const LogEngine& engine, const Group& group,
+                                              const v1::DeadLetterSelection* selection,
+                                              absl::string_view place, size_t page);
+  // The next one that is selected; nullopt: that was the last. Errors: DATA_CORRUPTED.
+  absl::StatusOr<std::optional<StoredLetter>> Next();
+
+ private:
+  DeadLetterWalk(const LogEngine& engine, const Group& group,
+                 const v1::DeadLetterSelection* selection)
+      : engine_(engine), group_(group), selection_(selection) {}
+  // The next page of rows; empty at the end.
+  absl::Status LoadPage();
+  absl::Status LoadNamed();
+
+  const LogEngine& engine_;
+  const Group& group_;
+  const v1::DeadLetterSelection* const selection_;
+  bool named_ = false;             // Only those in `keys_`.
+  std::vector<std::string> keys_;  // Of rows to load, the next one last.
+  RowRange range_;                 // What follows the page.
+  bool ended_ = false;             // Nothing follows the page.
+  RowList page_;
+  size_t next_ = 0;  // In the page.
+};
+
+// Calls `visit` with all that are selected (null: all there are), by partition and offset, some in
+// memory at a time. Blocks. Errors: as DeadLetterWalk.
+absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
+                              const v1::DeadLetterSelection* selection,
+                              absl::FunctionRef<void(const StoredLetter&)> visit);
+// nullopt: there is none at this place. Blocks. Errors: DATA_CORRUPTED.
+absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engine,
+                                                           const Group& group,
+                                                           PartitionId partition, Offset offset);
+// Where the selection names a dead letter that is not there. Blocks. Errors: as DeadLetterWalk.
+absl::StatusOr<std::vector<v1::DeadLetterRef>> FindMissing(
+    const LogEngine& engine, const Group& group, const v1::DeadLetterSelection& selection);
+// An id that no partition has when the group does not read it.
 absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref);
-// Letters that the selection names and that are not among these.
-std::vector<v1::DeadLetterRef> MissingFrom(const std::vector<StoredLetter>& letters,
-                                           const v1::DeadLetterSelection& selection);
-// Of no partition the group reads: an id that no partition has.
 PartitionId PartitionOf(const Group& group, const v1::DeadLetterRef& ref);
 
 // For answers; `whole`: with all attempts and the event. Blocks. Errors: DATA_CORRUPTED.

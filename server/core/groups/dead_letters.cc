@@ -1,14 +1,16 @@
 // Dead letters of QUEUE groups: listing, redriving, discarding.
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/access/pages.h"
 #include "server/core/groups/dead_letter_rows.h"
 #include "server/core/groups/group_state.h"
-#include "server/core/groups/group_text.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 
@@ -18,9 +20,27 @@ namespace {
 constexpr int32_t kDefaultRedrives = 10;
 constexpr int32_t kMostRedrives = 1000;
 constexpr size_t kMostKinds = 1000;
+// Letters that are read, or discarded, before the next ones are looked at.
+constexpr int64_t kAtOnce = 1000;
 constexpr absl::Duration kSweep = absl::Minutes(10);
 
 int64_t RedrivesOf(const StoredLetter& letter) { return letter.record.attempts_before_size(); }
+
+// Letters that failed alike.
+struct LetterKind {
+  int64_t count = 0, first_us = 0, last_us = 0;
+  PartitionId partition;  // Of the newest.
+  Offset offset;
+
+  void Add(const StoredLetter& letter) {
+    const int64_t time_us = letter.record.time_us();
+    first_us = count == 0 ? time_us : std::min(first_us, time_us);
+    if (count++ > 0 && time_us < last_us) return;
+    last_us = time_us;
+    partition = letter.partition;
+    offset = letter.offset;
+  }
+};
 
 }  // namespace
 
@@ -38,20 +58,27 @@ void GroupRegistry::State::SweepLater(GroupId id) {
 }
 
 void GroupRegistry::State::Sweep(const Group& group) {
-  const google::protobuf::Duration kept = group.record().group().queue().dead_letter_retention();
-  const int64_t before_us = absl::ToUnixMicros(deps.engine.Now() - absl::Seconds(kept.seconds()) -
-                                               absl::Nanoseconds(kept.nanos()));
+  const absl::Duration kept = ToDuration(group.record().group().queue().dead_letter_retention());
   v1::DeadLetterSelection over;
-  SetTimestamp(before_us, over.mutable_before());
-  const auto letters = LoadDeadLetters(deps.engine, group, &over);
-  if (!letters.ok()) return LogWarn("dead letters cannot be read", {{"group", group.name()}});
-  if (letters->empty()) return;
-  for (const StoredLetter& letter : *letters) {
-    group.queue()->Discard(letter.partition, letter.offset, letter.record);
-  }
-  group.queue()->WaitQuiet();
+  SetTime(deps.engine.Now() - kept, over.mutable_before());
+  const auto discarded = DiscardSelected(group, over);
+  if (!discarded.ok()) return LogWarn("dead letters cannot be read", {{"group", group.name()}});
+  if (*discarded == 0) return;
   LogInfo("dead letters were discarded, because their retention is over",
-          {{"group", group.name()}, {"discarded", letters->size()}});
+          {{"group", group.name()}, {"discarded", *discarded}});
+}
+
+// Some at a time: what is to be written is in memory until it is.
+absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
+    const Group& group, const v1::DeadLetterSelection& selection) {
+  GroupQueue& queue = *group.queue();
+  int64_t discarded = 0;
+  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, [&](const StoredLetter& letter) {
+    queue.Discard(letter.partition, letter.offset, letter.record);
+    if (++discarded % kAtOnce == 0) queue.WaitQuiet();
+  }));
+  queue.WaitQuiet();
+  return discarded;
 }
 
 absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
@@ -61,22 +88,23 @@ absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
   ASSIGN_OR_RETURN(const size_t page, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, ParsePageToken("group", request.page_token()));
   const LogEngine& engine = state_->deps.engine;
-  ASSIGN_OR_RETURN(
-      const std::vector<StoredLetter> letters,
-      LoadDeadLetters(engine, *group, request.has_selection() ? &request.selection() : nullptr));
+  // With one more it is known whether another page follows.
+  ASSIGN_OR_RETURN(DeadLetterWalk walk,
+                   DeadLetterWalk::Begin(engine, *group,
+                                         request.has_selection() ? &request.selection() : nullptr,
+                                         after, page + 1));
   v1::ListDeadLettersResponse response;
   std::string last;
-  for (const StoredLetter& letter : letters) {
-    const std::string place = PlaceText(letter);
-    if (place <= after) continue;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
+    if (!letter.has_value()) return response;
     if (static_cast<size_t>(response.dead_letters_size()) == page) {
       response.set_next_page_token(MakePageToken(last));
-      break;
+      return response;
     }
-    last = place;
-    ASSIGN_OR_RETURN(*response.add_dead_letters(), DescribeLetter(engine, *group, letter, false));
+    last = PlaceText(*letter);
+    ASSIGN_OR_RETURN(*response.add_dead_letters(), DescribeLetter(engine, *group, *letter, false));
   }
-  return response;
 }
 
 absl::StatusOr<v1::GetDeadLetterResponse> GroupRegistry::GetDeadLetter(
@@ -85,13 +113,12 @@ absl::StatusOr<v1::GetDeadLetterResponse> GroupRegistry::GetDeadLetter(
                    state_->GetQueue(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kBrowse, request.ref().topic()));
   const LogEngine& engine = state_->deps.engine;
-  v1::DeadLetterSelection one;
-  *one.add_letters() = request.ref();
-  ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters, LoadDeadLetters(engine, *group, &one));
-  if (letters.empty()) return DeadLetterNotFound(request.ref());
+  ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter,
+                   LoadDeadLetter(engine, *group, PartitionOf(*group, request.ref()),
+                                  Offset(request.ref().offset())));
+  if (!letter.has_value()) return DeadLetterNotFound(request.ref());
   v1::GetDeadLetterResponse response;
-  ASSIGN_OR_RETURN(*response.mutable_dead_letter(),
-                   DescribeLetter(engine, *group, letters.front(), true));
+  ASSIGN_OR_RETURN(*response.mutable_dead_letter(), DescribeLetter(engine, *group, *letter, true));
   return response;
 }
 
@@ -100,37 +127,69 @@ absl::StatusOr<v1::SummarizeDeadLettersResponse> GroupRegistry::SummarizeDeadLet
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   const LogEngine& engine = state_->deps.engine;
-  ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters,
-                   LoadDeadLetters(engine, *group, nullptr));
-  struct Kind {
-    int64_t count = 0, first_us = 0, last_us = 0;
-    const StoredLetter* newest = nullptr;
-  };
-  absl::btree_map<uint64_t, Kind> kinds;
-  for (const StoredLetter& letter : letters) {
-    Kind& kind = kinds[letter.record.fingerprint()];
-    const int64_t time_us = letter.record.time_us();
-    kind.first_us = kind.count == 0 ? time_us : std::min(kind.first_us, time_us);
-    if (kind.count++ == 0 || time_us >= kind.last_us) {
-      kind.last_us = time_us;
-      kind.newest = &letter;
-    }
-  }
-  std::vector<std::pair<uint64_t, Kind>> sorted(kinds.begin(), kinds.end());
+  v1::SummarizeDeadLettersResponse response;
+  absl::btree_map<uint64_t, LetterKind> kinds;
+  RETURN_IF_ERROR(VisitDeadLetters(engine, *group, nullptr, [&](const StoredLetter& letter) {
+    kinds[letter.record.fingerprint()].Add(letter);
+    response.set_total(response.total() + 1);
+  }));
+  std::vector<std::pair<uint64_t, LetterKind>> sorted(kinds.begin(), kinds.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
-  v1::SummarizeDeadLettersResponse response;
-  response.set_total(static_cast<int64_t>(letters.size()));
   for (size_t i = 0; i < std::min(sorted.size(), kMostKinds); ++i) {
     v1::DeadLetterKind* out = response.add_kinds();
-    const Kind& kind = sorted[i].second;
+    const LetterKind& kind = sorted[i].second;
     out->set_fingerprint(FingerprintOf(sorted[i].first));
     out->set_count(kind.count);
-    SetTimestamp(kind.first_us, out->mutable_first_time());
-    SetTimestamp(kind.last_us, out->mutable_last_time());
-    ASSIGN_OR_RETURN(*out->mutable_example(), DescribeLetter(engine, *group, *kind.newest, false));
+    SetTimeUs(kind.first_us, out->mutable_first_time());
+    SetTimeUs(kind.last_us, out->mutable_last_time());
+    ASSIGN_OR_RETURN(const std::optional<StoredLetter> newest,
+                     LoadDeadLetter(engine, *group, kind.partition, kind.offset));
+    if (!newest.has_value()) continue;  // It went meanwhile.
+    ASSIGN_OR_RETURN(*out->mutable_example(), DescribeLetter(engine, *group, *newest, false));
   }
   return response;
+}
+
+absl::Status GroupRegistry::State::CountRedrives(const Group& group,
+                                                 const v1::RedriveDeadLettersRequest& request,
+                                                 int64_t most_redrives, int64_t* could,
+                                                 int64_t* too_often) const {
+  bool broken = false;
+  RETURN_IF_ERROR(
+      VisitDeadLetters(deps.engine, group, &request.selection(), [&](const StoredLetter& letter) {
+        const bool stays = RedrivesOf(letter) >= most_redrives;
+        *too_often += stays;
+        *could += !stays;
+        broken |= !stays && letter.record.order_broken();
+      }));
+  if (!broken || request.accept_order()) return absl::OkStatus();
+  return Error(v1::REORDER_NOT_ACCEPTED,
+               "later events of some of these keys went on without them: say that this order is "
+               "accepted",
+               {{"group", group.name()}});
+}
+
+// What came since it was counted is redriven only where no order is broken by it.
+absl::Status GroupRegistry::State::RedriveSelected(const Group& group,
+                                                   const v1::RedriveDeadLettersRequest& request,
+                                                   int64_t most_redrives,
+                                                   v1::RedriveDeadLettersResponse* response) {
+  GroupQueue& queue = *group.queue();
+  int64_t redriven = response->redriven(), left = response->left();
+  RETURN_IF_ERROR(
+      VisitDeadLetters(deps.engine, group, &request.selection(), [&](const StoredLetter& letter) {
+        if (RedrivesOf(letter) >= most_redrives) return;
+        const bool wanted = (request.max() == 0 || redriven < request.max()) &&
+                            (request.accept_order() || !letter.record.order_broken());
+        const bool done = wanted && queue.Redrive(letter.partition, letter.offset, letter.record);
+        ++(done ? redriven : left);
+        if (done && redriven % kAtOnce == 0) queue.WaitQuiet();
+      }));
+  queue.WaitQuiet();
+  response->set_redriven(redriven);
+  response->set_left(left);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters(
@@ -146,47 +205,34 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
                  {{"field", "max_redrives"}});
   }
   const int64_t redrives = request.max_redrives() == 0 ? kDefaultRedrives : request.max_redrives();
-  ASSIGN_OR_RETURN(std::vector<StoredLetter> letters,
-                   LoadDeadLetters(state_->deps.engine, *group, &request.selection()));
-  v1::RedriveDeadLettersResponse response;
-  response.set_dry_run(request.dry_run());
   GroupQueue& queue = *group->queue();
   // Nothing is redriven before everything that is named was found.
-  const std::vector<v1::DeadLetterRef> held = MissingFrom(letters, request.selection());
+  ASSIGN_OR_RETURN(const std::vector<v1::DeadLetterRef> held,
+                   FindMissing(state_->deps.engine, *group, request.selection()));
   for (const v1::DeadLetterRef& ref : held) {
     if (!queue.IsHeld(PartitionOf(*group, ref), Offset(ref.offset())))
       return DeadLetterNotFound(ref);
   }
-  const int64_t before = static_cast<int64_t>(letters.size());
-  std::erase_if(letters, [&](const StoredLetter& one) { return RedrivesOf(one) >= redrives; });
-  response.set_too_often(before - static_cast<int64_t>(letters.size()));
-  const bool broken = std::any_of(letters.begin(), letters.end(), [](const StoredLetter& letter) {
-    return letter.record.order_broken();
-  });
-  if (broken && !request.accept_order()) {
-    return Error(v1::REORDER_NOT_ACCEPTED,
-                 "later events of some of these keys went on without them: say that this order is "
-                 "accepted",
-                 {{"group", group->name()}});
-  }
-  const auto count = [&](bool done) {
-    if (done) {
-      response.set_redriven(response.redriven() + 1);
-    } else {
-      response.set_left(response.left() + 1);
-    }
-  };
-  const auto full = [&] { return request.max() > 0 && response.redriven() >= request.max(); };
+  int64_t could = 0, too_often = 0;
+  RETURN_IF_ERROR(state_->CountRedrives(*group, request, redrives, &could, &too_often));
+  v1::RedriveDeadLettersResponse response;
+  response.set_dry_run(request.dry_run());
+  response.set_too_often(too_often);
+  const int64_t most = request.max() == 0 ? std::numeric_limits<int64_t>::max() : request.max();
   for (const v1::DeadLetterRef& ref : held) {
-    count(!full() &&
-          (request.dry_run() || queue.RedriveHeld(PartitionOf(*group, ref), Offset(ref.offset()))));
+    const bool done =
+        response.redriven() < most &&
+        (request.dry_run() || queue.RedriveHeld(PartitionOf(*group, ref), Offset(ref.offset())));
+    response.set_redriven(response.redriven() + done);
+    response.set_left(response.left() + !done);
   }
-  for (const StoredLetter& letter : letters) {
-    count(!full() &&
-          (request.dry_run() || queue.Redrive(letter.partition, letter.offset, letter.record)));
+  if (request.dry_run()) {
+    const int64_t would = std::min(could, most - response.redriven());
+    response.set_redriven(response.redriven() + would);
+    response.set_left(response.left() + could - would);
+    return response;
   }
-  if (request.dry_run()) return response;
-  queue.WaitQuiet();
+  RETURN_IF_ERROR(state_->RedriveSelected(*group, request, redrives, &response));
   LogInfo("dead letters were redriven", {{"group", group->name()},
                                          {"redriven", absl::StrCat(response.redriven())},
                                          {"by", caller.principal}});
@@ -199,22 +245,26 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
-  RETURN_IF_ERROR(CheckSelection(request.selection()));
-  ASSIGN_OR_RETURN(const std::vector<StoredLetter> letters,
-                   LoadDeadLetters(state_->deps.engine, *group, &request.selection()));
-  const std::vector<v1::DeadLetterRef> missing = MissingFrom(letters, request.selection());
+  const v1::DeadLetterSelection& selection = request.selection();
+  RETURN_IF_ERROR(CheckSelection(selection));
+  const LogEngine& engine = state_->deps.engine;
+  // Nothing is discarded before everything that is named was found.
+  ASSIGN_OR_RETURN(const std::vector<v1::DeadLetterRef> missing,
+                   FindMissing(engine, *group, selection));
   if (!missing.empty()) return DeadLetterNotFound(missing.front());
+  int64_t discarded = 0;
+  if (request.dry_run()) {
+    RETURN_IF_ERROR(
+        VisitDeadLetters(engine, *group, &selection, [&](const StoredLetter&) { ++discarded; }));
+  } else {
+    ASSIGN_OR_RETURN(discarded, state_->DiscardSelected(*group, selection));
+    LogInfo("dead letters were discarded", {{"group", group->name()},
+                                            {"discarded", absl::StrCat(discarded)},
+                                            {"by", caller.principal}});
+  }
   v1::DiscardDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
-  response.set_discarded(static_cast<int64_t>(letters.size()));
-  if (request.dry_run()) return response;
-  for (const StoredLetter& letter : letters) {
-    group->queue()->Discard(letter.partition, letter.offset, letter.record);
-  }
-  group->queue()->WaitQuiet();
-  LogInfo("dead letters were discarded", {{"group", group->name()},
-                                          {"discarded", absl::StrCat(response.discarded())},
-                                          {"by", caller.principal}});
+  response.set_discarded(discarded);
   return response;
 }
 

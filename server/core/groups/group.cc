@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/groups/group_membership.h"
-#include "server/core/groups/group_text.h"
 #include "server/core/queues/queue_settings.h"
 #include "storage/base/log.h"
 
@@ -99,6 +100,20 @@ bool Group::ReadsTopic(TopicId topic) const {
   return std::find(ids.begin(), ids.end(), topic.value()) != ids.end();
 }
 
+TopicPtr Group::TopicOf(PartitionId partition) const {
+  MutexLock lock(mu_);
+  const auto it = positions_.find(partition);
+  return it == positions_.end() ? nullptr : it->second.topic;
+}
+
+std::optional<PartitionId> Group::FindPartition(absl::string_view topic, int32_t partition) const {
+  MutexLock lock(mu_);
+  for (const auto& [id, position] : positions_) {
+    if (position.number == partition && position.topic->name() == topic) return id;
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
                                                         const JoinRequest& request,
                                                         const std::string& member_id, bool created,
@@ -127,7 +142,7 @@ absl::StatusOr<std::shared_ptr<Membership>> Group::Join(const Caller& caller,
     member.set_instance(request.instance);
     member.set_peer(caller.peer);
     member.set_connected(true);
-    SetTimestamp(absl::ToUnixMicros(deps_.engine.Now()), member.mutable_connect_time());
+    SetTime(deps_.engine.Now(), member.mutable_connect_time());
     Apply(std::move(decisions), now);
   }
   if (queue_ != nullptr) {

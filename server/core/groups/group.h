@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,10 @@ class Group : public std::enable_shared_from_this<Group> {
   std::vector<PositionView> Positions() const;
   size_t connected() const;
   bool ReadsTopic(TopicId topic) const;
+  // Null: the group does not read the partition.
+  TopicPtr TopicOf(PartitionId partition) const;
+  // nullopt: the group does not read it.
+  std::optional<PartitionId> FindPartition(absl::string_view topic, int32_t partition) const;
   // Null: a STREAM group.
   GroupQueue* queue() const { return queue_.get(); }
   const std::shared_ptr<GroupQueue>& shared_queue() const { return queue_; }

@@ -64,6 +64,18 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // Discards dead letters whose retention is over, again and again.
   void SweepLater(GroupId group);
   void Sweep(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Of a redrive: how many dead letters it would take, and how many were redriven too often.
+  // Blocks. Errors: REORDER_NOT_ACCEPTED.
+  absl::Status CountRedrives(const Group& group, const v1::RedriveDeadLettersRequest& request,
+                             int64_t most_redrives, int64_t* could, int64_t* too_often) const;
+  // Adds to what the response has of redriven and left. Blocks until they are on the disk.
+  absl::Status RedriveSelected(const Group& group, const v1::RedriveDeadLettersRequest& request,
+                               int64_t most_redrives, v1::RedriveDeadLettersResponse* response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // How many; they are gone when it returns. Blocks.
+  absl::StatusOr<int64_t> DiscardSelected(const Group& group,
+                                          const v1::DeadLetterSelection& selection)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Resumes a paused group when its time has come.
   void ResumeLater(const Group& group);
 
