@@ -1,6 +1,7 @@
 #include "server/core/delivery/partition_queue.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace acta {
@@ -10,7 +11,7 @@ PartitionQueue::PartitionQueue(const QueuePolicy& policy, QueueBudget& budget, u
 PartitionQueue::~PartitionQueue() { budget_.parked -= static_cast<int64_t>(parked_.size()); }
 
 void PartitionQueue::Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked,
-                          Offset end, int64_t now_us) {
+                          std::optional<Offset> end, int64_t now_us) {
   // What follows the floor is scanned again; what was settled there is passed over.
   head_ = fresh_ = position.floor;
   Offset settled = position.floor;
@@ -27,22 +28,60 @@ void PartitionQueue::Load(const QueuePosition& position, const std::vector<Parke
     entry.redrives = event.redrives;
     entry.due_us = event.due_us;
     entry.state = StateOf(event.state);
+    ++Counted(entry.state);
   }
   budget_.parked += static_cast<int64_t>(parked_.size());
-  // By offset, so that the oldest of a key has the turn.
-  for (auto& [offset, entry] : parked_) {
-    const bool in_turn =
-        Ordered(entry) && (policy_.order == QueueOrder::kKey || entry.state != State::kRetryWait);
-    if (in_turn && !turns_.Take(entry.facts.key, offset)) {
-      entry.state = State::kBlocked;
-    } else if (entry.state != State::kHeld) {
-      entry.state = State::kRetryWait;
-      due_.emplace(entry.due_us, offset);
-    }
-  }
-  loaded_end_ = end;
-  const bool held = position.floor < end || !parked.empty();
+  now_us_ = now_us;
+  OrderAnew();
+  loaded_end_ = end.value_or(position.floor);
+  const bool held = end.has_value() && (position.floor < *end || !parked.empty());
   grace_until_us_ = held ? now_us + absl::ToInt64Microseconds(policy_.grace) : now_us;
+}
+
+void PartitionQueue::SetPolicy(const QueuePolicy& policy) {
+  const bool reorder = policy.order != policy_.order;
+  policy_ = policy;
+  if (reorder) OrderAnew();
+}
+
+void PartitionQueue::OrderAnew() {
+  turns_ = KeyTurns();
+  ready_.clear();
+  due_.clear();
+  std::vector<Offset> offsets = OutstandingBelow(Offset(std::numeric_limits<int64_t>::max()));
+  std::sort(offsets.begin(), offsets.end());
+  // What is held keeps its key, also from those before it that were redriven.
+  for (const Offset offset : offsets) {
+    const Entry& entry = *Find(offset);
+    if (entry.state == State::kHeld && Ordered(entry)) turns_.Take(entry.facts.key, offset);
+  }
+  for (const Offset offset : offsets) PlaceAnew(offset);
+  fresh_ = window_.empty() ? head_ : window_.begin()->first;
+}
+
+void PartitionQueue::PlaceAnew(Offset offset) {
+  Entry* const entry = Find(offset);
+  if (entry->state == State::kHeld) return;
+  if (entry->state == State::kLeased) {
+    DropLease(entry);
+    entry->holder = 0;
+  }
+  const bool parked = parked_.contains(offset);
+  const bool tried = WasTried(*entry);
+  const bool in_turn = Ordered(*entry) && (policy_.order == QueueOrder::kKey || !tried);
+  if (in_turn && !turns_.Take(entry->facts.key, offset)) {
+    if (parked) return SetState(entry, State::kBlocked);
+    if (BehindParked(entry->facts.key)) return SetState(&Park(offset), State::kBlocked);
+    return SetState(entry, State::kWaitsForKey);
+  }
+  if (parked) {
+    SetState(entry, State::kRetryWait);
+    due_.emplace(entry->due_us, offset);
+    return;
+  }
+  SetState(entry, State::kReady);
+  // What is from before the load may wait for the grace still, and this need not.
+  if (policy_.order == QueueOrder::kUnordered && offset >= loaded_end_) ready_.insert(offset);
 }
 
 PartitionQueue::State PartitionQueue::StateOf(ParkedEvent::State state) {
@@ -97,8 +136,7 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   entry.facts = facts;
   AddToWindow(offset, entry);
   if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {
-    Park(offset).state = State::kBlocked;
-    return;
+    return SetState(&Park(offset), State::kBlocked);
   }
   // What is from before the load waits for the grace, and this need not.
   if (policy_.order == QueueOrder::kUnordered && fresh_ < loaded_end_ && offset >= loaded_end_) {
@@ -120,6 +158,7 @@ bool PartitionQueue::BehindParked(uint64_t key) const {
 
 void PartitionQueue::AddToWindow(Offset offset, const Entry& entry) {
   window_.emplace_hint(window_.end(), offset, entry);
+  ++Counted(entry.state);
   if (!runs_.empty() && runs_.rbegin()->second == offset) {
     runs_.rbegin()->second = offset + 1;
   } else {
@@ -154,7 +193,7 @@ void PartitionQueue::ParkBelow(Offset end) {
     const Offset offset = window_.begin()->first;
     Entry& entry = Park(offset);
     if (entry.state == State::kReady) ready_.insert(offset);
-    if (entry.state == State::kWaitsForKey) entry.state = State::kBlocked;
+    if (entry.state == State::kWaitsForKey) SetState(&entry, State::kBlocked);
   }
   fresh_ = std::max(fresh_, std::min(end, head_));
 }
@@ -173,7 +212,7 @@ void PartitionQueue::ParkWaiting(uint64_t key) {
   const absl::btree_set<Offset>* const waiting = turns_.Waiting(key);
   if (waiting == nullptr) return;
   for (const Offset offset : *waiting) {
-    if (!parked_.contains(offset)) Park(offset).state = State::kBlocked;
+    if (!parked_.contains(offset)) SetState(&Park(offset), State::kBlocked);
   }
 }
 
@@ -211,7 +250,7 @@ QueueChanges PartitionQueue::TakeChanges() {
 
 ParkedEvent PartitionQueue::RowOf(Offset offset, const Entry& entry) {
   // Who was never tried is there because of its key, and comes in its turn after a load.
-  const bool tried = entry.attempts > 0 || entry.redrives > 0;
+  const bool tried = WasTried(entry);
   const auto state = entry.state == State::kHeld ? ParkedEvent::State::kHeld
                      : tried                     ? ParkedEvent::State::kRetryWait
                                                  : ParkedEvent::State::kBlockedByKey;
@@ -222,6 +261,13 @@ std::optional<ParkedEvent> PartitionQueue::Parked(Offset offset) const {
   const auto it = parked_.find(offset);
   if (it == parked_.end()) return std::nullopt;
   return RowOf(offset, it->second);
+}
+
+std::vector<ParkedEvent> PartitionQueue::AllParked() const {
+  std::vector<ParkedEvent> rows;
+  rows.reserve(parked_.size());
+  for (const auto& [offset, entry] : parked_) rows.push_back(RowOf(offset, entry));
+  return rows;
 }
 
 PartitionQueue::Counts PartitionQueue::Count() const {
@@ -238,6 +284,17 @@ PartitionQueue::Counts PartitionQueue::Count() const {
     }
   }
   return counts;
+}
+
+PartitionQueue::States PartitionQueue::states() const {
+  const auto of = [&](State state) { return by_state_[static_cast<size_t>(state)]; };
+  return {of(State::kReady), of(State::kLeased), of(State::kRetryWait),
+          of(State::kBlocked) + of(State::kWaitsForKey), of(State::kHeld)};
+}
+
+int64_t PartitionQueue::CountTried() const {
+  return std::count_if(parked_.begin(), parked_.end(),
+                       [](const auto& row) { return WasTried(row.second); });
 }
 
 Offset PartitionQueue::oldest() const {

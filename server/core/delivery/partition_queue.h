@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -39,9 +41,14 @@ class PartitionQueue {
   PartitionQueue(const PartitionQueue&) = delete;
   PartitionQueue& operator=(const PartitionQueue&) = delete;
 
-  // What was durable; `end`: of the partition now. Once, before everything else.
-  void Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked, Offset end,
-            int64_t now_us);
+  // What was durable. `end`: of the partition now, below which members of a former life of the
+  // broker may hold events; not set: nobody holds any. Once, before everything else.
+  void Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked,
+            std::optional<Offset> end, int64_t now_us);
+  // For what comes from now on: leases, waits and what is held stay as they are. With another order
+  // leases are given back and keys get their turns anew; a stricter one is for when CountTried() is
+  // 0, and everything is durable. O(outstanding) then.
+  void SetPolicy(const QueuePolicy& policy);
 
   // The next event to scan.
   Offset head() const { return head_; }
@@ -104,21 +111,31 @@ class PartitionQueue {
   QueueChanges TakeChanges();
   QueuePosition position() const;
 
-  struct Counts {
+  // Of the outstanding.
+  struct States {
     int64_t ready = 0;
     int64_t leased = 0;
     int64_t retry_wait = 0;
     int64_t blocked_by_key = 0;
     int64_t held = 0;
+    friend bool operator==(const States&, const States&) = default;
+  };
+  struct Counts : States {
     std::optional<Offset> oldest_new;  // That was never delivered.
   };
-  // Of the outstanding. O(window + parked).
+  // O(window + parked).
   Counts Count() const;
+  // The same as it was counted all along. O(1).
+  States states() const;
+  // Outstanding ones that failed or were redriven. O(parked).
+  int64_t CountTried() const;
   bool IsOutstanding(Offset offset) const {
     return window_.contains(offset) || parked_.contains(offset);
   }
   // What its row says; not set: it is not parked.
   std::optional<ParkedEvent> Parked(Offset offset) const;
+  // What all rows say, by offset.
+  std::vector<ParkedEvent> AllParked() const;
   // Who has a lease on it; 0: nobody.
   uint64_t holder(Offset offset) const;
   int64_t outstanding() const { return static_cast<int64_t>(window_.size() + parked_.size()); }
@@ -150,6 +167,8 @@ class PartitionQueue {
   };
   using Entries = absl::btree_map<Offset, Entry>;
 
+  // It failed or was redriven: it is parked, and waits for its time.
+  static bool WasTried(const Entry& entry) { return entry.attempts > 0 || entry.redrives > 0; }
   static State StateOf(ParkedEvent::State state);
   static ParkedEvent RowOf(Offset offset, const Entry& entry);
   // Null: it is not outstanding.
@@ -159,6 +178,16 @@ class PartitionQueue {
   }
   bool InGrace(Offset offset, int64_t now_us) const;
   double Random();
+
+  void SetState(Entry* entry, State state) {
+    --Counted(entry->state);
+    entry->state = state;
+    ++Counted(state);
+  }
+  int64_t& Counted(State state) { return by_state_[static_cast<size_t>(state)]; }
+  // Gives every key its turn anew: to what of it is held, else to the oldest.
+  void OrderAnew();
+  void PlaceAnew(Offset offset);
 
   void ScanOne(const EventFacts& facts, int64_t now_us);
   bool BehindParked(uint64_t key) const;
@@ -176,6 +205,8 @@ class PartitionQueue {
   bool CanLease(Offset offset, Entry* entry, int64_t now_us);
   void GiveLease(uint64_t member, OffsetRun offsets, int64_t now_us, int64_t until_us);
   void MakeReady(Offset offset);
+  // It need not wait for its key any more, only for its time.
+  void TurnCame(Offset offset);
   void DropLease(Entry* entry);
 
   // It was dealt with for good, or passed as unmatched.
@@ -192,7 +223,7 @@ class PartitionQueue {
   void PassTurn(Offset offset, const EventFacts& facts);
   absl::Duration DelayAfter(AttemptEnd end, const Nack& nack, int32_t attempts);
 
-  const QueuePolicy policy_;
+  QueuePolicy policy_;
   QueueBudget& budget_;
   uint64_t random_;
 
@@ -201,7 +232,8 @@ class PartitionQueue {
   Entries window_;                        // Outstanding and not parked.
   absl::btree_map<Offset, Offset> runs_;  // Of the window: where each begins and ends.
   Entries parked_;
-  absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.
+  std::array<int64_t, 6> by_state_{};  // Of window and parked.
+  absl::btree_set<Offset> ready_;      // kReady below fresh_, or parked.
   absl::btree_set<std::pair<int64_t, Offset>> due_;
   KeyTurns turns_;
   LeaseRuns leases_;
@@ -209,6 +241,7 @@ class PartitionQueue {
   std::vector<OffsetRun> done_ahead_;  // From the load: settled, at or above head_; the first last.
   Offset loaded_end_;
   int64_t grace_until_us_ = 0;
+  int64_t now_us_ = 0;  // Of the last Tick().
   absl::flat_hash_map<Offset, uint64_t> presented_;  // Not scanned yet.
 
   bool moved_ = false;            // The position.

@@ -29,7 +29,8 @@ LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now
     if (!offset.has_value()) offset = PickReady(now_us);
     if (!offset.has_value()) break;
     Entry& entry = *Find(*offset);
-    entry.state = State::kLeased;
+    SetState(&entry, State::kLeased);
+    budget_.tally.redelivered += entry.deliveries > 0 || WasTried(entry);
     const int32_t next_attempt = entry.attempts + 1;
     if (run.end != *offset || attempt != next_attempt) {
       close();
@@ -49,7 +50,7 @@ void PartitionQueue::GiveLease(uint64_t member, OffsetRun offsets, int64_t now_u
   const uint64_t run = leases_.Open(offsets, until_us);
   for (Offset offset = offsets.first; offset < offsets.end; offset = offset + 1) {
     Entry& entry = *Find(offset);
-    entry.state = State::kLeased;
+    SetState(&entry, State::kLeased);
     entry.holder = member;
     entry.run = run;
     entry.leased_us = now_us;
@@ -94,13 +95,21 @@ bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
     return false;
   }
   if (!Ordered(*entry) || turns_.Take(entry->facts.key, offset)) return true;
-  entry->state = State::kWaitsForKey;
+  SetState(entry, State::kWaitsForKey);
   return false;
 }
 
 void PartitionQueue::MakeReady(Offset offset) {
-  Find(offset)->state = State::kReady;
+  SetState(Find(offset), State::kReady);
   ready_.insert(offset);
+}
+
+void PartitionQueue::TurnCame(Offset offset) {
+  Entry* const entry = Find(offset);
+  if (!WasTried(*entry) || entry->due_us <= now_us_) return MakeReady(offset);
+  SetState(entry, State::kRetryWait);
+  due_.emplace(entry->due_us, offset);
+  ParkWaiting(entry->facts.key);
 }
 
 void PartitionQueue::DropLease(Entry* entry) {
@@ -140,6 +149,7 @@ uint64_t PartitionQueue::holder(Offset offset) const {
 }
 
 void PartitionQueue::Tick(int64_t now_us) {
+  now_us_ = now_us;
   if (now_us >= grace_until_us_) {
     grace_until_us_ = 0;
     presented_.clear();

@@ -33,7 +33,9 @@ SettleOutcome PartitionQueue::OutcomeWithLease(Offset offset, uint64_t member) {
 
 SettleOutcome PartitionQueue::Ack(uint64_t member, Offset offset) {
   const SettleOutcome outcome = OutcomeFor(offset, Find(offset), member);
-  if (outcome == SettleOutcome::kDone) Settle(offset);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  ++budget_.tally.acked;
+  Settle(offset);
   return outcome;
 }
 
@@ -72,6 +74,7 @@ SettleOutcome PartitionQueue::Release(uint64_t member, Offset offset) {
   DropLease(entry);
   entry->holder = 0;
   MakeReady(offset);
+  ++budget_.tally.released;
   return outcome;
 }
 
@@ -104,6 +107,7 @@ void PartitionQueue::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack,
   DropLease(entry);
   ++entry->attempts;
   entry->deliveries = 0;
+  ++budget_.tally.failed[static_cast<size_t>(end)];
   changes_.failed.push_back({offset, entry->redrives, entry->attempts, end, entry->holder,
                              entry->leased_us, now_us, nack.reason, nack.text});
   if (end == AttemptEnd::kReject) return Bury(offset, DeadLetterReason::kRejected, now_us);
@@ -112,7 +116,7 @@ void PartitionQueue::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack,
   if (exhausted && !hold) return Bury(offset, DeadLetterReason::kAttemptsExhausted, now_us);
   const absl::Duration delay = DelayAfter(end, nack, entry->attempts);
   entry = &Park(offset);
-  entry->state = exhausted ? State::kHeld : State::kRetryWait;
+  SetState(entry, exhausted ? State::kHeld : State::kRetryWait);
   entry->due_us = now_us + absl::ToInt64Microseconds(delay);
   if (!exhausted) due_.emplace(entry->due_us, offset);
   if (!Ordered(*entry)) return;
@@ -128,12 +132,13 @@ void PartitionQueue::Bury(Offset offset, DeadLetterReason reason, int64_t now_us
   changes_.dead_letters.push_back({offset, reason, entry.facts, entry.attempts, entry.redrives,
                                    now_us, policy_.order == QueueOrder::kKey && Ordered(entry)});
   ++budget_.dead_letters;
+  ++budget_.tally.dead_lettered[static_cast<size_t>(reason)];
   Remove(offset);
 }
 
 void PartitionQueue::Settle(Offset offset) {
   const Entry& entry = *Find(offset);
-  if (entry.attempts > 0 || entry.redrives > 0) {
+  if (WasTried(entry)) {
     changes_.past.push_back({offset, entry.redrives, entry.attempts});
   }
   Remove(offset);
@@ -144,6 +149,7 @@ void PartitionQueue::Remove(Offset offset) {
   DropLease(entry);
   ready_.erase(offset);
   if (entry->state == State::kRetryWait) due_.erase({entry->due_us, offset});
+  --Counted(entry->state);
   const EventFacts facts = entry->facts;
   if (parked_.erase(offset) > 0) {
     --budget_.parked;
@@ -162,12 +168,12 @@ void PartitionQueue::Remove(Offset offset) {
 void PartitionQueue::PassTurns(absl::Span<const KeyTurn> turns) {
   for (const KeyTurn& turn : turns) {
     if (Find(turn.offset) != nullptr) continue;  // It was redriven, and has its turn again.
-    if (const std::optional<Offset> next = turns_.Leave(turn.key, turn.offset)) MakeReady(*next);
+    if (const std::optional<Offset> next = turns_.Leave(turn.key, turn.offset)) TurnCame(*next);
   }
 }
 
 void PartitionQueue::PassTurn(Offset offset, const EventFacts& facts) {
-  if (const std::optional<Offset> next = turns_.Leave(facts.key, offset)) MakeReady(*next);
+  if (const std::optional<Offset> next = turns_.Leave(facts.key, offset)) TurnCame(*next);
 }
 
 bool PartitionQueue::Skip(Offset offset) {
@@ -181,11 +187,13 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
   const Entry* const held = Find(offset);
   if (held != nullptr ? held->state != State::kHeld : !WasSettled(offset)) return false;
   budget_.parked += held == nullptr;
+  if (held != nullptr) --Counted(held->state);
   Entry& entry = parked_[offset];
   entry = {};
   entry.facts = facts;
   entry.redrives = redrives;
   entry.state = State::kRetryWait;
+  ++Counted(entry.state);
   entry.due_us = now_us;
   due_.emplace(now_us, offset);
   rows_.insert(offset);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -46,14 +47,6 @@ struct QueuePolicy {
   int32_t window = 20'000;       // Events between floor and head that are not settled.
   int32_t window_runs = 4'096;   // Runs that they form, when more are scanned.
   int32_t max_deliveries = 100;  // Without an outcome.
-};
-
-// What is shared by all partitions of a group.
-struct QueueBudget {
-  int64_t max_parked = 100'000;
-  int64_t max_dead_letters = 100'000;
-  int64_t parked = 0;
-  int64_t dead_letters = 0;
 };
 
 // What the machine has to know of an event.
@@ -135,6 +128,24 @@ struct QueuePosition {
 struct KeyTurn {
   Offset offset;
   uint64_t key = 0;
+};
+
+// Events by what became of them, since the start of the broker. Enums are the indexes.
+struct QueueTally {
+  int64_t acked = 0;
+  int64_t released = 0;                    // Given back, also by a clean leave.
+  std::array<int64_t, 4> failed{};         // Attempts, by AttemptEnd.
+  std::array<int64_t, 3> dead_lettered{};  // By DeadLetterReason.
+  int64_t redelivered = 0;                 // Leased, and not for the first time.
+};
+
+// What is shared by all partitions of a group.
+struct QueueBudget {
+  int64_t max_parked = 100'000;
+  int64_t max_dead_letters = 100'000;
+  int64_t parked = 0;
+  int64_t dead_letters = 0;
+  QueueTally tally;
 };
 
 // What has to become durable together, before anybody is told.

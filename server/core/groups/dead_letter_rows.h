@@ -74,8 +74,8 @@ absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engi
 // Where the selection names a dead letter that is not there. Blocks. Errors: as DeadLetterWalk.
 absl::StatusOr<std::vector<v1::DeadLetterRef>> FindMissing(
     const LogEngine& engine, const Group& group, const v1::DeadLetterSelection& selection);
-// An id that no partition has when the group does not read it.
 absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref);
+// An id that no partition has when the group does not read it.
 PartitionId PartitionOf(const Group& group, const v1::DeadLetterRef& ref);
 
 // For answers; `whole`: with all attempts and the event. Blocks. Errors: DATA_CORRUPTED.

@@ -225,6 +225,7 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
         Partition* const partition = Find(id);
         if (partition == nullptr) continue;
         partition->queue->PassTurns(turns);
+        Touch(*partition);
         Activate(*partition);
       }
     }

@@ -38,6 +38,8 @@ class QueueModel {
     bool settling = false;
   };
 
+  // For what comes from now on.
+  void SetPolicy(const QueuePolicy& policy) { policy_ = policy; }
   void Publish(const EventFacts& facts) { events_.push_back({facts}); }
   Offset end() const { return Offset(static_cast<int64_t>(events_.size())); }
   void Scanned(Offset first, int64_t count, int64_t now_us);

@@ -14,9 +14,9 @@ constexpr int64_t kSecond = 1'000'000;
 constexpr uint64_t kMembers = 4;
 constexpr int64_t kMostEvents = 60;
 constexpr char const* kNames[] = {
-    "publish", "scan",    "lease",   "lease", "ack",  "ack",  "ack",  "nack",   "reject",
-    "extend",  "release", "leave",   "break", "wait", "wait", "tick", "commit", "commit",
-    "crash",   "present", "redrive", "skip",  "trim", "keep", "hold", "hold",   "step"};
+    "publish", "scan",  "lease", "lease", "ack",  "ack",  "ack",    "nack",   "reject", "extend",
+    "release", "leave", "break", "wait",  "wait", "tick", "commit", "commit", "crash",  "present",
+    "redrive", "skip",  "trim",  "keep",  "hold", "hold", "step",   "policy"};
 constexpr uint32_t kKinds = sizeof(kNames) / sizeof(kNames[0]);
 
 bool Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
@@ -44,7 +44,9 @@ QueueSimulator::Life QueueSimulator::MakeLife(uint64_t seed, size_t operations) 
 std::string QueueSimulator::Run(const Life& life, QueueMutant mutant) {
   QueueSimulator simulator(life, mutant);
   for (size_t i = 0; i < life.operations.size(); ++i) {
-    const std::string wrong = simulator.Do(life.operations[i]);
+    std::string wrong = simulator.Do(life.operations[i]);
+    const PartitionQueue& queue = *simulator.queue_;
+    if (wrong.empty() && !(queue.states() == queue.Count())) wrong = "states are counted wrong";
     if (!wrong.empty()) {
       return absl::StrCat("operation ", i, ", ", kNames[life.operations[i].kind], ": ", wrong);
     }
@@ -80,12 +82,16 @@ std::string QueueSimulator::Describe(const Life& life) {
 }
 
 QueueSimulator::QueueSimulator(const Life& life, QueueMutant mutant)
-    : life_(life), mutant_(mutant), model_(life.policy), durable_model_(life.policy) {
+    : life_(life),
+      mutant_(mutant),
+      policy_(life.policy),
+      model_(life.policy),
+      durable_model_(life.policy) {
   Open();
 }
 
 QueuePolicy QueueSimulator::MachinePolicy() const {
-  QueuePolicy policy = life_.policy;
+  QueuePolicy policy = policy_;
   if (mutant_ == QueueMutant::kIgnoresKeys) policy.order = QueueOrder::kUnordered;
   if (mutant_ == QueueMutant::kIgnoresGrace) policy.grace = absl::ZeroDuration();
   if (mutant_ == QueueMutant::kRetriesEarly) policy.backoff.initial /= 2;
@@ -156,7 +162,7 @@ std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
     if (model_.Known(offset) && !queue_->IsOutstanding(offset) &&
         event.state != QueueModel::State::kSettled) {
       const bool expired = event.facts.expires_us <= now_us_;
-      const bool looped = event.deliveries >= life_.policy.max_deliveries;
+      const bool looped = event.deliveries >= policy_.max_deliveries;
       if (!expired && !looped) return absl::StrCat("event ", offset.value(), " vanished");
       model_.at(offset).dead += !expired;
       model_.Settle(offset);
@@ -192,7 +198,7 @@ std::string QueueSimulator::Settle(uint32_t kind, uint64_t member, Offset offset
   } else if (Is(kind, "extend")) {
     const int64_t until = now_us_ + absl::ToInt64Microseconds(length);
     const bool long_one =
-        until > model_.at(offset).leased_us + absl::ToInt64Microseconds(life_.policy.longest_lease);
+        until > model_.at(offset).leased_us + absl::ToInt64Microseconds(policy_.longest_lease);
     if (expected == SettleOutcome::kDone && long_one) expected = SettleOutcome::kTooLong;
     got = queue_->Extend(member, offset, length, now_us_);
     if (expected == SettleOutcome::kDone) model_.Extend(offset, until);
@@ -234,7 +240,7 @@ std::string QueueSimulator::Step(bool stored, bool gone) {
     if (model_.at(offset).state == QueueModel::State::kSettling) held.push_back(offset);
   }
   if (!stored) {
-    const int64_t until_us = now_us_ + absl::ToInt64Microseconds(life_.policy.lease);
+    const int64_t until_us = now_us_ + absl::ToInt64Microseconds(policy_.lease);
     for (const Offset offset : held) {
       queue_->Unhold(offset, gone ? std::nullopt : std::optional(until_us));
       model_.at(offset).state = QueueModel::State::kLeased;
@@ -319,6 +325,7 @@ std::string QueueSimulator::Do(const Operation& operation) {
   if (Is(kind, "commit")) return Commit();
   if (Is(kind, "step")) return Step(operation.first % 3 != 0, operation.second % 2 == 0);
   if (Is(kind, "crash")) return Crash();
+  if (Is(kind, "policy") && operation.first % 4 == 0) return ChangePolicy(operation.second);
   if (log_.empty()) return "";
   const Offset offset = Pick(operation.second);
   if (Is(kind, "hold")) return Hold(member, offset, operation.first / 8 % 8 == 0);
@@ -365,6 +372,33 @@ std::string QueueSimulator::Trim(Offset first) {
   }
   model_.Scanned(std::min(model_.head(), first_), Lag(std::min(model_.head(), first_), first_),
                  now_us_);
+  return "";
+}
+
+// An operator changes settings, which are durable first. Another order comes while nobody has a
+// lease, a stricter one while nothing that failed is outstanding.
+std::string QueueSimulator::ChangePolicy(uint32_t chance) {
+  if (std::string wrong = Commit(); !wrong.empty()) return wrong;
+  std::mt19937 random(chance);
+  policy_.max_attempts = 1 + static_cast<int32_t>(random() % 4);
+  policy_.on_exhausted = static_cast<OnExhausted>(random() % 2);
+  policy_.lease = absl::Seconds(1 + random() % 40);
+  policy_.backoff.initial = absl::Seconds(1 + random() % 20);
+  const auto order = static_cast<QueueOrder>(random() % 3);
+  // As strict as it is: unordered, relaxed, by key.
+  const auto strictness = [](QueueOrder order) {
+    return order == QueueOrder::kUnordered ? 0 : order == QueueOrder::kKeyRelaxed ? 1 : 2;
+  };
+  const bool stricter = strictness(order) > strictness(policy_.order);
+  if (order != policy_.order && !(stricter && queue_->CountTried() > 0)) {
+    if (std::string wrong = Step(/*stored=*/false, /*gone=*/true); !wrong.empty()) return wrong;
+    for (uint64_t member = 1; member <= kMembers; ++member) Gone(member, true);
+    if (std::string wrong = Commit(); !wrong.empty()) return wrong;
+    policy_.order = order;
+  }
+  queue_->SetPolicy(MachinePolicy());
+  model_.SetPolicy(policy_);
+  durable_model_.SetPolicy(policy_);
   return "";
 }
 

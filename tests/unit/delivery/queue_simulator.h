@@ -65,6 +65,7 @@ class QueueSimulator {
   std::string Commit();
   std::string Crash();
   std::string Trim(Offset first);
+  std::string ChangePolicy(uint32_t chance);
   std::string Drain();
   void Publish(uint32_t chance, int64_t count);
   void Scan(int64_t most);
@@ -75,6 +76,7 @@ class QueueSimulator {
 
   const Life& life_;
   const QueueMutant mutant_;
+  QueuePolicy policy_;
   QueueBudget budget_;
   int64_t now_us_ = 1'000'000'000;
   std::unique_ptr<PartitionQueue> queue_;

@@ -1,0 +1,112 @@
+// Lives of a queue that random ones seldom come by.
+#include "server/core/delivery/partition_queue.h"
+
+#include <catch2/catch.hpp>
+
+#include <limits>
+#include <vector>
+
+namespace acta {
+namespace {
+
+constexpr int64_t kHour = int64_t{3600} * 1'000'000;
+
+ParkedEvent Row(int64_t offset, ParkedEvent::State state, int64_t due_us, int32_t attempts,
+                int32_t redrives) {
+  ParkedEvent event;
+  event.offset = Offset(offset);
+  event.state = state;
+  event.due_us = due_us;
+  event.facts.key = 1;
+  event.attempts = attempts;
+  event.redrives = redrives;
+  return event;
+}
+
+// A queue with order by key, all of whose events but these are settled.
+class LoadedQueue {
+ public:
+  explicit LoadedQueue(const std::vector<ParkedEvent>& rows) : queue(Policy(), budget, 1) {
+    QueuePosition position;
+    position.floor = position.head = Offset(10);
+    queue.Load(position, rows, std::nullopt, kHour);
+  }
+  static QueuePolicy Policy() {
+    QueuePolicy policy;
+    policy.order = QueueOrder::kKey;
+    policy.on_exhausted = OnExhausted::kHoldKey;
+    return policy;
+  }
+  // What a member gets, and has processed at once, durably.
+  std::vector<int64_t> Work(int64_t now_us) {
+    std::vector<LeasedRun> runs;
+    queue.Lease(1, {10, std::numeric_limits<int64_t>::max()}, now_us, &runs);
+    std::vector<int64_t> offsets;
+    for (const LeasedRun& run : runs) {
+      for (int32_t i = 0; i < run.count; ++i) {
+        offsets.push_back((run.first + i).value());
+        CHECK(queue.Ack(1, run.first + i) == SettleOutcome::kDone);
+      }
+    }
+    Commit();
+    return offsets;
+  }
+  void Commit() { queue.PassTurns(queue.TakeChanges().turns); }
+
+  QueueBudget budget;
+  PartitionQueue queue;
+};
+
+using Offsets = std::vector<int64_t>;
+
+TEST_CASE("what is held keeps its key over a load, also from one before it that was redriven") {
+  LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, 0, 0, 1),
+                      Row(7, ParkedEvent::State::kHeld, 0, 10, 0)});
+  CHECK(loaded.Work(kHour).empty());
+  CHECK(loaded.queue.Count().held == 1);
+  REQUIRE(loaded.queue.Skip(Offset(7)));
+  loaded.Commit();
+  CHECK(loaded.Work(kHour) == Offsets{3});
+}
+
+TEST_CASE("what waits behind a redriven one is not tried before its time, after a load") {
+  LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, 0, 0, 1),
+                      Row(7, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0)});
+  CHECK(loaded.Work(kHour) == Offsets{3});
+  CHECK(loaded.queue.next_us() == 2 * kHour);
+  CHECK(loaded.Work(2 * kHour - 1).empty());
+  CHECK(loaded.Work(2 * kHour) == Offsets{7});
+}
+
+TEST_CASE("what happens to events is counted by outcome") {
+  LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, 0, 1, 0)});
+  PartitionQueue& queue = loaded.queue;
+  queue.Scan(std::vector<EventFacts>(6), kHour);
+  std::vector<LeasedRun> runs;
+  const LeaseBounds all = {100, std::numeric_limits<int64_t>::max()};
+  CHECK(queue.Lease(1, all, kHour, &runs).events == 7);
+  CHECK(queue.states().leased == 7);
+  CHECK(loaded.budget.tally.redelivered == 1);
+  CHECK(queue.Ack(1, Offset(3)) == SettleOutcome::kDone);
+  CHECK(queue.Ack(1, Offset(3)) == SettleOutcome::kAlreadySettled);
+  CHECK(queue.Fail(1, Offset(10), {}, kHour) == SettleOutcome::kDone);
+  CHECK(queue.Reject(1, Offset(11), {}, kHour) == SettleOutcome::kDone);
+  CHECK(queue.Release(1, Offset(12)) == SettleOutcome::kDone);
+  CHECK(queue.Extend(1, Offset(13), absl::Hours(1), kHour) == SettleOutcome::kDone);
+  queue.Tick(kHour + absl::ToInt64Microseconds(absl::Minutes(1)));
+  queue.MemberGone(1, false, kHour);
+  const QueueTally& tally = loaded.budget.tally;
+  CHECK(tally.acked == 1);
+  CHECK(tally.released == 1);
+  const auto failed = [&](AttemptEnd end) { return tally.failed[static_cast<size_t>(end)]; };
+  CHECK(failed(AttemptEnd::kNack) == 1);
+  CHECK(failed(AttemptEnd::kReject) == 1);
+  CHECK(failed(AttemptEnd::kLeaseExpired) == 2);
+  CHECK(failed(AttemptEnd::kMemberLost) == 1);
+  CHECK(tally.dead_lettered[static_cast<size_t>(DeadLetterReason::kRejected)] == 1);
+  CHECK(tally.dead_lettered[static_cast<size_t>(DeadLetterReason::kAttemptsExhausted)] == 0);
+  CHECK(queue.states() == PartitionQueue::States(queue.Count()));
+}
+
+}  // namespace
+}  // namespace acta
