@@ -288,7 +288,7 @@ PartitionQueue::Counts PartitionQueue::Count() const {
 
 PartitionQueue::States PartitionQueue::states() const {
   const auto of = [&](State state) { return by_state_[static_cast<size_t>(state)]; };
-  return {of(State::kReady), of(State::kLeased), of(State::kRetryWait),
+  return {of(State::kReady), of(State::kLeased) + of(State::kSettling), of(State::kRetryWait),
           of(State::kBlocked) + of(State::kWaitsForKey), of(State::kHeld)};
 }
 

@@ -232,7 +232,7 @@ class PartitionQueue {
   Entries window_;                        // Outstanding and not parked.
   absl::btree_map<Offset, Offset> runs_;  // Of the window: where each begins and ends.
   Entries parked_;
-  std::array<int64_t, 6> by_state_{};  // Of window and parked.
+  std::array<int64_t, static_cast<size_t>(State::kHeld) + 1> by_state_{};  // Of window and parked.
   absl::btree_set<Offset> ready_;      // kReady below fresh_, or parked.
   absl::btree_set<std::pair<int64_t, Offset>> due_;
   KeyTurns turns_;

@@ -12,7 +12,7 @@ SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attem
   Entry* const entry = Find(offset);
   if (entry->attempts + 1 != attempt) return SettleOutcome::kLeaseLost;
   DropLease(entry);
-  entry->state = State::kSettling;
+  SetState(entry, State::kSettling);
   return outcome;
 }
 
@@ -29,7 +29,7 @@ void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> until_us) {
     MakeReady(offset);
     return;
   }
-  entry->state = State::kLeased;
+  SetState(entry, State::kLeased);
   entry->run = leases_.Open({offset, offset + 1}, *until_us);
 }
 
