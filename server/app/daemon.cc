@@ -77,6 +77,8 @@ absl::Status Daemon::LoadDomain() {
     groups_->OnTopicChanged(topic, deleted);
     if (deleted) schedules_->ForgetTopic(topic.id);
   });
+  claims_ = std::make_unique<ClaimRegistry>(
+      ClaimRegistry::Deps{*engine_, *groups_, authorizer_, *timer_, options_.claims});
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
       *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
   settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *pool_});
@@ -118,6 +120,7 @@ RpcDeps Daemon::MakeRpcDeps() {
           *topics_,
           *schedules_,
           *groups_,
+          *claims_,
           authorizer_,
           telemetry_.rejections(),
           CallsOf(*hub_, *settler_),

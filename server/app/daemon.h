@@ -12,6 +12,7 @@
 #include "server/app/ready_file.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/admin/server_status.h"
+#include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/settle/settler.h"
@@ -87,6 +88,7 @@ class Daemon {
   std::unique_ptr<GroupRegistry> groups_;
   std::atomic<const GroupRegistry*> loaded_groups_{nullptr};  // Asked by the engine's maintenance.
   std::unique_ptr<Settler> settler_;
+  std::unique_ptr<ClaimRegistry> claims_;
   std::unique_ptr<SubscriptionHub> hub_;
   std::unique_ptr<ServerStatus> status_;
   std::unique_ptr<RpcServer> rpc_;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "server/core/claims/claim_rules.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_limits.h"
 #include "server/core/schedules/schedules.h"
@@ -42,6 +43,7 @@ struct DaemonOptions {
   ScheduleLimits schedules;
   SubscribeLimits subscribe;
   GroupLimits groups;
+  ClaimLimits claims;
   RpcLimits rpc;
   HttpLimits http;
   LogOptions log;

@@ -117,6 +117,8 @@ void DescribeServerLimits(DaemonOptions* o, PropertyTable* table) {
                     "topics a group reads");
   table->AddInteger("limits.members_per_group", &o->groups.max_members_per_group, 1, 100'000,
                     "members of a group");
+  table->AddInteger("limits.claims_per_group", &o->claims.max_claims_per_group, 1, 100'000'000,
+                    "claims of a group that are kept");
   table->AddDuration("limits.revoke_deadline", &o->groups.revoke_deadline, absl::Seconds(1),
                      absl::Hours(1), "time a member has to hand a partition over");
   table->AddDuration("limits.member_grace", &o->groups.member_grace, absl::ZeroDuration(),
@@ -277,11 +279,13 @@ ServerLimits LimitsOf(const DaemonOptions& options) {
   limits.schedules = options.schedules;
   limits.subscribe = options.subscribe;
   limits.groups = options.groups;
+  limits.claims = options.claims;
   limits.edge.connections = options.rpc.connections;
   limits.edge.max_http_connections = options.http.max_connections;
   limits.edge.max_unanswered_bytes = options.rpc.max_unanswered_bytes;
   limits.edge.max_buffer_bytes = options.rpc.max_buffer_bytes;
   limits.edge.max_metadata_bytes = options.rpc.max_metadata_bytes;
+  limits.edge.max_claim_calls = options.rpc.max_claim_calls;
   limits.edge.max_series = options.telemetry.max_series;
   const LocalEngineOptions& storage = options.storage;
   limits.storage.in_flight_bytes = storage.in_flight_bytes;

@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/core/admin/limits_table.h"
+#include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_session.h"
 #include "server/core/schedules/schedules.h"
@@ -31,6 +32,7 @@ struct RpcLimits {
   int32_t max_receive_bytes = 18 << 20;  // Above max_frame_bytes, so that the frame gets a reason.
   int32_t max_metadata_bytes = 8 << 10;
   int32_t max_sync_threads = 16;
+  int32_t max_claim_calls = 12;  // At once; less than the threads, so that other calls find one.
   int64_t max_buffer_bytes = int64_t{1} << 30;  // What gRPC may hold for all connections.
   absl::Duration handshake_timeout = absl::Seconds(10);
   absl::Duration answer_timeout = absl::Seconds(30);  // For a client to take a page of Fetch.
@@ -44,6 +46,7 @@ struct RpcDeps {
   TopicRegistry& topics;
   Schedules& schedules;
   GroupRegistry& groups;
+  ClaimRegistry& claims;
   const Authorizer& authorizer;
   RejectionCounter& rejections;
   SubscribeCalls subscribe;

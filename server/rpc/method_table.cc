@@ -66,6 +66,12 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Schedules/MoveSchedule", false, Verb::kPublish, kTopic, kField, "topic"},
     {"/acta.v1.Schedules/CancelSchedule", false, Verb::kPublish, kTopic, kField, "topic"},
 
+    {"/acta.v1.Claims/Claim", false, Verb::kSubscribe, kGroup, kField, "group"},
+    {"/acta.v1.Claims/CompleteClaim", false, Verb::kSubscribe, kGroup, kField, "group"},
+    {"/acta.v1.Claims/ReleaseClaim", false, Verb::kSubscribe, kGroup, kField, "group"},
+    {"/acta.v1.Claims/GetClaim", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.Claims/ListClaims", false, Verb::kObserve, kGroup, kField, "group"},
+
     {"/acta.v1.Admin/GetServer", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetStatus", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetConfig", false, Verb::kAdminServer, kServer, kNone, ""},

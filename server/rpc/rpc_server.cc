@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/async_services.h"
+#include "server/rpc/claims_service.h"
 #include "server/rpc/completion_loop.h"
 #include "server/rpc/connection_acceptor.h"
 #include "server/rpc/dead_letters_service.h"
@@ -67,6 +68,7 @@ struct RpcServer::Core {
         groups(edge),
         dead_letters(edge),
         schedules(edge),
+        claims(edge),
         admin(edge) {}
 
   absl::Status Build();
@@ -82,6 +84,7 @@ struct RpcServer::Core {
   GroupsService groups;
   DeadLettersService dead_letters;
   SchedulesService schedules;
+  ClaimsService claims;
   AdminService admin;
   const UnaryMethod unary[4] = {PublishMethod(publisher), SettleMethod(subscriber),
                                 FetchMethod(subscriber), HealthCheckMethod(health)};
@@ -97,7 +100,7 @@ absl::Status RpcServer::Core::Build() {
   SetLimits(edge.deps.limits, &builder);
   for (grpc::Service* service :
        std::initializer_list<grpc::Service*>{&publisher, &subscriber, &health, &reflection, &topics,
-                                             &groups, &dead_letters, &schedules, &admin}) {
+                                             &groups, &dead_letters, &schedules, &claims, &admin}) {
     builder.RegisterService(service);
   }
   loop = std::make_unique<CompletionLoop>(builder);

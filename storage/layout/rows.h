@@ -76,6 +76,27 @@ inline std::string ScheduleRow(uint64_t number) {
   return key;
 }
 
+// state, of claims: ClaimRecord, and beside each an empty row by the time it ends. The length of
+// the key comes first: no row is the beginning of another.
+inline constexpr char kClaimRows[] = "claim/";
+inline constexpr char kClaimEndRows[] = "claimend/";
+inline void PutClaimKey(std::string* out, absl::string_view key) {
+  out->push_back(static_cast<char>(key.size() >> 8));
+  out->push_back(static_cast<char>(key.size() & 0xff));
+  out->append(key.data(), key.size());
+}
+inline std::string ClaimRow(GroupId group, absl::string_view key) {
+  std::string row = QueueRows(kClaimRows, group);
+  PutClaimKey(&row, key);
+  return row;
+}
+inline std::string ClaimEndRow(GroupId group, int64_t end_us, absl::string_view key) {
+  std::string row = QueueRows(kClaimEndRows, group);
+  PutBig64(&row, static_cast<uint64_t>(end_us));
+  PutClaimKey(&row, key);
+  return row;
+}
+
 // meta: the next id of a kind, u64 little endian, written with the record that takes an id.
 inline constexpr char kNextTopicIdRow[] = "next_topic_id";
 inline constexpr char kNextGroupIdRow[] = "next_group_id";

@@ -74,6 +74,7 @@ CORE_MAY = {
     'delivery': CORE_LEAVES, 'routing': CORE_LEAVES, 'journeys': CORE_LEAVES,
     'queues': CORE_LEAVES + ('delivery',),
     'groups': CORE_LEAVES + ('delivery', 'queues'),
+    'claims': CORE_LEAVES + ('delivery', 'queues', 'groups'),
     'settle': CORE_LEAVES + ('schedules', 'publish', 'delivery', 'queues', 'groups'),
     'subscribe': CORE_LEAVES + ('delivery', 'queues', 'groups', 'routing', 'journeys'),
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),

@@ -123,6 +123,21 @@ void AddGroups(const GroupLimits& limits, const LimitUse& use, Rows* rows) {
             "a named member keeps its partitions so long after a break");
 }
 
+void AddClaims(const ClaimLimits& limits, Rows* rows) {
+  rows->Add("limits.claims_per_group", limits.max_claims_per_group, "claims",
+            "of a group that are kept");
+  rows->Add("max_claim_key_bytes", static_cast<int64_t>(kMaxClaimKeyBytes), "bytes",
+            "the key of a claim");
+  rows->Add("max_claim_result_bytes", static_cast<int64_t>(kMaxClaimResultBytes), "bytes",
+            "the result of a claim");
+  rows->Add("max_claim_owner_bytes", static_cast<int64_t>(kMaxClaimOwnerBytes), "bytes",
+            "the owner of a claim, and its request_id");
+  rows->Add("max_claim_lease", kMostClaimLease, "the longest lease a claim may have");
+  rows->Add("max_claim_ttl", kMostClaimTtl, "the longest a completed claim may be kept");
+  rows->Add("max_late_completion", kLateCompletion,
+            "a claim that nobody took over may be completed so long after its lease");
+}
+
 void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
   const ConnectionLimits& connections = limits.connections;
   rows->AddUsed("listen.max_connections", connections.max_connections, use.connections,
@@ -138,6 +153,7 @@ void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("limits.grpc_memory", limits.max_buffer_bytes, "bytes",
             "buffers of gRPC for all connections");
   rows->Add("limits.metadata", limits.max_metadata_bytes, "bytes", "metadata of one call");
+  rows->Add("max_claim_calls", limits.max_claim_calls, "calls", "of Claims at the same time");
   rows->Add("telemetry.max_series", limits.max_series, "series", "shown of one metric");
 }
 
@@ -176,6 +192,7 @@ std::vector<v1::Limit> LimitsTable(const ServerLimits& limits, const LimitUse& u
   AddSubscribe(limits.subscribe, use, &rows);
   AddGroups(limits.groups, use, &rows);
   AddSteps(&rows);
+  AddClaims(limits.claims, &rows);
   AddEdge(limits.edge, use, &rows);
   AddStorage(limits.storage, use, &rows);
   return rows.Take();

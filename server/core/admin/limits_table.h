@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "acta/v1/admin.pb.h"
+#include "server/core/claims/claim_rules.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_limits.h"
 #include "server/core/schedules/schedules.h"
@@ -27,6 +28,7 @@ struct EdgeLimits {
   int64_t max_unanswered_bytes = 0;
   int64_t max_buffer_bytes = 0;
   int64_t max_metadata_bytes = 0;
+  int64_t max_claim_calls = 0;
   int64_t max_series = 0;
 };
 
@@ -47,6 +49,7 @@ struct ServerLimits {
   ScheduleLimits schedules;
   SubscribeLimits subscribe;
   GroupLimits groups;
+  ClaimLimits claims;
   EdgeLimits edge;
   StorageLimits storage;
 };

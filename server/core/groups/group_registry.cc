@@ -69,6 +69,14 @@ absl::StatusOr<std::shared_ptr<GroupQueue>> GroupRegistry::FindQueue(
 
 const DeliveryTokens& GroupRegistry::tokens() const { return state_->tokens; }
 
+absl::StatusOr<GroupId> GroupRegistry::GetId(const Caller& caller, absl::string_view tenant,
+                                             absl::string_view name) const {
+  ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, tenant, name));
+  return group->id();
+}
+
+bool GroupRegistry::Has(GroupId group) const { return state_->FindById(group) != nullptr; }
+
 int64_t GroupRegistry::group_count() const { return state_->count(); }
 
 absl::StatusOr<v1::CreateGroupResponse> GroupRegistry::Create(

@@ -158,6 +158,12 @@ class GroupRegistry {
                                                         absl::string_view group) const;
   // Of the deliveries of all groups.
   const DeliveryTokens& tokens() const;
+  // For rooms that keep something of a group by its id, which is never used again.
+  // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
+  absl::StatusOr<GroupId> GetId(const Caller&, absl::string_view tenant,
+                                absl::string_view name) const;
+  // False once it is deleted.
+  bool Has(GroupId group) const;
 
   int64_t group_count() const;
 

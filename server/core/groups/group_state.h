@@ -39,6 +39,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
       : deps(deps), next_handle(std::make_shared<std::atomic<uint64_t>>(1)) {}
 
   GroupPtr Find(absl::string_view tenant, absl::string_view name) const;
+  GroupPtr FindById(GroupId group) const;
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
   absl::StatusOr<GroupPtr> Get(const Caller& caller, absl::string_view tenant,
                                absl::string_view name) const;
@@ -104,7 +105,6 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::StatusOr<std::vector<Group::NewPartition>> StartPositions(
       const std::vector<TopicPtr>& topics, const v1::StartPosition& start) const;
   GroupPtr Make(const storage::v1::GroupRecord& record, int64_t dead_letters);
-  GroupPtr FindById(GroupId group) const;
   // Errors: DATA_CORRUPTED.
   absl::StatusOr<absl::flat_hash_map<PartitionId, std::vector<StoredParked>>> LoadParked(
       GroupId group) const;

@@ -40,6 +40,12 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("limits.streams_per_connection").value() == 128);
   CHECK(rows.at("limits.member_timeout").value() == 15000);
   CHECK(rows.at("limits.member_timeout").unit() == "ms");
+  CHECK(rows.at("limits.claims_per_group").value() == 1'000'000);
+  CHECK(rows.at("max_claim_key_bytes").value() == 1024);
+  CHECK(rows.at("max_claim_result_bytes").value() == 64 << 10);
+  CHECK(rows.at("max_claim_owner_bytes").value() == 256);
+  CHECK(rows.at("max_claim_lease").value() == 12 * 3600 * 1000);
+  CHECK(rows.at("max_claim_ttl").value() == int64_t{400} * 24 * 3600 * 1000);
   for (const auto& [name, row] : rows) {
     INFO(name);
     CHECK_FALSE(row.unit().empty());

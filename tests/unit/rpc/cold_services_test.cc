@@ -1,8 +1,12 @@
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "acta/v1/admin.grpc.pb.h"
+#include "acta/v1/claims.grpc.pb.h"
 #include "acta/v1/groups.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "acta/v1/topics.grpc.pb.h"
@@ -73,6 +77,103 @@ TEST_CASE("groups are created and tell their lag", "[rpc]") {
   TestContext second;
   REQUIRE(groups->GetLag(&second, ask, &lag).ok());
   CHECK(lag.partitions_size() == 2);
+}
+
+TEST_CASE("claims are taken, completed, shown, listed and released", "[rpc]") {
+  RpcRoom room;
+  room.MakeTopic("orders");
+  v1::CreateGroupRequest group;
+  group.mutable_group()->set_name("billing");
+  group.mutable_group()->add_topics("orders");
+  REQUIRE_OK(room.groups.Create(Caller{"test"}, group));
+  const auto claims = v1::Claims::NewStub(room.Connect());
+  v1::ClaimRequest ask;
+  ask.set_group("billing");
+  ask.set_key("order-17/mail");
+  v1::ClaimResponse first;
+  TestContext context;
+  REQUIRE(claims->Claim(&context, ask, &first).ok());
+  CHECK(first.outcome() == v1::CLAIM_OUTCOME_FIRST);
+  CHECK(first.token().size() == 32);
+
+  v1::CompleteClaimRequest complete;
+  complete.set_group("billing");
+  complete.set_key("order-17/mail");
+  complete.set_token(std::string(32, '0'));
+  v1::CompleteClaimResponse completed;
+  TestContext lost;
+  const grpc::Status status = claims->CompleteClaim(&lost, complete, &completed);
+  CHECK(status.error_code() == grpc::StatusCode::FAILED_PRECONDITION);
+  CHECK(Reason(status) == v1::CLAIM_LOST);
+  CHECK(room.rejections.count(v1::CLAIM_LOST) == 1);
+  complete.set_token(first.token());
+  TestContext second;
+  REQUIRE(claims->CompleteClaim(&second, complete, &completed).ok());
+  CHECK(completed.changed());
+
+  v1::ListClaimsRequest list;
+  list.set_group("billing");
+  v1::ListClaimsResponse listed;
+  TestContext third;
+  REQUIRE(claims->ListClaims(&third, list, &listed).ok());
+  CHECK(listed.claims_size() == 1);
+  v1::ReleaseClaimRequest release;
+  release.set_group("billing");
+  release.set_key("order-17/mail");
+  release.set_force(true);
+  v1::ReleaseClaimResponse released;
+  TestContext fourth;
+  REQUIRE(claims->ReleaseClaim(&fourth, release, &released).ok());
+  v1::GetClaimRequest get;
+  get.set_group("billing");
+  get.set_key("order-17/mail");
+  v1::GetClaimResponse shown;
+  TestContext fifth;
+  CHECK(Reason(claims->GetClaim(&fifth, get, &shown)) == v1::CLAIM_NOT_FOUND);
+}
+
+// Goal: claims that wait for a slow disk leave threads to other calls. Method: the disk is held
+// while as many claims as may be, and one more, are asked for.
+TEST_CASE("above 12 calls of claims at once are refused with a delay, others go on", "[rpc]") {
+  RpcRoom room;
+  room.MakeTopic("orders");
+  v1::CreateGroupRequest group;
+  group.mutable_group()->set_name("billing");
+  group.mutable_group()->add_topics("orders");
+  REQUIRE_OK(room.groups.Create(Caller{"test"}, group));
+  const auto channel = room.Connect();
+  const auto claims = v1::Claims::NewStub(channel);
+  const auto ask = [&claims](int number) {
+    v1::ClaimRequest request;
+    request.set_group("billing");
+    request.set_key("key-" + std::to_string(number));
+    v1::ClaimResponse response;
+    TestContext context;
+    return claims->Claim(&context, request, &response);
+  };
+  const int most = RpcLimits().max_claim_calls;
+  CHECK(most == 12);
+  room.engine.HoldDone();
+  std::atomic<int> first{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < most; ++i) {
+    callers.emplace_back([&, i] { first += ask(i).ok() ? 1 : 0; });
+  }
+  const bool all_wait = WaitUntil([&] { return room.engine.held() == static_cast<size_t>(most); });
+  const grpc::Status refused = ask(most);
+  v1::ListTopicsResponse topics;
+  TestContext context;
+  const bool others = v1::Topics::NewStub(channel)->ListTopics(&context, {}, &topics).ok();
+  room.engine.ReleaseDone();
+  for (std::thread& caller : callers) caller.join();
+  CHECK(all_wait);
+  CHECK(refused.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(Reason(refused) == v1::CLAIM_QUEUE_FULL);
+  CHECK(RetryAfterOf(FromGrpc(refused)) > absl::ZeroDuration());
+  CHECK(DetailsOf(FromGrpc(refused)).at("limit_value") == "12");
+  CHECK(others);
+  CHECK(first == most);
+  CHECK(ask(most).ok());
 }
 
 TEST_CASE("admin answers what core says", "[rpc]") {

@@ -86,6 +86,7 @@ TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
                    room.topics,
                    room.schedules,
                    room.groups,
+                   room.claims,
                    room.authorizer,
                    room.rejections,
                    {},

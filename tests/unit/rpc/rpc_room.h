@@ -105,7 +105,8 @@ class RpcRoom {
  public:
   explicit RpcRoom(const RpcLimits& limits = {}, bool serving = true)
       : topics(engine, TopicLimits()),
-        groups({engine, clock, topics, authorizer, pool, timer, GroupLimits()}) {
+        groups({engine, clock, topics, authorizer, pool, timer, GroupLimits()}),
+        claims({engine, groups, authorizer, timer, ClaimLimits()}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
@@ -145,6 +146,7 @@ class RpcRoom {
   Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   RecordingAuthorizer authorizer;
   GroupRegistry groups;
+  ClaimRegistry claims;
   RejectionCounter rejections;
   std::atomic<int> subscribe_calls{0};
   std::atomic<int> fetches_over{0};
@@ -196,6 +198,7 @@ class RpcRoom {
                    topics,
                    schedules,
                    groups,
+                   claims,
                    authorizer,
                    rejections,
                    std::move(subscribe),

@@ -1,0 +1,54 @@
+#include "server/core/claims/claim_counts.h"
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "server/core/access/authorizer.h"
+
+namespace acta {
+
+absl::Status ClaimCounts::Know(GroupId group, absl::FunctionRef<absl::StatusOr<int64_t>()> count,
+                               absl::Time deadline) {
+  {
+    MutexLock lock(mu_);
+    while (true) {
+      const auto [it, first] = counts_.try_emplace(group, kBeingCounted);
+      if (first) break;
+      if (it->second != kBeingCounted) return absl::OkStatus();
+      const absl::Duration rest = deadline - absl::Now();
+      if (rest <= absl::ZeroDuration()) return DeadlinePassed();
+      counted_.WaitFor(mu_, std::min(rest, absl::Hours(1)));
+    }
+  }
+  const absl::StatusOr<int64_t> found = count();
+  MutexLock lock(mu_);
+  if (found.ok()) {
+    counts_[group] = *found;
+  } else {
+    counts_.erase(group);
+  }
+  counted_.SignalAll();
+  return found.status();
+}
+
+bool ClaimCounts::TryAdd(GroupId group, int64_t most) {
+  MutexLock lock(mu_);
+  const auto it = counts_.find(group);
+  if (it == counts_.end()) return true;  // Of a group that is gone.
+  if (it->second >= most) return false;
+  ++it->second;
+  return true;
+}
+
+void ClaimCounts::Subtract(GroupId group, int64_t claims) {
+  MutexLock lock(mu_);
+  const auto it = counts_.find(group);
+  if (it != counts_.end()) it->second -= claims;
+}
+
+void ClaimCounts::Forget(GroupId group) {
+  MutexLock lock(mu_);
+  counts_.erase(group);
+}
+
+}  // namespace acta
