@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "acta/v1/admin.grpc.pb.h"
+#include "acta/v1/claims.grpc.pb.h"
 #include "acta/v1/dead_letters.grpc.pb.h"
 #include "acta/v1/groups.grpc.pb.h"
 #include "acta/v1/publisher.grpc.pb.h"
@@ -43,6 +44,7 @@ struct Admin::Stubs {
         groups(channel),
         dead_letters(channel),
         schedules(channel),
+        claims(channel),
         admin(channel),
         publisher(channel),
         subscriber(channel) {}
@@ -51,6 +53,7 @@ struct Admin::Stubs {
   v1::Groups::Stub groups;
   v1::DeadLetters::Stub dead_letters;
   v1::Schedules::Stub schedules;
+  v1::Claims::Stub claims;
   v1::Admin::Stub admin;
   v1::Publisher::Stub publisher;
   v1::Subscriber::Stub subscriber;
@@ -189,6 +192,28 @@ absl::StatusOr<v1::MoveScheduleResponse> Admin::MoveSchedule(
 absl::StatusOr<v1::CancelScheduleResponse> Admin::CancelSchedule(
     const v1::CancelScheduleRequest& request) {
   return Call(*channel_, stubs_->schedules, &v1::Schedules::Stub::CancelSchedule, request);
+}
+
+absl::StatusOr<v1::ClaimResponse> Admin::Claim(const v1::ClaimRequest& request) {
+  return Call(*channel_, stubs_->claims, &v1::Claims::Stub::Claim, request);
+}
+
+absl::StatusOr<v1::CompleteClaimResponse> Admin::CompleteClaim(
+    const v1::CompleteClaimRequest& request) {
+  return Call(*channel_, stubs_->claims, &v1::Claims::Stub::CompleteClaim, request);
+}
+
+absl::StatusOr<v1::ReleaseClaimResponse> Admin::ReleaseClaim(
+    const v1::ReleaseClaimRequest& request) {
+  return Call(*channel_, stubs_->claims, &v1::Claims::Stub::ReleaseClaim, request);
+}
+
+absl::StatusOr<v1::GetClaimResponse> Admin::GetClaim(const v1::GetClaimRequest& request) {
+  return Call(*channel_, stubs_->claims, &v1::Claims::Stub::GetClaim, request);
+}
+
+absl::StatusOr<v1::ListClaimsResponse> Admin::ListClaims(const v1::ListClaimsRequest& request) {
+  return Call(*channel_, stubs_->claims, &v1::Claims::Stub::ListClaims, request);
 }
 
 absl::StatusOr<v1::GetServerResponse> Admin::GetServer(const v1::GetServerRequest& request) {

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "acta/v1/admin.pb.h"
+#include "acta/v1/claims.pb.h"
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "acta/v1/publisher.pb.h"
@@ -66,6 +67,12 @@ class Admin {
   absl::StatusOr<v1::MoveScheduleResponse> MoveSchedule(const v1::MoveScheduleRequest& request);
   absl::StatusOr<v1::CancelScheduleResponse> CancelSchedule(
       const v1::CancelScheduleRequest& request);
+
+  absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request);
+  absl::StatusOr<v1::CompleteClaimResponse> CompleteClaim(const v1::CompleteClaimRequest& request);
+  absl::StatusOr<v1::ReleaseClaimResponse> ReleaseClaim(const v1::ReleaseClaimRequest& request);
+  absl::StatusOr<v1::GetClaimResponse> GetClaim(const v1::GetClaimRequest& request);
+  absl::StatusOr<v1::ListClaimsResponse> ListClaims(const v1::ListClaimsRequest& request);
 
   absl::StatusOr<v1::GetServerResponse> GetServer(const v1::GetServerRequest& request);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const v1::GetStatusRequest& request);

@@ -1,0 +1,109 @@
+#include "client/cpp/claims.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "client/cpp/grpc_status.h"
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+
+namespace acta::client {
+namespace {
+
+std::string DrawRequestId() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
+}
+
+google::protobuf::Duration DurationProto(absl::Duration duration) {
+  google::protobuf::Duration proto;
+  absl::Duration rest;
+  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
+  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+  return proto;
+}
+
+// Also when gRPC has no thread for the call, which has no reason of the broker's.
+bool MayTryAgain(const absl::Status& status) {
+  return IsRetryable(status) ||
+         (absl::IsResourceExhausted(status) && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED);
+}
+
+}  // namespace
+
+Claims::Claims(std::shared_ptr<Channel> channel, ClaimsOptions options)
+    : channel_(std::move(channel)), options_(std::move(options)), admin_(channel_) {}
+
+absl::StatusOr<v1::ClaimResponse> Claims::Claim(absl::string_view key) {
+  v1::ClaimRequest request;
+  request.set_group(options_.group);
+  request.set_key(std::string(key));
+  request.set_owner(options_.owner);
+  request.set_request_id(DrawRequestId());
+  if (options_.lease.has_value()) *request.mutable_lease() = DurationProto(*options_.lease);
+  if (options_.ttl.has_value()) *request.mutable_ttl() = DurationProto(*options_.ttl);
+  v1::ClaimResponse response;
+  RETURN_IF_ERROR(Try([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(response, admin_.Claim(request));
+    return absl::OkStatus();
+  }));
+  return response;
+}
+
+absl::Status Claims::Complete(absl::string_view key, absl::string_view token,
+                              absl::string_view result) {
+  v1::CompleteClaimRequest request;
+  request.set_group(options_.group);
+  request.set_key(std::string(key));
+  request.set_token(std::string(token));
+  request.set_result(std::string(result));
+  return Try([&] { return admin_.CompleteClaim(request).status(); });
+}
+
+absl::Status Claims::Release(absl::string_view key, absl::string_view token) {
+  v1::ReleaseClaimRequest request;
+  request.set_group(options_.group);
+  request.set_key(std::string(key));
+  request.set_token(std::string(token));
+  int tries = 0;
+  const absl::Status status = Try([&] { return admin_.ReleaseClaim(request).status(); }, &tries);
+  // An earlier try released it, and somebody else may hold it by now.
+  const v1::ErrorReason reason = ReasonOf(status);
+  const bool gone = reason == v1::CLAIM_NOT_FOUND || reason == v1::CLAIM_LOST;
+  return gone && tries > 1 ? absl::OkStatus() : status;
+}
+
+absl::Status Claims::Try(absl::FunctionRef<absl::Status()> call, int* tries) {
+  const absl::Time end = absl::Now() + options_.retry_for;
+  absl::Duration delay = channel_->options().min_backoff;
+  while (true) {
+    const absl::Status status = call();
+    if (tries != nullptr) ++*tries;
+    if (status.ok() || !MayTryAgain(status)) return status;
+    const absl::Duration wait = std::max(delay, RetryAfterOf(status));
+    if (absl::Now() + wait >= end || !Wait(wait)) return status;
+    delay = std::min(2 * delay, channel_->options().max_backoff);
+  }
+}
+
+bool Claims::Wait(absl::Duration delay) {
+  const absl::Time end = absl::Now() + delay;
+  MutexLock lock(mu_);
+  while (!cancelled_) {
+    const absl::Duration rest = end - absl::Now();
+    if (rest <= absl::ZeroDuration()) return true;
+    cancel_.WaitFor(mu_, rest);
+  }
+  return false;
+}
+
+void Claims::Cancel() {
+  MutexLock lock(mu_);
+  cancelled_ = true;
+  cancel_.SignalAll();
+}
+
+}  // namespace acta::client
