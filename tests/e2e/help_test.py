@@ -8,7 +8,13 @@ import signal
 import subprocess
 import unittest
 
+import stubs
 from broker import BIN, PATIENCE_S, BrokerTest
+
+stubs.use()
+
+import grpc  # noqa: E402
+from acta.v1 import claims_pb2, claims_pb2_grpc  # noqa: E402
 
 # What goes on until it is interrupted, and how it ends then.
 ENDLESS = {'subscribe': 0, 'group lag': -signal.SIGINT}
@@ -31,7 +37,7 @@ class Help(BrokerTest):
         """The topic 'orders' with events and the group 'billing', unless the command makes them.
 
         For commands about dead letters the group has given up on every event; for those about
-        schedules one waits."""
+        schedules one waits, and for those about claims there is one, which only clients make."""
         for group in self.acta_json('group', 'list')['groups']:
             self.acta('group', 'delete', group['name'], '--yes')
         for topic in self.acta_json('topic', 'list')['topics']:
@@ -50,6 +56,10 @@ class Help(BrokerTest):
                   '--mode', mode)
         if path.startswith('deadletter'):
             self.acta('subscribe', 'orders', '--group', 'billing', '--exec', 'exit 65', '--max', 4)
+        if path.startswith('claim'):
+            with grpc.insecure_channel(self.broker.address) as channel:
+                claims_pb2_grpc.ClaimsStub(channel).Claim(claims_pb2.ClaimRequest(
+                    group='billing', key='order-17/mail'), timeout=PATIENCE_S)
 
     def run_example(self, path, example):
         """The standard output; of an endless command what it printed before it was interrupted."""

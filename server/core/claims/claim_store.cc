@@ -95,7 +95,7 @@ absl::StatusOr<ClaimStore::Swept> ClaimStore::SweepPage(GroupId group,
                                                         std::optional<int64_t> until_us,
                                                         std::string* after) {
   const RowRange page{Family::kState, QueueRows(kClaimEndRows, group), *after, kSweptAtOnce,
-                     kPageBytes};
+                      kPageBytes};
   ASSIGN_OR_RETURN(const auto found, engine_.LoadRows(page));
   Swept swept;
   swept.more = !found.empty();

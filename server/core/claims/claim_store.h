@@ -48,8 +48,8 @@ class ClaimStore {
     bool more = false;  // There may be more that has ended, at or after `after`.
   };
   // Forgets a page of claims of the group that ended at or before `until_us`, but those that are
-  // being changed; not set: of all, because the group is deleted. `after` is where it begins, a row,
-  // and is set to where it goes on.
+  // being changed; not set: of all, because the group is deleted. `after` is where it begins, a
+  // row, and is set to where it goes on.
   absl::StatusOr<Swept> SweepPage(GroupId group, std::optional<int64_t> until_us,
                                   std::string* after);
   // The group is deleted, and its claims are swept.

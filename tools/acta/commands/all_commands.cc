@@ -16,11 +16,13 @@ const std::vector<Command>& AllCommands() {
                                 DeadletterListCommand(),   DeadletterShowCommand(),
                                 DeadletterExportCommand(), DeadletterRedriveCommand(),
                                 DeadletterEditCommand(),   DeadletterDiscardCommand(),
-                                ScheduleListCommand(),     ScheduleShowCommand(),
-                                ScheduleMoveCommand(),     ScheduleCancelCommand(),
-                                StatusCommand(),           ConfigCommand(),
-                                LimitsCommand(),           VersionCommand(),
-                                AdminScrubCommand(),       AdminAcceptClockCommand()};
+                                ClaimListCommand(),        ClaimShowCommand(),
+                                ClaimReleaseCommand(),     ScheduleListCommand(),
+                                ScheduleShowCommand(),     ScheduleMoveCommand(),
+                                ScheduleCancelCommand(),   StatusCommand(),
+                                ConfigCommand(),           LimitsCommand(),
+                                VersionCommand(),          AdminScrubCommand(),
+                                AdminAcceptClockCommand()};
   return commands;
 }
 
