@@ -18,6 +18,11 @@ prepare_python() {
   prepare_venv venv "$PYTHON_PACKAGES"
 }
 
+# The Go worker of docs/start, for its test: where Go is not, it says so and the test skips itself.
+prepare_go() {
+  PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/e2e/go_program.py"
+}
+
 fast_checks() {
   cd "$ROOT"
   python3 tools/checks/layers.py
@@ -32,6 +37,7 @@ dev_test() {
     fast_checks
   fi
   prepare_python
+  prepare_go
   cd "$ROOT/build/release"
   if [ -z "$filter" ] || [ -n "$(ctest -N -R "$filter" | grep 'Test *#')" ]; then
     ctest -j2 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
@@ -72,5 +78,6 @@ dev_check() {
   echo "== asan and ubsan, default run"
   build_targets asan
   prepare_python
+  prepare_go
   (cd "$ROOT/build/asan" && ctest -j2 --output-on-failure)
 }
