@@ -90,6 +90,43 @@ TEST_CASE("a setting of another form is refused by its name", "[cli]") {
   }
 }
 
+TEST_CASE("an update names the settings whose options are given", "[cli]") {
+  v1::QueueSettings settings;
+  std::vector<std::string> fields;
+  REQUIRE_OK(ReadQueueChanges(Args(), &settings, &fields));
+  CHECK(fields.empty());
+  REQUIRE_OK(ReadQueueChanges(
+      Typed({{"--max-dead-letters", "500"}, {"--lease", "45s"}, {"--backoff", "2s"}}), &settings,
+      &fields));
+  CHECK(fields ==
+        std::vector<std::string>{"queue.lease", "queue.backoff_initial", "queue.max_dead_letters"});
+  CHECK(settings.max_dead_letters() == 500);
+  CHECK_FALSE(settings.has_max_attempts());
+  CHECK(ExitStatusOf(ReadQueueChanges(Typed({{"--order", "fifo"}}), &settings, &fields)) ==
+        kExitUsage);
+}
+
+TEST_CASE("every option of a setting names a field of the proto", "[cli]") {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Option& option : QueueSettingOptions()) {
+    all.emplace_back(option.name, option.value == "TIME"    ? "1h"
+                                  : option.value == "ORDER" ? "key"
+                                  : option.value == "HOW"   ? "hold-key"
+                                                            : "1");
+  }
+  v1::QueueSettings settings;
+  std::vector<std::string> fields;
+  REQUIRE_OK(ReadQueueChanges(Typed(all), &settings, &fields));
+  REQUIRE(static_cast<int>(fields.size()) == v1::QueueSettings::descriptor()->field_count());
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  v1::QueueSettings::GetReflection()->ListFields(settings, &set);
+  CHECK(set.size() == fields.size());
+  for (const std::string& field : fields) {
+    INFO(field);
+    CHECK(v1::QueueSettings::descriptor()->FindFieldByName(field.substr(6)) != nullptr);
+  }
+}
+
 TEST_CASE("the lag of a queue is told by state", "[cli]") {
   v1::GetLagResponse lag;
   for (int32_t partition = 0; partition < 2; ++partition) {

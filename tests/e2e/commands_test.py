@@ -127,6 +127,7 @@ class Groups(CommandTest):
             return [group['name'] for group in self.acta_json('group', 'list', *args)['groups']]
         self.assertEqual(listed(), ['audit', 'billing'])
         self.assertEqual(listed('--topic', 'other'), ['audit'])
+        self.fails(3, 'TOPIC_NOT_FOUND', 'group', 'list', '--topic', 'othre')
 
     def test_create_says_what_is_wrong(self):
         self.topic()
@@ -410,7 +411,8 @@ class Server(CommandTest):
         for words in ('topic create t', 'topic list', 'topic describe t', 'topic alter t --ack os',
                       'topic delete t --yes', 'publish t x', 'subscribe t', 'read t --partition 0',
                       'group create g --topic t', 'group list', 'group describe g', 'group lag g',
-                      'group reset g --to latest --reason x', 'group delete g --yes', 'status',
+                      'group reset g --to latest --reason x', 'group update g --lease 1m',
+                      'group delete g --yes', 'status',
                       'config', 'limits', 'version --deps', 'admin scrub',
                       'admin accept-clock --reason x'):
             with self.subTest(words):

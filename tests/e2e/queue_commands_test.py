@@ -118,6 +118,59 @@ class QueueCommands(BrokerTest):
         rest = self.events('subscribe', 'jobs', '--group', 'workers', '--max', '9')
         self.assertEqual([event['offset'] for event in rest], list(range(1, 10)))
 
+    def test_settings_change_under_a_worker_and_survive_a_crash(self):
+        self.group('--backoff', '1h', '--backoff-max', '1h')
+        self.publish(1)
+        go = os.path.join(self.folder, 'go')
+        os.mkfifo(go)
+        worker = self.spawn(*self.exec(f'read line <{go}; exit 9', '--max', '1'))
+        until(lambda: self.states(leased=1), 'the worker has it')
+        self.assertIn('lease 45s, 1 attempts and then dead-letter, backoff 1h',
+                      self.acta('group', 'update', 'workers', '--max-attempts', '1', '--lease',
+                                '45s'))
+        with open(go, 'w') as file:
+            file.write('go\n')
+        self.ended(worker)
+        until(lambda: self.states(deadLetters=1), 'it failed as often as it may now')
+        self.broker.kill()
+        self.broker.start()
+        queue = self.acta_json('group', 'describe', 'workers')['group']['queue']
+        self.assertEqual((queue['lease'], queue['maxAttempts'], queue['backoffInitial']),
+                         ('45s', 1, '3600s'))
+
+    def test_an_update_changes_what_it_names(self):
+        self.group()
+        self.acta('topic', 'create', 'more')
+        group = self.acta_json('group', 'update', 'workers', '--topic', 'jobs', '--topic', 'more',
+                               '--description', 'paints', '--label', 'team=shop')['group']
+        self.assertEqual((group['topics'], group['description'], group['labels']),
+                         (['jobs', 'more'], 'paints', {'team': 'shop'}))
+        group = self.acta_json('group', 'update', 'workers', '--order', 'key')['group']
+        self.assertEqual((group['description'], group['queue']['order']),
+                         ('paints', 'QUEUE_ORDER_KEY'))
+
+    def test_an_update_says_what_it_cannot_change(self):
+        self.group()
+        update = ('group', 'update', 'workers')
+        self.fails(2, 'nothing to change', *update)
+        self.fails(2, '--max-attempts', *update, '--max-attempts', '0')
+        self.fails(2, 'queue.lease', *update, '--lease', '13h')
+        self.fails(3, 'GROUP_NOT_FOUND', 'group', 'update', 'nobody', '--lease', '1m')
+        self.fails(3, 'TOPIC_NOT_FOUND', *update, '--topic', 'nothing')
+        self.acta('group', 'create', 'stream', '--topic', 'jobs')
+        self.fails(4, 'WRONG_GROUP_MODE', 'group', 'update', 'stream', '--lease', '1m')
+        self.publish(1)
+        worker = self.spawn(*self.exec('exit 75', '--max', '1', '--concurrency', '1'))
+        self.ended(worker)
+
+        def members():
+            return self.acta_json('group', 'describe', 'workers')['group'].get('members')
+        until(lambda: not members(), 'the worker has left')
+        self.fails(4, 'REORDER_NOT_ACCEPTED', *update, '--order', 'key')
+        self.spawn(*self.exec('sleep 60'))
+        until(members, 'a member is there')
+        self.fails(4, 'GROUP_IN_USE', *update, '--order', 'key-relaxed')
+
     def test_a_command_goes_on_over_a_restart_of_the_broker(self):
         self.group()
         self.publish(3)

@@ -70,7 +70,8 @@ class Guide(BrokerTest):
             self.run_here(line)
         self.look_at_letters()
         for line in (*self.all_that_begin('group', 'pause'),
-                     *self.all_that_begin('group', 'resume')):
+                     *self.all_that_begin('group', 'resume'),
+                     *self.all_that_begin('group', 'update')):
             self.run_here(line)
         self.skip()
         self.schedules()

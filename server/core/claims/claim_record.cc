@@ -1,6 +1,7 @@
 #include "server/core/claims/claim_record.h"
 
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status_macros.h"
@@ -63,10 +64,10 @@ v1::Claim DescribeClaim(absl::string_view key, const storage::v1::ClaimRecord& r
   claim.set_state(StateOfClaim(record, now_us));
   claim.set_owner(record.owner());
   claim.set_principal(record.principal());
-  SetTimestamp(record.claim_us(), claim.mutable_claim_time());
-  SetTimestamp(record.until_us(), claim.mutable_until());
-  if (IsCompleted(record)) SetTimestamp(record.complete_us(), claim.mutable_complete_time());
-  SetTimestamp(record.end_us(), claim.mutable_end_time());
+  SetTimeUs(record.claim_us(), claim.mutable_claim_time());
+  SetTimeUs(record.until_us(), claim.mutable_until());
+  if (IsCompleted(record)) SetTimeUs(record.complete_us(), claim.mutable_complete_time());
+  SetTimeUs(record.end_us(), claim.mutable_end_time());
   claim.set_result_bytes(static_cast<int64_t>(record.result().size()));
   if (whole) claim.set_result(record.result());
   return claim;

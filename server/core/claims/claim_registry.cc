@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/access/pages.h"
 #include "server/core/claims/claim_record.h"
 #include "server/core/groups/group_text.h"
@@ -46,7 +47,7 @@ v1::ClaimResponse AnswerFirst(const ClaimRecord& record) {
   v1::ClaimResponse response;
   response.set_outcome(v1::CLAIM_OUTCOME_FIRST);
   response.set_token(ClaimTokenText(record.token()));
-  SetTimestamp(record.until_us(), response.mutable_until());
+  SetTimeUs(record.until_us(), response.mutable_until());
   return response;
 }
 
@@ -57,12 +58,12 @@ v1::ClaimResponse AnswerOther(const ClaimRecord& record, int64_t now_us) {
   if (IsCompleted(record)) {
     response.set_outcome(v1::CLAIM_OUTCOME_DUPLICATE);
     response.set_result(record.result());
-    SetTimestamp(record.complete_us(), response.mutable_complete_time());
+    SetTimeUs(record.complete_us(), response.mutable_complete_time());
     return response;
   }
   response.set_outcome(v1::CLAIM_OUTCOME_IN_PROGRESS);
-  SetTimestamp(record.until_us(), response.mutable_until());
-  SetMicros(record.until_us() - now_us, response.mutable_retry_after());
+  SetTimeUs(record.until_us(), response.mutable_until());
+  SetDuration(absl::Microseconds(record.until_us() - now_us), response.mutable_retry_after());
   return response;
 }
 
@@ -139,7 +140,7 @@ absl::StatusOr<v1::CompleteClaimResponse> ClaimRegistry::Complete(
   RETURN_IF_ERROR(store_->Write(change));
   v1::CompleteClaimResponse response;
   response.set_changed(!completed);
-  SetTimestamp(change.record()->end_us(), response.mutable_end_time());
+  SetTimeUs(change.record()->end_us(), response.mutable_end_time());
   return response;
 }
 

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
-#include "server/core/topics/proto_time.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/fatal.h"
 #include "storage/base/status_macros.h"
 

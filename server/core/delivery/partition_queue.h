@@ -78,6 +78,8 @@ class PartitionQueue {
   void Confirm(Offset offset);
   // Nothing of it happened: leased to its member again until then, or given back.
   void Unhold(Offset offset, std::optional<int64_t> until_us);
+  // Some are between Hold() and what follows.
+  bool in_steps() const { return by_state_[static_cast<size_t>(State::kSettling)] > 0; }
   // As it is when these, which rise, are processed.
   QueuePosition PositionWithout(absl::Span<const Offset> held) const;
   // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
@@ -233,7 +235,7 @@ class PartitionQueue {
   absl::btree_map<Offset, Offset> runs_;  // Of the window: where each begins and ends.
   Entries parked_;
   std::array<int64_t, static_cast<size_t>(State::kHeld) + 1> by_state_{};  // Of window and parked.
-  absl::btree_set<Offset> ready_;      // kReady below fresh_, or parked.
+  absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.
   absl::btree_set<std::pair<int64_t, Offset>> due_;
   KeyTurns turns_;
   LeaseRuns leases_;
@@ -241,7 +243,7 @@ class PartitionQueue {
   std::vector<OffsetRun> done_ahead_;  // From the load: settled, at or above head_; the first last.
   Offset loaded_end_;
   int64_t grace_until_us_ = 0;
-  int64_t now_us_ = 0;  // Of the last Tick().
+  int64_t now_us_ = 0;                               // Of the last Tick().
   absl::flat_hash_map<Offset, uint64_t> presented_;  // Not scanned yet.
 
   bool moved_ = false;            // The position.

@@ -18,7 +18,9 @@ SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attem
 
 void PartitionQueue::Confirm(Offset offset) {
   const Entry* const entry = Find(offset);
-  if (entry != nullptr && entry->state == State::kSettling) Settle(offset);
+  if (entry == nullptr || entry->state != State::kSettling) return;
+  ++budget_.tally.acked;
+  Settle(offset);
 }
 
 void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> until_us) {

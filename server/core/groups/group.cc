@@ -292,7 +292,7 @@ std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<Partiti
     Apply(std::move(decisions), now);
   }
   Flush();
-  absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> queued;
+  absl::flat_hash_map<PartitionId, GroupQueue::Start> queued;
   if (queue_ != nullptr) queued = TakeQueues(removed);
   std::vector<NewPartition> taken;
   MutexLock lock(mu_);
@@ -300,25 +300,27 @@ std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<Partiti
   for (const PartitionId partition : removed) {
     const auto it = positions_.find(partition);
     if (it == positions_.end()) continue;
-    const auto queue = queued.find(partition);
-    taken.push_back({it->second.topic,
-                     it->second.number,
-                     queue == queued.end() ? it->second.committed : queue->second,
-                     {}});
+    NewPartition& back = taken.emplace_back();
+    back.topic = it->second.topic;
+    back.number = it->second.number;
+    back.position = it->second.committed;
+    if (const auto queue = queued.find(partition); queue != queued.end()) {
+      back.position = std::move(queue->second.record);
+      back.parked = std::move(queue->second.parked);
+    }
     positions_.erase(it);
   }
   return taken;
 }
 
-absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> Group::TakeQueues(
+absl::flat_hash_map<PartitionId, GroupQueue::Start> Group::TakeQueues(
     const std::vector<PartitionId>& removed) {
-  absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> records;
+  absl::flat_hash_map<PartitionId, GroupQueue::Start> starts;
   for (const PartitionId partition : removed) {
-    if (auto look = queue_->Look(partition)) records[partition] = std::move(look->record);
-    queue_->Remove(partition);
+    if (auto start = queue_->Detach(partition)) starts[partition] = *std::move(start);
   }
   queue_->WaitQuiet();
-  return records;
+  return starts;
 }
 
 void Group::UpdateTopic(const TopicPtr& topic) {

@@ -127,7 +127,7 @@ class Group : public std::enable_shared_from_this<Group> {
   };
 
   std::vector<PositionView> StreamPositions() const;
-  absl::flat_hash_map<PartitionId, storage::v1::PositionRecord> TakeQueues(
+  absl::flat_hash_map<PartitionId, GroupQueue::Start> TakeQueues(
       const std::vector<PartitionId>& removed);
   void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
               Membership::CommitDone done);

@@ -1,10 +1,14 @@
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/access/names.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
@@ -42,6 +46,69 @@ absl::Status CheckDescription(const v1::Group& group) {
   if (bytes <= kMaxDescriptionBytes) return absl::OkStatus();
   return LimitExceeded("the description has bytes:", bytes, "max_description_bytes",
                        kMaxDescriptionBytes);
+}
+
+constexpr char kChangeable[] = "topics, labels, description, queue or queue.FIELD";
+constexpr char kQueuePath[] = "queue.";
+
+// The field as the request has it; what is not set there gets its default.
+absl::Status UpdateQueue(const std::string& path, const v1::Group& from, v1::Group* to) {
+  if (to->mode() != v1::GROUP_MODE_QUEUE) return NotAQueue(to->name());
+  v1::QueueSettings wanted = from.queue();
+  wanted.DiscardUnknownFields();
+  v1::QueueSettings* const queue = to->mutable_queue();
+  if (path == "queue") {
+    *queue = std::move(wanted);
+    return absl::OkStatus();
+  }
+  const auto* const field =
+      v1::QueueSettings::descriptor()->FindFieldByName(path.substr(std::strlen(kQueuePath)));
+  if (field == nullptr) {
+    return Invalid("update_mask", absl::StrCat("there is no field '", path, "' of a group"));
+  }
+  queue->GetReflection()->SwapFields(queue, &wanted, {field});
+  return absl::OkStatus();
+}
+
+absl::Status UpdateField(const std::string& path, const v1::Group& from, v1::Group* to) {
+  if (path == "queue" || absl::StartsWith(path, kQueuePath)) return UpdateQueue(path, from, to);
+  if (path == "topics") {
+    *to->mutable_topics() = from.topics();
+  } else if (path == "labels") {
+    RETURN_IF_ERROR(CheckLabels(from.labels()));
+    *to->mutable_labels() = from.labels();
+  } else if (path == "description") {
+    RETURN_IF_ERROR(CheckDescription(from));
+    to->set_description(from.description());
+  } else {
+    return Invalid("update_mask",
+                   absl::StrCat("'", path, "' cannot be changed, only ", kChangeable));
+  }
+  return absl::OkStatus();
+}
+
+int Strictness(v1::QueueOrder order) {
+  if (order == v1::QUEUE_ORDER_KEY) return 2;
+  return order == v1::QUEUE_ORDER_KEY_RELAXED ? 1 : 0;
+}
+
+// Leases would be lost, and what failed already may have been overtaken.
+absl::Status CheckOrder(const Group& group, v1::QueueOrder before, v1::QueueOrder after) {
+  if (after == before) return absl::OkStatus();
+  const size_t members = std::max(group.connected(), group.queue()->members());
+  if (members > 0) {
+    return Error(v1::GROUP_IN_USE,
+                 absl::StrCat("group '", group.name(), "' has ", members,
+                              " connected members: stop them before its order is changed"),
+                 {{"group", group.name()}, {"members", absl::StrCat(members)}});
+  }
+  const int64_t tried = Strictness(after) > Strictness(before) ? group.queue()->CountTried() : 0;
+  if (tried == 0) return absl::OkStatus();
+  return Error(v1::REORDER_NOT_ACCEPTED,
+               absl::StrCat("group '", group.name(), "' has ", tried,
+                            " events that failed already and may have been overtaken: let them be "
+                            "processed, or skip them, before its order becomes stricter"),
+               {{"group", group.name()}, {"events", absl::StrCat(tried)}});
 }
 
 RowWrite GroupRowOf(const storage::v1::GroupRecord& record) {
@@ -156,7 +223,7 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
   record.set_tenant(caller.tenant);
   group.clear_members();
   group.DiscardUnknownFields();  // Nothing limits them.
-  SetTimestamp(absl::ToUnixMicros(deps.engine.Now()), group.mutable_create_time());
+  SetTime(deps.engine.Now(), group.mutable_create_time());
   *record.mutable_group() = std::move(group);
   for (const TopicPtr& topic : topics) record.add_topic_ids(topic->id.value());
 
@@ -177,34 +244,32 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
 absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
                                           const v1::UpdateGroupRequest& request) {
   storage::v1::GroupRecord record = group.record();
-  bool topics_changed = false;
+  const v1::QueueSettings before = record.group().queue();
   if (request.update_mask().paths().empty()) {
-    return Invalid("update_mask", "name the fields to change: topics, labels, description");
+    return Invalid("update_mask", absl::StrCat("name the fields to change: ", kChangeable));
   }
+  bool topics_changed = false;
+  bool queue_changed = false;
   for (const std::string& path : request.update_mask().paths()) {
-    if (path == "topics") {
-      *record.mutable_group()->mutable_topics() = request.group().topics();
-      topics_changed = true;
-    } else if (path == "labels") {
-      RETURN_IF_ERROR(CheckLabels(request.group().labels()));
-      *record.mutable_group()->mutable_labels() = request.group().labels();
-    } else if (path == "description") {
-      RETURN_IF_ERROR(CheckDescription(request.group()));
-      record.mutable_group()->set_description(request.group().description());
-    } else {
-      return Invalid("update_mask", absl::StrCat("'", path,
-                                                 "' cannot be changed, only topics, "
-                                                 "labels and description"));
-    }
+    RETURN_IF_ERROR(UpdateField(path, request.group(), record.mutable_group()));
+    topics_changed |= path == "topics";
+    queue_changed |= path == "queue" || absl::StartsWith(path, kQueuePath);
   }
+  if (queue_changed) {
+    RETURN_IF_ERROR(SettleQueueSettings(record.mutable_group()->mutable_queue()));
+    RETURN_IF_ERROR(CheckOrder(group, before.order(), record.group().queue().order()));
+  }
+  const v1::QueueSettings after = record.group().queue();
   if (topics_changed) {
     ASSIGN_OR_RETURN(const std::vector<TopicPtr> topics, FindTopics(caller, record.group()));
-    return SetTopics(group, topics, std::move(record));
+    RETURN_IF_ERROR(SetTopics(group, topics, std::move(record)));
+  } else {
+    std::vector<RowWrite> rows;
+    rows.push_back(GroupRowOf(record));
+    RETURN_IF_ERROR(Write(std::move(rows)));
+    group.SetRecord(std::move(record));
   }
-  std::vector<RowWrite> rows;
-  rows.push_back(GroupRowOf(record));
-  RETURN_IF_ERROR(Write(std::move(rows)));
-  group.SetRecord(std::move(record));
+  if (queue_changed) group.queue()->SetPolicy(PolicyOf(after), after.max_dead_letters());
   return absl::OkStatus();
 }
 
@@ -233,15 +298,13 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
   }
   // Commits in flight must not write rows of a removed partition again: it is taken away first,
   // and given back, as it is then, when the write fails.
-  std::vector<Group::NewPartition> taken = group.TakePartitions(removed);
-  for (const PartitionId partition : removed) {
-    RETURN_IF_ERROR(ForgetQueue(group, partition, true, &rows));
-  }
-  const absl::Status status = Write(std::move(rows));
-  if (!status.ok()) {
+  const std::vector<Group::NewPartition> taken = group.TakePartitions(removed);
+  const auto letters = WriteForgetting(group, removed, std::move(rows));
+  if (!letters.ok()) {
     group.AddPartitions(taken);
-    return status;
+    return letters.status();
   }
+  if (group.queue() != nullptr) group.queue()->LettersGone(*letters);
   group.SetRecord(std::move(record));
   group.AddPartitions(added);
   return absl::OkStatus();
@@ -255,7 +318,7 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   for (const Group::PositionView& view : group->Positions()) {
     rows.push_back({Family::kState, PositionRow(group->id(), view.id()), std::nullopt});
   }
-  RETURN_IF_ERROR(ForgetQueue(*group, std::nullopt, true, &rows));
+  RETURN_IF_ERROR(ForgetQueue(*group, std::nullopt, true, &rows).status());
   RETURN_IF_ERROR(Write(std::move(rows)));
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());

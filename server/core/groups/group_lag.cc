@@ -2,8 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/groups/group_state.h"
-#include "server/core/groups/group_text.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -34,7 +34,7 @@ void FillNeverDelivered(const LogEngine& engine, PartitionId partition,
   const auto located = engine.Locate(partition, oldest);
   if (!located.ok() || located->append_time_us == 0) return;
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
-  SetMicros(std::max<int64_t>(0, now_us - located->append_time_us), behind);
+  SetDuration(absl::Microseconds(std::max<int64_t>(0, now_us - located->append_time_us)), behind);
 }
 
 // Bytes and seconds count from the oldest event that still exists: what retention removed is told
@@ -55,7 +55,7 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
   lag->set_member_id(view.member_id);
   lag->mutable_behind();
   if (view.position.commit_time_us() > 0) {
-    SetTimestamp(view.position.commit_time_us(), lag->mutable_commit_time());
+    SetTimeUs(view.position.commit_time_us(), lag->mutable_commit_time());
   }
   Offset next = std::max(committed, extent.first);
   if (queue.has_value()) {
@@ -77,7 +77,8 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
   lag->set_lag_bytes(static_cast<int64_t>(end_bytes - std::min(info.bytes_below, end_bytes)));
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
   if (info.append_time_us > 0) {
-    SetMicros(std::max<int64_t>(0, now_us - info.append_time_us), lag->mutable_behind());
+    SetDuration(absl::Microseconds(std::max<int64_t>(0, now_us - info.append_time_us)),
+                lag->mutable_behind());
   }
   return absl::OkStatus();
 }

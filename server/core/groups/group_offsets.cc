@@ -182,7 +182,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
       position.clear_outstanding();
       position.set_generation(position.generation() + 1);
       if (!request.dry_run()) {
-        RETURN_IF_ERROR(state_->ForgetQueue(*group, view.id(), false, &rows));
+        RETURN_IF_ERROR(state_->ForgetQueue(*group, view.id(), false, &rows).status());
       }
     }
     position.set_incarnation(engine.incarnation().value());

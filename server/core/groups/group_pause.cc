@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/log.h"
@@ -14,10 +15,6 @@ namespace acta {
 namespace {
 
 constexpr absl::Duration kLongestPause = absl::Hours(24 * 400);
-
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
 
 }  // namespace
 
@@ -31,9 +28,9 @@ absl::StatusOr<v1::PauseGroupResponse> GroupRegistry::Pause(const Caller& caller
   v1::GroupPause pause;
   pause.set_reason(request.reason());
   pause.set_by(caller.principal);
-  SetTimestamp(absl::ToUnixMicros(now), pause.mutable_pause_time());
+  SetTime(now, pause.mutable_pause_time());
   if (request.has_until()) {
-    const absl::Duration length = TimeOf(request.until()) - now;
+    const absl::Duration length = ToTime(request.until()) - now;
     if (length <= absl::ZeroDuration() || length > kLongestPause) {
       return Error(v1::INVALID_ARGUMENT,
                    "until: it is not in the future, or more than 400 days away",
@@ -79,7 +76,7 @@ absl::Status GroupRegistry::State::SetPause(Group& group, std::optional<v1::Grou
 void GroupRegistry::State::ResumeLater(const Group& group) {
   const storage::v1::GroupRecord record = group.record();
   if (!record.group().pause().has_until()) return;
-  const absl::Duration left = TimeOf(record.group().pause().until()) - deps.engine.Now();
+  const absl::Duration left = ToTime(record.group().pause().until()) - deps.engine.Now();
   deps.timer.After(std::max(left, absl::Milliseconds(1)),
                    [state = weak_from_this(), id = group.id()] {
                      const auto self = state.lock();
@@ -89,7 +86,7 @@ void GroupRegistry::State::ResumeLater(const Group& group) {
                      if (group == nullptr) return;
                      const v1::GroupPause pause = group->record().group().pause();
                      if (!pause.has_until()) return;
-                     if (TimeOf(pause.until()) > self->deps.engine.Now())
+                     if (ToTime(pause.until()) > self->deps.engine.Now())
                        return self->ResumeLater(*group);
                      if (!self->SetPause(*group, std::nullopt).ok()) {
                        LogWarn("a group whose pause is over could not be resumed");

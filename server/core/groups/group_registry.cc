@@ -55,7 +55,7 @@ absl::Status GroupRegistry::Load() { return state_->Load(); }
 
 absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) const {
   for (const GroupPtr& group : state_->All()) {
-    if (group->queue() == nullptr) continue;
+    if (group->queue() == nullptr || !group->ReadsTopic(partition.topic())) continue;
     RETURN_IF_ERROR(group->queue()->KeepCopies(partition, first));
   }
   return absl::OkStatus();
@@ -103,6 +103,10 @@ absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(const size_t page_size, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, ParsePageToken("group", request.page_token()));
+  if (!request.topic().empty()) {
+    RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kObserve, request.topic()));
+    RETURN_IF_ERROR(state_->deps.topics.Get(caller.tenant, request.topic()).status());
+  }
   v1::ListGroupsResponse response;
   for (const GroupPtr& group : state_->All()) {
     if (group->tenant() != caller.tenant || group->name() <= after) continue;

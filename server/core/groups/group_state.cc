@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group_text.h"
@@ -12,6 +13,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "storage/submit_and_wait.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
@@ -144,9 +146,11 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   int64_t dead_letters = 0;
   if (queue) {
     ASSIGN_OR_RETURN(parked, LoadParked(id_of_group));
-    ASSIGN_OR_RETURN(const auto letters,
-                     deps.engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, id_of_group)));
-    dead_letters = static_cast<int64_t>(letters.size());
+    RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kDeadLetterRows, id_of_group),
+                              [&](absl::string_view, absl::string_view) {
+                                ++dead_letters;
+                                return absl::OkStatus();
+                              }));
   }
   for (const uint64_t id : record.topic_ids()) {
     const TopicPtr topic = deps.topics.FindById(TopicId(id));
@@ -174,42 +178,59 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
 
 absl::StatusOr<absl::flat_hash_map<PartitionId, std::vector<StoredParked>>>
 GroupRegistry::State::LoadParked(GroupId group) const {
-  ASSIGN_OR_RETURN(const auto rows,
-                   deps.engine.LoadRows(Family::kState, QueueRows(kParkedRows, group)));
   absl::flat_hash_map<PartitionId, std::vector<StoredParked>> parked;
-  for (const auto& [key, value] : rows) {
-    ASSIGN_OR_RETURN(StoredParked one, ParkedFrom(key, value));
-    parked[one.partition].push_back(std::move(one));
-  }
+  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kParkedRows, group),
+                            [&](absl::string_view key, absl::string_view value) -> absl::Status {
+                              ASSIGN_OR_RETURN(StoredParked one, ParkedFrom(key, value));
+                              parked[one.partition].push_back(std::move(one));
+                              return absl::OkStatus();
+                            }));
   return parked;
 }
 
-absl::Status GroupRegistry::State::ForgetQueue(const Group& group,
-                                               std::optional<PartitionId> partition, bool history,
-                                               std::vector<RowWrite>* rows) const {
-  if (group.queue() == nullptr) return absl::OkStatus();
-  const auto load = [&](const char* kind) {
-    return deps.engine.LoadRows(Family::kState, partition.has_value()
-                                                    ? QueueRows(kind, group.id(), *partition)
-                                                    : QueueRows(kind, group.id()));
+absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group,
+                                                          std::optional<PartitionId> partition,
+                                                          bool history,
+                                                          std::vector<RowWrite>* rows) const {
+  if (group.queue() == nullptr) return 0;
+  using Visit =
+      absl::FunctionRef<void(absl::string_view key, std::pair<PartitionId, Offset> place)>;
+  const auto visit_all = [&](const char* kind, Visit visit) {
+    const std::string prefix = partition.has_value() ? QueueRows(kind, group.id(), *partition)
+                                                     : QueueRows(kind, group.id());
+    return VisitRows(deps.engine, Family::kState, prefix,
+                     [&](absl::string_view key, absl::string_view) -> absl::Status {
+                       ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
+                       visit(key, place);
+                       return absl::OkStatus();
+                     });
   };
   absl::flat_hash_set<std::pair<PartitionId, Offset>> letters;  // Whose history stays.
   if (!history) {
-    ASSIGN_OR_RETURN(const auto dead, load(kDeadLetterRows));
-    for (const auto& [key, value] : dead) {
-      ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
-      letters.insert(place);
-    }
+    RETURN_IF_ERROR(visit_all(
+        kDeadLetterRows, [&](absl::string_view, const auto& place) { letters.insert(place); }));
   }
+  int64_t letters_gone = 0;
   for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows}) {
-    ASSIGN_OR_RETURN(auto found, load(kind));
-    for (auto& [key, value] : found) {
-      ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
+    RETURN_IF_ERROR(visit_all(kind, [&](absl::string_view key, const auto& place) {
       const bool stays = kind != kParkedRows && letters.contains(place);
-      if (!stays) rows->push_back({Family::kState, std::move(key), std::nullopt});
-    }
+      if (stays) return;
+      rows->push_back({Family::kState, std::string(key), std::nullopt});
+      letters_gone += kind == kDeadLetterRows;
+    }));
   }
-  return absl::OkStatus();
+  return letters_gone;
+}
+
+absl::StatusOr<int64_t> GroupRegistry::State::WriteForgetting(
+    const Group& group, const std::vector<PartitionId>& partitions, std::vector<RowWrite> rows) {
+  int64_t letters = 0;
+  for (const PartitionId partition : partitions) {
+    ASSIGN_OR_RETURN(const int64_t some, ForgetQueue(group, partition, true, &rows));
+    letters += some;
+  }
+  RETURN_IF_ERROR(Write(std::move(rows)));
+  return letters;
 }
 
 // One timer serves all groups: it runs only while one of them waits for something.

@@ -86,11 +86,15 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                              absl::string_view topic) const;
 
   // Adds the deletion of what a QUEUE group keeps of a partition (not set: of all); without
-  // `history` dead letters stay, with their attempts and copies. Blocks.
-  absl::Status ForgetQueue(const Group& group, std::optional<PartitionId> partition, bool history,
-                           std::vector<RowWrite>* rows) const;
+  // `history` dead letters stay, with their attempts and copies. How many dead letters go. Blocks.
+  absl::StatusOr<int64_t> ForgetQueue(const Group& group, std::optional<PartitionId> partition,
+                                      bool history, std::vector<RowWrite>* rows) const;
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
+  // The same, and what a QUEUE group keeps of these partitions goes. How many dead letters went.
+  absl::StatusOr<int64_t> WriteForgetting(const Group& group,
+                                          const std::vector<PartitionId>& partitions,
+                                          std::vector<RowWrite> rows);
   void OnDeadline(GroupId group, absl::Duration deadline);
 
   const Deps deps;

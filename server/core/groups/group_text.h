@@ -5,28 +5,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
-#include "google/protobuf/duration.pb.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "proto/support/error.h"
 
 namespace acta {
-
-inline void SetTimestamp(int64_t unix_us, google::protobuf::Timestamp* out) {
-  int64_t seconds = unix_us / 1000000;
-  int64_t micros = unix_us % 1000000;
-  if (micros < 0) {
-    micros += 1000000;
-    --seconds;
-  }
-  out->set_seconds(seconds);
-  out->set_nanos(static_cast<int32_t>(micros * 1000));
-}
-
-inline void SetMicros(int64_t us, google::protobuf::Duration* out) {
-  out->set_seconds(us / 1000000);
-  out->set_nanos(static_cast<int32_t>(us % 1000000 * 1000));
-}
 
 // `what` needs a reason of 1 to 1,000 characters, as people count them. Errors: INVALID_ARGUMENT.
 inline absl::Status CheckReason(absl::string_view what, absl::string_view reason) {

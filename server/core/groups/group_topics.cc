@@ -53,9 +53,6 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
     rows.push_back({Family::kState, PositionRow(group.id(), view.id()), std::nullopt});
   }
   group.TakePartitions(partitions);  // Commits in flight would write the rows again.
-  for (const PartitionId partition : partitions) {
-    RETURN_IF_ERROR(ForgetQueue(group, partition, true, &rows));
-  }
   storage::v1::GroupRecord before = group.record();
   storage::v1::GroupRecord record = before;
   record.clear_topic_ids();
@@ -68,7 +65,9 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
   rows.push_back(
       {Family::kMeta, GroupRow(group.tenant(), group.name()), record.SerializeAsString()});
   group.SetRecord(std::move(record));
-  return Write(std::move(rows));
+  ASSIGN_OR_RETURN(const int64_t letters, WriteForgetting(group, partitions, std::move(rows)));
+  if (group.queue() != nullptr) group.queue()->LettersGone(letters);
+  return absl::OkStatus();
 }
 
 // A partition without a row is at offset 0, so that nothing published to it is missed; a row comes

@@ -9,7 +9,6 @@ namespace acta {
 namespace {
 
 constexpr int64_t kNoTimer = std::numeric_limits<int64_t>::max();
-constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 // A timer counts on while the machine is suspended, or when a jump of its clock is accepted, as if
 // nothing had happened: the time is asked so often.
 constexpr absl::Duration kAskTimeEvery = absl::Seconds(5);
@@ -27,8 +26,8 @@ GroupQueue::GroupQueue(const Deps& deps, GroupId group, const QueuePolicy& polic
                        const QueueBudget& budget)
     : deps_(deps),
       group_(group),
-      policy_(policy),
       news_(std::make_shared<News>(deps.pool)),
+      policy_(policy),
       budget_(budget),
       seed_(group.value()),
       armed_us_(kNoTimer) {}
@@ -67,10 +66,11 @@ void GroupQueue::Add(const Start& start) {
     }
     const QueuePosition position = PositionFrom(start.record);
     const auto extent = deps_.engine.Extent(id);
-    const bool held = start.restarted && extent.ok();
     // The life before may have ended between a copy and what it was made for.
     if (start.restarted) partition.copied_below = position.head;
-    partition.queue->Load(position, events, held ? extent->visible_end : position.floor, now_us);
+    std::optional<Offset> may_hold;
+    if (start.restarted && extent.ok()) may_hold = extent->visible_end;
+    partition.queue->Load(position, events, may_hold, now_us);
     const absl::Status same = deps_.engine.CheckPosition(
         id, Incarnation(static_cast<uint32_t>(start.record.incarnation())), position.head);
     if (!same.ok()) StandStill(partition, same);
@@ -91,15 +91,43 @@ void GroupQueue::Forget(Partition& partition) {
 }
 
 void GroupQueue::Remove(PartitionId id) {
-  MutexLock lock(mu_);
   Partition* const partition = Find(id);
   if (partition == nullptr) return;
   Forget(*partition);
   partitions_.erase(id);
 }
 
-void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record) {
+std::optional<GroupQueue::Start> GroupQueue::Detach(PartitionId id) {
+  {
+    MutexLock lock(mu_);
+    Partition* const leaving = Find(id);
+    if (leaving == nullptr) return std::nullopt;
+    leaving->leaving = true;
+  }
+  AwaitSteps(id);  // What they settled does not come back.
+  MutexLock lock(mu_);
+  Partition* const partition = Find(id);
+  if (partition == nullptr) return std::nullopt;
+  CollectRowsOf(*partition);
+  Start start;
+  start.partition = id;
+  start.record = partition->record;
+  PutPosition(partition->queue->position(), &start.record);
+  for (ParkedEvent& event : partition->queue->AllParked()) {
+    const auto before = partition->redriven.find(event.offset);
+    const bool redriven = before != partition->redriven.end();
+    start.parked.push_back({id, std::move(event), redriven ? before->second : AttemptsBefore()});
+  }
   Remove(id);
+  return start;
+}
+
+// From the record on: what changed before is not to be written over it.
+void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record) {
+  {
+    MutexLock lock(mu_);
+    Remove(id);
+  }
   Add({id, record, {}, false});
 }
 

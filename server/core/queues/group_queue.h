@@ -110,12 +110,21 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   };
   // A partition that is there already stays.
   void Add(const Start& start);
-  // Nothing of it is written any more when WaitQuiet() has returned.
-  void Remove(PartitionId partition);
+  // Takes a partition out and answers what Add() needs to have it back: all of it is on the disk,
+  // and nothing of it is written any more, when WaitQuiet() has returned. Its leases are over.
+  // nullopt: there is no such partition.
+  std::optional<Start> Detach(PartitionId partition);
   // From the record on, nothing is parked. Nobody may be a member.
   void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
   // Blocks until all that changed so far is on the disk.
   void WaitQuiet();
+  // For what comes from now on: leases that were given, waits that have begun and events that are
+  // held stay as they are. Another order needs that nobody is a member, and a stricter one that
+  // CountTried() is 0; then it blocks until all that changed is on the disk.
+  void SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters);
+  size_t members() const;
+  // Outstanding events that failed or were redriven.
+  int64_t CountTried() const;
 
   void Join(uint64_t session, QueueMemberFacts facts, Wake wake);
   // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
@@ -158,6 +167,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // The same in one write with a step that settles nothing.
   void DiscardStep(PartitionId partition, Offset offset,
                    const storage::v1::DeadLetterRecord& record, QueueStep step);
+  // So many dead letters were deleted together with their partition.
+  void LettersGone(int64_t count);
 
   // Events of the partition below `first` are about to go from the log: copies those that are
   // outstanding or dead letters. Blocks, also on the disk, but not until a full one has room: what
@@ -202,6 +213,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void StandStill(Partition& partition, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Forget(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Remove(PartitionId partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // group_queue_take.cc
   bool OthersWait(const Member& member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -246,6 +258,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   absl::Status PutCopies(PartitionId partition, Copies copies);
 
   // group_queue_step.cc
+  // Blocks until no event of the partition, or of any, is part of a step.
+  void AwaitSteps(std::optional<PartitionId> only);
   void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeSteps(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PutProcessed(const Partition& partition, absl::Span<const Offset> offsets,
@@ -286,11 +300,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
 
   const Deps deps_;
   const GroupId group_;
-  const QueuePolicy policy_;
   std::shared_ptr<News> news_;
 
   mutable Mutex mu_;
   CondVar quiet_;
+  QueuePolicy policy_ ABSL_GUARDED_BY(mu_);
   QueueBudget budget_ ABSL_GUARDED_BY(mu_);
   uint64_t seed_ ABSL_GUARDED_BY(mu_);
   bool paused_ ABSL_GUARDED_BY(mu_) = false;

@@ -1,4 +1,4 @@
-// What an operator decides: skipping, redriving, discarding.
+// What an operator decides: settings, skipping, redriving, discarding.
 #include <algorithm>
 #include <utility>
 
@@ -6,6 +6,42 @@
 #include "storage/layout/rows.h"
 
 namespace acta {
+
+void GroupQueue::SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters) {
+  bool reordered = false;
+  After after;
+  {
+    MutexLock lock(mu_);
+    reordered = policy.order != policy_.order;
+  }
+  if (reordered) AwaitSteps(std::nullopt);  // Of members that are gone.
+  {
+    MutexLock lock(mu_);
+    policy_ = policy;
+    budget_.max_dead_letters = max_dead_letters;
+    for (auto& [id, partition] : partitions_) {
+      partition->queue->SetPolicy(policy);
+      Touch(*partition);
+      Activate(*partition);  // More dead letters may fit now.
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+  // Keys whose events are settled go on before that is durable: nobody may join until it is.
+  if (reordered) WaitQuiet();
+}
+
+size_t GroupQueue::members() const {
+  MutexLock lock(mu_);
+  return members_.size();
+}
+
+int64_t GroupQueue::CountTried() const {
+  MutexLock lock(mu_);
+  int64_t tried = 0;
+  for (const auto& [id, partition] : partitions_) tried += partition->queue->CountTried();
+  return tried;
+}
 
 int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
   int64_t skipped = 0;
@@ -139,6 +175,18 @@ void GroupQueue::DiscardStep(PartitionId id, Offset offset,
     HeldStep& held = steps_.emplace_back();
     held.step = std::move(step);
     held.dead_letters.emplace_back(id, offset);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+void GroupQueue::LettersGone(int64_t count) {
+  if (count == 0) return;
+  After after;
+  {
+    MutexLock lock(mu_);
+    budget_.dead_letters -= count;
+    for (auto& [id, partition] : partitions_) Activate(*partition);
     after = MakeAfter();
   }
   Run(std::move(after));

@@ -9,6 +9,7 @@
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
@@ -42,14 +43,18 @@ absl::StatusOr<storage::v1::KeptRecord> CopyOf(const LogEngine& engine, Partitio
 
 absl::StatusOr<std::vector<Offset>> GroupQueue::DeadLettersIn(PartitionId partition, Offset first,
                                                               Offset end) const {
-  ASSIGN_OR_RETURN(
-      const auto rows,
-      deps_.engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, group_, partition)));
-  std::vector<Offset> offsets;
-  for (const auto& [key, value] : rows) {
-    ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
-    if (place.second >= first && place.second < end) offsets.push_back(place.second);
+  RowRange range;
+  range.prefix = QueueRows(kDeadLetterRows, group_, partition);
+  if (first > Offset(0)) {
+    range.after = QueueRow(kDeadLetterRows, group_, partition, Offset(first.value() - 1));
   }
+  std::vector<Offset> offsets;
+  RETURN_IF_ERROR(VisitRows(deps_.engine, std::move(range),
+                            [&](absl::string_view key, absl::string_view) -> absl::Status {
+                              ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
+                              if (place.second < end) offsets.push_back(place.second);
+                              return absl::OkStatus();
+                            }));
   return offsets;
 }
 
@@ -66,7 +71,8 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   {
     MutexLock lock(mu_);
     Partition* const partition = Find(id);
-    if (partition == nullptr) return absl::OkStatus();
+    // A change of the group has taken it out, and may give it back.
+    if (partition == nullptr) return absl::UnavailableError("the group is being changed");
     partition->copied_below = std::max(partition->copied_below, first);
     partition->forgotten.emplace();
     partition->queue->ParkBelow(first);

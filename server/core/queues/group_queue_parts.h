@@ -8,6 +8,9 @@
 
 namespace acta {
 
+// Of those who wait until a full disk has room.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+
 struct GroupQueue::Partition {
   PartitionId id;
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
@@ -21,6 +24,7 @@ struct GroupQueue::Partition {
   std::optional<int64_t> due_us;                         // Its place in due_.
   uint64_t wake = 0;     // The engine's number while it waits for news.
   bool active = false;   // In active_.
+  bool leaving = false;  // About to be detached: no step takes its events.
   bool reading = false;  // What follows its head, on the pool.
 };
 

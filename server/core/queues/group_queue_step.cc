@@ -48,8 +48,9 @@ std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep st
       Partition* const partition = Find(run.partition);
       for (int32_t n = 0; n < run.count; ++n) {
         const SettleOutcome outcome =
-            partition == nullptr ? SettleOutcome::kLeaseLost
-                                 : partition->queue->Hold(session, run.first + n, run.attempt);
+            partition == nullptr || partition->leaving
+                ? SettleOutcome::kLeaseLost
+                : partition->queue->Hold(session, run.first + n, run.attempt);
         if (outcome == SettleOutcome::kDone) {
           held.events.emplace_back(run.partition, run.first + n);
         } else {
@@ -80,6 +81,22 @@ void GroupQueue::LetGo(const HeldStep& held) {
     partition->queue->Unhold(offset, until_us);
     Touch(*partition);
     Activate(*partition);
+  }
+}
+
+void GroupQueue::AwaitSteps(std::optional<PartitionId> only) {
+  while (true) {
+    Flush();
+    MutexLock lock(mu_);
+    const bool held = std::any_of(partitions_.begin(), partitions_.end(), [&](const auto& one) {
+      return one.first == only.value_or(one.first) && one.second->queue->in_steps();
+    });
+    if (!held || !stopped_.ok()) return;
+    if (writing_) {
+      quiet_.Wait(mu_);
+    } else if (trying_again_) {
+      quiet_.WaitFor(mu_, kLookAgain);
+    }
   }
 }
 

@@ -171,7 +171,8 @@ bool GroupQueue::ScanBatches(Partition& partition, const std::vector<BatchPtr>& 
   const int64_t before = room;
   for (const BatchPtr& batch : batches) {
     const Offset head = queue.head();
-    if (room <= 0) break;
+    // What was read before a reset may be from further on.
+    if (room <= 0 || batch->base_offset > head) break;
     if (batch->end() <= head) continue;
     IndexedBatchPtr indexed = partition.shelf.Find(head);
     if (indexed == nullptr) {

@@ -205,7 +205,13 @@ TEST_CASE("groups are listed by name in pages", "[groups]") {
   CHECK(second->next_page_token().empty());
   request.Clear();
   request.set_topic("other");
+  CHECK(ReasonOf(room.groups->List(room.caller, request).status()) == v1::TOPIC_NOT_FOUND);
+  room.MakeTopic("other", 1);
   CHECK(room.groups->List(room.caller, request)->groups_size() == 0);
+  room.authorizer.refused_topic = GENERATE("other", "missing");
+  room.authorizer.refused_verb = Verb::kObserve;
+  request.set_topic(room.authorizer.refused_topic);
+  CHECK(ReasonOf(room.groups->List(room.caller, request).status()) == v1::PERMISSION_DENIED);
 }
 
 TEST_CASE("a page of groups has at most 1000, and goes on only by a token of ours", "[groups]") {

@@ -66,6 +66,23 @@ class QueueRoom : public SubscribeRoom {
     for (const RecordingSink::Leased& event : client.sink.leased) data.push_back(event.data);
     return data;
   }
+  // What an update of these fields answers.
+  absl::Status Update(const Strings& fields, const v1::QueueSettings& settings) {
+    v1::UpdateGroupRequest request;
+    request.mutable_group()->set_name("workers");
+    *request.mutable_group()->mutable_queue() = settings;
+    for (const std::string& field : fields) request.mutable_update_mask()->add_paths(field);
+    const absl::Status status = groups.Update(caller, request).status();
+    Run();
+    return status;
+  }
+  v1::QueueSettings Settings() {
+    v1::GetGroupRequest request;
+    request.set_name("workers");
+    const auto group = groups.Get(caller, request);
+    REQUIRE_OK(group);
+    return group->group().queue();
+  }
   v1::ListDeadLettersResponse DeadLetters() {
     v1::ListDeadLettersRequest request;
     request.set_group("workers");

@@ -12,21 +12,29 @@
 namespace acta::cli {
 namespace {
 
-// All of QueueOptions() but --mode.
-std::vector<Option> QueueSettingOptions() {
-  return {
-      {"--order", "ORDER", "unordered, key or key-relaxed (unordered)"},
-      {"--lease", "TIME", "how long a member has an event, 1s to 12h (30s)"},
-      {"--max-attempts", "N", "until --on-exhausted, 1 to 1000 (10)"},
-      {"--on-exhausted", "HOW", "dead-letter or hold-key (dead-letter; of order key: hold-key)"},
-      {"--backoff", "TIME", "until the first retry, 10ms to 24h (1s)"},
-      {"--backoff-factor", "X", "how much longer each further wait is, 1 to 100 (2)"},
-      {"--backoff-max", "TIME", "longest wait, 10ms to 30d (10m)"},
-      {"--backoff-jitter", "X", "plus or minus this part of a wait, 0 to 1 (0.2)"},
-      {"--dead-letter-retention", "TIME", "dead letters are kept so long, 1m to 400d (30d)"},
-      {"--max-dead-letters", "N", "with so many nothing more is delivered (100000)"},
-  };
-}
+// An option, and the field of acta.v1.QueueSettings that it sets.
+struct Setting {
+  const char* option;
+  const char* value_name;
+  const char* help;
+  const char* field;
+};
+constexpr Setting kSettings[] = {
+    {"--order", "ORDER", "unordered, key or key-relaxed (unordered)", "order"},
+    {"--lease", "TIME", "how long a member has an event, 1s to 12h (30s)", "lease"},
+    {"--max-attempts", "N", "until --on-exhausted, 1 to 1000 (10)", "max_attempts"},
+    {"--on-exhausted", "HOW", "dead-letter or hold-key (dead-letter; of order key: hold-key)",
+     "on_exhausted"},
+    {"--backoff", "TIME", "until the first retry, 10ms to 24h (1s)", "backoff_initial"},
+    {"--backoff-factor", "X", "how much longer each further wait is, 1 to 100 (2)",
+     "backoff_factor"},
+    {"--backoff-max", "TIME", "longest wait, 10ms to 30d (10m)", "backoff_max"},
+    {"--backoff-jitter", "X", "plus or minus this part of a wait, 0 to 1 (0.2)", "backoff_jitter"},
+    {"--dead-letter-retention", "TIME", "dead letters are kept so long, 1m to 400d (30d)",
+     "dead_letter_retention"},
+    {"--max-dead-letters", "N", "with so many nothing more is delivered (100000)",
+     "max_dead_letters"},
+};
 
 absl::StatusOr<std::optional<double>> ReadFraction(const Args& args, absl::string_view option,
                                                    double least, double most) {
@@ -81,15 +89,39 @@ absl::Status ReadDeadLetters(const Args& args, v1::QueueSettings* settings) {
   return absl::OkStatus();
 }
 
+absl::Status ReadSettings(const Args& args, v1::QueueSettings* settings) {
+  RETURN_IF_ERROR(ReadOrder(args, settings));
+  ASSIGN_OR_RETURN(const auto lease, args.Duration("--lease"));
+  if (lease) *settings->mutable_lease() = ToProtoDuration(*lease);
+  ASSIGN_OR_RETURN(const auto attempts, args.Integer("--max-attempts", 1, 1000));
+  if (attempts) settings->set_max_attempts(static_cast<int32_t>(*attempts));
+  RETURN_IF_ERROR(ReadOnExhausted(args, settings));
+  RETURN_IF_ERROR(ReadBackoff(args, settings));
+  return ReadDeadLetters(args, settings);
+}
+
 }  // namespace
+
+std::vector<Option> QueueSettingOptions() {
+  std::vector<Option> options;
+  for (const Setting& setting : kSettings) {
+    options.push_back({setting.option, setting.value_name, absl::StrCat("queue: ", setting.help)});
+  }
+  return options;
+}
 
 std::vector<Option> QueueOptions() {
   std::vector<Option> options = {{"--mode", "MODE", "stream or queue (stream)"}};
-  for (Option& option : QueueSettingOptions()) {
-    option.help = absl::StrCat("queue: ", option.help);
-    options.push_back(std::move(option));
-  }
+  for (Option& option : QueueSettingOptions()) options.push_back(std::move(option));
   return options;
+}
+
+absl::Status ReadQueueChanges(const Args& args, v1::QueueSettings* settings,
+                              std::vector<std::string>* fields) {
+  for (const Setting& setting : kSettings) {
+    if (args.Has(setting.option)) fields->push_back(absl::StrCat("queue.", setting.field));
+  }
+  return ReadSettings(args, settings);
 }
 
 absl::StatusOr<v1::GroupMode> ReadMode(const Args& args) {
@@ -103,23 +135,15 @@ absl::StatusOr<v1::GroupMode> ReadMode(const Args& args) {
 absl::Status ReadQueueOptions(const Args& args, v1::Group* group) {
   ASSIGN_OR_RETURN(const v1::GroupMode mode, ReadMode(args));
   if (mode != v1::GROUP_MODE_QUEUE) {
-    for (const Option& option : QueueSettingOptions()) {
-      if (!args.Has(option.name)) continue;
-      return UsageError(absl::StrCat(option.name, " is a setting of queues: say --mode queue"));
+    for (const Setting& setting : kSettings) {
+      if (!args.Has(setting.option)) continue;
+      return UsageError(absl::StrCat(setting.option, " is a setting of queues: say --mode queue"));
     }
     group->set_mode(v1::GROUP_MODE_STREAM);
     return absl::OkStatus();
   }
   group->set_mode(mode);
-  v1::QueueSettings* const settings = group->mutable_queue();
-  RETURN_IF_ERROR(ReadOrder(args, settings));
-  ASSIGN_OR_RETURN(const auto lease, args.Duration("--lease"));
-  if (lease) *settings->mutable_lease() = ToProtoDuration(*lease);
-  ASSIGN_OR_RETURN(const auto attempts, args.Integer("--max-attempts", 1, 1000));
-  if (attempts) settings->set_max_attempts(static_cast<int32_t>(*attempts));
-  RETURN_IF_ERROR(ReadOnExhausted(args, settings));
-  RETURN_IF_ERROR(ReadBackoff(args, settings));
-  return ReadDeadLetters(args, settings);
+  return ReadSettings(args, group->mutable_queue());
 }
 
 std::string QueueText(const v1::QueueSettings& settings) {

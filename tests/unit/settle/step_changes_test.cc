@@ -1,0 +1,84 @@
+// Steps in flight while their group is changed.
+#include <atomic>
+#include <thread>
+
+#include "tests/unit/settle/step_room.h"
+
+namespace acta {
+namespace {
+
+// A group that the registry does not know, with three events that member 1 holds, the first of them
+// in a step that is written and not durable yet.
+struct InFlight {
+  InFlight() {
+    room.PublishNumbers(0, 3);
+    queue->Add({room.Id(0), {}, {}, false});
+    queue->Join(1, {}, [] {});
+    REQUIRE(Take(1) == 3);
+    room.engine.HoldDone();
+    REQUIRE(Step(0).empty());
+    REQUIRE(room.engine.held() == 1);
+  }
+  int64_t Take(uint64_t member) {
+    std::vector<QueueDelivery> out;
+    std::vector<QueueProblem> problems;
+    queue->Take(member, {100, 10'000}, &out, &problems);
+    int64_t events = 0;
+    for (const QueueDelivery& delivery : out) events += delivery.count;
+    return events;
+  }
+  std::vector<SettleFailure> Step(int64_t offset) {
+    QueueStep step;
+    step.acks.push_back({room.Id(0), Offset(offset)});
+    step.done = [this](const TransactionResult& result) { durable += result.status.ok(); };
+    return queue->SettleStep(1, std::move(step));
+  }
+  // Ends when the step can.
+  void Release() {
+    CHECK(durable == 0);
+    room.engine.ReleaseDone();
+  }
+
+  StepRoom room;
+  const std::shared_ptr<GroupQueue> queue =
+      GroupQueue::Make({room.engine, room.pool, room.timer}, GroupId(99), {}, {});
+  std::atomic<int> durable = 0;
+};
+
+TEST_CASE("a partition is taken out of a queue when the steps with its events have ended",
+          "[step]") {
+  InFlight group;
+  std::optional<GroupQueue::Start> start;
+  std::thread change([&] { start = group.queue->Detach(group.room.Id(0)); });
+  std::vector<SettleFailure> refused;
+  for (int64_t offset = 1; refused.empty() && offset < 3; ++offset) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    refused = group.Step(offset);
+  }
+  group.Release();
+  change.join();
+  group.queue->WaitQuiet();
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].outcome == SettleOutcome::kLeaseLost);
+  REQUIRE(start.has_value());
+  CHECK(start->record.offset() == group.durable);
+  CHECK(group.durable >= 1);
+}
+
+TEST_CASE("the order of a queue changes when the steps of members that are gone have ended",
+          "[step]") {
+  InFlight group;
+  group.queue->Leave(1, /*cleanly=*/true);
+  QueuePolicy policy;
+  policy.order = QueueOrder::kKey;
+  std::thread change([&] { group.queue->SetPolicy(policy, 1000); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  group.Release();
+  change.join();
+  CHECK(group.durable == 1);
+  group.queue->Join(2, {}, [] {});
+  CHECK(group.Take(2) == 2);
+}
+
+}  // namespace
+}  // namespace acta
