@@ -10,6 +10,7 @@
 #include "server/app/daemon_properties.h"
 #include "server/app/engine_metrics.h"
 #include "server/app/library_versions.h"
+#include "server/app/queue_metrics.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
@@ -157,6 +158,7 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   add(Metric::kSchedulesDelivered, schedules_->delivered());
   writer.Add(Metric::kSchedulesOverdue, absl::ToDoubleSeconds(schedules_->overdue()));
   add(Metric::kGroupsGroups, groups_->group_count());
+  CollectQueues(*groups_, writer);
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
   add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());
   add(Metric::kSubscribeDeliveredBytes, hub_->bytes_delivered());

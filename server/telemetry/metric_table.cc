@@ -1,6 +1,7 @@
 #include "server/telemetry/metric_table.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace acta {
 namespace {
@@ -34,12 +35,12 @@ Made by `actad --generate-reference metrics`; do not edit
 `http://HOST:7451/metrics` answers in the text format of Prometheus. Counters begin at 0 when the
 daemon starts.
 
-| metric | type | label | what it says |
+| metric | type | labels | what it says |
 |---|---|---|---|
 )";
   for (const MetricRow& row : kRows) {
-    absl::StrAppend(&out, "| `", row.name, "` | ", Name(row.type), " | ", row.label, " | ",
-                    row.help, " |\n");
+    absl::StrAppend(&out, "| `", row.name, "` | ", Name(row.type), " | ",
+                    absl::StrReplaceAll(row.label, {{",", ", "}}), " | ", row.help, " |\n");
   }
   return out;
 }

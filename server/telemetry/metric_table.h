@@ -10,8 +10,8 @@ namespace acta {
 enum class MetricType { kCounter, kGauge, kHistogram };
 absl::string_view Name(MetricType type);
 
-// Every metric: acta_<room>_<what>_<unit>, counters with _total; its type; its label, or nothing;
-// what it says. The reference page is made of it.
+// Every metric: acta_<room>_<what>_<unit>, counters with _total; its type; its labels with commas
+// between, or nothing; what it says. The reference page is made of it.
 #define ACTA_METRICS(M)                                                                         \
   M(kLogAppendedEvents, "acta_log_appended_events_total", kCounter, "", "Events stored.")       \
   M(kLogAppendedBytes, "acta_log_appended_bytes_total", kCounter, "", "Payload bytes stored.")  \
@@ -58,6 +58,25 @@ absl::string_view Name(MetricType type);
   M(kSchedulesOverdue, "acta_schedules_overdue_seconds", kGauge, "",                            \
     "How long the oldest scheduled event that is due has been waiting to be appended.")         \
   M(kGroupsGroups, "acta_groups_groups", kGauge, "", "Consumer groups that exist.")             \
+  M(kQueuesOutstandingEvents, "acta_queues_outstanding_events", kGauge, "group,state",          \
+    "Events of a QUEUE group that are not settled: ready, leased, retry_wait, "                 \
+    "blocked_by_key, held, not_scanned.")                                                       \
+  M(kQueuesOldestUnprocessed, "acta_queues_oldest_unprocessed_seconds", kGauge, "group",        \
+    "Age of the oldest event that the group has not settled; 0: there is none. Missing while "  \
+    "that event is only on the disk and was not read.")                                         \
+  M(kQueuesDeadLetters, "acta_queues_dead_letters", kGauge, "group",                            \
+    "Dead letters that the group has now.")                                                     \
+  M(kQueuesDeadLettersLimit, "acta_queues_dead_letters_limit", kGauge, "group",                 \
+    "Dead letters with which nothing more is delivered to the group.")                          \
+  M(kQueuesSettledEvents, "acta_queues_settled_events_total", kCounter, "group,outcome",        \
+    "Events whose lease ended, by how: ack, nack, reject, release, lease_expired, "             \
+    "member_lost.")                                                                             \
+  M(kQueuesRedeliveredEvents, "acta_queues_redelivered_events_total", kCounter, "group",        \
+    "Events leased again after an attempt, a release or a redrive.")                            \
+  M(kQueuesDeadLettered, "acta_queues_dead_lettered_events_total", kCounter, "group,reason",    \
+    "Events that became dead letters, by DeadLetterReason.")                                    \
+  M(kQueuesRefused, "acta_queues_refused_settlements_total", kCounter, "group,reason",          \
+    "Events whose settlement did not count, by reason of errors.proto.")                        \
   M(kSubscribeSubscriptions, "acta_subscribe_subscriptions", kGauge, "",                        \
     "Open Subscribe streams.")                                                                  \
   M(kSubscribeDeliveredEvents, "acta_subscribe_delivered_events_total", kCounter, "",           \
@@ -106,7 +125,7 @@ inline constexpr size_t kMetricCount = 0 ACTA_METRICS(ACTA_METRIC_ONE);
 struct MetricRow {
   absl::string_view name;
   MetricType type;
-  absl::string_view label;  // Empty: one series.
+  absl::string_view label;  // Or several, with commas between. Empty: one series.
   absl::string_view help;
 };
 const MetricRow& RowOf(Metric metric);

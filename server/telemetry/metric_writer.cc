@@ -4,7 +4,10 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "storage/base/fatal.h"
 
 namespace acta {
 namespace {
@@ -22,10 +25,14 @@ std::string Number(double value) {
   return std::string(text, end.ptr);
 }
 
-std::string Label(absl::string_view name, absl::string_view value) {
-  return absl::StrCat("{", name, "=\"",
+std::string Pair(absl::string_view name, absl::string_view value) {
+  return absl::StrCat(name, "=\"",
                       absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}),
-                      "\"}");
+                      "\"");
+}
+
+std::string Label(absl::string_view name, absl::string_view value) {
+  return absl::StrCat("{", Pair(name, value), "}");
 }
 
 }  // namespace
@@ -52,6 +59,20 @@ void MetricWriter::Add(Metric metric, absl::string_view label_value, double valu
     absl::StrAppend(&samples->lines, row.name, Label(row.label, label_value), " ", Number(value),
                     "\n");
   }
+}
+
+void MetricWriter::Add(Metric metric, std::initializer_list<absl::string_view> label_values,
+                       double value) {
+  Samples* const samples = RoomFor(metric);
+  if (samples == nullptr) return;
+  const MetricRow& row = RowOf(metric);
+  const std::vector<absl::string_view> names = absl::StrSplit(row.label, ',');
+  ACTA_CHECK(names.size() == label_values.size());
+  std::vector<std::string> pairs;
+  auto label_value = label_values.begin();
+  for (const absl::string_view name : names) pairs.push_back(Pair(name, *label_value++));
+  absl::StrAppend(&samples->lines, row.name, "{", absl::StrJoin(pairs, ","), "} ", Number(value),
+                  "\n");
 }
 
 void MetricWriter::Add(Metric metric, const Histogram& histogram) {

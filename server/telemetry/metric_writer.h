@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ class MetricWriter {
   void Add(Metric metric, double value);
   // `label_value` is that of the metric's label.
   void Add(Metric metric, absl::string_view label_value, double value);
+  // One value for each label of the metric, in their order.
+  void Add(Metric metric, std::initializer_list<absl::string_view> label_values, double value);
   void Add(Metric metric, const Histogram& histogram);
 
   int64_t hidden() const { return hidden_; }

@@ -41,7 +41,7 @@ class Telemetry {
   const TelemetryOptions options_;
   RejectionCounter rejections_;
   Histogram collect_time_;
-  Mutex mu_;  // Held over the collectors: they take leaf locks only.
+  Mutex mu_;  // Held over the collectors: they take leaf locks and those of queues only.
   std::vector<Collector> collectors_ ABSL_GUARDED_BY(mu_);
   int64_t hidden_ ABSL_GUARDED_BY(mu_) = 0;
 };

@@ -107,6 +107,9 @@ class Daemon(BrokerTest):
 
     def test_every_metric_of_the_reference_page_is_shown(self):
         page = (SOURCE / 'docs/reference/metrics.md').read_text()
+        # A QUEUE group has its own from its beginning on.
+        self.acta('topic', 'create', 'jobs')
+        self.acta('group', 'create', 'workers', '--topic', 'jobs', '--mode', 'queue')
         named = set(re.findall(r'^\| `(acta_\w+)`', page, re.MULTILINE))
         with urllib.request.urlopen(f'http://{self.broker.http}/metrics', timeout=10) as answer:
             text = answer.read().decode()

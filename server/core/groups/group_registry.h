@@ -166,6 +166,12 @@ class GroupRegistry {
   bool Has(GroupId group) const;
 
   int64_t group_count() const;
+  // Of every QUEUE group, by name. Does not wait.
+  struct QueueFigures {
+    std::string group;
+    GroupQueue::Figures figures;
+  };
+  std::vector<QueueFigures> MeasureQueues() const;
 
  private:
   class State;

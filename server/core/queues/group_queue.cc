@@ -198,6 +198,7 @@ std::vector<SettleFailure> GroupQueue::Settle(uint64_t session,
                                                            : SettleOne(*partition->queue, session,
                                                                        offset, settlement, now_us);
         if (outcome == SettleOutcome::kDone) continue;
+        ++refused_[static_cast<size_t>(outcome)];
         const bool goes_on = !failures.empty() && failures.back().index == i &&
                              failures.back().outcome == outcome &&
                              failures.back().first + failures.back().count == offset;

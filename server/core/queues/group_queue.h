@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -188,6 +189,21 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   };
   std::optional<View> Look(PartitionId partition) const;
 
+  // Of the whole group, for a scrape.
+  struct Figures {
+    PartitionQueue::States states;
+    int64_t not_scanned = 0;
+    int64_t dead_letters = 0;
+    int64_t max_dead_letters = 0;
+    QueueTally tally;
+    std::array<int64_t, 5> refused{};  // Events of settlements, by SettleOutcome.
+    // How old the oldest event is that is not settled, zero: there is none. Not set: that is on the
+    // disk and not known yet. Of one that is read for long it may be that of an earlier event.
+    std::optional<absl::Duration> oldest;
+  };
+  // Does not wait: what is only on the disk is read on the pool, for a later call.
+  Figures Measure();
+
  private:
   struct Partition;
   struct Member;
@@ -249,6 +265,16 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is gone, or is about to be: a full store of dead letters stopped all partitions.
   void ForgetDeadLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // group_queue_figures.cc
+  struct Oldest {
+    PartitionId partition;
+    Offset head;
+    Offset offset;
+  };
+  void MeasureAge(const std::vector<Oldest>& partitions, Figures* figures);
+  void ReadTimes(const std::vector<Oldest>& partitions);
+  int64_t ReadTime(PartitionId partition, Offset offset) const;
 
   // group_queue_kept.cc
   absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
@@ -330,6 +356,16 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   uint64_t written_ ABSL_GUARDED_BY(mu_) = 0;
   bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
+  std::array<int64_t, 5> refused_ ABSL_GUARDED_BY(mu_){};  // Events, by SettleOutcome.
+
+  // Append times of events that were the oldest of their partition and were read from the disk.
+  struct ReadEvent {
+    Offset offset;
+    int64_t time_us = 0;  // 0: it could not be read.
+  };
+  Mutex times_mu_;  // Leaf.
+  absl::flat_hash_map<PartitionId, ReadEvent> times_ ABSL_GUARDED_BY(times_mu_);
+  bool reading_times_ ABSL_GUARDED_BY(times_mu_) = false;
 };
 
 // The copy of an event that a group kept. Blocks. Errors: GAP when there is none, DATA_CORRUPTED.

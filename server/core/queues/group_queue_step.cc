@@ -54,6 +54,7 @@ std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep st
         if (outcome == SettleOutcome::kDone) {
           held.events.emplace_back(run.partition, run.first + n);
         } else {
+          ++refused_[static_cast<size_t>(outcome)];
           failures.push_back({i, run.first + n, 1, outcome});
         }
       }

@@ -63,6 +63,7 @@ TEST_CASE("a partition is taken out of a queue when the steps with its events ha
   REQUIRE(start.has_value());
   CHECK(start->record.offset() == group.durable);
   CHECK(group.durable >= 1);
+  CHECK(group.queue->Measure().refused[static_cast<size_t>(SettleOutcome::kLeaseLost)] == 1);
 }
 
 TEST_CASE("the order of a queue changes when the steps of members that are gone have ended",
@@ -78,6 +79,7 @@ TEST_CASE("the order of a queue changes when the steps of members that are gone 
   CHECK(group.durable == 1);
   group.queue->Join(2, {}, [] {});
   CHECK(group.Take(2) == 2);
+  CHECK(group.queue->Measure().tally.acked == 1);
 }
 
 }  // namespace

@@ -51,6 +51,18 @@ TEST_CASE("label values are escaped", "[telemetry]") {
   CHECK_THAT(writer.Text(), Contains("acta_rpc_rejections_total{reason=\"a\\\"b\\\\c\\nd\"} 1\n"));
 }
 
+TEST_CASE("a metric may have several labels", "[telemetry]") {
+  MetricWriter writer(2);
+  writer.Add(Metric::kQueuesOutstandingEvents, {"billing", "ready"}, 3);
+  writer.Add(Metric::kQueuesOutstandingEvents, {"a\"b", "held"}, 0);
+  writer.Add(Metric::kQueuesOutstandingEvents, {"billing", "leased"}, 1);
+  CHECK_THAT(writer.Text(),
+             Contains("acta_queues_outstanding_events{group=\"billing\",state=\"ready\"} 3\n"
+                      "acta_queues_outstanding_events{group=\"a\\\"b\",state=\"held\"} 0\n") &&
+                 !Contains("leased\"} 1"));
+  CHECK(writer.hidden() == 1);
+}
+
 TEST_CASE("what is above the cap on series is left out and counted", "[telemetry]") {
   MetricWriter writer(2);
   for (const char* reason : {"A", "B", "C", "D"}) writer.Add(Metric::kRpcRejections, reason, 1);

@@ -1,0 +1,155 @@
+// What a scrape is told of a QUEUE group.
+#include "tests/unit/subscribe/queue_room.h"
+
+namespace acta {
+namespace {
+
+GroupQueue::Figures FiguresOf(const QueueRoom& room) {
+  const std::vector<GroupRegistry::QueueFigures> all = room.groups.MeasureQueues();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].group == "workers");
+  return all[0].figures;
+}
+
+int64_t Refused(const GroupQueue::Figures& figures, SettleOutcome outcome) {
+  return figures.refused[static_cast<size_t>(outcome)];
+}
+
+TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(5), 2);
+  room.PublishNumbers(0, 6);
+  room.PublishNumbers(1, 3);
+  CHECK(FiguresOf(room).not_scanned == 9);
+  Client& client = room.Work(7);
+  REQUIRE(client.sink.leased.size() == 7);
+  client.Ack(client.sink.leased[0]);
+  client.Nack(client.sink.leased[1]);
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[2]);
+  room.Run();
+  const GroupQueue::Figures figures = FiguresOf(room);
+  CHECK(figures.states.leased == 4);
+  CHECK(figures.states.retry_wait == 1);
+  CHECK(figures.states.ready + figures.not_scanned == 2);
+  CHECK(figures.dead_letters == 1);
+  CHECK(figures.max_dead_letters == 100'000);
+  v1::QueueLag sum;
+  for (int32_t partition = 0; partition < 2; ++partition) {
+    const v1::QueueLag lag = room.Lag("workers", partition).queue();
+    sum.set_leased(sum.leased() + lag.leased());
+    sum.set_ready(sum.ready() + lag.ready());
+    sum.set_not_scanned(sum.not_scanned() + lag.not_scanned());
+  }
+  CHECK(sum.leased() == figures.states.leased);
+  CHECK(sum.ready() == figures.states.ready);
+  CHECK(sum.not_scanned() == figures.not_scanned);
+  room.Subscribe(room.Member("stream"));  // Is no queue.
+  CHECK(room.groups.MeasureQueues().size() == 1);
+}
+
+TEST_CASE("a scrape counts what became of events, and what did not count", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(2));
+  room.PublishNumbers(0, 4);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 4);
+  client.Ack(client.sink.leased[0]);
+  client.Ack(client.sink.leased[0]);
+  client.Settle(v1::SETTLE_KIND_RELEASE, client.sink.leased[1]);
+  client.Nack(client.sink.leased[2]);
+  v1::Settlement early;
+  early.set_assignment(client.sink.leased[0].assignment);
+  early.set_kind(v1::SETTLE_KIND_ACK);
+  early.set_offset(100);
+  early.set_count(3);
+  client.Settle(early);
+  v1::Settlement extend = early;
+  extend.set_kind(v1::SETTLE_KIND_EXTEND);
+  extend.set_offset(client.sink.leased[3].offset);
+  extend.set_count(1);
+  client.Settle(extend);
+  room.Wait(absl::Hours(12));  // The lease of the last one ends over and over.
+  GroupQueue::Figures figures = FiguresOf(room);
+  const auto failed = [&](AttemptEnd end) {
+    return figures.tally.failed[static_cast<size_t>(end)];
+  };
+  CHECK(figures.tally.acked == 1);
+  CHECK(figures.tally.released >= 1);
+  CHECK(failed(AttemptEnd::kNack) == 1);
+  CHECK(failed(AttemptEnd::kLeaseExpired) >= 3);
+  CHECK(figures.tally.redelivered >= 3);
+  CHECK(figures.tally.dead_lettered[static_cast<size_t>(DeadLetterReason::kAttemptsExhausted)] ==
+        3);
+  CHECK(figures.dead_letters == 3);
+  CHECK(Refused(figures, SettleOutcome::kAlreadySettled) == 1);
+  CHECK(Refused(figures, SettleOutcome::kNeverLeased) == 3);
+  room.Publish(0, {"more"});
+  room.Run();
+  client.stream->OnDisconnect();
+  room.Run();
+  figures = FiguresOf(room);
+  CHECK(failed(AttemptEnd::kMemberLost) == 1);
+  CHECK(Refused(figures, SettleOutcome::kDone) == 0);
+}
+
+TEST_CASE("counters stay when a partition begins anew", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  client.Ack(client.sink.leased.at(0));
+  room.Run();
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("workers");
+  reset.mutable_to()->set_earliest(true);
+  reset.set_reason("again");
+  reset.set_force(true);
+  REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
+  room.Run();
+  CHECK(FiguresOf(room).tally.acked == 1);
+  CHECK(FiguresOf(room).states == PartitionQueue::States());
+}
+
+TEST_CASE("the age of the oldest event is that of what is not settled", "[queue]") {
+  QueueRoom room;
+  CHECK(FiguresOf(room).oldest == absl::ZeroDuration());
+  room.Publish(0, {"a"});
+  room.Advance(absl::Seconds(100));
+  room.Publish(0, {"b"});
+  room.Advance(absl::Seconds(10));
+  CHECK(FiguresOf(room).oldest == absl::Seconds(110));
+  Client& client = room.Work();
+  CHECK(FiguresOf(room).oldest == absl::Seconds(110));
+  client.Ack(client.sink.leased.at(0));
+  room.Run();
+  CHECK(FiguresOf(room).oldest == absl::Seconds(10));
+  client.Ack(client.sink.leased.at(1));
+  room.Run();
+  CHECK(FiguresOf(room).oldest == absl::ZeroDuration());
+}
+
+TEST_CASE("an age that is only on the disk is known when it was read", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a", "b"});
+  room.Advance(absl::Seconds(100));
+  room.engine.SetCachedReads(false);
+  CHECK_FALSE(FiguresOf(room).oldest.has_value());
+  CHECK_FALSE(FiguresOf(room).oldest.has_value());
+  CHECK(room.pool.pending() == 1);  // However often it is asked.
+  room.Run();
+  CHECK(FiguresOf(room).oldest == absl::Seconds(100));
+  CHECK(room.pool.pending() == 0);
+}
+
+TEST_CASE("the age of an event that is gone from the log is that of its copy", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(3));
+  room.Publish(0, {"waits"});
+  Client& client = room.Work();
+  client.Nack(client.sink.leased.at(0));
+  room.Advance(absl::Milliseconds(500));
+  room.Publish(0, {"new"});
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  FiguresOf(room);
+  room.Run();
+  CHECK(FiguresOf(room).oldest == absl::Milliseconds(500));
+}
+
+}  // namespace
+}  // namespace acta
