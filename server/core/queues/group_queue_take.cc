@@ -16,7 +16,7 @@ constexpr int64_t kScanEvents = 1024;
 constexpr size_t kScanBytes = 256 << 10;
 // Of its credit a member gets so large a part at once, if it is there: who takes thousands is
 // quick, and small frames cost it more than they help the others.
-constexpr int64_t kLeastShare = 256;
+constexpr int64_t kLeastShare = 32;
 // Of the partitions that are asked how much they have.
 constexpr size_t kPartitionsAsked = 16;
 
