@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/grpc_status.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::client {
@@ -16,14 +17,6 @@ namespace {
 std::string DrawRequestId() {
   std::random_device random;
   return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
-}
-
-google::protobuf::Duration DurationProto(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  absl::Duration rest;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
-  return proto;
 }
 
 // Also when gRPC has no thread for the call, which has no reason of the broker's.
@@ -43,8 +36,8 @@ absl::StatusOr<v1::ClaimResponse> Claims::Claim(absl::string_view key) {
   request.set_key(std::string(key));
   request.set_owner(options_.owner);
   request.set_request_id(DrawRequestId());
-  if (options_.lease.has_value()) *request.mutable_lease() = DurationProto(*options_.lease);
-  if (options_.ttl.has_value()) *request.mutable_ttl() = DurationProto(*options_.ttl);
+  if (options_.lease.has_value()) SetDuration(*options_.lease, request.mutable_lease());
+  if (options_.ttl.has_value()) SetDuration(*options_.ttl, request.mutable_ttl());
   v1::ClaimResponse response;
   RETURN_IF_ERROR(Try([&]() -> absl::Status {
     ASSIGN_OR_RETURN(response, admin_.Claim(request));

@@ -31,10 +31,6 @@ std::string Pair(absl::string_view name, absl::string_view value) {
                       "\"");
 }
 
-std::string Label(absl::string_view name, absl::string_view value) {
-  return absl::StrCat("{", Pair(name, value), "}");
-}
-
 }  // namespace
 
 MetricWriter::Samples* MetricWriter::RoomFor(Metric metric) {
@@ -54,11 +50,7 @@ void MetricWriter::Add(Metric metric, double value) {
 }
 
 void MetricWriter::Add(Metric metric, absl::string_view label_value, double value) {
-  if (Samples* const samples = RoomFor(metric)) {
-    const MetricRow& row = RowOf(metric);
-    absl::StrAppend(&samples->lines, row.name, Label(row.label, label_value), " ", Number(value),
-                    "\n");
-  }
+  Add(metric, {label_value}, value);
 }
 
 void MetricWriter::Add(Metric metric, std::initializer_list<absl::string_view> label_values,
@@ -84,8 +76,8 @@ void MetricWriter::Add(Metric metric, const Histogram& histogram) {
   for (size_t i = 0; i < counts.size(); ++i) {
     sum += counts[i];
     const bool last = i == histogram.bounds().size();
-    absl::StrAppend(&samples->lines, name, "_bucket",
-                    Label("le", last ? "+Inf" : Number(histogram.bounds()[i])), " ", sum, "\n");
+    absl::StrAppend(&samples->lines, name, "_bucket", "{",
+                    Pair("le", last ? "+Inf" : Number(histogram.bounds()[i])), "} ", sum, "\n");
   }
   absl::StrAppend(&samples->lines, name, "_sum ", Number(histogram.SumSeconds()), "\n", name,
                   "_count ", sum, "\n");

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "acta/v1/publisher.pb.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
@@ -25,10 +26,6 @@ constexpr int64_t kMostInHand = 12;
 constexpr absl::Duration kJobRetention = absl::Minutes(40);
 constexpr absl::Duration kJobLease = absl::Hours(12);  // None runs out.
 constexpr absl::Duration kJobGrace = absl::Seconds(10);
-
-void SetSeconds(absl::Duration from, google::protobuf::Duration* to) {
-  to->set_seconds(absl::ToInt64Seconds(from));
-}
 
 // The decisions of one call, until they are answered. Shared with the answer.
 struct Said {
@@ -74,7 +71,7 @@ class QueueCrashLoad {
     v1::CreateTopicRequest topic;
     topic.mutable_topic()->set_name(kQueueTopic);
     topic.mutable_topic()->set_partitions(kQueuePartitions);
-    SetSeconds(kJobRetention, topic.mutable_topic()->mutable_retention());
+    SetDuration(kJobRetention, topic.mutable_topic()->mutable_retention());
     RETURN_IF_ERROR(store_.topics().Create(store_.caller(), topic).status());
     for (const QueueHistoryGroup& group : kQueueGroups) {
       v1::CreateGroupRequest request;
@@ -86,7 +83,7 @@ class QueueCrashLoad {
       settings.set_order(group.by_key ? v1::QUEUE_ORDER_KEY : v1::QUEUE_ORDER_UNORDERED);
       settings.set_on_exhausted(v1::ON_EXHAUSTED_DEAD_LETTER);
       settings.set_max_attempts(group.max_attempts);
-      SetSeconds(kJobLease, settings.mutable_lease());
+      SetDuration(kJobLease, settings.mutable_lease());
       RETURN_IF_ERROR(store_.groups().Create(store_.caller(), request).status());
     }
     history_.ready = options_.disk->operations();

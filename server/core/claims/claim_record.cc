@@ -2,7 +2,6 @@
 
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
-#include "server/core/groups/group_text.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"

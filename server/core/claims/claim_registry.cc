@@ -8,7 +8,6 @@
 #include "proto/support/proto_time.h"
 #include "server/core/access/pages.h"
 #include "server/core/claims/claim_record.h"
-#include "server/core/groups/group_text.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 

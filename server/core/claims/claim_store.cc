@@ -3,18 +3,17 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "server/core/claims/claim_record.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "storage/submit_and_wait.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
 
-constexpr size_t kCountedAtOnce = 10'000;
 constexpr size_t kSweptAtOnce = 1'000;
 constexpr size_t kPageBytes = 1 << 20;
 
@@ -52,14 +51,13 @@ absl::StatusOr<ClaimChange> ClaimStore::Load(ClaimTurn turn, GroupId group,
 }
 
 absl::StatusOr<int64_t> ClaimStore::Count(GroupId group) const {
-  RowRange page{Family::kState, QueueRows(kClaimEndRows, group), "", kCountedAtOnce, kPageBytes};
   int64_t count = 0;
-  while (true) {
-    ASSIGN_OR_RETURN(const auto rows, engine_.LoadRows(page));
-    if (rows.empty()) return count;
-    count += static_cast<int64_t>(rows.size());
-    page.after = rows.back().first;
-  }
+  RETURN_IF_ERROR(VisitRows(engine_, Family::kState, QueueRows(kClaimEndRows, group),
+                            [&count](absl::string_view, absl::string_view) {
+                              ++count;
+                              return absl::OkStatus();
+                            }));
+  return count;
 }
 
 absl::Status ClaimStore::KnowCount(GroupId group, absl::Time deadline) {

@@ -36,9 +36,11 @@ absl::StatusOr<bool> ClaimSweep::RunTurn() {
     ASSIGN_OR_RETURN(const auto found, engine_.LoadRows(first));
     if (found.empty()) return false;
     ASSIGN_OR_RETURN(const ClaimEnd row, ParseClaimEndRow(found.front().first));
+    first.after = QueueRows(kClaimEndRows, GroupId(row.group.value() + 1));
     const bool lives = groups_.Has(row.group);
     std::optional<int64_t> until_us;
     if (lives) until_us = absl::ToUnixMicros(engine_.Now());
+    if (lives && row.end_us > *until_us) continue;  // The first to end.
     std::string after;
     ClaimStore::Swept swept;
     do {
@@ -47,7 +49,6 @@ absl::StatusOr<bool> ClaimSweep::RunTurn() {
       if (swept.forgotten > 0) ++pages;
     } while (swept.more);
     if (!lives) store_->Forget(row.group);
-    first.after = QueueRows(kClaimEndRows, GroupId(row.group.value() + 1));
   }
 }
 

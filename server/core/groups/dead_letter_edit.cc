@@ -5,7 +5,6 @@
 
 #include "server/core/groups/dead_letter_rows.h"
 #include "server/core/groups/group_state.h"
-#include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -38,11 +37,6 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
   do {
     group->queue()->WaitQuiet();
   } while (answered.wait_for(kLookAgain) == std::future_status::timeout);
-  LogInfo("a dead letter was edited", {{"group", group->name()},
-                                       {"topic", letter->topic->name()},
-                                       {"partition", letter->partition.partition()},
-                                       {"offset", letter->offset.value()},
-                                       {"by", caller.principal}});
   return absl::OkStatus();
 }
 

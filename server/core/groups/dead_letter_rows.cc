@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
@@ -22,18 +23,9 @@ namespace {
 
 constexpr int kMostNamed = 1000;
 
-bool IsNamed(const StoredLetter& letter, const v1::DeadLetterSelection& selection) {
-  return std::any_of(selection.letters().begin(), selection.letters().end(),
-                     [&](const v1::DeadLetterRef& ref) {
-                       return ref.offset() == letter.offset.value() &&
-                              ref.partition() == letter.partition.partition() &&
-                              ref.topic() == letter.topic->name();
-                     });
-}
-
+// Whether it is one of those that are named is known by its key.
 bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& letter) {
   const int64_t time_us = letter.record.time_us();
-  if (!selection.letters().empty() && !IsNamed(letter, selection)) return false;
   if (!selection.topic().empty() && selection.topic() != letter.topic->name()) return false;
   if (!selection.fingerprint().empty() &&
       selection.fingerprint() != FingerprintOf(letter.record.fingerprint())) {
@@ -129,6 +121,16 @@ void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter
   out->set_append_time_us(batch.append_time_us);
 }
 
+// nullopt: its topic is being deleted.
+absl::StatusOr<std::optional<StoredLetter>> ParseLetter(const Group& group, absl::string_view key,
+                                                        const std::string& value) {
+  ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
+  StoredLetter letter{place.first, place.second, group.TopicOf(place.first), {}};
+  if (letter.topic == nullptr) return std::nullopt;
+  if (letter.record.ParseFromString(value)) return letter;
+  return Error(v1::DATA_CORRUPTED, "a row of a dead letter cannot be read");
+}
+
 // The row behind the place that PlaceText() said.
 absl::StatusOr<std::string> RowOfPlace(GroupId group, absl::string_view place) {
   std::string bytes;
@@ -212,13 +214,9 @@ absl::StatusOr<std::optional<StoredLetter>> DeadLetterWalk::Next() {
       if (page_.empty()) return std::nullopt;
     }
     const auto& [key, value] = page_[next_++];
-    ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
-    StoredLetter letter{place.first, place.second, group_.TopicOf(place.first), {}};
-    if (letter.topic == nullptr) continue;  // It is being deleted.
-    if (!letter.record.ParseFromString(value)) {
-      return Error(v1::DATA_CORRUPTED, "a row of a dead letter cannot be read");
-    }
-    if (selection_ == nullptr || Selects(*selection_, letter)) return letter;
+    ASSIGN_OR_RETURN(std::optional<StoredLetter> letter, ParseLetter(group_, key, value));
+    if (!letter.has_value()) continue;
+    if (selection_ == nullptr || Selects(*selection_, *letter)) return letter;
   }
 }
 
@@ -247,15 +245,11 @@ absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
 absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engine,
                                                            const Group& group,
                                                            PartitionId partition, Offset offset) {
-  const TopicPtr topic = group.TopicOf(partition);
-  if (topic == nullptr) return std::nullopt;
-  v1::DeadLetterSelection selection;
-  v1::DeadLetterRef* const ref = selection.add_letters();
-  ref->set_topic(topic->name());
-  ref->set_partition(partition.partition());
-  ref->set_offset(offset.value());
-  ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(engine, group, &selection, "", 1));
-  return walk.Next();
+  ASSIGN_OR_RETURN(
+      const RowList rows,
+      engine.LoadRows(Family::kState, QueueRow(kDeadLetterRows, group.id(), partition, offset)));
+  if (rows.empty()) return std::nullopt;
+  return ParseLetter(group, rows.front().first, rows.front().second);
 }
 
 absl::StatusOr<std::vector<v1::DeadLetterRef>> FindMissing(

@@ -73,7 +73,7 @@ absl::Status BatchPreparer::Prepare(const Frame& frame, const PartitionBatchView
                                     int32_t number, const Topic& topic, PreparedAppends* out) {
   RETURN_IF_ERROR(CheckBatch(batch, topic));
   RETURN_IF_ERROR(ScanEvents(batch, topic, frame.sticky));
-  if (batch.deliver_at_us > absl::ToUnixMicros(engine_.Now())) {
+  if (batch.deliver_at_us > 0 && batch.deliver_at_us > absl::ToUnixMicros(engine_.Now())) {
     return AddSchedules(frame, batch, number, topic, out);
   }
   if (batch.partition.has_value()) {

@@ -54,11 +54,7 @@ absl::Status CheckRoomForRows(const LogEngine& engine) {
     return Error(v1::DISK_FULL,
                  "free disk is below the soft watermark; free some or lower retention");
   }
-  if (engine.HasRoom()) return absl::OkStatus();
-  return Error(v1::PUBLISH_QUEUE_FULL,
-               "limit storage.in_flight is reached by publishes being written; retry after the "
-               "delay",
-               {{"limit", "storage.in_flight"}});
+  return CheckInFlight(engine);
 }
 
 // Payloads outlive their frame in the caches of the engine, which count the payloads only: a frame
@@ -76,6 +72,14 @@ void OwnSmallPayloads(const SharedBytes& frame, std::vector<Append>* appends) {
 }
 
 }  // namespace
+
+absl::Status CheckInFlight(const LogEngine& engine) {
+  if (engine.HasRoom()) return absl::OkStatus();
+  return Error(v1::PUBLISH_QUEUE_FULL,
+               "limit storage.in_flight is reached by publishes being written; retry after the "
+               "delay",
+               {{"limit", "storage.in_flight"}});
+}
 
 PublishSession::PublishSession(const Deps& deps, Caller caller, bool stream,
                                v1::BatchContext causation)
@@ -180,7 +184,8 @@ absl::Status PublishSession::CheckScheduled() const {
     if (batch.deliver_at_us != 0) events += batch.count;
   }
   const auto max_events = static_cast<uint64_t>(deps_.limits.max_scheduled_events);
-  if (events <= max_events) return absl::OkStatus();
+  if (events == 0) return absl::OkStatus();
+  if (events <= max_events) return CheckRoomForRows(deps_.engine);
   return LimitError{v1::FRAME_TOO_LARGE,
                     "the frame has events to be scheduled:",
                     events,
@@ -298,9 +303,7 @@ void PublishSession::Submit(PreparedFrame prepared) {
   // The calls of unary callers have no order to keep and share nothing.
   transaction.source = stream_ ? number_ : 0;
   transaction.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
-  const absl::Status room =
-      transaction.rows.empty() ? absl::OkStatus() : CheckRoomForRows(deps_.engine);
-  const absl::Status submitted = room.ok() ? deps_.engine.Submit(std::move(transaction)) : room;
+  const absl::Status submitted = deps_.engine.Submit(std::move(transaction));
   if (!submitted.ok()) flight->Refuse(submitted);
 }
 

@@ -29,6 +29,9 @@ struct PreparedFrame {
   Level level = Level::kOs;
 };
 
+// Errors: PUBLISH_QUEUE_FULL.
+absl::Status CheckInFlight(const LogEngine& engine);
+
 // PublishSession turns the frames of one publish stream, or the one frame of a unary call, into
 // transactions: it validates the bytes, authorizes, finds topics, splits batches by partition and
 // puts the engine's results together again.

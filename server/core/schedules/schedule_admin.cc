@@ -178,8 +178,8 @@ absl::StatusOr<v1::CancelScheduleResponse> Schedules::Cancel(
 void Schedules::ForgetTopic(TopicId topic) {
   ScheduleKey last;
   size_t seen = kChunk;
+  std::vector<ScheduleKey> keys;
   while (seen == kChunk) {
-    std::vector<ScheduleKey> keys;
     {
       MutexLock lock(state_->mu);
       const auto entries = state_->index.After(last, kChunk);
@@ -190,24 +190,17 @@ void Schedules::ForgetTopic(TopicId topic) {
         if (facts.topic == topic && state_->index.Hold(key)) keys.push_back(key);
       }
     }
-    if (keys.empty()) continue;
+    if (keys.empty() || (keys.size() < kChunk && seen == kChunk)) continue;
     Transaction transaction;
     for (const ScheduleKey& key : keys) DeleteScheduleRows(key, &transaction.rows);
     const TransactionResult written = SubmitAndWait(state_->deps.engine, std::move(transaction));
     MutexLock lock(state_->mu);
-    for (const ScheduleKey& key : keys) {
-      if (written.status.ok()) {
-        state_->index.Remove(key);
-      } else {
-        state_->index.LetGo(key.number);
-      }
-    }
-    if (!written.status.ok()) {
-      // The next start, or their due time, does it.
-      LogWarn("scheduled events of a deleted topic stay for now",
-              {{"error", written.status.message()}});
-    }
+    state_->End(std::exchange(keys, {}), written.status.ok());
     state_->WaitForNext();
+    if (written.status.ok()) continue;
+    // The next start, or their due time, does it.
+    return LogWarn("scheduled events of a deleted topic stay for now",
+                   {{"error", written.status.message()}});
   }
 }
 

@@ -27,6 +27,16 @@ void ScheduleState::Stop() {
   timer_ = 0;
 }
 
+void ScheduleState::End(const std::vector<ScheduleKey>& keys, bool gone) {
+  for (const ScheduleKey& key : keys) {
+    if (gone) {
+      index.Remove(key);
+    } else {
+      index.LetGo(key.number);
+    }
+  }
+}
+
 void ScheduleState::WaitForNext() {
   const std::optional<int64_t> due_us = index.NextDue();
   if (delivering_ || stopped_ || !due_us.has_value()) return;
@@ -56,10 +66,10 @@ void ScheduleState::Deliver() {
 std::vector<HeldSchedule> ScheduleState::TakeDue() {
   std::vector<ScheduleKey> keys;
   {
-    const int64_t now_us = absl::ToUnixMicros(deps.engine.Now());
+    const absl::Time now = deps.engine.Now();
     MutexLock lock(mu);
-    if (stopped_ || deps.engine.Now() < not_before_) return {};
-    keys = index.DueAt(now_us, kMostEvents);
+    if (stopped_ || now < not_before_) return {};
+    keys = index.DueAt(absl::ToUnixMicros(now), kMostEvents);
     for (const ScheduleKey& key : keys) index.Hold(key);
   }
   std::vector<HeldSchedule> due;
@@ -103,13 +113,7 @@ void ScheduleState::DeliverNext() {
 void ScheduleState::OnDelivered(const std::vector<ScheduleKey>& keys, const absl::Status& status) {
   {
     MutexLock lock(mu);
-    for (const ScheduleKey& key : keys) {
-      if (status.ok()) {
-        index.Remove(key);
-      } else {
-        index.LetGo(key.number);
-      }
-    }
+    End(keys, status.ok());
     if (status.ok()) {
       delivered += static_cast<int64_t>(keys.size());
     } else {

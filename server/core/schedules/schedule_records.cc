@@ -89,7 +89,8 @@ absl::Status CheckScheduleTime(int64_t due_us, int64_t now_us) {
                absl::StrCat("an event cannot wait until ",
                             absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMicros(due_us),
                                              absl::UTCTimeZone()),
-                            ": max_schedule_ahead is 400 days; choose an earlier time"),
+                            ": max_schedule_ahead is ", kFarthestSchedule / absl::Hours(24),
+                            " days; choose an earlier time"),
                {{"limit", "max_schedule_ahead"},
                 {"limit_value", absl::StrCat(absl::ToInt64Milliseconds(kFarthestSchedule))}});
 }

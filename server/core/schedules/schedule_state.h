@@ -32,6 +32,8 @@ class ScheduleState : public std::enable_shared_from_this<ScheduleState> {
   // Sees to it that Deliver() runs when the next one is due.
   void WaitForNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   void Stop();
+  // Of those that are held: they are `gone` from the disk, or are let go.
+  void End(const std::vector<ScheduleKey>& keys, bool gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
   // Errors: SCHEDULE_NOT_FOUND when it is not of the topic.
   absl::StatusOr<storage::v1::ScheduleRecord> Read(const Topic& topic, uint64_t number) const;

@@ -11,6 +11,7 @@
 #include "server/core/schedules/schedule_state.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
@@ -31,11 +32,23 @@ absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64
   ReservedEvents events;
   events.reserve(request.events.size());
   const uint64_t before = state.last_number;
+  const auto release = [&events, &index = state.index] {
+    for (const ScheduleReservation::Event& one : events) {
+      if (!one.duplicate) index.Release(one.facts);
+    }
+  };
   for (const ScheduleRequest::Event& event : request.events) {
     ScheduleReservation::Event& added = events.emplace_back();
     added.facts = {request.topic.id, event.id};
     const auto taken = state.index.FindId(added.facts);
     if (!taken.has_value()) {
+      if (state.index.count() >= state.deps.limits.max_events) {
+        events.pop_back();
+        release();
+        const auto wanted = static_cast<int64_t>(request.events.size());
+        return LimitExceeded("scheduled events of this server", state.index.count() + wanted,
+                             "limits.scheduled_events", state.deps.limits.max_events);
+      }
       // By the clock, so that no number of a former life comes again.
       state.last_number = std::max(state.last_number + 1, static_cast<uint64_t>(now_us));
       added.key = {request.due_us, state.last_number};
@@ -45,9 +58,7 @@ absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64
     added.duplicate = true;
     added.key.number = taken->number;
     if (taken->durable || taken->number > before) continue;
-    for (const ScheduleReservation::Event& one : events) {
-      if (!one.duplicate) state.index.Release(one.facts);
-    }
+    release();
     return BeingScheduled();
   }
   return events;
@@ -77,18 +88,19 @@ Schedules::Schedules(const Deps& deps) : state_(std::make_shared<ScheduleState>(
 Schedules::~Schedules() { state_->Stop(); }
 
 absl::Status Schedules::Load() {
-  ASSIGN_OR_RETURN(const auto rows, state_->deps.engine.LoadRows(Family::kState, kDueRows));
   std::set<TopicId> deleted;
+  const auto load = [&](absl::string_view key, absl::string_view value) -> absl::Status {
+    ASSIGN_OR_RETURN(const ScheduleIndex::Entry entry, ParseDueRow(key, value));
+    const TopicId topic = entry.second.topic;
+    if (state_->deps.topics.FindById(topic) == nullptr) deleted.insert(topic);
+    MutexLock lock(state_->mu);
+    state_->index.Load(entry.first, entry.second);
+    state_->last_number = std::max(state_->last_number, entry.first.number);
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(VisitRows(state_->deps.engine, Family::kState, kDueRows, load));
   {
     MutexLock lock(state_->mu);
-    for (const auto& [key, value] : rows) {
-      ASSIGN_OR_RETURN(const ScheduleIndex::Entry entry, ParseDueRow(key, value));
-      state_->index.Load(entry.first, entry.second);
-      state_->last_number = std::max(state_->last_number, entry.first.number);
-      if (state_->deps.topics.FindById(entry.second.topic) == nullptr) {
-        deleted.insert(entry.second.topic);
-      }
-    }
     state_->WaitForNext();
   }
   // Deleted in a run that ended before it had forgotten them.
@@ -102,11 +114,6 @@ absl::StatusOr<ScheduleReservation> Schedules::Reserve(const ScheduleRequest& re
   ReservedEvents events;
   {
     MutexLock lock(state_->mu);
-    const int64_t count = state_->index.count() + static_cast<int64_t>(request.events.size());
-    if (count > state_->deps.limits.max_events) {
-      return LimitExceeded("scheduled events of this server", count, "limits.scheduled_events",
-                           state_->deps.limits.max_events);
-    }
     ASSIGN_OR_RETURN(events, TakeNumbers(request, now_us, *state_));
   }
   std::vector<RowWrite> rows = RowsOf(request, now_us, events);

@@ -8,6 +8,7 @@
 #include "server/core/queues/settle_error.h"
 #include "server/core/settle/causation.h"
 #include "server/core/settle/step_request.h"
+#include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -88,12 +89,7 @@ absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& reque
   ASSIGN_OR_RETURN(StepEvents events, ReadStepEvents(request, queue->group(), tokens));
   ASSIGN_OR_RETURN(const EventPosition cause, CauseOf(request, events, tokens));
   ASSIGN_OR_RETURN(PreparedFrame frame, PrepareStep(caller, request, queue->group(), cause));
-  if (!deps_.publish.engine.HasRoom()) {
-    return Error(v1::PUBLISH_QUEUE_FULL,
-                 "limit storage.in_flight is reached by publishes being written; retry after the "
-                 "delay",
-                 {{"limit", "storage.in_flight"}});
-  }
+  RETURN_IF_ERROR(CheckInFlight(deps_.publish.engine));
   QueueStep step;
   step.acks = events.runs;
   step.appends = std::move(frame.appends);
@@ -175,6 +171,11 @@ absl::StatusOr<v1::EditDeadLetterResponse> Settler::EditDeadLetter(
   step.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
   RETURN_IF_ERROR(deps_.groups.ReplaceDeadLetter(caller, request, std::move(step)));
   RETURN_IF_ERROR(written.status());
+  LogInfo("a dead letter was edited", {{"group", request.group()},
+                                       {"topic", topic->name()},
+                                       {"partition", request.ref().partition()},
+                                       {"offset", request.ref().offset()},
+                                       {"by", caller.principal}});
   v1::EditDeadLetterResponse response;
   *response.mutable_batch() = std::move(*written->mutable_batches(0));
   return response;

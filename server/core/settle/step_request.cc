@@ -61,8 +61,8 @@ absl::StatusOr<StepEvents> ReadStepEvents(const v1::SettleRequest& request, Grou
     ASSIGN_OR_RETURN(const DeliveredRun delivered, tokens.Read(processed.delivery_token()));
     if (delivered.group != group) {
       return Error(v1::INVALID_DELIVERY_TOKEN,
-                   absl::StrCat("delivery_token: it is of another group than '", request.group(),
-                                "'; settle each group by itself"),
+                   absl::StrCat("delivery_token: it is not of group '", request.group(),
+                                "'; send it as it came, and settle each group by itself"),
                    {{"field", "delivery_token"}});
     }
     if (!events.runs.empty() && delivered.session != events.session) {

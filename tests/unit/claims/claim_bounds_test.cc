@@ -70,7 +70,7 @@ TEST_CASE("a lease lasts 1 s to 12 h", "[claims]") {
   const absl::Duration wrong[] = {absl::ZeroDuration(), absl::Seconds(1) - absl::Microseconds(1),
                                   absl::Hours(12) + absl::Microseconds(1), -absl::Seconds(1)};
   for (const absl::Duration lease : wrong) {
-    *wish.mutable_lease() = ProtoDuration(lease);
+    SetDuration(lease, wish.mutable_lease());
     const absl::Status status = Claimed(memory, wish);
     CHECK(ReasonOf(status) == v1::INVALID_ARGUMENT);
     CHECK(DetailsOf(status).at("field") == "lease");
@@ -80,7 +80,7 @@ TEST_CASE("a lease lasts 1 s to 12 h", "[claims]") {
   wish.mutable_lease()->set_nanos(-1);
   CHECK(ReasonOf(Claimed(memory, wish)) == v1::INVALID_ARGUMENT);
   for (const absl::Duration lease : {absl::Seconds(1), absl::Hours(12)}) {
-    *wish.mutable_lease() = ProtoDuration(lease);
+    SetDuration(lease, wish.mutable_lease());
     const std::string token = room.First(wish);
     memory.engine.Advance(lease - absl::Microseconds(1));
     CHECK(room.Ask("k").outcome() == v1::CLAIM_OUTCOME_IN_PROGRESS);
@@ -97,13 +97,13 @@ TEST_CASE("a result is remembered for 1 s to 400 days", "[claims]") {
   const absl::Duration wrong[] = {absl::ZeroDuration(), absl::Seconds(1) - absl::Microseconds(1),
                                   most + absl::Microseconds(1)};
   for (const absl::Duration ttl : wrong) {
-    *wish.mutable_ttl() = ProtoDuration(ttl);
+    SetDuration(ttl, wish.mutable_ttl());
     const absl::Status status = Claimed(memory, wish);
     CHECK(ReasonOf(status) == v1::INVALID_ARGUMENT);
     CHECK(DetailsOf(status).at("field") == "ttl");
   }
   for (const absl::Duration ttl : {absl::Seconds(1), most}) {
-    *wish.mutable_ttl() = ProtoDuration(ttl);
+    SetDuration(ttl, wish.mutable_ttl());
     REQUIRE_OK(room.Complete("k", room.First(wish)));
     memory.engine.Advance(ttl - absl::Microseconds(1));
     CHECK(room.Ask("k").outcome() == v1::CLAIM_OUTCOME_DUPLICATE);

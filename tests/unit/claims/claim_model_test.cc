@@ -66,7 +66,7 @@ class ClaimModel {
   void AskFor(const std::string& key) {
     v1::ClaimRequest wish = ClaimsRoom::Wish(key, std::string(1, static_cast<char>('x' + Draw(3))),
                                              Draw(2) == 0 ? "" : "wish");
-    *wish.mutable_ttl() = ProtoDuration(absl::Minutes(20));
+    SetDuration(absl::Minutes(20), wish.mutable_ttl());
     const v1::ClaimResponse answer = memory_.room.Ask(wish);
     ModelClaim* const known = Find(key);
     if (known != nullptr && known->completed) {

@@ -10,7 +10,7 @@ TEST_CASE("claims that have ended leave the disk within a minute, others stay", 
   MemoryClaims memory;
   ClaimsRoom& room = memory.room;
   v1::ClaimRequest brief = room.Wish("brief");
-  *brief.mutable_ttl() = ProtoDuration(absl::Minutes(5));
+  SetDuration(absl::Minutes(5), brief.mutable_ttl());
   REQUIRE_OK(room.Complete("brief", room.First(brief)));
   REQUIRE_OK(room.Complete("long", room.First("long")));
   room.First("abandoned");

@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "server/core/claims/claim_registry.h"
 #include "storage/layout/rows.h"
 #include "tests/support/fake_clock.h"
@@ -17,14 +18,6 @@
 namespace acta {
 
 inline constexpr char kGroupName[] = "billing";
-
-inline google::protobuf::Duration ProtoDuration(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::ToInt64Seconds(duration));
-  proto.set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(duration - absl::Seconds(proto.seconds()))));
-  return proto;
-}
 
 // Refuses one verb on groups.
 class GroupAuthorizer final : public Authorizer {

@@ -79,7 +79,7 @@ TEST_CASE("when the lease is over another is FIRST, and the completion of the fo
   MemoryClaims memory;
   ClaimsRoom& room = memory.room;
   v1::ClaimRequest wish = room.Wish("k", "a", "wish");
-  *wish.mutable_lease() = ProtoDuration(absl::Seconds(5));
+  SetDuration(absl::Seconds(5), wish.mutable_lease());
   const std::string former = room.First(wish);
   memory.engine.Advance(absl::Seconds(5) - absl::Microseconds(1));
   CHECK(room.Ask("k").outcome() == v1::CLAIM_OUTCOME_IN_PROGRESS);
@@ -139,7 +139,7 @@ TEST_CASE("a result may be empty, and is remembered for the ttl", "[claims]") {
   MemoryClaims memory;
   ClaimsRoom& room = memory.room;
   v1::ClaimRequest wish = room.Wish("k");
-  *wish.mutable_ttl() = ProtoDuration(absl::Hours(3));
+  SetDuration(absl::Hours(3), wish.mutable_ttl());
   const std::string token = room.First(wish);
   memory.engine.Advance(absl::Seconds(10));
   REQUIRE_OK(room.Complete("k", token, ""));

@@ -60,8 +60,13 @@ TEST_CASE("Scheduling stops at limits.scheduled_events, and goes on when one is 
   const v1::FrameResult refused = room.Publish(room.Frame(absl::Hours(1), {"c", "d"}));
   CHECK(BatchReason(refused) == v1::LIMIT_EXCEEDED);
   CHECK(refused.batches(0).error().details().at("limit") == "limits.scheduled_events");
-  CHECK(room.Schedule(absl::Hours(1), {"c"}).size() == 1);
+  v1::PublishFrame last = room.Frame(absl::Hours(1), {"c"});
+  last.mutable_batches(0)->mutable_events(0)->set_id("c");
+  const auto scheduled = room.Schedule(last);
   CHECK(BatchReason(room.Publish(room.Frame(absl::Hours(1), {"d"}))) == v1::LIMIT_EXCEEDED);
+  // The answer was lost: what is scheduled already needs no room.
+  CHECK(room.Schedule(last) == scheduled);
+  CHECK(room.schedules->waiting() == 3);
   REQUIRE_OK(room.Cancel(ids[0]));
   CHECK(room.Schedule(absl::Hours(1), {"d"}).size() == 1);
 }

@@ -135,6 +135,20 @@ TEST_CASE("acks go on while the disk is too full for steps", "[step]") {
   CHECK(room.Outstanding() == 1);
 }
 
+TEST_CASE("a step that publishes for later is refused like all publishes when the disk is too full",
+          "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill");
+  request.mutable_publish(0)->set_deliver_at_us(
+      absl::ToUnixMicros(room.engine.Now() + absl::Hours(1)));
+  room.engine.SetDiskState(DiskState::kSoft);
+  CHECK(room.Refused(request) == v1::DISK_FULL);
+  CHECK(room.Outstanding() == 1);
+  CHECK(room.schedules.waiting() == 0);
+}
+
 TEST_CASE("an event that is leased to somebody else is not settled", "[step]") {
   StepRoom room;
   room.PublishNumbers(0, 1);
