@@ -19,6 +19,8 @@ class LeaseRuns {
   uint64_t Open(OffsetRun offsets, int64_t until_us);
   // One event less. Forgets the run when it was the last.
   void Drop(uint64_t run);
+  // It has events, and was not over when last asked.
+  bool Has(uint64_t run) const { return runs_.contains(run); }
   // A run that is over at `now_us`, the earliest first, which is forgotten; its events are those in
   // it that still carry its number.
   struct Ended {

@@ -127,7 +127,6 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   while (!done_ahead_.empty() && done_ahead_.back().end <= offset) done_ahead_.pop_back();
   if (!done_ahead_.empty() && done_ahead_.back().first <= offset) return;
   const bool expired = facts.matched && facts.expires_us <= now_us;
-  if (expired) changes_.expired.push_back(offset);
   if (expired || !facts.matched) {
     moved_ = true;
     return;

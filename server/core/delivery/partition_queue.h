@@ -76,8 +76,9 @@ class PartitionQueue {
   SettleOutcome Hold(uint64_t member, Offset offset, int32_t attempt);
   // It is on the disk as processed. One that was skipped meanwhile stays so, here and in Unhold().
   void Confirm(Offset offset);
-  // Nothing of it happened: leased to its member again until then, or given back.
-  void Unhold(Offset offset, std::optional<int64_t> until_us);
+  // Nothing of it happened: it is leased to its member as before, until then if that lease is over;
+  // nullopt: it is given back.
+  void Unhold(Offset offset, std::optional<int64_t> anew_us);
   // Some are between Hold() and what follows.
   bool in_steps() const { return by_state_[static_cast<size_t>(State::kSettling)] > 0; }
   // As it is when these, which rise, are processed.
@@ -140,7 +141,6 @@ class PartitionQueue {
   std::vector<ParkedEvent> AllParked() const;
   // Who has a lease on it; 0: nobody.
   uint64_t holder(Offset offset) const;
-  int64_t outstanding() const { return static_cast<int64_t>(window_.size() + parked_.size()); }
   // At most so many can be leased now, without another scan.
   int64_t leasable() const { return static_cast<int64_t>(ready_.size()) + Lag(fresh_, head_); }
   // The oldest that is not settled, parked ones too; head() when there is none.

@@ -11,7 +11,6 @@ SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attem
   if (outcome != SettleOutcome::kDone) return outcome;
   Entry* const entry = Find(offset);
   if (entry->attempts + 1 != attempt) return SettleOutcome::kLeaseLost;
-  DropLease(entry);
   SetState(entry, State::kSettling);
   return outcome;
 }
@@ -23,16 +22,18 @@ void PartitionQueue::Confirm(Offset offset) {
   Settle(offset);
 }
 
-void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> until_us) {
+void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> anew_us) {
   Entry* const entry = Find(offset);
   if (entry == nullptr || entry->state != State::kSettling) return;
-  if (!until_us.has_value()) {
+  if (!anew_us.has_value()) {
+    DropLease(entry);
     entry->holder = 0;
     MakeReady(offset);
     return;
   }
   SetState(entry, State::kLeased);
-  entry->run = leases_.Open({offset, offset + 1}, *until_us);
+  if (leases_.Has(entry->run)) return;
+  entry->run = leases_.Open({offset, offset + 1}, *anew_us);
 }
 
 QueuePosition PartitionQueue::PositionWithout(absl::Span<const Offset> held) const {

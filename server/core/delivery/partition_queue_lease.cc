@@ -86,7 +86,6 @@ std::optional<Offset> PartitionQueue::PickFresh(int64_t now_us) {
 
 bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
   if (entry->facts.expires_us <= now_us) {
-    changes_.expired.push_back(offset);
     Settle(offset);
     return false;
   }
@@ -113,7 +112,8 @@ void PartitionQueue::TurnCame(Offset offset) {
 }
 
 void PartitionQueue::DropLease(Entry* entry) {
-  if (entry->state == State::kLeased) leases_.Drop(entry->run);
+  const bool leased = entry->state == State::kLeased || entry->state == State::kSettling;
+  if (leased) leases_.Drop(entry->run);
   entry->run = 0;
 }
 

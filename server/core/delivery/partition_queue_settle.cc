@@ -139,7 +139,7 @@ void PartitionQueue::Bury(Offset offset, DeadLetterReason reason, int64_t now_us
 void PartitionQueue::Settle(Offset offset) {
   const Entry& entry = *Find(offset);
   if (WasTried(entry)) {
-    changes_.past.push_back({offset, entry.redrives, entry.attempts});
+    changes_.past.push_back({offset, entry.attempts});
   }
   Remove(offset);
 }

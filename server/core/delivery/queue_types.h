@@ -104,7 +104,6 @@ struct DeadLetter {
 // Attempts of an event that is settled and no dead letter: nobody asks for them any more.
 struct PastAttempts {
   Offset offset;
-  int32_t redrives = 0;
   int32_t attempts = 0;  // Since the last redrive.
 };
 
@@ -156,11 +155,10 @@ struct QueueChanges {
   std::vector<FailedAttempt> failed;
   std::vector<PastAttempts> past;
   std::vector<DeadLetter> dead_letters;
-  std::vector<Offset> expired;
   std::vector<KeyTurn> turns;  // For PassTurns().
   bool empty() const {
     return !position.has_value() && parked.empty() && unparked.empty() && failed.empty() &&
-           past.empty() && dead_letters.empty() && expired.empty() && turns.empty();
+           past.empty() && dead_letters.empty() && turns.empty();
   }
 };
 

@@ -66,8 +66,8 @@ void GroupQueue::Add(const Start& start) {
     }
     const QueuePosition position = PositionFrom(start.record);
     const auto extent = deps_.engine.Extent(id);
-    // The life before may have ended between a copy and what it was made for.
-    if (start.restarted) partition.copied_below = position.head;
+    // What it was before may have made copies, and have ended before they were needed.
+    partition.copied_below = position.head;
     std::optional<Offset> may_hold;
     if (start.restarted && extent.ok()) may_hold = extent->visible_end;
     partition.queue->Load(position, events, may_hold, now_us);
@@ -114,9 +114,8 @@ std::optional<GroupQueue::Start> GroupQueue::Detach(PartitionId id) {
   start.record = partition->record;
   PutPosition(partition->queue->position(), &start.record);
   for (ParkedEvent& event : partition->queue->AllParked()) {
-    const auto before = partition->redriven.find(event.offset);
-    const bool redriven = before != partition->redriven.end();
-    start.parked.push_back({id, std::move(event), redriven ? before->second : AttemptsBefore()});
+    AttemptsBefore before = partition->RoundsBefore(event.offset);
+    start.parked.push_back({id, std::move(event), std::move(before)});
   }
   Remove(id);
   return start;
@@ -135,14 +134,20 @@ void GroupQueue::WaitQuiet() { AwaitQuiet(true).IgnoreError(); }
 
 // Members may go on settling all the time: nobody waits for what came later.
 absl::Status GroupQueue::AwaitQuiet(bool patient) {
-  std::optional<uint64_t> last;  // The write that has what changed so far.
+  // The write, and the step, that have what changed so far: steps are written some at a time.
+  std::optional<uint64_t> last;
+  uint64_t last_step = 0;
   while (true) {
     Flush();
     MutexLock lock(mu_);
     if (!stopped_.ok()) return stopped_;
     const bool waits = !dirty_.empty() || !rows_.empty() || !steps_.empty();
-    if (!last.has_value()) last = begun_ + (waits ? 1 : 0);
-    if ((!writing_ && !waits) || written_ >= *last) return absl::OkStatus();
+    if (!last.has_value()) {
+      last = begun_ + (waits ? 1 : 0);
+      last_step = last_step_;
+    }
+    const bool written = written_ >= *last && ended_step_ >= last_step;
+    if (written || (!writing_ && !waits)) return absl::OkStatus();
     if (writing_) {
       quiet_.Wait(mu_);
     } else if (trying_again_) {

@@ -210,6 +210,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct News;
   struct Pending;
   struct HeldStep {
+    uint64_t number = 0;  // Rises. They end in this order.
     uint64_t session = 0;
     QueueStep step;
     std::vector<std::pair<PartitionId, Offset>> events;
@@ -286,6 +287,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_step.cc
   // Blocks until no event of the partition, or of any, is part of a step.
   void AwaitSteps(std::optional<PartitionId> only);
+  void AddStep(HeldStep step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeSteps(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PutProcessed(const Partition& partition, absl::Span<const Offset> offsets,
@@ -349,6 +351,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);
   std::vector<Done> answers_ ABSL_GUARDED_BY(mu_);
   std::deque<HeldStep> steps_ ABSL_GUARDED_BY(mu_);
+  uint64_t last_step_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t ended_step_ ABSL_GUARDED_BY(mu_) = 0;  // It and all before it are written, or failed.
   absl::btree_map<PartitionId, std::vector<KeyTurn>> turns_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   // Writes, without those that were refused.

@@ -126,10 +126,7 @@ bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
     if (partition == nullptr) return false;
     const std::optional<ParkedEvent> parked = partition->queue->Parked(offset);
     if (!parked.has_value() || parked->state != ParkedEvent::State::kHeld) return false;
-    AttemptsBefore before;
-    if (const auto known = partition->redriven.find(offset); known != partition->redriven.end()) {
-      before = known->second;
-    }
+    AttemptsBefore before = partition->RoundsBefore(offset);
     before.push_back(parked->attempts);
     if (!RedriveOne(*partition, offset, parked->facts, std::move(before))) return false;
     after = MakeAfter();
@@ -172,9 +169,10 @@ void GroupQueue::DiscardStep(PartitionId id, Offset offset,
   {
     MutexLock lock(mu_);
     PutDiscarded(id, offset, record, &step.rows);
-    HeldStep& held = steps_.emplace_back();
+    HeldStep held;
     held.step = std::move(step);
     held.dead_letters.emplace_back(id, offset);
+    AddStep(std::move(held));
     after = MakeAfter();
   }
   Run(std::move(after));

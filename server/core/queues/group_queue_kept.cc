@@ -82,6 +82,14 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   RETURN_IF_ERROR(AwaitQuiet(false));  // What became a dead letter meanwhile is on the disk.
   ASSIGN_OR_RETURN(const std::vector<Offset> letters, DeadLettersIn(id, extent.first, first));
   offsets.insert(offsets.end(), letters.begin(), letters.end());
+  {
+    MutexLock lock(mu_);
+    const Partition* const partition = Find(id);
+    if (partition == nullptr) return absl::UnavailableError("the group is being changed");
+    // Those that were redriven meanwhile.
+    const std::vector<Offset> again = partition->queue->OutstandingBelow(first);
+    offsets.insert(offsets.end(), again.begin(), again.end());
+  }
   std::sort(offsets.begin(), offsets.end());
   offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
   IndexedBatchPtr at;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "server/core/queues/group_queue.h"
@@ -12,6 +13,16 @@ namespace acta {
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 
 struct GroupQueue::Partition {
+  // What is in `redriven`; else nothing.
+  AttemptsBefore RoundsBefore(Offset offset) const {
+    const auto found = redriven.find(offset);
+    return found == redriven.end() ? AttemptsBefore() : found->second;
+  }
+  AttemptsBefore TakeRounds(Offset offset) {
+    const auto found = redriven.extract(offset);
+    return found.empty() ? AttemptsBefore() : std::move(found.mapped());
+  }
+
   PartitionId id;
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
   std::unique_ptr<PartitionQueue> queue;

@@ -61,11 +61,9 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   for (const DeadLetter& letter : changes.dead_letters) PutDeadLetter(partition, letter, changes);
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
   for (const ParkedEvent& event : changes.parked) {
-    const auto before = partition.redriven.find(event.offset);
-    const bool redriven = before != partition.redriven.end();
     rows_.push_back(
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, event.offset),
-         ParkedRecordOf(event, redriven ? before->second : AttemptsBefore()).SerializeAsString()});
+         ParkedRecordOf(event, partition.RoundsBefore(event.offset)).SerializeAsString()});
   }
   if (!changes.position.has_value()) return;
   PutPosition(*changes.position, &partition.record);
@@ -116,12 +114,7 @@ void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& att
 }
 
 void GroupQueue::ForgetAttempts(Partition& partition, const PastAttempts& past) {
-  AttemptsBefore rounds;
-  if (const auto before = partition.redriven.find(past.offset);
-      before != partition.redriven.end()) {
-    rounds = std::move(before->second);
-    partition.redriven.erase(before);
-  }
+  AttemptsBefore rounds = partition.TakeRounds(past.offset);
   rounds.push_back(past.attempts);
   DeleteAttempts(partition.id, past.offset, rounds, &rows_);
 }
@@ -139,12 +132,7 @@ void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset, const Atte
 
 void GroupQueue::PutDeadLetter(Partition& partition, const DeadLetter& letter,
                                const QueueChanges& changes) {
-  AttemptsBefore before;
-  if (const auto rounds = partition.redriven.find(letter.offset);
-      rounds != partition.redriven.end()) {
-    before = std::move(rounds->second);
-    partition.redriven.erase(rounds);
-  }
+  const AttemptsBefore before = partition.TakeRounds(letter.offset);
   storage::v1::DeadLetterRecord record = DeadLetterRecordOf(letter, before);
   for (const FailedAttempt& attempt : changes.failed) {
     if (attempt.offset != letter.offset) continue;
@@ -213,6 +201,7 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
     writing_ = false;
     trying_again_ = again;
     if (undone) UndoSteps(/*apart=*/!refused && write.steps.size() > 1, &write);
+    if (!write.steps.empty()) ended_step_ = write.steps.back().number;
     if (again || undone) {
       --begun_;
       PutBack(&write);

@@ -61,7 +61,7 @@ std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep st
       if (partition != nullptr) Touch(*partition);
     }
     if (failures.empty()) {
-      steps_.push_back(std::move(held));
+      AddStep(std::move(held));
     } else {
       LetGo(held);
     }
@@ -69,6 +69,11 @@ std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep st
   }
   Run(std::move(after));
   return failures;
+}
+
+void GroupQueue::AddStep(HeldStep step) {
+  step.number = ++last_step_;
+  steps_.push_back(std::move(step));
 }
 
 void GroupQueue::LetGo(const HeldStep& held) {
@@ -131,10 +136,7 @@ void GroupQueue::PutProcessed(const Partition& partition, absl::Span<const Offse
     rows->push_back(
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
     PutForgottenCopy(partition.id, offset, rows);
-    AttemptsBefore rounds;
-    if (const auto before = partition.redriven.find(offset); before != partition.redriven.end()) {
-      rounds = before->second;
-    }
+    AttemptsBefore rounds = partition.RoundsBefore(offset);
     rounds.push_back(parked->attempts);
     DeleteAttempts(partition.id, offset, rounds, rows);
   }

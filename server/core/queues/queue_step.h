@@ -21,7 +21,7 @@ struct QueueStep {
   std::vector<Append> appends;
   std::vector<RowWrite> rows;
   // Once, on any thread: it must not block. Not OK, or an append that is not: nothing of the step
-  // happened, and the events are leased as before.
+  // happened, and the events are leased as before; anew if their leases ended.
   absl::AnyInvocable<void(TransactionResult)> done;
 };
 

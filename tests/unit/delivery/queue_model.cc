@@ -32,6 +32,7 @@ void QueueModel::Tick(int64_t now_us) {
     if (event.state == State::kLeased && event.until_us <= now_us) {
       EndAttempt(offset, AttemptEnd::kLeaseExpired, {}, now_us);
     }
+    event.lease_over |= event.state == State::kSettling && event.until_us <= now_us;
     if (now_us >= grace_until_us_ && event.presented && event.state == State::kReady) {
       event.presented = false;
       event.holder = 0;

@@ -24,6 +24,7 @@ class QueueModel {
     uint64_t holder = 0;
     int64_t leased_us = 0;
     int64_t until_us = 0;
+    bool lease_over = false;  // While it is part of a step.
     // The wait is over somewhere in here.
     int64_t due_from_us = 0;
     int64_t due_to_us = 0;

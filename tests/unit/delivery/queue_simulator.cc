@@ -230,7 +230,9 @@ std::string QueueSimulator::Hold(uint64_t member, Offset offset, bool other_atte
   if (queue_->Hold(member, offset, attempt) != expected) {
     return absl::StrCat("event ", offset.value(), ": held or not");
   }
-  if (expected == SettleOutcome::kDone) model_.at(offset).state = QueueModel::State::kSettling;
+  if (expected != SettleOutcome::kDone) return "";
+  model_.at(offset).state = QueueModel::State::kSettling;
+  model_.at(offset).lease_over = false;
   return "";
 }
 
@@ -243,9 +245,11 @@ std::string QueueSimulator::Step(bool stored, bool gone) {
     const int64_t until_us = now_us_ + absl::ToInt64Microseconds(policy_.lease);
     for (const Offset offset : held) {
       queue_->Unhold(offset, gone ? std::nullopt : std::optional(until_us));
-      model_.at(offset).state = QueueModel::State::kLeased;
+      QueueModel::Event& event = model_.at(offset);
+      event.state = QueueModel::State::kLeased;
       if (gone) model_.Release(offset);
-      model_.Extend(offset, until_us);
+      if (event.lease_over) model_.Extend(offset, until_us);
+      event.lease_over = false;
     }
     return "";
   }

@@ -227,6 +227,26 @@ TEST_CASE("of steps that are written together one that fails fails alone", "[ste
   CHECK(room.Outstanding() == 0);
 }
 
+TEST_CASE("the lease of an event whose step failed is what it was", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::Settlement extend;
+  extend.set_assignment(client.sink.leased[0].assignment);
+  extend.set_kind(v1::SETTLE_KIND_EXTEND);
+  extend.mutable_delay()->set_seconds(600);
+  client.Settle(extend);
+  room.Run();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill");
+  request.mutable_publish(0)->set_partition(0);
+  request.mutable_publish(0)->mutable_expect()->set_end_offset(77);
+  CHECK(room.Refused(request) == v1::WRONG_EXPECTED_OFFSET);
+  room.Wait(absl::Minutes(9));
+  CHECK(room.Refused(request) == v1::WRONG_EXPECTED_OFFSET);
+  room.Wait(absl::Minutes(2));
+  CHECK(room.Refused(request) == v1::LEASE_LOST);
+}
+
 TEST_CASE("the event of a step that failed comes again when its member is gone", "[step]") {
   StepRoom room;
   room.PublishNumbers(0, 1);

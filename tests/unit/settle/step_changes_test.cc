@@ -33,6 +33,13 @@ struct InFlight {
     step.done = [this](const TransactionResult& result) { durable += result.status.ok(); };
     return queue->SettleStep(1, std::move(step));
   }
+  // One that settles nothing.
+  bool EmptyStep() {
+    QueueStep step;
+    step.rows.push_back({Family::kState, "step", "row"});
+    step.done = [this](const TransactionResult& result) { durable += result.status.ok(); };
+    return queue->SettleStep(1, std::move(step)).empty();
+  }
   // Ends when the step can.
   void Release() {
     CHECK(durable == 0);
@@ -66,14 +73,36 @@ TEST_CASE("a partition is taken out of a queue when the steps with its events ha
   CHECK(group.queue->Measure().refused[static_cast<size_t>(SettleOutcome::kLeaseLost)] == 1);
 }
 
+TEST_CASE("who waits for what changed waits for all steps, however many writes they take",
+          "[step]") {
+  InFlight group;
+  group.room.engine.ReleaseDone();
+  REQUIRE(group.durable == 1);
+  group.room.engine.HoldDone();
+  for (int64_t offset = 1; offset < 3; ++offset) REQUIRE(group.Step(offset).empty());
+  for (int i = 0; i < 200; ++i) REQUIRE(group.EmptyStep());
+  std::thread wait([&] {
+    group.queue->WaitQuiet();
+    CHECK(group.durable == 203);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  group.room.engine.ReleaseDone();
+  wait.join();
+}
+
 TEST_CASE("the order of a queue changes when the steps of members that are gone have ended",
           "[step]") {
   InFlight group;
   group.queue->Leave(1, /*cleanly=*/true);
   QueuePolicy policy;
   policy.order = QueueOrder::kKey;
-  std::thread change([&] { group.queue->SetPolicy(policy, 1000); });
+  std::atomic<bool> changed = false;
+  std::thread change([&] {
+    group.queue->SetPolicy(policy, 1000);
+    changed = true;
+  });
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK_FALSE(changed);
   group.Release();
   change.join();
   CHECK(group.durable == 1);

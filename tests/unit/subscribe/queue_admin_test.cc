@@ -1,4 +1,6 @@
 // What an operator does with a QUEUE group: pause, explain, skip, reset, redrive, discard.
+#include <thread>
+
 #include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
@@ -268,6 +270,31 @@ TEST_CASE("an event that is settled when its copy is made leaves no copy behind"
   room.engine.TrimTo(room.Id(0), Offset(1));
   CHECK(room.engine.Extent(room.Id(0))->first == Offset(goes ? 1 : 0));
   CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->empty());
+}
+
+TEST_CASE("a dead letter that is redriven while copies are made has one", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"dead", "next"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 2);
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
+  room.Run();
+  REQUIRE(room.DeadLetters().dead_letters_size() == 1);
+  const auto letters = room.engine.LoadRows(Family::kState, kDeadLetterRows);
+  REQUIRE(letters->size() == 1);
+  storage::v1::DeadLetterRecord record;
+  REQUIRE(record.ParseFromString(letters->front().second));
+  const auto queue = room.groups.FindQueue(room.caller, "", "workers");
+  REQUIRE_OK(queue);
+  room.engine.HoldDone();
+  absl::Status kept;
+  std::thread copies([&] { kept = room.groups.KeepCopies(room.Id(0), Offset(2)); });
+  while (room.engine.held() == 0) std::this_thread::yield();
+  REQUIRE((*queue)->Redrive(room.Id(0), Offset(0), record));
+  room.engine.ReleaseDone();
+  copies.join();
+  REQUIRE_OK(kept);
+  CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 2);
 }
 
 TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
