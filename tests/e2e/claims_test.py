@@ -12,7 +12,7 @@ import stubs
 stubs.use()
 
 import grpc  # noqa: E402
-from acta.v1 import claims_pb2, claims_pb2_grpc, groups_pb2, groups_pb2_grpc  # noqa: E402
+from acta.v1 import claims_pb2, claims_pb2_grpc  # noqa: E402
 from broker import PATIENCE_S, BrokerTest  # noqa: E402
 from faults import until  # noqa: E402
 from google.protobuf.duration_pb2 import Duration  # noqa: E402
@@ -185,7 +185,7 @@ class Killed(ClaimTest):
                 self.results.setdefault(key, set()).add(answer.result)
 
     def test_effects_are_done_once_over_kills(self):
-        workers = [threading.Thread(target=self.work, args=(n,)) for n in range(self.WORKERS)]
+        workers = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(self.WORKERS)]
         for worker in workers:
             worker.start()
         for kill in range(self.KILLS):
@@ -196,7 +196,7 @@ class Killed(ClaimTest):
                 self.broker.start()
                 self.changed.notify_all()
         for worker in workers:
-            worker.join()
+            worker.join(PATIENCE_S)
         self.assertEqual(self.faults, [])
         self.assertEqual(len(self.effects), self.KEYS)
         self.connect()

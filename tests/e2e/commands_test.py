@@ -412,7 +412,13 @@ class Server(CommandTest):
                       'topic delete t --yes', 'publish t x', 'subscribe t', 'read t --partition 0',
                       'group create g --topic t', 'group list', 'group describe g', 'group lag g',
                       'group reset g --to latest --reason x', 'group update g --lease 1m',
-                      'group delete g --yes', 'status',
+                      'group delete g --yes', 'group pause g --reason x', 'group resume g',
+                      'group explain g', 'deadletter list g', 'deadletter show g t/0/0',
+                      'deadletter export g', 'deadletter redrive g --all',
+                      'deadletter edit g t/0/0 x', 'deadletter discard g --all --yes',
+                      'claim list g', 'claim show g k', 'claim release g k --yes',
+                      'schedule list t', 'schedule show t 1', 'schedule cancel t 1',
+                      'schedule move t 1 --delay 1h', 'publish t x --delay 1h', 'status',
                       'config', 'limits', 'version --deps', 'admin scrub',
                       'admin accept-clock --reason x'):
             with self.subTest(words):

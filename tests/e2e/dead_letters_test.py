@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import time
 import unittest
 
 import stubs
@@ -86,6 +87,7 @@ class Editing(DeadLetterTest):
         self.fails(3, 'DEAD_LETTER_NOT_FOUND', 'deadletter', 'edit', 'workers', 'jobs/0/0', 'x')
         self.fails(2, 'DATA or --file', 'deadletter', 'edit', 'workers', 'jobs/0/0')
         self.fails(2, '--file', 'deadletter', 'edit', 'workers', 'jobs/0/0', '--file', '/none')
+        self.fails(2, '--file', 'deadletter', 'edit', 'workers', 'jobs/0/0', '--file', '/')
 
 
 class Looking(DeadLetterTest):
@@ -184,7 +186,9 @@ class Redriving(DeadLetterTest):
     def test_a_rate_is_kept_and_each_is_redriven_once(self):
         self.dead(10)
         self.rejecting()
+        began = time.monotonic()
         done = self.acta_json(*REDRIVE, '--all', '--rate', '20/s')
+        self.assertGreaterEqual(time.monotonic() - began, 0.4)
         self.assertEqual((done['redriven'], done['left']), ('10', '0'))
         until(lambda: len(self.refs()) == 10, 'all died again', PATIENCE_S)
         self.assertEqual({letter['redrives'] for letter in self.letters()}, {1})
@@ -259,7 +263,7 @@ class Redriving(DeadLetterTest):
 
     def test_discard_needs_a_yes(self):
         self.dead(3)
-        self.fails(2, '3 dead letters would be discarded', *DISCARD, '--all')
+        self.fails(4, 'say --yes', *DISCARD, '--all')
         self.assertEqual(self.acta_json(*DISCARD, '--all', '--dry-run'),
                          {'discarded': '3', 'dryRun': True})
         self.assertEqual(len(self.refs()), 3)

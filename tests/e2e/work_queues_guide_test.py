@@ -77,8 +77,8 @@ class Guide(BrokerTest):
         self.schedules()
         worker.send_signal(signal.SIGINT)
         worker.wait(PATIENCE_S)
-        self.assertEqual({line.split()[1] for line in self.lines} -
-                         {line.split()[1] for line in self.ran}, set())
+        self.assertEqual({tuple(line.split()[1:3]) for line in self.lines} -
+                         {tuple(line.split()[1:3]) for line in self.ran}, set())
 
     def look_at_letters(self):
         kind = self.letters()[0]['fingerprint']

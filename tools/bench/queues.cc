@@ -157,8 +157,10 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   ASSIGN_OR_RETURN(const std::string topic,
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
   const bool keyed = work.order != v1::QUEUE_ORDER_UNORDERED;
-  ASSIGN_OR_RETURN(const std::string results,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
+  std::string results;
+  if (work.steps) {
+    ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
+  }
   const int64_t most_bytes = int64_t{work.steps ? 2 : 100} << 20;
   const int64_t bytes = std::min<int64_t>(bed.durations().preload_bytes, most_bytes);
   const EventForm form(kEventBytes, kPartitions);

@@ -138,9 +138,8 @@ void AddScheduleMeasures(std::vector<Measure>* measures) {
   Measure start;
   start.name = "start_schedules";
   start.help =
-      "from kill -9 to ready with 900,000 scheduled events and 100,000 parked ones; .scheduled: "
-      "100 "
-      "B events in calls of 500, FSYNC; .delivered: of 100,000 that are due at once";
+      "from kill -9 to ready with 900,000 scheduled events and 100,000 parked ones; .scheduled: of "
+      "100 B in calls of 500, FSYNC; .delivered: of 100,000 that are due at once";
   start.figures = {{"", "s", true, 3},
                    {".rss", "MiB", true},
                    {".scheduled", "events/s"},

@@ -51,6 +51,13 @@ absl::StatusOr<std::optional<absl::Duration>> Args::Duration(absl::string_view n
   return *value;
 }
 
+absl::StatusOr<std::optional<absl::Time>> Args::Time(absl::string_view name, absl::Time now) const {
+  if (!Has(name)) return std::nullopt;
+  const absl::StatusOr<absl::Time> value = ParseTime(Get(name), now);
+  if (!value.ok()) return Named(name, value.status());
+  return *value;
+}
+
 absl::StatusOr<std::optional<int64_t>> Args::Size(absl::string_view name) const {
   if (!Has(name)) return std::nullopt;
   const absl::StatusOr<int64_t> value = ParseSize(Get(name));

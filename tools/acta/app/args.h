@@ -28,6 +28,8 @@ class Args {
       absl::string_view name, int64_t least = 0,
       int64_t most = std::numeric_limits<int64_t>::max()) const;
   absl::StatusOr<std::optional<absl::Duration>> Duration(absl::string_view name) const;
+  // A moment, or one before or after `now`.
+  absl::StatusOr<std::optional<absl::Time>> Time(absl::string_view name, absl::Time now) const;
   absl::StatusOr<std::optional<int64_t>> Size(absl::string_view name) const;
 
   void Add(absl::string_view name, absl::string_view value) {

@@ -21,7 +21,7 @@ Terminal::Terminal(Settings settings)
       color_(settings.color && is_terminal_ && std::getenv("NO_COLOR") == nullptr) {}
 
 void Terminal::Hint(absl::string_view text) {
-  if (is_terminal_ && !quiet_) Line("hint: ", "\x1b[36m", text);
+  if (ShowsHints()) Line("hint: ", "\x1b[36m", text);
 }
 
 void Terminal::Progress(absl::string_view text) {

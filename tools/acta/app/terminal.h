@@ -18,6 +18,8 @@ class Terminal {
   };
   explicit Terminal(Settings settings);
 
+  // Whether hints are seen.
+  bool ShowsHints() const { return is_terminal_ && !quiet_; }
   // Something useful to know next.
   void Hint(absl::string_view text);
   // One line that replaces the one before.

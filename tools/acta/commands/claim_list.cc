@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "client/cpp/admin.h"
@@ -7,31 +5,20 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/claim_table.h"
+#include "tools/acta/commands/pages.h"
 
 namespace acta::cli {
 namespace {
 
-constexpr int64_t kPageClaims = 1000;
-
 absl::Status Run(CommandContext& context) {
-  const Args& args = context.args();
-  ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));
   v1::ListClaimsRequest request;
-  request.set_group(args.Get("GROUP"));
-  int64_t rest = max.value_or(std::numeric_limits<int64_t>::max());
-  v1::ListClaimsResponse all;
-  do {
-    request.set_page_size(static_cast<int32_t>(std::min(rest, kPageClaims)));
-    ASSIGN_OR_RETURN(v1::ListClaimsResponse page, context.admin().ListClaims(request));
-    rest -= page.claims_size();
-    request.set_page_token(page.next_page_token());
-    page.clear_next_page_token();
-    all.MergeFrom(page);
-  } while (rest > 0 && !request.page_token().empty());
+  request.set_group(context.args().Get("GROUP"));
+  ASSIGN_OR_RETURN(const auto listed, ReadPages(context, request, &client::Admin::ListClaims,
+                                                &v1::ListClaimsResponse::claims_size));
   std::vector<const v1::Claim*> claims;
-  for (const v1::Claim& claim : all.claims()) claims.push_back(&claim);
-  RETURN_IF_ERROR(context.output().Print({&all}, ClaimTable(claims)));
-  if (!request.page_token().empty()) context.terminal().Hint("there may be more than --max");
+  for (const v1::Claim& claim : listed.all.claims()) claims.push_back(&claim);
+  RETURN_IF_ERROR(context.output().Print({&listed.all}, ClaimTable(claims)));
+  HintAtMore(listed.more, context);
   return absl::OkStatus();
 }
 

@@ -4,7 +4,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {

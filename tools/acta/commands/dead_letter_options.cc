@@ -22,14 +22,6 @@ namespace {
 constexpr size_t kMostRefs = 1000;
 constexpr int64_t kMostRate = 1'000'000;
 
-absl::Status SetDeadTime(const Args& args, absl::string_view option, absl::Time now,
-                         google::protobuf::Timestamp* out) {
-  const absl::StatusOr<absl::Time> time = ParseTime(args.Get(option), now);
-  if (!time.ok()) return UsageError(absl::StrCat(option, ": ", time.status().message()));
-  *out = ToProtoTime(*time);
-  return absl::OkStatus();
-}
-
 // Of one line in a table.
 std::string OneLine(absl::string_view text) {
   return text.empty() ? "-" : absl::StrReplaceAll(text, {{"\r", " "}, {"\n", " "}, {"\t", " "}});
@@ -87,12 +79,10 @@ absl::StatusOr<v1::DeadLetterSelection> ReadDeadLetterSelection(const Args& args
   selection.set_fingerprint(args.Get("--fingerprint"));
   selection.set_topic(args.Get("--topic"));
   selection.set_all(args.Has("--all"));
-  if (args.Has("--after")) {
-    RETURN_IF_ERROR(SetDeadTime(args, "--after", now, selection.mutable_after()));
-  }
-  if (args.Has("--before")) {
-    RETURN_IF_ERROR(SetDeadTime(args, "--before", now, selection.mutable_before()));
-  }
+  ASSIGN_OR_RETURN(const auto after, args.Time("--after", now));
+  if (after) *selection.mutable_after() = ToProtoTime(*after);
+  ASSIGN_OR_RETURN(const auto before, args.Time("--before", now));
+  if (before) *selection.mutable_before() = ToProtoTime(*before);
   return selection;
 }
 
@@ -108,12 +98,6 @@ bool ChoosesAny(const v1::DeadLetterSelection& selection) { return selection.Byt
 
 std::string DeadLettersText(int64_t count) {
   return absl::StrCat(count, count == 1 ? " dead letter" : " dead letters");
-}
-
-std::string EnumText(absl::string_view name, absl::string_view prefix) {
-  absl::ConsumePrefix(&name, prefix);
-  if (name == "UNSPECIFIED") return "-";
-  return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", "-"}});
 }
 
 EventPlace PlaceOf(const v1::DeadLetter& letter) {

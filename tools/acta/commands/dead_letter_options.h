@@ -37,8 +37,6 @@ bool ChoosesAny(const v1::DeadLetterSelection& selection);
 
 // "1 dead letter", "3 dead letters".
 std::string DeadLettersText(int64_t count);
-// "PREFIX_ATTEMPTS_EXHAUSTED" as "attempts-exhausted".
-std::string EnumText(absl::string_view name, absl::string_view prefix);
 
 // Where the event of a dead letter stands.
 EventPlace PlaceOf(const v1::DeadLetter& letter);

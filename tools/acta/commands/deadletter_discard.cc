@@ -4,25 +4,25 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
-#include "tools/acta/exit_status.h"
 
 namespace acta::cli {
 namespace {
 
 absl::Status Run(CommandContext& context) {
   const Args& args = context.args();
-  const bool sure = args.Has("--yes") || args.Has("--dry-run");
   v1::DiscardDeadLettersRequest request;
   request.set_group(args.Get("GROUP"));
-  request.set_dry_run(args.Has("--dry-run") || !sure);
+  request.set_dry_run(args.Has("--dry-run") || !args.Has("--yes"));
   ASSIGN_OR_RETURN(*request.mutable_selection(), ReadRequiredSelection(args, context.now()));
-  ASSIGN_OR_RETURN(const v1::DiscardDeadLettersResponse response,
+  ASSIGN_OR_RETURN(v1::DiscardDeadLettersResponse response,
                    context.admin().DiscardDeadLetters(request));
-  const std::string count = DeadLettersText(response.discarded());
-  if (!sure) {
-    return UsageError(
-        absl::StrCat(count, " would be discarded; say --yes to discard, or --dry-run"));
+  if (request.dry_run() && !args.Has("--dry-run")) {
+    RETURN_IF_ERROR(context.ConfirmDeletion(
+        absl::StrCat("Discard ", DeadLettersText(response.discarded()), "?")));
+    request.set_dry_run(false);
+    ASSIGN_OR_RETURN(response, context.admin().DiscardDeadLetters(request));
   }
+  const std::string count = DeadLettersText(response.discarded());
   return context.PrintDone({&response}, response.dry_run()
                                             ? absl::StrCat(count, " would be discarded: --dry-run")
                                             : absl::StrCat("discarded ", count));
@@ -34,13 +34,13 @@ Command DeadletterDiscardCommand() {
   std::vector<Option> options = DeadLetterFilters();
   options.push_back({"--all", "", "every one"});
   options.push_back({"--dry-run", "", "say how many and change nothing"});
-  options.push_back({"--yes", "", "discard them"});
+  options.push_back({"--yes", "", "do not ask"});
   return {
       "deadletter discard",
       {"GROUP", "[REF...]"},
       "forgets dead letters and their history",
       "The events stay in their topics. REF is TOPIC/PARTITION/OFFSET; all conditions that are\n"
-      "given hold. Without --yes it says how many would go.",
+      "given hold. Asks on a terminal; without one it needs --yes.",
       "acta deadletter discard billing --before -30d --yes",
       options,
       Run};

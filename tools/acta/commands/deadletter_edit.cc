@@ -1,5 +1,5 @@
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/admin.h"
@@ -17,12 +17,16 @@ absl::StatusOr<std::string> ReadData(const Args& args) {
     return UsageError("say what the event shall be: DATA or --file");
   }
   if (args.Has("DATA")) return args.Get("DATA");
-  std::ifstream file(args.Get("--file"), std::ios::binary);
-  std::string data(std::istreambuf_iterator<char>(file), {});
-  if (file.bad() || !file.is_open()) {
-    return UsageError(absl::StrCat("--file: ", args.Get("--file"), " cannot be read"));
+  const std::string& path = args.Get("--file");
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream data;
+  // Through the stream, which keeps a failure; of an empty file nothing is copied.
+  const bool empty = file.peek() == std::ifstream::traits_type::eof();
+  if (!empty) data << file.rdbuf();
+  if (!file.is_open() || file.bad() || !data.good()) {
+    return UsageError(absl::StrCat("--file: ", path, " cannot be read"));
   }
-  return data;
+  return data.str();
 }
 
 absl::Status Run(CommandContext& context) {

@@ -2,7 +2,6 @@
 
 #include "storage/base/status_macros.h"
 #include "tools/acta/exit_status.h"
-#include "tools/acta/syntax/quantities.h"
 
 namespace acta::cli {
 
@@ -17,9 +16,7 @@ absl::StatusOr<std::optional<absl::Time>> ReadDeliverAt(const Args& args, absl::
   }
   ASSIGN_OR_RETURN(const auto delay, args.Duration("--delay"));
   if (delay) return now + *delay;
-  if (!args.Has("--deliver-at")) return std::nullopt;
-  ASSIGN_OR_RETURN(const absl::Time at, ParseTime(args.Get("--deliver-at"), now));
-  return at;
+  return args.Time("--deliver-at", now);
 }
 
 }  // namespace acta::cli

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <set>
 #include <string>
 
@@ -17,8 +15,7 @@ absl::Status Run(CommandContext& context) {
   v1::ExplainGroupRequest request;
   request.set_group(args.Get("GROUP"));
   ASSIGN_OR_RETURN(const v1::ExplainGroupResponse response, context.admin().ExplainGroup(request));
-  const bool hints =
-      isatty(STDERR_FILENO) == 1 && context.output_format() == "table" && !args.Has("--quiet");
+  const bool hints = context.terminal().ShowsHints() && context.output_format() == "table";
   RETURN_IF_ERROR(context.output().Print({&response}, ExplanationTable(response, !hints)));
   if (!hints) return absl::OkStatus();
   std::set<std::string> shown;

@@ -5,7 +5,6 @@
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/exit_status.h"
 #include "tools/acta/output/words.h"
-#include "tools/acta/syntax/quantities.h"
 
 namespace acta::cli {
 namespace {
@@ -17,10 +16,10 @@ absl::Status SetUntil(CommandContext& context, v1::PauseGroupRequest* request) {
   }
   ASSIGN_OR_RETURN(const auto duration, args.Duration("--for"));
   if (duration) *request->mutable_until() = ToProtoTime(context.now() + *duration);
-  if (!args.Has("--until")) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const absl::Time until, ParseTime(args.Get("--until"), context.now()));
-  if (until <= context.now()) return UsageError("--until: this time is over");
-  *request->mutable_until() = ToProtoTime(until);
+  ASSIGN_OR_RETURN(const auto until, args.Time("--until", context.now()));
+  if (!until) return absl::OkStatus();
+  if (*until <= context.now()) return UsageError("--until: this time is over");
+  *request->mutable_until() = ToProtoTime(*until);
   return absl::OkStatus();
 }
 

@@ -1,5 +1,7 @@
 #include <limits>
 
+#include "absl/strings/str_cat.h"
+
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"

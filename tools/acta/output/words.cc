@@ -8,16 +8,12 @@
 #include "proto/support/proto_time.h"
 
 namespace acta::cli {
-namespace {
 
-// "ACK_LEVEL_FSYNC" without its prefix, as people write it.
-std::string Word(absl::string_view name, absl::string_view prefix) {
+std::string EnumText(absl::string_view name, absl::string_view prefix) {
   absl::ConsumePrefix(&name, prefix);
   if (name == "UNSPECIFIED") return "-";
   return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", "-"}});
 }
-
-}  // namespace
 
 std::string BytesText(int64_t bytes) {
   if (bytes < 1024) return absl::StrCat(bytes, " B");
@@ -63,20 +59,24 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
                           absl::UTCTimeZone());
 }
 
-std::string LevelText(v1::AckLevel level) { return Word(v1::AckLevel_Name(level), "ACK_LEVEL_"); }
-
-std::string DedupeText(v1::DedupeMode mode) {
-  return Word(v1::DedupeMode_Name(mode), "DEDUPE_MODE_");
+std::string LevelText(v1::AckLevel level) {
+  return EnumText(v1::AckLevel_Name(level), "ACK_LEVEL_");
 }
 
-std::string ModeText(v1::GroupMode mode) { return Word(v1::GroupMode_Name(mode), "GROUP_MODE_"); }
+std::string DedupeText(v1::DedupeMode mode) {
+  return EnumText(v1::DedupeMode_Name(mode), "DEDUPE_MODE_");
+}
+
+std::string ModeText(v1::GroupMode mode) {
+  return EnumText(v1::GroupMode_Name(mode), "GROUP_MODE_");
+}
 
 std::string OrderText(v1::QueueOrder order) {
-  return Word(v1::QueueOrder_Name(order), "QUEUE_ORDER_");
+  return EnumText(v1::QueueOrder_Name(order), "QUEUE_ORDER_");
 }
 
 std::string OnExhaustedText(v1::OnExhausted how) {
-  return Word(v1::OnExhausted_Name(how), "ON_EXHAUSTED_");
+  return EnumText(v1::OnExhausted_Name(how), "ON_EXHAUSTED_");
 }
 
 std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "acta/v1/groups.pb.h"
 #include "acta/v1/topics.pb.h"
@@ -23,6 +24,8 @@ std::string DurationText(const google::protobuf::Duration& duration);
 // "2018-02-04 12:00:00Z"; "-" when it is not set.
 std::string TimeText(const google::protobuf::Timestamp& time);
 
+// "PREFIX_ATTEMPTS_EXHAUSTED" as "attempts-exhausted"; "-" for what is not specified.
+std::string EnumText(absl::string_view name, absl::string_view prefix);
 // "fsync", "os".
 std::string LevelText(v1::AckLevel level);
 // "ids", "sequences", "off".
