@@ -185,7 +185,8 @@ class Killed(ClaimTest):
                 self.results.setdefault(key, set()).add(answer.result)
 
     def test_effects_are_done_once_over_kills(self):
-        workers = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(self.WORKERS)]
+        workers = [threading.Thread(target=self.work, args=(n,), daemon=True)
+                   for n in range(self.WORKERS)]
         for worker in workers:
             worker.start()
         for kill in range(self.KILLS):
