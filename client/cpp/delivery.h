@@ -45,6 +45,8 @@ class Delivery {
   EventElements elements() const { return EventElements(payload_); }
   // All events as objects. Errors: MALFORMED_MESSAGE.
   absl::StatusOr<std::vector<v1::Event>> Parse() const;
+  // For acta.v1.Subscriber.Settle; empty unless the subscription wants tokens.
+  const std::string& delivery_token() const { return delivery_token_; }
   // What the broker knows of the batch. An event's own field wins over it.
   v1::BatchContext context() const;
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "acta/v1/subscriber.pb.h"
 
@@ -21,7 +23,22 @@ v1::SubscribeStart MakeSubscribeStart(const Options& options, const std::string&
   start.set_app(options.app);
   start.set_app_version(options.app_version);
   start.set_instance(options.instance);
+  if (options.delivery_tokens) start.add_wanted_features("DELIVERY_TOKENS");
   return start;
+}
+
+// A step of this subscription without the events that it settles.
+template <typename Options>
+v1::SettleRequest MakeSettleRequest(const Options& options, std::vector<v1::PartitionBatch> publish,
+                                    std::vector<v1::CompletedClaim> claims) {
+  v1::SettleRequest request;
+  request.set_group(options.group);
+  request.set_app(options.app);
+  request.set_app_version(options.app_version);
+  request.set_instance(options.instance);
+  for (v1::PartitionBatch& batch : publish) *request.add_publish() = std::move(batch);
+  for (v1::CompletedClaim& claim : claims) *request.add_claims() = std::move(claim);
+  return request;
 }
 
 }  // namespace acta::client

@@ -25,6 +25,12 @@ absl::Status Subscriber::Commit(absl::string_view topic, int32_t partition, int6
 
 void Subscriber::CommitDelivered() { core_->CommitDelivered(); }
 
+absl::StatusOr<v1::SettleResponse> Subscriber::CommitAndPublish(
+    const Delivery& delivery, std::vector<v1::PartitionBatch> batches,
+    std::vector<v1::CompletedClaim> claims) {
+  return core_->CommitAndPublish(delivery, std::move(batches), std::move(claims));
+}
+
 absl::Status Subscriber::FlushCommits(absl::Duration timeout) {
   return core_->FlushCommits(timeout);
 }

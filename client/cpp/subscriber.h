@@ -51,6 +51,9 @@ struct SubscriberOptions {
   // Without a working stream for this long Next() returns the last error. Zero: the first failure
   // ends the subscription.
   absl::Duration retry_for = absl::Minutes(2);
+  // Group members: for CommitAndPublish().
+  bool delivery_tokens = false;
+
   // Group members: positions of a partition that moves away are committed before it goes.
   bool commit_when_revoked = true;
 
@@ -95,6 +98,15 @@ class Subscriber {
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   // Commits everything that Next() has returned of the partitions that are still this member's.
   void CommitDelivered();
+  // One step: all events of the delivery are processed, the batches are published because of them,
+  // and claims of the group are completed, in one write of the broker. Blocks until it is durable.
+  // Not OK: nothing of it happened, but after OUTCOME_UNKNOWN or without an answer it may have.
+  // FENCED, ALREADY_SETTLED: drop what was made of the events; they are another member's, or were
+  // committed. Called again it publishes nothing twice. Needs `delivery_tokens`; deliveries of a
+  // partition in their order.
+  absl::StatusOr<v1::SettleResponse> CommitAndPublish(const Delivery& delivery,
+                                                      std::vector<v1::PartitionBatch> batches,
+                                                      std::vector<v1::CompletedClaim> claims = {});
   // Waits until the commits are durable. Else the first failure since the last call (FENCED: the
   // partition went to another member, which reads from the committed position; UNAVAILABLE: the
   // stream broke before, and the events come again), or DEADLINE_EXCEEDED.

@@ -5,12 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cpp/subscribe_start.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::client {
 
 Subscriber::Core::Core(std::shared_ptr<Channel> channel, SubscriberOptions options)
-    : SubscribeSession(std::move(channel), std::move(options)) {
+    : SubscribeSession(std::move(channel), std::move(options)), admin_(channel_) {
   Begin();
 }
 
@@ -60,6 +61,14 @@ void Subscriber::Core::CommitDelivered() {
     state_.CommitDelivered();
   }
   stream_.Wake();
+}
+
+absl::StatusOr<v1::SettleResponse> Subscriber::Core::CommitAndPublish(
+    const Delivery& delivery, std::vector<v1::PartitionBatch> batches,
+    std::vector<v1::CompletedClaim> claims) {
+  v1::SettleRequest request = MakeSettleRequest(options_, std::move(batches), std::move(claims));
+  request.add_processed()->set_delivery_token(delivery.delivery_token());
+  return admin_.Settle(request);
 }
 
 absl::Status Subscriber::Core::FlushCommits(absl::Duration timeout) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "client/cpp/admin.h"
 #include "client/cpp/subscribe_session.h"
 #include "client/cpp/subscriber.h"
 #include "client/cpp/subscription_state.h"
@@ -21,6 +22,9 @@ class Subscriber::Core final : public SubscribeSession<SubscriptionState> {
   bool ended() const;
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   void CommitDelivered();
+  absl::StatusOr<v1::SettleResponse> CommitAndPublish(const Delivery& delivery,
+                                                      std::vector<v1::PartitionBatch> batches,
+                                                      std::vector<v1::CompletedClaim> claims);
   absl::Status FlushCommits(absl::Duration timeout);
   std::vector<SubscribedPartition> partitions() const;
 
@@ -28,6 +32,8 @@ class Subscriber::Core final : public SubscribeSession<SubscriptionState> {
   // Runs the caller's function for an item that Next() does not return.
   void Tell(const SubscriptionState::Noticed& noticed);
   void GiveUp(const SubscriptionState::Revoking& revoking);
+
+  Admin admin_;
 };
 
 }  // namespace acta::client

@@ -17,8 +17,6 @@ class WorkItem : public Delivery {
   int32_t attempt() const { return attempt_; }
   // By the broker's clock, as it was when they were leased.
   absl::Time lease_until() const { return absl::FromUnixMicros(lease_until_us_); }
-  // For acta.v1.Subscriber.Settle; empty unless the worker wants tokens.
-  const std::string& delivery_token() const { return delivery_token_; }
 
  private:
   friend class WorkerState;

@@ -39,8 +39,21 @@ void Worker::Ack(absl::string_view topic, int32_t partition, int64_t offset, int
 }
 
 absl::StatusOr<v1::SettleResponse> Worker::AckAndPublish(const WorkItem& item,
-                                                         std::vector<v1::PartitionBatch> batches) {
-  return core_->AckAndPublish(item, std::move(batches));
+                                                         std::vector<v1::PartitionBatch> batches,
+                                                         std::vector<v1::CompletedClaim> claims) {
+  return core_->Step(item, {v1::SETTLE_KIND_ACK}, std::move(batches), std::move(claims));
+}
+
+absl::StatusOr<v1::SettleResponse> Worker::NackAndPublish(const WorkItem& item, NackOptions options,
+                                                          std::vector<v1::PartitionBatch> batches,
+                                                          std::vector<v1::CompletedClaim> claims) {
+  return core_->Step(item, NackOf(std::move(options)), std::move(batches), std::move(claims));
+}
+
+absl::StatusOr<v1::SettleResponse> Worker::RejectAndPublish(
+    const WorkItem& item, RejectOptions options, std::vector<v1::PartitionBatch> batches,
+    std::vector<v1::CompletedClaim> claims) {
+  return core_->Step(item, RejectOf(std::move(options)), std::move(batches), std::move(claims));
 }
 
 void Worker::Nack(const WorkItem& item, NackOptions options) {

@@ -48,7 +48,7 @@ struct WorkerOptions {
   std::string app;
   std::string app_version;
   std::string instance;
-  // For AckAndPublish().
+  // For AckAndPublish() and its like.
   bool delivery_tokens = false;
 
   // Without a working stream for this long Next() returns the last error. Zero: the first failure
@@ -114,14 +114,22 @@ class Worker {
   // Processed.
   void Ack(const WorkItem& item);
   void Ack(absl::string_view topic, int32_t partition, int64_t offset, int64_t count = 1);
-  // One step: all events of the item are processed, and the batches are published because of them,
-  // in one write of the broker. Blocks until it is durable. Not OK: nothing of it happened, but
-  // after OUTCOME_UNKNOWN or without an answer it may have. LEASE_LOST, ALREADY_SETTLED: the events
-  // are no longer this worker's; drop what was made of them. Else they still are: try again, or
-  // Nack(). Called again it publishes nothing twice. Needs `delivery_tokens`, and all of the item
-  // unsettled.
+  // One step: all events of the item are processed, the batches are published because of them, and
+  // claims of the group are completed, in one write of the broker. Blocks until it is durable. Not
+  // OK: nothing of it happened, but after OUTCOME_UNKNOWN or without an answer it may have.
+  // LEASE_LOST, ALREADY_SETTLED: the events are no longer this worker's; drop what was made of
+  // them. Else they still are: try again, or Nack(). Called again it publishes nothing twice. Needs
+  // `delivery_tokens`, and all of the item unsettled.
   absl::StatusOr<v1::SettleResponse> AckAndPublish(const WorkItem& item,
-                                                   std::vector<v1::PartitionBatch> batches);
+                                                   std::vector<v1::PartitionBatch> batches,
+                                                   std::vector<v1::CompletedClaim> claims = {});
+  // The same, but that the events failed.
+  absl::StatusOr<v1::SettleResponse> NackAndPublish(const WorkItem& item, NackOptions options,
+                                                    std::vector<v1::PartitionBatch> batches,
+                                                    std::vector<v1::CompletedClaim> claims = {});
+  absl::StatusOr<v1::SettleResponse> RejectAndPublish(const WorkItem& item, RejectOptions options,
+                                                      std::vector<v1::PartitionBatch> batches,
+                                                      std::vector<v1::CompletedClaim> claims = {});
   // Failed now: they come again.
   void Nack(const WorkItem& item, NackOptions options = {});
   void Nack(absl::string_view topic, int32_t partition, int64_t offset, int64_t count = 1,

@@ -5,7 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cpp/subscribe_start.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::client {
@@ -58,15 +60,20 @@ void Worker::Core::Settle(absl::string_view topic, int32_t partition, int64_t of
   stream_.Wake();
 }
 
-absl::StatusOr<v1::SettleResponse> Worker::Core::AckAndPublish(
-    const WorkItem& item, std::vector<v1::PartitionBatch> batches) {
-  v1::SettleRequest request;
-  request.set_group(options_.group);
-  request.set_app(options_.app);
-  request.set_app_version(options_.app_version);
-  request.set_instance(options_.instance);
-  request.add_processed()->set_delivery_token(item.delivery_token());
-  for (v1::PartitionBatch& batch : batches) *request.add_publish() = std::move(batch);
+absl::StatusOr<v1::SettleResponse> Worker::Core::Step(const WorkItem& item, const Verdict& verdict,
+                                                      std::vector<v1::PartitionBatch> batches,
+                                                      std::vector<v1::CompletedClaim> claims) {
+  v1::SettleRequest request = MakeSettleRequest(options_, std::move(batches), std::move(claims));
+  if (verdict.kind == v1::SETTLE_KIND_ACK) {
+    request.add_processed()->set_delivery_token(item.delivery_token());
+  } else {
+    v1::FailedEvents* failed = request.add_failed();
+    failed->set_delivery_token(item.delivery_token());
+    failed->set_kind(verdict.kind);
+    if (verdict.delay.has_value()) SetDuration(*verdict.delay, failed->mutable_delay());
+    failed->set_reason(verdict.reason);
+    failed->set_text(verdict.text);
+  }
   absl::StatusOr<v1::SettleResponse> response = admin_.Settle(request);
   if (response.ok() || IsOver(ReasonOf(response.status()))) {
     {

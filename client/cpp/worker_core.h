@@ -22,8 +22,9 @@ class Worker::Core final : public SubscribeSession<WorkerState> {
   void Settle(const WorkItem& item, const Verdict& verdict);
   void Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
               const Verdict& verdict);
-  absl::StatusOr<v1::SettleResponse> AckAndPublish(const WorkItem& item,
-                                                   std::vector<v1::PartitionBatch> batches);
+  absl::StatusOr<v1::SettleResponse> Step(const WorkItem& item, const Verdict& verdict,
+                                          std::vector<v1::PartitionBatch> batches,
+                                          std::vector<v1::CompletedClaim> claims);
   absl::Status Flush(absl::Duration timeout);
   absl::Status CloseAndTell(absl::Duration timeout);
 

@@ -261,7 +261,6 @@ v1::SubscribeControl WorkerState::TakeSettle() {
 
 v1::SubscribeStart WorkerState::StartFrame() {
   v1::SubscribeStart start = MakeSubscribeStart(options_, member_id_);
-  if (options_.delivery_tokens) start.add_wanted_features("DELIVERY_TOKENS");
   for (const std::string& topic : options_.topics) start.add_topics()->set_topic(topic);
   size_t bytes = 0;
   for (auto& [key, ranges] : Held()) {

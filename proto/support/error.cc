@@ -72,6 +72,13 @@ std::map<std::string, std::string> DetailsOf(const absl::Status& status) {
   return details;
 }
 
+absl::Status WithDetails(const absl::Status& status, const ErrorDetails& details) {
+  v1::Status proto;
+  if (!Load(status, &proto)) return status;
+  for (const auto& [key, value] : details) (*proto.mutable_details())[key] = Readable(value);
+  return Make(std::move(proto));
+}
+
 absl::Duration RetryAfterOf(const absl::Status& status) {
   v1::Status proto;
   if (!Load(status, &proto) || !proto.has_retry_after()) return absl::ZeroDuration();

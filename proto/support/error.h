@@ -24,6 +24,9 @@ absl::Status ErrorRetryAfter(v1::ErrorReason reason, absl::string_view message,
 // The reason of an error made by Error(), else ERROR_REASON_UNSPECIFIED.
 v1::ErrorReason ReasonOf(const absl::Status& status);
 std::map<std::string, std::string> DetailsOf(const absl::Status& status);
+// The same error with these details, in place of those of the same names. One that Error() did not
+// make stays as it is.
+absl::Status WithDetails(const absl::Status& status, const ErrorDetails& details);
 // Zero when a retry is of no use.
 absl::Duration RetryAfterOf(const absl::Status& status);
 const v1::ErrorRule& RuleOf(v1::ErrorReason reason);

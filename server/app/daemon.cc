@@ -82,7 +82,7 @@ absl::Status Daemon::LoadDomain() {
       ClaimRegistry::Deps{*engine_, *groups_, authorizer_, *timer_, options_.claims});
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
       *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
-  settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *pool_});
+  settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *claims_, *pool_});
   return absl::OkStatus();
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "proto/support/error.h"
+#include "storage/base/random.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/durable_names.h"
@@ -156,12 +156,6 @@ std::string KernelBootId() {
   return std::string(absl::StripSuffix(text, "\n"));
 }
 
-std::string RandomId() {
-  std::string bytes(16, '\0');
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    std::abort();
-  }
-  return absl::BytesToHexString(bytes);
-}
+std::string RandomId() { return absl::BytesToHexString(DrawBytes(16)); }
 
 }  // namespace acta

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Workers that settle an event and publish what follows from it in one step: each event has one
+"""Members that settle an event and publish what follows from it in one step: each event has one
 result, whatever is killed."""
 
 import random
@@ -11,12 +11,12 @@ import stubs
 stubs.use()
 
 import grpc  # noqa: E402
-from acta.v1 import (groups_pb2, groups_pb2_grpc, publisher_pb2, subscriber_pb2,  # noqa: E402
-                     subscriber_pb2_grpc)
+from acta.v1 import (claims_pb2, claims_pb2_grpc, groups_pb2, groups_pb2_grpc,  # noqa: E402
+                     publisher_pb2, subscriber_pb2, subscriber_pb2_grpc)
 from broker import PATIENCE_S, BrokerTest  # noqa: E402
 from faults import until  # noqa: E402
 from network import EARLIEST, Event  # noqa: E402
-from workers import NACK, Worker, queue_group  # noqa: E402
+from workers import NACK, REJECT, Worker, queue_group  # noqa: E402
 
 WORKERS = 4
 
@@ -39,16 +39,37 @@ class Steps(BrokerTest):
         self.acta('publish', 'orders', '--format', 'jsonl', '--id', '@/n', '--key', '@/who',
                   stdin=lines)
 
-    def step(self, stub, leased, result):
+    def step(self, stub, leased, result, group='workers', **more):
         return stub.Settle(subscriber_pb2.SettleRequest(
-            group='workers', app='biller',
+            group=group, app='biller',
             processed=[subscriber_pb2.ProcessedEvents(
                 delivery_token=leased.token, offset=leased.offset, count=1)],
-            publish=[publisher_pb2.PartitionBatch(topic='bills', events=[Event(data=result)])]),
-            timeout=PATIENCE_S)
+            publish=[publisher_pb2.PartitionBatch(topic='bills', events=[Event(data=result)])],
+            **more), timeout=PATIENCE_S)
 
-    def work(self, random_):
-        """A worker that dies now and then, fails now and then, and comes back."""
+    def settle(self, stub, worker, leased, chance):
+        """A step, of a QUEUE group now and then one that fails or rejects."""
+        if chance < 0.05:
+            worker.settle(NACK, leased)
+            return
+        result = leased.event.id.encode()
+        if chance > 0.1:
+            self.step(stub, leased, result)
+            return
+        stub.Settle(subscriber_pb2.SettleRequest(
+            group='workers', app='biller',
+            failed=[subscriber_pb2.FailedEvents(
+                delivery_token=leased.token, offset=leased.offset, count=1,
+                kind=REJECT, reason='refused')],
+            publish=[publisher_pb2.PartitionBatch(
+                topic='bills', events=[Event(data=b'refused ' + result)])]), timeout=PATIENCE_S)
+
+    def read_on(self, stub, worker, leased, chance):
+        """A step of a STREAM group."""
+        self.step(stub, leased, leased.event.id.encode(), group='readers')
+
+    def work(self, random_, act, **start):
+        """A member that dies now and then and comes back."""
         while not self.done.is_set():
             with grpc.insecure_channel(self.broker.address) as channel:
                 stub = subscriber_pb2_grpc.SubscriberStub(channel)
@@ -58,29 +79,28 @@ class Steps(BrokerTest):
                     if chance < 0.01:
                         worker.stream.cancel()
                         return
-                    if chance < 0.05:
-                        worker.settle(NACK, leased)
-                    else:
-                        try:
-                            self.step(stub, leased, leased.event.id.encode())
-                        except grpc.RpcError:
-                            return  # The event comes again, or was settled by this.
+                    try:
+                        act(stub, worker, leased, chance)
+                    except grpc.RpcError:
+                        worker.stream.cancel()  # Of a STREAM group it comes again after that.
+                        return  # The event comes again, or was settled by this.
                     worker.credit(1)
 
                 worker = Worker(channel, on_event=handle, credit=10,
-                                wanted_features=['DELIVERY_TOKENS'])
+                                wanted_features=['DELIVERY_TOKENS'], **start)
                 while not self.done.is_set() and not worker.ended.wait(0.05):
                     pass
                 worker.die()
 
     def bills(self):
-        return self.acta('read', 'bills', '--partition', 0, '--max', 100_000).split()
+        return self.acta('read', 'bills', '--partition', 0, '--max', 100_000).splitlines()
 
-    def test_each_order_has_one_bill_whatever_is_killed(self):
+    def work_through_kills(self, act, **start):
+        """The bills, once there is one for each order."""
         random_ = random.Random(seed := random.randrange(1 << 32))
         print(f'seed {seed}', flush=True)
-        self.group()
-        threads = [threading.Thread(target=self.work, args=(random.Random(random_.random()),))
+        threads = [threading.Thread(target=self.work, kwargs=start,
+                                    args=(random.Random(random_.random()), act))
                    for _ in range(WORKERS)]
         for thread in threads:
             thread.start()
@@ -100,8 +120,45 @@ class Steps(BrokerTest):
             thread.join(PATIENCE_S)
         bills = self.bills()
         self.assertEqual(len(bills), total)
-        self.assertEqual(set(bills), {str(n) for n in range(total)})
-        self.assertEqual(self.acta_json('deadletter', 'list', 'workers')['deadLetters'], [])
+        self.assertEqual({bill.split()[-1] for bill in bills}, {str(n) for n in range(total)})
+        return bills
+
+    def test_each_order_has_one_bill_whatever_is_killed(self):
+        self.group()
+        bills = self.work_through_kills(self.settle)
+        letters = self.acta_json('deadletter', 'list', 'workers')['deadLetters']
+        # Who was refused is a dead letter, and nobody else is.
+        self.assertEqual(len(letters), len([bill for bill in bills if bill.startswith('refused')]))
+        self.assertEqual({letter['reason'] for letter in letters},
+                         {'DEAD_LETTER_REASON_REJECTED'} if letters else set())
+
+    def test_readers_of_a_stream_group_publish_once_whatever_is_killed(self):
+        self.work_through_kills(
+            self.read_on, group='readers', mode=groups_pb2.GROUP_MODE_STREAM, create_at=EARLIEST,
+            topics=[subscriber_pb2.TopicPosition(topic='orders')])
+        lag = self.acta_json('group', 'lag', 'readers')['partitions']
+        self.assertEqual({row.get('lag', '0') for row in lag}, {'0'})
+
+    def test_a_step_completes_a_claim(self):
+        self.group()
+        self.publish(0, 1)
+        with grpc.insecure_channel(self.broker.address) as channel:
+            claims = claims_pb2_grpc.ClaimsStub(channel)
+            wish = claims_pb2.ClaimRequest(group='workers', key='pay/0')
+            first = claims.Claim(wish, timeout=PATIENCE_S)
+            self.assertEqual(first.outcome, claims_pb2.CLAIM_OUTCOME_FIRST)
+            worker = Worker(channel, wanted_features=['DELIVERY_TOKENS'])
+            worker.has(1)
+            stub = subscriber_pb2_grpc.SubscriberStub(channel)
+            self.step(stub, worker.leased[0], b'bill', claims=[subscriber_pb2.CompletedClaim(
+                key='pay/0', token=first.token, result=b'paid')])
+            worker.leave()
+        self.broker.kill()
+        self.broker.start()
+        with grpc.insecure_channel(self.broker.address) as channel:
+            again = claims_pb2_grpc.ClaimsStub(channel).Claim(wish, timeout=PATIENCE_S)
+            self.assertEqual((again.outcome, again.result),
+                             (claims_pb2.CLAIM_OUTCOME_DUPLICATE, b'paid'))
 
     def test_a_step_says_what_caused_it_and_a_repetition_is_refused(self):
         self.group()

@@ -1,4 +1,4 @@
-"""Members of QUEUE groups, over plain stubs. Import it after stubs.use()."""
+"""Members that settle, over plain stubs. Import it after stubs.use()."""
 
 import queue
 import threading
@@ -69,6 +69,8 @@ class Worker:
             for frame in self.stream:
                 for assigned in frame.assigned:
                     self.partitions[assigned.assignment] = (assigned.topic, assigned.partition)
+                for revoking in frame.revoking:  # Of a STREAM group.
+                    self.send(released=subscriber_pb2.Released(assignment=revoking.assignment))
                 self.errors += frame.errors
                 self.notices += frame.notice
                 for batch in frame.batches:

@@ -75,7 +75,7 @@ CORE_MAY = {
     'queues': CORE_LEAVES + ('delivery',),
     'groups': CORE_LEAVES + ('delivery', 'queues'),
     'claims': CORE_LEAVES + ('delivery', 'queues', 'groups'),
-    'settle': CORE_LEAVES + ('schedules', 'publish', 'delivery', 'queues', 'groups'),
+    'settle': CORE_LEAVES + ('schedules', 'publish', 'delivery', 'queues', 'groups', 'claims'),
     'subscribe': CORE_LEAVES + ('delivery', 'queues', 'groups', 'routing', 'journeys'),
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
     'processes': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),

@@ -1,7 +1,5 @@
 #include "server/core/claims/claim_rules.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -11,7 +9,7 @@
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "proto/support/proto_time.h"
-#include "storage/base/fatal.h"
+#include "storage/base/random.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -85,12 +83,7 @@ absl::StatusOr<ClaimTerms> TermsOf(const v1::ClaimRequest& request) {
   return terms;
 }
 
-std::string DrawClaimToken() {
-  std::string token(kTokenBytes, '\0');
-  // So few bytes are never cut short once the kernel's pool is filled.
-  ACTA_CHECK(getrandom(token.data(), token.size(), 0) == static_cast<ssize_t>(token.size()));
-  return token;
-}
+std::string DrawClaimToken() { return DrawBytes(kTokenBytes); }
 
 std::string ClaimTokenText(absl::string_view token) { return absl::BytesToHexString(token); }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 namespace acta {
+
 PartitionQueue::PartitionQueue(const QueuePolicy& policy, QueueBudget& budget, uint64_t seed)
     : policy_(policy), budget_(budget), random_(seed) {}
 

@@ -74,14 +74,17 @@ class PartitionQueue {
   // The member is about to settle it together with something else: nobody gets it, and its lease
   // does not end, until Confirm() or Unhold(). Needs the current lease, of that attempt.
   SettleOutcome Hold(uint64_t member, Offset offset, int32_t attempt);
-  // It is on the disk as processed. One that was skipped meanwhile stays so, here and in Unhold().
-  void Confirm(Offset offset);
+  // What it will be when its attempt fails so. Of one that is held.
+  Failure PlanFailure(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
+  // It is on the disk as processed, or as it was planned: the caller wrote that, and TakeChanges()
+  // does not name it. False: it was skipped meanwhile, and stays so, here and in Unhold().
+  bool Confirm(Offset offset, const Failure* failure = nullptr);
   // Nothing of it happened: it is leased to its member as before, until then if that lease is over;
   // nullopt: it is given back.
   void Unhold(Offset offset, std::optional<int64_t> anew_us);
   // Some are between Hold() and what follows.
   bool in_steps() const { return by_state_[static_cast<size_t>(State::kSettling)] > 0; }
-  // As it is when these, which rise, are processed.
+  // As it is when these, which rise, are processed or parked.
   QueuePosition PositionWithout(absl::Span<const Offset> held) const;
   // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
   void MemberGone(uint64_t member, bool cleanly, int64_t now_us);
@@ -217,7 +220,10 @@ class PartitionQueue {
   // kDone only while the member has the current lease.
   SettleOutcome OutcomeWithLease(Offset offset, uint64_t member);
   void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
-  void Bury(Offset offset, DeadLetterReason reason, int64_t now_us);
+  void Apply(const Failure& failure);
+  // After so many attempts.
+  DeadLetter LetterOf(Offset offset, int32_t attempts, DeadLetterReason reason, int64_t now_us);
+  void Bury(const DeadLetter& letter);
   // It is settled, and no dead letter.
   void Settle(Offset offset);
   // Gone from everywhere, and the next of its key has its turn.

@@ -15,11 +15,25 @@ SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attem
   return outcome;
 }
 
-void PartitionQueue::Confirm(Offset offset) {
+bool PartitionQueue::Confirm(Offset offset, const Failure* failure) {
   const Entry* const entry = Find(offset);
-  if (entry == nullptr || entry->state != State::kSettling) return;
-  ++budget_.tally.acked;
-  Settle(offset);
+  if (entry == nullptr || entry->state != State::kSettling) return false;
+  const bool moved = moved_;
+  rows_.erase(offset);
+  const size_t rows = rows_.size();
+  QueueChanges others = std::exchange(changes_, {});
+  if (failure == nullptr) {
+    ++budget_.tally.acked;
+    Settle(offset);
+  } else {
+    Apply(*failure);
+  }
+  const QueueChanges written = std::exchange(changes_, std::move(others));
+  rows_.erase(offset);
+  // Others of its key may have been parked because of it.
+  moved_ = moved || rows_.size() > rows;
+  PassTurns(written.turns);
+  return true;
 }
 
 void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> anew_us) {

@@ -90,7 +90,7 @@ bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
     return false;
   }
   if (entry->deliveries >= policy_.max_deliveries) {
-    Bury(offset, DeadLetterReason::kDeliveryLoop, now_us);
+    Bury(LetterOf(offset, entry->attempts, DeadLetterReason::kDeliveryLoop, now_us));
     return false;
   }
   if (!Ordered(*entry) || turns_.Take(entry->facts.key, offset)) return true;

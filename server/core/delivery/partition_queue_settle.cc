@@ -102,38 +102,75 @@ absl::Duration PartitionQueue::DelayAfter(AttemptEnd end, const Nack& nack, int3
   return attempts == 1 ? absl::ZeroDuration() : policy_.backoff.Delay(attempts - 1, Random());
 }
 
+Failure PartitionQueue::PlanFailure(Offset offset, AttemptEnd end, const Nack& nack,
+                                    int64_t now_us) {
+  const Entry& entry = *Find(offset);
+  Failure failure;
+  const int32_t attempts = entry.attempts + 1;
+  failure.attempt = {offset,          entry.redrives, attempts,    end,      entry.holder,
+                     entry.leased_us, now_us,         nack.reason, nack.text};
+  const bool rejected = end == AttemptEnd::kReject;
+  const bool exhausted = attempts >= policy_.max_attempts;
+  const bool hold = policy_.on_exhausted == OnExhausted::kHoldKey && Ordered(entry);
+  if (rejected || (exhausted && !hold)) {
+    const auto reason =
+        rejected ? DeadLetterReason::kRejected : DeadLetterReason::kAttemptsExhausted;
+    failure.letter = LetterOf(offset, attempts, reason, now_us);
+    return failure;
+  }
+  const absl::Duration delay = DelayAfter(end, nack, attempts);
+  failure.parked = {offset,
+                    exhausted ? ParkedEvent::State::kHeld : ParkedEvent::State::kRetryWait,
+                    now_us + absl::ToInt64Microseconds(delay),
+                    entry.facts,
+                    attempts,
+                    entry.redrives};
+  return failure;
+}
+
 void PartitionQueue::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us) {
+  Apply(PlanFailure(offset, end, nack, now_us));
+}
+
+void PartitionQueue::Apply(const Failure& failure) {
+  const Offset offset = failure.attempt.offset;
   Entry* entry = Find(offset);
   DropLease(entry);
-  ++entry->attempts;
+  entry->attempts = failure.attempt.attempt;
   entry->deliveries = 0;
-  ++budget_.tally.failed[static_cast<size_t>(end)];
-  changes_.failed.push_back({offset, entry->redrives, entry->attempts, end, entry->holder,
-                             entry->leased_us, now_us, nack.reason, nack.text});
-  if (end == AttemptEnd::kReject) return Bury(offset, DeadLetterReason::kRejected, now_us);
-  const bool exhausted = entry->attempts >= policy_.max_attempts;
-  const bool hold = policy_.on_exhausted == OnExhausted::kHoldKey && Ordered(*entry);
-  if (exhausted && !hold) return Bury(offset, DeadLetterReason::kAttemptsExhausted, now_us);
-  const absl::Duration delay = DelayAfter(end, nack, entry->attempts);
+  ++budget_.tally.failed[static_cast<size_t>(failure.attempt.end)];
+  changes_.failed.push_back(failure.attempt);
+  if (failure.letter.has_value()) return Bury(*failure.letter);
   entry = &Park(offset);
-  SetState(entry, exhausted ? State::kHeld : State::kRetryWait);
-  entry->due_us = now_us + absl::ToInt64Microseconds(delay);
-  if (!exhausted) due_.emplace(entry->due_us, offset);
+  SetState(entry, StateOf(failure.parked.state));
+  entry->due_us = failure.parked.due_us;
+  const bool held = entry->state == State::kHeld;
+  if (!held) due_.emplace(entry->due_us, offset);
   if (!Ordered(*entry)) return;
-  if (policy_.order == QueueOrder::kKey || exhausted) {
+  if (policy_.order == QueueOrder::kKey || held) {
     ParkWaiting(entry->facts.key);
   } else {
     PassTurn(offset, entry->facts);
   }
 }
 
-void PartitionQueue::Bury(Offset offset, DeadLetterReason reason, int64_t now_us) {
+DeadLetter PartitionQueue::LetterOf(Offset offset, int32_t attempts, DeadLetterReason reason,
+                                    int64_t now_us) {
   const Entry& entry = *Find(offset);
-  changes_.dead_letters.push_back({offset, reason, entry.facts, entry.attempts, entry.redrives,
-                                   now_us, policy_.order == QueueOrder::kKey && Ordered(entry)});
+  return {offset,
+          reason,
+          entry.facts,
+          attempts,
+          entry.redrives,
+          now_us,
+          policy_.order == QueueOrder::kKey && Ordered(entry)};
+}
+
+void PartitionQueue::Bury(const DeadLetter& letter) {
+  changes_.dead_letters.push_back(letter);
   ++budget_.dead_letters;
-  ++budget_.tally.dead_lettered[static_cast<size_t>(reason)];
-  Remove(offset);
+  ++budget_.tally.dead_lettered[static_cast<size_t>(letter.reason)];
+  Remove(letter.offset);
 }
 
 void PartitionQueue::Settle(Offset offset) {

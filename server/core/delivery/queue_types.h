@@ -101,6 +101,13 @@ struct DeadLetter {
   bool order_broken = false;  // Later events of its key go on without it.
 };
 
+// What the end of an attempt makes of an event.
+struct Failure {
+  FailedAttempt attempt;
+  std::optional<DeadLetter> letter;  // Not set: it is parked.
+  ParkedEvent parked;
+};
+
 // Attempts of an event that is settled and no dead letter: nobody asks for them any more.
 struct PastAttempts {
   Offset offset;

@@ -13,7 +13,6 @@
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "proto/support/proto_time.h"
-#include "proto/support/wire.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
@@ -101,24 +100,13 @@ absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, G
 // Not when retention took it, or it cannot be read.
 void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter,
               v1::DeadLetter* out) {
-  const auto read = engine.Read(letter.partition, letter.offset, 1);
-  BatchPtr found = read.ok() && !read->empty() ? read->front() : nullptr;
-  if (found == nullptr) {
-    const auto kept = LoadKeptEvent(engine, group, letter.partition, letter.offset);
-    if (!kept.ok()) return;
-    found = (*kept)->batch;
-  }
-  const StoredBatch& batch = *found;
-  if (letter.offset < batch.base_offset || letter.offset >= batch.end()) return;
-  EventElements elements(batch.payload.view());
-  absl::string_view event;
-  for (int64_t i = Lag(batch.base_offset, letter.offset); i >= 0; --i) {
-    if (!elements.Next(&event)) return;
-  }
+  const auto batch = LoadEvent(engine, group, letter.partition, letter.offset);
+  if (!batch.ok()) return;
+  const absl::string_view event = (*batch)->EventAt(letter.offset);
   if (!out->mutable_event()->ParseFromArray(event.data(), static_cast<int>(event.size()))) {
     out->clear_event();
   }
-  out->set_append_time_us(batch.append_time_us);
+  out->set_append_time_us((*batch)->batch->append_time_us);
 }
 
 // nullopt: its topic is being deleted.

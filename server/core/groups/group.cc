@@ -404,12 +404,15 @@ void Group::Apply(AssignmentDecisions decisions, absl::Duration now) {
       });
     }
   }
-  if (!rows.empty()) {
-    QueueRows(std::move(rows), Level::kOs, [](const TransactionResult& result) {
-      // Handles fence within a life of the daemon; the row only keeps the number rising across.
-      if (!result.status.ok()) LogWarn("a generation was not written");
-    });
-  }
+  QueueGenerations(std::move(rows));
+}
+
+// Handles fence within a life of the daemon; the rows only keep the numbers rising across.
+void Group::QueueGenerations(std::vector<RowWrite> rows) {
+  if (rows.empty()) return;
+  QueueRows(std::move(rows), Level::kOs, [](const TransactionResult& result) {
+    if (!result.status.ok()) LogWarn("a generation was not written");
+  });
 }
 
 void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows) {
@@ -421,8 +424,12 @@ void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* ro
   position.handle = handle;
   position.releasing = 0;
   position.committed.set_generation(decision.generation);
-  rows->push_back(MakeRow(position, std::max(position.submitted, position.committed.offset()),
-                          position.committed.commit_time_us()));
+  if (position.in_step) {
+    position.assigned_in_step = true;  // Nothing goes over the row of the step.
+  } else {
+    rows->push_back(MakeRow(position, std::max(position.submitted, position.committed.offset()),
+                            position.committed.commit_time_us()));
+  }
   MemberAssignment assignment;
   assignment.handle = handle;
   assignment.topic = position.topic;

@@ -27,7 +27,7 @@ namespace acta {
 //            or the pool; both in order and outside of the lock.
 // Ownership: shared with its memberships. What changes the record or positions from outside holds
 //            the registry's write lock.
-class Group : public std::enable_shared_from_this<Group> {
+class Group : public StepGroup, public std::enable_shared_from_this<Group> {
  public:
   struct Deps {
     LogEngine& engine;
@@ -58,7 +58,7 @@ class Group : public std::enable_shared_from_this<Group> {
   // `dead_letters`: how many the group has, when it is a QUEUE group.
   Group(Deps deps, storage::v1::GroupRecord record, int64_t dead_letters);
 
-  GroupId id() const { return id_; }
+  GroupId id() const override { return id_; }
   const std::string& tenant() const { return tenant_; }
   const std::string& name() const { return name_; }
   storage::v1::GroupRecord record() const;
@@ -70,9 +70,8 @@ class Group : public std::enable_shared_from_this<Group> {
   TopicPtr TopicOf(PartitionId partition) const;
   // nullopt: the group does not read it.
   std::optional<PartitionId> FindPartition(absl::string_view topic, int32_t partition) const;
-  // Null: a STREAM group.
-  GroupQueue* queue() const { return queue_.get(); }
-  const std::shared_ptr<GroupQueue>& shared_queue() const { return queue_; }
+  GroupQueue* queue() const override { return queue_.get(); }
+  absl::Status SettleStep(QueueStep step) override;
 
   // Errors: LIMIT_EXCEEDED.
   absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller, const JoinRequest& request,
@@ -118,8 +117,11 @@ class Group : public std::enable_shared_from_this<Group> {
     storage::v1::PositionRecord committed;  // Durable, but for its generation.
     int64_t submitted = 0;                  // The highest offset on its way to the disk.
     int in_flight = 0;
-    uint64_t releasing = 0;  // A session that gave it back, once its commits are done.
-    uint64_t handle = 0;     // Of the holder; 0: none.
+    bool in_step = false;  // What is in flight, alone, is that of a step.
+    bool assigned_in_step = false;
+    std::vector<Action> waiting;  // Steps, and commits that came behind one: they are tried again.
+    uint64_t releasing = 0;       // A session that gave it back, once its commits are done.
+    uint64_t handle = 0;          // Of the holder; 0: none.
   };
   struct Handle {
     PartitionId partition;
@@ -131,6 +133,28 @@ class Group : public std::enable_shared_from_this<Group> {
       const std::vector<PartitionId>& removed);
   void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
               Membership::CommitDone done);
+  // None is in flight any more.
+  void CommitsEnded(PartitionId partition, Position& position, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // group_step.cc
+  // What a step commits of one partition.
+  struct StepCommit {
+    uint64_t handle = 0;
+    Offset first;
+    Offset end;
+  };
+  using StepCommits = absl::btree_map<PartitionId, StepCommit>;
+  // Not OK: it did not begin.
+  absl::Status BeginStep(const std::shared_ptr<QueueStep>& step);
+  absl::Status CheckCommits(const StepCommits& commits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // True: it is tried again when what is in flight on one of its positions has ended.
+  bool WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StepEnded(const StepCommits& commits, int64_t time_us, const TransactionResult& result);
+
   absl::Status Released(const SessionPtr& session, uint64_t handle);
   void Leave(const SessionPtr& session);
   void Break(const SessionPtr& session);
@@ -138,6 +162,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void Apply(AssignmentDecisions decisions, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void QueueGenerations(std::vector<RowWrite> rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndSession(const SessionPtr& session, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellPaused(const SessionPtr& session, bool paused) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -149,6 +174,9 @@ class Group : public std::enable_shared_from_this<Group> {
   // Queues the rows; `done` runs on the sync thread or the one that submits.
   void QueueRows(std::vector<RowWrite> rows, Level level,
                  absl::AnyInvocable<void(const TransactionResult&)> done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same with all that is in it; its `done` is put there.
+  void QueueWrite(Transaction transaction, absl::AnyInvocable<void(const TransactionResult&)> done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RowsDone(uint64_t number);
   // Until no row up to this number is on its way.

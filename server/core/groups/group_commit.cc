@@ -4,9 +4,29 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group.h"
+#include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 
 namespace acta {
+namespace {
+
+absl::Status CheckOffset(const LogEngine& engine, PartitionId partition, uint64_t handle,
+                         Offset offset) {
+  if (offset < Offset(0)) {
+    return Error(v1::OFFSET_OUT_OF_RANGE,
+                 absl::StrCat("commit of offset ", offset.value(), ": it is below 0"),
+                 {{"offset", absl::StrCat(offset.value())}, {"first", "0"}});
+  }
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(partition));
+  if (offset <= extent.visible_end) return absl::OkStatus();
+  return Error(v1::OFFSET_BEYOND_END,
+               absl::StrCat("commit of offset ", offset.value(), " under assignment ", handle,
+                            ": the end is ", extent.visible_end.value()),
+               {{"offset", absl::StrCat(offset.value())},
+                {"end", absl::StrCat(extent.visible_end.value())}});
+}
+
+}  // namespace
 
 absl::Status Group::FencedHandle(uint64_t handle) const {
   return Error(v1::FENCED,
@@ -36,21 +56,9 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     if (current) partition = it->second.partition;
   }
   if (!current) return done(FencedHandle(handle), false);
-  if (offset < Offset(0)) {
-    return done(Error(v1::OFFSET_OUT_OF_RANGE,
-                      absl::StrCat("commit of offset ", offset.value(), ": it is below 0"),
-                      {{"offset", absl::StrCat(offset.value())}, {"first", "0"}}),
-                false);
-  }
-  const absl::StatusOr<PartitionExtent> extent = deps_.engine.Extent(partition);
-  if (!extent.ok()) return done(extent.status(), false);
-  if (offset > extent->visible_end) {
-    return done(Error(v1::OFFSET_BEYOND_END,
-                      absl::StrCat("commit of offset ", offset.value(), " under assignment ",
-                                   handle, ": the end is ", extent->visible_end.value()),
-                      {{"offset", absl::StrCat(offset.value())},
-                       {"end", absl::StrCat(extent->visible_end.value())}}),
-                false);
+  if (const absl::Status status = CheckOffset(deps_.engine, partition, handle, offset);
+      !status.ok()) {
+    return done(status, false);
   }
   const int64_t time_us = absl::ToUnixMicros(deps_.engine.Now());
   bool newer = false;
@@ -59,6 +67,13 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     const auto it = handles_.find(handle);
     current = it != handles_.end() && it->second.session == session;
     Position* position = current ? &positions_[partition] : nullptr;
+    if (current && (position->in_step || !position->waiting.empty())) {
+      position->waiting.push_back(
+          [self = shared_from_this(), session, handle, offset, done = std::move(done)]() mutable {
+            self->Commit(session, handle, offset, std::move(done));
+          });
+      return;
+    }
     newer = current && offset.value() > position->committed.offset();
     if (newer) {
       // A lower commit than one in flight waits for it by writing the higher again.
@@ -98,13 +113,19 @@ absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t of
   // An owner that came since started below this commit and gets the same events again.
   const bool fenced = position.handle != 0 && position.handle != handle;
   const absl::Status status = result.status.ok() && fenced ? FencedHandle(handle) : result.status;
-  if (position.in_flight > 0) return status;
+  if (position.in_flight == 0) CommitsEnded(partition, position, now);
+  return status;
+}
+
+void Group::CommitsEnded(PartitionId partition, Position& position, absl::Duration now) {
   position.submitted = position.committed.offset();
-  if (position.releasing == 0) return status;
+  for (Action& action : std::exchange(position.waiting, {})) {
+    queues_[kCalls].actions.push_back(std::move(action));
+  }
+  if (position.releasing == 0) return;
   AssignmentDecisions decisions;
   assignment_.Release(std::exchange(position.releasing, 0), partition, now, &decisions);
   Apply(std::move(decisions), now);
-  return status;
 }
 
 absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
@@ -136,15 +157,20 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
 
 void Group::QueueRows(std::vector<RowWrite> rows, Level level,
                       absl::AnyInvocable<void(const TransactionResult&)> done) {
+  Transaction transaction;
+  transaction.rows = std::move(rows);
+  transaction.level = level;
+  QueueWrite(std::move(transaction), std::move(done));
+}
+
+void Group::QueueWrite(Transaction transaction,
+                       absl::AnyInvocable<void(const TransactionResult&)> done) {
   const uint64_t number = ++last_row_;
   rows_queued_.insert(number);
   auto shared =
       std::make_shared<absl::AnyInvocable<void(const TransactionResult&)>>(std::move(done));
   queues_[kRows].actions.push_back(
-      [self = shared_from_this(), rows = std::move(rows), level, number, shared]() mutable {
-        Transaction transaction;
-        transaction.rows = std::move(rows);
-        transaction.level = level;
+      [self = shared_from_this(), transaction = std::move(transaction), number, shared]() mutable {
         // Rows of one group are written in the order queued.
         transaction.source = uint64_t{1} << 62 | self->id_.value();
         transaction.done = [self, number, shared](TransactionResult result) {

@@ -1,7 +1,5 @@
 #include "server/core/groups/group_registry.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -12,18 +10,13 @@
 #include "server/core/access/pages.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
-#include "storage/base/fatal.h"
+#include "storage/base/random.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
 
-std::string DrawMemberId() {
-  uint64_t number = 0;
-  // So few bytes are never cut short once the kernel's pool is filled.
-  ACTA_CHECK(getrandom(&number, sizeof(number), 0) == sizeof(number));
-  return absl::StrFormat("m-%016x", number);
-}
+std::string DrawMemberId() { return absl::StrFormat("m-%016x", DrawNumber()); }
 
 bool SameTopics(const v1::Group& group, const std::vector<std::string>& topics) {
   std::vector<std::string> have(group.topics().begin(), group.topics().end());
@@ -61,10 +54,10 @@ absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) cons
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<GroupQueue>> GroupRegistry::FindQueue(
+absl::StatusOr<std::shared_ptr<StepGroup>> GroupRegistry::FindForStep(
     const Caller& caller, absl::string_view tenant, absl::string_view group) const {
-  ASSIGN_OR_RETURN(const GroupPtr found, state_->GetQueue(caller, tenant, group));
-  return found->shared_queue();
+  ASSIGN_OR_RETURN(GroupPtr found, state_->Get(caller, tenant, group));
+  return std::shared_ptr<StepGroup>(std::move(found));
 }
 
 const DeliveryTokens& GroupRegistry::tokens() const { return state_->tokens; }

@@ -81,8 +81,23 @@ class Membership {
   // Null: a STREAM group.
   virtual GroupQueue* queue() const = 0;
   virtual uint64_t session() const = 0;
+  virtual GroupId group() const = 0;
   // A clean leave: partitions move at once. Also drops the place of a named member.
   virtual void Leave() = 0;
+};
+
+// A group as who settles without a stream sees it.
+class StepGroup {
+ public:
+  virtual ~StepGroup() = default;
+  virtual GroupId id() const = 0;
+  // Null: a STREAM group.
+  virtual GroupQueue* queue() const = 0;
+  // Settles the runs in one write with what else is in the step. Not OK: nothing was done and
+  // `done` does not run; else it says what became of it. Errors, at once or there: LEASE_LOST,
+  // ALREADY_SETTLED, NEVER_LEASED, FENCED (details topic_id, partition, offset); INVALID_ARGUMENT
+  // for runs of several members.
+  virtual absl::Status SettleStep(QueueStep step) = 0;
 };
 
 // GroupRegistry is all groups with their positions and members.
@@ -153,9 +168,9 @@ class GroupRegistry {
   // need of them. Blocks. Not OK: they may not go.
   absl::Status KeepCopies(PartitionId partition, Offset first) const;
 
-  // For who settles without a stream: errors GROUP_NOT_FOUND, WRONG_GROUP_MODE.
-  absl::StatusOr<std::shared_ptr<GroupQueue>> FindQueue(const Caller&, absl::string_view tenant,
-                                                        absl::string_view group) const;
+  // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
+  absl::StatusOr<std::shared_ptr<StepGroup>> FindForStep(const Caller&, absl::string_view tenant,
+                                                         absl::string_view group) const;
   // Of the deliveries of all groups.
   const DeliveryTokens& tokens() const;
   // For rooms that keep something of a group by its id, which is never used again.

@@ -1,23 +1,14 @@
 #include "server/core/queues/delivery_tokens.h"
 
-#include <sys/random.h>
-
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "storage/base/bytes.h"
-#include "storage/base/fatal.h"
+#include "storage/base/random.h"
 
 namespace acta {
 namespace {
 
 constexpr size_t kBodyBytes = DeliveryTokens::kBytes - 16;
-
-uint64_t Draw() {
-  uint64_t number = 0;
-  // So few bytes are never cut short once the kernel's pool is filled.
-  ACTA_CHECK(getrandom(&number, sizeof(number), 0) == sizeof(number));
-  return number;
-}
 
 absl::Status BadToken(absl::string_view why) {
   return Error(v1::INVALID_DELIVERY_TOKEN,
@@ -27,7 +18,7 @@ absl::Status BadToken(absl::string_view why) {
 
 }  // namespace
 
-DeliveryTokens::DeliveryTokens() : key_{Draw(), Draw()}, life_(Draw()) {}
+DeliveryTokens::DeliveryTokens() : key_{DrawNumber(), DrawNumber()}, life_(DrawNumber()) {}
 
 std::string DeliveryTokens::Make(const DeliveredRun& run) const {
   std::string token;

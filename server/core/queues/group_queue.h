@@ -141,9 +141,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<SettleFailure> Settle(uint64_t session, absl::Span<const QueueSettlement> settlements,
                                     Done done);
   GroupId group() const { return group_; }
-  // Settles events as processed in one write with what else is in the step. When one of them is not
-  // leased to the member the failures say so, nothing is changed and `done` does not run.
-  std::vector<SettleFailure> SettleStep(uint64_t session, QueueStep step);
+  // Settles events of one member in one write with what else is in the step. When one of them is
+  // not leased to it the failures say so, nothing is changed and `done` does not run.
+  std::vector<SettleFailure> SettleStep(QueueStep step);
   // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
   void ScanThrough(PartitionId partition, Offset end);
   // What a member holds from before a restart. How many of the events stay its own. Those that were
@@ -209,11 +209,17 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct Member;
   struct News;
   struct Pending;
+  struct HeldEvent {
+    PartitionId partition;
+    Offset offset;
+    std::optional<Failure> failure;   // Not set: it is processed.
+    std::optional<RowWrite> attempt;  // That failed.
+  };
   struct HeldStep {
     uint64_t number = 0;  // Rises. They end in this order.
     uint64_t session = 0;
     QueueStep step;
-    std::vector<std::pair<PartitionId, Offset>> events;
+    std::vector<HeldEvent> events;
     std::vector<std::pair<PartitionId, Offset>> dead_letters;  // That go with it.
     bool alone = false;  // One that it was written with may be at fault.
   };
@@ -287,12 +293,18 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_step.cc
   // Blocks until no event of the partition, or of any, is part of a step.
   void AwaitSteps(std::optional<PartitionId> only);
+  SettleOutcome HoldOne(Partition& partition, const HeldRun& run, Offset offset, HeldStep* held)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddStep(HeldStep step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeSteps(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void PutProcessed(const Partition& partition, absl::Span<const Offset> offsets,
-                    std::vector<RowWrite>* rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the events, in the order of their offsets, are when they are settled.
+  void PutSettled(const Partition& partition, absl::Span<const HeldEvent* const> events,
+                  std::vector<RowWrite>* rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutOneSettled(const Partition& partition, const HeldEvent& event,
+                     std::vector<RowWrite>* rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ConfirmSteps(const Pending& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ConfirmOne(Partition& partition, const HeldEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `apart`: each is tried again by itself, and stays held.
   void UndoSteps(bool apart, Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void AnswerSteps(const TransactionResult& result, Pending* write);
@@ -300,7 +312,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_rows.cc
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void PutAttempt(const Partition& partition, const FailedAttempt& attempt)
+  RowWrite AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetAttempts(Partition& partition, const PastAttempts& past)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -311,8 +323,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds,
                       std::vector<RowWrite>* rows) const;
-  void PutDeadLetter(Partition& partition, const DeadLetter& letter, const QueueChanges& changes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `last`: how its last attempt failed; null: it was delivered too often.
+  RowWrite DeadLetterRowOf(PartitionId partition, const DeadLetter& letter,
+                           const AttemptsBefore& before, const FailedAttempt* last) const;
+  RowWrite ParkedRowOf(PartitionId partition, const ParkedEvent& event,
+                       const AttemptsBefore& before) const;
   void Flush();
   // As WaitQuiet(). Not `patient`: UNAVAILABLE at once when the disk is full.
   absl::Status AwaitQuiet(bool patient);
@@ -375,5 +390,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
 // The copy of an event that a group kept. Blocks. Errors: GAP when there is none, DATA_CORRUPTED.
 absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
                                               PartitionId partition, Offset offset);
+// The batch with the event: from the log, or the copy when that has it no more. The same.
+absl::StatusOr<IndexedBatchPtr> LoadEvent(const LogEngine& engine, GroupId group,
+                                          PartitionId partition, Offset offset);
 
 }  // namespace acta

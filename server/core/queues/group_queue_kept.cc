@@ -159,4 +159,14 @@ absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId g
   return indexed;
 }
 
+absl::StatusOr<IndexedBatchPtr> LoadEvent(const LogEngine& engine, GroupId group,
+                                          PartitionId partition, Offset offset) {
+  const auto read = engine.Read(partition, offset, 1);
+  IndexedBatchPtr batch = read.ok() && !read->empty() ? IndexBatch(read->front()) : nullptr;
+  const bool found =
+      batch != nullptr && batch->batch->base_offset <= offset && offset < batch->batch->end();
+  if (found) return batch;
+  return LoadKeptEvent(engine, group, partition, offset);
+}
+
 }  // namespace acta

@@ -50,7 +50,9 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
     std::vector<KeyTurn>& turns = turns_[partition.id];
     turns.insert(turns.end(), changes.turns.begin(), changes.turns.end());
   }
-  for (const FailedAttempt& attempt : changes.failed) PutAttempt(partition, attempt);
+  for (const FailedAttempt& attempt : changes.failed) {
+    rows_.push_back(AttemptRowOf(partition.id, attempt));
+  }
   for (const Offset offset : changes.unparked) {
     rows_.push_back(
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
@@ -58,12 +60,15 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
                                   [&](const DeadLetter& one) { return one.offset == offset; });
     if (!dead) ForgetKept(partition.id, offset);
   }
-  for (const DeadLetter& letter : changes.dead_letters) PutDeadLetter(partition, letter, changes);
+  for (const DeadLetter& letter : changes.dead_letters) {
+    const auto last = std::find_if(changes.failed.rbegin(), changes.failed.rend(),
+                                   [&](const auto& one) { return one.offset == letter.offset; });
+    rows_.push_back(DeadLetterRowOf(partition.id, letter, partition.TakeRounds(letter.offset),
+                                    last == changes.failed.rend() ? nullptr : &*last));
+  }
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
   for (const ParkedEvent& event : changes.parked) {
-    rows_.push_back(
-        {Family::kState, QueueRow(kParkedRows, group_, partition.id, event.offset),
-         ParkedRecordOf(event, partition.RoundsBefore(event.offset)).SerializeAsString()});
+    rows_.push_back(ParkedRowOf(partition.id, event, partition.RoundsBefore(event.offset)));
   }
   if (!changes.position.has_value()) return;
   PutPosition(*changes.position, &partition.record);
@@ -95,7 +100,7 @@ void GroupQueue::PutForgottenCopy(PartitionId id, Offset offset,
   rows->push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::nullopt});
 }
 
-void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& attempt) {
+RowWrite GroupQueue::AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const {
   storage::v1::AttemptRecord record;
   record.set_end(EndFor(attempt.end));
   if (const auto member = members_.find(attempt.member); member != members_.end()) {
@@ -107,10 +112,9 @@ void GroupQueue::PutAttempt(const Partition& partition, const FailedAttempt& att
   record.set_ended_us(attempt.ended_us);
   record.set_reason(attempt.reason);
   record.set_text(attempt.text);
-  rows_.push_back(
-      {Family::kState,
-       AttemptRow(group_, partition.id, attempt.offset, attempt.redrives, attempt.attempt),
-       record.SerializeAsString()});
+  return {Family::kState,
+          AttemptRow(group_, partition, attempt.offset, attempt.redrives, attempt.attempt),
+          record.SerializeAsString()};
 }
 
 void GroupQueue::ForgetAttempts(Partition& partition, const PastAttempts& past) {
@@ -130,18 +134,23 @@ void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset, const Atte
   }
 }
 
-void GroupQueue::PutDeadLetter(Partition& partition, const DeadLetter& letter,
-                               const QueueChanges& changes) {
-  const AttemptsBefore before = partition.TakeRounds(letter.offset);
+RowWrite GroupQueue::DeadLetterRowOf(PartitionId partition, const DeadLetter& letter,
+                                     const AttemptsBefore& before,
+                                     const FailedAttempt* last) const {
   storage::v1::DeadLetterRecord record = DeadLetterRecordOf(letter, before);
-  for (const FailedAttempt& attempt : changes.failed) {
-    if (attempt.offset != letter.offset) continue;
-    const std::string text = FingerprintText(attempt.reason, attempt.text);
+  if (last != nullptr) {
+    const std::string text = FingerprintText(last->reason, last->text);
     record.set_fingerprint(deps_.engine.HashEventId("fingerprint", text).low);
   }
   record.set_incarnation(deps_.engine.incarnation().value());
-  rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, partition.id, letter.offset),
-                   record.SerializeAsString()});
+  return {Family::kState, QueueRow(kDeadLetterRows, group_, partition, letter.offset),
+          record.SerializeAsString()};
+}
+
+RowWrite GroupQueue::ParkedRowOf(PartitionId partition, const ParkedEvent& event,
+                                 const AttemptsBefore& before) const {
+  return {Family::kState, QueueRow(kParkedRows, group_, partition, event.offset),
+          ParkedRecordOf(event, before).SerializeAsString()};
 }
 
 void GroupQueue::Flush() {

@@ -35,28 +35,24 @@ TransactionResult ResultOf(const TransactionResult& all, size_t first, size_t co
 
 }  // namespace
 
-std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep step) {
+std::vector<SettleFailure> GroupQueue::SettleStep(QueueStep step) {
   std::vector<SettleFailure> failures;
   After after;
   {
     MutexLock lock(mu_);
     HeldStep held;
-    held.session = session;
+    if (!step.runs.empty()) held.session = step.runs.front().session;
     held.step = std::move(step);
-    for (size_t i = 0; i < held.step.acks.size(); ++i) {
-      const HeldRun& run = held.step.acks[i];
+    for (size_t i = 0; i < held.step.runs.size(); ++i) {
+      const HeldRun& run = held.step.runs[i];
       Partition* const partition = Find(run.partition);
+      const bool there = partition != nullptr && !partition->leaving;
       for (int32_t n = 0; n < run.count; ++n) {
         const SettleOutcome outcome =
-            partition == nullptr || partition->leaving
-                ? SettleOutcome::kLeaseLost
-                : partition->queue->Hold(session, run.first + n, run.attempt);
-        if (outcome == SettleOutcome::kDone) {
-          held.events.emplace_back(run.partition, run.first + n);
-        } else {
-          ++refused_[static_cast<size_t>(outcome)];
-          failures.push_back({i, run.first + n, 1, outcome});
-        }
+            there ? HoldOne(*partition, run, run.first + n, &held) : SettleOutcome::kLeaseLost;
+        if (outcome == SettleOutcome::kDone) continue;
+        ++refused_[static_cast<size_t>(outcome)];
+        failures.push_back({i, run.first + n, 1, outcome});
       }
       if (partition != nullptr) Touch(*partition);
     }
@@ -71,6 +67,19 @@ std::vector<SettleFailure> GroupQueue::SettleStep(uint64_t session, QueueStep st
   return failures;
 }
 
+SettleOutcome GroupQueue::HoldOne(Partition& partition, const HeldRun& run, Offset offset,
+                                  HeldStep* held) {
+  const SettleOutcome outcome = partition.queue->Hold(held->session, offset, run.attempt);
+  if (outcome != SettleOutcome::kDone) return outcome;
+  HeldEvent& event = held->events.emplace_back();
+  event.partition = partition.id;
+  event.offset = offset;
+  if (!run.failed.has_value()) return outcome;
+  event.failure = partition.queue->PlanFailure(offset, *run.failed, run.nack, NowUs());
+  event.attempt = AttemptRowOf(partition.id, event.failure->attempt);
+  return outcome;
+}
+
 void GroupQueue::AddStep(HeldStep step) {
   step.number = ++last_step_;
   steps_.push_back(std::move(step));
@@ -81,10 +90,10 @@ void GroupQueue::LetGo(const HeldStep& held) {
   if (members_.contains(held.session)) {
     until_us = NowUs() + absl::ToInt64Microseconds(policy_.lease);
   }
-  for (const auto& [id, offset] : held.events) {
-    Partition* const partition = Find(id);
+  for (const HeldEvent& event : held.events) {
+    Partition* const partition = Find(event.partition);
     if (partition == nullptr) continue;
-    partition->queue->Unhold(offset, until_us);
+    partition->queue->Unhold(event.offset, until_us);
     Touch(*partition);
     Activate(*partition);
   }
@@ -108,37 +117,35 @@ void GroupQueue::AwaitSteps(std::optional<PartitionId> only) {
 
 void GroupQueue::TakeSteps(Pending* write) {
   size_t bytes = 0;
-  absl::btree_map<PartitionId, std::vector<Offset>> held;
+  absl::btree_map<PartitionId, std::vector<const HeldEvent*>> held;
   while (!steps_.empty() && write->steps.size() < kMostSteps && bytes < kMostStepBytes) {
     if (steps_.front().alone && !write->steps.empty()) break;
     write->steps.push_back(std::move(steps_.front()));
     steps_.pop_front();
     const HeldStep& taken = write->steps.back();
     bytes += BytesOfStep(taken.step);
-    for (const auto& [id, offset] : taken.events) held[id].push_back(offset);
+    // They stay where they are when the step is moved.
+    for (const HeldEvent& event : taken.events) held[event.partition].push_back(&event);
     write->step_rows.insert(write->step_rows.end(), taken.step.rows.begin(), taken.step.rows.end());
     if (write->steps.back().alone) break;
   }
-  for (auto& [id, offsets] : held) {
+  for (auto& [id, events] : held) {
     const Partition* const partition = Find(id);
     if (partition == nullptr) continue;
-    std::sort(offsets.begin(), offsets.end());
-    PutProcessed(*partition, offsets, &write->step_rows);
+    std::sort(events.begin(), events.end(),
+              [](const auto* one, const auto* other) { return one->offset < other->offset; });
+    PutSettled(*partition, events, &write->step_rows);
   }
 }
 
 // The rows come after those of the write, whose position has the events outstanding.
-void GroupQueue::PutProcessed(const Partition& partition, absl::Span<const Offset> offsets,
-                              std::vector<RowWrite>* rows) {
-  for (const Offset offset : offsets) {
-    const std::optional<ParkedEvent> parked = partition.queue->Parked(offset);
-    if (!parked.has_value()) continue;
-    rows->push_back(
-        {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
-    PutForgottenCopy(partition.id, offset, rows);
-    AttemptsBefore rounds = partition.RoundsBefore(offset);
-    rounds.push_back(parked->attempts);
-    DeleteAttempts(partition.id, offset, rounds, rows);
+void GroupQueue::PutSettled(const Partition& partition, absl::Span<const HeldEvent* const> events,
+                            std::vector<RowWrite>* rows) {
+  std::vector<Offset> offsets;
+  offsets.reserve(events.size());
+  for (const HeldEvent* event : events) {
+    offsets.push_back(event->offset);
+    PutOneSettled(partition, *event, rows);
   }
   storage::v1::PositionRecord record = partition.record;
   PutPosition(partition.queue->PositionWithout(offsets), &record);
@@ -147,17 +154,58 @@ void GroupQueue::PutProcessed(const Partition& partition, absl::Span<const Offse
   rows->push_back({Family::kState, PositionRow(group_, partition.id), record.SerializeAsString()});
 }
 
+void GroupQueue::PutOneSettled(const Partition& partition, const HeldEvent& event,
+                               std::vector<RowWrite>* rows) {
+  const AttemptsBefore before = partition.RoundsBefore(event.offset);
+  const std::optional<ParkedEvent> parked = partition.queue->Parked(event.offset);
+  if (event.attempt.has_value()) rows->push_back(*event.attempt);
+  if (event.failure.has_value() && !event.failure->letter.has_value()) {
+    return rows->push_back(ParkedRowOf(partition.id, event.failure->parked, before));
+  }
+  if (parked.has_value()) {
+    rows->push_back(
+        {Family::kState, QueueRow(kParkedRows, group_, partition.id, event.offset), std::nullopt});
+  }
+  if (event.failure.has_value()) {
+    return rows->push_back(
+        DeadLetterRowOf(partition.id, *event.failure->letter, before, &event.failure->attempt));
+  }
+  if (!parked.has_value()) return;
+  PutForgottenCopy(partition.id, event.offset, rows);
+  AttemptsBefore rounds = before;
+  rounds.push_back(parked->attempts);
+  DeleteAttempts(partition.id, event.offset, rounds, rows);
+}
+
 void GroupQueue::ConfirmSteps(const Pending& write) {
   for (const HeldStep& held : write.steps) {
-    for (const auto& [id, offset] : held.events) {
-      Partition* const partition = Find(id);
+    for (const HeldEvent& event : held.events) {
+      Partition* const partition = Find(event.partition);
       if (partition == nullptr) continue;
-      partition->queue->Confirm(offset);
+      ConfirmOne(*partition, event);
       Touch(*partition);
       Activate(*partition);
     }
     for (const auto& [id, offset] : held.dead_letters) ForgetDeadLetter(id, offset);
   }
+}
+
+void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
+  const Failure* const failure = event.failure.has_value() ? &*event.failure : nullptr;
+  if (!partition.queue->Confirm(event.offset, failure)) {
+    if (failure == nullptr) return;
+    // It was skipped, and was written as one that failed.
+    for (const absl::string_view kind : {kParkedRows, kDeadLetterRows}) {
+      rows_.push_back(
+          {Family::kState, QueueRow(kind, group_, partition.id, event.offset), std::nullopt});
+    }
+    return rows_.push_back({Family::kState, event.attempt->key, std::nullopt});
+  }
+  partition.record.set_commit_time_us(NowUs());
+  if (partition.queue->IsOutstanding(event.offset)) return;
+  partition.TakeRounds(event.offset);
+  // A copy may have been made meanwhile.
+  if (failure == nullptr) ForgetKept(partition.id, event.offset);
 }
 
 void GroupQueue::UndoSteps(bool apart, Pending* write) {

@@ -41,6 +41,14 @@ EventFacts FactsOfEvent(const LogEngine& engine, absl::string_view event) {
 
 }  // namespace
 
+absl::string_view IndexedBatch::EventAt(Offset offset) const {
+  const auto index = static_cast<uint32_t>(Lag(batch->base_offset, offset));
+  EventElements elements(batch->payload.view().substr(BeginOf(index)));
+  absl::string_view event;
+  (void)elements.Next(&event);
+  return event;
+}
+
 IndexedBatchPtr IndexBatch(BatchPtr batch) {
   auto indexed = std::make_shared<IndexedBatch>();
   indexed->ends.reserve(batch->count);

@@ -18,6 +18,8 @@ struct IndexedBatch {
   // Bytes of the payload where events `first` to `end` (exclusive, within the batch) are.
   size_t BeginOf(uint32_t first) const { return first == 0 ? 0 : ends[first - 1]; }
   size_t EndOf(uint32_t end) const { return end == 0 ? 0 : ends[end - 1]; }
+  // The encoded acta.v1.Event at an offset that is in it.
+  absl::string_view EventAt(Offset offset) const;
 };
 using IndexedBatchPtr = std::shared_ptr<const IndexedBatch>;
 

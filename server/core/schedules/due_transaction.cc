@@ -33,7 +33,7 @@ class DueAppends {
 
   void Add(const HeldSchedule& due, const Topic& topic) {
     ScannedEvent event;
-    if (ScanEvent(EventBytes(due.record), &event) != WireFault::kNone) return;  // Was checked.
+    (void)ScanEvent(EventBytes(due.record), &event);  // ReadSchedule() saw that it is whole.
     DueAppend& to =
         AppendFor(topic.partition(PartitionNow(due, event, topic)), due.record.context());
     if (topic.settings.dedupe == Dedupe::kIds && !event.id.empty()) {

@@ -24,6 +24,14 @@ absl::Status Damaged(absl::string_view kind) {
   return Error(v1::DATA_CORRUPTED, absl::StrCat("a row '", kind, "' cannot be read"));
 }
 
+bool HoldsOneEvent(const storage::v1::ScheduleRecord& record) {
+  EventElements elements(record.element());
+  absl::string_view bytes;
+  ScannedEvent event;
+  return elements.Next(&bytes) && ScanEvent(bytes, &event) == WireFault::kNone &&
+         elements.offset() == record.element().size();
+}
+
 }  // namespace
 
 void PutScheduleRows(const ScheduleKey& key, const ScheduledFacts& facts,
@@ -61,7 +69,9 @@ absl::StatusOr<storage::v1::ScheduleRecord> ReadSchedule(const LogEngine& engine
   ASSIGN_OR_RETURN(const auto rows, engine.LoadRows(Family::kState, ScheduleRow(number)));
   if (rows.empty()) return ScheduleNotFound(number);
   storage::v1::ScheduleRecord record;
-  if (!record.ParseFromString(rows.front().second)) return Damaged(kScheduleRows);
+  if (!record.ParseFromString(rows.front().second) || !HoldsOneEvent(record)) {
+    return Damaged(kScheduleRows);
+  }
   return record;
 }
 

@@ -6,7 +6,6 @@
 #include "acta/v1/event.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
-#include "proto/support/wire.h"
 #include "server/core/queues/group_queue.h"
 #include "storage/base/status_macros.h"
 
@@ -18,26 +17,12 @@ struct CausingEvent {
   v1::BatchContext context;
 };
 
-absl::StatusOr<IndexedBatchPtr> ReadBatch(const LogEngine& engine, GroupId group,
-                                          const EventPosition& at) {
-  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(at.partition));
-  if (at.offset < extent.first) return LoadKeptEvent(engine, group, at.partition, at.offset);
-  ASSIGN_OR_RETURN(const std::vector<BatchPtr> batches, engine.Read(at.partition, at.offset, 1));
-  IndexedBatchPtr indexed = batches.empty() ? nullptr : IndexBatch(batches.front());
-  if (indexed != nullptr) return indexed;
-  return Error(v1::DATA_CORRUPTED, "the event that caused the step cannot be read");
-}
-
 absl::StatusOr<CausingEvent> ReadCause(const LogEngine& engine, GroupId group,
                                        const EventPosition& at) {
-  ASSIGN_OR_RETURN(const IndexedBatchPtr batch, ReadBatch(engine, group, at));
-  const auto index = static_cast<uint32_t>(Lag(batch->batch->base_offset, at.offset));
-  const size_t begin = batch->BeginOf(index), end = batch->EndOf(index + 1);
-  EventElements elements(batch->batch->payload.view().substr(begin, end - begin));
-  absl::string_view bytes;
+  ASSIGN_OR_RETURN(const IndexedBatchPtr batch, LoadEvent(engine, group, at.partition, at.offset));
   CausingEvent cause;
-  if (!elements.Next(&bytes) ||
-      !cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  const absl::string_view bytes = batch->EventAt(at.offset);
+  if (!cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Error(v1::DATA_CORRUPTED, "the event that caused the step cannot be read");
   }
   const absl::string_view context = batch->batch->context.view();

@@ -1,25 +1,18 @@
 #include "server/core/settle/settler.h"
 
-#include <map>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "server/core/queues/settle_error.h"
 #include "server/core/settle/causation.h"
+#include "server/core/settle/step_claims.h"
 #include "server/core/settle/step_request.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
-
-absl::Status WithDetails(const absl::Status& status,
-                         const std::map<std::string, std::string>& more) {
-  std::map<std::string, std::string> details = DetailsOf(status);
-  details.insert(more.begin(), more.end());
-  return Error(ReasonOf(status), status.message(), {details.begin(), details.end()});
-}
 
 // Of a frame and its batches: the first that is at fault.
 absl::Status ErrorOfFrame(const v1::FrameResult& result) {
@@ -43,6 +36,12 @@ absl::StatusOr<v1::SettleResponse> ResponseOf(v1::FrameResult result) {
   return response;
 }
 
+PreparedFrame NothingPrepared() {
+  PreparedFrame nothing;
+  nothing.flight = std::make_shared<FrameInFlight>();
+  return nothing;
+}
+
 absl::Status TooManySteps(int64_t bytes) {
   return Error(v1::PUBLISH_QUEUE_FULL,
                absl::StrCat("limit max_step_bytes_in_flight (", kMaxStepBytesInFlight,
@@ -50,13 +49,6 @@ absl::Status TooManySteps(int64_t bytes) {
                             " bytes of steps being written; retry after the delay"),
                {{"limit", "max_step_bytes_in_flight"},
                 {"limit_value", absl::StrCat(kMaxStepBytesInFlight)}});
-}
-
-absl::Status ErrorOfFailure(const SettleFailure& failure, const HeldRun& run) {
-  return WithDetails(SettleError(failure.outcome),
-                     {{"topic_id", absl::StrCat(run.partition.topic().value())},
-                      {"partition", absl::StrCat(run.partition.partition())},
-                      {"offset", absl::StrCat(failure.first.value())}});
 }
 
 }  // namespace
@@ -83,17 +75,25 @@ void Settler::Settle(const Caller& caller, v1::SettleRequest request, Done done)
 absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& request,
                             Done* done) const {
   RETURN_IF_ERROR(CheckDeadline(caller));
-  ASSIGN_OR_RETURN(const std::shared_ptr<GroupQueue> queue,
-                   deps_.groups.FindQueue(caller, request.tenant(), request.group()));
+  ASSIGN_OR_RETURN(const std::shared_ptr<StepGroup> group,
+                   deps_.groups.FindForStep(caller, request.tenant(), request.group()));
   const DeliveryTokens& tokens = deps_.groups.tokens();
-  ASSIGN_OR_RETURN(StepEvents events, ReadStepEvents(request, queue->group(), tokens));
-  ASSIGN_OR_RETURN(const EventPosition cause, CauseOf(request, events, tokens));
-  ASSIGN_OR_RETURN(PreparedFrame frame, PrepareStep(caller, request, queue->group(), cause));
+  ASSIGN_OR_RETURN(std::vector<HeldRun> runs, ReadStepRuns(request, *group, tokens));
+  ASSIGN_OR_RETURN(const EventPosition cause, CauseOf(request, runs, tokens));
+  // Who made the token of a former life is not known: nothing is read for it. The group refuses it.
+  const bool current =
+      std::all_of(runs.begin(), runs.end(), [](const HeldRun& run) { return run.session != 0; });
+  PreparedFrame frame = NothingPrepared();
+  if (current && !request.publish().empty()) {
+    ASSIGN_OR_RETURN(frame, PrepareStep(caller, request, group->id(), cause));
+  }
+  ASSIGN_OR_RETURN(StepClaims claims, StepClaims::Prepare(caller, request, deps_.claims));
   RETURN_IF_ERROR(CheckInFlight(deps_.publish.engine));
   QueueStep step;
-  step.acks = events.runs;
+  step.runs = std::move(runs);
   step.appends = std::move(frame.appends);
   step.rows = std::move(frame.rows);
+  claims.TakeRows(&step.rows);
   // Shared: when the step is refused at once nothing was done with it.
   const auto shared = std::make_shared<Done>(std::move(*done));
   const std::shared_ptr<FrameInFlight> flight = std::move(frame.flight);
@@ -101,21 +101,18 @@ absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& reque
     Done once = std::move(*shared);
     std::move(once)(ResponseOf(std::move(result)));
   };
-  step.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
-  const auto failures = queue->SettleStep(events.session, std::move(step));
-  if (failures.empty()) return absl::OkStatus();
-  *done = std::move(*shared);
-  return ErrorOfFailure(failures.front(), events.runs[failures.front().index]);
+  step.done = [flight, claims = std::move(claims)](TransactionResult stored) mutable {
+    claims.Finish(stored);
+    flight->Finish(std::move(stored));
+  };
+  const absl::Status status = group->SettleStep(std::move(step));
+  if (!status.ok()) *done = std::move(*shared);
+  return status;
 }
 
 absl::StatusOr<PreparedFrame> Settler::PrepareStep(const Caller& caller,
                                                    const v1::SettleRequest& request, GroupId group,
                                                    const EventPosition& cause) const {
-  if (request.publish().empty()) {
-    PreparedFrame nothing;
-    nothing.flight = std::make_shared<FrameInFlight>();
-    return nothing;
-  }
   v1::BatchContext causation;
   RETURN_IF_ERROR(
       SetCausation(deps_.publish.engine, deps_.publish.topics, group, cause, &causation));
@@ -146,16 +143,16 @@ absl::StatusOr<v1::EditDeadLetterResponse> Settler::EditDeadLetter(
   get.set_group(request.group());
   *get.mutable_ref() = request.ref();
   ASSIGN_OR_RETURN(const v1::GetDeadLetterResponse got, deps_.groups.GetDeadLetter(caller, get));
-  ASSIGN_OR_RETURN(const auto queue,
-                   deps_.groups.FindQueue(caller, request.tenant(), request.group()));
+  ASSIGN_OR_RETURN(const GroupId group,
+                   deps_.groups.GetId(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const TopicPtr topic,
                    deps_.publish.topics.Get(caller.tenant, request.ref().topic()));
   v1::BatchContext causation;
   if (got.dead_letter().has_event()) {
     const EventPosition cause{topic->partition(request.ref().partition()),
                               Offset(request.ref().offset())};
-    RETURN_IF_ERROR(SetCausation(deps_.publish.engine, deps_.publish.topics, queue->group(), cause,
-                                 &causation));
+    RETURN_IF_ERROR(
+        SetCausation(deps_.publish.engine, deps_.publish.topics, group, cause, &causation));
   }
   v1::PublishFrame frame;
   frame.set_atomic(true);

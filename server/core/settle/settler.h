@@ -10,6 +10,7 @@
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/subscriber.pb.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_session.h"
 #include "server/core/settle/step_request.h"
@@ -20,8 +21,8 @@ namespace acta {
 // Of all Settle calls that are not answered; one alone may be larger.
 inline constexpr int64_t kMaxStepBytesInFlight = int64_t{64} << 20;
 
-// Settler runs Settle calls: events of a QUEUE group are processed, and what follows from them is
-// published, in one write of the log.
+// Settler runs Settle calls: events of a group are settled, what follows from them is published and
+// claims are completed, in one write of the log.
 //
 // Threads:   any. Calls go on on the pool, because the event that caused a step may have to be read
 //            from the disk.
@@ -32,6 +33,7 @@ class Settler {
   struct Deps {
     PublishSession::Deps publish;
     GroupRegistry& groups;
+    ClaimRegistry& claims;
     Executor& pool;
   };
   explicit Settler(const Deps& deps)

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "acta/v1/subscriber.pb.h"
+#include "server/core/groups/group_registry.h"
 #include "server/core/queues/delivery_tokens.h"
 #include "server/core/queues/queue_step.h"
 
@@ -13,24 +14,21 @@ namespace acta {
 inline constexpr int kMaxStepRuns = 1'000;
 inline constexpr int64_t kMaxStepEvents = 10'000;
 
-// The events that a step settles.
-struct StepEvents {
-  uint64_t session = 0;
-  std::vector<HeldRun> runs;  // As in the request.
-};
-
-// What the request says is processed, all of it leased to one member of the group. Errors:
-// INVALID_ARGUMENT, INVALID_DELIVERY_TOKEN, LIMIT_EXCEEDED (max_step_runs, max_step_events).
-absl::StatusOr<StepEvents> ReadStepEvents(const v1::SettleRequest& request, GroupId group,
-                                          const DeliveryTokens& tokens);
+// What the request settles. `group` is named in it. Errors: INVALID_ARGUMENT,
+// INVALID_DELIVERY_TOKEN, LIMIT_EXCEEDED (max_step_runs, max_step_events), those of
+// ReadSettlement(); WRONG_GROUP_MODE for failures in a STREAM group.
+absl::StatusOr<std::vector<HeldRun>> ReadStepRuns(const v1::SettleRequest& request,
+                                                  const StepGroup& group,
+                                                  const DeliveryTokens& tokens);
 
 // Where the event is that caused what is published. Errors: INVALID_ARGUMENT when it is not one of
-// those that are processed; INVALID_DELIVERY_TOKEN.
+// the step; INVALID_DELIVERY_TOKEN.
 struct EventPosition {
   PartitionId partition;
   Offset offset;
 };
-absl::StatusOr<EventPosition> CauseOf(const v1::SettleRequest& request, const StepEvents& events,
+absl::StatusOr<EventPosition> CauseOf(const v1::SettleRequest& request,
+                                      const std::vector<HeldRun>& runs,
                                       const DeliveryTokens& tokens);
 
 }  // namespace acta

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "server/core/queues/delivery_tokens.h"
 #include "server/core/subscribe/subscribe_limits.h"
 #include "storage/log_engine.h"
 
@@ -13,6 +14,9 @@ namespace acta {
 // events: two tags with lengths, four numbers and the context.
 inline constexpr size_t kFrameHeadBytes = 11;
 inline constexpr size_t kBatchHeadBytes = 64;
+
+// And with a delivery token.
+inline constexpr size_t kTokenBytes = DeliveryTokens::kBytes + 4;
 
 inline size_t BatchOverheadBytes(const StoredBatch& batch) {
   return kBatchHeadBytes + batch.context.size();

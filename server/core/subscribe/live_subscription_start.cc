@@ -60,10 +60,13 @@ void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& sta
   outbox_.Notice("MEMBER_ID", membership_->member_id());
   if (membership_->group_created()) outbox_.Notice("GROUP_CREATED", group_);
   settlements_.Settle(frame_id, absl::OkStatus());
+  const bool tokens = WantsTokens(start);
+  if (tokens) {
+    outbox_.Notice("GRANTED_FEATURE", kDeliveryTokens);
+    pump_->GiveTokens(deps_.hub.groups.tokens(), membership_->group());
+  }
   if (GroupQueue* const queue = membership_->queue()) {
     const size_t most = MaxFrameBytes(deps_.hub.limits, start);
-    const bool tokens = WantsTokens(start);
-    if (tokens) outbox_.Notice("GRANTED_FEATURE", kDeliveryTokens);
     feed_ = std::make_unique<QueueFeed>(
         QueueFeed::Deps{deps_.hub.topics, deps_.hub.authorizer, caller_, *deps_.delivered, credit_,
                         outbox_, frame_bytes_, most, tokens ? &deps_.hub.groups.tokens() : nullptr},

@@ -135,7 +135,8 @@ Pump::Outcome Pump::Serve(Reader& reader, OutgoingFrame* frame) {
 
 Pump::Outcome Pump::ServeOneBatch(Reader& reader, OutgoingFrame* frame, size_t* bytes) {
   BatchBuffer& buffer = reader.buffer;
-  const size_t overhead = BatchOverheadBytes(buffer.front());
+  const size_t token_bytes = tokens_ == nullptr ? 0 : kTokenBytes;
+  const size_t overhead = BatchOverheadBytes(buffer.front()) + token_bytes;
   const size_t room = frame_room_ > overhead ? frame_room_ - overhead : 0;
   // A batch is cut only when it does not fit into a frame of its own.
   if (!frame->batches.empty() && buffer.front_bytes() > room) return Outcome::kFrameFull;
@@ -161,6 +162,10 @@ Pump::Outcome Pump::ServeOneBatch(Reader& reader, OutgoingFrame* frame, size_t* 
     out = buffer.Take(1, next);
   }
   out.assignment = reader.handle;
+  if (tokens_ != nullptr) {
+    out.delivery_token = tokens_->Make(
+        {group_, reader.handle, reader.range.id(), out.base_offset, out.count, /*attempt=*/0});
+  }
   const size_t size = out.payload.size();
   *bytes += size;
   buffered_ -= size;

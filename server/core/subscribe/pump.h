@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "server/core/queues/delivery_tokens.h"
 #include "server/core/subscribe/batch_buffer.h"
 #include "server/core/subscribe/catch_up_pace.h"
 #include "server/core/subscribe/credit.h"
@@ -54,6 +55,12 @@ class Pump {
 
   explicit Pump(Deps deps);
   ~Pump();  // Clears.
+
+  // Every batch gets a token from now on.
+  void GiveTokens(const DeliveryTokens& tokens, GroupId group) {
+    tokens_ = &tokens;
+    group_ = group;
+  }
 
   void Add(uint64_t handle, ReadRange range);
   // Nothing of it is sent any more.
@@ -118,6 +125,8 @@ class Pump {
   void StopWaiting(Reader& reader);
 
   const Deps deps_;
+  const DeliveryTokens* tokens_ = nullptr;
+  GroupId group_;
   const std::shared_ptr<News> news_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Reader>> readers_;
   std::deque<uint64_t> ready_;

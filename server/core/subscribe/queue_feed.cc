@@ -14,7 +14,6 @@ namespace {
 
 // Of a batch beside what others have: when the lease ends, and the attempt.
 constexpr size_t kLeaseBytes = 24;
-constexpr size_t kTokenBytes = DeliveryTokens::kBytes + 4;
 
 // As many of the events as fit, at least one.
 QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {

@@ -41,8 +41,8 @@ TEST_CASE("a queue keeps its promises whatever happens") {
 }
 
 TEST_CASE("a queue that breaks a promise is noticed") {
-  const auto mutant =
-      static_cast<QueueMutant>(GENERATE(range(1, static_cast<int>(QueueMutant::kLosesStep) + 1)));
+  const auto mutant = static_cast<QueueMutant>(
+      GENERATE(range(1, static_cast<int>(QueueMutant::kForgetsFailure) + 1)));
   INFO("mutant " << static_cast<int>(mutant));
   CHECK_FALSE(FirstWrong(1, 20'000, mutant).empty());
 }

@@ -223,7 +223,8 @@ void QueueSimulator::Gone(uint64_t member, bool cleanly) {
   model_.MemberGone(member, cleanly, now_us_);
 }
 
-std::string QueueSimulator::Hold(uint64_t member, Offset offset, bool other_attempt) {
+std::string QueueSimulator::Hold(uint64_t member, Offset offset, uint32_t chance) {
+  const bool other_attempt = chance % 8 == 0;
   SettleOutcome expected = model_.Expect(member, offset, true);
   if (expected == SettleOutcome::kDone && other_attempt) expected = SettleOutcome::kLeaseLost;
   const int32_t attempt = model_.at(offset).attempts + 1 + other_attempt;
@@ -233,7 +234,35 @@ std::string QueueSimulator::Hold(uint64_t member, Offset offset, bool other_atte
   if (expected != SettleOutcome::kDone) return "";
   model_.at(offset).state = QueueModel::State::kSettling;
   model_.at(offset).lease_over = false;
+  planned_.erase(offset);
+  if (chance % 3 == 0) return "";
+  Planned& planned = planned_[offset];
+  if (chance % 5 == 0) planned.nack.delay = absl::Seconds(chance % 7);
+  planned.policy = policy_;
+  planned.failure = queue_->PlanFailure(
+      offset, chance % 3 == 1 ? AttemptEnd::kNack : AttemptEnd::kReject, planned.nack, now_us_);
   return "";
+}
+
+std::string QueueSimulator::Confirm(Offset offset) {
+  const auto it = planned_.find(offset);
+  parked_.erase(offset);
+  if (it == planned_.end()) {
+    queue_->Confirm(offset);
+    model_.Settle(offset);
+    return "";
+  }
+  const Failure& failure = it->second.failure;
+  queue_->Confirm(offset, mutant_ == QueueMutant::kForgetsFailure ? nullptr : &failure);
+  model_.SetPolicy(it->second.policy);
+  model_.EndAttempt(offset, failure.attempt.end, it->second.nack, failure.attempt.ended_us);
+  model_.SetPolicy(policy_);
+  if (!failure.letter.has_value()) {
+    parked_[offset] = failure.parked;
+    return "";
+  }
+  ++dead_[offset];
+  return model_.CheckDeadLetter(*failure.letter);
 }
 
 std::string QueueSimulator::Step(bool stored, bool gone) {
@@ -257,12 +286,11 @@ std::string QueueSimulator::Step(bool stored, bool gone) {
   if (std::string wrong = Commit(); !wrong.empty()) return wrong;
   if (mutant_ != QueueMutant::kLosesStep) position_ = queue_->PositionWithout(held);
   for (const Offset offset : held) {
-    parked_.erase(offset);
-    queue_->Confirm(offset);
-    model_.Settle(offset);
+    if (std::string wrong = Confirm(offset); !wrong.empty()) return wrong;
   }
+  model_.Committed();
   durable_model_ = model_;
-  durable_model_.Committed();
+  durable_dead_ = dead_;
   return durable_model_.CheckDurable(position_, parked_);
 }
 
@@ -332,7 +360,7 @@ std::string QueueSimulator::Do(const Operation& operation) {
   if (Is(kind, "policy") && operation.first % 4 == 0) return ChangePolicy(operation.second);
   if (log_.empty()) return "";
   const Offset offset = Pick(operation.second);
-  if (Is(kind, "hold")) return Hold(member, offset, operation.first / 8 % 8 == 0);
+  if (Is(kind, "hold")) return Hold(member, offset, operation.first / 8);
   if (Is(kind, "ack") || Is(kind, "nack") || Is(kind, "reject") || Is(kind, "extend") ||
       Is(kind, "release")) {
     return Settle(kind, member, offset, operation.first);

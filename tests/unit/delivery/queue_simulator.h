@@ -28,6 +28,7 @@ enum class QueueMutant {
   kBuriesTwice,      // Two dead letters of one event.
   kForgetsHolder,    // A clean leave gives nothing back.
   kLosesStep,        // What is settled with something else is not in the row.
+  kForgetsFailure,   // What fails with something else is processed.
 };
 
 // One random life of a queue beside the model: members come, go, hang, answer twice and late, the
@@ -59,9 +60,11 @@ class QueueSimulator {
   std::string Do(const Operation& operation);
   std::string Lease(uint64_t member, int64_t most);
   std::string Settle(uint32_t kind, uint64_t member, Offset offset, uint32_t chance);
-  std::string Hold(uint64_t member, Offset offset, bool other_attempt);
+  std::string Hold(uint64_t member, Offset offset, uint32_t chance);
   // What is held was written, or it was not.
   std::string Step(bool stored, bool gone);
+  // One of those that are held was written.
+  std::string Confirm(Offset offset);
   std::string Commit();
   std::string Crash();
   std::string Trim(Offset first);
@@ -85,6 +88,13 @@ class QueueSimulator {
   Offset first_;  // Below it the log is gone.
   std::vector<std::pair<uint64_t, Offset>> lost_leases_;
   std::map<Offset, int32_t> dead_;  // How often.
+  // What becomes of those that are held to fail.
+  struct Planned {
+    Failure failure;
+    Nack nack;
+    QueuePolicy policy;
+  };
+  std::map<Offset, Planned> planned_;
 
   // What a crash leaves.
   QueuePosition position_;

@@ -1,7 +1,10 @@
 // Scheduled events when they are due.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "acta/v1/context.pb.h"
 #include "proto/support/partitioner.h"
+#include "server/core/schedules/schedule_records.h"
 #include "storage/layout/rows.h"
 #include "tests/unit/schedules/schedule_room.h"
 
@@ -40,6 +43,29 @@ TEST_CASE("What came due while the broker was down comes at the start") {
   room.Restart();
   room.Pass(absl::Hours(1));
   CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+}
+
+TEST_CASE("A scheduled event that cannot be read is kept, and the others come") {
+  ScheduleRoom room;
+  const std::string id = room.Schedule(absl::Hours(1), {"a", "b"})[0];
+  const std::string row = ScheduleRow(*ParseScheduleId(id));
+  storage::v1::ScheduleRecord record = *ReadSchedule(*room.engine, *ParseScheduleId(id));
+  const std::string whole = record.SerializeAsString();
+  const auto write = [&](const std::string& value) {
+    Transaction transaction;
+    transaction.rows.push_back({Family::kState, row, value});
+    REQUIRE_OK(room.engine->Submit(std::move(transaction)));
+  };
+  record.set_element(record.element().substr(0, record.element().size() - 1));
+  write(record.SerializeAsString());
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log() == ScheduleRoom::Strings{"b"});
+  write(whole);
+  room.Restart();
+  room.Pass(absl::Hours(1));
+  ScheduleRoom::Strings all = room.Log();
+  std::sort(all.begin(), all.end());
+  CHECK(all == ScheduleRoom::Strings{"a", "b"});
 }
 
 TEST_CASE("A jump of the wall clock changes nothing, one that is accepted does") {

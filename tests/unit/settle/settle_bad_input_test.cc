@@ -41,10 +41,10 @@ TEST_CASE("a token of a former life of the broker settles nothing", "[step]") {
   Client& client = room.Work();
   client.Ack(client.sink.leased[1]);
   room.Run();
-  const auto group = room.groups.FindQueue(room.caller, "", "workers");
+  const auto group = room.groups.FindForStep(room.caller, "", "workers");
   REQUIRE_OK(group);
   RecordingSink::Leased old = client.sink.leased[0];
-  old.token = DeliveryTokens().Make({(*group)->group(), 1, room.Id(0), Offset(0), 2, 1});
+  old.token = DeliveryTokens().Make({(*group)->id(), 1, room.Id(0), Offset(0), 2, 1});
   CHECK(room.Refused(room.Step(old, "bill")) == v1::LEASE_LOST);
   old.offset = 1;
   CHECK(room.Refused(room.Step(old, "bill")) == v1::ALREADY_SETTLED);
@@ -138,7 +138,7 @@ TEST_CASE("steps that are not answered hold at most 64 MiB", "[step]") {
   REQUIRE_OK(room.Settle(room.Step(client.sink.leased[4], bill)));
 }
 
-TEST_CASE("a group that is none, or a STREAM group, has no steps", "[step]") {
+TEST_CASE("a step is of the group that is named", "[step]") {
   StepRoom room;
   room.PublishNumbers(0, 1);
   Client& client = room.Work();
@@ -147,7 +147,7 @@ TEST_CASE("a group that is none, or a STREAM group, has no steps", "[step]") {
   CHECK(room.Refused(request) == v1::GROUP_NOT_FOUND);
   room.Subscribe(room.Member("readers"));
   request.set_group("readers");
-  CHECK(room.Refused(request) == v1::WRONG_GROUP_MODE);
+  CHECK(room.Refused(request) == v1::INVALID_DELIVERY_TOKEN);
   request.set_group("workers");
   request.set_tenant("other");
   CHECK(room.Refused(request) == v1::TENANT_NOT_FOUND);

@@ -29,16 +29,16 @@ struct InFlight {
   }
   std::vector<SettleFailure> Step(int64_t offset) {
     QueueStep step;
-    step.acks.push_back({room.Id(0), Offset(offset)});
+    step.runs.push_back({1, room.Id(0), Offset(offset)});
     step.done = [this](const TransactionResult& result) { durable += result.status.ok(); };
-    return queue->SettleStep(1, std::move(step));
+    return queue->SettleStep(std::move(step));
   }
   // One that settles nothing.
   bool EmptyStep() {
     QueueStep step;
     step.rows.push_back({Family::kState, "step", "row"});
     step.done = [this](const TransactionResult& result) { durable += result.status.ok(); };
-    return queue->SettleStep(1, std::move(step)).empty();
+    return queue->SettleStep(std::move(step)).empty();
   }
   // Ends when the step can.
   void Release() {

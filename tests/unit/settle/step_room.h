@@ -61,6 +61,18 @@ class StepRoom : public QueueRoom {
     published->set_id(id);
     return request;
   }
+  // The same event, and that it failed.
+  static v1::SettleRequest Failing(const RecordingSink::Leased& event, v1::SettleKind kind,
+                                   const std::string& bill = "") {
+    v1::SettleRequest request = Step(event, bill);
+    v1::FailedEvents* failed = request.add_failed();
+    failed->set_delivery_token(event.token);
+    failed->set_offset(event.offset);
+    failed->set_count(1);
+    failed->set_kind(kind);
+    request.clear_processed();
+    return request;
+  }
   Answer Begin(v1::SettleRequest request) {
     const auto answer = std::make_shared<std::optional<absl::StatusOr<v1::SettleResponse>>>();
     settler.Settle(caller, std::move(request),
@@ -110,7 +122,8 @@ class StepRoom : public QueueRoom {
 
   Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   const PublishSession::Deps publish{engine, topics, schedules, authorizer, PublishLimits()};
-  const Settler settler{Settler::Deps{publish, groups, pool}};
+  ClaimRegistry claims{ClaimRegistry::Deps{engine, groups, authorizer, timer, ClaimLimits()}};
+  const Settler settler{Settler::Deps{publish, groups, claims, pool}};
 };
 
 }  // namespace acta

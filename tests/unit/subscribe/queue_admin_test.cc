@@ -284,13 +284,13 @@ TEST_CASE("a dead letter that is redriven while copies are made has one", "[queu
   REQUIRE(letters->size() == 1);
   storage::v1::DeadLetterRecord record;
   REQUIRE(record.ParseFromString(letters->front().second));
-  const auto queue = room.groups.FindQueue(room.caller, "", "workers");
+  const auto queue = room.groups.FindForStep(room.caller, "", "workers");
   REQUIRE_OK(queue);
   room.engine.HoldDone();
   absl::Status kept;
   std::thread copies([&] { kept = room.groups.KeepCopies(room.Id(0), Offset(2)); });
   while (room.engine.held() == 0) std::this_thread::yield();
-  REQUIRE((*queue)->Redrive(room.Id(0), Offset(0), record));
+  REQUIRE((*queue)->queue()->Redrive(room.Id(0), Offset(0), record));
   room.engine.ReleaseDone();
   copies.join();
   REQUIRE_OK(kept);

@@ -156,6 +156,15 @@ class RecordingSink final : public EventSink {
   };
   std::vector<Leased> leased;
 
+  // What a member of a STREAM group was delivered, in order.
+  struct Piece {
+    uint64_t assignment = 0;
+    int64_t offset = 0;
+    int32_t count = 0;
+    std::string token;
+  };
+  std::vector<Piece> pieces;
+
  private:
   void Record(const OutgoingBatch& batch) {
     REQUIRE(by_handle.count(batch.assignment) == 1);
@@ -166,6 +175,8 @@ class RecordingSink final : public EventSink {
     if (batch.attempt > 0) return RecordLeased(batch, delivered);
     REQUIRE(batch.base_offset.value() == next_offset[batch.assignment]);
     next_offset[batch.assignment] += batch.count;
+    pieces.push_back({batch.assignment, batch.base_offset.value(),
+                      static_cast<int32_t>(batch.count), batch.delivery_token});
     auto& all = data[batch.assignment];
     all.insert(all.end(), delivered.begin(), delivered.end());
     events += batch.count;

@@ -1,0 +1,142 @@
+// Steps: events that are settled in one write with something else.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "server/core/groups/group.h"
+#include "server/core/queues/settle_error.h"
+#include "storage/layout/rows.h"
+
+namespace acta {
+namespace {
+
+absl::Status AtEvent(const absl::Status& status, PartitionId partition, Offset offset) {
+  return WithDetails(status, {{"topic_id", absl::StrCat(partition.topic().value())},
+                              {"partition", absl::StrCat(partition.partition())},
+                              {"offset", absl::StrCat(offset.value())}});
+}
+
+absl::Status SettleInQueue(GroupQueue& queue, QueueStep step) {
+  const std::vector<HeldRun> runs = step.runs;
+  const auto failures = queue.SettleStep(std::move(step));
+  if (failures.empty()) return absl::OkStatus();
+  const SettleFailure& first = failures.front();
+  return AtEvent(SettleError(first.outcome), runs[first.index].partition, first.first);
+}
+
+bool WasWritten(const TransactionResult& result) {
+  return result.status.ok() &&
+         std::all_of(result.appends.begin(), result.appends.end(),
+                     [](const AppendResult& append) { return append.status.ok(); });
+}
+
+}  // namespace
+
+absl::Status Group::SettleStep(QueueStep step) {
+  if (queue_ != nullptr) return SettleInQueue(*queue_, std::move(step));
+  return BeginStep(std::make_shared<QueueStep>(std::move(step)));
+}
+
+absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
+  StepCommits commits;
+  for (const HeldRun& run : step->runs) {
+    StepCommit& commit =
+        commits.try_emplace(run.partition, StepCommit{run.session, run.first, {}}).first->second;
+    commit.first = std::min(commit.first, run.first);
+    commit.end = std::max(commit.end, run.first + run.count);
+    // Of two assignments one is over.
+    commit.handle = std::min(commit.handle, run.session);
+  }
+  {
+    MutexLock lock(mu_);
+    if (const absl::Status status = CheckCommits(commits); !status.ok()) return status;
+    if (WaitForPositions(commits, step)) return absl::OkStatus();
+    QueueStepRows(commits, step);
+  }
+  Flush();
+  return absl::OkStatus();
+}
+
+absl::Status Group::CheckCommits(const StepCommits& commits) const {
+  const Session* member = nullptr;
+  for (const auto& [partition, commit] : commits) {
+    const auto position = positions_.find(partition);
+    if (position != positions_.end() &&
+        commit.first.value() < position->second.committed.offset()) {
+      return AtEvent(SettleError(SettleOutcome::kAlreadySettled), partition, commit.first);
+    }
+    const auto it = handles_.find(commit.handle);
+    if (it == handles_.end() || it->second.partition != partition) {
+      return AtEvent(FencedHandle(commit.handle), partition, commit.first);
+    }
+    const Session* const owner = it->second.session.get();
+    if (member != nullptr && owner != member) {
+      return Error(v1::INVALID_ARGUMENT,
+                   "processed: a step is of one member, and these were delivered to several",
+                   {{"field", "processed"}});
+    }
+    member = owner;
+  }
+  return absl::OkStatus();
+}
+
+bool Group::WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step) {
+  for (const auto& [partition, commit] : commits) {
+    Position& position = positions_[partition];
+    if (position.in_flight == 0) continue;
+    position.waiting.push_back([self = shared_from_this(), step] {
+      TransactionResult refused;
+      refused.status = self->BeginStep(step);
+      if (!refused.status.ok()) step->done(std::move(refused));
+    });
+    return true;
+  }
+  return false;
+}
+
+void Group::QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step) {
+  const int64_t time_us = absl::ToUnixMicros(deps_.engine.Now());
+  Transaction transaction;
+  transaction.rows = std::move(step->rows);
+  transaction.appends = std::move(step->appends);
+  transaction.atomic = true;
+  transaction.leave_out_duplicates = true;
+  transaction.level = Level::kFsync;
+  for (const auto& [partition, commit] : commits) {
+    Position& position = positions_[partition];
+    ++position.in_flight;
+    position.in_step = true;
+    transaction.rows.push_back(MakeRow(position, commit.end.value(), time_us));
+  }
+  QueueWrite(std::move(transaction), [self = shared_from_this(), commits, time_us,
+                                      step = std::move(step)](const TransactionResult& result) {
+    self->StepEnded(commits, time_us, result);
+    step->done(result);
+  });
+}
+
+// Also when another owner came meanwhile, which began below: what it settles is refused.
+void Group::StepEnded(const StepCommits& commits, int64_t time_us,
+                      const TransactionResult& result) {
+  const bool written = WasWritten(result);
+  const absl::Duration now = deps_.clock.SinceBoot();
+  MutexLock lock(mu_);
+  for (const auto& [partition, commit] : commits) {
+    const auto it = positions_.find(partition);
+    if (it == positions_.end()) continue;
+    Position& position = it->second;
+    --position.in_flight;
+    position.in_step = false;
+    if (written) {
+      position.committed.set_offset(commit.end.value());
+      position.committed.set_commit_time_us(time_us);
+      position.committed.set_incarnation(result.incarnation.value());
+    }
+    CommitsEnded(partition, position, now);
+    if (!std::exchange(position.assigned_in_step, false)) continue;
+    QueueGenerations({MakeRow(position, position.committed.offset(), time_us)});
+  }
+}
+
+}  // namespace acta

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "acta/v1/subscriber.pb.h"
+#include "server/core/queues/group_queue.h"
+
+namespace acta {
+
+// What a client says of events it leased, but for the partition. Errors: INVALID_ARGUMENT,
+// UNKNOWN_ENUM_VALUE, LIMIT_EXCEEDED (max_settle_text_bytes).
+absl::StatusOr<QueueSettlement> ReadSettlement(const v1::Settlement& from);
+
+}  // namespace acta
