@@ -19,9 +19,9 @@ class QueueMutants(OracleTest):
         self.end_load(stop=False)
         return self.check()
 
-    def run_crashes(self, mutant, crash, longest_delay=1, crashes=1, **more):
+    def run_crashes(self, mutant, crash, *load, longest_delay=1, crashes=1, **more):
         """What is published when the broker is gone is all there will be."""
-        self.begin(mutant, f'--longest-delay={longest_delay}', **more)
+        self.begin(mutant, f'--longest-delay={longest_delay}', *load, **more)
         time.sleep(1)  # So that the first crash is as far in as the next.
         for left in reversed(range(crashes)):
             time.sleep(1)  # The moment of the crash, not a wait.
@@ -45,7 +45,8 @@ class QueueMutants(OracleTest):
                     'redelivered-after-ack')
 
     def test_answers_before_the_sync(self):
-        self.caught(self.run_crashes('settle-before-sync', self.cut_power, crashes=3,
+        # What steps append syncs the acks before it.
+        self.caught(self.run_crashes('settle-before-sync', self.cut_power, '--steps=0', crashes=3,
                                      ACTA_ORACLE_SYNC_US='60000'), 'redelivered-after-ack')
 
     def test_parked_events_that_are_forgotten(self):
@@ -60,6 +61,9 @@ class QueueMutants(OracleTest):
 
     def test_dead_letters_that_are_not_written(self):
         self.caught(self.run_mutant('drop-letters'), 'wrong-dead-letter')
+
+    def test_steps_of_which_only_the_result_is_written(self):
+        self.caught(self.run_crashes('tear-steps', self.kill, '--steps=100'), 'torn-step')
 
     def test_keys_that_are_not_kept_together(self):
         self.caught(self.run_mutant('split-keys'), 'key-reordered')

@@ -61,6 +61,8 @@ class Crashes(Queues):
         self.assertLessEqual(CLEAN_BROKEN_LOST, ends)
         self.assertEqual({fields[DETAIL] for fields in self.records('letter')}, REJECTED_EXHAUSTED)
         self.assertGreater(len(self.records('held')), 0)
+        # Steps that acked, nacked and rejected.
+        self.assertEqual({fields[OP] for fields in self.records('result')}, {'0', '1', '2'})
 
 
 class ManyMembers(Queues):

@@ -55,9 +55,9 @@ int main(int argc, char** argv) {
               static_cast<long long>(report.acknowledged), static_cast<long long>(report.delivered),
               static_cast<long long>(report.kept));
   if (queue.leased > 0) {
-    std::printf("; leased %lld, settled %lld, dead letters %lld",
+    std::printf("; leased %lld, settled %lld, steps %lld, dead letters %lld",
                 static_cast<long long>(queue.leased), static_cast<long long>(queue.settled),
-                static_cast<long long>(queue.letters));
+                static_cast<long long>(queue.steps), static_cast<long long>(queue.letters));
   }
   std::puts("");
   Print(report, acta::oracle::AnomalyName);

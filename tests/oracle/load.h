@@ -33,6 +33,8 @@ struct LoadOptions {
   int32_t workers = 0;
   // One QUEUE group, by key, whose workers fail no event.
   bool healthy = false;
+  int32_t steps =
+      20;  // Percent of acks, nacks and rejects that are made in one write with a result.
   int32_t keys = 100;  // Of each publisher, with workers. So many that each partition has one.
   // The longest delay that a worker asks for.
   absl::Duration longest_delay = absl::Seconds(11);

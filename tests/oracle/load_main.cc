@@ -13,7 +13,7 @@ namespace {
 constexpr char kUsage[] =
     "acta-oracle-load --server=ADDR --dir=FOLDER [--seconds=N] [--rate=N] [--seed=N]\n"
     "                 [--members=N] [--rejoin=N] [--patience=SECONDS] [--workers=N] [--keys=N]\n"
-    "                 [--healthy=0|1] [--longest-delay=SECONDS]\n"
+    "                 [--healthy=0|1] [--longest-delay=SECONDS] [--steps=PERCENT]\n"
     "Publishes and reads until the seconds are over or SIGTERM comes; with --workers, which are\n"
     "those of each QUEUE group, the readers are these. The history of each client\n"
     "is a file in the folder; acta-oracle-check holds them against what a log promises.\n";
@@ -40,6 +40,8 @@ bool Apply(absl::string_view name, absl::string_view value, acta::oracle::LoadOp
     options->workers = static_cast<int32_t>(number);
   else if (name == "--keys")
     options->keys = static_cast<int32_t>(number);
+  else if (name == "--steps")
+    options->steps = static_cast<int32_t>(number);
   else if (name == "--longest-delay")
     options->longest_delay = absl::Seconds(number);
   else if (name == "--healthy")

@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "client/cpp/admin.h"
+#include "client/cpp/grpc_status.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::oracle {
@@ -94,6 +96,7 @@ QueueLoad::~QueueLoad() {
 
 absl::Status QueueLoad::Start() {
   ASSIGN_OR_RETURN(file_, RecordFile::Create(absl::StrCat(load_.options.folder, "/groups.queue")));
+  RETURN_IF_ERROR(Insist(load_, [&] { return CreateResults(); }));
   for (const auto& group : groups_) {
     RETURN_IF_ERROR(Insist(load_, [&] { return Create(group->group); }));
   }
@@ -165,7 +168,40 @@ absl::Status QueueLoad::Finish() {
   for (const auto& group : groups_) {
     RETURN_IF_ERROR(Insist(load_, [&] { return WriteEnd(group->group); }));
   }
+  RETURN_IF_ERROR(Insist(load_, [&] { return WriteResults(); }));
   return status;
+}
+
+absl::Status QueueLoad::CreateResults() {
+  client::Admin admin(load_.channel);
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name(kResultTopic);
+  request.mutable_topic()->set_partitions(1);
+  const absl::Status status = admin.CreateTopic(request).status();
+  return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
+}
+
+absl::Status QueueLoad::WriteResults() {
+  const auto stub = v1::Subscriber::NewStub(load_.channel->grpc());
+  std::vector<QueueRecord> records;
+  v1::FetchRequest request;
+  request.set_topic(kResultTopic);
+  while (true) {
+    grpc::ClientContext context;
+    v1::FetchResponse page;
+    RETURN_IF_ERROR(client::FromGrpc(stub->Fetch(&context, request, &page), ""));
+    for (const v1::DeliveredBatch& batch : page.batches()) {
+      for (const v1::Event& event : batch.events()) {
+        ASSIGN_OR_RETURN(const QueueRecord record,
+                         ParseQueueRecord(absl::StripSuffix(event.data(), "\n")));
+        records.push_back(record);
+      }
+    }
+    if (page.next_offset() == request.offset()) break;
+    request.set_offset(page.next_offset());
+  }
+  file_->Write(std::move(records), true);
+  return absl::OkStatus();
 }
 
 absl::Status QueueLoad::WriteEnd(const QueueGroup& group) {

@@ -34,6 +34,8 @@ class QueueLoad {
 
   absl::Status Create(const QueueGroup& group);
   absl::Status WriteEnd(const QueueGroup& group);
+  absl::Status CreateResults();
+  absl::Status WriteResults();
   void RunWorker(Group* group, int32_t worker);
 
   const LoadContext& load_;

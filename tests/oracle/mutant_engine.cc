@@ -13,7 +13,7 @@
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<std::pair<absl::string_view, Mutation>, 17> kWords = {{
+constexpr std::array<std::pair<absl::string_view, Mutation>, 18> kWords = {{
     {"none", Mutation::kNone},
     {"lose", Mutation::kLose},
     {"reorder", Mutation::kReorder},
@@ -31,6 +31,7 @@ constexpr std::array<std::pair<absl::string_view, Mutation>, 17> kWords = {{
     {"count-again", Mutation::kCountAgain},
     {"drop-letters", Mutation::kDropLetters},
     {"split-keys", Mutation::kSplitKeys},
+    {"tear-steps", Mutation::kTearSteps},
 }};
 // A reader that is told the same loss for ever would never end.
 constexpr int64_t kMostSkips = 20;
@@ -176,7 +177,7 @@ absl::Status MutantEngine::Submit(Transaction transaction) {
   }
   {
     MutexLock lock(mu_);
-    BreakWrittenRows(mutation_, every_, &positions_, &transaction.rows);
+    BreakWrittenRows(mutation_, every_, &positions_, &transaction);
   }
   const Level asked = transaction.level;
   const bool early = mutation_ == Mutation::kAckBeforeSync ||

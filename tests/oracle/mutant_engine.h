@@ -34,6 +34,7 @@ enum class Mutation : uint8_t {
   kCountAgain,        // After a start each event that failed has failed once more.
   kDropLetters,       // No dead letter is written.
   kSplitKeys,         // Each event has a key of its own.
+  kTearSteps,         // Of a step what it publishes is written, and nothing else.
 };
 // "lose", "reorder", ...; nothing for another word.
 std::optional<Mutation> ParseMutation(absl::string_view word);

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "tests/oracle/step_checker.h"
 
 namespace acta::oracle {
 namespace {
@@ -62,7 +63,8 @@ bool MayCount(const QueueRecord& settle) { return settle.kind != Kind::kFail; }
 
 class QueueChecking {
  public:
-  explicit QueueChecking(const std::vector<QueueRecord>& history) : history_(history) {}
+  QueueChecking(const std::vector<QueueRecord>& history, QueueReport report)
+      : history_(history), report_(std::move(report)) {}
 
   QueueReport Run() {
     Collect();
@@ -83,11 +85,11 @@ class QueueChecking {
   enum class Counted : uint8_t { kMust, kMustNot, kMay };
 
   void Find(QueueAnomaly anomaly, const EventPlace& place, absl::string_view what) {
-    ++report_.counts[anomaly];
-    auto& examples = report_.examples[anomaly];
-    if (examples.size() >= kQueueExamples) return;
-    examples.push_back(
-        absl::StrCat("group ", place.group, " ", place.partition, "/", place.offset, ": ", what));
+    QueueRecord record;
+    record.group = place.group;
+    record.partition = place.partition;
+    record.offset = place.offset;
+    report_.Add(anomaly, record, what);
   }
 
   void Collect() {
@@ -125,6 +127,8 @@ class QueueChecking {
         case Kind::kLetter:
           ++report_.letters;
           event->letter = &record;
+          break;
+        case Kind::kResult:
           break;
       }
     }
@@ -384,12 +388,24 @@ std::string QueueAnomalyName(QueueAnomaly anomaly) {
       return "lost-attempt";
     case QueueAnomaly::kEarlyRetry:
       return "early-retry";
+    case QueueAnomaly::kTornStep:
+      return "torn-step";
   }
   return "unknown";
 }
 
-QueueReport CheckQueues(const std::vector<QueueRecord>& history) {
-  return QueueChecking(history).Run();
+void QueueReport::Add(QueueAnomaly anomaly, const QueueRecord& record, absl::string_view what) {
+  ++counts[anomaly];
+  std::vector<std::string>& some = examples[anomaly];
+  if (some.size() >= kQueueExamples) return;
+  some.push_back(
+      absl::StrCat("group ", record.group, " ", record.partition, "/", record.offset, ": ", what));
+}
+
+QueueReport CheckQueues(std::vector<QueueRecord> history) {
+  QueueReport report;
+  CheckSteps(&history, &report);
+  return QueueChecking(history, std::move(report)).Run();
 }
 
 }  // namespace acta::oracle

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "tests/oracle/queue_records.h"
 
 namespace acta::oracle {
@@ -31,6 +32,9 @@ enum class QueueAnomaly : uint8_t {
   kLostAttempt,
   // Leased before the delay of its nack was over.
   kEarlyRetry,
+  // A step that was answered and whose result is not there, or is there twice; a result of a step
+  // that was refused, or that nobody asked for.
+  kTornStep,
 };
 std::string QueueAnomalyName(QueueAnomaly anomaly);  // "redelivered-after-ack"
 
@@ -41,8 +45,11 @@ struct QueueReport {
   int64_t leased = 0;
   int64_t settled = 0;  // Acks and rejects that were answered.
   int64_t letters = 0;
+  int64_t steps = 0;  // That were answered.
 
   bool clean() const { return counts.empty(); }
+  // `what` is wrong with the event that the record is of.
+  void Add(QueueAnomaly anomaly, const QueueRecord& record, absl::string_view what);
 };
 
 // Holds a history of workers against what a queue promises. Time and memory are linear in the
@@ -50,6 +57,6 @@ struct QueueReport {
 //
 // Leases are put in order by the broker's clock; what workers did, by the machine's. The two may
 // differ by 5 ms: what is closer is not judged.
-QueueReport CheckQueues(const std::vector<QueueRecord>& history);
+QueueReport CheckQueues(std::vector<QueueRecord> history);
 
 }  // namespace acta::oracle

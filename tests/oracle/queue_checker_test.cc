@@ -92,6 +92,18 @@ class TestQueue {
   std::vector<QueueRecord> records;
 };
 
+// A step of the last event, which is leased at 3 s; the result is there `results` times.
+void StepLast(TestQueue* queue, SettleOp op, QueueRecord::Kind kind, int results) {
+  queue->ForgetLast();
+  queue->LeaseAt(2, 3000);
+  queue->Answer(2, op, 3010, kind).step = true;
+  for (int i = 0; i < results; ++i) {
+    QueueRecord& result = queue->Add(QueueRecord::Kind::kResult, 2, 9000);
+    result.attempt = 1;
+    result.op = op;
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a queue in which everything is as promised shows nothing", "[oracle]") {
@@ -343,6 +355,60 @@ TEST_CASE("a record of a queue survives its line", "[oracle]") {
   REQUIRE(parsed.ok());
   CHECK(*parsed == record);
   CHECK_FALSE(ParseQueueRecord("ok 1 2").ok());
+}
+
+TEST_CASE("a step has its result once") {
+  TestQueue queue;
+  SECTION("when it was answered") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kOk, 1);
+    CHECK(queue.Found().empty());
+  }
+  SECTION("and not when it was refused") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kFail, 0);
+    queue.Answer(2, SettleOp::kAck, 3100);
+    CHECK(queue.Found().empty());
+  }
+  SECTION("not none") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kOk, 0);
+    CHECK(queue.Shows(QueueAnomaly::kTornStep));
+  }
+  SECTION("not twice") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kOk, 2);
+    CHECK(queue.Shows(QueueAnomaly::kTornStep));
+  }
+  SECTION("not after it was refused") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kFail, 1);
+    queue.Answer(2, SettleOp::kAck, 3100);
+    CHECK(queue.Shows(QueueAnomaly::kTornStep));
+  }
+  SECTION("not another one") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kOk, 1);
+    queue.records.back().op = SettleOp::kReject;
+    CHECK(queue.Shows(QueueAnomaly::kTornStep));
+  }
+}
+
+TEST_CASE("a step that nobody knows of happened when its result is there") {
+  TestQueue queue;
+  SECTION("and its event is not leased again") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kInfo, 1);
+    CHECK(queue.Found().empty());
+    queue.LeaseAt(2, 5000);
+    CHECK(queue.Shows(QueueAnomaly::kRedeliveredAfterAck));
+  }
+  SECTION("and it is a dead letter") {
+    StepLast(&queue, SettleOp::kReject, QueueRecord::Kind::kInfo, 1);
+    CHECK(queue.Shows(QueueAnomaly::kWrongDeadLetter));
+    queue.Letter(2, LetterReason::kRejected, 1);
+    CHECK(queue.Found().empty());
+  }
+  SECTION("else its event is settled by another") {
+    StepLast(&queue, SettleOp::kAck, QueueRecord::Kind::kInfo, 0);
+    CHECK(queue.Shows(QueueAnomaly::kLostDelivery));
+    queue.LeaseAt(2, 5000);
+    queue.Answer(2, SettleOp::kAck, 5010);
+    CHECK(queue.Found().empty());
+  }
 }
 
 }  // namespace acta::oracle

@@ -23,13 +23,15 @@ bool BreakParkedRow(Mutation mutation, size_t index, std::string* value) {
 }  // namespace
 
 void BreakWrittenRows(Mutation mutation, int64_t every, int64_t* written,
-                      std::vector<RowWrite>* rows) {
-  for (RowWrite& row : *rows) {
+                      Transaction* transaction) {
+  const bool step = transaction->leave_out_duplicates && !transaction->appends.empty();
+  for (RowWrite& row : transaction->rows) {
     const bool position = absl::StartsWith(row.key, kPositionRows);
     const bool letter = absl::StartsWith(row.key, kDeadLetterRows);
     *written += position;
     const bool drops = (mutation == Mutation::kForgetPositions && position && *written > every) ||
-                       (mutation == Mutation::kDropLetters && letter);
+                       (mutation == Mutation::kDropLetters && letter) ||
+                       (mutation == Mutation::kTearSteps && step);
     if (drops) row.key = absl::StrCat("dropped/", row.key);
   }
 }

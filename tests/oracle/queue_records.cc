@@ -13,9 +13,9 @@
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<absl::string_view, 9> kQueueKinds = {
-    "group", "leased", "held", "ok", "fail", "info", "gone", "end", "letter"};
-constexpr size_t kNumbers = 13;
+constexpr std::array<absl::string_view, 10> kQueueKinds = {
+    "group", "leased", "held", "ok", "fail", "info", "gone", "end", "letter", "result"};
+constexpr size_t kNumbers = 14;
 
 }  // namespace
 
@@ -32,7 +32,8 @@ std::string FormatRecord(const QueueRecord& record) {
                                                  record.delay_us,
                                                  static_cast<int64_t>(record.op),
                                                  record.detail,
-                                                 record.key};
+                                                 record.key,
+                                                 record.step};
   return absl::StrCat(kQueueKinds[static_cast<size_t>(record.kind)], " ",
                       absl::StrJoin(numbers, " "), "\n");
 }
@@ -59,6 +60,7 @@ absl::StatusOr<QueueRecord> ParseQueueRecord(absl::string_view line) {
     record.op = static_cast<SettleOp>(numbers[10]);
     record.detail = static_cast<int32_t>(numbers[11]);
     record.key = numbers[12];
+    record.step = numbers[13] != 0;
     return record;
   }
   return absl::InvalidArgumentError(absl::StrCat("not a line of a queue's history: '", line, "'"));

@@ -35,7 +35,8 @@ struct QueueRecord {
     kLeased,
     // worker, session, place, until_us (of the lease before): said to be held over a restart.
     kHeld,
-    // worker, session, place, attempt and until_us of the lease, op, since_us, delay_us: settled.
+    // worker, session, place, attempt and until_us of the lease, op, since_us, delay_us, step:
+    // settled.
     kOk,
     // The same, refused. detail: 1 when the event was settled before.
     kFail,
@@ -47,6 +48,8 @@ struct QueueRecord {
     kEnd,
     // place, attempt, detail (LetterReason): a dead letter in the end.
     kLetter,
+    // place, attempt, op: a step published it.
+    kResult,
   };
   Kind kind = Kind::kGroup;
   int64_t time_us = 0;  // Of the machine's wall clock, which the broker's clock follows.
@@ -61,7 +64,8 @@ struct QueueRecord {
   int64_t delay_us = -1;  // That was asked for; below 0: none.
   SettleOp op = SettleOp::kAck;
   int32_t detail = 0;
-  int64_t key = 0;  // Hash of the event's key; 0: it has none.
+  int64_t key = 0;    // Hash of the event's key; 0: it has none.
+  bool step = false;  // Settled in one write with a result.
 
   friend bool operator==(const QueueRecord&, const QueueRecord&) = default;
 };

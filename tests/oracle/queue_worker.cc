@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cpp/grpc_status.h"
+#include "proto/support/error.h"
 #include "tests/oracle/value.h"
 
 namespace acta::oracle {
@@ -22,6 +24,8 @@ constexpr int64_t kFailingOneIn = 40;
 constexpr int64_t kAlwaysFails = 7, kRejected = 17, kFailsOnce = 27;
 constexpr uint64_t kRareOneIn = 40, kLateOneIn = 400;
 constexpr absl::Duration kShortDelay = absl::Milliseconds(700);
+
+constexpr absl::Duration kStepPatience = absl::Seconds(5);
 
 int64_t WallUs() { return absl::ToUnixMicros(absl::Now()); }
 
@@ -39,6 +43,42 @@ v1::SettleKind KindFor(SettleOp op) {
       return v1::SETTLE_KIND_RELEASE;
   }
   return v1::SETTLE_KIND_UNSPECIFIED;
+}
+
+void PutDelay(int64_t delay_us, google::protobuf::Duration* to) {
+  to->set_seconds(delay_us / 1'000'000);
+  to->set_nanos(static_cast<int32_t>(delay_us % 1'000'000 * 1000));
+}
+
+v1::SettleRequest StepOf(const QueueGroup& group, const InHand& event, SettleOp op,
+                         int64_t delay_us) {
+  v1::SettleRequest request;
+  request.set_group(group.name);
+  if (op == SettleOp::kAck) {
+    v1::ProcessedEvents& processed = *request.add_processed();
+    processed.set_delivery_token(event.token);
+    processed.set_offset(event.offset);
+    processed.set_count(1);
+  } else {
+    v1::FailedEvents& failed = *request.add_failed();
+    failed.set_delivery_token(event.token);
+    failed.set_offset(event.offset);
+    failed.set_count(1);
+    failed.set_kind(KindFor(op));
+    if (delay_us >= 0) PutDelay(delay_us, failed.mutable_delay());
+    failed.set_reason("ORACLE");
+  }
+  QueueRecord result;
+  result.kind = QueueRecord::Kind::kResult;
+  result.group = group.number;
+  result.partition = event.partition;
+  result.offset = event.offset;
+  result.attempt = event.attempt;
+  result.op = op;
+  v1::PartitionBatch& batch = *request.add_publish();
+  batch.set_topic(kResultTopic);
+  batch.add_events()->set_data(FormatRecord(result));
+  return request;
 }
 
 }  // namespace
@@ -65,6 +105,7 @@ std::vector<InHand> QueueWorker::Run(int64_t most) {
   std::vector<InHand> held;
   for (InHand& event : hand_) {
     event.due = absl::InfinitePast();
+    event.token.clear();
     if (event.until_us > WallUs()) held.push_back(std::move(event));
   }
   return held;
@@ -76,6 +117,7 @@ bool QueueWorker::Start() {
   start.set_group(work_.group.name);
   start.set_app("oracle");
   start.set_member_id(absl::StrCat("worker-", worker_));
+  start.add_wanted_features("DELIVERY_TOKENS");
   granted_ = kWorkerCredit;
   start.mutable_credit()->set_events(granted_);
   start.mutable_credit()->set_bytes(kWorkerBytes);
@@ -110,6 +152,7 @@ void QueueWorker::Work(int64_t most) {
     if (work_.load.stop.stopped()) return Leave();
     if (most > 0 && settled_ >= most && !work_.calm.stopped()) return End(breaks);
     std::vector<Asked> asked = Decide(TakeSome());
+    if (!MakeSteps(&asked)) return;
     if (!asked.empty()) {
       last_sent = absl::Now();
       if (!Settle(std::move(asked))) return;
@@ -192,11 +235,7 @@ bool QueueWorker::Settle(std::vector<Asked> asked) {
       settlement.set_assignment(assignments_[one.event.partition]);
       settlement.set_offset(one.event.offset);
       settlement.set_kind(KindFor(one.op));
-      if (one.delay_us >= 0) {
-        settlement.mutable_delay()->set_seconds(one.delay_us / 1'000'000);
-        settlement.mutable_delay()->set_nanos(
-            static_cast<int32_t>(one.delay_us % 1'000'000 * 1000));
-      }
+      if (one.delay_us >= 0) PutDelay(one.delay_us, settlement.mutable_delay());
       if (one.op == SettleOp::kNack || one.op == SettleOp::kReject) {
         settlement.set_reason("ORACLE");
       }
@@ -212,13 +251,51 @@ bool QueueWorker::Settle(std::vector<Asked> asked) {
     }
     asked_[frame_id_ + 1] = std::move(asked);
   }
-  if (!Send(std::move(control))) return false;
-  settled_ += freed;
-  if (freed == 0) return true;
-  granted_ += freed;
+  return Send(std::move(control)) && GiveCredit(freed);
+}
+
+bool QueueWorker::GiveCredit(int64_t events) {
+  settled_ += events;
+  if (events == 0) return true;
+  granted_ += events;
   v1::SubscribeControl credit;
-  credit.mutable_credit()->set_events(freed);
+  credit.mutable_credit()->set_events(events);
   return Send(std::move(credit));
+}
+
+bool QueueWorker::MakeSteps(std::vector<Asked>* asked) {
+  std::vector<Asked> steps;
+  std::erase_if(*asked, [&](Asked& one) {
+    const bool may =
+        !one.event.token.empty() && one.op != SettleOp::kExtend && one.op != SettleOp::kRelease;
+    if (!may || Random(100) >= static_cast<uint64_t>(work_.load.options.steps)) return false;
+    steps.push_back(std::move(one));
+    return true;
+  });
+  for (Asked& one : steps) Step(std::move(one));
+  return GiveCredit(static_cast<int64_t>(steps.size()));
+}
+
+void QueueWorker::Step(Asked asked) {
+  asked.step = true;
+  asked.since_us = WallUs();
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kStepPatience));
+  v1::SettleResponse response;
+  const absl::Status status = client::FromGrpc(
+      stub_->Settle(&context, StepOf(work_.group, asked.event, asked.op, asked.delay_us),
+                    &response),
+      "");
+  QueueRecord record = Of(QueueRecord::Kind::kOk, asked);
+  const v1::ErrorReason reason = ReasonOf(status);
+  if (reason == v1::OUTCOME_UNKNOWN || reason == v1::ERROR_REASON_UNSPECIFIED) {
+    record.kind = QueueRecord::Kind::kInfo;
+  } else {
+    record.kind = QueueRecord::Kind::kFail;
+    record.detail = reason == v1::ALREADY_SETTLED ? 1 : 0;
+  }
+  if (status.ok()) record.kind = QueueRecord::Kind::kOk;
+  file_->Write({record}, true);
 }
 
 bool QueueWorker::HasAll() {
@@ -290,6 +367,7 @@ void QueueWorker::TakeBatch(const v1::DeliveredBatch& batch, std::vector<QueueRe
       leased.key = static_cast<int64_t>(std::hash<std::string>()(event.key()));
     }
     leased.value = DecodeValue(event.data()).value_or(Value());
+    leased.token = batch.delivery_token();
     leased.due = absl::Time();
     ++received_;
     records->push_back(Of(QueueRecord::Kind::kLeased, leased));
@@ -359,6 +437,7 @@ QueueRecord QueueWorker::Of(QueueRecord::Kind kind, const Asked& asked) const {
   record.op = asked.op;
   record.since_us = asked.since_us;
   record.delay_us = asked.delay_us;
+  record.step = asked.step;
   return record;
 }
 

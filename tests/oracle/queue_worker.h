@@ -18,6 +18,9 @@
 
 namespace acta::oracle {
 
+// Where steps publish: the line of a kResult.
+inline constexpr char kResultTopic[] = "results";
+
 // A QUEUE group of the load.
 struct QueueGroup {
   int32_t number = 0;  // In the history.
@@ -43,7 +46,8 @@ struct InHand {
   int64_t until_us = 0;  // Of the lease it was delivered with.
   int64_t key = 0;
   Value value;
-  absl::Time due;  // Not settled before; the epoch: it was never put off.
+  std::string token;  // Empty: from a former life of the broker.
+  absl::Time due;     // Not settled before; the epoch: it was never put off.
 };
 
 // One life of a worker of a QUEUE group on a bare Subscribe stream: it settles what it is leased,
@@ -68,6 +72,7 @@ class QueueWorker {
     SettleOp op = SettleOp::kAck;
     int64_t since_us = 0;
     int64_t delay_us = -1;
+    bool step = false;
   };
 
   bool Start();
@@ -77,6 +82,10 @@ class QueueWorker {
   std::vector<Asked> Decide(std::vector<InHand> events);
   SettleOp DecideOne(const InHand& event, int64_t* delay_us);
   bool Settle(std::vector<Asked> asked);
+  // Takes those out that are settled each in one write with a result. False: the stream ended.
+  bool MakeSteps(std::vector<Asked>* asked);
+  void Step(Asked asked);
+  bool GiveCredit(int64_t events);
   bool Send(v1::SubscribeControl control);
   void End(bool breaks);
   void Leave();
