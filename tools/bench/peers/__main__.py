@@ -1,4 +1,4 @@
-"""Acta beside Kafka, NATS, Redis and RabbitMQ streams, by turns in one run on one machine."""
+"""Acta beside Kafka, NATS, Redis and RabbitMQ, by turns in one run on one machine."""
 
 import argparse
 import json

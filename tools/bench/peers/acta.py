@@ -15,6 +15,8 @@ THROUGHPUTS = {'publish': 'publish_100', 'publish_1k': 'publish_1k',
                'publish_consume_1k': 'consume_1k'}
 LATENCIES = {'stream': 'in_flight', 'end_to_end': 'end_to_end'}
 # The log is read twice after a restart; the second time it is in the page cache, as the peers' is.
+# Acks are durable always.
+QUEUES = {'queue_runs_1': 'acks_1', 'queue_runs_8': 'acks_8'}
 CATCH_UPS = {'catch_up_cold': 'catch_up_100', 'catch_up_1k_cold': 'catch_up_1k'}
 
 
@@ -27,6 +29,9 @@ def measures_of(level):
         for name, measure in LATENCIES.items():
             suffix = '_full' if profile == 'full' else ''
             found[f'{name}_{level}{suffix}'] = (peer, measure, measure + '_p99')
+    if level == 'fsync':
+        found.update({f'{name}_fsync': ('Acta LOG', measure, '')
+                      for name, measure in QUEUES.items()})
     if level == 'os':
         found.update({name: ('Acta LOG', measure, '') for name, measure in CATCH_UPS.items()})
     return found

@@ -7,7 +7,8 @@ LEVELS = {
     'os': 'OS: acknowledged when the kernel has it; a power cut loses events',
     'fsync': 'FSYNC: acknowledged after the disk has it',
 }
-PEERS = ('Acta LOG', 'Acta FULL', 'RabbitMQ packed', 'RabbitMQ single', 'Kafka', 'NATS', 'Redis')
+PEERS = ('Acta LOG', 'Acta FULL', 'RabbitMQ packed', 'RabbitMQ single', 'RabbitMQ quorum', 'Kafka',
+         'NATS', 'Redis')
 # Percent of the machine that other programs took: from there on a run is called noisy.
 NOISY_PERCENT = 8
 
@@ -49,6 +50,10 @@ ROWS = (
     Row('end_to_end_p99', 'end to end at 20,000/s, p99', 'ms', True),
     Row('consume_100', 'server CPU, publish + consumer, 100 B', 's/M', True, 'server_cpu'),
     Row('consume_100', 'client CPU, the same', 's/M', True, 'client_cpu'),
+    Row('acks_1', 'queue, each event acked, one member', 'events/s'),
+    Row('acks_8', 'the same, eight members', 'events/s'),
+    Row('acks_8', 'server CPU of that', 's/M', True, 'server_cpu'),
+    Row('acks_8', 'client CPU of that', 's/M', True, 'client_cpu'),
     Row('disk', 'written to disk per byte of 100 B', 'B/B', True),
     Row('rss', 'largest RSS of the server', 'MiB', True),
 )

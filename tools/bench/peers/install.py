@@ -15,6 +15,7 @@ KAFKA = 'org.apache.kafka:kafka_2.13:4.4.0'
 # The newest load tools: there are none of 4.4.
 KAFKA_TOOLS = 'org.apache.kafka:kafka-tools:4.3.1'
 STREAM_CLIENT = 'com.rabbitmq:stream-client:1.11.0'
+PERF_TEST = 'com.rabbitmq:perf-test:2.22.1'
 SLF4J = 'org.slf4j:slf4j-simple:1.7.36'
 NATS_SERVER = 'github.com/nats-io/nats-server/v2@v2.15.2'
 NATS_TOOL = 'github.com/nats-io/natscli/nats@v0.5.1'
@@ -50,6 +51,10 @@ class Installed:
         """The class path of the load tool for RabbitMQ streams."""
         jars = self._jars('streams', [STREAM_CLIENT, SLF4J])
         return f'{self._classes("StreamLoad", jars)}:{jars}'
+
+    def queues_tool(self):
+        """The class path of the load tool for RabbitMQ queues."""
+        return self._jars('queues', [PERF_TEST, SLF4J])
 
     def nats(self):
         """The folder with nats-server and nats."""

@@ -42,6 +42,9 @@ class Nats:
                 figures += session.throughput(size, suffix)
             figures += session.in_flight()
             figures += session.paced(self._own)
+            if level == 'fsync':
+                for members in (1, 8):
+                    figures.append(session.acks(members))
             return [*figures, bed.peak_rss('NATS', level)]
 
 
@@ -72,6 +75,17 @@ class Session:
                           self._read(f'c{size}', size, both), delay_s=0.25)
         rate = parse.slower(parse.nats(load.outputs[0]), both, load.ends[1] - load.ends[0])
         yield bed.figure('NATS', level, 'consume' + suffix, rate * scale, load, both)
+
+    def acks(self, members):
+        """Of a backlog by a pull consumer; each message is acked by itself."""
+        events = int(170_000 * self._bed.seconds) // members * members
+        stream = f'q{members}'
+        self._load(self._publish(KIND[self._level], stream, 100, events))
+        load = self._load(self._bench('fetch', '--stream', stream, '--msgs', events, '--size',
+                                      '100B', '--batch', 500, '--acks', 'explicit', '--clients',
+                                      members))
+        return self._bed.figure('NATS', self._level, f'acks_{members}',
+                                parse.nats(load.outputs[0]), load, events)
 
     def in_flight(self):
         events = int((4_000 if self._level == 'os' else 1_500) * self._bed.seconds)

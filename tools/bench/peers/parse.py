@@ -48,6 +48,11 @@ def nats_micros(percentile, text):
     return float(value.replace(',', '')) * {'ms': 1e3, 's': 1e6}.get(unit, 1)
 
 
+def perf_test(text):
+    """Messages a second that were received."""
+    return last(r'receiving rate avg: (\d+)', text)
+
+
 def redis(text):
     """Requests a second."""
     return last(r'throughput summary: ([\d.]+) requests', text)

@@ -1,4 +1,5 @@
-"""RabbitMQ streams: one stream. It is never synced, so there is only the class OS."""
+"""RabbitMQ: one stream, which is never synced, so there is only the class OS of it; and a quorum
+queue on one node, whose write-ahead log is synced."""
 
 import os
 
@@ -23,17 +24,21 @@ exec "$BINDIR/erlexec" "$@"
 
 class RabbitMq:
     name = 'rabbitmq'
-    levels = ('os',)
+    levels = ('os', 'fsync')
 
     def __init__(self, installed):
         self._root = installed.debian('/usr/sbin/rabbitmq-server', 'rabbitmq-server')
         self._server = next((self._root / HOME.lstrip('/')).glob('rabbitmq_server-*'))
         self._client = installed.streams_client()
+        self._queues = installed.queues_tool()
         self.version = self._server.name.partition('-')[2]
 
     def measure(self, bed, level):
+        return self._queue(bed, level) if level == 'fsync' else self._streams(bed, level)
+
+    def _streams(self, bed, level):
         with bed.folder(f'rabbitmq-{level}') as folder:
-            port = self._serve(bed, folder)
+            _, port = self._serve(bed, folder)
             self._load(bed, port, 'consume', 'warm', 100, 100, 1, bed.seconds)  # The server's JIT.
             figures = []
             for peer, pack in KINDS.items():
@@ -44,7 +49,7 @@ class RabbitMq:
             return [*figures, rss, rss._replace(peer='RabbitMQ packed')]
 
     def _serve(self, bed, folder):
-        """The port for streams. The server keeps everything that it writes in the folder."""
+        """Its ports. The server keeps everything that it writes in the folder."""
         amqp, streams, names, nodes = processes.free_ports(4)
         (folder / 'plugins').write_text('[rabbitmq_stream].\n')
         (folder / 'rabbitmq.conf').write_text(CONFIG.format(amqp, streams))
@@ -69,7 +74,29 @@ class RabbitMq:
         }
         bed.beside([erlang / 'bin/epmd'], names, env)  # The name service: it would make a daemon.
         bed.serve([self._server / 'sbin/rabbitmq-server'], [streams], env, folder)
-        return streams
+        return amqp, streams
+
+    def _queue(self, bed, level):
+        """Of a backlog; each message is acked by itself."""
+        with bed.folder(f'rabbitmq-{level}') as folder:
+            port, _ = self._serve(bed, folder)
+            figures = []
+            for members in (1, 8):
+                seconds = max(1, round(bed.seconds))
+                # More than it can take: who stops at a number keeps what it had fetched ahead.
+                self._perf(bed, port, members, '-x', 1, '-y', 0, '-c', 2000, '-C',
+                           60_000 * seconds)
+                load = self._perf(bed, port, members, '-x', 0, '-y', members, '-q', 500, '-z',
+                                  seconds)
+                rate = parse.perf_test(load.outputs[0])
+                figures.append(bed.figure('RabbitMQ quorum', level, f'acks_{members}', rate, load,
+                                          rate * seconds))
+            return [*figures, bed.peak_rss('RabbitMQ quorum', level)]
+
+    def _perf(self, bed, port, queue, *words):
+        return bed.load(['java', '-Xmx1g', '-cp', self._queues, 'com.rabbitmq.perf.PerfTest',
+                         '--uri', f'amqp://guest:guest@127.0.0.1:{port}', '--quorum-queue',
+                         '--queue', f'q{queue}', '-s', 100, *words])
 
     def _throughput(self, bed, port, peer, level, size, suffix, pack):
         scale = 1 if size == 100 else size / 1e6
