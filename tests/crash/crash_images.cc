@@ -23,7 +23,7 @@ namespace {
 constexpr char kUsage[] =
     "acta_crash_images [--images=300] [--steps=600] [--seed=N] [--keep=FOLDER] [--jobs=2]\n"
     "                  [--failures=5] [--cut-recovery=2] [--recover-each=10]\n"
-    "                  [--queues] [--drop-synced] [--drop-names] [--mutants]\n"
+    "                  [--queues] [--drop-synced] [--drop-names] [--mutants] [--tear-steps=HOW]\n"
     "  Runs a load, cuts it at so many moments and checks what recovery makes of each. Images\n"
     "  that fail stay in the kept folder (default: acta-crash-SEED under the temporary folder);\n"
     "  it ends after so many failures. The recovery of one in --recover-each images is cut\n"
@@ -31,6 +31,9 @@ constexpr char kUsage[] =
     "  --queues: the load is one of QUEUE groups.\n"
     "  --drop-synced: the disk forgets synced bytes; succeeds when that is noticed.\n"
     "  --drop-names: the disk forgets synced names; succeeds when that is noticed.\n"
+    "  --tear-steps: result-first, state-first or twice; with --queues. Steps are torn so, or "
+    "write\n"
+    "  their results twice; succeeds when that is noticed.\n"
     "  --mutants: holds one image against wrong histories; succeeds when each is noticed.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N --boot=ID [--kill] [--again]\n"
     "                  [--accept-loss] [--go-on] [--queues]\n"
@@ -51,6 +54,14 @@ struct Arguments {
   bool go_on = false;
 };
 
+bool ParseTear(absl::string_view word, StepTear* tear) {
+  *tear = word == "result-first"  ? StepTear::kResultFirst
+          : word == "state-first" ? StepTear::kStateFirst
+          : word == "twice"       ? StepTear::kTwice
+                                  : StepTear::kNone;
+  return *tear != StepTear::kNone;
+}
+
 bool ParseArgument(absl::string_view word, Arguments* out) {
   const auto number = [&word](auto* value) { return absl::SimpleAtoi(word, value); };
   const auto text = [&word](std::string* value) {
@@ -65,6 +76,7 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   if (absl::ConsumePrefix(&word, "--seed=")) return number(&campaign.seed);
   if (absl::ConsumePrefix(&word, "--cut-recovery=")) return number(&campaign.cut_recovery);
   if (absl::ConsumePrefix(&word, "--recover-each=")) return number(&campaign.recover_each);
+  if (absl::ConsumePrefix(&word, "--tear-steps=")) return ParseTear(word, &campaign.tear);
   if (absl::ConsumePrefix(&word, "--keep=")) return text(&campaign.keep);
   if (absl::ConsumePrefix(&word, "--cut=")) return number(&out->cut.operations);
   if (absl::ConsumePrefix(&word, "--boot=")) return text(&out->cut.boot);
@@ -148,8 +160,10 @@ int Main(int argc, char** argv) {
   ImageCampaign images(arguments.campaign);
   if (!images.Load()) return 1;
   const bool lying = arguments.campaign.drop_synced || arguments.campaign.drop_names;
+  const bool torn = arguments.campaign.tear != StepTear::kNone;
   const bool passed = arguments.mutants ? images.RunMutants()
                       : lying           ? images.RunLying()
+                      : torn            ? images.RunTorn()
                                         : images.RunHonest();
   return passed ? 0 : 1;
 }

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "storage/log/local_engine_options.h"
 #include "tests/crash/history.h"
+#include "tests/crash/torn_engine.h"
 #include "tests/support/faulty_disk.h"
 
 namespace acta {
@@ -19,6 +20,7 @@ struct CrashLoadOptions {
   const FaultyDisk* disk = nullptr;
   // What the engine is given: the recording disk, or something before it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
+  StepTear tear = StepTear::kNone;  // Of the load of queues.
 };
 
 // The settings of the load's engine, which the images are opened with too: everything small, so

@@ -78,6 +78,7 @@ bool ImageCampaign::Load() {
   load.steps = options_.steps;
   load.disk = disk_.get();
   load.file_system = disk_;
+  load.tear = options_.tear;
   if (options_.drop_synced) load.file_system = std::make_shared<LyingDisk>(disk_);
   if (options_.drop_names) {
     load.file_system = std::make_shared<LyingDisk>(disk_, LyingDisk::Lie::kNames);
@@ -232,6 +233,24 @@ bool ImageCampaign::RunLying() {
   std::printf("%d images of a lying disk: %d refused, %d found with lost writes\n", options_.images,
               refused, lost);
   return refused > 0 && lost > 0;
+}
+
+bool ImageCampaign::RunTorn() {
+  const char* const expected =
+      options_.tear == StepTear::kTwice ? "doubled-result: " : "torn-step: ";
+  int found = 0;
+  for (int i = 0; i < options_.images; ++i) {
+    Image image;
+    {
+      MutexLock lock(mu_);
+      image = NextImage(i);
+    }
+    Materialize(image, image.folder);
+    found += absl::StrContains(Check(image, {}), expected);
+    fs::remove_all(image.folder);
+  }
+  std::printf("%d images of torn steps, '%s' found in %d\n", options_.images, expected, found);
+  return found > 0;
 }
 
 bool ImageCampaign::RunMutants() {

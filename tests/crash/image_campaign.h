@@ -27,7 +27,8 @@ struct CampaignOptions {
   int recover_each = 10;  // Every how many images the recovery is cut too.
   bool drop_synced = false;
   bool drop_names = false;
-  bool queues = false;  // The load is one of queues, and recoveries are not cut.
+  bool queues = false;              // The load is one of queues, and recoveries are not cut.
+  StepTear tear = StepTear::kNone;  // Of its steps.
 };
 
 // One recorded run of a load, and images of the faults it could have met.
@@ -42,6 +43,8 @@ class ImageCampaign {
   // What was synced is gone: the engine has to refuse, and the check has to find what is missing
   // when the loss is accepted.
   bool RunLying();
+  // Steps are torn, and the check has to find it.
+  bool RunTorn();
   // The image of the end is sound, and against every wrong history it is not.
   bool RunMutants();
 

@@ -17,6 +17,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/step_results.h"
 
 namespace acta {
 namespace {
@@ -48,6 +49,10 @@ class QueueCheck {
 
   ImageReport Run(bool go_on) {
     if (!Open()) return std::move(report_);
+    results_ = CheckStepResults(
+        history_, cut_, *store_,
+        [this](absl::string_view name, absl::string_view what) { Problem(name, what); });
+    Digest(results_.size());
     for (size_t group = 0; group < std::size(kQueueGroups); ++group) CheckGroup(group);
     const uint32_t digest = report_.digest;
     if (go_on && report_.problems.empty()) GoOn();
@@ -190,8 +195,17 @@ class QueueCheck {
     if (found.kind != StateKind::kProcessed) CheckReadable(group, id, place, is_dead, extent);
   }
 
+  // Of the first so many decisions, those of steps and no others have their results.
+  bool HasResultsOf(const std::vector<const QueueDecision*>& said, size_t count) const {
+    for (size_t i = 0; i < said.size(); ++i) {
+      const auto index = static_cast<size_t>(said[i] - history_.decisions.data());
+      if (said[i]->step >= 0 && results_.contains(index) != (i < count)) return false;
+    }
+    return true;
+  }
+
   // One of the states that the decisions lead to: behind those that were answered before the fault,
-  // and with none that was said after it.
+  // and with none that was said after it. What a step wrote beside the state has to agree.
   void CheckState(size_t group, const JobPlace& place, const QueueState& found,
                   const std::vector<const QueueDecision*>& said) {
     QueueState state;
@@ -201,15 +215,20 @@ class QueueCheck {
     }
     std::string expected;
     QueueState nearest;
+    bool torn = false;
     for (size_t i = 0;; ++i) {
       if (i >= answered) {
-        if (Same(state, found)) return;
+        const bool same = Same(state, found);
+        if (same && HasResultsOf(said, i)) return;
+        torn |= same;
         nearest = state;
         absl::StrAppend(&expected, expected.empty() ? "" : " or ", Text(state));
       }
       if (i == said.size() || said[i]->submitted > cut_.operations) break;
       state = StateAfter(state, *said[i]);
     }
+    if (torn)
+      return Problem("torn-step", group, place, "its results say that it is not " + Text(found));
     Problem(ClassOf(nearest, found), group, place,
             absl::StrCat("is ", Text(found), ", not ", expected, "; ", answered, " of ",
                          said.size(), " decisions were answered"));
@@ -390,6 +409,7 @@ class QueueCheck {
   FakeClock* const clock_ = new FakeClock;
   RecordingFatalSink* const sink_ = new RecordingFatalSink;
   QueueStore* store_ = nullptr;
+  absl::flat_hash_set<size_t> results_;                     // Decisions of steps.
   std::vector<std::set<JobPlace>> open_;                    // By group.
   std::map<size_t, std::map<JobPlace, int32_t>> attempts_;  // The next of each, by group.
   std::map<size_t, size_t> letters_;                        // By group.

@@ -11,12 +11,14 @@ namespace acta {
 // exactly one state (processed, outstanding, parked, dead letter), in the one that the decisions
 // said before the fault lead to, whatever was answered among them; what waits and what is dead can
 // be read, from the log or from the copy that its group kept; what the groups say of themselves
-// agrees. With `go_on` members then process all that is outstanding: each event comes once, with
-// its next attempt, and never one that is not.
+// agrees; what steps wrote is in the log once, and agrees with the state of their events
+// (step_results.h). With `go_on` members then process all that is outstanding: each event comes
+// once, with its next attempt, and never one that is not.
 //
 // Classes: two-states, outstanding-again (answered, and there again), lost-delivery (passed, and
 // nobody settled it), wrong-dead-letter, wrong-attempts, wrong-due, unreadable, wrong-counts,
-// lost-group, refused, goes-on.
+// lost-group, refused, goes-on; torn-step (its results and the states of its events do not agree),
+// and those of step_results.h.
 //
 // It changes the image, and what was opened stays open: one call a process.
 ImageReport CheckQueueImage(const QueueHistory& history, const ImageCut& cut,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -24,12 +25,16 @@ std::map<std::tuple<size_t, int32_t, int64_t>, size_t> LastDecisions(const Queue
   return last;
 }
 
-// The newest that is an event's last one, and of a nack, not for its last attempt.
-size_t NewestLast(const QueueHistory& history, Op op) {
+constexpr int64_t kMutantStep = 1'000'000;
+
+// The newest that is an event's last one, and of a nack, not for its last attempt. `in_step`: of a
+// step, or of none.
+size_t NewestLast(const QueueHistory& history, Op op, std::optional<bool> in_step = std::nullopt) {
   size_t newest = history.decisions.size();
   for (const auto& [place, index] : LastDecisions(history)) {
     const QueueDecision& last = history.decisions[index];
     const int32_t most = kQueueGroups[last.group].max_attempts;
+    if (in_step.has_value() && *in_step != (last.step >= 0)) continue;
     if (last.op != op || (op == Op::kNack && last.attempt >= most)) continue;
     if (newest == history.decisions.size() || index > newest) newest = index;
   }
@@ -81,7 +86,7 @@ absl::Status SaveQueueHistory(const QueueHistory& history, const std::string& pa
   for (const QueueDecision& decision : history.decisions) {
     out << "decision " << decision.group << ' ' << decision.partition << ' ' << decision.offset
         << ' ' << decision.attempt << ' ' << static_cast<int>(decision.op) << ' ' << decision.due_us
-        << ' ' << decision.submitted << ' ' << decision.acked << '\n';
+        << ' ' << decision.step << ' ' << decision.submitted << ' ' << decision.acked << '\n';
   }
   for (const auto& [operations, now_us] : history.times) {
     out << "time " << operations << ' ' << now_us << '\n';
@@ -105,7 +110,7 @@ absl::StatusOr<QueueHistory> LoadQueueHistory(const std::string& path) {
     QueueDecision& decision = history.decisions.emplace_back();
     int op = 0;
     in >> decision.group >> decision.partition >> decision.offset >> decision.attempt >> op >>
-        decision.due_us >> decision.submitted >> decision.acked;
+        decision.due_us >> decision.step >> decision.submitted >> decision.acked;
     decision.op = static_cast<Op>(op);
   }
   return absl::InternalError(absl::StrCat("the history ", path, " is not whole"));
@@ -127,6 +132,13 @@ std::vector<QueueHistoryMutant> MutantsOf(const QueueHistory& history) {
   QueueDecision again = history.decisions[NewestLast(history, Op::kNack)];
   again.op = Op::kRedrive;
   uncounted.push_back(again);
+  // An ack whose step wrote nothing else, and a result that no step wrote.
+  add("lost-result")[NewestLast(history, Op::kAck, false)].step = kMutantStep;
+  add("wrong-result")[NewestLast(history, Op::kAck, true)].step = -1;
+  // A step that has to have settled one event more.
+  std::vector<QueueDecision>& torn = add("torn-step");
+  torn[NewestLast(history, Op::kAck, false)].step =
+      history.decisions[NewestLast(history, Op::kAck, true)].step;
   // A dead letter that nobody made.
   std::vector<QueueDecision>& letter = add("wrong-dead-letter");
   letter[NewestLast(history, Op::kReject)].op = Op::kRelease;

@@ -19,6 +19,9 @@ struct QueueHistoryGroup {
 inline constexpr QueueHistoryGroup kQueueGroups[] = {{"free", false, 3}, {"by-key", true, 2}};
 inline constexpr char kQueueTopic[] = "jobs";
 inline constexpr int32_t kQueuePartitions = 2;
+// Where steps write their results.
+inline constexpr char kResultTopic[] = "results";
+inline constexpr int32_t kResultPartitions = 2;
 
 // Something that was decided of an event. Positions are counts of disk operations.
 struct QueueDecision {
@@ -37,6 +40,7 @@ struct QueueDecision {
   int32_t attempt = 0;  // Of the lease.
   Op op = Op::kAck;
   int64_t due_us = -1;   // kNack: when it is due again; below 0: the group's backoff decides.
+  int64_t step = -1;     // That it was decided in, from 0; below 0: in none.
   size_t submitted = 0;  // Done before it was said.
   size_t acked = 0;      // Done at the latest when it was answered.
 };

@@ -14,6 +14,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/step_results.h"
 
 namespace acta {
 namespace {
@@ -24,7 +25,8 @@ constexpr size_t kHandsOfGroup = 3;
 constexpr uint64_t kKeys = 6;
 constexpr int64_t kMostInHand = 12;
 constexpr absl::Duration kJobRetention = absl::Minutes(40);
-constexpr absl::Duration kJobLease = absl::Hours(12);  // None runs out.
+constexpr absl::Duration kResultRetention = absl::Hours(24 * 300);  // All are kept.
+constexpr absl::Duration kJobLease = absl::Hours(12);               // None runs out.
 constexpr absl::Duration kJobGrace = absl::Seconds(10);
 
 // The decisions of one call, until they are answered. Shared with the answer.
@@ -38,7 +40,9 @@ struct Said {
 class QueueCrashLoad {
  public:
   explicit QueueCrashLoad(const CrashLoadOptions& options)
-      : options_(options), random_(options.seed), store_(EngineOptions(options), clock_, sink_) {}
+      : options_(options),
+        random_(options.seed),
+        store_(EngineOptions(options), clock_, sink_, options.tear) {}
 
   absl::StatusOr<QueueHistory> Run() {
     RETURN_IF_ERROR(store_.Open());
@@ -54,6 +58,7 @@ class QueueCrashLoad {
     if (!sink_.causes().empty()) return absl::InternalError(sink_.causes().front());
     // A run that never needed a copy proves nothing of them.
     if (most_kept_ == 0) return absl::InternalError("no slice went with an event that was needed");
+    if (steps_ == 0) return absl::InternalError("nothing was settled by a step");
     return std::move(history_);
   }
 
@@ -67,12 +72,17 @@ class QueueCrashLoad {
   bool OneIn(uint64_t n) { return Random(n) == 0; }
   int64_t NowUs() { return absl::ToUnixMicros(store_.engine().Now()); }
 
-  absl::Status Create() {
+  absl::Status CreateTopic(const char* name, int32_t partitions, absl::Duration retention) {
     v1::CreateTopicRequest topic;
-    topic.mutable_topic()->set_name(kQueueTopic);
-    topic.mutable_topic()->set_partitions(kQueuePartitions);
-    SetDuration(kJobRetention, topic.mutable_topic()->mutable_retention());
-    RETURN_IF_ERROR(store_.topics().Create(store_.caller(), topic).status());
+    topic.mutable_topic()->set_name(name);
+    topic.mutable_topic()->set_partitions(partitions);
+    SetDuration(retention, topic.mutable_topic()->mutable_retention());
+    return store_.topics().Create(store_.caller(), topic).status();
+  }
+
+  absl::Status Create() {
+    RETURN_IF_ERROR(CreateTopic(kQueueTopic, kQueuePartitions, kJobRetention));
+    RETURN_IF_ERROR(CreateTopic(kResultTopic, kResultPartitions, kResultRetention));
     for (const QueueHistoryGroup& group : kQueueGroups) {
       v1::CreateGroupRequest request;
       request.mutable_group()->set_name(group.name);
@@ -146,8 +156,9 @@ class QueueCrashLoad {
     return absl::OkStatus();
   }
 
-  // Some of the hand, in one call.
+  // Some of the hand, in one call or one step.
   void SettleSome(size_t group, QueueHand& hand) {
+    if (OneIn(3)) return StepSome(group, hand);
     std::vector<QueueSettlement> settlements;
     std::vector<Decision> decisions;
     for (uint64_t count = 1 + Random(hand.hand().size()); count > 0; --count) {
@@ -169,6 +180,50 @@ class QueueCrashLoad {
         });
     failed_ |= !failures.empty();
     store_.Run();
+  }
+
+  void StepSome(size_t group, QueueHand& hand) {
+    QueueStep step;
+    const auto said = std::make_shared<Said>();
+    for (uint64_t count = 1 + Random(std::min<size_t>(hand.hand().size(), 4)); count > 0; --count) {
+      const QueueHand::Leased leased = hand.hand().back();
+      hand.hand().pop_back();
+      Decision decision = Of(group, leased);
+      decision.step = steps_;
+      step.runs.push_back(RunOf(hand.session(), leased, &decision));
+      Note(decision, said.get());
+    }
+    EndStep(said, &step);
+    failed_ |= !hand.queue().SettleStep(std::move(step)).empty();
+    store_.Run();
+  }
+
+  // Its results, and who is told.
+  void EndStep(const std::shared_ptr<Said>& said, QueueStep* step) {
+    ++steps_;
+    PutStepResults(history_, said->decisions, store_, step);
+    said_.push_back(said);
+    step->done = [said, disk = options_.disk](const TransactionResult& result) {
+      MutexLock lock(said->mu);
+      said->acked = disk->operations();
+      said->good = result.status.ok() && !result.appends.empty();
+      for (const AppendResult& append : result.appends) said->good &= append.status.ok();
+    };
+  }
+
+  // A release is no part of a step: it is processed instead.
+  HeldRun RunOf(uint64_t session, const QueueHand::Leased& leased, Decision* decision) {
+    QueueSettlement settlement = Decide(leased, decision);
+    HeldRun run;
+    run.session = session;
+    run.partition = settlement.partition;
+    run.first = settlement.offset;
+    run.attempt = leased.attempt;
+    run.nack = {settlement.delay, settlement.reason, settlement.text};
+    if (decision->op == Decision::Op::kNack) run.failed = AttemptEnd::kNack;
+    if (decision->op == Decision::Op::kReject) run.failed = AttemptEnd::kReject;
+    if (decision->op == Decision::Op::kRelease) decision->op = Decision::Op::kAck;
+    return run;
   }
 
   QueueSettlement Decide(const QueueHand::Leased& leased, Decision* decision) {
@@ -266,30 +321,47 @@ class QueueCrashLoad {
     return absl::OkStatus();
   }
 
-  // Some dead letters are offered again, or forgotten.
+  // Some dead letters are offered again or forgotten, or one is replaced.
   absl::Status ChangeLetters(size_t group) {
     RETURN_IF_ERROR(Settle());
     v1::ListDeadLettersRequest list;
     list.set_group(kQueueGroups[group].name);
     ASSIGN_OR_RETURN(const v1::ListDeadLettersResponse letters,
                      store_.groups().ListDeadLetters(store_.caller(), list));
-    const bool discard = OneIn(4);
+    const bool replace = OneIn(6);
+    const bool discard = replace || OneIn(4);
     const auto said = std::make_shared<Said>();
     v1::DeadLetterSelection some;
     for (const v1::DeadLetter& letter : letters.dead_letters()) {
-      if (some.letters_size() == 3 || !OneIn(3)) continue;
+      if (some.letters_size() == (replace ? 1 : 3) || !OneIn(3)) continue;
       *some.add_letters() = letter.ref();
       Decision decision;
       decision.group = group;
       decision.partition = letter.ref().partition();
       decision.offset = letter.ref().offset();
       decision.op = discard ? Decision::Op::kDiscard : Decision::Op::kRedrive;
+      if (replace) decision.step = steps_;
       Note(decision, said.get());
     }
     if (some.letters().empty()) return absl::OkStatus();
+    if (replace) {
+      RETURN_IF_ERROR(Replace(group, some.letters(0), said));
+      return Settle();
+    }
     said_.push_back(said);
     RETURN_IF_ERROR(discard ? Discard(group, some) : Redrive(group, some));
     return Settle();
+  }
+
+  // With its result in place of the corrected event.
+  absl::Status Replace(size_t group, const v1::DeadLetterRef& letter,
+                       const std::shared_ptr<Said>& said) {
+    v1::EditDeadLetterRequest request;
+    request.set_group(kQueueGroups[group].name);
+    *request.mutable_ref() = letter;
+    QueueStep step;
+    EndStep(said, &step);
+    return store_.groups().ReplaceDeadLetter(store_.caller(), request, std::move(step));
   }
 
   absl::Status Redrive(size_t group, const v1::DeadLetterSelection& some) {
@@ -321,6 +393,7 @@ class QueueCrashLoad {
   std::vector<std::shared_ptr<Said>> said_;
   bool failed_ = false;
   size_t most_kept_ = 0;  // Copies at a time.
+  int64_t steps_ = 0;
 };
 
 }  // namespace

@@ -37,8 +37,8 @@ LocalEngineOptions QueueStore::Options(const std::string& folder) {
   return options;
 }
 
-QueueStore::QueueStore(LocalEngineOptions options, FakeClock& clock, FatalSink& sink)
-    : options_(std::move(options)), clock_(clock), sink_(sink) {}
+QueueStore::QueueStore(LocalEngineOptions options, FakeClock& clock, FatalSink& sink, StepTear tear)
+    : options_(std::move(options)), clock_(clock), sink_(sink), tear_(tear) {}
 
 QueueStore::~QueueStore() { Close(); }
 
@@ -51,8 +51,10 @@ absl::Status QueueStore::Open() {
   ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
   topics_ = std::make_unique<TopicRegistry>(*engine_, TopicLimits());
   RETURN_IF_ERROR(topics_->Load());
+  if (tear_ != StepTear::kNone) torn_ = std::make_unique<TornEngine>(*engine_, tear_);
+  LogEngine* const steps = torn_ != nullptr ? static_cast<LogEngine*>(torn_.get()) : engine_.get();
   groups_ = std::make_unique<GroupRegistry>(
-      GroupRegistry::Deps{*engine_, clock_, *topics_, authorizer_, pool_, timer_, GroupLimits()});
+      GroupRegistry::Deps{*steps, clock_, *topics_, authorizer_, pool_, timer_, GroupLimits()});
   RETURN_IF_ERROR(groups_->Load());
   Run();
   return absl::OkStatus();
@@ -64,6 +66,7 @@ void QueueStore::Close() {
   groups_.reset();
   topics_.reset();
   Run();
+  torn_.reset();
   engine_.reset();
 }
 
@@ -75,6 +78,10 @@ void QueueStore::Advance(absl::Duration by) {
 
 PartitionId QueueStore::Partition(int32_t number) const {
   return topics_->Find("default", kQueueTopic)->partition(number);
+}
+
+PartitionId QueueStore::ResultPartition(int32_t number) const {
+  return topics_->Find("default", kResultTopic)->partition(number);
 }
 
 absl::StatusOr<std::unique_ptr<QueueHand>> QueueHand::Join(QueueStore& store,

@@ -9,6 +9,7 @@
 #include "server/core/groups/group_registry.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/log/local_log_engine.h"
+#include "tests/crash/torn_engine.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/stepped_executor.h"
 #include "tests/support/test_store.h"
@@ -21,8 +22,9 @@ namespace acta {
 // Threads: one.
 class QueueStore {
  public:
-  // Borrows clock and sink.
-  QueueStore(LocalEngineOptions options, FakeClock& clock, FatalSink& sink);
+  // Borrows clock and sink. `tear`: what the groups do to steps.
+  QueueStore(LocalEngineOptions options, FakeClock& clock, FatalSink& sink,
+             StepTear tear = StepTear::kNone);
   ~QueueStore();
   QueueStore(const QueueStore&) = delete;
   QueueStore& operator=(const QueueStore&) = delete;
@@ -40,6 +42,7 @@ class QueueStore {
   GroupRegistry& groups() { return *groups_; }
   const Caller& caller() const { return caller_; }
   PartitionId Partition(int32_t number) const;
+  PartitionId ResultPartition(int32_t number) const;
 
   // The settings of the load's engine: small, and the times of its slices are minutes.
   static LocalEngineOptions Options(const std::string& folder);
@@ -48,11 +51,13 @@ class QueueStore {
   const LocalEngineOptions options_;
   FakeClock& clock_;
   FatalSink& sink_;
+  const StepTear tear_;
   const Caller caller_{"anonymous", "default", "test", absl::InfiniteFuture()};
   const AllowAll authorizer_;
   SteppedExecutor pool_;
   SteppedTimer timer_{pool_};
   std::unique_ptr<LocalLogEngine> engine_;
+  std::unique_ptr<TornEngine> torn_;  // Null: nothing is torn.
   std::unique_ptr<TopicRegistry> topics_;
   std::unique_ptr<GroupRegistry> groups_;
 };

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/log_engine.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+
+// How a broker would break the promise of a step.
+enum class StepTear : uint8_t {
+  kNone,
+  kResultFirst,  // What it appends is on the disk before its rows are written.
+  kStateFirst,   // The other way round.
+  kTwice,        // What it appends is appended again, as by a call that is repeated.
+};
+
+// The engine below, but for atomic transactions with appends: they are torn in two.
+//
+// Threads: as LogEngine, but Submit() waits for the disk.
+class TornEngine final : public LogEngine {
+ public:
+  // Borrows the engine.
+  TornEngine(LogEngine& engine, StepTear tear) : engine_(engine), tear_(tear) {}
+
+  absl::Status Submit(Transaction transaction) override {
+    if (transaction.appends.empty() || !transaction.atomic) {
+      return engine_.Submit(std::move(transaction));
+    }
+    Transaction first;
+    first.atomic = true;
+    if (tear_ == StepTear::kStateFirst) {
+      first.rows = std::exchange(transaction.rows, {});
+    } else {
+      first.appends = transaction.appends;
+    }
+    TransactionResult result = Commit(engine_, std::move(first));
+    if (!result.status.ok()) return result.status;
+    if (tear_ == StepTear::kResultFirst) {
+      transaction.appends.clear();
+      transaction.done = [appends = std::move(result.appends),
+                          done = std::move(transaction.done)](TransactionResult rows) mutable {
+        rows.appends = std::move(appends);
+        done(std::move(rows));
+      };
+    }
+    return engine_.Submit(std::move(transaction));
+  }
+
+  absl::Status OpenTopic(TopicId topic, int32_t partitions,
+                         const TopicSettings& settings) override {
+    return engine_.OpenTopic(topic, partitions, settings);
+  }
+  void DropTopic(TopicId topic) override { engine_.DropTopic(topic); }
+  bool HasRoom() const override { return engine_.HasRoom(); }
+  void WhenRoom(absl::AnyInvocable<void()> wake) override { engine_.WhenRoom(std::move(wake)); }
+  absl::StatusOr<PartitionExtent> Extent(PartitionId partition) const override {
+    return engine_.Extent(partition);
+  }
+  absl::StatusOr<std::optional<std::vector<BatchPtr>>> ReadCached(PartitionId partition,
+                                                                  Offset from,
+                                                                  size_t max_bytes) const override {
+    return engine_.ReadCached(partition, from, max_bytes);
+  }
+  absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
+                                             size_t max_bytes) const override {
+    return engine_.Read(partition, from, max_bytes);
+  }
+  absl::StatusOr<uint64_t> WhenPast(PartitionId partition, Offset offset,
+                                    absl::AnyInvocable<void()> wake) override {
+    return engine_.WhenPast(partition, offset, std::move(wake));
+  }
+  void CancelWake(PartitionId partition, uint64_t wake) override {
+    engine_.CancelWake(partition, wake);
+  }
+  absl::StatusOr<Offset> FindOffset(PartitionId partition, int64_t time_us) const override {
+    return engine_.FindOffset(partition, time_us);
+  }
+  absl::StatusOr<OffsetInfo> Locate(PartitionId partition, Offset offset) const override {
+    return engine_.Locate(partition, offset);
+  }
+  Incarnation incarnation() const override { return engine_.incarnation(); }
+  absl::Status CheckPosition(PartitionId partition, Incarnation incarnation,
+                             Offset offset) const override {
+    return engine_.CheckPosition(partition, incarnation, offset);
+  }
+  using LogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override {
+    return engine_.LoadRows(range);
+  }
+  EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override {
+    return engine_.HashEventId(source, id);
+  }
+  absl::Time Now() const override { return engine_.Now(); }
+  absl::Duration ClockJump() const override { return engine_.ClockJump(); }
+  void AcceptClock() override { engine_.AcceptClock(); }
+  DiskState disk_state() const override { return engine_.disk_state(); }
+  EngineStats Stats() const override { return engine_.Stats(); }
+  std::string store_id() const override { return engine_.store_id(); }
+  absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) override {
+    return engine_.Scrub(token, budget);
+  }
+  void Stop() override { engine_.Stop(); }
+
+ private:
+  LogEngine& engine_;
+  const StepTear tear_;
+};
+
+}  // namespace acta
