@@ -144,6 +144,8 @@ class PartitionQueue {
   std::vector<ParkedEvent> AllParked() const;
   // Who has a lease on it; 0: nobody.
   uint64_t holder(Offset offset) const;
+  // Of its element; 0: it is not outstanding.
+  uint32_t bytes(Offset offset) const;
   // At most so many can be leased now, without another scan.
   int64_t leasable() const { return static_cast<int64_t>(ready_.size()) + Lag(fresh_, head_); }
   // The oldest that is not settled, parked ones too; head() when there is none.

@@ -138,6 +138,14 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
   return true;
 }
 
+uint32_t PartitionQueue::bytes(Offset offset) const {
+  for (const Entries* entries : {&window_, &parked_}) {
+    const auto it = entries->find(offset);
+    if (it != entries->end()) return it->second.facts.bytes;
+  }
+  return 0;
+}
+
 uint64_t PartitionQueue::holder(Offset offset) const {
   for (const Entries* entries : {&window_, &parked_}) {
     const auto it = entries->find(offset);

@@ -70,12 +70,14 @@ Finding WhatStopsAll(const Standing& at) {
 absl::Status CheckSkip(const LogEngine& engine, const Group::PositionView& view, int64_t offset,
                        int32_t count) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
-  const Offset end = Offset(offset) + count;
-  if (offset >= 0 && end <= extent.visible_end) return absl::OkStatus();
+  const Offset first(offset);
+  if (offset >= 0 && first <= extent.visible_end && count <= Lag(first, extent.visible_end)) {
+    return absl::OkStatus();
+  }
   return Error(
       v1::OFFSET_OUT_OF_RANGE,
-      absl::StrCat("offsets ", offset, " to ", end.value() - 1, " of partition ", view.number,
-                   " of topic '", view.topic->name(), "' are not between 0 and the end ",
+      absl::StrCat(count, " events from offset ", offset, " of partition ", view.number,
+                   " of topic '", view.topic->name(), "' on are not between 0 and the end ",
                    extent.visible_end.value()),
       {{"offset", absl::StrCat(offset)}, {"end", absl::StrCat(extent.visible_end.value())}});
 }

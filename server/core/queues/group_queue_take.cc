@@ -324,13 +324,14 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     }
     // What cannot be read is nobody's.
     for (; at < end; at = at + 1) {
-      if (partition->queue->Release(session, at) == SettleOutcome::kDone) {
-        ++member->second->unread.events;
-      }
+      if (partition->queue->Release(session, at) != SettleOutcome::kDone) continue;
+      ++member->second->unread.events;
+      member->second->unread.bytes += partition->queue->bytes(at);
     }
     if (!status.ok()) StandStill(*partition, status);
     Touch(*partition);
-    if (!member->second->fetched.empty()) wake = member->second->wake;
+    // It is told of a partition that stands still.
+    if (!member->second->fetched.empty() || !status.ok()) wake = member->second->wake;
     after = MakeAfter();
   }
   if (wake != nullptr) wake();

@@ -14,6 +14,8 @@ namespace {
 
 // Of a batch beside what others have: when the lease ends, and the attempt.
 constexpr size_t kLeaseBytes = 24;
+// Beyond every event, and what is added to it stays a number.
+constexpr int64_t kMostHeldOffset = int64_t{1} << 62;
 
 // As many of the events as fit, at least one.
 QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
@@ -39,6 +41,7 @@ QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
 
 std::optional<PartitionId> PartitionOfHeld(const TopicRegistry& topics, const Caller& caller,
                                            const v1::HeldEvents& held) {
+  if (held.offset() < 0 || held.offset() > kMostHeldOffset) return std::nullopt;
   const TopicPtr topic = topics.Find(caller.tenant, held.topic());
   if (topic == nullptr || held.partition() < 0 || held.partition() >= topic->partitions()) {
     return std::nullopt;

@@ -1,4 +1,5 @@
 // What an operator does with a QUEUE group: pause, explain, skip, reset, redrive, discard.
+#include <limits>
 #include <thread>
 
 #include "storage/layout/rows.h"
@@ -347,6 +348,8 @@ TEST_CASE("a group that retention overtakes stands still until somebody decides"
     room.Run();
     CHECK(room.DataOf(client) == room.Numbers(4, 10));
     skip.set_offset(9);
+    CHECK(ReasonOf(room.groups.Skip(room.caller, skip).status()) == v1::OFFSET_OUT_OF_RANGE);
+    skip.set_offset(std::numeric_limits<int64_t>::max());
     CHECK(ReasonOf(room.groups.Skip(room.caller, skip).status()) == v1::OFFSET_OUT_OF_RANGE);
   }
 }

@@ -1,4 +1,5 @@
 // A QUEUE group over the streams of its members: who gets what, and settling.
+#include <limits>
 #include <set>
 
 #include "tests/unit/subscribe/queue_room.h"
@@ -137,6 +138,66 @@ TEST_CASE("what is not in memory is read from the disk", "[queue]") {
   client.Credit(1, 1000);
   room.Run();
   CHECK(client.sink.leased.size() == 22);
+}
+
+TEST_CASE("an event that cannot be read costs no credit", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(5), 2);
+  room.Publish(0, {"a"});
+  const auto bytes = static_cast<int64_t>(Element("a").size());
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  start.mutable_credit()->set_events(10);
+  start.mutable_credit()->set_bytes(2 * bytes);
+  Client& client = room.Subscribe(start);
+  REQUIRE(client.sink.leased.size() == 1);
+  client.Nack(client.sink.leased[0]);
+  room.Run();
+  {
+    Client& other = room.Work(100);
+    room.PublishNumbers(0, 20);  // So many batches are in memory.
+    room.Run();
+    for (const RecordingSink::Leased& event : other.sink.leased) other.Ack(event);
+    room.Run();
+    other.stream->OnDisconnect();
+    room.Run();
+  }
+  REQUIRE(room.Lag("workers", 0).queue().retry_wait() == 1);
+  REQUIRE(client.sink.leased.size() == 2);
+  client.Ack(client.sink.leased[1]);
+  client.Credit(2, 2 * bytes);
+  room.Run();
+  room.engine.before_trim = nullptr;  // No copy is kept.
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  room.Advance(absl::Seconds(2));
+  REQUIRE(client.sink.gaps().size() == 1);
+  room.Publish(1, {"b"});
+  room.Publish(1, {"c"});
+  room.Run();
+  CHECK(room.DataOf(client) == Strings{"a", "0", "b", "c"});
+}
+
+TEST_CASE("an offset that no log can have is refused", "[queue]") {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  QueueRoom room;
+  room.PublishNumbers(0, 2);
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  start.mutable_credit()->set_events(1);
+  start.mutable_credit()->set_bytes(1000);
+  v1::HeldEvents* held = start.add_held();
+  held->set_topic("orders");
+  held->set_offset(kMost);
+  held->set_count(65'536);
+  Client& client = room.Subscribe(start);
+  REQUIRE(client.sink.leased.size() == 1);
+  RecordingSink::Leased beyond = client.sink.leased[0];
+  beyond.offset = kMost;
+  client.Settle(v1::SETTLE_KIND_ACK, beyond, 65'536);
+  room.Run();
+  CHECK(client.sink.ErrorOf(client.last_id) == v1::INVALID_ARGUMENT);
+  client.Ack(client.sink.leased[0]);
+  room.Run();
+  CHECK(client.sink.ErrorOf(client.last_id) == v1::ERROR_REASON_UNSPECIFIED);
 }
 
 TEST_CASE("events of one key are in flight one at a time, those of others go on", "[queue]") {
