@@ -115,6 +115,8 @@ class PartitionQueue {
   bool changed() const { return moved_ || !rows_.empty() || !changes_.empty(); }
   // Empty when nothing changed since.
   QueueChanges TakeChanges();
+  // The next changes have the position, as it is then.
+  void NamePositionAgain() { moved_ = true; }
   QueuePosition position() const;
 
   // Of the outstanding.

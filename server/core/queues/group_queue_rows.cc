@@ -71,6 +71,12 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
     rows_.push_back(ParkedRowOf(partition.id, event, partition.RoundsBefore(event.offset)));
   }
   if (!changes.position.has_value()) return;
+  if (writing_ && partition.queue->in_steps()) {
+    // This row is written behind the step, and would have its events outstanding again.
+    partition.queue->NamePositionAgain();
+    dirty_.insert(partition.id);
+    return;
+  }
   PutPosition(*changes.position, &partition.record);
   partition.record.set_incarnation(deps_.engine.incarnation().value());
   partition.record.set_commit_time_us(NowUs());

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "storage/layout/rows.h"
 #include "tests/unit/settle/step_room.h"
 
 namespace acta {
@@ -71,6 +72,22 @@ TEST_CASE("a partition is taken out of a queue when the steps with its events ha
   CHECK(start->record.offset() == group.durable);
   CHECK(group.durable >= 1);
   CHECK(group.queue->Measure().refused[static_cast<size_t>(SettleOutcome::kLeaseLost)] == 1);
+}
+
+TEST_CASE("what a member leaves behind while a step is written does not undo the step", "[step]") {
+  InFlight group;
+  group.queue->Settle(1, std::vector<QueueSettlement>{{group.room.Id(0), Offset(1)}},
+                      [](const absl::Status&) {});
+  group.queue->Leave(1, /*cleanly=*/false);
+  group.Release();
+  group.queue->WaitQuiet();
+  CHECK(group.durable == 1);
+  const auto rows =
+      group.room.engine.LoadRows(Family::kState, PositionRow(GroupId(99), group.room.Id(0)));
+  REQUIRE(rows->size() == 1);
+  storage::v1::PositionRecord stored;
+  REQUIRE(stored.ParseFromString(rows->front().second));
+  CHECK(stored.offset() == 3);
 }
 
 TEST_CASE("who waits for what changed waits for all steps, however many writes they take",
