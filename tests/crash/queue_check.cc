@@ -17,6 +17,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/step_repeat.h"
 #include "tests/crash/step_results.h"
 
 namespace acta {
@@ -326,8 +327,13 @@ class QueueCheck {
     return outstanding;
   }
 
-  // Members take and acknowledge until nothing is left.
+  // Members repeat steps, and then take and acknowledge until nothing is left.
   void GoOn() {
+    if (open_.empty()) return;
+    auto results = ReadStepResults(*store_);
+    if (!results.ok()) return Problem("goes-on", results.status().message());
+    written_ = *std::move(results);
+    Repeat();
     store_->Advance(kBehindEverything);
     for (size_t group = 0; group < open_.size(); ++group) {
       auto hand = QueueHand::Join(*store_, kQueueGroups[group].name);
@@ -348,8 +354,42 @@ class QueueCheck {
     ReopenEmpty();
   }
 
+  void Repeat() {
+    const auto steps = RepeatSteps(history_, cut_, *store_);
+    if (!steps.ok()) return Problem("goes-on", steps.status().message());
+    for (const RepeatedStep& step : *steps) {
+      bool may = true;
+      for (const size_t index : step.decisions) {
+        const QueueDecision& decision = history_.decisions[index];
+        const JobPlace place{decision.partition, decision.offset};
+        may &= open_[decision.group].contains(place) &&
+               attempts_[decision.group][place] == decision.attempt;
+        if (step.accepted) written_.push_back(StepResultOf(history_, index));
+      }
+      if (step.accepted ? !may : may && step.kept) {
+        Problem("goes-on", absl::StrCat("'", StepResultOf(history_, step.decisions[0]), "' was ",
+                                        step.accepted ? "accepted" : "refused", " again"));
+      }
+      if (!step.accepted || !may) continue;
+      for (const size_t index : step.decisions) SettleAgain(history_.decisions[index]);
+    }
+  }
+
+  void SettleAgain(const QueueDecision& decision) {
+    const JobPlace place{decision.partition, decision.offset};
+    QueueState state;
+    state.attempts = decision.attempt - 1;
+    state = StateAfter(state, decision);
+    attempts_[decision.group][place] = state.attempts + 1;
+    if (state.kind == StateKind::kOpen) return;
+    open_[decision.group].erase(place);
+    letters_[decision.group] += state.kind == StateKind::kDead ? 1 : 0;
+  }
+
+  // Half of them in a step.
   void AckAll(size_t group, QueueHand& hand, std::set<JobPlace>* left) {
     std::vector<QueueSettlement> settlements;
+    QueueStep step;
     for (const QueueHand::Leased& leased : std::exchange(hand.hand(), {})) {
       const JobPlace place{leased.partition, leased.offset};
       if (left->erase(place) == 0) {
@@ -357,12 +397,28 @@ class QueueCheck {
       } else if (!leased.whole || leased.attempt != attempts_[group][place]) {
         Problem("goes-on", group, place, absl::StrCat("comes with attempt ", leased.attempt));
       }
+      if (place.offset % 2 == 0) {
+        step.runs.push_back({hand.session(),
+                             store_->Partition(place.partition),
+                             Offset(place.offset),
+                             1,
+                             leased.attempt,
+                             std::nullopt,
+                             {}});
+        continue;
+      }
       settlements.emplace_back();
       settlements.back().partition = store_->Partition(leased.partition);
       settlements.back().offset = Offset(leased.offset);
     }
-    const auto failures =
-        hand.queue().Settle(hand.session(), settlements, [](const absl::Status&) {});
+    auto failures = hand.queue().Settle(hand.session(), settlements, [](const absl::Status&) {});
+    if (!step.runs.empty()) {
+      written_.push_back(absl::StrCat("after ", written_.size()));
+      PutStepResult(written_.back(), *store_, &step);
+      step.done = [](const TransactionResult&) {};
+      const auto refused = hand.queue().SettleStep(std::move(step));
+      failures.insert(failures.end(), refused.begin(), refused.end());
+    }
     if (!failures.empty()) Problem("goes-on", "an acknowledgement was refused");
     hand.queue().WaitQuiet();
     store_->Run();
@@ -373,6 +429,11 @@ class QueueCheck {
     const absl::Status opened = store_->Open();
     if (!opened.ok()) return Problem("goes-on", opened.message());
     store_->Advance(kBehindEverything);
+    auto results = ReadStepResults(*store_);
+    if (!results.ok()) return Problem("goes-on", results.status().message());
+    std::sort(results->begin(), results->end());
+    std::sort(written_.begin(), written_.end());
+    if (*results != written_) Problem("goes-on", "the results are not those of the steps");
     for (size_t group = 0; group < open_.size(); ++group) {
       auto hand = QueueHand::Join(*store_, kQueueGroups[group].name);
       if (!hand.ok()) return Problem("goes-on", hand.status().message());
@@ -413,6 +474,7 @@ class QueueCheck {
   std::vector<std::set<JobPlace>> open_;                    // By group.
   std::map<size_t, std::map<JobPlace, int32_t>> attempts_;  // The next of each, by group.
   std::map<size_t, size_t> letters_;                        // By group.
+  std::vector<std::string> written_;                        // Results that there have to be.
   ImageReport report_;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/crash/queue_load.h"
 
 #include <algorithm>
+#include <future>
 #include <iterator>
 #include <memory>
 #include <random>
@@ -158,6 +159,7 @@ class QueueCrashLoad {
 
   // Some of the hand, in one call or one step.
   void SettleSome(size_t group, QueueHand& hand) {
+    if (OneIn(12)) FailStep(hand);
     if (OneIn(3)) return StepSome(group, hand);
     std::vector<QueueSettlement> settlements;
     std::vector<Decision> decisions;
@@ -195,6 +197,26 @@ class QueueCrashLoad {
     }
     EndStep(said, &step);
     failed_ |= !hand.queue().SettleStep(std::move(step)).empty();
+    store_.Run();
+  }
+
+  // It fails as it is written, maybe together with others, and the member has its events as before.
+  void FailStep(QueueHand& hand) {
+    QueueStep step;
+    for (const QueueHand::Leased& leased : hand.hand()) {
+      Decision ignored;
+      step.runs.push_back(RunOf(hand.session(), leased, &ignored));
+    }
+    for (int i = 0; i < 2; ++i) PutStepResult("of a step that failed", store_, &step);
+    step.appends.back().expected_end = Offset(1'000'000'000);
+    const auto written = std::make_shared<std::promise<bool>>();
+    std::future<bool> answer = written->get_future();
+    step.done = [written](const TransactionResult& result) {
+      written->set_value(result.status.ok() && result.appends.back().status.ok());
+    };
+    failed_ |= !hand.queue().SettleStep(std::move(step)).empty();
+    hand.queue().WaitQuiet();
+    failed_ |= answer.get();
     store_.Run();
   }
 

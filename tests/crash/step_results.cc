@@ -18,16 +18,6 @@ namespace {
 
 constexpr char kStepRows[] = "crash-step/";
 
-std::string ResultText(const QueueHistory& history, size_t index) {
-  constexpr const char* kWords[] = {"acked", "nacked",   "rejected", "released",
-                                    "lost",  "redriven", "discarded"};
-  const QueueDecision& decision = history.decisions[index];
-  return absl::StrCat("result ", index, " step ", decision.step, " ",
-                      kQueueGroups[decision.group].name, " ", decision.partition, "/",
-                      decision.offset, " attempt ", decision.attempt, " ",
-                      kWords[static_cast<size_t>(decision.op)]);
-}
-
 void PutTexts(const std::map<int32_t, std::vector<std::string>>& texts, QueueStore& store,
               QueueStep* step) {
   for (const auto& [partition, some] : texts) {
@@ -59,7 +49,7 @@ class ResultCheck {
     size_t index = 0;
     if (words.size() < 2 || !absl::SimpleAtoi(words[1], &index) ||
         index >= history_.decisions.size() || history_.decisions[index].step < 0 ||
-        text != ResultText(history_, index)) {
+        text != StepResultOf(history_, index)) {
       return problem_("wrong-result", absl::StrCat("nobody wrote '", text, "'"));
     }
     const QueueDecision& decision = history_.decisions[index];
@@ -81,7 +71,7 @@ class ResultCheck {
       if (decision.step < 0) continue;
       steps[decision.step].push_back(i);
       if (decision.acked <= cut_.operations && !found_.contains(i)) {
-        problem_("lost-result", absl::StrCat("'", ResultText(history_, i), "' was answered"));
+        problem_("lost-result", absl::StrCat("'", StepResultOf(history_, i), "' was answered"));
       }
     }
     for (const auto& [number, decisions] : steps) {
@@ -108,12 +98,22 @@ class ResultCheck {
 
 }  // namespace
 
+std::string StepResultOf(const QueueHistory& history, size_t index) {
+  constexpr const char* kWords[] = {"acked", "nacked",   "rejected", "released",
+                                    "lost",  "redriven", "discarded"};
+  const QueueDecision& decision = history.decisions[index];
+  return absl::StrCat("result ", index, " step ", decision.step, " ",
+                      kQueueGroups[decision.group].name, " ", decision.partition, "/",
+                      decision.offset, " attempt ", decision.attempt, " ",
+                      kWords[static_cast<size_t>(decision.op)]);
+}
+
 void PutStepResults(const QueueHistory& history, absl::Span<const size_t> decisions,
                     QueueStore& store, QueueStep* step) {
   std::map<int32_t, std::vector<std::string>> texts;
   for (const size_t decision : decisions) {
     const auto partition = static_cast<int32_t>(decision % kResultPartitions);
-    texts[partition].push_back(ResultText(history, decision));
+    texts[partition].push_back(StepResultOf(history, decision));
   }
   PutTexts(texts, store, step);
   const int64_t number = history.decisions[decisions.front()].step;

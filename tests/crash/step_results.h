@@ -23,6 +23,8 @@ void PutStepResults(const QueueHistory& history, absl::Span<const size_t> decisi
 // A step with one result of this text.
 void PutStepResult(const std::string& text, QueueStore& store, QueueStep* step);
 
+std::string StepResultOf(const QueueHistory& history, size_t decision);
+
 // All results in the log, by partition.
 absl::StatusOr<std::vector<std::string>> ReadStepResults(QueueStore& store);
 
