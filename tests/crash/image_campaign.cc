@@ -37,6 +37,13 @@ absl::string_view Transactions(absl::string_view printed) {
   return printed.substr(std::min(printed.size(), printed.find(", ")));
 }
 
+std::string TextOf(const QueueHistory& history) {
+  const auto in_steps = std::count_if(history.decisions.begin(), history.decisions.end(),
+                                      [](const QueueDecision& one) { return one.step >= 0; });
+  return absl::StrCat(history.decisions.size(), " decisions (", in_steps, " in steps), ",
+                      history.schedules.size(), " of schedules");
+}
+
 const char* NameOf(DiskLoss loss) {
   switch (loss) {
     case DiskLoss::kTorn:
@@ -88,9 +95,10 @@ bool ImageCampaign::Load() {
     return false;
   }
   sync_points_ = disk_->SyncPoints();
-  std::printf("%zu %s, %zu disk operations, %zu syncs\n",
-              options_.queues ? queue_history_.decisions.size() : history_.transactions.size(),
-              options_.queues ? "decisions" : "transactions", disk_->operations(),
+  const std::string what = options_.queues
+                               ? TextOf(queue_history_)
+                               : absl::StrCat(history_.transactions.size(), " transactions");
+  std::printf("%s, %zu disk operations, %zu syncs\n", what.c_str(), disk_->operations(),
               sync_points_.size());
   return true;
 }
@@ -236,9 +244,10 @@ bool ImageCampaign::RunLying() {
 }
 
 bool ImageCampaign::RunTorn() {
-  const char* const expected =
-      options_.tear == StepTear::kTwice ? "doubled-result: " : "torn-step: ";
-  int found = 0;
+  const bool lost = options_.tear == StepTear::kStateFirst;
+  const std::string step = options_.tear == StepTear::kTwice ? "doubled-result: " : "torn-step: ";
+  const std::string schedule = lost ? "lost-schedule: " : "doubled-schedule: ";
+  int steps = 0, schedules = 0;
   for (int i = 0; i < options_.images; ++i) {
     Image image;
     {
@@ -246,11 +255,14 @@ bool ImageCampaign::RunTorn() {
       image = NextImage(i);
     }
     Materialize(image, image.folder);
-    found += absl::StrContains(Check(image, {}), expected);
+    const std::string printed = Check(image, {});
+    steps += absl::StrContains(printed, step);
+    schedules += absl::StrContains(printed, schedule);
     fs::remove_all(image.folder);
   }
-  std::printf("%d images of torn steps, '%s' found in %d\n", options_.images, expected, found);
-  return found > 0;
+  std::printf("%d images of torn writes: '%s' in %d, '%s' in %d\n", options_.images, step.c_str(),
+              steps, schedule.c_str(), schedules);
+  return steps > 0 && schedules > 0;
 }
 
 bool ImageCampaign::RunMutants() {

@@ -28,7 +28,7 @@ struct CampaignOptions {
   bool drop_synced = false;
   bool drop_names = false;
   bool queues = false;              // The load is one of queues, and recoveries are not cut.
-  StepTear tear = StepTear::kNone;  // Of its steps.
+  StepTear tear = StepTear::kNone;  // Of its steps and schedules.
 };
 
 // One recorded run of a load, and images of the faults it could have met.
@@ -43,7 +43,7 @@ class ImageCampaign {
   // What was synced is gone: the engine has to refuse, and the check has to find what is missing
   // when the loss is accepted.
   bool RunLying();
-  // Steps are torn, and the check has to find it.
+  // Steps, and what is due, are torn, and the check has to find both.
   bool RunTorn();
   // The image of the end is sound, and against every wrong history it is not.
   bool RunMutants();

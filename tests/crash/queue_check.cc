@@ -17,6 +17,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/schedule_check.h"
 #include "tests/crash/step_repeat.h"
 #include "tests/crash/step_results.h"
 
@@ -50,10 +51,12 @@ class QueueCheck {
 
   ImageReport Run(bool go_on) {
     if (!Open()) return std::move(report_);
-    results_ = CheckStepResults(
-        history_, cut_, *store_,
-        [this](absl::string_view name, absl::string_view what) { Problem(name, what); });
-    Digest(results_.size());
+    const auto tell = [this](absl::string_view name, absl::string_view what) {
+      Problem(name, what);
+    };
+    results_ = CheckStepResults(history_, cut_, *store_, tell);
+    later_.emplace(history_, cut_, *store_);
+    Digest(results_.size(), later_->Look(tell));
     for (size_t group = 0; group < std::size(kQueueGroups); ++group) CheckGroup(group);
     const uint32_t digest = report_.digest;
     if (go_on && report_.problems.empty()) GoOn();
@@ -327,6 +330,11 @@ class QueueCheck {
     return outstanding;
   }
 
+  void LookDelivered() {
+    later_->LookDelivered(
+        [this](absl::string_view name, absl::string_view what) { Problem(name, what); });
+  }
+
   // Members repeat steps, and then take and acknowledge until nothing is left.
   void GoOn() {
     if (open_.empty()) return;
@@ -335,6 +343,7 @@ class QueueCheck {
     written_ = *std::move(results);
     Repeat();
     store_->Advance(kBehindEverything);
+    LookDelivered();
     for (size_t group = 0; group < open_.size(); ++group) {
       auto hand = QueueHand::Join(*store_, kQueueGroups[group].name);
       if (!hand.ok()) return Problem("goes-on", hand.status().message());
@@ -433,6 +442,7 @@ class QueueCheck {
     if (!results.ok()) return Problem("goes-on", results.status().message());
     std::sort(results->begin(), results->end());
     std::sort(written_.begin(), written_.end());
+    LookDelivered();
     if (*results != written_) Problem("goes-on", "the results are not those of the steps");
     for (size_t group = 0; group < open_.size(); ++group) {
       auto hand = QueueHand::Join(*store_, kQueueGroups[group].name);
@@ -475,6 +485,7 @@ class QueueCheck {
   std::map<size_t, std::map<JobPlace, int32_t>> attempts_;  // The next of each, by group.
   std::map<size_t, size_t> letters_;                        // By group.
   std::vector<std::string> written_;                        // Results that there have to be.
+  std::optional<ScheduleCheck> later_;
   ImageReport report_;
 };
 

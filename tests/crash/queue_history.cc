@@ -88,6 +88,10 @@ absl::Status SaveQueueHistory(const QueueHistory& history, const std::string& pa
         << ' ' << decision.attempt << ' ' << static_cast<int>(decision.op) << ' ' << decision.due_us
         << ' ' << decision.step << ' ' << decision.submitted << ' ' << decision.acked << '\n';
   }
+  for (const ScheduleDecision& decision : history.schedules) {
+    out << "schedule " << decision.event << ' ' << static_cast<int>(decision.op) << ' '
+        << decision.due_us << ' ' << decision.submitted << ' ' << decision.acked << '\n';
+  }
   for (const auto& [operations, now_us] : history.times) {
     out << "time " << operations << ' ' << now_us << '\n';
   }
@@ -105,6 +109,12 @@ absl::StatusOr<QueueHistory> LoadQueueHistory(const std::string& path) {
     if (kind == "time") {
       auto& [operations, now_us] = history.times.emplace_back();
       in >> operations >> now_us;
+    }
+    if (kind == "schedule") {
+      ScheduleDecision& decision = history.schedules.emplace_back();
+      int op = 0;
+      in >> decision.event >> op >> decision.due_us >> decision.submitted >> decision.acked;
+      decision.op = static_cast<ScheduleDecision::Op>(op);
     }
     if (kind != "decision") continue;
     QueueDecision& decision = history.decisions.emplace_back();
@@ -139,6 +149,12 @@ std::vector<QueueHistoryMutant> MutantsOf(const QueueHistory& history) {
   std::vector<QueueDecision>& torn = add("torn-step");
   torn[NewestLast(history, Op::kAck, false)].step =
       history.decisions[NewestLast(history, Op::kAck, true)].step;
+  // A scheduled event that is nowhere, and one that nobody scheduled.
+  QueueHistory& lost_later =
+      mutants.emplace_back(QueueHistoryMutant{"lost-schedule", history}).history;
+  lost_later.schedules.push_back(history.schedules.front());
+  lost_later.schedules.back().event = kMutantStep;
+  mutants.emplace_back(QueueHistoryMutant{"wrong-schedule", history}).history.schedules.clear();
   // A dead letter that nobody made.
   std::vector<QueueDecision>& letter = add("wrong-dead-letter");
   letter[NewestLast(history, Op::kReject)].op = Op::kRelease;

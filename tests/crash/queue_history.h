@@ -22,6 +22,9 @@ inline constexpr int32_t kQueuePartitions = 2;
 // Where steps write their results.
 inline constexpr char kResultTopic[] = "results";
 inline constexpr int32_t kResultPartitions = 2;
+// Where scheduled events go.
+inline constexpr char kLaterTopic[] = "later";
+inline constexpr int32_t kLaterPartitions = 2;
 
 // Something that was decided of an event. Positions are counts of disk operations.
 struct QueueDecision {
@@ -45,11 +48,22 @@ struct QueueDecision {
   size_t acked = 0;      // Done at the latest when it was answered.
 };
 
+// Something that was decided of an event that was published for later.
+struct ScheduleDecision {
+  enum class Op : uint8_t { kSchedule, kMove, kCancel };
+  int64_t event = 0;  // Its number in the load, from 0.
+  Op op = Op::kSchedule;
+  int64_t due_us = 0;    // But of kCancel.
+  size_t submitted = 0;  // As of QueueDecision.
+  size_t acked = 0;
+};
+
 // What a load did with queues and what it was told.
 struct QueueHistory {
   size_t ready = 0;  // Done when topic and groups were there.
   // Of one event in the order in which they were said.
   std::vector<QueueDecision> decisions;
+  std::vector<ScheduleDecision> schedules;  // In the order in which they were said.
   // The load's clock, microseconds, when so many operations were done.
   std::vector<std::pair<size_t, int64_t>> times;
 };

@@ -15,6 +15,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/schedule_load.h"
 #include "tests/crash/step_results.h"
 
 namespace acta {
@@ -84,6 +85,7 @@ class QueueCrashLoad {
   absl::Status Create() {
     RETURN_IF_ERROR(CreateTopic(kQueueTopic, kQueuePartitions, kJobRetention));
     RETURN_IF_ERROR(CreateTopic(kResultTopic, kResultPartitions, kResultRetention));
+    RETURN_IF_ERROR(CreateTopic(kLaterTopic, kLaterPartitions, kResultRetention));
     for (const QueueHistoryGroup& group : kQueueGroups) {
       v1::CreateGroupRequest request;
       request.mutable_group()->set_name(group.name);
@@ -105,6 +107,7 @@ class QueueCrashLoad {
     store_.Advance(OneIn(20) ? absl::Minutes(30)
                              : absl::Seconds(static_cast<int64_t>(Random(150))));
     if (OneIn(2)) RETURN_IF_ERROR(Publish());
+    RETURN_IF_ERROR(schedules_.Step());
     for (size_t group = 0; group < std::size(kQueueGroups); ++group) {
       RETURN_IF_ERROR(Work(group));
       if (OneIn(10)) RETURN_IF_ERROR(ChangeLetters(group));
@@ -159,7 +162,7 @@ class QueueCrashLoad {
 
   // Some of the hand, in one call or one step.
   void SettleSome(size_t group, QueueHand& hand) {
-    if (OneIn(12)) FailStep(hand);
+    if (options_.tear == StepTear::kNone && OneIn(12)) FailStep(hand);
     if (OneIn(3)) return StepSome(group, hand);
     std::vector<QueueSettlement> settlements;
     std::vector<Decision> decisions;
@@ -411,6 +414,7 @@ class QueueCrashLoad {
   RecordingFatalSink sink_;
   QueueStore store_;
   QueueHistory history_;
+  ScheduleLoad schedules_{store_, *options_.disk, history_, random_};
   std::unique_ptr<QueueHand> hands_[std::size(kQueueGroups)][kHandsOfGroup];
   std::vector<std::shared_ptr<Said>> said_;
   bool failed_ = false;

@@ -31,6 +31,8 @@ std::string PlaceData(int32_t partition, int64_t offset) {
   return absl::StrCat("job ", partition, "/", offset, " ");
 }
 
+std::string LaterData(int64_t number) { return absl::StrCat("later ", number, " "); }
+
 LocalEngineOptions QueueStore::Options(const std::string& folder) {
   LocalEngineOptions options = SmallEngineOptions(folder);
   options.slice_age = absl::Minutes(10);
@@ -52,10 +54,14 @@ absl::Status QueueStore::Open() {
   topics_ = std::make_unique<TopicRegistry>(*engine_, TopicLimits());
   RETURN_IF_ERROR(topics_->Load());
   if (tear_ != StepTear::kNone) torn_ = std::make_unique<TornEngine>(*engine_, tear_);
-  LogEngine* const steps = torn_ != nullptr ? static_cast<LogEngine*>(torn_.get()) : engine_.get();
+  LogEngine* const changes =
+      torn_ != nullptr ? static_cast<LogEngine*>(torn_.get()) : engine_.get();
   groups_ = std::make_unique<GroupRegistry>(
-      GroupRegistry::Deps{*steps, clock_, *topics_, authorizer_, pool_, timer_, GroupLimits()});
+      GroupRegistry::Deps{*changes, clock_, *topics_, authorizer_, pool_, timer_, GroupLimits()});
   RETURN_IF_ERROR(groups_->Load());
+  schedules_ = std::make_unique<Schedules>(
+      Schedules::Deps{*changes, *topics_, pool_, timer_, ScheduleLimits()});
+  RETURN_IF_ERROR(schedules_->Load());
   Run();
   return absl::OkStatus();
 }
@@ -63,6 +69,7 @@ absl::Status QueueStore::Open() {
 void QueueStore::Close() {
   Run();
   if (engine_ != nullptr) engine_->Stop();
+  schedules_.reset();
   groups_.reset();
   topics_.reset();
   Run();

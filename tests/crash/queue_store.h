@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/log/local_log_engine.h"
 #include "tests/crash/torn_engine.h"
@@ -16,13 +17,14 @@
 
 namespace acta {
 
-// The real engine with topics and groups on it, wired as the daemon does, but for pool and timer:
-// what they have runs in the calls of this class.
+// The real engine with topics, groups and schedules on it, wired as the daemon does, but for pool
+// and timer: what they have runs in the calls of this class.
 //
 // Threads: one.
 class QueueStore {
  public:
-  // Borrows clock and sink. `tear`: what the groups do to steps.
+  // Borrows clock and sink. `tear`: what they do to steps and to
+  // events that are due.
   QueueStore(LocalEngineOptions options, FakeClock& clock, FatalSink& sink,
              StepTear tear = StepTear::kNone);
   ~QueueStore();
@@ -40,6 +42,7 @@ class QueueStore {
   LocalLogEngine& engine() { return *engine_; }
   TopicRegistry& topics() { return *topics_; }
   GroupRegistry& groups() { return *groups_; }
+  Schedules& schedules() { return *schedules_; }
   const Caller& caller() const { return caller_; }
   PartitionId Partition(int32_t number) const;
   PartitionId ResultPartition(int32_t number) const;
@@ -60,6 +63,7 @@ class QueueStore {
   std::unique_ptr<TornEngine> torn_;  // Null: nothing is torn.
   std::unique_ptr<TopicRegistry> topics_;
   std::unique_ptr<GroupRegistry> groups_;
+  std::unique_ptr<Schedules> schedules_;
 };
 
 // A member of one of the groups, with what it has in hand.
@@ -92,5 +96,7 @@ class QueueHand {
 
 // The data of an event begin with its place.
 std::string PlaceData(int32_t partition, int64_t offset);
+// Those of a scheduled one with its number.
+std::string LaterData(int64_t number);
 
 }  // namespace acta

@@ -11,7 +11,7 @@
 
 namespace acta {
 
-// How a broker would break the promise of a step.
+// How a broker would break the promise of a step, or of an event that was scheduled.
 enum class StepTear : uint8_t {
   kNone,
   kResultFirst,  // What it appends is on the disk before its rows are written.
@@ -19,7 +19,7 @@ enum class StepTear : uint8_t {
   kTwice,        // What it appends is appended again, as by a call that is repeated.
 };
 
-// The engine below, but for atomic transactions with appends: they are torn in two.
+// The engine below, but for transactions of appends and rows: they are torn in two.
 //
 // Threads: as LogEngine, but Submit() waits for the disk.
 class TornEngine final : public LogEngine {
@@ -28,7 +28,7 @@ class TornEngine final : public LogEngine {
   TornEngine(LogEngine& engine, StepTear tear) : engine_(engine), tear_(tear) {}
 
   absl::Status Submit(Transaction transaction) override {
-    if (transaction.appends.empty() || !transaction.atomic) {
+    if (transaction.appends.empty() || transaction.rows.empty()) {
       return engine_.Submit(std::move(transaction));
     }
     Transaction first;
