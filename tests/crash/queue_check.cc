@@ -371,7 +371,7 @@ class QueueCheck {
       for (const size_t index : step.decisions) {
         const QueueDecision& decision = history_.decisions[index];
         const JobPlace place{decision.partition, decision.offset};
-        may &= open_[decision.group].contains(place) &&
+        may &= decision.acked > cut_.operations && open_[decision.group].contains(place) &&
                attempts_[decision.group][place] == decision.attempt;
         if (step.accepted) written_.push_back(StepResultOf(history_, index));
       }
@@ -407,13 +407,7 @@ class QueueCheck {
         Problem("goes-on", group, place, absl::StrCat("comes with attempt ", leased.attempt));
       }
       if (place.offset % 2 == 0) {
-        step.runs.push_back({hand.session(),
-                             store_->Partition(place.partition),
-                             Offset(place.offset),
-                             1,
-                             leased.attempt,
-                             std::nullopt,
-                             {}});
+        step.runs.push_back(leased.Run(hand.session(), *store_));
         continue;
       }
       settlements.emplace_back();

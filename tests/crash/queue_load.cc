@@ -238,12 +238,8 @@ class QueueCrashLoad {
 
   // A release is no part of a step: it is processed instead.
   HeldRun RunOf(uint64_t session, const QueueHand::Leased& leased, Decision* decision) {
-    QueueSettlement settlement = Decide(leased, decision);
-    HeldRun run;
-    run.session = session;
-    run.partition = settlement.partition;
-    run.first = settlement.offset;
-    run.attempt = leased.attempt;
+    const QueueSettlement settlement = Decide(leased, decision);
+    HeldRun run = leased.Run(session, store_);
     run.nack = {settlement.delay, settlement.reason, settlement.text};
     if (decision->op == Decision::Op::kNack) run.failed = AttemptEnd::kNack;
     if (decision->op == Decision::Op::kReject) run.failed = AttemptEnd::kReject;

@@ -122,6 +122,7 @@ void QueueHand::Take(int64_t most) {
       leased.partition = delivery.partition.partition();
       leased.offset = delivery.first.value() + i;
       leased.attempt = delivery.attempt;
+      leased.redrives = delivery.redrives;
       leased.whole = elements.Next(&bytes) &&
                      event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
                      absl::StartsWith(event.data(), PlaceData(leased.partition, leased.offset));

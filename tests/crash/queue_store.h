@@ -73,7 +73,12 @@ class QueueHand {
     int32_t partition = 0;
     int64_t offset = 0;
     int32_t attempt = 0;
+    int32_t redrives = 0;
     bool whole = false;  // Its data are those of its place.
+    // That it is processed.
+    HeldRun Run(uint64_t session, const QueueStore& store) const {
+      return {session, store.Partition(partition), Offset(offset), 1, attempt, {}, {}, redrives};
+    }
   };
 
   static absl::StatusOr<std::unique_ptr<QueueHand>> Join(QueueStore& store,

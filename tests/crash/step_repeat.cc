@@ -31,12 +31,20 @@ std::vector<RepeatedStep> LastSteps(const QueueHistory& history, const ImageCut&
   return last;
 }
 
-HeldRun RunAgain(const QueueDecision& decision, uint64_t session, const QueueStore& store) {
+HeldRun RunAgain(const QueueHistory& history, size_t index, uint64_t session,
+                 const QueueStore& store) {
+  const QueueDecision& decision = history.decisions[index];
   HeldRun run;
   run.session = session;
   run.partition = store.Partition(decision.partition);
   run.first = Offset(decision.offset);
   run.attempt = decision.attempt;
+  for (size_t i = 0; i < index; ++i) {
+    const QueueDecision& before = history.decisions[i];
+    const bool same = before.group == decision.group && before.partition == decision.partition &&
+                      before.offset == decision.offset;
+    run.redrives += same && before.op == QueueDecision::Op::kRedrive ? 1 : 0;
+  }
   if (decision.op == QueueDecision::Op::kNack) run.failed = AttemptEnd::kNack;
   if (decision.op == QueueDecision::Op::kReject) run.failed = AttemptEnd::kReject;
   return run;
@@ -49,7 +57,7 @@ absl::Status Repeat(const QueueHistory& history, QueueStore& store, RepeatedStep
   QueueStep step;
   repeated->kept = true;
   for (const size_t index : repeated->decisions) {
-    const HeldRun run = RunAgain(history.decisions[index], hand->session(), store);
+    const HeldRun run = RunAgain(history, index, hand->session(), store);
     queue.ScanThrough(run.partition, run.first + 1);
     const auto view = queue.Look(run.partition);
     const bool seen = view.has_value() && run.first < view->head;

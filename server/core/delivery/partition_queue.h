@@ -72,8 +72,9 @@ class PartitionQueue {
   // Given back untouched. Needs the current lease.
   SettleOutcome Release(uint64_t member, Offset offset);
   // The member is about to settle it together with something else: nobody gets it, and its lease
-  // does not end, until Confirm() or Unhold(). Needs the current lease, of that attempt.
-  SettleOutcome Hold(uint64_t member, Offset offset, int32_t attempt);
+  // does not end, until Confirm() or Unhold(). Needs the current lease, of that attempt after so
+  // many redrives.
+  SettleOutcome Hold(uint64_t member, Offset offset, int32_t attempt, int32_t redrives);
   // What it will be when its attempt fails so. Of one that is held.
   Failure PlanFailure(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   // It is on the disk as processed, or as it was planned: the caller wrote that, and TakeChanges()

@@ -6,11 +6,13 @@
 
 namespace acta {
 
-SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attempt) {
+SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attempt,
+                                   int32_t redrives) {
   const SettleOutcome outcome = OutcomeWithLease(offset, member);
   if (outcome != SettleOutcome::kDone) return outcome;
   Entry* const entry = Find(offset);
-  if (entry->attempts + 1 != attempt) return SettleOutcome::kLeaseLost;
+  const bool current = entry->attempts + 1 == attempt && entry->redrives == redrives;
+  if (!current) return SettleOutcome::kLeaseLost;
   SetState(entry, State::kSettling);
   return outcome;
 }

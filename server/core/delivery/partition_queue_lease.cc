@@ -15,11 +15,12 @@ LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now
   const int64_t until_us = now_us + absl::ToInt64Microseconds(policy_.lease);
   LeaseBounds leased;
   OffsetRun run;
-  int32_t attempt = 0;
+  int32_t attempt = 0, redrives = 0;
   const auto close = [&] {
     if (run.first == run.end) return;
     GiveLease(member, run, now_us, until_us);
-    out->push_back({run.first, static_cast<int32_t>(Lag(run.first, run.end)), attempt, until_us});
+    const auto count = static_cast<int32_t>(Lag(run.first, run.end));
+    out->push_back({run.first, count, attempt, until_us, redrives});
   };
   while (leased.events < most.events && leased.bytes < most.bytes &&
          budget_.dead_letters < budget_.max_dead_letters) {
@@ -32,10 +33,11 @@ LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now
     SetState(&entry, State::kLeased);
     budget_.tally.redelivered += entry.deliveries > 0 || WasTried(entry);
     const int32_t next_attempt = entry.attempts + 1;
-    if (run.end != *offset || attempt != next_attempt) {
+    if (run.end != *offset || attempt != next_attempt || redrives != entry.redrives) {
       close();
       run = {*offset, *offset};
       attempt = next_attempt;
+      redrives = entry.redrives;
     }
     run.end = *offset + 1;
     ++leased.events;

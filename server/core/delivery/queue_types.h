@@ -179,8 +179,9 @@ struct LeaseBounds {
 struct LeasedRun {
   Offset first;
   int32_t count = 0;
-  int32_t attempt = 0;  // Of each, from 1.
+  int32_t attempt = 0;  // Of each, from 1, since the last redrive.
   int64_t until_us = 0;
+  int32_t redrives = 0;  // Of each.
 };
 
 // Why an acknowledgement or the like counts or does not.

@@ -29,6 +29,7 @@ std::string DeliveryTokens::Make(const DeliveredRun& run) const {
   PutBig64(&token, run.partition.value());
   PutBig64(&token, static_cast<uint64_t>(run.first.value()));
   PutBig64(&token, uint64_t{run.count} << 32 | static_cast<uint32_t>(run.attempt));
+  PutBig64(&token, static_cast<uint64_t>(run.redrives));
   const Hash128 hash = SipHash128(key_, token);
   PutBig64(&token, hash.low);
   PutBig64(&token, hash.high);
@@ -46,6 +47,7 @@ absl::StatusOr<DeliveredRun> DeliveryTokens::Read(absl::string_view token) const
   const uint64_t numbers = GetBig64(data + 40);
   run.count = static_cast<uint32_t>(numbers >> 32);
   run.attempt = static_cast<int32_t>(numbers & 0xffffffff);
+  run.redrives = static_cast<int32_t>(GetBig64(data + 48));
   if (run.first < Offset(0) || run.count == 0) return BadToken("no delivery is like that");
   if (GetBig64(data) != life_) {
     run.session = 0;

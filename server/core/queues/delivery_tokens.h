@@ -18,17 +18,18 @@ struct DeliveredRun {
   PartitionId partition;
   Offset first;
   uint32_t count = 0;
-  int32_t attempt = 0;
+  int32_t attempt = 0;   // Since the last redrive, from 1.
+  int32_t redrives = 0;  // Before it.
 };
 
-// DeliveryTokens makes tokens that only this life of the broker can make: 64 bytes, the last 16 a
+// DeliveryTokens makes tokens that only this life of the broker can make: 72 bytes, the last 16 a
 // SipHash-2-4-128 of the others under a key drawn at the start. One of a former life reads as such:
 // its leases are gone, whoever made it.
 //
 // Threads: any.
 class DeliveryTokens {
  public:
-  static constexpr size_t kBytes = 64;
+  static constexpr size_t kBytes = 72;
 
   DeliveryTokens();
 

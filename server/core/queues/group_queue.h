@@ -38,6 +38,7 @@ struct QueueDelivery {
   BatchPtr batch;
   size_t begin = 0;  // Of its payload.
   size_t end = 0;
+  int32_t redrives = 0;
 };
 
 // The events of a run that are in the batch, from `at` on, which is in it too. `at` goes behind

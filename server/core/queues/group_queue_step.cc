@@ -69,7 +69,8 @@ std::vector<SettleFailure> GroupQueue::SettleStep(QueueStep step) {
 
 SettleOutcome GroupQueue::HoldOne(Partition& partition, const HeldRun& run, Offset offset,
                                   HeldStep* held) {
-  const SettleOutcome outcome = partition.queue->Hold(held->session, offset, run.attempt);
+  const SettleOutcome outcome =
+      partition.queue->Hold(held->session, offset, run.attempt, run.redrives);
   if (outcome != SettleOutcome::kDone) return outcome;
   HeldEvent& event = held->events.emplace_back();
   event.partition = partition.id;

@@ -36,8 +36,8 @@ QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, cons
   const Offset first = *at;
   *at = std::min(run.first + run.count, batch.batch->end());
   const auto i = static_cast<uint32_t>(Lag(base, first)), j = static_cast<uint32_t>(Lag(base, *at));
-  return {partition,        first,         j - i, run.attempt, run.until_us, batch.batch,
-          batch.BeginOf(i), batch.EndOf(j)};
+  return {partition,        first,          j - i,       run.attempt, run.until_us, batch.batch,
+          batch.BeginOf(i), batch.EndOf(j), run.redrives};
 }
 
 LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<QueueDelivery>* out,

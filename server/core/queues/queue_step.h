@@ -16,9 +16,10 @@ struct HeldRun {
   PartitionId partition;
   Offset first;
   int32_t count = 1;
-  int32_t attempt = 1;               // Of QUEUE groups.
+  int32_t attempt = 1;               // Of QUEUE groups, like `redrives`.
   std::optional<AttemptEnd> failed;  // NACK or REJECT; not set: they are processed.
   Nack nack;
+  int32_t redrives = 0;
 };
 
 // Events that are settled, and what is written with that: all of it or nothing.

@@ -29,6 +29,7 @@ absl::StatusOr<HeldRun> RunOf(absl::string_view field, const Events& events,
   run.first = delivered.first;
   run.count = static_cast<int32_t>(delivered.count);
   run.attempt = delivered.attempt;
+  run.redrives = delivered.redrives;
   if (events.offset() == 0 && events.count() == 0) return run;
   run.first = Offset(events.offset());
   run.count = std::max(1, events.count());

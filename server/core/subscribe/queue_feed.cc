@@ -180,8 +180,9 @@ bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
   out.lease_until_us = delivery.until_us;
   out.attempt = delivery.attempt;
   if (deps_.tokens != nullptr) {
-    out.delivery_token = deps_.tokens->Make({queue_.group(), session_, delivery.partition,
-                                             delivery.first, delivery.count, delivery.attempt});
+    out.delivery_token =
+        deps_.tokens->Make({queue_.group(), session_, delivery.partition, delivery.first,
+                            delivery.count, delivery.attempt, delivery.redrives});
   }
   *room -= std::min(*room, out.payload.size() + overhead);
   deps_.delivered.events.fetch_add(out.count, std::memory_order_relaxed);

@@ -224,11 +224,13 @@ void QueueSimulator::Gone(uint64_t member, bool cleanly) {
 }
 
 std::string QueueSimulator::Hold(uint64_t member, Offset offset, uint32_t chance) {
-  const bool other_attempt = chance % 8 == 0;
+  const bool other_attempt = chance % 8 == 0, other_round = chance % 8 == 1;
   SettleOutcome expected = model_.Expect(member, offset, true);
-  if (expected == SettleOutcome::kDone && other_attempt) expected = SettleOutcome::kLeaseLost;
+  if (expected == SettleOutcome::kDone && (other_attempt || other_round))
+    expected = SettleOutcome::kLeaseLost;
   const int32_t attempt = model_.at(offset).attempts + 1 + other_attempt;
-  if (queue_->Hold(member, offset, attempt) != expected) {
+  const int32_t redrives = model_.at(offset).redriven != other_round ? 1 : 0;
+  if (queue_->Hold(member, offset, attempt, redrives) != expected) {
     return absl::StrCat("event ", offset.value(), ": held or not");
   }
   if (expected != SettleOutcome::kDone) return "";

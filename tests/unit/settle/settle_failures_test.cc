@@ -56,6 +56,26 @@ TEST_CASE("an event that is rejected in a step is a dead letter with the attempt
   CHECK(room.DeadLetters().dead_letters_size() == 1);
 }
 
+TEST_CASE("a step that is repeated when its event was redriven is refused", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  const v1::SettleRequest request =
+      room.Failing(client.sink.leased[0], v1::SETTLE_KIND_REJECT, "refused: 0");
+  REQUIRE_OK(room.Settle(request));
+  v1::RedriveDeadLettersRequest redrive;
+  redrive.set_group("workers");
+  *redrive.mutable_selection()->add_letters() = room.DeadLetters().dead_letters(0).ref();
+  REQUIRE_OK(room.groups.RedriveDeadLetters(room.caller, redrive));
+  room.Run();
+  REQUIRE(client.sink.leased.size() == 2);
+  CHECK(client.sink.leased[1].attempt == 1);
+  CHECK(room.Refused(request) == v1::LEASE_LOST);
+  CHECK(room.Bills() == Strings{"refused: 0"});
+  REQUIRE_OK(room.Settle(room.Step(client.sink.leased[1], "billed: 0")));
+  CHECK(room.Bills() == Strings{"refused: 0", "billed: 0"});
+}
+
 TEST_CASE("the last attempt may fail in a step", "[step]") {
   v1::QueueSettings settings = StepRoom::Attempts(1);
   SECTION("and the event is a dead letter") {
