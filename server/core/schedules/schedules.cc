@@ -21,8 +21,15 @@ absl::Status BeingScheduled() {
                "another call is scheduling an event of the same id; retry after the delay");
 }
 
-// The events of a reservation, by index: the new ones numbered, and their ids taken. All or none.
 using ReservedEvents = std::vector<ScheduleReservation::Event>;
+
+void ReleaseIds(const ReservedEvents& events, ScheduleIndex& index) {
+  for (const ScheduleReservation::Event& one : events) {
+    if (!one.duplicate) index.Release(one.facts);
+  }
+}
+
+// The events of a reservation, by index: the new ones numbered, and their ids taken. All or none.
 absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64_t now_us,
                                            ScheduleState& state)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mu);
@@ -32,11 +39,6 @@ absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64
   ReservedEvents events;
   events.reserve(request.events.size());
   const uint64_t before = state.last_number;
-  const auto release = [&events, &index = state.index] {
-    for (const ScheduleReservation::Event& one : events) {
-      if (!one.duplicate) index.Release(one.facts);
-    }
-  };
   for (const ScheduleRequest::Event& event : request.events) {
     ScheduleReservation::Event& added = events.emplace_back();
     added.facts = {request.topic.id, event.id};
@@ -44,7 +46,7 @@ absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64
     if (!taken.has_value()) {
       if (state.index.count() >= state.deps.limits.max_events) {
         events.pop_back();
-        release();
+        ReleaseIds(events, state.index);
         const auto wanted = static_cast<int64_t>(request.events.size());
         return LimitExceeded("scheduled events of this server", state.index.count() + wanted,
                              "limits.scheduled_events", state.deps.limits.max_events);
@@ -58,7 +60,7 @@ absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64
     added.duplicate = true;
     added.key.number = taken->number;
     if (taken->durable || taken->number > before) continue;
-    release();
+    ReleaseIds(events, state.index);
     return BeingScheduled();
   }
   return events;
