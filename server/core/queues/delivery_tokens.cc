@@ -1,7 +1,10 @@
 #include "server/core/queues/delivery_tokens.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "server/core/queues/settlement_rules.h"
 #include "storage/base/bytes.h"
 #include "storage/base/random.h"
 
@@ -48,7 +51,10 @@ absl::StatusOr<DeliveredRun> DeliveryTokens::Read(absl::string_view token) const
   run.count = static_cast<uint32_t>(numbers >> 32);
   run.attempt = static_cast<int32_t>(numbers & 0xffffffff);
   run.redrives = static_cast<int32_t>(GetBig64(data + 48));
-  if (run.first < Offset(0) || run.count == 0) return BadToken("no delivery is like that");
+  // Of a former life anybody may have made it.
+  const bool possible = run.first >= Offset(0) && run.first <= kMostNamedOffset && run.count > 0 &&
+                        run.count <= static_cast<uint32_t>(std::numeric_limits<int32_t>::max());
+  if (!possible) return BadToken("no delivery is like that");
   if (GetBig64(data) != life_) {
     run.session = 0;
     return run;

@@ -14,8 +14,6 @@
 namespace acta {
 namespace {
 
-// Beyond every event, and what is added to it stays a number.
-constexpr int64_t kMostOffset = int64_t{1} << 62;
 constexpr size_t kMaxReasonBytes = 64;
 constexpr size_t kMaxTextBytes = 1024;
 constexpr absl::Duration kMostNackDelay = absl::Hours(24 * 30);
@@ -88,7 +86,7 @@ absl::StatusOr<QueueSettlement> ReadSettlement(const v1::Settlement& from) {
   if (from.count() < 0 || from.offset() < 0) {
     return BadField("offset", "offset and count are never negative");
   }
-  if (from.offset() > kMostOffset) return BadField("offset", "no log is so long");
+  if (Offset(from.offset()) > kMostNamedOffset) return BadField("offset", "no log is so long");
   QueueSettlement to;
   ASSIGN_OR_RETURN(to.kind, KindOf(from));
   RETURN_IF_ERROR(CheckDelay(from));

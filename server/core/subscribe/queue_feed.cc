@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "server/core/queues/settlement_rules.h"
 #include "server/core/subscribe/frame_bytes.h"
 #include "server/core/subscribe/offset_detail.h"
 
@@ -14,8 +15,6 @@ namespace {
 
 // Of a batch beside what others have: when the lease ends, and the attempt.
 constexpr size_t kLeaseBytes = 24;
-// Beyond every event, and what is added to it stays a number.
-constexpr int64_t kMostHeldOffset = int64_t{1} << 62;
 
 // As many of the events as fit, at least one.
 QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
@@ -41,7 +40,7 @@ QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
 
 std::optional<PartitionId> PartitionOfHeld(const TopicRegistry& topics, const Caller& caller,
                                            const v1::HeldEvents& held) {
-  if (held.offset() < 0 || held.offset() > kMostHeldOffset) return std::nullopt;
+  if (held.offset() < 0 || Offset(held.offset()) > kMostNamedOffset) return std::nullopt;
   const TopicPtr topic = topics.Find(caller.tenant, held.topic());
   if (topic == nullptr || held.partition() < 0 || held.partition() >= topic->partitions()) {
     return std::nullopt;

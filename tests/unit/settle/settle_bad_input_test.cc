@@ -1,4 +1,6 @@
 // Steps that are not what they should be: each a typed error, and nothing happens.
+#include <limits>
+
 #include "server/core/settle/step_request.h"
 #include "tests/unit/settle/step_room.h"
 
@@ -49,6 +51,28 @@ TEST_CASE("a token of a former life of the broker settles nothing", "[step]") {
   old.offset = 1;
   CHECK(room.Refused(room.Step(old, "bill")) == v1::ALREADY_SETTLED);
   CHECK(room.Bills().empty());
+}
+
+TEST_CASE("a forged token of a former life that no delivery can have is refused", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  const auto group = room.groups.FindForStep(room.caller, "", "workers");
+  REQUIRE_OK(group);
+  DeliveredRun run;
+  run.group = (*group)->id();
+  run.session = 1;
+  run.partition = room.Id(0);
+  run.count = 1;
+  run.attempt = 1;
+  SECTION("with more events than a number has") { run.count = 0xffffffff; }
+  SECTION("behind every log") { run.first = Offset(std::numeric_limits<int64_t>::max()); }
+  v1::SettleRequest request = room.Step(client.sink.leased[0]);
+  request.mutable_processed(0)->set_delivery_token(DeliveryTokens().Make(run));
+  request.mutable_processed(0)->clear_offset();
+  request.mutable_processed(0)->clear_count();
+  CHECK(room.Refused(request) == v1::INVALID_DELIVERY_TOKEN);
+  CHECK(room.Outstanding() == 1);
 }
 
 TEST_CASE("a step names events, of one member, each once", "[step]") {
