@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/admin.h"
 #include "client/cpp/grpc_status.h"
+#include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::oracle {
@@ -28,12 +29,6 @@ QueueGroup MakeGroup(int32_t number, QueueOrderWord order, bool healthy) {
   group.longest_backoff = absl::Seconds(1);
   group.healthy = healthy;
   return group;
-}
-
-void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
-  const int64_t ms = absl::ToInt64Milliseconds(from);
-  to->set_seconds(ms / 1000);
-  to->set_nanos(static_cast<int32_t>(ms % 1000 * 1'000'000));
 }
 
 LetterReason ReasonFrom(v1::DeadLetterReason reason) {

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/grpc_status.h"
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "tests/oracle/value.h"
 
 namespace acta::oracle {
@@ -45,11 +46,6 @@ v1::SettleKind KindFor(SettleOp op) {
   return v1::SETTLE_KIND_UNSPECIFIED;
 }
 
-void PutDelay(int64_t delay_us, google::protobuf::Duration* to) {
-  to->set_seconds(delay_us / 1'000'000);
-  to->set_nanos(static_cast<int32_t>(delay_us % 1'000'000 * 1000));
-}
-
 v1::SettleRequest StepOf(const QueueGroup& group, const InHand& event, SettleOp op,
                          int64_t delay_us) {
   v1::SettleRequest request;
@@ -65,7 +61,7 @@ v1::SettleRequest StepOf(const QueueGroup& group, const InHand& event, SettleOp 
     failed.set_offset(event.offset);
     failed.set_count(1);
     failed.set_kind(KindFor(op));
-    if (delay_us >= 0) PutDelay(delay_us, failed.mutable_delay());
+    if (delay_us >= 0) SetDuration(absl::Microseconds(delay_us), failed.mutable_delay());
     failed.set_reason("ORACLE");
   }
   QueueRecord result;
@@ -235,7 +231,8 @@ bool QueueWorker::Settle(std::vector<Asked> asked) {
       settlement.set_assignment(assignments_[one.event.partition]);
       settlement.set_offset(one.event.offset);
       settlement.set_kind(KindFor(one.op));
-      if (one.delay_us >= 0) PutDelay(one.delay_us, settlement.mutable_delay());
+      if (one.delay_us >= 0)
+        SetDuration(absl::Microseconds(one.delay_us), settlement.mutable_delay());
       if (one.op == SettleOp::kNack || one.op == SettleOp::kReject) {
         settlement.set_reason("ORACLE");
       }
