@@ -13,6 +13,10 @@ constexpr absl::string_view kPublishStreamMethod = "/acta.v1.Publisher/PublishSt
 constexpr int64_t kFrameCost = 512;
 // Of one message of answers, unless one answer alone is larger.
 constexpr size_t kTargetMessageBytes = 1 << 20;
+// So many frames one after the other that each had been answered before the next one came: then the
+// client is believed to wait for answers. Whether it still does is seen at every 16th.
+constexpr int64_t kAloneToBelieve = 8;
+constexpr int64_t kAloneToLook = 16;
 
 }  // namespace
 
@@ -82,6 +86,7 @@ void PublishStream::TakeFrame() {
     if (end_.has_value()) return;
     ++unanswered_frames_;
     unanswered_cost_ += cost;
+    frames_alone_ = unanswered_frames_ == 1 ? frames_alone_ + 1 : 0;
   }
   const absl::Status taken = session_->OnFrame(
       ToSharedBytes(incoming_), [weak = weak_from_this(), cost](v1::FrameResult result) {
@@ -120,6 +125,11 @@ void PublishStream::OnWritten(bool ok) {
   Advance();
 }
 
+bool PublishStream::AnswersFirst() const {
+  return unanswered_frames_ > 0 && frames_alone_ >= kAloneToBelieve &&
+         frames_alone_ % kAloneToLook != 0;
+}
+
 void PublishStream::Advance() {
   bool read = false;
   bool write = false;
@@ -128,7 +138,7 @@ void PublishStream::Advance() {
   {
     MutexLock lock(mu_);
     std::atomic<int64_t>* paused = nullptr;
-    if (reading_ || end_.has_value()) {
+    if (reading_ || end_.has_value() || AnswersFirst()) {
       // Nothing more to read now.
     } else if (unanswered_cost_ >= edge_.deps.limits.max_unanswered_bytes) {
       paused = &edge_.publish_streams_unanswered;
@@ -152,8 +162,8 @@ void PublishStream::Advance() {
       end = end_;
     }
   }
+  if (write) WriteSome();  // Before the read, whose window update goes along with it.
   if (read) stream_.Read(&incoming_, on_read_.Arm(shared_from_this()));
-  if (write) WriteSome();
   if (wait_for_room) WaitForRoom();
   if (end.has_value()) {
     stream_.Finish(edge_.EndOf(*end), on_finished_.Arm(shared_from_this()));

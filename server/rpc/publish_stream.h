@@ -22,8 +22,10 @@ namespace acta {
 // One PublishStream call. Frames are read while less than RpcLimits::max_unanswered_bytes of them
 // and of their answers wait for the answer to be sent, and while the engine's queue has room;
 // answers go out in the order they come, as many in a message as there are, written by the thread
-// that has them. A half-close, a malformed frame or the stop of the server ends the reading; the
-// stream ends once every frame taken is answered.
+// that has them. While a client waits for each answer before it sends more, the next frame is read
+// when the answer is there: gRPC tells the client of its window, with a send of its own, at once
+// when somebody waits to read, and with the next message otherwise. A half-close, a malformed frame
+// or the stop of the server ends the reading; the stream ends once every frame taken is answered.
 //
 // Threads:   loop, engine, and whoever changes the server's state.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over; answers that come
@@ -53,6 +55,8 @@ class PublishStream final : public OpenStream, public std::enable_shared_from_th
   void TakeFrame();
   // No frame is taken any more. The first status given is the stream's.
   void EndWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The next frame is not read before those taken are answered.
+  bool AnswersFirst() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Advance();  // Starts what is due of reading, writing and finishing.
   void WaitForRoom();
   void WriteSome();  // By the holder of the turn: the next message of in_hand_.
@@ -85,6 +89,8 @@ class PublishStream final : public OpenStream, public std::enable_shared_from_th
   bool hand_empty_ ABSL_GUARDED_BY(mu_) = true;
   int64_t unanswered_frames_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t unanswered_cost_ ABSL_GUARDED_BY(mu_) = 0;
+  // One after the other, that nothing else was unanswered when they were taken.
+  int64_t frames_alone_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Answer> answers_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
 };

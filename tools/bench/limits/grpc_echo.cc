@@ -2,7 +2,6 @@
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
-#include <grpcpp/support/byte_buffer.h>
 
 #include <chrono>
 
@@ -10,6 +9,11 @@
 #include "absl/strings/str_cat.h"
 
 namespace acta::bench {
+
+grpc::ByteBuffer EchoMessage(size_t size) {
+  const grpc::Slice slice(std::string(size, 'x'));
+  return grpc::ByteBuffer(&slice, 1);
+}
 
 absl::StatusOr<std::unique_ptr<GrpcEcho>> GrpcEcho::Start() {
   std::unique_ptr<GrpcEcho> echo(new GrpcEcho);
@@ -30,46 +34,67 @@ absl::StatusOr<std::unique_ptr<GrpcEcho>> GrpcEcho::Start() {
 GrpcEcho::~GrpcEcho() {
   if (!thread_.joinable()) return;
   server_->Shutdown(std::chrono::system_clock::now());
-  thread_.join();  // Before the queue ends: until then it may ask for another call.
   queue_->Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue_->Next(&tag, &ok)) {
-  }
+  thread_.join();
 }
 
-bool GrpcEcho::Await() {
-  void* tag = nullptr;
-  bool ok = false;
-  return queue_->Next(&tag, &ok) && ok;
-}
+// Has one operation under way at any time, and is gone when there is no next one.
+class GrpcEcho::Call {
+ public:
+  // Waits for the next caller. `echo` is used while its server runs.
+  explicit Call(GrpcEcho& echo) : echo_(echo) {
+    echo_.service_.RequestCall(&context_, &stream_, echo_.queue_.get(), echo_.queue_.get(), this);
+  }
+
+  void OnDone(bool ok) {
+    switch (done_) {
+      case Done::kStarted:
+        if (!ok) return delete this;  // The server stops.
+        new Call(echo_);
+        return Read();
+      case Done::kRead:
+        if (!ok) return Finish();
+        return OnRead();
+      case Done::kWritten:
+        return ok ? Read() : Finish();
+      case Done::kFinished:
+        return delete this;
+    }
+  }
+
+ private:
+  enum class Done { kStarted, kRead, kWritten, kFinished };
+
+  void Read() {
+    done_ = Done::kRead;
+    stream_.Read(&message_, this);
+  }
+  void OnRead() {
+    if (context_.method() == kSinkMethod) return Read();
+    if (context_.method() == kUnaryMethod) {
+      done_ = Done::kFinished;
+      return stream_.WriteAndFinish(message_, grpc::WriteOptions(), grpc::Status::OK, this);
+    }
+    done_ = Done::kWritten;
+    stream_.Write(message_, this);
+  }
+  void Finish() {
+    done_ = Done::kFinished;
+    stream_.Finish(grpc::Status::OK, this);
+  }
+
+  GrpcEcho& echo_;
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  grpc::ByteBuffer message_;
+  Done done_ = Done::kStarted;  // What the operation under way will have done.
+};
 
 void GrpcEcho::Serve() {
-  while (ServeCall()) {
-  }
-}
-
-bool GrpcEcho::ServeCall() {
-  grpc::GenericServerContext context;
-  grpc::GenericServerAsyncReaderWriter stream(&context);
-  service_.RequestCall(&context, &stream, queue_.get(), queue_.get(), this);
-  if (!Await()) return false;
-  grpc::ByteBuffer message;
-  while (true) {
-    stream.Read(&message, this);
-    if (!Await()) break;
-    if (context.method() == kSinkMethod) continue;
-    if (context.method() == kUnaryMethod) {
-      stream.WriteAndFinish(message, grpc::WriteOptions(), grpc::Status::OK, this);
-      Await();
-      return true;
-    }
-    stream.Write(message, this);
-    if (!Await()) break;
-  }
-  stream.Finish(grpc::Status::OK, this);
-  Await();
-  return true;
+  new Call(*this);
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) static_cast<Call*>(tag)->OnDone(ok);
 }
 
 }  // namespace acta::bench

@@ -3,6 +3,7 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include <memory>
 #include <string>
@@ -17,8 +18,10 @@ inline constexpr char kSinkMethod[] = "/limits/sink";    // Reads, and answers o
 inline constexpr char kEchoMethod[] = "/limits/echo";    // Sends every message back.
 inline constexpr char kUnaryMethod[] = "/limits/unary";  // Sends one message back and ends.
 
+grpc::ByteBuffer EchoMessage(size_t size);
+
 // A gRPC server on loopback that does nothing with the bytes it gets: one completion queue, one
-// thread, one call at a time.
+// thread, any number of calls.
 class GrpcEcho {
  public:
   // Errors: UNAVAILABLE when it cannot listen.
@@ -30,12 +33,10 @@ class GrpcEcho {
   const std::string& address() const { return address_; }
 
  private:
+  class Call;
   GrpcEcho() = default;
 
-  // Waits for the one operation that is under way. False: it failed, or the server stops.
-  bool Await();
   void Serve();
-  bool ServeCall();
 
   grpc::AsyncGenericService service_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;

@@ -21,11 +21,6 @@ namespace {
 
 constexpr size_t kPing = 128;
 
-grpc::ByteBuffer Message(size_t size) {
-  const grpc::Slice slice(std::string(size, 'x'));
-  return grpc::ByteBuffer(&slice, 1);
-}
-
 // A completion queue that one thread uses for one operation at a time.
 class OneAtATime {
  public:
@@ -87,7 +82,7 @@ class Stream {
 LimitRows StreamRate(const char* name, size_t message_bytes, const LimitSettings& settings) {
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcEcho> server, GrpcEcho::Start());
   Stream stream(server->address(), kSinkMethod);
-  const grpc::ByteBuffer message = Message(message_bytes);
+  const grpc::ByteBuffer message = EchoMessage(message_bytes);
   const int64_t begin = NowNanos();
   double sent = 0;
   const int64_t end = begin + static_cast<int64_t>(settings.seconds * 1e9);
@@ -125,7 +120,7 @@ LimitRows GrpcStream256(const LimitSettings& settings) {
 LimitRows GrpcStreamRoundTrip(const LimitSettings& settings) {
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcEcho> server, GrpcEcho::Start());
   Stream stream(server->address(), kEchoMethod);
-  const grpc::ByteBuffer ping = Message(kPing);
+  const grpc::ByteBuffer ping = EchoMessage(kPing);
   LimitRows rows = RoundTrips("grpc_stream_round_trip", settings, [&]() -> absl::Status {
     grpc::ByteBuffer pong;
     if (stream.Write(ping) && stream.Read(&pong)) return absl::OkStatus();
@@ -140,7 +135,7 @@ LimitRows GrpcUnary(const LimitSettings& settings) {
   OneAtATime one;
   grpc::GenericStub stub(
       grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials()));
-  const grpc::ByteBuffer ping = Message(kPing);
+  const grpc::ByteBuffer ping = EchoMessage(kPing);
   return RoundTrips("grpc_unary", settings, [&]() -> absl::Status {
     grpc::ClientContext context;
     const auto call = stub.PrepareUnaryCall(&context, kUnaryMethod, ping, one.queue());

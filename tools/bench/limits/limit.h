@@ -34,10 +34,12 @@ LimitRows DiskWrite(const LimitSettings& settings);
 LimitRows RocksOs(const LimitSettings& settings);
 LimitRows RocksFsync(const LimitSettings& settings);
 
-// One gRPC connection on loopback: a stream into nothing, and small messages there and back.
+// One gRPC connection on loopback: a stream into nothing, and small messages there and back. Crowd:
+// 1,000 connections with a stream and a message under way each.
 LimitRows GrpcStream64(const LimitSettings& settings);
 LimitRows GrpcStream256(const LimitSettings& settings);
 LimitRows GrpcStreamRoundTrip(const LimitSettings& settings);
+LimitRows GrpcCrowd(const LimitSettings& settings);
 LimitRows GrpcUnary(const LimitSettings& settings);
 
 // One plain TCP connection on loopback.

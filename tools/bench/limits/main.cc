@@ -28,6 +28,7 @@ const std::vector<Limit>& AllLimits() {
       {"grpc_stream_256k", "the same, 256 KiB messages", GrpcStream256},
       {"grpc_stream_round_trip", "one small message there and back on a stream",
        GrpcStreamRoundTrip},
+      {"grpc_crowd", "1,000 streams, a connection each, a message under way on each", GrpcCrowd},
       {"grpc_unary", "one small unary call", GrpcUnary},
       {"tcp_stream", "plain TCP on loopback, 64 KiB writes", TcpStream},
       {"tcp_round_trip", "100 bytes there and back", TcpRoundTrip},
