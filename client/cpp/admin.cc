@@ -165,6 +165,21 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> Admin::RedriveDeadLetters(
   return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::RedriveDeadLetters, request);
 }
 
+absl::StatusOr<v1::StartRedriveResponse> Admin::StartRedrive(
+    const v1::StartRedriveRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::StartRedrive, request);
+}
+
+absl::StatusOr<v1::ListRedrivesResponse> Admin::ListRedrives(
+    const v1::ListRedrivesRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::ListRedrives, request);
+}
+
+absl::StatusOr<v1::CancelRedriveResponse> Admin::CancelRedrive(
+    const v1::CancelRedriveRequest& request) {
+  return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::CancelRedrive, request);
+}
+
 absl::StatusOr<v1::EditDeadLetterResponse> Admin::EditDeadLetter(
     const v1::EditDeadLetterRequest& request) {
   return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::EditDeadLetter, request);

@@ -57,6 +57,9 @@ class Admin {
       const v1::SummarizeDeadLettersRequest& request);
   absl::StatusOr<v1::RedriveDeadLettersResponse> RedriveDeadLetters(
       const v1::RedriveDeadLettersRequest& request);
+  absl::StatusOr<v1::StartRedriveResponse> StartRedrive(const v1::StartRedriveRequest& request);
+  absl::StatusOr<v1::ListRedrivesResponse> ListRedrives(const v1::ListRedrivesRequest& request);
+  absl::StatusOr<v1::CancelRedriveResponse> CancelRedrive(const v1::CancelRedriveRequest& request);
   absl::StatusOr<v1::EditDeadLetterResponse> EditDeadLetter(
       const v1::EditDeadLetterRequest& request);
   absl::StatusOr<v1::DiscardDeadLettersResponse> DiscardDeadLetters(

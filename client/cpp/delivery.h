@@ -67,6 +67,8 @@ class Delivery {
   int64_t append_time_us_ = 0;
   int64_t lease_until_us_ = 0;
   int32_t attempt_ = 0;
+  int32_t redrives_ = 0;
+  std::string redrive_id_;
   std::string delivery_token_;
   int64_t count_ = 0;
   std::vector<int32_t> offset_deltas_;

@@ -120,6 +120,8 @@ absl::StatusOr<Delivery> DeliveryFrameReader::ReadBatch(const std::shared_ptr<co
   delivery.append_time_us_ = header.append_time_us();
   delivery.lease_until_us_ = header.lease_until_us();
   delivery.attempt_ = header.attempt();
+  delivery.redrives_ = header.redrives();
+  delivery.redrive_id_ = header.redrive_id();
   delivery.delivery_token_ = header.delivery_token();
   delivery.offset_deltas_.assign(header.offset_deltas().begin(), header.offset_deltas().end());
   return delivery;

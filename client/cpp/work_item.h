@@ -15,6 +15,9 @@ class WorkItem : public Delivery {
  public:
   // From 1; each failure before it counts.
   int32_t attempt() const { return attempt_; }
+  // How often each of the events was redriven, and the last redrive if it was one with a rate.
+  int32_t redrives() const { return redrives_; }
+  const std::string& redrive_id() const { return redrive_id_; }
   // By the broker's clock, as it was when they were leased.
   absl::Time lease_until() const { return absl::FromUnixMicros(lease_until_us_); }
 

@@ -52,6 +52,13 @@ std::string EncodeBatchHead(const OutgoingBatch& batch) {
     AppendVarint(batch.delivery_token.size(), &head);
     head += batch.delivery_token;
   }
+  AppendNumber(v1::DeliveredBatch::kRedrivesFieldNumber, static_cast<uint64_t>(batch.redrives),
+               &head);
+  if (!batch.redrive_id.empty()) {
+    AppendVarint(WireTag(v1::DeliveredBatch::kRedriveIdFieldNumber, kWireBytes), &head);
+    AppendVarint(batch.redrive_id.size(), &head);
+    head += batch.redrive_id;
+  }
   return head;
 }
 

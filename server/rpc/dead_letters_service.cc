@@ -37,6 +37,30 @@ grpc::Status DeadLettersService::RedriveDeadLetters(grpc::ServerContext* context
       [&](const Caller& caller) { return edge_.deps.groups.RedriveDeadLetters(caller, *request); });
 }
 
+grpc::Status DeadLettersService::StartRedrive(grpc::ServerContext* context,
+                                              const v1::StartRedriveRequest* request,
+                                              v1::StartRedriveResponse* response) {
+  return RunCold(
+      edge_, "/acta.v1.DeadLetters/StartRedrive", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.groups.StartRedrive(caller, *request); });
+}
+
+grpc::Status DeadLettersService::ListRedrives(grpc::ServerContext* context,
+                                              const v1::ListRedrivesRequest* request,
+                                              v1::ListRedrivesResponse* response) {
+  return RunCold(
+      edge_, "/acta.v1.DeadLetters/ListRedrives", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.groups.ListRedrives(caller, *request); });
+}
+
+grpc::Status DeadLettersService::CancelRedrive(grpc::ServerContext* context,
+                                               const v1::CancelRedriveRequest* request,
+                                               v1::CancelRedriveResponse* response) {
+  return RunCold(
+      edge_, "/acta.v1.DeadLetters/CancelRedrive", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.groups.CancelRedrive(caller, *request); });
+}
+
 grpc::Status DeadLettersService::EditDeadLetter(grpc::ServerContext* context,
                                                 const v1::EditDeadLetterRequest* request,
                                                 v1::EditDeadLetterResponse* response) {

@@ -24,6 +24,12 @@ class DeadLettersService final : public v1::DeadLetters::Service {
   grpc::Status RedriveDeadLetters(grpc::ServerContext* context,
                                   const v1::RedriveDeadLettersRequest* request,
                                   v1::RedriveDeadLettersResponse* response) override;
+  grpc::Status StartRedrive(grpc::ServerContext* context, const v1::StartRedriveRequest* request,
+                            v1::StartRedriveResponse* response) override;
+  grpc::Status ListRedrives(grpc::ServerContext* context, const v1::ListRedrivesRequest* request,
+                            v1::ListRedrivesResponse* response) override;
+  grpc::Status CancelRedrive(grpc::ServerContext* context, const v1::CancelRedriveRequest* request,
+                             v1::CancelRedriveResponse* response) override;
   grpc::Status EditDeadLetter(grpc::ServerContext* context,
                               const v1::EditDeadLetterRequest* request,
                               v1::EditDeadLetterResponse* response) override;

@@ -58,6 +58,9 @@ constexpr Method kMethods[] = {
     {"/acta.v1.DeadLetters/GetDeadLetter", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/SummarizeDeadLetters", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/RedriveDeadLetters", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/StartRedrive", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/ListRedrives", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.DeadLetters/CancelRedrive", false, Verb::kAdminGroups, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/EditDeadLetter", false, Verb::kAdminGroups, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/DiscardDeadLetters", false, Verb::kAdminGroups, kGroup, kField, "group"},
 

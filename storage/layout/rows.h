@@ -61,6 +61,18 @@ inline std::string AttemptRow(GroupId group, PartitionId partition, Offset offse
   return key;
 }
 
+// state: RedriveRecord, by group and number.
+inline constexpr char kRedriveRows[] = "redrive/";
+inline std::string RedriveRow(GroupId group, uint64_t redrive) {
+  std::string key = QueueRows(kRedriveRows, group);
+  PutBig64(&key, redrive);
+  return key;
+}
+// Of such a row.
+inline uint64_t RedriveOfRow(absl::string_view key) {
+  return key.size() < 8 ? 0 : GetBig64(key.data() + key.size() - 8);
+}
+
 // state, of scheduled events: DueRecord by due time, ScheduleRecord by number.
 inline constexpr char kDueRows[] = "due/";
 inline std::string DueRow(int64_t due_us, uint64_t number) {

@@ -40,7 +40,7 @@ TEST_CASE("a dead letter is named by its place", "[cli]") {
 TEST_CASE("a rate is so many a second", "[cli]") {
   CHECK(ParseRate("100/s").value() == 100);
   CHECK(ParseRate("1").value() == 1);
-  for (const char* text : {"", "/s", "0/s", "-1/s", "10/m", "1.5/s", "1000001/s"}) {
+  for (const char* text : {"", "/s", "0/s", "-1/s", "10/m", "1.5/s", "100001/s"}) {
     INFO(text);
     CHECK(ExitStatusOf(ParseRate(text).status()) == kExitUsage);
   }

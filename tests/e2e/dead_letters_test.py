@@ -40,6 +40,9 @@ class DeadLetterTest(BrokerTest):
             group=queue_group('workers', ['jobs'], **settings), start=EARLIEST),
             timeout=PATIENCE_S)
 
+    def redrives(self):
+        return self.acta_json('deadletter', 'redrives', 'workers')['redrives']
+
     def publish(self, count):
         self.acta('publish', 'jobs', stdin=''.join(f'{{"n": {n}}}\n' for n in range(count)))
 
@@ -222,9 +225,43 @@ class Redriving(DeadLetterTest):
         out, err = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 6, err)
         done = json.loads(out)
-        self.assertIn(f"interrupted: {done['redriven']} were redriven, {done['left']} are left",
-                      err.decode())
+        self.assertEqual(done['state'], 'REDRIVE_STATE_CANCELLED')
+        self.assertIn(f"{done['redriven']} of 20 were redriven", err.decode())
         self.assertEqual(len(self.refs()), int(done['left']))
+
+    def test_a_redrive_goes_on_without_its_command_and_after_a_crash(self):
+        self.dead(40)
+        started = self.acta_json(*REDRIVE, '--all', '--rate', '20/s', '--detach')
+        self.assertEqual((started['state'], started['selected']), ('REDRIVE_STATE_RUNNING', '40'))
+        for left in (30, 15):
+            until(lambda: len(self.refs()) <= left, 'it goes on', PATIENCE_S)
+            self.broker.kill()
+            self.broker.start()
+        self.channel = grpc.insecure_channel(self.broker.address)
+        self.addCleanup(self.channel.close)
+        until(lambda: self.redrives()[0]['state'] == 'REDRIVE_STATE_DONE', 'it ended', PATIENCE_S)
+        self.assertEqual(self.refs(), [])
+        done = self.redrives()[0]
+        self.assertEqual(done['redriveId'], started['redriveId'])
+        self.assertEqual((done['redriven'], done['left']), ('40', '0'))
+        worker = self.worker()
+        worker.has(40)
+        self.assertEqual(len({event.offset for event in worker.leased}), 40)
+
+    def test_a_redrive_is_cancelled_and_one_runs_at_a_time(self):
+        self.dead(10)
+        started = self.acta_json(*REDRIVE, '--all', '--rate', '1/s', '--detach')
+        self.fails(4, 'REDRIVE_RUNNING', *REDRIVE, '--all', '--rate', '1/s')
+        self.assertRegex(self.acta('deadletter', 'redrives', 'workers'),
+                         rf"{started['redriveId']} +running ")
+        cancelled = self.acta_json('deadletter', 'cancel', 'workers', started['redriveId'])
+        self.assertEqual(cancelled['state'], 'REDRIVE_STATE_CANCELLED')
+        left = len(self.refs())
+        time.sleep(1.2)
+        self.assertEqual(len(self.refs()), left)
+        self.fails(3, 'REDRIVE_NOT_FOUND', 'deadletter', 'cancel', 'workers', '0' * 16)
+        self.fails(2, 'redrive_id', 'deadletter', 'cancel', 'workers', 'nonsense')
+        self.fails(2, '--detach needs --rate', *REDRIVE, '--all', '--detach')
 
     def test_what_was_redriven_often_stays(self):
         self.dead(2)
@@ -244,8 +281,9 @@ class Redriving(DeadLetterTest):
         code, out, err = self.broker.acta(*REDRIVE, 'jobs/0/0', 'jobs/0/1', '--max-redrives', '1',
                                           '--rate', '5/s', '-o', 'json')
         self.assertEqual(code, 6, err)
-        self.assertEqual(json.loads(out), {'redriven': '1', 'tooOften': '1', 'left': '0',
-                                           'dryRun': False})
+        done = json.loads(out)
+        self.assertEqual([done[name] for name in ('state', 'redriven', 'tooOften', 'left')],
+                         ['REDRIVE_STATE_DONE', '1', '1', '0'])
         self.assertEqual(self.refs(), ['jobs/0/0'])
 
     def test_order_that_is_broken_has_to_be_accepted(self):

@@ -62,6 +62,10 @@ class Help(BrokerTest):
                 claims_pb2_grpc.ClaimsStub(channel).Claim(claims_pb2.ClaimRequest(
                     group='billing', key='order-17/mail'), timeout=PATIENCE_S)
 
+    def start_redrive(self):
+        return self.acta_json('deadletter', 'redrive', 'billing', '--all', '--rate', '1/s',
+                              '--detach')['redriveId']
+
     def run_example(self, path, example):
         """The standard output; of an endless command what it printed before it was interrupted."""
         endless = path in ENDLESS
@@ -90,6 +94,8 @@ class Help(BrokerTest):
                 self.prepare(path)
                 for one in self.acta_json('schedule', 'list')['schedules']:
                     example = re.sub(r'\b\d{16}\b', one['scheduleId'], example)
+                if path == 'deadletter cancel':
+                    example = example.replace('00c0ffee00c0ffee', self.start_redrive())
                 out = self.run_example(path, example)
                 if re.search(r'(-o|--format) json( |$)', example):
                     json.loads(out.splitlines()[0])

@@ -277,6 +277,7 @@ absl::StatusOr<v1::DeadLetter> DescribeLetter(const LogEngine& engine, const Gro
   out.set_redrives(letter.record.attempts_before_size());
   out.set_order_broken(letter.record.order_broken());
   out.set_fingerprint(FingerprintOf(letter.record.fingerprint()));
+  if (letter.record.redrive_id() != 0) out.set_redrive_id(RedriveText(letter.record.redrive_id()));
   ASSIGN_OR_RETURN(std::vector<v1::Attempt> attempts,
                    LoadAttempts(engine, group.id(), letter, whole));
   if (!attempts.empty()) *out.mutable_last_attempt() = attempts.back();

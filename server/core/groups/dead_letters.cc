@@ -44,6 +44,16 @@ struct LetterKind {
 
 }  // namespace
 
+absl::StatusOr<int64_t> CheckRedrive(const v1::RedriveDeadLettersRequest& request) {
+  RETURN_IF_ERROR(CheckSelection(request.selection()));
+  if (request.max() < 0 || request.max_redrives() < 0 || request.max_redrives() > kMostRedrives) {
+    return Error(v1::INVALID_ARGUMENT,
+                 "max is never negative, and max_redrives is between 0 and 1000",
+                 {{"field", "max_redrives"}});
+  }
+  return request.max_redrives() == 0 ? kDefaultRedrives : request.max_redrives();
+}
+
 void GroupRegistry::State::SweepLater(GroupId id) {
   deps.timer.After(kSweep, [state = weak_from_this(), id] {
     const auto self = state.lock();
@@ -198,13 +208,7 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
-  RETURN_IF_ERROR(CheckSelection(request.selection()));
-  if (request.max() < 0 || request.max_redrives() < 0 || request.max_redrives() > kMostRedrives) {
-    return Error(v1::INVALID_ARGUMENT,
-                 "max is never negative, and max_redrives is between 0 and 1000",
-                 {{"field", "max_redrives"}});
-  }
-  const int64_t redrives = request.max_redrives() == 0 ? kDefaultRedrives : request.max_redrives();
+  ASSIGN_OR_RETURN(const int64_t redrives, CheckRedrive(request));
   GroupQueue& queue = *group->queue();
   // Nothing is redriven before everything that is named was found.
   ASSIGN_OR_RETURN(const std::vector<v1::DeadLetterRef> held,

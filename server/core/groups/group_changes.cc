@@ -16,6 +16,7 @@
 #include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
@@ -319,6 +320,11 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
     rows.push_back({Family::kState, PositionRow(group->id(), view.id()), std::nullopt});
   }
   RETURN_IF_ERROR(ForgetQueue(*group, std::nullopt, true, &rows).status());
+  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kRedriveRows, group->id()),
+                            [&](absl::string_view key, absl::string_view) {
+                              rows.push_back({Family::kState, std::string(key), std::nullopt});
+                              return absl::OkStatus();
+                            }));
   RETURN_IF_ERROR(Write(std::move(rows)));
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());

@@ -150,6 +150,12 @@ class GroupRegistry {
       const Caller&, const v1::RedriveDeadLettersRequest&);
   absl::StatusOr<v1::DiscardDeadLettersResponse> DiscardDeadLetters(
       const Caller&, const v1::DiscardDeadLettersRequest&);
+  absl::StatusOr<v1::StartRedriveResponse> StartRedrive(const Caller&,
+                                                        const v1::StartRedriveRequest&);
+  absl::StatusOr<v1::ListRedrivesResponse> ListRedrives(const Caller&,
+                                                        const v1::ListRedrivesRequest&) const;
+  absl::StatusOr<v1::CancelRedriveResponse> CancelRedrive(const Caller&,
+                                                          const v1::CancelRedriveRequest&);
 
   // Forgets a dead letter in one write with a step that settles nothing. Blocks until it was
   // written or refused, as `step.done` says. Not OK: it was not tried.

@@ -32,6 +32,10 @@ inline int64_t OutstandingOf(const GroupQueue::View& queue, Offset visible_end) 
          std::max<int64_t>(0, Lag(queue.head, visible_end));
 }
 
+// What does not depend on the group. How often a letter may have been redriven already. Errors:
+// INVALID_ARGUMENT, LIMIT_EXCEEDED.
+absl::StatusOr<int64_t> CheckRedrive(const v1::RedriveDeadLettersRequest& request);
+
 // What the parts of GroupRegistry share: the map of groups, the write lock, the one timer.
 class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::State> {
  public:
@@ -65,6 +69,16 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // Discards dead letters whose retention is over, again and again.
   void SweepLater(GroupId group);
   void Sweep(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Of a group, the newest first. Blocks. Errors: DATA_CORRUPTED.
+  absl::StatusOr<std::vector<std::pair<uint64_t, storage::v1::RedriveRecord>>> LoadRedrives(
+      const Group& group) const;
+  absl::StatusOr<std::optional<storage::v1::RedriveRecord>> LoadRedrive(GroupId group,
+                                                                        uint64_t id) const;
+  // Those that ran when the broker ended go on.
+  absl::Status ResumeRedrives(const Group& group);
+  void RedriveLater(GroupId group, uint64_t id, absl::Duration delay);
+  // Takes it on by what is due at once. In how long it is to go on; nullopt: it has ended. Blocks.
+  absl::StatusOr<std::optional<absl::Duration>> RedriveMore(GroupId group, uint64_t id);
   // Of a redrive: how many dead letters it would take, and how many were redriven too often.
   // Blocks. Errors: REORDER_NOT_ACCEPTED.
   absl::Status CountRedrives(const Group& group, const v1::RedriveDeadLettersRequest& request,

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "acta/storage/v1/records.pb.h"
@@ -39,12 +40,23 @@ struct QueueDelivery {
   size_t begin = 0;  // Of its payload.
   size_t end = 0;
   int32_t redrives = 0;
+  uint64_t redrive = 0;  // As AttemptsBefore::redrive.
 };
 
 // The events of a run that are in the batch, from `at` on, which is in it too. `at` goes behind
 // them.
 QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, const LeasedRun& run,
                           Offset* at);
+// A dead letter, and its record on the disk.
+struct LetterToRedrive {
+  PartitionId partition;
+  Offset offset;
+  const storage::v1::DeadLetterRecord* record = nullptr;
+};
+struct RedrivenLetters {
+  int64_t passed = 0;    // Of those that were given, from the front.
+  int64_t redriven = 0;  // Of those passed; the others are outstanding, or not this queue's.
+};
 
 // A partition that stands still until somebody decides.
 struct QueueProblem {
@@ -162,6 +174,14 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Offers a dead letter again, whose record is on the disk. False: it is outstanding, or as many
   // are parked as may be.
   bool Redrive(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  // The same with several, in their order, until as many are parked as may be. The row that `row`
+  // makes of it, with the queue's lock, is written in the same write.
+  void RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
+                   absl::FunctionRef<RowWrite(const RedrivenLetters&)> row);
+  // From now on it is counted how many of those that this redrive redrove are dead letters again.
+  void WatchRedrive(uint64_t redrive, int64_t died_already);
+  int64_t CountDiedAgain(uint64_t redrive) const;
+  void EndWatch(uint64_t redrive);
   bool IsHeld(PartitionId partition, Offset offset) const;
   // The same with an event that is held.
   bool RedriveHeld(PartitionId partition, Offset offset);
@@ -250,6 +270,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void WaitForNews(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadCold(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnRead(PartitionId partition, const absl::StatusOr<std::vector<BatchPtr>>& read);
+  void DeliverRun(Partition& partition, uint64_t session, LeasedRun run,
+                  std::vector<QueueDelivery>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The first events of a run that the same redrive redrove.
+  static LeasedRun FrontOf(const Partition& partition, LeasedRun run);
   void Deliver(Partition& partition, uint64_t session, const LeasedRun& run,
                std::vector<QueueDelivery>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the batch is not in memory.
@@ -267,6 +291,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_admin.cc
   bool RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
                   AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool RedriveLetter(PartitionId partition, Offset offset,
+                     const storage::v1::DeadLetterRecord& record, uint64_t redrive)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A dead letter that was redriven by it before; 0: by none with a name.
+  void CountDied(uint64_t redrive) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   void PutDiscarded(PartitionId partition, Offset offset,
                     const storage::v1::DeadLetterRecord& record, std::vector<RowWrite>* rows) const
@@ -322,7 +351,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // The row of that alone: what it is written with may fail.
   void PutForgottenCopy(PartitionId partition, Offset offset, std::vector<RowWrite>* rows) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds,
+  void DeleteAttempts(PartitionId partition, Offset offset, const std::vector<int32_t>& rounds,
                       std::vector<RowWrite>* rows) const;
   // `last`: how its last attempt failed; null: it was delivered too often.
   RowWrite DeadLetterRowOf(PartitionId partition, const DeadLetter& letter,
@@ -362,6 +391,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   uint64_t running_timer_ ABSL_GUARDED_BY(mu_) = 0;    // Its number with the Timer.
   absl::btree_set<PartitionId> still_ ABSL_GUARDED_BY(mu_);  // That stand still.
 
+  // Of redrives that are watched: how many that they redrove are dead letters again.
+  absl::flat_hash_map<uint64_t, int64_t> died_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<PartitionId> dirty_ ABSL_GUARDED_BY(mu_);
   // Of the next write.
   std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);

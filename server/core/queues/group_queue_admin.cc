@@ -84,11 +84,24 @@ int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
                             AttemptsBefore before) {
-  const auto redrives = static_cast<int32_t>(before.size());
+  const auto redrives = static_cast<int32_t>(before.rounds.size());
   if (!partition.queue->Redrive(offset, facts, redrives, NowUs())) return false;
   partition.redriven[offset] = std::move(before);
   Touch(partition);
   Activate(partition);
+  return true;
+}
+
+bool GroupQueue::RedriveLetter(PartitionId id, Offset offset,
+                               const storage::v1::DeadLetterRecord& record, uint64_t redrive) {
+  Partition* const partition = Find(id);
+  if (partition == nullptr) return false;
+  AttemptsBefore before = {{record.attempts_before().begin(), record.attempts_before().end()},
+                           redrive};
+  before.rounds.push_back(record.attempts());
+  if (!RedriveOne(*partition, offset, FactsFrom(record.facts()), std::move(before))) return false;
+  --budget_.dead_letters;
+  rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
   return true;
 }
 
@@ -97,17 +110,49 @@ bool GroupQueue::Redrive(PartitionId id, Offset offset,
   After after;
   {
     MutexLock lock(mu_);
-    Partition* const partition = Find(id);
-    if (partition == nullptr || budget_.parked >= budget_.max_parked) return false;
-    AttemptsBefore before(record.attempts_before().begin(), record.attempts_before().end());
-    before.push_back(record.attempts());
-    if (!RedriveOne(*partition, offset, FactsFrom(record.facts()), std::move(before))) return false;
-    --budget_.dead_letters;
-    rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
+    if (budget_.parked >= budget_.max_parked) return false;
+    if (!RedriveLetter(id, offset, record, 0)) return false;
     after = MakeAfter();
   }
   Run(std::move(after));
   return true;
+}
+
+void GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
+                             absl::FunctionRef<RowWrite(const RedrivenLetters&)> row) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    RedrivenLetters done;
+    for (const LetterToRedrive& one : letters) {
+      if (budget_.parked >= budget_.max_parked) break;
+      ++done.passed;
+      done.redriven += RedriveLetter(one.partition, one.offset, *one.record, redrive);
+    }
+    rows_.push_back(row(done));
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
+void GroupQueue::WatchRedrive(uint64_t redrive, int64_t died_already) {
+  MutexLock lock(mu_);
+  died_[redrive] = died_already;
+}
+
+void GroupQueue::EndWatch(uint64_t redrive) {
+  MutexLock lock(mu_);
+  died_.erase(redrive);
+}
+
+int64_t GroupQueue::CountDiedAgain(uint64_t redrive) const {
+  MutexLock lock(mu_);
+  const auto found = died_.find(redrive);
+  return found == died_.end() ? 0 : found->second;
+}
+
+void GroupQueue::CountDied(uint64_t redrive) {
+  if (const auto found = died_.find(redrive); found != died_.end()) ++found->second;
 }
 
 bool GroupQueue::IsHeld(PartitionId id, Offset offset) const {
@@ -126,8 +171,8 @@ bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
     if (partition == nullptr) return false;
     const std::optional<ParkedEvent> parked = partition->queue->Parked(offset);
     if (!parked.has_value() || parked->state != ParkedEvent::State::kHeld) return false;
-    AttemptsBefore before = partition->RoundsBefore(offset);
-    before.push_back(parked->attempts);
+    AttemptsBefore before = {partition->RoundsBefore(offset).rounds, 0};
+    before.rounds.push_back(parked->attempts);
     if (!RedriveOne(*partition, offset, parked->facts, std::move(before))) return false;
     after = MakeAfter();
   }
@@ -138,7 +183,7 @@ bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
 void GroupQueue::PutDiscarded(PartitionId id, Offset offset,
                               const storage::v1::DeadLetterRecord& record,
                               std::vector<RowWrite>* rows) const {
-  AttemptsBefore rounds(record.attempts_before().begin(), record.attempts_before().end());
+  std::vector<int32_t> rounds(record.attempts_before().begin(), record.attempts_before().end());
   rounds.push_back(record.attempts());
   rows->push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
   DeleteAttempts(id, offset, rounds, rows);

@@ -23,6 +23,11 @@ struct GroupQueue::Partition {
     return found.empty() ? AttemptsBefore() : std::move(found.mapped());
   }
 
+  // Of a run whose events have the same.
+  uint64_t RedriveOf(const LeasedRun& run) const {
+    return run.redrives == 0 ? 0 : RoundsBefore(run.first).redrive;
+  }
+
   PartitionId id;
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
   std::unique_ptr<PartitionQueue> queue;

@@ -61,6 +61,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
     if (!dead) ForgetKept(partition.id, offset);
   }
   for (const DeadLetter& letter : changes.dead_letters) {
+    CountDied(partition.RoundsBefore(letter.offset).redrive);
     const auto last = std::find_if(changes.failed.rbegin(), changes.failed.rend(),
                                    [&](const auto& one) { return one.offset == letter.offset; });
     rows_.push_back(DeadLetterRowOf(partition.id, letter, partition.TakeRounds(letter.offset),
@@ -124,12 +125,13 @@ RowWrite GroupQueue::AttemptRowOf(PartitionId partition, const FailedAttempt& at
 }
 
 void GroupQueue::ForgetAttempts(Partition& partition, const PastAttempts& past) {
-  AttemptsBefore rounds = partition.TakeRounds(past.offset);
+  std::vector<int32_t> rounds = partition.TakeRounds(past.offset).rounds;
   rounds.push_back(past.attempts);
   DeleteAttempts(partition.id, past.offset, rounds, &rows_);
 }
 
-void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset, const AttemptsBefore& rounds,
+void GroupQueue::DeleteAttempts(PartitionId partition, Offset offset,
+                                const std::vector<int32_t>& rounds,
                                 std::vector<RowWrite>* rows) const {
   for (size_t round = 0; round < rounds.size(); ++round) {
     for (int32_t attempt = 1; attempt <= rounds[round]; ++attempt) {

@@ -173,7 +173,7 @@ void GroupQueue::PutOneSettled(const Partition& partition, const HeldEvent& even
   }
   if (!parked.has_value()) return;
   PutForgottenCopy(partition.id, event.offset, rows);
-  AttemptsBefore rounds = before;
+  std::vector<int32_t> rounds = before.rounds;
   rounds.push_back(parked->attempts);
   DeleteAttempts(partition.id, event.offset, rounds, rows);
 }
@@ -204,7 +204,8 @@ void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
   }
   partition.record.set_commit_time_us(NowUs());
   if (partition.queue->IsOutstanding(event.offset)) return;
-  partition.TakeRounds(event.offset);
+  const AttemptsBefore before = partition.TakeRounds(event.offset);
+  if (failure != nullptr) CountDied(before.redrive);
   // A copy may have been made meanwhile.
   if (failure == nullptr) ForgetKept(partition.id, event.offset);
 }

@@ -77,7 +77,7 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
       runs.clear();
       const LeaseBounds got = LeaseFrom(*partition, session, turn, &runs);
       if (got.events > 0) member.used.insert(id);
-      for (const LeasedRun& run : runs) Deliver(*partition, session, run, out);
+      for (const LeasedRun& run : runs) DeliverRun(*partition, session, run, out);
       Touch(*partition);
       most.events -= got.events;
       most.bytes -= got.bytes;
@@ -266,7 +266,30 @@ void GroupQueue::Deliver(Partition& partition, uint64_t session, const LeasedRun
       indexed = partition.shelf.Find(at);
     }
     out->push_back(CutDelivery(*indexed, partition.id, run, &at));
+    out->back().redrive = partition.RedriveOf(run);
   }
+}
+
+void GroupQueue::DeliverRun(Partition& partition, uint64_t session, LeasedRun run,
+                            std::vector<QueueDelivery>* out) {
+  while (run.count > 0) {
+    const LeasedRun front = FrontOf(partition, run);
+    Deliver(partition, session, front, out);
+    run.first = run.first + front.count;
+    run.count -= front.count;
+  }
+}
+
+LeasedRun GroupQueue::FrontOf(const Partition& partition, LeasedRun run) {
+  if (run.redrives == 0) return run;
+  const uint64_t redrive = partition.RedriveOf(run);
+  for (int32_t i = 1; i < run.count; ++i) {
+    if (partition.RoundsBefore(run.first + i).redrive != redrive) {
+      run.count = i;
+      break;
+    }
+  }
+  return run;
 }
 
 bool GroupQueue::Shelve(Partition& partition, Offset offset) {
@@ -321,6 +344,7 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     for (const IndexedBatchPtr& indexed : batches) {
       if (std::min(end, indexed->batch->end()) <= at) continue;
       member->second->fetched.push_back(CutDelivery(*indexed, id, run, &at));
+      member->second->fetched.back().redrive = partition->RedriveOf(run);
     }
     // What cannot be read is nobody's.
     for (; at < end; at = at + 1) {

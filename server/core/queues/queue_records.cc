@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "proto/support/error.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status_macros.h"
@@ -63,13 +64,16 @@ void PutPosition(const QueuePosition& position, storage::v1::PositionRecord* rec
   }
 }
 
+std::string RedriveText(uint64_t redrive) { return absl::StrFormat("%016x", redrive); }
+
 storage::v1::ParkedRecord ParkedRecordOf(const ParkedEvent& event, const AttemptsBefore& before) {
   storage::v1::ParkedRecord record;
   record.set_state(StateFor(event.state));
   record.set_due_us(event.due_us);
   PutFacts(event.facts, record.mutable_facts());
   record.set_attempts(event.attempts);
-  record.mutable_attempts_before()->Add(before.begin(), before.end());
+  record.mutable_attempts_before()->Add(before.rounds.begin(), before.rounds.end());
+  record.set_redrive_id(before.redrive);
   return record;
 }
 
@@ -90,7 +94,8 @@ storage::v1::DeadLetterRecord DeadLetterRecordOf(const DeadLetter& letter,
   record.set_time_us(letter.at_us);
   PutFacts(letter.facts, record.mutable_facts());
   record.set_attempts(letter.attempts);
-  record.mutable_attempts_before()->Add(before.begin(), before.end());
+  record.mutable_attempts_before()->Add(before.rounds.begin(), before.rounds.end());
+  record.set_redrive_id(before.redrive);
   record.set_order_broken(letter.order_broken);
   return record;
 }
@@ -120,7 +125,8 @@ absl::StatusOr<StoredParked> ParkedFrom(absl::string_view key, absl::string_view
   parked.event.facts = FactsFrom(record.facts());
   parked.event.attempts = record.attempts();
   parked.event.redrives = record.attempts_before_size();
-  parked.before.assign(record.attempts_before().begin(), record.attempts_before().end());
+  parked.before.rounds.assign(record.attempts_before().begin(), record.attempts_before().end());
+  parked.before.redrive = record.redrive_id();
   return parked;
 }
 

@@ -17,8 +17,16 @@ namespace acta {
 QueuePosition PositionFrom(const storage::v1::PositionRecord& record);
 void PutPosition(const QueuePosition& position, storage::v1::PositionRecord* record);
 
-// An event's attempts before each of its redrives, the first first.
-using AttemptsBefore = std::vector<int32_t>;
+// What was before an event was redriven.
+struct AttemptsBefore {
+  bool empty() const { return rounds.empty(); }
+
+  std::vector<int32_t> rounds;  // Attempts before each redrive, the first first.
+  uint64_t redrive = 0;         // The last redrive, when it is one with a rate.
+};
+
+// A redrive's number as users see it: 16 hexadecimal digits.
+std::string RedriveText(uint64_t redrive);
 
 storage::v1::ParkedRecord ParkedRecordOf(const ParkedEvent& event, const AttemptsBefore& before);
 storage::v1::DeadLetterRecord DeadLetterRecordOf(const DeadLetter& letter,

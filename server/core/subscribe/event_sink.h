@@ -23,6 +23,8 @@ struct OutgoingBatch {
   int64_t lease_until_us = 0;  // QUEUE groups; else 0, like the attempt.
   int32_t attempt = 0;
   std::string delivery_token;  // Empty: not wanted.
+  int32_t redrives = 0;
+  std::string redrive_id;
 };
 
 struct OutgoingFrame {

@@ -15,6 +15,8 @@ namespace {
 
 // Of a batch beside what others have: when the lease ends, and the attempt.
 constexpr size_t kLeaseBytes = 24;
+// Of what was redriven: how often, and by which redrive.
+constexpr size_t kRedriveBytes = 24;
 
 // As many of the events as fit, at least one.
 QueueDelivery SplitFront(QueueDelivery* delivery, size_t most_bytes) {
@@ -143,7 +145,8 @@ void QueueFeed::Fill(bool alone, OutgoingFrame* frame) {
 bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
   QueueDelivery& first = staged_.front();
   const size_t token_bytes = deps_.tokens == nullptr ? 0 : kTokenBytes;
-  const size_t overhead = BatchOverheadBytes(*first.batch) + kLeaseBytes + token_bytes;
+  const size_t overhead = BatchOverheadBytes(*first.batch) + kLeaseBytes + token_bytes +
+                          (first.redrives > 0 ? kRedriveBytes : 0);
   const size_t left = *room > overhead ? *room - overhead : 0;
   QueueDelivery delivery;
   const bool whole = first.end - first.begin <= left;
@@ -178,6 +181,8 @@ bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
   out.payload = delivery.batch->payload.Slice(delivery.begin, delivery.end - delivery.begin);
   out.lease_until_us = delivery.until_us;
   out.attempt = delivery.attempt;
+  out.redrives = delivery.redrives;
+  if (delivery.redrive != 0) out.redrive_id = RedriveText(delivery.redrive);
   if (deps_.tokens != nullptr) {
     out.delivery_token =
         deps_.tokens->Make({queue_.group(), session_, delivery.partition, delivery.first,

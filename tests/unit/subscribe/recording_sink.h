@@ -153,6 +153,8 @@ class RecordingSink final : public EventSink {
     int32_t attempt = 0;
     int64_t until_us = 0;
     std::string token;
+    int32_t redrives = 0;
+    std::string redrive_id;
   };
   std::vector<Leased> leased;
 
@@ -186,7 +188,8 @@ class RecordingSink final : public EventSink {
     for (size_t i = 0; i < delivered.size(); ++i) {
       leased.push_back({delivered[i], batch.assignment,
                         batch.base_offset.value() + static_cast<int64_t>(i), batch.attempt,
-                        batch.lease_until_us, batch.delivery_token});
+                        batch.lease_until_us, batch.delivery_token, batch.redrives,
+                        batch.redrive_id});
     }
     events += batch.count;
     bytes += static_cast<int64_t>(batch.payload.size());

@@ -26,6 +26,8 @@ const std::vector<Command>& AllCommands() {
                                                           DeadletterShowCommand(),
                                                           DeadletterExportCommand(),
                                                           DeadletterRedriveCommand(),
+                                                          DeadletterRedrivesCommand(),
+                                                          DeadletterCancelCommand(),
                                                           DeadletterEditCommand(),
                                                           DeadletterDiscardCommand(),
                                                           ClaimListCommand(),

@@ -30,6 +30,8 @@ Command DeadletterListCommand();
 Command DeadletterShowCommand();
 Command DeadletterExportCommand();
 Command DeadletterRedriveCommand();
+Command DeadletterRedrivesCommand();
+Command DeadletterCancelCommand();
 Command DeadletterEditCommand();
 Command DeadletterDiscardCommand();
 Command ScheduleListCommand();

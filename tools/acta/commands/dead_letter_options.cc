@@ -20,7 +20,7 @@ namespace acta::cli {
 namespace {
 
 constexpr size_t kMostRefs = 1000;
-constexpr int64_t kMostRate = 1'000'000;
+constexpr int64_t kMostRate = 100'000;
 
 // Of one line in a table.
 std::string OneLine(absl::string_view text) {
@@ -149,6 +149,19 @@ Table AttemptTable(const v1::DeadLetter& letter) {
               EnumText(v1::AttemptEnd_Name(attempt.end()), "ATTEMPT_END_"),
               TimeText(attempt.lease_time()), TimeText(attempt.end_time()), attempt.member_id(),
               OneLine(app), OneLine(attempt.reason()), OneLine(attempt.text()));
+  }
+  return table;
+}
+
+Table RedriveTable(const std::vector<const v1::Redrive*>& redrives) {
+  Table table({"REDRIVE", "STATE", "STARTED", "BY", "RATE", "SELECTED", "REDRIVEN", "DIED_AGAIN",
+               "TOO_OFTEN", "LEFT", "TEXT"});
+  for (const v1::Redrive* redrive : redrives) {
+    table.Row(redrive->redrive_id(),
+              EnumText(v1::RedriveState_Name(redrive->state()), "REDRIVE_STATE_"),
+              TimeText(redrive->start_time()), redrive->by(), redrive->rate(), redrive->selected(),
+              redrive->redriven(), redrive->died_again(), redrive->too_often(), redrive->left(),
+              OneLine(redrive->text()));
   }
   return table;
 }

@@ -24,7 +24,7 @@ namespace acta::cli {
 absl::StatusOr<v1::DeadLetterRef> ParseDeadLetterRef(absl::string_view text);
 std::string RefText(const v1::DeadLetterRef& ref);
 
-// "100/s" or "100": that many a second, 1 to 1,000,000.
+// "100/s" or "100": that many a second, 1 to 100,000.
 absl::StatusOr<int64_t> ParseRate(absl::string_view text);
 
 // --fingerprint, --topic, --after and --before.
@@ -47,6 +47,7 @@ std::string DeadLetterLine(const v1::DeadLetter& letter);
 Table DeadLetterTable(const std::vector<const v1::DeadLetter*>& letters);
 Table KindTable(const v1::SummarizeDeadLettersResponse& summary);
 Table AttemptTable(const v1::DeadLetter& letter);
+Table RedriveTable(const std::vector<const v1::Redrive*>& redrives);
 // With a column COMMAND, or without.
 Table ExplanationTable(const v1::ExplainGroupResponse& explained, bool with_commands);
 

@@ -136,6 +136,7 @@ absl::Status QueueRun::BeginNext() {
   ShellCommand command = {options_.exec, EventText(options_.format, event, place),
                           EventVariables(event, place)};
   command.variables.emplace_back("ACTA_ATTEMPT", absl::StrCat(item_->attempt()));
+  command.variables.emplace_back("ACTA_REDRIVES", absl::StrCat(item_->redrives()));
   command.variables.emplace_back("ACTA_LEASE_UNTIL",
                                  TimeText(absl::ToUnixMicros(item_->lease_until())));
   command.keep_last_line = command.own_group = true;
