@@ -17,6 +17,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/redrive_images.h"
 #include "tests/crash/schedule_check.h"
 #include "tests/crash/step_repeat.h"
 #include "tests/crash/step_results.h"
@@ -125,6 +126,8 @@ class QueueCheck {
       }
     }
     letters_[group] = rows->letters.size();
+    const std::string redrive = CheckRunningRedrive(*store_, kQueueGroups[group].name);
+    if (!redrive.empty()) Problem("wrong-redrive", redrive);
     const std::optional<int64_t> outstanding = CountOutstanding(group);
     // What follows the floor is looked at again when somebody asks: until then it may be too much.
     if (outstanding.has_value() && *outstanding < static_cast<int64_t>(open.size())) {

@@ -15,6 +15,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 #include "tests/crash/queue_store.h"
+#include "tests/crash/redrive_images.h"
 #include "tests/crash/schedule_load.h"
 #include "tests/crash/step_results.h"
 
@@ -386,6 +387,7 @@ class QueueCrashLoad {
   }
 
   absl::Status Redrive(size_t group, const v1::DeadLetterSelection& some) {
+    if (OneIn(2)) return RedriveAtRate(store_, kQueueGroups[group].name, some);
     v1::RedriveDeadLettersRequest request;
     request.set_group(kQueueGroups[group].name);
     *request.mutable_selection() = some;
