@@ -13,8 +13,8 @@ constexpr absl::string_view kPublishStreamMethod = "/acta.v1.Publisher/PublishSt
 constexpr int64_t kFrameCost = 512;
 // Of one message of answers, unless one answer alone is larger.
 constexpr size_t kTargetMessageBytes = 1 << 20;
-// So many frames one after the other that each had been answered before the next one came: then the
-// client is believed to wait for answers. Whether it still does is seen at every 16th.
+// So many frames one after the other that each had been answered before the next one was taken:
+// then the client is believed to wait for answers. Whether it still does is seen at every 16th.
 constexpr int64_t kAloneToBelieve = 8;
 constexpr int64_t kAloneToLook = 16;
 
@@ -92,8 +92,10 @@ void PublishStream::TakeFrame() {
       ToSharedBytes(incoming_), [weak = weak_from_this(), cost](v1::FrameResult result) {
         if (const auto held = weak.lock()) held->OnAnswer({cost, std::move(result)});
       });
-  if (taken.ok()) return;
   MutexLock lock(mu_);
+  // Answered at once: the next one may be there already.
+  if (unanswered_frames_ == 0) frames_alone_ = 0;
+  if (taken.ok()) return;
   --unanswered_frames_;
   unanswered_cost_ -= cost;
   EndWith(taken);

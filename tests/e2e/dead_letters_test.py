@@ -246,7 +246,17 @@ class Redriving(DeadLetterTest):
         self.assertEqual((done['redriven'], done['left']), ('40', '0'))
         worker = self.worker()
         worker.has(40)
-        self.assertEqual(len({event.offset for event in worker.leased}), 40)
+        time.sleep(0.3)
+        self.assertEqual(sorted(event.offset for event in worker.leased), list(range(40)))
+
+    def test_a_redrive_outlives_its_command_unless_that_is_interrupted(self):
+        self.dead(20)
+        process = self.spawn(*REDRIVE, '--all', '--rate', '10/s')
+        until(lambda: len(self.refs()) < 20, 'some are redriven', PATIENCE_S)
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+        until(lambda: self.redrives()[0]['state'] == 'REDRIVE_STATE_DONE', 'it ended', PATIENCE_S)
+        self.assertEqual(self.refs(), [])
 
     def test_a_redrive_is_cancelled_and_one_runs_at_a_time(self):
         self.dead(10)

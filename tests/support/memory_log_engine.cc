@@ -103,6 +103,17 @@ void MemoryLogEngine::ReleaseDone() {
   for (Held& held : ready) Finish(std::move(held));
 }
 
+void MemoryLogEngine::ReleaseOne() {
+  std::optional<Held> first;
+  {
+    MutexLock lock(mu_);
+    if (held_.empty()) return;
+    first = std::move(held_.front());
+    held_.erase(held_.begin());
+  }
+  Finish(*std::move(first));
+}
+
 size_t MemoryLogEngine::held() const {
   MutexLock lock(mu_);
   return held_.size();

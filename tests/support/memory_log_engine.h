@@ -41,6 +41,8 @@ class MemoryLogEngine : public LogEngine {
   void HoldDone();
   // Answers what was held, in order, on this thread.
   void ReleaseDone();
+  // Answers the oldest, and holds what comes.
+  void ReleaseOne();
   size_t held() const;
   // The next Submit() refuses with this, and its `done` is dropped.
   void FailNextSubmit(absl::Status status);

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +17,8 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
 #include "tools/bench/load_process.h"
+#include "tools/bench/many_files.h"
+#include "tools/bench/many_files.h"
 #include "tools/bench/report.h"
 #include "tools/bench/runner.h"
 
@@ -173,14 +174,6 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   file.close();
   if (file.good()) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("cannot write '", path, "'"));
-}
-
-// Every connection of a measure is a file.
-void AllowManyFiles() {
-  rlimit files = {};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 // Takes the measures inside of a temporary folder.

@@ -13,6 +13,7 @@
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "proto/support/proto_time.h"
+#include "server/core/access/names.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
@@ -21,19 +22,6 @@ namespace acta {
 namespace {
 
 constexpr int kMostNamed = 1000;
-
-// Whether it is one of those that are named is known by its key.
-bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& letter) {
-  const int64_t time_us = letter.record.time_us();
-  if (!selection.topic().empty() && selection.topic() != letter.topic->name()) return false;
-  if (!selection.fingerprint().empty() &&
-      selection.fingerprint() != FingerprintOf(letter.record.fingerprint())) {
-    return false;
-  }
-  if (selection.has_after() && time_us < absl::ToUnixMicros(ToTime(selection.after())))
-    return false;
-  return !selection.has_before() || time_us < absl::ToUnixMicros(ToTime(selection.before()));
-}
 
 v1::DeadLetterReason ReasonFor(storage::v1::DeadLetterRecord::Reason reason) {
   switch (reason) {
@@ -137,7 +125,28 @@ absl::StatusOr<std::string> RowOfPlace(GroupId group, absl::string_view place) {
 
 }  // namespace
 
+// Whether it is one of those that are named is known by its key.
+bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& letter) {
+  const int64_t time_us = letter.record.time_us();
+  if (!selection.topic().empty() && selection.topic() != letter.topic->name()) return false;
+  if (!selection.fingerprint().empty() &&
+      selection.fingerprint() != FingerprintOf(letter.record.fingerprint())) {
+    return false;
+  }
+  if (selection.has_after() && time_us < absl::ToUnixMicros(ToTime(selection.after())))
+    return false;
+  return !selection.has_before() || time_us < absl::ToUnixMicros(ToTime(selection.before()));
+}
+
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
+  const auto too_long = [](absl::string_view name) { return name.size() > kMaxNameBytes; };
+  if (too_long(selection.topic()) || too_long(selection.fingerprint()) ||
+      std::any_of(selection.letters().begin(), selection.letters().end(),
+                  [&](const auto& ref) { return too_long(ref.topic()); })) {
+    return Error(v1::INVALID_ARGUMENT,
+                 absl::StrCat("selection: a name has more than ", kMaxNameBytes, " bytes"),
+                 {{"field", "selection"}});
+  }
   const bool some = !selection.letters().empty() || !selection.fingerprint().empty() ||
                     selection.has_after() || selection.has_before() || !selection.topic().empty();
   if (!some && !selection.all()) {

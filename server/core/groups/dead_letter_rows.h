@@ -23,8 +23,10 @@ struct StoredLetter {
   storage::v1::DeadLetterRecord record;
 };
 
-// At least one condition is set, and not too many letters. Errors: INVALID_ARGUMENT,
-// LIMIT_EXCEEDED.
+// Whether the conditions hold that do not name letters.
+bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& letter);
+// At least one condition is set, names are as long as names may be, and not too many letters are
+// named. Errors: INVALID_ARGUMENT, LIMIT_EXCEEDED.
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection);
 
 // DeadLetterWalk goes through the dead letters of a group, by partition and offset, and keeps one

@@ -172,7 +172,7 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   const GroupPtr group = Make(record, dead_letters);
   group->AddPartitions(partitions);
   ResumeLater(*group);
-  if (queue) RETURN_IF_ERROR(ResumeRedrives(*group));
+  if (queue) ResumeRedrives(*group);
   for (const TopicId topic : gone) RETURN_IF_ERROR(DropTopic(*group, topic));
   return absl::OkStatus();
 }

@@ -74,11 +74,17 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
       const Group& group) const;
   absl::StatusOr<std::optional<storage::v1::RedriveRecord>> LoadRedrive(GroupId group,
                                                                         uint64_t id) const;
-  // Those that ran when the broker ended go on.
-  absl::Status ResumeRedrives(const Group& group);
+  // Those that ran when the broker ended go on. Blocks.
+  void ResumeRedrives(const Group& group);
   void RedriveLater(GroupId group, uint64_t id, absl::Duration delay);
-  // Takes it on by what is due at once. In how long it is to go on; nullopt: it has ended. Blocks.
-  absl::StatusOr<std::optional<absl::Duration>> RedriveMore(GroupId group, uint64_t id);
+  // Takes it on by what is due at once, and again when that is durable. Reads, and does not wait
+  // for writes: a full disk must not stop the others.
+  void RedriveMore(GroupId group, uint64_t id);
+  // Redrives that run: as they are, or are about to be, in their rows.
+  std::optional<storage::v1::RedriveRecord> Running(GroupId group, uint64_t id) const;
+  std::optional<std::string> RunningRedriveOf(GroupId group) const;
+  void SetRunning(GroupId group, uint64_t id, const storage::v1::RedriveRecord& record);
+  void EndRunning(uint64_t id);
   // Of a redrive: how many dead letters it would take, and how many were redriven too often.
   // Blocks. Errors: REORDER_NOT_ACCEPTED.
   absl::Status CountRedrives(const Group& group, const v1::RedriveDeadLettersRequest& request,
@@ -138,6 +144,10 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   mutable Mutex map_mu_;  // Leaf.
   absl::btree_map<std::pair<std::string, std::string>, GroupPtr> groups_ ABSL_GUARDED_BY(map_mu_);
   absl::flat_hash_map<GroupId, GroupPtr> by_id_ ABSL_GUARDED_BY(map_mu_);
+
+  mutable Mutex redrives_mu_;  // Leaf.
+  absl::flat_hash_map<uint64_t, std::pair<GroupId, storage::v1::RedriveRecord>> running_
+      ABSL_GUARDED_BY(redrives_mu_);
 
   Mutex timer_mu_;  // Leaf. Deadlines are since boot.
   absl::flat_hash_map<GroupId, absl::Duration> deadlines_ ABSL_GUARDED_BY(timer_mu_);

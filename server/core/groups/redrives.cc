@@ -22,10 +22,14 @@ namespace acta {
 namespace {
 
 constexpr int64_t kHighestRate = 100'000;
-constexpr size_t kMostEnded = 20;  // That are kept of a group.
+constexpr size_t kMostKept = 20;  // Of a group.
 constexpr int64_t kMostAtATime = 1000;
-// Between two looks while there is room for none, and at a rate of many a second.
+// Of dead letters, at a time; as rows, at once at least.
+constexpr int64_t kMostLooks = 1000;
+constexpr int64_t kPage = 64;
 constexpr absl::Duration kPace = absl::Milliseconds(100);
+// While as many are parked as may be.
+constexpr absl::Duration kLookForRoom = absl::Seconds(1);
 
 using storage::v1::RedriveRecord;
 
@@ -67,56 +71,150 @@ void End(absl::Time now, v1::RedriveState state, std::string text, v1::Redrive* 
   SetTime(now, redrive->mutable_end_time());
 }
 
-// The next of the list, as many as are to be redriven at once, and those that stay between them.
+// What becomes of a letter that is looked at.
+enum class Fate : uint8_t { kOffered, kTooOften, kStays, kNotSelected };
+
+// The next of the list: as many as are to be offered at once, or as may be looked at.
 struct Stretch {
   std::vector<StoredLetter> letters;
-  std::vector<bool> too_often, stays;  // Of each: because of its redrives; because of its order.
-  bool last = false;                   // Nothing follows.
+  std::vector<Fate> fates;  // Of each.
+  bool last = false;        // Nothing follows.
 };
 
-absl::StatusOr<Stretch> ReadStretch(const LogEngine& engine, const Group& group,
-                                    const RedriveRecord& record, int64_t most) {
-  const v1::Redrive& redrive = record.redrive();
-  v1::DeadLetterSelection selection = redrive.selection();
+Fate FateOf(const v1::Redrive& redrive, const v1::DeadLetterSelection& selection,
+            const StoredLetter& letter) {
+  if (!Selects(selection, letter)) return Fate::kNotSelected;
+  if (letter.record.attempts_before_size() >= redrive.max_redrives()) return Fate::kTooOften;
+  const bool stays = letter.record.order_broken() && !redrive.accept_order();
+  return stays ? Fate::kStays : Fate::kOffered;
+}
+
+// What was a dead letter when it began.
+v1::DeadLetterSelection SelectionOf(const RedriveRecord& record) {
+  v1::DeadLetterSelection selection = record.redrive().selection();
   const absl::Time before = absl::FromUnixMicros(record.before_us());
   const bool earlier = selection.has_before() && ToTime(selection.before()) < before;
   if (!earlier) SetTime(before, selection.mutable_before());
+  return selection;
+}
+
+absl::StatusOr<Stretch> ReadStretch(const LogEngine& engine, const Group& group,
+                                    const RedriveRecord& record, int64_t most) {
+  const v1::DeadLetterSelection selection = SelectionOf(record);
+  v1::DeadLetterSelection named;  // The walk finds these; what else is asked for is looked at here.
+  *named.mutable_letters() = selection.letters();
   ASSIGN_OR_RETURN(
       DeadLetterWalk walk,
-      DeadLetterWalk::Begin(engine, group, &selection, record.place(), static_cast<size_t>(most)));
+      DeadLetterWalk::Begin(engine, group, &named, record.place(),
+                            static_cast<size_t>(std::clamp(2 * most, kPage, kMostLooks))));
   Stretch stretch;
-  for (int64_t wanted = 0; wanted < most && stretch.letters.size() < kMostAtATime;) {
+  for (int64_t offered = 0;
+       offered < most && stretch.letters.size() < static_cast<size_t>(kMostLooks);) {
     ASSIGN_OR_RETURN(std::optional<StoredLetter> letter, walk.Next());
     stretch.last = !letter.has_value();
     if (stretch.last) break;
-    const bool too_often = letter->record.attempts_before_size() >= redrive.max_redrives();
-    const bool stays = !too_often && letter->record.order_broken() && !redrive.accept_order();
-    wanted += !too_often && !stays;
-    stretch.too_often.push_back(too_often);
-    stretch.stays.push_back(stays);
+    stretch.fates.push_back(FateOf(record.redrive(), selection, *letter));
     stretch.letters.push_back(*std::move(letter));
+    offered += stretch.fates.back() == Fate::kOffered;
   }
   return stretch;
 }
 
-// What has become of the stretch when so many of its letters were passed.
-void Advance(const Stretch& stretch, const RedrivenLetters& done, RedriveRecord* record) {
+// What has become of the stretch when so many that are offered were passed. False: nothing.
+bool Advance(const Stretch& stretch, const RedrivenLetters& done, RedriveRecord* record) {
   v1::Redrive& redrive = *record->mutable_redrive();
   int64_t passed = 0, too_often = 0, stay = 0;
   size_t i = 0;
   for (; i < stretch.letters.size(); ++i) {
-    const bool offered = !stretch.too_often[i] && !stretch.stays[i];
-    if (offered && passed == done.passed) break;
-    passed += offered;
-    too_often += stretch.too_often[i];
-    stay += stretch.stays[i];
+    const Fate fate = stretch.fates[i];
+    if (fate == Fate::kOffered && passed == done.passed) break;
+    passed += fate == Fate::kOffered;
+    too_often += fate == Fate::kTooOften;
+    stay += fate == Fate::kStays;
   }
-  if (i > 0) record->set_place(PlaceText(stretch.letters[i - 1]));
+  if (i == 0) return false;
+  record->set_place(PlaceText(stretch.letters[i - 1]));
   redrive.set_redriven(redrive.redriven() + done.redriven);
   redrive.set_too_often(redrive.too_often() + too_often);
   record->set_passed_over(record->passed_over() + stay + done.passed - done.redriven);
   redrive.set_left(
       std::max<int64_t>(0, redrive.selected() - redrive.redriven() - redrive.too_often()));
+  return true;
+}
+
+// One that begins now.
+RedriveRecord RecordOf(const v1::StartRedriveRequest& request, absl::Time now) {
+  RedriveRecord record;
+  record.set_before_us(absl::ToUnixMicros(now) + 1);
+  v1::Redrive& redrive = *record.mutable_redrive();
+  *redrive.mutable_selection() = request.selection();
+  redrive.DiscardUnknownFields();
+  redrive.set_state(v1::REDRIVE_STATE_RUNNING);
+  redrive.set_max(request.max());
+  redrive.set_accept_order(request.accept_order());
+  redrive.set_rate(request.rate());
+  if (request.has_stop_if()) redrive.set_stop_if(request.stop_if());
+  SetTime(absl::FromUnixMicros(record.before_us()), redrive.mutable_start_time());
+  return record;
+}
+
+// What is to be done at once.
+struct Step {
+  Stretch stretch;
+  std::vector<LetterToRedrive> letters;  // Of the stretch.
+  int64_t rest = 0;                      // That may be redriven.
+  std::string stops;                     // Why it ends here; empty: it does not.
+};
+
+Step NextStep(const LogEngine& engine, const Group& group, const RedriveRecord& record) {
+  const v1::Redrive& redrive = record.redrive();
+  Step step;
+  step.rest =
+      redrive.max() == 0 ? std::numeric_limits<int64_t>::max() : redrive.max() - redrive.redriven();
+  const auto redriven = static_cast<double>(redrive.redriven());
+  if (redrive.has_stop_if() &&
+      static_cast<double>(redrive.died_again()) > redrive.stop_if() * redriven) {
+    step.stops =
+        absl::StrCat(redrive.died_again(), " of ", redrive.redriven(), " are dead letters again");
+    return step;
+  }
+  const int64_t at_once = std::min(step.rest, kMostAtATime);
+  absl::StatusOr<Stretch> stretch =
+      ReadStretch(engine, group, record, std::clamp<int64_t>(redrive.rate() / 10, 1, at_once));
+  if (!stretch.ok()) {
+    step.stops = std::string(stretch.status().message());
+    return step;
+  }
+  step.stretch = *std::move(stretch);
+  for (size_t i = 0; i < step.stretch.letters.size(); ++i) {
+    const StoredLetter& letter = step.stretch.letters[i];
+    if (step.stretch.fates[i] != Fate::kOffered) continue;
+    step.letters.push_back({letter.partition, letter.offset, &letter.record});
+  }
+  return step;
+}
+
+// False: nothing has become of it.
+bool Conclude(const Step& step, const RedrivenLetters& done, absl::Time now,
+              RedriveRecord* record) {
+  v1::Redrive& redrive = *record->mutable_redrive();
+  const bool moved = Advance(step.stretch, done, record);
+  const bool all = step.stretch.last && done.passed == static_cast<int64_t>(step.letters.size());
+  if (!step.stops.empty()) {
+    End(now, v1::REDRIVE_STATE_STOPPED, step.stops, &redrive);
+  } else if (all || step.rest == done.redriven) {
+    if (all) redrive.set_left(record->passed_over());  // The others went meanwhile.
+    End(now, v1::REDRIVE_STATE_DONE, "", &redrive);
+  }
+  return moved || !Runs(*record);
+}
+
+void LogEnded(const Group& group, const v1::Redrive& redrive) {
+  LogInfo("a redrive ended", {{"group", group.name()},
+                              {"redrive", redrive.redrive_id()},
+                              {"redriven", absl::StrCat(redrive.redriven())},
+                              {"died_again", absl::StrCat(redrive.died_again())},
+                              {"text", redrive.text()}});
 }
 
 }  // namespace
@@ -137,39 +235,32 @@ absl::StatusOr<v1::StartRedriveResponse> GroupRegistry::StartRedrive(
   const LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const auto missing, FindMissing(engine, *group, request.selection()));
   if (!missing.empty()) return DeadLetterNotFound(missing.front());
+  if (const std::optional<std::string> running = state_->RunningRedriveOf(group->id())) {
+    return Error(v1::REDRIVE_RUNNING,
+                 absl::StrCat("redrive ", *running, " of group '", group->name(),
+                              "' is running: wait for it or cancel it"),
+                 {{"redrive_id", *running}});
+  }
   ASSIGN_OR_RETURN(const auto stored, state_->LoadRedrives(*group));
   std::vector<RowWrite> rows;
-  for (size_t i = 0; i < stored.size(); ++i) {  // The newest first.
-    if (Runs(stored[i].second)) {
-      return Error(v1::REDRIVE_RUNNING,
-                   absl::StrCat("redrive ", RedriveText(stored[i].first), " of group '",
-                                group->name(), "' is running: wait for it or cancel it"),
-                   {{"redrive_id", RedriveText(stored[i].first)}});
-    }
-    if (i + 1 < kMostEnded) continue;
+  for (size_t i = kMostKept - 1; i < stored.size(); ++i) {  // The newest first.
     rows.push_back({Family::kState, RedriveRow(group->id(), stored[i].first), std::nullopt});
   }
+  RedriveRecord record = RecordOf(request, engine.Now());
+  *same.mutable_selection() = SelectionOf(record);
   int64_t could = 0, too_often = 0;
   RETURN_IF_ERROR(state_->CountRedrives(*group, same, most_redrives, &could, &too_often));
   const uint64_t id = std::max<uint64_t>(1, DrawNumber());
-  RedriveRecord record;
-  record.set_before_us(absl::ToUnixMicros(engine.Now()) + 1);
   v1::Redrive& redrive = *record.mutable_redrive();
   redrive.set_redrive_id(RedriveText(id));
-  redrive.set_state(v1::REDRIVE_STATE_RUNNING);
-  *redrive.mutable_selection() = request.selection();
-  redrive.set_max(request.max());
-  redrive.set_accept_order(request.accept_order());
   redrive.set_max_redrives(static_cast<int32_t>(most_redrives));
-  redrive.set_rate(request.rate());
-  if (request.has_stop_if()) redrive.set_stop_if(request.stop_if());
   redrive.set_by(caller.principal);
   redrive.set_selected(could + too_often);
-  redrive.set_left(could);
-  SetTime(absl::FromUnixMicros(record.before_us()), redrive.mutable_start_time());
+  redrive.set_left(redrive.selected());
   rows.push_back(RowOf(group->id(), id, record));
   RETURN_IF_ERROR(state_->Write(std::move(rows)));
   group->queue()->WatchRedrive(id, 0);
+  state_->SetRunning(group->id(), id, record);
   state_->RedriveLater(group->id(), id, absl::ZeroDuration());
   LogInfo("a redrive began", {{"group", group->name()},
                               {"redrive", redrive.redrive_id()},
@@ -188,8 +279,11 @@ absl::StatusOr<v1::ListRedrivesResponse> GroupRegistry::ListRedrives(
   ASSIGN_OR_RETURN(auto stored, state_->LoadRedrives(*group));
   v1::ListRedrivesResponse response;
   for (auto& [id, record] : stored) {
+    const std::optional<RedriveRecord> running = state_->Running(group->id(), id);
+    if (running.has_value()) record = *running;
     v1::Redrive& redrive = *record.mutable_redrive();
-    if (Runs(record)) redrive.set_died_again(group->queue()->CountDiedAgain(id));
+    redrive.set_died_again(std::max(redrive.died_again(), group->queue()->CountDiedAgain(id)));
+    redrive.mutable_selection()->clear_letters();
     *response.add_redrives() = std::move(redrive);
   }
   return response;
@@ -202,20 +296,27 @@ absl::StatusOr<v1::CancelRedriveResponse> GroupRegistry::CancelRedrive(
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const uint64_t id, IdFrom(request.redrive_id()));
-  ASSIGN_OR_RETURN(std::optional<RedriveRecord> record, state_->LoadRedrive(group->id(), id));
+  std::optional<RedriveRecord> record = state_->Running(group->id(), id);
+  const bool running = record.has_value();
+  if (!running) {
+    ASSIGN_OR_RETURN(record, state_->LoadRedrive(group->id(), id));
+  }
   if (!record.has_value()) {
     return Error(v1::REDRIVE_NOT_FOUND,
                  absl::StrCat("group '", group->name(), "' knows no redrive ", request.redrive_id(),
-                              ": it keeps the last ", kMostEnded),
+                              ": it keeps the last ", kMostKept),
                  {{"redrive_id", request.redrive_id()}});
   }
-  if (Runs(*record)) {
+  if (running) {
     v1::Redrive& redrive = *record->mutable_redrive();
     redrive.set_died_again(group->queue()->CountDiedAgain(id));
     End(state_->deps.engine.Now(), v1::REDRIVE_STATE_CANCELLED,
         absl::StrCat("cancelled by ", caller.principal), &redrive);
-    RETURN_IF_ERROR(state_->Write({RowOf(group->id(), id, *record)}));
+    state_->EndRunning(id);
     group->queue()->EndWatch(id);
+    // Behind what is being written of it.
+    RETURN_IF_ERROR(group->queue()->PutRow(RowOf(group->id(), id, *record)));
+    LogEnded(*group, redrive);
   }
   v1::CancelRedriveResponse response;
   *response.mutable_redrive() = std::move(*record->mutable_redrive());
@@ -248,90 +349,86 @@ absl::StatusOr<std::optional<RedriveRecord>> GroupRegistry::State::LoadRedrive(G
   return Error(v1::DATA_CORRUPTED, "a row of a redrive cannot be read");
 }
 
-// How many died again is counted anew: it was in memory since the last write.
-absl::Status GroupRegistry::State::ResumeRedrives(const Group& group) {
-  ASSIGN_OR_RETURN(const auto stored, LoadRedrives(group));
-  for (const auto& [id, record] : stored) {
+std::optional<RedriveRecord> GroupRegistry::State::Running(GroupId group, uint64_t id) const {
+  MutexLock lock(redrives_mu_);
+  const auto found = running_.find(id);
+  if (found == running_.end() || found->second.first != group) return std::nullopt;
+  return found->second.second;
+}
+
+std::optional<std::string> GroupRegistry::State::RunningRedriveOf(GroupId group) const {
+  MutexLock lock(redrives_mu_);
+  for (const auto& [id, one] : running_) {
+    if (one.first == group) return RedriveText(id);
+  }
+  return std::nullopt;
+}
+
+void GroupRegistry::State::SetRunning(GroupId group, uint64_t id, const RedriveRecord& record) {
+  MutexLock lock(redrives_mu_);
+  running_[id] = {group, record};
+}
+
+void GroupRegistry::State::EndRunning(uint64_t id) {
+  MutexLock lock(redrives_mu_);
+  running_.erase(id);
+}
+
+// How many died again is counted: it was in memory since the last write.
+void GroupRegistry::State::ResumeRedrives(const Group& group) {
+  const auto stored = LoadRedrives(group);
+  if (!stored.ok()) {
+    return LogWarn("the redrives of a group cannot be read, and do not go on",
+                   {{"group", group.name()}, {"cause", std::string(stored.status().message())}});
+  }
+  for (const auto& [id, record] : *stored) {
     if (!Runs(record)) continue;
     int64_t died = 0;
-    RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, nullptr,
-                                     [&, redrive = id](const StoredLetter& letter) {
-                                       died += letter.record.redrive_id() == redrive;
-                                     }));
-    group.queue()->WatchRedrive(id, died);
+    // Of a letter that cannot be read who comes to it is told.
+    VisitDeadLetters(deps.engine, group, nullptr, [&, redrive = id](const StoredLetter& letter) {
+      died += letter.record.redrive_id() == redrive;
+    }).IgnoreError();
+    group.queue()->WatchRedrive(id, std::max(died, record.redrive().died_again()));
+    SetRunning(group.id(), id, record);
     RedriveLater(group.id(), id, kPace);
   }
-  return absl::OkStatus();
 }
 
 void GroupRegistry::State::RedriveLater(GroupId group, uint64_t id, absl::Duration delay) {
-  deps.timer.After(delay, [state = weak_from_this(), group, id] {
-    const auto self = state.lock();
-    if (self == nullptr) return;
-    const absl::Duration begun = self->deps.clock.SinceBoot();
-    absl::StatusOr<std::optional<absl::Duration>> pause = self->RedriveMore(group, id);
-    if (!pause.ok()) {
-      LogWarn("a redrive cannot go on: tried again in 1 s",
-              {{"redrive", RedriveText(id)}, {"cause", std::string(pause.status().message())}});
-      pause = absl::Seconds(1);
-    }
-    if (!pause->has_value()) return;
-    const absl::Duration took = self->deps.clock.SinceBoot() - begun;
-    self->RedriveLater(group, id, std::max(**pause - took, absl::Milliseconds(1)));
+  deps.timer.After(std::max(delay, absl::Milliseconds(1)), [state = weak_from_this(), group, id] {
+    if (const auto self = state.lock()) self->RedriveMore(group, id);
   });
 }
 
-absl::StatusOr<std::optional<absl::Duration>> GroupRegistry::State::RedriveMore(GroupId id_of_group,
-                                                                                uint64_t id) {
+void GroupRegistry::State::RedriveMore(GroupId id_of_group, uint64_t id) {
+  const absl::Duration begun = deps.clock.SinceBoot();
   MutexLock lock(write_mu);
   const GroupPtr group = FindById(id_of_group);
-  if (group == nullptr) return std::nullopt;
-  ASSIGN_OR_RETURN(std::optional<RedriveRecord> record, LoadRedrive(id_of_group, id));
-  if (!record.has_value() || !Runs(*record)) return std::nullopt;
+  std::optional<RedriveRecord> record = Running(id_of_group, id);
+  if (group == nullptr || !record.has_value()) return EndRunning(id);
   GroupQueue& queue = *group->queue();
-  v1::Redrive& redrive = *record->mutable_redrive();
-  const int64_t before = redrive.redriven(), died = queue.CountDiedAgain(id);
-  redrive.set_died_again(died);
-  const int64_t rest =
-      redrive.max() == 0 ? std::numeric_limits<int64_t>::max() : redrive.max() - before;
-  Stretch stretch;
-  std::vector<LetterToRedrive> letters;
-  const bool too_many = redrive.has_stop_if() &&
-                        static_cast<double>(died) > redrive.stop_if() * static_cast<double>(before);
-  if (!too_many && rest > 0) {
-    const int64_t most = std::clamp<int64_t>(redrive.rate() / 10, 1, std::min(rest, kMostAtATime));
-    ASSIGN_OR_RETURN(stretch, ReadStretch(deps.engine, *group, *record, most));
-    for (size_t i = 0; i < stretch.letters.size(); ++i) {
-      if (stretch.too_often[i] || stretch.stays[i]) continue;
-      const StoredLetter& letter = stretch.letters[i];
-      letters.push_back({letter.partition, letter.offset, &letter.record});
-    }
-  }
-  queue.RedriveSome(letters, id, [&](const RedrivenLetters& done) {
-    Advance(stretch, done, &*record);
-    const bool all = stretch.last && done.passed == static_cast<int64_t>(letters.size());
-    if (all) redrive.set_left(record->passed_over());  // The others went meanwhile.
-    if (too_many) {
-      End(deps.engine.Now(), v1::REDRIVE_STATE_STOPPED,
-          absl::StrCat(died, " of ", before, " are dead letters again"), &redrive);
-    } else if (all || rest == done.redriven) {
-      End(deps.engine.Now(), v1::REDRIVE_STATE_DONE, "", &redrive);
-    }
-    return RowOf(id_of_group, id, *record);
-  });
-  queue.WaitQuiet();
-  if (!Runs(*record)) {
-    queue.EndWatch(id);
-    LogInfo("a redrive ended", {{"group", group->name()},
-                                {"redrive", redrive.redrive_id()},
-                                {"redriven", absl::StrCat(redrive.redriven())},
-                                {"died_again", absl::StrCat(redrive.died_again())},
-                                {"text", redrive.text()}});
-    return std::nullopt;
-  }
-  const int64_t redriven = redrive.redriven() - before;
-  if (redriven > 0) return absl::Seconds(1) * redriven / redrive.rate();
-  return letters.empty() ? absl::ZeroDuration() : kPace;
+  record->mutable_redrive()->set_died_again(queue.CountDiedAgain(id));
+  const Step step = NextStep(deps.engine, *group, *record);
+  // In how long it goes on, when it does.
+  const auto pause = std::make_shared<std::optional<absl::Duration>>();
+  const bool written = queue.RedriveSome(
+      step.letters, id,
+      [&](const RedrivenLetters& done) -> std::optional<RowWrite> {
+        if (!Conclude(step, done, deps.engine.Now(), &*record)) return std::nullopt;
+        if (Runs(*record)) *pause = absl::Seconds(1) * done.redriven / record->redrive().rate();
+        return RowOf(id_of_group, id, *record);
+      },
+      [state = weak_from_this(), id_of_group, id, begun, pause](const absl::Status& status) {
+        const auto self = state.lock();
+        if (self == nullptr || !status.ok() || !pause->has_value()) return;
+        self->RedriveLater(id_of_group, id, **pause - (self->deps.clock.SinceBoot() - begun));
+      });
+  if (!written) return RedriveLater(id_of_group, id, kLookForRoom);
+  SetRunning(id_of_group, id, *record);
+  if (Runs(*record)) return;
+  EndRunning(id);
+  queue.EndWatch(id);
+  LogEnded(*group, record->redrive());
 }
 
 }  // namespace acta

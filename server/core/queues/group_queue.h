@@ -175,9 +175,14 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // are parked as may be.
   bool Redrive(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
   // The same with several, in their order, until as many are parked as may be. The row that `row`
-  // makes of it, with the queue's lock, is written in the same write.
-  void RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
-                   absl::FunctionRef<RowWrite(const RedrivenLetters&)> row);
+  // makes of it, with the queue's lock, is written in the same write, and `done` runs when that is
+  // durable, as of Settle(). False: `row` made none, and `done` does not run.
+  bool RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
+                   absl::FunctionRef<std::optional<RowWrite>(const RedrivenLetters&)> row,
+                   Done done);
+  // A row that is written behind all that changed so far. UNAVAILABLE, and written later, while the
+  // disk is full.
+  absl::Status PutRow(RowWrite row);
   // From now on it is counted how many of those that this redrive redrove are dead letters again.
   void WatchRedrive(uint64_t redrive, int64_t died_already);
   int64_t CountDiedAgain(uint64_t redrive) const;

@@ -118,21 +118,34 @@ bool GroupQueue::Redrive(PartitionId id, Offset offset,
   return true;
 }
 
-void GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
-                             absl::FunctionRef<RowWrite(const RedrivenLetters&)> row) {
+bool GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
+                             absl::FunctionRef<std::optional<RowWrite>(const RedrivenLetters&)> row,
+                             Done done) {
   After after;
   {
     MutexLock lock(mu_);
-    RedrivenLetters done;
+    RedrivenLetters redriven;
     for (const LetterToRedrive& one : letters) {
       if (budget_.parked >= budget_.max_parked) break;
-      ++done.passed;
-      done.redriven += RedriveLetter(one.partition, one.offset, *one.record, redrive);
+      ++redriven.passed;
+      redriven.redriven += RedriveLetter(one.partition, one.offset, *one.record, redrive);
     }
-    rows_.push_back(row(done));
+    std::optional<RowWrite> made = row(redriven);
+    if (!made.has_value()) return false;
+    rows_.push_back(*std::move(made));
+    answers_.push_back(std::move(done));
     after = MakeAfter();
   }
   Run(std::move(after));
+  return true;
+}
+
+absl::Status GroupQueue::PutRow(RowWrite row) {
+  {
+    MutexLock lock(mu_);
+    rows_.push_back(std::move(row));
+  }
+  return AwaitQuiet(false);
 }
 
 void GroupQueue::WatchRedrive(uint64_t redrive, int64_t died_already) {

@@ -61,7 +61,10 @@ absl::StatusOr<std::vector<Offset>> GroupQueue::DeadLettersIn(PartitionId partit
 absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
   const absl::Status status = CopyBelow(id, first);
   MutexLock lock(mu_);
-  if (Partition* const partition = Find(id)) partition->forgotten.reset();
+  if (Partition* const partition = Find(id)) {
+    partition->forgotten.reset();
+    partition->died.clear();
+  }
   return status;
 }
 
@@ -84,11 +87,15 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   offsets.insert(offsets.end(), letters.begin(), letters.end());
   {
     MutexLock lock(mu_);
-    const Partition* const partition = Find(id);
+    Partition* const partition = Find(id);
     if (partition == nullptr) return absl::UnavailableError("the group is being changed");
-    // Those that were redriven meanwhile.
+    // Those that were redriven meanwhile, and those that died again since.
     const std::vector<Offset> again = partition->queue->OutstandingBelow(first);
     offsets.insert(offsets.end(), again.begin(), again.end());
+    CollectRowsOf(*partition);
+    for (const Offset offset : partition->died) {
+      if (offset < first) offsets.push_back(offset);
+    }
   }
   std::sort(offsets.begin(), offsets.end());
   offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());

@@ -35,6 +35,7 @@ struct GroupQueue::Partition {
   Offset copied_below;  // Events below it may have a copy although the log has them still.
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;
+  std::vector<Offset> died;  // While copies are made: what became a dead letter.
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
   absl::Status problem;                                  // Not OK: it stands still.
   std::optional<int64_t> due_us;                         // Its place in due_.

@@ -62,6 +62,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   }
   for (const DeadLetter& letter : changes.dead_letters) {
     CountDied(partition.RoundsBefore(letter.offset).redrive);
+    if (partition.forgotten.has_value()) partition.died.push_back(letter.offset);
     const auto last = std::find_if(changes.failed.rbegin(), changes.failed.rend(),
                                    [&](const auto& one) { return one.offset == letter.offset; });
     rows_.push_back(DeadLetterRowOf(partition.id, letter, partition.TakeRounds(letter.offset),

@@ -205,7 +205,10 @@ void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
   partition.record.set_commit_time_us(NowUs());
   if (partition.queue->IsOutstanding(event.offset)) return;
   const AttemptsBefore before = partition.TakeRounds(event.offset);
-  if (failure != nullptr) CountDied(before.redrive);
+  if (failure != nullptr) {
+    CountDied(before.redrive);
+    if (partition.forgotten.has_value()) partition.died.push_back(event.offset);
+  }
   // A copy may have been made meanwhile.
   if (failure == nullptr) ForgetKept(partition.id, event.offset);
 }

@@ -36,6 +36,12 @@ class LettersRoom : public QueueRoom {
       transaction.rows.push_back({Family::kState, AttemptRow(GroupId(1), partition, offset, 0, 1),
                                   attempt.SerializeAsString()});
     }
+    for (int32_t partition = 0; partition < 2; ++partition) {
+      storage::v1::PositionRecord settled;
+      settled.set_offset(kLetters / 2);
+      transaction.rows.push_back({Family::kState, PositionRow(GroupId(1), Id(partition)),
+                                  settled.SerializeAsString()});
+    }
     REQUIRE_OK(engine.Submit(std::move(transaction)));
     again = std::make_unique<GroupRegistry>(
         GroupRegistry::Deps{engine, clock, topics, authorizer, pool, timer, {}});
@@ -87,6 +93,26 @@ TEST_CASE("pages of dead letters have each of them once, in their order", "[queu
     const auto place = [&](size_t at) { return std::pair(letters[at] % 2, letters[at]); };
     REQUIRE(place(i - 1) < place(i));
   }
+}
+
+TEST_CASE("a redrive looks at a page of letters at a time, whatever it selects", "[queue]") {
+  LettersRoom room;
+  v1::StartRedriveRequest start;
+  start.set_group("workers");
+  start.mutable_selection()->set_fingerprint("0000000000000007");
+  start.set_rate(10);
+  REQUIRE_OK(room.again->StartRedrive(room.caller, start));
+  v1::ListRedrivesRequest list;
+  list.set_group("workers");
+  for (int i = 0; i < 100; ++i) {
+    const int64_t before = room.engine.rows_loaded();
+    room.Advance(absl::Milliseconds(100));
+    CHECK(room.engine.rows_loaded() - before <= 1100);
+  }
+  const v1::Redrive done = room.again->ListRedrives(room.caller, list)->redrives(0);
+  CHECK(done.state() == v1::REDRIVE_STATE_DONE);
+  CHECK(done.selected() == 25);
+  CHECK(done.redriven() == 25);
 }
 
 TEST_CASE("a page of selected dead letters looks on until it is full", "[queue]") {

@@ -182,6 +182,54 @@ TEST_CASE("a redrive that ran goes on after a restart, and none is offered twice
   CHECK(done.state() == v1::REDRIVE_STATE_DONE);
   CHECK(done.redriven() == 8);
   CHECK(done.left() == 2);
+  const auto parked = room.engine.LoadRows(Family::kState, kParkedRows);
+  CHECK(parked->size() == 6);
+  for (const auto& [key, value] : *parked) {
+    storage::v1::ParkedRecord record;
+    REQUIRE(record.ParseFromString(value));
+    CHECK(record.attempts_before_size() == 1);
+  }
+}
+
+TEST_CASE("a redrive holds nobody up while the disk is full, and goes on when it has room",
+          "[queue]") {
+  DeadRoom room(5);
+  const std::string id = room.Start(DeadRoom::AtRate(10));
+  room.engine.SetDiskState(DiskState::kHard);
+  Go(room, absl::Milliseconds(500));
+  CHECK(room.Newest().state() == v1::REDRIVE_STATE_RUNNING);
+  room.Work();
+  const bool cancelled = GENERATE(false, true);
+  if (cancelled) CHECK(absl::IsUnavailable(room.Cancel(id).status()));
+  room.engine.SetDiskState(DiskState::kOk);
+  Go(room, absl::Seconds(4));
+  CHECK(room.Newest().state() ==
+        (cancelled ? v1::REDRIVE_STATE_CANCELLED : v1::REDRIVE_STATE_DONE));
+  CHECK(room.Newest().redriven() == (cancelled ? 1 : 5));
+  CHECK(room.Dead() == (cancelled ? 4 : 0));
+}
+
+TEST_CASE("a redrive ends when its group, or its topic, goes", "[queue]") {
+  DeadRoom room(5);
+  room.Start(DeadRoom::AtRate(1));
+  SECTION("the group") {
+    v1::DeleteGroupRequest remove;
+    remove.set_name("workers");
+    REQUIRE_OK(room.groups.Delete(room.caller, remove));
+    Go(room, absl::Seconds(3));
+    CHECK(room.engine.LoadRows(Family::kState, kRedriveRows)->empty());
+  }
+  SECTION("the topic") {
+    room.MakeTopic(1, "other");
+    v1::UpdateGroupRequest update;
+    update.mutable_group()->set_name("workers");
+    update.mutable_group()->add_topics("other");
+    update.mutable_update_mask()->add_paths("topics");
+    REQUIRE_OK(room.groups.Update(room.caller, update));
+    Go(room, absl::Seconds(3));
+    CHECK(room.Newest().state() == v1::REDRIVE_STATE_DONE);
+    CHECK(room.Newest().left() == 0);
+  }
 }
 
 TEST_CASE("a redrive that is cancelled stays so, and another one may begin", "[queue]") {
@@ -272,6 +320,7 @@ TEST_CASE("a group keeps its last redrives, and they go with it", "[queue]") {
   CHECK(room.Redrives(room.groups).redrives_size() == 20);
   v1::DeleteGroupRequest remove;
   remove.set_name("workers");
+  room.Start(DeadRoom::AtRate(1));
   REQUIRE_OK(room.groups.Delete(room.caller, remove));
   CHECK(room.engine.LoadRows(Family::kState, kRedriveRows)->empty());
 }

@@ -36,10 +36,9 @@ absl::StatusOr<v1::Redrive> FindRedrive(CommandContext& context, const std::stri
   return absl::AbortedError(absl::StrCat("the broker forgot redrive ", id));
 }
 
-// Until it has ended; Ctrl-C cancels it. Errors: UNAVAILABLE and the like say that it goes on.
+// Until it has ended; Ctrl-C cancels it.
 absl::StatusOr<v1::Redrive> Follow(CommandContext& context, const std::string& group,
                                    v1::Redrive redrive) {
-  StopOnSignals();
   while (redrive.state() == v1::REDRIVE_STATE_RUNNING) {
     if (Interrupted()) {
       v1::CancelRedriveRequest cancel;
@@ -119,9 +118,11 @@ absl::Status RunAtRate(CommandContext& context, const v1::RedriveDeadLettersRequ
   start.set_max_redrives(request.max_redrives());
   start.set_rate(rate);
   if (stop_if.has_value()) start.set_stop_if(*stop_if);
+  const bool follows = !context.args().Has("--detach");
+  if (follows) StopOnCtrlC();
   ASSIGN_OR_RETURN(const v1::StartRedriveResponse started, context.admin().StartRedrive(start));
   const std::string& id = started.redrive().redrive_id();
-  if (context.args().Has("--detach")) {
+  if (!follows) {
     RETURN_IF_ERROR(
         context.output().Print({&started.redrive()}, RedriveTable({&started.redrive()})));
     context.terminal().Hint(absl::StrCat("look: acta deadletter redrives ", request.group()));
@@ -131,10 +132,11 @@ absl::Status RunAtRate(CommandContext& context, const v1::RedriveDeadLettersRequ
       absl::StrCat("redrive ", id, " goes on without this command, but not ", "after Ctrl-C"));
   absl::StatusOr<v1::Redrive> redrive = Follow(context, request.group(), started.redrive());
   context.terminal().EndProgress();
-  if (!redrive.ok()) {
-    context.terminal().Hint(absl::StrCat("it goes on: acta deadletter redrives ", request.group()));
-    return redrive.status();
+  if (absl::IsUnavailable(redrive.status()) || absl::IsDeadlineExceeded(redrive.status())) {
+    context.terminal().Hint(
+        absl::StrCat("it may go on: acta deadletter redrives ", request.group()));
   }
+  RETURN_IF_ERROR(redrive.status());
   RETURN_IF_ERROR(context.output().Print({&*redrive}, RedriveTable({&*redrive})));
   return Judge(*redrive);
 }

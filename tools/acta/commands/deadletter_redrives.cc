@@ -34,8 +34,9 @@ absl::Status RunCancel(CommandContext& context) {
 Command DeadletterRedrivesCommand() {
   return {"deadletter redrives",
           {"GROUP"},
-          "lists redrives with a rate: the one that runs, and the last 20",
-          "LEFT were passed over: they are outstanding already, or need --accept-order.",
+          "lists the last 20 redrives with a rate, one of which may run",
+          "LEFT were not redriven, or not yet; of one that is done: they are outstanding already,\n"
+          "need --accept-order, or are more than --max.",
           "acta deadletter redrives billing",
           {},
           RunRedrives};

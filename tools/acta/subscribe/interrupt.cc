@@ -9,15 +9,21 @@ namespace {
 
 volatile sig_atomic_t g_interrupted = 0;
 
-}  // namespace
-
-void StopOnSignals() {
+void NoteFirst(int signal) {
   struct sigaction action = {};
   action.sa_handler = [](int) { g_interrupted = 1; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  sigaction(signal, &action, nullptr);
 }
+
+}  // namespace
+
+void StopOnSignals() {
+  NoteFirst(SIGINT);
+  NoteFirst(SIGTERM);
+}
+
+void StopOnCtrlC() { NoteFirst(SIGINT); }
 
 bool Interrupted() { return g_interrupted != 0; }
 

@@ -5,6 +5,8 @@ namespace acta::cli {
 // The first Ctrl-C or SIGTERM is noted and ends a subscription in good order, the second the
 // program.
 void StopOnSignals();
+// The same with Ctrl-C alone.
+void StopOnCtrlC();
 bool Interrupted();
 
 // Whoever read the output is gone: `acta subscribe orders | head -1`.

@@ -12,6 +12,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
 #include "tools/bench/limits/limit.h"
+#include "tools/bench/many_files.h"
 #include "tools/bench/report.h"
 
 namespace acta::bench {
@@ -129,5 +130,6 @@ int main(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As the broker does.
   signal(SIGPIPE, SIG_IGN);
+  acta::bench::AllowManyFiles();
   return acta::bench::Main({argv + 1, argv + argc});
 }
