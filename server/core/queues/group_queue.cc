@@ -152,7 +152,7 @@ absl::Status GroupQueue::AwaitQuiet(bool patient) {
       quiet_.Wait(mu_);
     } else if (trying_again_) {
       if (!patient) return absl::UnavailableError("the disk is full");
-      quiet_.WaitFor(mu_, kLookAgain);
+      AwaitTry();
     }
   }
 }

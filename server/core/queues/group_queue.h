@@ -367,6 +367,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // As WaitQuiet(). Not `patient`: UNAVAILABLE at once when the disk is full.
   absl::Status AwaitQuiet(bool patient);
   void TryAgain();
+  // Of who waits until a full disk has room, and tries itself: the pool may be full of those that
+  // wait for a lock which it holds.
+  void AwaitTry() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PutBack(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Write(Pending write);
   void OnWritten(const TransactionResult& result, Pending write);

@@ -9,8 +9,8 @@
 
 namespace acta {
 
-// Of those who wait until a full disk has room.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+// What a full disk refused is tried again so soon.
+constexpr absl::Duration kTryAgain = absl::Seconds(1);
 
 struct GroupQueue::Partition {
   // What is in `redriven`; else nothing.

@@ -11,8 +11,6 @@
 namespace acta {
 namespace {
 
-constexpr absl::Duration kTryAgain = absl::Seconds(1);
-
 storage::v1::AttemptRecord::End EndFor(AttemptEnd end) {
   switch (end) {
     case AttemptEnd::kNack:
@@ -260,6 +258,10 @@ void GroupQueue::PutBack(Pending* write) {
   put(&write->rows, &rows_);
   put(&write->answers, &answers_);
   for (auto& [id, turns] : write->turns) put(&turns, &turns_[id]);
+}
+
+void GroupQueue::AwaitTry() {
+  if (!quiet_.WaitFor(mu_, kTryAgain)) trying_again_ = false;
 }
 
 void GroupQueue::TryAgain() {

@@ -111,7 +111,7 @@ void GroupQueue::AwaitSteps(std::optional<PartitionId> only) {
     if (writing_) {
       quiet_.Wait(mu_);
     } else if (trying_again_) {
-      quiet_.WaitFor(mu_, kLookAgain);
+      AwaitTry();
     }
   }
 }

@@ -1,4 +1,6 @@
 // What an operator does with a QUEUE group: pause, explain, skip, reset, redrive, discard.
+#include <atomic>
+#include <chrono>
 #include <limits>
 #include <thread>
 
@@ -313,6 +315,32 @@ TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
   room.engine.TrimTo(room.Id(0), Offset(1));
   CHECK(room.engine.Extent(room.Id(0))->first == Offset(1));
   CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 1);
+}
+
+TEST_CASE("who waits for a full disk goes on when it has room, also while the pool is busy",
+          "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  room.Work();
+  room.engine.SetDiskState(DiskState::kHard);
+  std::atomic<bool> skipped = false;
+  std::thread operation([&] {
+    v1::SkipOffsetsRequest skip;
+    skip.set_group("workers");
+    skip.set_topic("orders");
+    skip.set_reason("nobody needs it");
+    CHECK(room.groups.Skip(room.caller, skip).ok());
+    skipped = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK_FALSE(skipped);
+  room.engine.SetDiskState(DiskState::kOk);
+  for (int i = 0; i < 100 && !skipped; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  CHECK(skipped);
+  room.Advance(absl::Seconds(1));
+  operation.join();
 }
 
 TEST_CASE("a group that retention overtakes stands still until somebody decides", "[queue]") {
