@@ -230,10 +230,10 @@ class Redriving(DeadLetterTest):
         self.assertEqual(len(self.refs()), int(done['left']))
 
     def test_a_redrive_goes_on_without_its_command_and_after_a_crash(self):
-        self.dead(40)
+        self.dead(24)
         started = self.acta_json(*REDRIVE, '--all', '--rate', '20/s', '--detach')
-        self.assertEqual((started['state'], started['selected']), ('REDRIVE_STATE_RUNNING', '40'))
-        for left in (30, 15):
+        self.assertEqual((started['state'], started['selected']), ('REDRIVE_STATE_RUNNING', '24'))
+        for left in (18, 9):
             until(lambda: len(self.refs()) <= left, 'it goes on', PATIENCE_S)
             self.broker.kill()
             self.broker.start()
@@ -243,11 +243,11 @@ class Redriving(DeadLetterTest):
         self.assertEqual(self.refs(), [])
         done = self.redrives()[0]
         self.assertEqual(done['redriveId'], started['redriveId'])
-        self.assertEqual((done['redriven'], done['left']), ('40', '0'))
+        self.assertEqual((done['redriven'], done['left']), ('24', '0'))
         worker = self.worker()
-        worker.has(40)
+        worker.has(24)
         time.sleep(0.3)
-        self.assertEqual(sorted(event.offset for event in worker.leased), list(range(40)))
+        self.assertEqual(sorted(event.offset for event in worker.leased), list(range(24)))
 
     def test_a_redrive_outlives_its_command_unless_that_is_interrupted(self):
         self.dead(20)

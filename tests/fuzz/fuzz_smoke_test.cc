@@ -91,7 +91,7 @@ void Run(const std::string& name, uint64_t seconds) {
 }
 
 // Together about a minute.
-constexpr uint64_t kScannerSeconds = 15;
+constexpr uint64_t kScannerSeconds = 8;
 constexpr uint64_t kSeconds = 3;
 
 TEST_CASE("scanner and parser agree about events") { Run("event", kScannerSeconds); }
