@@ -28,6 +28,13 @@ void AppendNumber(uint32_t field, uint64_t value, std::string* out) {
   AppendVarint(value, out);
 }
 
+void AppendBytes(uint32_t field, absl::string_view bytes, std::string* out) {
+  if (bytes.empty()) return;
+  AppendVarint(WireTag(field, kWireBytes), out);
+  AppendVarint(bytes.size(), out);
+  out->append(bytes.data(), bytes.size());
+}
+
 // A v1::DeliveredBatch without its events, which follow as they are stored.
 std::string EncodeBatchHead(const OutgoingBatch& batch) {
   std::string head;
@@ -38,27 +45,15 @@ std::string EncodeBatchHead(const OutgoingBatch& batch) {
                static_cast<uint64_t>(batch.incarnation.value()), &head);
   AppendNumber(v1::DeliveredBatch::kAppendTimeUsFieldNumber,
                static_cast<uint64_t>(batch.append_time_us), &head);
-  if (!batch.context.empty()) {
-    AppendVarint(WireTag(v1::DeliveredBatch::kContextFieldNumber, kWireBytes), &head);
-    AppendVarint(batch.context.size(), &head);
-    head.append(batch.context.view().data(), batch.context.size());
-  }
+  AppendBytes(v1::DeliveredBatch::kContextFieldNumber, batch.context.view(), &head);
   AppendNumber(v1::DeliveredBatch::kLeaseUntilUsFieldNumber,
                static_cast<uint64_t>(batch.lease_until_us), &head);
   AppendNumber(v1::DeliveredBatch::kAttemptFieldNumber, static_cast<uint64_t>(batch.attempt),
                &head);
-  if (!batch.delivery_token.empty()) {
-    AppendVarint(WireTag(v1::DeliveredBatch::kDeliveryTokenFieldNumber, kWireBytes), &head);
-    AppendVarint(batch.delivery_token.size(), &head);
-    head += batch.delivery_token;
-  }
+  AppendBytes(v1::DeliveredBatch::kDeliveryTokenFieldNumber, batch.delivery_token, &head);
   AppendNumber(v1::DeliveredBatch::kRedrivesFieldNumber, static_cast<uint64_t>(batch.redrives),
                &head);
-  if (!batch.redrive_id.empty()) {
-    AppendVarint(WireTag(v1::DeliveredBatch::kRedriveIdFieldNumber, kWireBytes), &head);
-    AppendVarint(batch.redrive_id.size(), &head);
-    head += batch.redrive_id;
-  }
+  AppendBytes(v1::DeliveredBatch::kRedriveIdFieldNumber, batch.redrive_id, &head);
   return head;
 }
 

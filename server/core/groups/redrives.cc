@@ -1,4 +1,4 @@
-// Redrives at a rate: they live in their rows, and a timer takes them on.
+// Redrives at a rate: they live in their rows, and the answer to each write takes them on.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -6,9 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "proto/support/error.h"
-#include "proto/support/limit_error.h"
 #include "proto/support/proto_time.h"
 #include "server/core/groups/dead_letter_rows.h"
 #include "server/core/groups/group_state.h"
@@ -27,7 +25,6 @@ constexpr int64_t kMostAtATime = 1000;
 // Of dead letters, at a time; as rows, at once at least.
 constexpr int64_t kMostLooks = 1000;
 constexpr int64_t kPage = 64;
-constexpr absl::Duration kPace = absl::Milliseconds(100);
 // While as many are parked as may be.
 constexpr absl::Duration kLookForRoom = absl::Seconds(1);
 
@@ -390,7 +387,7 @@ void GroupRegistry::State::ResumeRedrives(const Group& group) {
     }).IgnoreError();
     group.queue()->WatchRedrive(id, std::max(died, record.redrive().died_again()));
     SetRunning(group.id(), id, record);
-    RedriveLater(group.id(), id, kPace);
+    RedriveLater(group.id(), id, absl::ZeroDuration());
   }
 }
 
@@ -424,8 +421,7 @@ void GroupRegistry::State::RedriveMore(GroupId id_of_group, uint64_t id) {
         self->RedriveLater(id_of_group, id, **pause - (self->deps.clock.SinceBoot() - begun));
       });
   if (!written) return RedriveLater(id_of_group, id, kLookForRoom);
-  SetRunning(id_of_group, id, *record);
-  if (Runs(*record)) return;
+  if (Runs(*record)) return SetRunning(id_of_group, id, *record);
   EndRunning(id);
   queue.EndWatch(id);
   LogEnded(*group, record->redrive());

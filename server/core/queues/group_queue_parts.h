@@ -23,9 +23,14 @@ struct GroupQueue::Partition {
     return found.empty() ? AttemptsBefore() : std::move(found.mapped());
   }
 
+  // As AttemptsBefore::redrive.
+  uint64_t RedriveAt(Offset offset) const {
+    const auto found = redriven.find(offset);
+    return found == redriven.end() ? 0 : found->second.redrive;
+  }
   // Of a run whose events have the same.
   uint64_t RedriveOf(const LeasedRun& run) const {
-    return run.redrives == 0 ? 0 : RoundsBefore(run.first).redrive;
+    return run.redrives == 0 ? 0 : RedriveAt(run.first);
   }
 
   PartitionId id;

@@ -59,7 +59,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
     if (!dead) ForgetKept(partition.id, offset);
   }
   for (const DeadLetter& letter : changes.dead_letters) {
-    CountDied(partition.RoundsBefore(letter.offset).redrive);
+    CountDied(partition.RedriveAt(letter.offset));
     if (partition.forgotten.has_value()) partition.died.push_back(letter.offset);
     const auto last = std::find_if(changes.failed.rbegin(), changes.failed.rend(),
                                    [&](const auto& one) { return one.offset == letter.offset; });

@@ -284,7 +284,7 @@ LeasedRun GroupQueue::FrontOf(const Partition& partition, LeasedRun run) {
   if (run.redrives == 0) return run;
   const uint64_t redrive = partition.RedriveOf(run);
   for (int32_t i = 1; i < run.count; ++i) {
-    if (partition.RoundsBefore(run.first + i).redrive != redrive) {
+    if (partition.RedriveAt(run.first + i) != redrive) {
       run.count = i;
       break;
     }

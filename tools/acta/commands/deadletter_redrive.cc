@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -11,7 +10,6 @@
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/exit_status.h"
-#include "tools/acta/output/words.h"
 #include "tools/acta/subscribe/interrupt.h"
 
 namespace acta::cli {

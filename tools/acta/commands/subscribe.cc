@@ -169,8 +169,8 @@ Command SubscribeCommand() {
           "it becomes a dead letter; any other nacks with the reason exit-N, a signal with\n"
           "signal-N. The last line of standard error goes with it. The lease is extended while\n"
           "the command runs; ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its\n"
-          "environment. Ctrl-C\n"
-          "does not reach commands: those that run are finished, the rest is given back.",
+          "environment. Ctrl-C does not reach commands: those that run are finished, the rest is\n"
+          "given back.",
           "acta subscribe orders --group billing --format json",
           {{"--group", "GROUP", "join this group"},
            {"--mode", "MODE", "stream or queue, of a group that is new (stream)"},
