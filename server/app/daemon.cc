@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "server/app/claim_metrics.h"
 #include "server/app/daemon_properties.h"
 #include "server/app/engine_metrics.h"
 #include "server/app/library_versions.h"
@@ -159,6 +160,7 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   writer.Add(Metric::kSchedulesOverdue, absl::ToDoubleSeconds(schedules_->overdue()));
   add(Metric::kGroupsGroups, groups_->group_count());
   CollectQueues(*groups_, writer);
+  CollectClaims(*claims_, writer);
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
   add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());
   add(Metric::kSubscribeDeliveredBytes, hub_->bytes_delivered());
@@ -190,6 +192,7 @@ void Daemon::Stop() {
   stopped_ = true;
   ready_.store(false);
   if (rpc_ != nullptr) rpc_->RefuseCalls();
+  if (groups_ != nullptr) groups_->StopWaiting();
   if (hub_ != nullptr) hub_->Stop(options_.listen.stop_grace);
   if (rpc_ != nullptr) rpc_->Stop(options_.listen.stop_grace);
   telemetry_.ClearCollectors();

@@ -9,8 +9,9 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get('ACTA_BIN', SOURCE / 'build/release/bin'))
-KEYS = {'measure', 'value', 'unit', 'least', 'goal', 'limit', 'limit_name', 'lower_is_better',
-        'runs', 'broker_cpu_s_per_million', 'client_cpu_s_per_million'}
+KEYS = {'measure', 'value', 'unit', 'least', 'goal', 'limit', 'limit_name', 'least_of_limit',
+        'goal_of_limit', 'lower_is_better', 'runs', 'broker_cpu_s_per_million',
+        'client_cpu_s_per_million'}
 
 
 def run(program, *args):
@@ -24,12 +25,13 @@ class BenchSmokeTest(unittest.TestCase):
         done = run(*command)
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
         report = json.loads(done.stdout)
-        self.assertEqual(set(report), {'machine', 'rows'})
+        self.assertEqual(set(report), {'machine', 'limits', 'rows'})
         self.assertGreater(report['machine']['cores'], 0)
         rows = {row['measure']: row for row in report['rows']}
         self.assertEqual(len(rows), len(report['rows']), 'a name is there twice')
         for name, row in rows.items():
             self.check(name, row)
+        self.limits = {row['measure']: row['value'] for row in report['limits']}
         return rows
 
     def check(self, name, row):
@@ -56,6 +58,9 @@ class BenchSmokeTest(unittest.TestCase):
             self.assertEqual(os.listdir(folder), [], 'something was left behind')
         for name in listed:
             self.assertTrue(any(row == name or row.startswith(name + '.') for row in rows), name)
+        self.assertLessEqual({'tcp_stream', 'tcp_round_trip', 'rocksdb_os', 'grpc_unary'},
+                             set(self.limits))
+        self.assertNotIn(0, self.limits.values())
         main = rows['publish_consume_fsync_log']
         self.assertEqual(main['limit_name'], 'rocksdb_fsync')
         self.assertIsNotNone(main['client_cpu_s_per_million'])

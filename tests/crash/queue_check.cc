@@ -426,7 +426,7 @@ class QueueCheck {
       failures.insert(failures.end(), refused.begin(), refused.end());
     }
     if (!failures.empty()) Problem("goes-on", "an acknowledgement was refused");
-    hand.queue().WaitQuiet();
+    if (!hand.queue().WaitQuiet().ok()) Problem("goes-on", "acknowledgements are not written");
     store_->Run();
   }
 

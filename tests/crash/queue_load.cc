@@ -219,8 +219,7 @@ class QueueCrashLoad {
       written->set_value(result.status.ok() && result.appends.back().status.ok());
     };
     failed_ |= !hand.queue().SettleStep(std::move(step)).empty();
-    hand.queue().WaitQuiet();
-    failed_ |= answer.get();
+    failed_ |= !hand.queue().WaitQuiet().ok() || answer.get();
     store_.Run();
   }
 
@@ -293,7 +292,7 @@ class QueueCrashLoad {
   absl::Status Settle() {
     for (const auto& group : hands_) {
       for (const auto& hand : group) {
-        if (hand != nullptr) hand->queue().WaitQuiet();
+        if (hand != nullptr) RETURN_IF_ERROR(hand->queue().WaitQuiet());
       }
     }
     store_.Run();
@@ -321,7 +320,7 @@ class QueueCrashLoad {
     GroupQueue& queue = (*hand)->queue();
     (*hand)->Leave(cleanly);
     hand->reset();
-    queue.WaitQuiet();
+    RETURN_IF_ERROR(queue.WaitQuiet());
     store_.Run();
     return Settle();
   }

@@ -69,7 +69,7 @@ absl::Status Repeat(const QueueHistory& history, QueueStore& store, RepeatedStep
   std::future<absl::Status> answer = written->get_future();
   step.done = [written](const TransactionResult& result) { written->set_value(result.status); };
   repeated->accepted = queue.SettleStep(std::move(step)).empty();
-  queue.WaitQuiet();
+  RETURN_IF_ERROR(queue.WaitQuiet());
   absl::Status answered = repeated->accepted ? answer.get() : absl::OkStatus();
   store.Run();
   hand->Leave(true);

@@ -3,8 +3,10 @@
 was killed between FIRST and the completion."""
 
 import base64
+import re
 import threading
 import unittest
+import urllib.request
 import uuid
 
 import stubs
@@ -17,6 +19,8 @@ from broker import PATIENCE_S, BrokerTest  # noqa: E402
 from faults import until  # noqa: E402
 from google.protobuf.duration_pb2 import Duration  # noqa: E402
 
+SAMPLE = re.compile(
+    r'^acta_claims_(\w+?)(?:{group="billing"(?:,outcome="(\w+)")?})? (\S+)$', re.MULTILINE)
 FIRST = claims_pb2.CLAIM_OUTCOME_FIRST
 DUPLICATE = claims_pb2.CLAIM_OUTCOME_DUPLICATE
 IN_PROGRESS = claims_pb2.CLAIM_OUTCOME_IN_PROGRESS
@@ -117,6 +121,27 @@ class Claims(ClaimTest):
         self.refused('GROUP_NOT_FOUND', self.ask, 'k')
         self.acta('group', 'create', 'billing', '--topic', 'orders')
         self.assertEqual(self.ask('k').outcome, FIRST)
+
+    def test_what_became_of_calls_is_counted(self):
+        self.assertEqual(self.numbers(), {'limit': 1e6})
+        token = self.ask('k').token
+        self.ask('k')
+        self.complete('k', token)
+        self.ask('k')
+        self.release('other', self.ask('other').token)
+        self.refused('CLAIM_LOST', self.complete, 'k', '0' * 32)
+        self.assertEqual(self.numbers(), {
+            'limit': 1e6, 'claims': 1, 'first': 2, 'completed': 1, 'released': 1, 'duplicate': 1,
+            'in_progress': 1, 'lost': 1})
+        self.acta('group', 'delete', 'billing', '--yes')
+        self.assertEqual(self.numbers(), {'limit': 1e6})
+
+    def numbers(self):
+        """{outcome, or what is counted: number} of the group, and of the broker."""
+        metrics = f'http://{self.broker.http}/metrics'
+        with urllib.request.urlopen(metrics, timeout=PATIENCE_S) as page:
+            samples = SAMPLE.findall(page.read().decode())
+        return {label or what: float(number) for what, label, number in samples}
 
     def test_as_many_as_the_property_says(self):
         self.broker.stop()

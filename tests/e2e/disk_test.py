@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A disk below its watermarks: what is refused, by which reason, and what goes on."""
 
+import subprocess
+import time
 import unittest
 
 import stubs
@@ -70,6 +72,23 @@ class Disk(BrokerTest):
         self.assertEqual(self.acta('subscribe', 't', '--from', 'earliest', '--until-end'),
                          'a\nb\nc\n')
         self.assertEqual(self.committed(), 1)
+
+    def test_a_command_that_waits_for_room_does_not_keep_the_broker_from_stopping(self):
+        self.acta('group', 'create', 'workers', '--topic', 't', '--mode', 'queue',
+                  '--from', 'earliest')
+        self.restart('warn', 'soft', 'hard')
+        skip = self.spawn('group', 'skip', 'workers', '--topic', 't', '--partition', '0',
+                          '--offset', '0', '--reason', 'test', '--timeout', '30s')
+        time.sleep(2)
+        self.assertIsNone(skip.poll(), skip.stderr.read() if skip.poll() is not None else '')
+        begun = time.monotonic()
+        self.assertEqual(self.broker.stop(), 0)
+        self.assertLess(time.monotonic() - begun, PATIENCE_S / 2)
+        self.assertIn('SERVER_STOPPING', skip.communicate()[1].decode())
+        self.broker.options = ()
+        self.broker.start()
+        lag = self.acta_json('group', 'lag', 'workers')['partitions'][0]
+        self.assertEqual(int(lag['lagEvents']), 3)
 
     def test_room_again_and_publishes_go_on(self):
         self.restart('warn', 'soft')

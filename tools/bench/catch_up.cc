@@ -28,13 +28,14 @@ constexpr int64_t kHotBytes = int64_t{64} << 20;
 struct CatchUp {
   int32_t event_bytes = 100;
   bool parse = false;
+  Profile profile = Profile::kLog;
 };
 
 // What was just written and is in memory, again and again.
 absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
   const EventForm form(kind.event_bytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, kind.profile));
   ASSIGN_OR_RETURN(const int64_t events,
                    Fill(bed, form, topic, std::min(kHotBytes, bed.durations().preload_bytes)));
   RETURN_IF_ERROR(ReadAll(bed, topic, kind.parse, events).status());
@@ -55,7 +56,7 @@ absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
 absl::StatusOr<Outcome> RunCold(Bed& bed, const CatchUp& kind) {
   const EventForm form(kind.event_bytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, kind.profile));
   ASSIGN_OR_RETURN(const int64_t events, Fill(bed, form, topic, bed.durations().preload_bytes));
   RETURN_IF_ERROR(bed.Restart(true).status());
   const CpuWatch cpu(bed);
@@ -88,14 +89,15 @@ absl::Status ReadSome(const Bed& bed, const std::string& topic, int64_t events,
 
 // Live traffic by itself, and while others read a log of `bytes` (0: as the others are filled) from
 // its start and from the disk, again and again.
-absl::StatusOr<Outcome> RunBesideLive(Bed& bed, v1::AckLevel level, int64_t bytes) {
+absl::StatusOr<Outcome> RunBesideLive(Bed& bed, v1::AckLevel level, Profile profile,
+                                      int64_t bytes) {
   const EventForm form(kEventBytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
   ASSIGN_OR_RETURN(const int64_t events,
                    Fill(bed, form, topic, bytes > 0 ? bytes : bed.durations().preload_bytes));
   RETURN_IF_ERROR(bed.Restart(true).status());
-  const EndToEnd live = {level, Profile::kLog, Pace()};
+  const EndToEnd live = {level, profile, Pace()};
   const double warm_up_s = bed.durations().warm_up_s, seconds = bed.durations().seconds;
   ASSIGN_OR_RETURN(const LiveRun alone, RunLive(bed, live, warm_up_s, seconds));
 
@@ -104,7 +106,7 @@ absl::StatusOr<Outcome> RunBesideLive(Bed& bed, v1::AckLevel level, int64_t byte
   absl::Status reader_status;
   std::thread reader;
   int64_t begin = 0;
-  const absl::StatusOr<LiveRun> beside = RunLive(bed, live, warm_up_s, seconds, [&] {
+  const absl::StatusOr<LiveRun> beside = RunLive(bed, live, warm_up_s, seconds, [&](const auto&) {
     begin = NowNanos();
     reader = std::thread([&] {
       while (!stop && reader_status.ok()) {
@@ -147,9 +149,10 @@ void AddCatchUpMeasures(std::vector<Measure>* measures) {
     cold.run = [kind](Bed& bed) { return RunCold(bed, kind); };
     measures->push_back(std::move(cold));
   };
-  const auto beside = [&](const std::string& name, v1::AckLevel level, int64_t bytes) {
+  const auto beside = [&](const std::string& name, v1::AckLevel level, Profile profile,
+                          int64_t bytes) {
     Measure measure;
-    measure.name = absl::StrCat(name, "_", NameOf(level));
+    measure.name = NameOfMeasure(name, level, profile);
     measure.help =
         "p99 of 20,000 events/s from due to delivered, beside a reader from the start of a log on "
         "the disk, as a multiple of alone; .read: how fast that one was";
@@ -159,14 +162,19 @@ void AddCatchUpMeasures(std::vector<Measure>* measures) {
                        {".read", "MB/s"}};
     measure.needs_own_broker = true;
     measure.large = bytes > 0;
-    measure.run = [=](Bed& bed) { return RunBesideLive(bed, level, bytes); };
+    measure.run = [=](Bed& bed) { return RunBesideLive(bed, level, profile, bytes); };
     measures->push_back(std::move(measure));
   };
   add("catch_up", "100 B events, a consumer that counts", {100, false}, 400, 800);
+  add("catch_up_full", "the same of a topic with all defaults", {100, false, Profile::kFull}, 400,
+      800);
   add("catch_up_1k", "1 KiB events, a consumer that parses", {1024, true}, 250, 500);
-  beside("live_beside_catch_up", v1::ACK_LEVEL_OS, 0);
-  beside("live_beside_catch_up", v1::ACK_LEVEL_FSYNC, 0);
-  beside("live_beside_catch_up_20g", v1::ACK_LEVEL_FSYNC, int64_t{20} << 30);
+  add("catch_up_1k_counting", "1 KiB events, a consumer that counts", {1024, false}, 600, 1000);
+  for (const Profile profile : {Profile::kLog, Profile::kFull}) {
+    beside("live_beside_catch_up", v1::ACK_LEVEL_OS, profile, 0);
+    beside("live_beside_catch_up", v1::ACK_LEVEL_FSYNC, profile, 0);
+  }
+  beside("live_beside_catch_up_20g", v1::ACK_LEVEL_FSYNC, Profile::kLog, int64_t{20} << 30);
 }
 
 }  // namespace acta::bench

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/acks.h"
 #include "tools/bench/consumer.h"
@@ -46,6 +47,16 @@ absl::StatusOr<double> ReadAll(const Bed& bed, const std::string& topic, bool pa
   const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
   RETURN_IF_ERROR(consumer.AwaitCount(events, absl::ZeroDuration()));
   return seconds;
+}
+
+// Between two classes of retention: a topic that comes back to one begins a new time slice.
+absl::Status MoveToOtherSlice(const Bed& bed, const std::string& topic, int32_t number) {
+  constexpr int64_t kDay = 24 * 3600;
+  v1::UpdateTopicRequest request;
+  request.mutable_topic()->set_name(topic);
+  request.mutable_topic()->mutable_retention()->set_seconds(number % 2 == 0 ? kDay : 30 * kDay);
+  request.mutable_update_mask()->add_paths("retention");
+  return client::Admin(bed.NewChannel()).UpdateTopic(request).status();
 }
 
 }  // namespace acta::bench

@@ -12,6 +12,10 @@ namespace acta::bench {
 absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
                              int64_t bytes);
 
+// Moves what is published from now on to a time slice of its own. `number`: of such a change of the
+// topic, from 0 on.
+absl::Status MoveToOtherSlice(const Bed& bed, const std::string& topic, int32_t number);
+
 // From a new subscription to the last event there is now. Answers the seconds it took. Errors:
 // also DATA_LOSS when there are not `events`.
 absl::StatusOr<double> ReadAll(const Bed& bed, const std::string& topic, bool parse,

@@ -24,10 +24,10 @@ void Rest(const Bed& bed) {
 }
 
 // The first event after a rest, end to end at FSYNC, and the median under load just behind it.
-absl::StatusOr<Outcome> RunFirstEvent(Bed& bed) {
+absl::StatusOr<Outcome> RunFirstEvent(Bed& bed, Profile profile) {
   constexpr auto kLevel = v1::ACK_LEVEL_FSYNC;
   const EventForm form(kEventBytes, kPartitions);
-  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, kLevel, Profile::kLog));
+  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, kLevel, profile));
   Latencies latencies;  // Of the consumer's thread, until it is stopped.
   std::atomic<int64_t> last = 0;
   Consumer::Options options;
@@ -99,14 +99,16 @@ absl::StatusOr<double> IdleCpuPercent(const Bed& bed) {
 }
 
 void AddIdleMeasures(std::vector<Measure>* measures) {
-  Measure first;
-  first.name = "first_event_fsync";
-  first.help = "end to end after 10 s of silence; .loaded: the median at 20,000 events/s";
-  first.figures = {{"", "ms", true, 3, 1.3, {"grpc_stream_round_trip", "disk_overwrite_sync"}},
-                   {".loaded", "ms", true},
-                   {".ratio", "idle/loaded", true}};
-  first.run = RunFirstEvent;
-  measures->push_back(std::move(first));
+  for (const Profile profile : {Profile::kLog, Profile::kFull}) {
+    Measure first;
+    first.name = NameOfMeasure("first_event", v1::ACK_LEVEL_FSYNC, profile);
+    first.help = "end to end after 10 s of silence; .loaded: the median at 20,000 events/s";
+    first.figures = {{"", "ms", true, 3, 1.3, {"grpc_stream_round_trip", "disk_overwrite_sync"}},
+                     {".loaded", "ms", true},
+                     {".ratio", "idle/loaded", true}};
+    first.run = [profile](Bed& bed) { return RunFirstEvent(bed, profile); };
+    measures->push_back(std::move(first));
+  }
   Measure consumers;
   consumers.name = "idle_consumers";
   consumers.help = "CPU of a broker with 100 open consumers and nothing to do";

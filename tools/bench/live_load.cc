@@ -20,7 +20,7 @@ constexpr int64_t kMilli = 1'000'000;
 }  // namespace
 
 absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s, double seconds,
-                                const std::function<void()>& meanwhile) {
+                                const std::function<void(const std::string&)>& meanwhile) {
   const EventForm form(kEventBytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, kind.level, kind.profile));
   // Of the consumer's thread, until it is stopped.
@@ -45,7 +45,7 @@ absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s
   const int64_t middle = begin + static_cast<int64_t>(warm_up_s * 1e9);
   RETURN_IF_ERROR(pacer.Run(kind.pace, begin, middle));
   const int64_t warm_up_events = pacer.count();
-  if (meanwhile) meanwhile();
+  if (meanwhile) meanwhile(topic);
   // A disk that was slow in the warm-up may have taken longer than that.
   const int64_t from = std::max(middle, NowNanos());
   counts_from = from;

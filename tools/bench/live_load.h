@@ -22,9 +22,9 @@ struct LiveRun {
   Outcome cpu;  // Of broker and client, without values.
 };
 
-// On a topic of its own of 16 partitions, `seconds` after `warm_up_s`. `meanwhile`: begun when the
-// warm-up is over.
+// On a topic of its own of 16 partitions, `seconds` after `warm_up_s`. `meanwhile`: begun, with the
+// topic, when the warm-up is over.
 absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s, double seconds,
-                                const std::function<void()>& meanwhile = nullptr);
+                                const std::function<void(const std::string&)>& meanwhile = nullptr);
 
 }  // namespace acta::bench

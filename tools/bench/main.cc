@@ -12,12 +12,12 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/flags.h"
 #include "tools/bench/load_process.h"
-#include "tools/bench/many_files.h"
 #include "tools/bench/many_files.h"
 #include "tools/bench/report.h"
 #include "tools/bench/runner.h"
@@ -35,8 +35,8 @@ struct Options {
   std::string dir = ".";
   double runs = 0, seconds = 0, warm_up = 0, server_pid = 0;  // 0: not given.
   std::string json_file;
-  bool quick = false, short_form = false, large = false, no_limits = false, list = false,
-       help = false;
+  bool quick = false, short_form = false, large = false, no_limits = false, check = false,
+       list = false, help = false;
 };
 
 std::vector<Flag> Flags(Options* o) {
@@ -58,6 +58,7 @@ std::vector<Flag> Flags(Options* o) {
       SwitchFlag("--large", "also what takes tens of GiB and many minutes", &o->large),
       SwitchFlag("--quick", "one short round that proves nothing but that it works", &o->quick),
       SwitchFlag("--no-limits", "without the machine's limits", &o->no_limits),
+      SwitchFlag("--check", "fails when a figure does not hold its least", &o->check),
       TextFlag("-o", "FORMAT", "table or json (table)", &o->output),
       TextFlag("--json", "FILE", "the report as JSON, beside what -o says", &o->json_file),
       SwitchFlag("--list", "what can be measured", &o->list),
@@ -115,7 +116,10 @@ absl::Status Settle(Options* o) {
   if (o->warm_up > 0) durations.warm_up_s = o->warm_up;
   o->bed.server_pid = static_cast<pid_t>(o->server_pid);
   if (o->bed.actad.empty()) o->bed.actad = ProgramFolder() + "/actad";
-  if (!o->no_limits) o->runner.limits_program = ProgramFolder() + "/acta-bench-limits";
+  if (!o->no_limits) {
+    o->runner.limits_program = ProgramFolder() + "/acta-bench-limits";
+    o->runner.all_limits = o->short_form || o->only.empty();
+  }
   return absl::OkStatus();
 }
 
@@ -176,6 +180,16 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return absl::UnavailableError(absl::StrCat("cannot write '", path, "'"));
 }
 
+absl::Status CheckLeast(const std::vector<Row>& rows) {
+  std::vector<std::string> below;
+  for (const Row& row : rows) {
+    if (!HoldsLeast(row)) below.push_back(absl::StrCat(row.measure, " (", Ratios(row), ")"));
+  }
+  if (below.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("these do not hold their least: ", absl::StrJoin(below, "; ")));
+}
+
 // Takes the measures inside of a temporary folder.
 absl::Status Measures(Options options) {
   ASSIGN_OR_RETURN(const std::vector<Measure> measures, Choose(options));
@@ -191,12 +205,14 @@ absl::Status Measures(Options options) {
     Bed bed(options.bed);
     Runner runner(options.runner, bed);
     status = runner.Run(measures, &interrupted);
+    report.limits = runner.limits();
     report.rows = runner.Rows(measures);
   }
   std::error_code error;
   std::filesystem::remove_all(folder, error);
   if (!options.json_file.empty()) RETURN_IF_ERROR(WriteFile(options.json_file, ToJson(report)));
   RETURN_IF_ERROR(Print(options.output == "json" ? ToJson(report) : ToTable(report)));
+  if (status.ok() && options.check) status = CheckLeast(report.rows);
   return status;
 }
 

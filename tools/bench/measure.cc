@@ -10,6 +10,7 @@ std::vector<Measure> AllMeasures() {
   AddRoundTripMeasures(&measures);
   AddEndToEndMeasures(&measures);
   AddCatchUpMeasures(&measures);
+  AddSliceChangeMeasures(&measures);
   AddIdleMeasures(&measures);
   AddManyMeasures(&measures);
   AddPartitionMeasures(&measures);

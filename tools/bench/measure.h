@@ -20,6 +20,9 @@ struct Figure {
   // The sum of these limits times `limit_scale`, in the figure's unit. Empty: none.
   std::vector<std::string> limits;
   double limit_scale = 1;
+  // The same as multiples of that.
+  std::optional<double> least_of_limit;
+  std::optional<double> goal_of_limit;
 };
 
 // What one run gave: a value for each figure, in their order; none for what is not known of a
@@ -56,6 +59,7 @@ void AddManyMeasures(std::vector<Measure>* measures);
 void AddPartitionMeasures(std::vector<Measure>* measures);
 void AddPublisherMeasures(std::vector<Measure>* measures);
 void AddScaleMeasures(std::vector<Measure>* measures);
+void AddSliceChangeMeasures(std::vector<Measure>* measures);
 void AddRestartMeasures(std::vector<Measure>* measures);
 void AddCostMeasures(std::vector<Measure>* measures);
 void AddQueueMeasures(std::vector<Measure>* measures);

@@ -31,6 +31,8 @@ Json ToJson(const Row& row) {
           {"goal", Number(row.goal)},
           {"limit", Number(row.limit)},
           {"limit_name", row.limit_name.empty() ? Json(nullptr) : Json(row.limit_name)},
+          {"least_of_limit", Number(row.least_of_limit)},
+          {"goal_of_limit", Number(row.goal_of_limit)},
           {"lower_is_better", row.lower_is_better},
           {"runs", row.runs},
           {"broker_cpu_s_per_million", Number(row.broker_cpu_s_per_million)},
@@ -92,13 +94,22 @@ std::string Ratios(const Row& row) {
   add(row.least, "least");
   add(row.goal, "goal");
   add(row.limit, row.limit_name);
+  if (row.limit && row.least_of_limit && row.goal_of_limit) {
+    absl::StrAppend(&parts.back(), " (least ", ShortNumber(*row.least_of_limit), ", goal ",
+                    ShortNumber(*row.goal_of_limit), ")");
+  }
   return absl::StrJoin(parts, ", ");
 }
 
 std::string ToJson(const Report& report) {
-  Json rows = Json::array();
-  for (const Row& row : report.rows) rows.push_back(ToJson(row));
-  const Json document = {{"machine", ToJson(report.machine)}, {"rows", std::move(rows)}};
+  const auto all = [](const std::vector<Row>& rows) {
+    Json list = Json::array();
+    for (const Row& row : rows) list.push_back(ToJson(row));
+    return list;
+  };
+  const Json document = {{"machine", ToJson(report.machine)},
+                         {"limits", all(report.limits)},
+                         {"rows", all(report.rows)}};
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -109,7 +120,9 @@ std::string ToTable(const Report& report) {
                                      machine.kernel, machine.file_system, machine.disk);
   std::vector<Line> lines = {
       {"MEASURE", "VALUE", "UNIT", "RANGE", "LEAST", "GOAL", "RATIOS", "CPU S/M BROKER / CLIENT"}};
-  for (const Row& row : report.rows) {
+  std::vector<Row> rows = report.limits;
+  rows.insert(rows.end(), report.rows.begin(), report.rows.end());
+  for (const Row& row : rows) {
     lines.push_back({row.measure, ShortNumber(row.value), row.unit, Range(row),
                      row.least ? ShortNumber(*row.least) : "",
                      row.goal ? ShortNumber(*row.goal) : "", Ratios(row), Cpu(row)});

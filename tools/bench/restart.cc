@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/event_form.h"
 #include "tools/bench/fill.h"
@@ -14,16 +13,6 @@ namespace {
 
 constexpr int32_t kEventBytes = 100;
 constexpr int32_t kPartitions = 16;
-
-// Between two classes of retention: a topic that comes back to one begins a new time slice.
-absl::Status MoveToOtherSlice(const Bed& bed, const std::string& topic, int32_t number) {
-  constexpr int64_t kDay = 24 * 3600;
-  v1::UpdateTopicRequest request;
-  request.mutable_topic()->set_name(topic);
-  request.mutable_topic()->mutable_retention()->set_seconds(number % 2 == 0 ? kDay : 30 * kDay);
-  request.mutable_update_mask()->add_paths("retention");
-  return client::Admin(bed.NewChannel()).UpdateTopic(request).status();
-}
 
 // Ready again after `kill -9`, with time slices of many small files and a part that is only in the
 // log file. Everything must still be there.

@@ -68,6 +68,7 @@ absl::StatusOr<Outcome> RunUnary(Bed& bed, v1::AckLevel level, Profile profile) 
   v1::PublishFrame frame = FrameOf(form, topic, 0, level);
   const Window window(bed.durations());
   Latencies latencies;
+  std::optional<CpuWatch> cpu;
   uint64_t number = 0;
   for (int64_t before = NowNanos(); before < window.end || latencies.count() == 0;) {
     form.Renew(number++, 0, frame.mutable_batches(0)->mutable_events(0));
@@ -75,9 +76,11 @@ absl::StatusOr<Outcome> RunUnary(Bed& bed, v1::AckLevel level, Profile profile) 
     RETURN_IF_ERROR(Check(answer));
     const int64_t now = NowNanos();
     if (before >= window.begin) latencies.Add(now - before);
+    if (now >= window.begin && !cpu.has_value()) cpu.emplace(bed);
     before = now;
   }
   Outcome outcome;
+  cpu->Read(static_cast<double>(latencies.count()), &outcome);
   outcome.values = {latencies.Millis(0.5), latencies.Millis(0.99)};
   return outcome;
 }
@@ -184,13 +187,15 @@ absl::StatusOr<Outcome> RunManyUnary(Bed& bed, int32_t publishers, v1::AckLevel 
 class PingPong {
  public:
   PingPong(const Bed& bed, const EventForm& form, std::string topic, v1::AckLevel level)
-      : window_(bed.durations()),
+      : bed_(bed),
+        window_(bed.durations()),
         topic_(std::move(topic)),
         form_(form),
         publisher_(bed.NewChannel(), BenchPublisher(level)) {}
 
-  absl::Status Run(Latencies* latencies) {
+  absl::Status Run(Latencies* latencies, Outcome* outcome) {
     latencies_ = latencies;
+    outcome_ = outcome;
     RETURN_IF_ERROR(Send());
     RETURN_IF_ERROR(Await("the round trips", kPatience, [&] { return over_.load(); }));
     RETURN_IF_ERROR(publisher_.Close(kPatience));
@@ -210,20 +215,26 @@ class PingPong {
     const int64_t now = NowNanos();
     status_ = status;
     if (status_.ok() && sent_ >= window_.begin) latencies_->Add(now - sent_);
+    if (now >= window_.begin && !cpu_.has_value()) cpu_.emplace(bed_);
     if (status_.ok() && (now < window_.end || latencies_->count() == 0)) {
       status_ = Send();
       if (status_.ok()) return;
     }
+    if (cpu_.has_value()) cpu_->Read(static_cast<double>(latencies_->count()), outcome_);
     over_ = true;
   }
 
+  const Bed& bed_;
   const Window window_;
   const std::string topic_;
   const EventForm& form_;
   uint64_t next_number_ = 0;
+  // Of the callback until `over_`.
   Latencies* latencies_ = nullptr;
+  Outcome* outcome_ = nullptr;
+  std::optional<CpuWatch> cpu_;
   int64_t sent_ = 0;
-  absl::Status status_;  // Of the callback until `over_`.
+  absl::Status status_;
   std::atomic<bool> over_ = false;
   client::Publisher publisher_;
 };
@@ -233,8 +244,8 @@ absl::StatusOr<Outcome> RunStream(Bed& bed, v1::AckLevel level, Profile profile)
   ASSIGN_OR_RETURN(std::string topic, bed.NewTopic(kPartitions, level, profile));
   Latencies latencies;
   PingPong ping(bed, form, std::move(topic), level);
-  RETURN_IF_ERROR(ping.Run(&latencies));
   Outcome outcome;
+  RETURN_IF_ERROR(ping.Run(&latencies, &outcome));
   outcome.values = {latencies.Millis(0.5), latencies.Millis(0.99)};
   return outcome;
 }

@@ -18,10 +18,16 @@ struct Row {
   // What the machine allows by itself in the same minutes, in the row's unit.
   std::optional<double> limit;
   std::string limit_name;
+  // As multiples of the limit.
+  std::optional<double> least_of_limit;
+  std::optional<double> goal_of_limit;
   bool lower_is_better = false;
   std::optional<double> broker_cpu_s_per_million;
   std::optional<double> client_cpu_s_per_million;
 };
+
+// What has to be reached is, as far as it is said and known.
+bool HoldsLeast(const Row& row);
 
 // Zero for none.
 double Median(std::vector<double> values);

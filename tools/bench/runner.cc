@@ -1,5 +1,6 @@
 #include "tools/bench/runner.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -44,6 +45,7 @@ absl::Status Runner::Run(const std::vector<Measure>& measures,
   absl::Status first;
   for (int32_t round = 1; round <= options_.runs; ++round) {
     if (options_.runs > 1) Say(absl::StrCat("round ", round, " of ", options_.runs));
+    if (options_.all_limits) RETURN_IF_ERROR(TakeAllLimits());
     for (const Measure& measure : measures) {
       const absl::Status status = RunOnce(measure);
       bed_.End();
@@ -73,6 +75,42 @@ absl::Status Runner::RunOnce(const Measure& measure) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<Row>> Runner::RunLimits(const std::string& only) const {
+  const std::string out = options_.folder + "/limits.json", err = options_.folder + "/limits.err";
+  std::error_code error;
+  std::filesystem::remove(out, error);
+  std::vector<std::string> command = {options_.limits_program,
+                                      "--dir",
+                                      options_.folder,
+                                      "--seconds",
+                                      absl::StrCat(options_.limit_seconds),
+                                      "-o",
+                                      "json"};
+  if (!only.empty()) command.insert(command.end(), {"--only", only});
+  ASSIGN_OR_RETURN(const auto program, ChildProcess::Start(std::move(command), out, err));
+  ASSIGN_OR_RETURN(const int exit_code, program->Wait(absl::Minutes(5)));
+  if (exit_code != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("the limits could not be taken, exit code ", exit_code));
+  }
+  std::ifstream file(out);
+  const std::string json{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return RowsOfJson(json);
+}
+
+absl::Status Runner::TakeAllLimits() {
+  ASSIGN_OR_RETURN(std::vector<Row> rows, RunLimits(""));
+  if (machine_.empty()) {
+    machine_ = std::move(rows);
+    return absl::OkStatus();
+  }
+  for (size_t i = 0; i < std::min(rows.size(), machine_.size()); ++i) {
+    machine_[i].runs.push_back(rows[i].value);
+    machine_[i].value = Median(machine_[i].runs);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Runner::Limits> Runner::TakeLimits(const Measure& measure) {
   std::set<std::string> names;
   for (const Figure& figure : measure.figures) {
@@ -83,22 +121,7 @@ absl::StatusOr<Runner::Limits> Runner::TakeLimits(const Measure& measure) {
     if (names.empty()) return known_;
   }
   if (names.empty()) return Limits();
-  const std::string out = options_.folder + "/limits.json", err = options_.folder + "/limits.err";
-  std::error_code error;
-  std::filesystem::remove(out, error);
-  ASSIGN_OR_RETURN(const auto program,
-                   ChildProcess::Start({options_.limits_program, "--dir", options_.folder,
-                                        "--seconds", absl::StrCat(options_.limit_seconds), "--only",
-                                        absl::StrJoin(names, ","), "-o", "json"},
-                                       out, err));
-  ASSIGN_OR_RETURN(const int exit_code, program->Wait(absl::Minutes(5)));
-  if (exit_code != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("the limits could not be taken, exit code ", exit_code));
-  }
-  std::ifstream file(out);
-  const std::string json{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  ASSIGN_OR_RETURN(const std::vector<Row> rows, RowsOfJson(json));
+  ASSIGN_OR_RETURN(const std::vector<Row> rows, RunLimits(absl::StrJoin(names, ",")));
   Limits limits;
   for (const Row& row : rows) limits[row.measure] = row.value;
   if (options_.limits_once) {
@@ -127,6 +150,8 @@ Row Runner::ToRow(const Measure& measure, size_t figure_index, const Taken& take
   row.least = figure.least;
   row.goal = figure.goal;
   row.lower_is_better = figure.lower_is_better;
+  row.least_of_limit = figure.least_of_limit;
+  row.goal_of_limit = figure.goal_of_limit;
   std::vector<double> limits, broker, client;
   for (const Outcome& outcome : taken.outcomes) {
     if (const auto& value = outcome.values[figure_index]) row.runs.push_back(*value);

@@ -19,6 +19,7 @@ struct RunnerOptions {
   std::string limits_program;
   double limit_seconds = 1;
   bool limits_once = false;  // What was taken once is used for all measures.
+  bool all_limits = false;   // All there are are taken in each round, for the report.
   std::string folder;
 };
 
@@ -36,6 +37,8 @@ class Runner {
   absl::Status Run(const std::vector<Measure>& measures, const volatile sig_atomic_t* interrupted);
   // Of what was taken, in the order of the measures.
   std::vector<Row> Rows(const std::vector<Measure>& measures) const;
+  // With `all_limits`.
+  const std::vector<Row>& limits() const { return machine_; }
 
  private:
   using Limits = std::map<std::string, double>;
@@ -44,6 +47,9 @@ class Runner {
     std::vector<Limits> limits;
   };
 
+  // `only`: their names with commas between; empty: all.
+  absl::StatusOr<std::vector<Row>> RunLimits(const std::string& only) const;
+  absl::Status TakeAllLimits();
   absl::StatusOr<Limits> TakeLimits(const Measure& measure);
   absl::Status RunOnce(const Measure& measure);
   void Progress(const Measure& measure, const Taken& taken) const;
@@ -53,6 +59,7 @@ class Runner {
   Bed& bed_;
   std::map<std::string, Taken> taken_;  // By measure.
   Limits known_;                        // With `limits_once`.
+  std::vector<Row> machine_;
 };
 
 }  // namespace acta::bench

@@ -52,6 +52,10 @@ void Add(std::vector<Measure>* measures, const std::string& name, const std::str
                                            static_cast<double>(form.element_bytes())
                                      : 1e6 / static_cast<double>(form.element_bytes());
   figure.limit_scale *= std::max(1, load.consumers);
+  if (kind.resources && load.consumers == 1 && load.profile == Profile::kLog) {
+    figure.least_of_limit = 0.4;
+    figure.goal_of_limit = 0.75;
+  }
   Measure measure;
   measure.name = absl::StrCat(name, "_", NameOf(load.level), "_", NameOf(load.profile));
   measure.help = help;

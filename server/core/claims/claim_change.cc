@@ -52,6 +52,11 @@ std::vector<RowWrite> ClaimChange::TakeRows() {
 
 void ClaimChange::Finish(const absl::Status& written) {
   if (written.ok() ? removed_ : added_) counts_->Subtract(group_, 1);
+  if (written.ok() && removed_) {
+    counts_->Tally(group_, ClaimOutcome::kReleased);
+  } else if (written.ok() && put_.has_value()) {
+    counts_->Tally(group_, IsCompleted(*put_) ? ClaimOutcome::kCompleted : ClaimOutcome::kFirst);
+  }
   removed_ = added_ = false;
   turn_.GiveBack();
 }

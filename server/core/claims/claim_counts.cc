@@ -46,9 +46,31 @@ void ClaimCounts::Subtract(GroupId group, int64_t claims) {
   if (it != counts_.end()) it->second -= claims;
 }
 
+void ClaimCounts::Tally(GroupId group, ClaimOutcome outcome) {
+  MutexLock lock(mu_);
+  ++outcomes_[group][static_cast<size_t>(outcome)];
+}
+
 void ClaimCounts::Forget(GroupId group) {
   MutexLock lock(mu_);
   counts_.erase(group);
+  outcomes_.erase(group);
+}
+
+std::vector<ClaimCounts::Figures> ClaimCounts::All() const {
+  absl::flat_hash_map<GroupId, Figures> groups;
+  MutexLock lock(mu_);
+  for (const auto& [group, outcomes] : outcomes_) groups[group].outcomes = outcomes;
+  for (const auto& [group, claims] : counts_) {
+    if (claims != kBeingCounted) groups[group].claims = claims;
+  }
+  std::vector<Figures> all;
+  all.reserve(groups.size());
+  for (auto& [group, figures] : groups) {
+    figures.group = group;
+    all.push_back(figures);
+  }
+  return all;
 }
 
 }  // namespace acta

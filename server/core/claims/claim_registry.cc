@@ -1,5 +1,7 @@
 #include "server/core/claims/claim_registry.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -25,17 +27,6 @@ absl::Status NoClaim(absl::string_view group) {
       {{"group", std::string(group)}});
 }
 
-// The claim as the token's holder knows it. Errors: CLAIM_NOT_FOUND, CLAIM_LOST.
-absl::StatusOr<ClaimRecord> HeldClaim(const ClaimChange& change, absl::string_view group,
-                                      absl::string_view token) {
-  if (change.record() == nullptr) return NoClaim(group);
-  if (change.record()->token() == token) return *change.record();
-  return Error(v1::CLAIM_LOST,
-               absl::StrCat("the claim belongs to somebody else by now: its lease in group '",
-                            group, "' ran out before it was completed"),
-               {{"group", std::string(group)}, {"owner", change.record()->owner()}});
-}
-
 // The same wish again, by the same caller.
 bool IsRetry(const ClaimRecord& record, const Caller& caller, const v1::ClaimRequest& request) {
   return !request.request_id().empty() && request.request_id() == record.request_id() &&
@@ -47,22 +38,6 @@ v1::ClaimResponse AnswerFirst(const ClaimRecord& record) {
   response.set_outcome(v1::CLAIM_OUTCOME_FIRST);
   response.set_token(ClaimTokenText(record.token()));
   SetTimeUs(record.until_us(), response.mutable_until());
-  return response;
-}
-
-v1::ClaimResponse AnswerOther(const ClaimRecord& record, int64_t now_us) {
-  v1::ClaimResponse response;
-  response.set_owner(record.owner());
-  response.set_principal(record.principal());
-  if (IsCompleted(record)) {
-    response.set_outcome(v1::CLAIM_OUTCOME_DUPLICATE);
-    response.set_result(record.result());
-    SetTimeUs(record.complete_us(), response.mutable_complete_time());
-    return response;
-  }
-  response.set_outcome(v1::CLAIM_OUTCOME_IN_PROGRESS);
-  SetTimeUs(record.until_us(), response.mutable_until());
-  SetDuration(absl::Microseconds(record.until_us() - now_us), response.mutable_retry_after());
   return response;
 }
 
@@ -89,6 +64,26 @@ ClaimRegistry::ClaimRegistry(const Deps& deps)
   sweep_->RunAfter(kClaimSweepEvery);
 }
 
+v1::ClaimResponse ClaimRegistry::AnswerOther(const ClaimChange& change) const {
+  const ClaimRecord& record = *change.record();
+  store_->counts().Tally(
+      change.group(), IsCompleted(record) ? ClaimOutcome::kDuplicate : ClaimOutcome::kInProgress);
+  v1::ClaimResponse response;
+  response.set_owner(record.owner());
+  response.set_principal(record.principal());
+  if (IsCompleted(record)) {
+    response.set_outcome(v1::CLAIM_OUTCOME_DUPLICATE);
+    response.set_result(record.result());
+    SetTimeUs(record.complete_us(), response.mutable_complete_time());
+    return response;
+  }
+  response.set_outcome(v1::CLAIM_OUTCOME_IN_PROGRESS);
+  SetTimeUs(record.until_us(), response.mutable_until());
+  SetDuration(absl::Microseconds(record.until_us() - change.now_us()),
+              response.mutable_retry_after());
+  return response;
+}
+
 absl::StatusOr<v1::ClaimResponse> ClaimRegistry::Claim(const Caller& caller,
                                                        const v1::ClaimRequest& request) {
   ASSIGN_OR_RETURN(const GroupId group,
@@ -96,16 +91,28 @@ absl::StatusOr<v1::ClaimResponse> ClaimRegistry::Claim(const Caller& caller,
   ASSIGN_OR_RETURN(const ClaimTerms terms, TermsOf(request));
   ASSIGN_OR_RETURN(ClaimChange change, store_->Open(group, request.key(), caller.deadline));
   const ClaimRecord* const current = change.record();
-  if (current != nullptr && IsCompleted(*current)) return AnswerOther(*current, change.now_us());
+  if (current != nullptr && IsCompleted(*current)) return AnswerOther(change);
   if (current != nullptr && change.now_us() < current->until_us()) {
     if (IsRetry(*current, caller, request)) return AnswerFirst(*current);
-    return AnswerOther(*current, change.now_us());
+    return AnswerOther(change);
   }
   RETURN_IF_ERROR(CheckDeadline(caller));
   const ClaimRecord record = NewClaim(caller, request, terms, change.now_us());
   RETURN_IF_ERROR(store_->Put(change, record, caller.deadline));
   RETURN_IF_ERROR(store_->Write(change));
   return AnswerFirst(record);
+}
+
+absl::StatusOr<ClaimRecord> ClaimRegistry::HeldClaim(const ClaimChange& change,
+                                                     absl::string_view group,
+                                                     absl::string_view token) const {
+  if (change.record() == nullptr) return NoClaim(group);
+  if (change.record()->token() == token) return *change.record();
+  store_->counts().Tally(change.group(), ClaimOutcome::kLost);
+  return Error(v1::CLAIM_LOST,
+               absl::StrCat("the claim belongs to somebody else by now: its lease in group '",
+                            group, "' ran out before it was completed"),
+               {{"group", std::string(group)}, {"owner", change.record()->owner()}});
 }
 
 absl::StatusOr<GroupId> ClaimRegistry::GroupOf(const Caller& caller,
@@ -218,6 +225,16 @@ absl::StatusOr<v1::ListClaimsResponse> ClaimRegistry::List(
   ASSIGN_OR_RETURN(const RowList more, deps_.engine.LoadRows(page));
   if (!more.empty()) response.set_next_page_token(MakePageToken(key));
   return response;
+}
+
+std::vector<ClaimRegistry::Figures> ClaimRegistry::Measure() const {
+  std::vector<Figures> all;
+  for (const ClaimCounts::Figures& counts : store_->counts().All()) {
+    std::optional<std::string> name = deps_.groups.NameOf(counts.group);
+    if (name.has_value()) all.push_back({*std::move(name), counts});
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.group < b.group; });
+  return all;
 }
 
 }  // namespace acta

@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "acta/v1/claims.pb.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/claims/claim_change.h"
+#include "server/core/claims/claim_counts.h"
 #include "server/core/claims/claim_rules.h"
 #include "server/core/claims/claim_store.h"
 #include "server/core/claims/claim_sweep.h"
@@ -47,7 +52,19 @@ class ClaimRegistry {
   // nobody else. Errors: as CompleteClaim; CONCURRENT_CHANGE while another call changes the claim.
   absl::StatusOr<ClaimChange> PrepareComplete(const Caller&, const v1::CompleteClaimRequest&);
 
+  // Of every group that claims were asked of since the start, by name. Does not wait.
+  struct Figures {
+    std::string group;
+    ClaimCounts::Figures counts;
+  };
+  std::vector<Figures> Measure() const;
+  int64_t max_claims_per_group() const { return deps_.limits.max_claims_per_group; }
+
  private:
+  v1::ClaimResponse AnswerOther(const ClaimChange& change) const;
+  // The claim as the token's holder knows it. Errors: CLAIM_NOT_FOUND, CLAIM_LOST.
+  absl::StatusOr<ClaimChange::Record> HeldClaim(const ClaimChange& change, absl::string_view group,
+                                                absl::string_view token) const;
   absl::StatusOr<GroupId> GroupOf(const Caller& caller, const v1::CompleteClaimRequest& request);
   // Errors: CLAIM_NOT_FOUND, CLAIM_LOST.
   absl::Status PutCompletion(const Caller& caller, const v1::CompleteClaimRequest& request,

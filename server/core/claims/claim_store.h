@@ -54,6 +54,7 @@ class ClaimStore {
                                   std::string* after);
   // The group is deleted, and its claims are swept.
   void Forget(GroupId group) { counts_->Forget(group); }
+  ClaimCounts& counts() const { return *counts_; }
 
  private:
   absl::StatusOr<ClaimChange> Load(ClaimTurn turn, GroupId group, const std::string& key) const;

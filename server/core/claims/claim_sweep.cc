@@ -37,7 +37,7 @@ absl::StatusOr<bool> ClaimSweep::RunTurn() {
     if (found.empty()) return false;
     ASSIGN_OR_RETURN(const ClaimEnd row, ParseClaimEndRow(found.front().first));
     first.after = QueueRows(kClaimEndRows, GroupId(row.group.value() + 1));
-    const bool lives = groups_.Has(row.group);
+    const bool lives = groups_.NameOf(row.group).has_value();
     std::optional<int64_t> until_us;
     if (lives) until_us = absl::ToUnixMicros(engine_.Now());
     if (lives && row.end_us > *until_us) continue;  // The first to end.

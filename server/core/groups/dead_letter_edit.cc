@@ -35,7 +35,7 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
   // written from here, because whoever has the pool may wait for the lock.
   const std::future<void> answered = written->get_future();
   do {
-    group->queue()->WaitQuiet();
+    RETURN_IF_ERROR(group->queue()->WaitQuiet());
   } while (answered.wait_for(kLookAgain) == std::future_status::timeout);
   return absl::OkStatus();
 }

@@ -72,7 +72,10 @@ void GroupRegistry::State::Sweep(const Group& group) {
   v1::DeadLetterSelection over;
   SetTime(deps.engine.Now() - kept, over.mutable_before());
   const auto discarded = DiscardSelected(group, over);
-  if (!discarded.ok()) return LogWarn("dead letters cannot be read", {{"group", group.name()}});
+  if (!discarded.ok()) {
+    return LogWarn("dead letters were not discarded",
+                   {{"group", group.name()}, {"reason", discarded.status().message()}});
+  }
   if (*discarded == 0) return;
   LogInfo("dead letters were discarded, because their retention is over",
           {{"group", group.name()}, {"discarded", *discarded}});
@@ -85,9 +88,10 @@ absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
   int64_t discarded = 0;
   RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, [&](const StoredLetter& letter) {
     queue.Discard(letter.partition, letter.offset, letter.record);
-    if (++discarded % kAtOnce == 0) queue.WaitQuiet();
+    // What cannot be written is told below.
+    if (++discarded % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
   }));
-  queue.WaitQuiet();
+  RETURN_IF_ERROR(queue.WaitQuiet());
   return discarded;
 }
 
@@ -194,9 +198,9 @@ absl::Status GroupRegistry::State::RedriveSelected(const Group& group,
                             (request.accept_order() || !letter.record.order_broken());
         const bool done = wanted && queue.Redrive(letter.partition, letter.offset, letter.record);
         ++(done ? redriven : left);
-        if (done && redriven % kAtOnce == 0) queue.WaitQuiet();
+        if (done && redriven % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
       }));
-  queue.WaitQuiet();
+  RETURN_IF_ERROR(queue.WaitQuiet());
   response->set_redriven(redriven);
   response->set_left(left);
   return absl::OkStatus();

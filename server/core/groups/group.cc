@@ -10,6 +10,7 @@
 #include "server/core/groups/group_membership.h"
 #include "server/core/queues/queue_settings.h"
 #include "storage/base/log.h"
+#include "storage/base/status_macros.h"
 
 namespace acta {
 
@@ -204,7 +205,7 @@ void Group::EndAll(const absl::Status& status) {
   {
     MutexLock lock(mu_);
     for (const auto& [number, session] : sessions_) sessions.push_back(number);
-    while (!sessions_.empty()) EndSession(sessions_.begin()->second, status);
+    while (!sessions_.empty()) EndSession(sessions_.begin()->second, status, true);
     assignment_.Clear();
     members_.clear();
   }
@@ -214,10 +215,11 @@ void Group::EndAll(const absl::Status& status) {
   Flush();
 }
 
-void Group::WaitQuiet() {
-  if (queue_ != nullptr) queue_->WaitQuiet();
+absl::Status Group::WaitQuiet() {
+  if (queue_ != nullptr) RETURN_IF_ERROR(queue_->WaitQuiet());
   MutexLock lock(mu_);
   WaitForRows(last_row_);
+  return absl::OkStatus();
 }
 
 void Group::WaitForRows(uint64_t last) {
@@ -280,8 +282,9 @@ void Group::AddPartitions(const std::vector<NewPartition>& added) {
   Flush();
 }
 
-std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<PartitionId>& removed) {
-  if (removed.empty()) return {};
+absl::StatusOr<std::vector<Group::NewPartition>> Group::TakePartitions(
+    const std::vector<PartitionId>& removed) {
+  if (removed.empty()) return std::vector<NewPartition>();
   const absl::Duration now = deps_.clock.SinceBoot();
   uint64_t last_row = 0;
   {
@@ -293,7 +296,9 @@ std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<Partiti
   }
   Flush();
   absl::flat_hash_map<PartitionId, GroupQueue::Start> queued;
-  if (queue_ != nullptr) queued = TakeQueues(removed);
+  if (queue_ != nullptr) {
+    ASSIGN_OR_RETURN(queued, TakeQueues(removed));
+  }
   std::vector<NewPartition> taken;
   MutexLock lock(mu_);
   WaitForRows(last_row);
@@ -313,13 +318,13 @@ std::vector<Group::NewPartition> Group::TakePartitions(const std::vector<Partiti
   return taken;
 }
 
-absl::flat_hash_map<PartitionId, GroupQueue::Start> Group::TakeQueues(
+absl::StatusOr<absl::flat_hash_map<PartitionId, GroupQueue::Start>> Group::TakeQueues(
     const std::vector<PartitionId>& removed) {
   absl::flat_hash_map<PartitionId, GroupQueue::Start> starts;
   for (const PartitionId partition : removed) {
     if (auto start = queue_->Detach(partition)) starts[partition] = *std::move(start);
   }
-  queue_->WaitQuiet();
+  RETURN_IF_ERROR(queue_->WaitQuiet());
   return starts;
 }
 
@@ -362,12 +367,12 @@ void Group::DropHandle(uint64_t handle) {
   handles_.erase(it);
 }
 
-void Group::EndSession(const SessionPtr& ended, const absl::Status& status) {
+void Group::EndSession(const SessionPtr& ended, const absl::Status& status, bool cleanly) {
   const SessionPtr session = ended;  // The caller's may be the entry that goes.
   while (!session->handles.empty()) DropHandle(*session->handles.begin());
   sessions_.erase(session->number);
-  queues_[kCalls].actions.push_back([session, status, queue = queue_] {
-    if (queue != nullptr) queue->Leave(session->number, false);
+  queues_[kCalls].actions.push_back([session, status, cleanly, queue = queue_] {
+    if (queue != nullptr) queue->Leave(session->number, cleanly);
     if (!session->gone.exchange(true)) session->listener->OnEnded(status);
   });
 }
@@ -383,7 +388,8 @@ void Group::Apply(AssignmentDecisions decisions, absl::Duration now) {
                  Error(v1::MEMBER_REPLACED,
                        absl::StrCat("another connection joined group '", name_, "' as member '",
                                     session->member_id, "': give each member its own id"),
-                       {{"group", name_}, {"member_id", session->member_id}}));
+                       {{"group", name_}, {"member_id", session->member_id}}),
+                 false);
       continue;
     }
     if (decision.kind == Kind::kAssign) {

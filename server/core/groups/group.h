@@ -81,15 +81,16 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   // Ends every member and drops every place.
   void EndAll(const absl::Status& status);
   // Blocks until the rows of the group that are on their way now are on the disk, whatever comes
-  // after them.
-  void WaitQuiet();
+  // after them. Errors: as GroupQueue::WaitQuiet().
+  absl::Status WaitQuiet();
 
   // Members are told when it says that the group is paused, or is not any more.
   void SetRecord(storage::v1::GroupRecord record);
   void AddPartitions(const std::vector<NewPartition>& added);
   // Takes them from their members, waits until their commits are on the disk, and answers them as
   // they were last. Blocks, but not for what members of other partitions commit meanwhile.
-  std::vector<NewPartition> TakePartitions(const std::vector<PartitionId>& removed);
+  // Errors: as GroupQueue::WaitQuiet().
+  absl::StatusOr<std::vector<NewPartition>> TakePartitions(const std::vector<PartitionId>& removed);
   void UpdateTopic(const TopicPtr& topic);
   // What became durable from outside, while nobody is connected. A queue begins anew there.
   void SetPosition(PartitionId partition, const storage::v1::PositionRecord& position);
@@ -129,7 +130,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   };
 
   std::vector<PositionView> StreamPositions() const;
-  absl::flat_hash_map<PartitionId, GroupQueue::Start> TakeQueues(
+  absl::StatusOr<absl::flat_hash_map<PartitionId, GroupQueue::Start>> TakeQueues(
       const std::vector<PartitionId>& removed);
   void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
               Membership::CommitDone done);
@@ -163,7 +164,8 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   void Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueGenerations(std::vector<RowWrite> rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void EndSession(const SessionPtr& session, const absl::Status& status)
+  // Of a queue: what it holds is given back when it ends `cleanly`, else each is a failed attempt.
+  void EndSession(const SessionPtr& session, const absl::Status& status, bool cleanly)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellPaused(const SessionPtr& session, bool paused) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DropHandle(uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -270,8 +270,8 @@ absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
     RETURN_IF_ERROR(Write(std::move(rows)));
     group.SetRecord(std::move(record));
   }
-  if (queue_changed) group.queue()->SetPolicy(PolicyOf(after), after.max_dead_letters());
-  return absl::OkStatus();
+  if (!queue_changed) return absl::OkStatus();
+  return group.queue()->SetPolicy(PolicyOf(after), after.max_dead_letters());
 }
 
 absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<TopicPtr>& topics,
@@ -299,7 +299,7 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
   }
   // Commits in flight must not write rows of a removed partition again: it is taken away first,
   // and given back, as it is then, when the write fails.
-  const std::vector<Group::NewPartition> taken = group.TakePartitions(removed);
+  ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> taken, group.TakePartitions(removed));
   const auto letters = WriteForgetting(group, removed, std::move(rows));
   if (!letters.ok()) {
     group.AddPartitions(taken);
@@ -313,7 +313,7 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
 
 absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   group->EndAll(GroupNotFound(group->name()));
-  group->WaitQuiet();
+  RETURN_IF_ERROR(group->WaitQuiet());
   std::vector<RowWrite> rows;
   rows.push_back({Family::kMeta, GroupRow(group->tenant(), group->name()), std::nullopt});
   for (const Group::PositionView& view : group->Positions()) {

@@ -203,12 +203,13 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
     v1::SkipOffsetsResponse response;
     response.set_dry_run(request.dry_run());
     const OffsetRun run = {Offset(request.offset()), Offset(request.offset() + count)};
+    group->queue()->ScanThrough(view.id(), run.end);
     if (request.dry_run()) {
       response.set_skipped(group->queue()->CountOutstanding(view.id(), run));
       return response;
     }
     response.set_skipped(group->queue()->Skip(view.id(), run));
-    group->queue()->WaitQuiet();
+    RETURN_IF_ERROR(group->queue()->WaitQuiet());
     LogInfo("events were skipped", {{"group", group->name()},
                                     {"topic", request.topic()},
                                     {"partition", absl::StrCat(request.partition())},

@@ -116,7 +116,7 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
   if (group->connected() > 0) {
     return FencedByMembers(*group, "commits from outside need a group without members");
   }
-  group->WaitQuiet();
+  RETURN_IF_ERROR(group->WaitQuiet());
   const LogEngine& engine = state_->deps.engine;
   const std::vector<Group::PositionView> views = group->Positions();
   absl::btree_map<PartitionId, storage::v1::PositionRecord> changed;
@@ -160,7 +160,8 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
                         absl::StrCat("the positions of group '", group->name(),
                                      "' were reset: drop what was delivered and join again"),
                         {{"group", group->name()}}));
-    group->WaitQuiet();  // What was committed before is part of the old offsets.
+    // What was committed before is part of the old offsets.
+    RETURN_IF_ERROR(group->WaitQuiet());
   }
   v1::ResetOffsetsResponse response;
   response.set_dry_run(request.dry_run());

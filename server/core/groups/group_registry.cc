@@ -1,6 +1,8 @@
 #include "server/core/groups/group_registry.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -68,7 +70,17 @@ absl::StatusOr<GroupId> GroupRegistry::GetId(const Caller& caller, absl::string_
   return group->id();
 }
 
-bool GroupRegistry::Has(GroupId group) const { return state_->FindById(group) != nullptr; }
+std::optional<std::string> GroupRegistry::NameOf(GroupId id) const {
+  const GroupPtr group = state_->FindById(id);
+  if (group == nullptr) return std::nullopt;
+  return group->name();
+}
+
+void GroupRegistry::StopWaiting() {
+  for (const GroupPtr& group : state_->All()) {
+    if (group->queue() != nullptr) group->queue()->StopWaiting();
+  }
+}
 
 int64_t GroupRegistry::group_count() const { return state_->count(); }
 

@@ -183,8 +183,12 @@ class GroupRegistry {
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
   absl::StatusOr<GroupId> GetId(const Caller&, absl::string_view tenant,
                                 absl::string_view name) const;
-  // False once it is deleted.
-  bool Has(GroupId group) const;
+  // Nothing once it is deleted.
+  std::optional<std::string> NameOf(GroupId group) const;
+
+  // The broker stops: what waits until a full disk has room is answered SERVER_STOPPING, and is not
+  // done.
+  void StopWaiting();
 
   int64_t group_count() const;
   // Of every QUEUE group, by name. Does not wait.

@@ -52,7 +52,8 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
     partitions.push_back(view.id());
     rows.push_back({Family::kState, PositionRow(group.id(), view.id()), std::nullopt});
   }
-  group.TakePartitions(partitions);  // Commits in flight would write the rows again.
+  // Commits in flight would write the rows again.
+  RETURN_IF_ERROR(group.TakePartitions(partitions).status());
   storage::v1::GroupRecord before = group.record();
   storage::v1::GroupRecord record = before;
   record.clear_topic_ids();

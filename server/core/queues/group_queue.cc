@@ -130,7 +130,7 @@ void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record
   Add({id, record, {}, false});
 }
 
-void GroupQueue::WaitQuiet() { AwaitQuiet(true).IgnoreError(); }
+absl::Status GroupQueue::WaitQuiet() { return AwaitQuiet(true); }
 
 // Members may go on settling all the time: nobody waits for what came later.
 absl::Status GroupQueue::AwaitQuiet(bool patient) {

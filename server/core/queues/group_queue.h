@@ -130,12 +130,16 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::optional<Start> Detach(PartitionId partition);
   // From the record on, nothing is parked. Nobody may be a member.
   void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
-  // Blocks until all that changed so far is on the disk.
-  void WaitQuiet();
+  // Blocks until all that changed so far is on the disk. Not OK: nothing of it may be, and nothing
+  // is written any more: SERVER_STOPPING, or what the disk said.
+  absl::Status WaitQuiet();
+  // The broker stops: the next write that a full disk refuses is the last one.
+  void StopWaiting();
   // For what comes from now on: leases that were given, waits that have begun and events that are
   // held stay as they are. Another order needs that nobody is a member, and a stricter one that
-  // CountTried() is 0; then it blocks until all that changed is on the disk.
-  void SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters);
+  // CountTried() is 0; then it blocks until all that changed is on the disk. Errors: as
+  // WaitQuiet().
+  absl::Status SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters);
   size_t members() const;
   // Outstanding events that failed or were redriven.
   int64_t CountTried() const;
@@ -167,8 +171,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void SetPaused(bool paused);
 
   // What an operator decides. Durable when WaitQuiet() has returned.
-  // Settles the outstanding events of a run, and what stands still in it goes on behind it. Returns
-  // how many were outstanding, those that are missing as well.
+  // Settles the outstanding events of a run, of those that were scanned, and what stands still in
+  // it goes on behind it. Returns how many were outstanding, those that are missing as well.
   int64_t Skip(PartitionId partition, OffsetRun run);
   int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
   // Offers a dead letter again, whose record is on the disk. False: it is outstanding, or as many
@@ -414,6 +418,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   uint64_t begun_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t written_ ABSL_GUARDED_BY(mu_) = 0;
   bool trying_again_ ABSL_GUARDED_BY(mu_) = false;  // The disk is full: soon.
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;      // The broker is.
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
   std::array<int64_t, 5> refused_ ABSL_GUARDED_BY(mu_){};  // Events, by SettleOutcome.
 

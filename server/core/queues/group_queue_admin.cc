@@ -7,7 +7,7 @@
 
 namespace acta {
 
-void GroupQueue::SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters) {
+absl::Status GroupQueue::SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters) {
   bool reordered = false;
   After after;
   {
@@ -28,7 +28,7 @@ void GroupQueue::SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters) 
   }
   Run(std::move(after));
   // Keys whose events are settled go on before that is durable: nobody may join until it is.
-  if (reordered) WaitQuiet();
+  return reordered ? WaitQuiet() : absl::OkStatus();
 }
 
 size_t GroupQueue::members() const {

@@ -35,6 +35,12 @@ bool WorthTryingAgain(const absl::Status& status) {
   return reason == v1::DISK_FULL || reason == v1::PUBLISH_QUEUE_FULL;
 }
 
+absl::Status StoppingWhileFull() {
+  return Error(v1::SERVER_STOPPING,
+               "the disk is full and the server is stopping: what it did not answer was not done; "
+               "free room, start it and ask again");
+}
+
 }  // namespace
 
 void GroupQueue::CollectRows() {
@@ -210,10 +216,15 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
   // again at once.
   const bool undone =
       !write.steps.empty() && (refused || (result.status.ok() && !AllStored(result)));
-  const bool again = refused && !undone;
+  absl::Status said = result.status;
+  bool again = refused && !undone;
   After after;
   {
     MutexLock lock(mu_);
+    if (again && stopping_ && ReasonOf(said) == v1::DISK_FULL) {
+      again = false;
+      said = StoppingWhileFull();
+    }
     writing_ = false;
     trying_again_ = again;
     if (undone) UndoSteps(/*apart=*/!refused && write.steps.size() > 1, &write);
@@ -221,8 +232,8 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
     if (again || undone) {
       --begun_;
       PutBack(&write);
-    } else if (!result.status.ok()) {
-      stopped_ = result.status;
+    } else if (!said.ok()) {
+      stopped_ = said;
     } else {
       written_ = begun_;
       ConfirmSteps(write);
@@ -237,7 +248,7 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
     after = MakeAfter();
     quiet_.SignalAll();
   }
-  for (Done& answer : write.answers) answer(result.status);
+  for (Done& answer : write.answers) answer(said);
   AnswerSteps(result, &write);
   if (after.timer.has_value()) StartTimer(*after.timer, after.timer_number);
   if (after.wake != nullptr) after.wake();
@@ -262,6 +273,16 @@ void GroupQueue::PutBack(Pending* write) {
 
 void GroupQueue::AwaitTry() {
   if (!quiet_.WaitFor(mu_, kTryAgain)) trying_again_ = false;
+}
+
+void GroupQueue::StopWaiting() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    trying_again_ = false;
+    quiet_.SignalAll();
+  }
+  Flush();
 }
 
 void GroupQueue::TryAgain() {

@@ -35,7 +35,9 @@ absl::Status CheckGroup(const v1::SubscribeStart& start) {
   if (!v1::GroupMode_IsValid(start.mode())) {
     const std::string mode = absl::StrCat(static_cast<int>(start.mode()));
     return Error(v1::UNKNOWN_ENUM_VALUE,
-                 absl::StrCat("mode ", mode, " is not known: use GROUP_MODE_STREAM"),
+                 absl::StrCat("mode ", mode,
+                              " is not known: use GROUP_MODE_STREAM or "
+                              "GROUP_MODE_QUEUE"),
                  {{"field", "mode"}, {"value", mode}});
   }
   for (const v1::TopicPosition& topic : start.topics()) {

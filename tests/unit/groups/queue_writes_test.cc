@@ -55,10 +55,10 @@ TEST_CASE("who waits for what changed does not wait for what changes later", "[q
     if (settled < kJobs) settle();
   };
   settle();
-  queue.WaitQuiet();
+  REQUIRE_OK(queue.WaitQuiet());
   CHECK(settled < 10);
   room.engine.on_submit = nullptr;
-  queue.WaitQuiet();
+  REQUIRE_OK(queue.WaitQuiet());
   CHECK(room.Lag("workers", 0).lag_events() == kJobs - settled);
 }
 

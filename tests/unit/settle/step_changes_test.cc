@@ -73,7 +73,7 @@ TEST_CASE("a partition is taken out of a queue when the steps with its events ha
   }
   group.Release();
   change.join();
-  group.queue->WaitQuiet();
+  group.queue->WaitQuiet().IgnoreError();
   REQUIRE(refused.size() == 1);
   CHECK(refused[0].outcome == SettleOutcome::kLeaseLost);
   REQUIRE(start.has_value());
@@ -88,7 +88,7 @@ TEST_CASE("what a member leaves behind while a step is written does not undo the
                       [](const absl::Status&) {});
   group.queue->Leave(1, /*cleanly=*/false);
   group.Release();
-  group.queue->WaitQuiet();
+  group.queue->WaitQuiet().IgnoreError();
   CHECK(group.Answered(1) == 1);
   const auto rows =
       group.room.engine.LoadRows(Family::kState, PositionRow(GroupId(99), group.room.Id(0)));
@@ -108,7 +108,7 @@ TEST_CASE("who waits for what changed waits for all steps, however many writes t
   for (int i = 0; i < 200; ++i) REQUIRE(group.EmptyStep(i));
   size_t written = 0;
   std::thread wait([&] {
-    group.queue->WaitQuiet();
+    group.queue->WaitQuiet().IgnoreError();
     written = group.room.engine.LoadRows(Family::kState, "step")->size();
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -126,7 +126,7 @@ TEST_CASE("the order of a queue changes when the steps of members that are gone 
   policy.order = QueueOrder::kKey;
   std::atomic<bool> changed = false;
   std::thread change([&] {
-    group.queue->SetPolicy(policy, 1000);
+    group.queue->SetPolicy(policy, 1000).IgnoreError();
     changed = true;
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -343,6 +343,57 @@ TEST_CASE("who waits for a full disk goes on when it has room, also while the po
   operation.join();
 }
 
+TEST_CASE("events that nobody has looked at yet are skipped too", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("workers");
+  skip.set_topic("orders");
+  skip.set_offset(2);
+  skip.set_count(3);
+  skip.set_reason("test orders");
+  skip.set_dry_run(true);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
+  skip.set_dry_run(false);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
+  CHECK(room.Lag("workers", 0).lag_events() == 7);
+  Client& client = room.Work();
+  CHECK(room.DataOf(client) == std::vector<std::string>{"0", "1", "5", "6", "7", "8", "9"});
+}
+
+TEST_CASE("nobody waits for a full disk when the broker stops", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  room.Work();
+  room.engine.SetDiskState(DiskState::kHard);
+  absl::Status skipped;
+  std::thread operation([&] {
+    v1::SkipOffsetsRequest skip;
+    skip.set_group("workers");
+    skip.set_topic("orders");
+    skip.set_reason("nobody needs it");
+    skipped = room.groups.Skip(room.caller, skip).status();
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  room.groups.StopWaiting();
+  operation.join();
+  CHECK(ReasonOf(skipped) == v1::SERVER_STOPPING);
+}
+
+TEST_CASE("a stopping broker still writes what the disk takes", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  Client& client = room.Work();
+  room.groups.StopWaiting();
+  client.Ack(client.sink.leased.front());
+  room.Run();
+  const auto rows = room.engine.LoadRows(Family::kState, PositionRow(GroupId(1), room.Id(0)));
+  REQUIRE_OK(rows);
+  storage::v1::PositionRecord position;
+  REQUIRE(position.ParseFromString(rows->front().second));
+  CHECK(position.offset() == 1);
+}
+
 TEST_CASE("a group that retention overtakes stands still until somebody decides", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 10);

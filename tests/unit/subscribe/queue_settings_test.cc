@@ -270,7 +270,7 @@ TEST_CASE("what was settled is written although its partition is taken out", "[q
   CHECK_FALSE(queue->Detach(room.Id(0)).has_value());
   room.engine.ReleaseDone();
   room.Run();
-  queue->WaitQuiet();
+  REQUIRE_OK(queue->WaitQuiet());
   CHECK(durable == 2);
   const auto rows = room.engine.LoadRows(Family::kState, PositionRow(kOther, room.Id(0)));
   REQUIRE(rows->size() == 1);
