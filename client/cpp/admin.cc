@@ -144,6 +144,10 @@ absl::StatusOr<v1::SkipOffsetsResponse> Admin::SkipOffsets(const v1::SkipOffsets
   return Call(*channel_, stubs_->groups, &v1::Groups::Stub::SkipOffsets, request);
 }
 
+absl::StatusOr<v1::ListExpiredResponse> Admin::ListExpired(const v1::ListExpiredRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::ListExpired, request);
+}
+
 absl::StatusOr<v1::ListDeadLettersResponse> Admin::ListDeadLetters(
     const v1::ListDeadLettersRequest& request) {
   return Call(*channel_, stubs_->dead_letters, &v1::DeadLetters::Stub::ListDeadLetters, request);

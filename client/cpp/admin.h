@@ -49,6 +49,7 @@ class Admin {
   absl::StatusOr<v1::ResumeGroupResponse> ResumeGroup(const v1::ResumeGroupRequest& request);
   absl::StatusOr<v1::ExplainGroupResponse> ExplainGroup(const v1::ExplainGroupRequest& request);
   absl::StatusOr<v1::SkipOffsetsResponse> SkipOffsets(const v1::SkipOffsetsRequest& request);
+  absl::StatusOr<v1::ListExpiredResponse> ListExpired(const v1::ListExpiredRequest& request);
 
   absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(
       const v1::ListDeadLettersRequest& request);

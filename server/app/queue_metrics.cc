@@ -50,6 +50,8 @@ void CollectOutcomes(const std::string& group, const Figures& figures, MetricWri
              {"lease_expired", failed(AttemptEnd::kLeaseExpired)},
              {"member_lost", failed(AttemptEnd::kMemberLost)}},
             writer);
+  AddSeries(Metric::kQueuesPassedEvents, group,
+            {{"expired", tally.expired}, {"skipped", tally.skipped}}, writer);
   writer.Add(Metric::kQueuesRedeliveredEvents, group, static_cast<double>(tally.redelivered));
   AddSeries(Metric::kQueuesDeadLettered, group,
             {{"REJECTED", dead(DeadLetterReason::kRejected)},

@@ -89,4 +89,12 @@ grpc::Status GroupsService::SkipOffsets(grpc::ServerContext* context,
                  [&](const Caller& caller) { return edge_.deps.groups.Skip(caller, *request); });
 }
 
+grpc::Status GroupsService::ListExpired(grpc::ServerContext* context,
+                                        const v1::ListExpiredRequest* request,
+                                        v1::ListExpiredResponse* response) {
+  return RunCold(
+      edge_, "/acta.v1.Groups/ListExpired", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.groups.ListExpired(caller, *request); });
+}
+
 }  // namespace acta

@@ -37,6 +37,8 @@ class GroupsService final : public v1::Groups::Service {
                             v1::ExplainGroupResponse* response) override;
   grpc::Status SkipOffsets(grpc::ServerContext* context, const v1::SkipOffsetsRequest* request,
                            v1::SkipOffsetsResponse* response) override;
+  grpc::Status ListExpired(grpc::ServerContext* context, const v1::ListExpiredRequest* request,
+                           v1::ListExpiredResponse* response) override;
 
  private:
   const Edge& edge_;

@@ -53,6 +53,7 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Groups/ResumeGroup", false, Verb::kAdminGroups, kGroup, kField, "group"},
     {"/acta.v1.Groups/ExplainGroup", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.Groups/SkipOffsets", false, Verb::kAdminGroups, kGroup, kField, "group"},
+    {"/acta.v1.Groups/ListExpired", false, Verb::kObserve, kGroup, kField, "group"},
 
     {"/acta.v1.DeadLetters/ListDeadLetters", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.DeadLetters/GetDeadLetter", false, Verb::kObserve, kGroup, kField, "group"},

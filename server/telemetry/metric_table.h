@@ -71,6 +71,8 @@ absl::string_view Name(MetricType type);
   M(kQueuesSettledEvents, "acta_queues_settled_events_total", kCounter, "group,outcome",         \
     "Events whose lease ended, by how: ack, nack, reject, release, lease_expired, "              \
     "member_lost.")                                                                              \
+  M(kQueuesPassedEvents, "acta_queues_passed_events_total", kCounter, "group,outcome",           \
+    "Events settled without a member: expired, skipped.")                                        \
   M(kQueuesRedeliveredEvents, "acta_queues_redelivered_events_total", kCounter, "group",         \
     "Events leased again after an attempt, a release or a redrive.")                             \
   M(kQueuesDeadLettered, "acta_queues_dead_lettered_events_total", kCounter, "group,reason",     \

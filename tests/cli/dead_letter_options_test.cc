@@ -130,8 +130,17 @@ TEST_CASE("what would help stands in a column where there is no terminal", "[cli
   row->set_text("no member is connected");
   row->set_command("acta subscribe orders --group billing");
   CHECK(ExplanationTable(explained, false).rows().front() ==
-        std::vector<std::string>{"orders", "0", "NO_MEMBER", "0", "0", "no member is connected"});
+        std::vector<std::string>{"orders", "0", "-", "NO_MEMBER", "0", "0",
+                                 "no member is connected"});
   CHECK(ExplanationTable(explained, true).rows().front().back() == row->command());
+  v1::KeyExplanation* key = row->add_keys();
+  key->set_key("ann");
+  key->set_code(v1::STANDSTILL_CODE_HELD);
+  key->set_offset(17);
+  key->set_waiting_events(3);
+  key->set_text("it failed");
+  CHECK(ExplanationTable(explained, false).rows()[1] ==
+        std::vector<std::string>{"orders", "0", "ann", "HELD", "17", "3", "it failed"});
 }
 
 }  // namespace

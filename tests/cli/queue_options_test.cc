@@ -143,16 +143,20 @@ TEST_CASE("the lag of a queue is told by state", "[cli]") {
     queue->set_held(5);
     queue->set_not_scanned(6);
     queue->set_dead_letters(7);
+    row->set_exact(partition == 0);
   }
+  *lag.mutable_partitions(0)->mutable_queue()->mutable_behind_never_delivered() =
+      ToProtoDuration(absl::Seconds(30));
   *lag.mutable_partitions(1)->mutable_behind() = ToProtoDuration(absl::Seconds(90));
   const Table table = LagTable(lag);
   CHECK(table.columns() == std::vector<std::string>{"TOPIC", "PARTITION", "END", "LAG", "READY",
                                                     "LEASED", "RETRY", "BLOCKED", "HELD",
-                                                    "NOT_SCANNED", "DEAD_LETTERS", "BEHIND"});
-  CHECK(table.rows()[0] ==
-        std::vector<std::string>{"t", "0", "100", "28", "1", "2", "3", "4", "5", "6", "7", "0s"});
+                                                    "NOT_SCANNED", "DEAD_LETTERS", "BEHIND",
+                                                    "NEVER_DELIVERED", "COUNT"});
+  CHECK(table.rows()[0] == std::vector<std::string>{"t", "0", "100", "28", "1", "2", "3", "4", "5",
+                                                    "6", "7", "0s", "30s", "exact"});
   CHECK(table.total() == std::vector<std::string>{"total", "", "", "56", "2", "4", "6", "8", "10",
-                                                  "12", "14", "1m30s"});
+                                                  "12", "14", "1m30s", "30s", "upper_bound"});
   lag.mutable_partitions(0)->clear_queue();
   lag.mutable_partitions(1)->clear_queue();
   CHECK(LagTable(lag).columns().back() == "MEMBER");

@@ -339,7 +339,7 @@ class Groups(DeadLetterTest):
                          ('STANDSTILL_CODE_PAUSED', 'acta group resume workers'))
         self.assertRegex(
             self.acta('group', 'explain', 'workers'),
-            r'jobs +0  PAUSED +0 +1  paused by .*the bank is closed +acta group resume')
+            r'jobs +0 +- +PAUSED +0 +1  paused by .*the bank is closed +acta group resume')
         self.assertIn('until it is resumed',
                       self.acta('group', 'pause', 'workers', '--reason', 'longer'))
         self.assertEqual(self.acta('group', 'resume', 'workers'), 'resumed group workers\n')
@@ -376,9 +376,21 @@ class Groups(DeadLetterTest):
         self.fails(1, 'OFFSET_OUT_OF_RANGE', *skip, '--offset', '9', '--reason', 'x')
         self.fails(3, 'PARTITION_NOT_FOUND', 'group', 'skip', 'workers', '--topic', 'jobs',
                    '--partition', '9', '--offset', '0', '--reason', 'x')
-        self.acta('group', 'create', 'billing', '--topic', 'jobs')
-        self.fails(4, 'WRONG_GROUP_MODE', 'group', 'skip', 'billing', '--topic', 'jobs',
-                   '--partition', '0', '--offset', '0', '--reason', 'x')
+
+    def test_a_stream_group_skips_where_it_stands(self):
+        self.publish(5)
+        self.acta('group', 'create', 'billing', '--topic', 'jobs', '--from', 'earliest')
+        skip = ('group', 'skip', 'billing', '--topic', 'jobs', '--partition', '0', '--reason', 'x')
+        self.assertIn('reads on at offset 0',
+                      self.fails(1, 'OFFSET_OUT_OF_RANGE', *skip, '--offset', '2'))
+        self.assertEqual(self.acta_json(*skip, '--offset', '0', '--count', '2', '--dry-run'),
+                         {'skipped': '2', 'dryRun': True})
+        self.assertEqual(self.acta_json(*skip, '--offset', '0', '--count', '2'),
+                         {'skipped': '2', 'dryRun': False})
+        rest = self.events('subscribe', 'jobs', '--group', 'billing', '--until-end')
+        self.assertEqual([event['offset'] for event in rest], [2, 3, 4])
+        self.assertEqual(self.acta_json('group', 'lag', 'billing')['partitions'][0]['lagEvents'],
+                         '0')
 
 
 if __name__ == '__main__':

@@ -51,7 +51,8 @@ class Help(BrokerTest):
             self.acta('publish', 'orders', '{"remind": "ann"}', '--delay', '1h')
         if path == 'group create':
             return
-        queue = path in ('group skip', 'group update') or path.startswith('deadletter')
+        queues = ('group skip', 'group expired', 'group update')
+        queue = path in queues or path.startswith('deadletter')
         mode = 'queue' if queue else 'stream'
         self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest',
                   '--mode', mode)

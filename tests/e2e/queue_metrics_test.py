@@ -63,6 +63,7 @@ class QueueMetrics(BrokerTest):
                                    'not_scanned'},
             'settled_events_total': {'ack', 'nack', 'reject', 'release', 'lease_expired',
                                      'member_lost'},
+            'passed_events_total': {'expired', 'skipped'},
             'dead_lettered_events_total': {'REJECTED', 'ATTEMPTS_EXHAUSTED', 'DELIVERY_LOOP'},
             'refused_settlements_total': {'ALREADY_SETTLED', 'LEASE_LOST', 'NEVER_LEASED',
                                           'LIMIT_EXCEEDED'}})

@@ -31,7 +31,7 @@ struct Durations {
   int32_t partitions = 10'000;
   // Of the log before a kill: time slices, what each holds, and what is only in the log file.
   int32_t slices = 64;
-  int64_t slice_bytes = int64_t{32} << 20;
+  int64_t slice_bytes = int64_t{100} << 20;
   int64_t wal_bytes = int64_t{64} << 20;
 };
 

@@ -28,14 +28,13 @@ constexpr int64_t kHotBytes = int64_t{64} << 20;
 struct CatchUp {
   int32_t event_bytes = 100;
   bool parse = false;
-  Profile profile = Profile::kLog;
 };
 
 // What was just written and is in memory, again and again.
 absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
   const EventForm form(kind.event_bytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, kind.profile));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
   ASSIGN_OR_RETURN(const int64_t events,
                    Fill(bed, form, topic, std::min(kHotBytes, bed.durations().preload_bytes)));
   RETURN_IF_ERROR(ReadAll(bed, topic, kind.parse, events).status());
@@ -56,7 +55,7 @@ absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
 absl::StatusOr<Outcome> RunCold(Bed& bed, const CatchUp& kind) {
   const EventForm form(kind.event_bytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, kind.profile));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
   ASSIGN_OR_RETURN(const int64_t events, Fill(bed, form, topic, bed.durations().preload_bytes));
   RETURN_IF_ERROR(bed.Restart(true).status());
   const CpuWatch cpu(bed);
@@ -166,8 +165,6 @@ void AddCatchUpMeasures(std::vector<Measure>* measures) {
     measures->push_back(std::move(measure));
   };
   add("catch_up", "100 B events, a consumer that counts", {100, false}, 400, 800);
-  add("catch_up_full", "the same of a topic with all defaults", {100, false, Profile::kFull}, 400,
-      800);
   add("catch_up_1k", "1 KiB events, a consumer that parses", {1024, true}, 250, 500);
   add("catch_up_1k_counting", "1 KiB events, a consumer that counts", {1024, false}, 600, 1000);
   for (const Profile profile : {Profile::kLog, Profile::kFull}) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/cpp/admin.h"
+#include "client/cpp/worker.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/acks.h"
 #include "tools/bench/consumer.h"
@@ -47,6 +48,22 @@ absl::StatusOr<double> ReadAll(const Bed& bed, const std::string& topic, bool pa
   const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
   RETURN_IF_ERROR(consumer.AwaitCount(events, absl::ZeroDuration()));
   return seconds;
+}
+
+absl::Status Park(const Bed& bed, const std::string& group, int64_t events) {
+  client::WorkerOptions options;
+  options.group = group;
+  client::Worker worker(bed.NewChannel(), options);
+  client::NackOptions later;
+  later.delay = absl::Hours(1);
+  for (int64_t parked = 0; parked < events;) {
+    ASSIGN_OR_RETURN(const auto item, worker.Next(absl::Now() + kPatience));
+    if (!item.has_value()) return absl::DeadlineExceededError("no more events to park");
+    worker.Nack(*item, later);
+    parked += item->count();
+  }
+  RETURN_IF_ERROR(worker.Flush(kPatience));
+  return worker.Close(kPatience);
 }
 
 // Between two classes of retention: a topic that comes back to one begins a new time slice.

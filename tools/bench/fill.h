@@ -12,6 +12,10 @@ namespace acta::bench {
 absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
                              int64_t bytes);
 
+// A worker of the QUEUE group takes so many events, which are there, and says that they shall wait
+// for an hour.
+absl::Status Park(const Bed& bed, const std::string& group, int64_t events);
+
 // Moves what is published from now on to a time slice of its own. `number`: of such a change of the
 // topic, from 0 on.
 absl::Status MoveToOtherSlice(const Bed& bed, const std::string& topic, int32_t number);

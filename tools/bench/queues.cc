@@ -35,6 +35,8 @@ struct Work {
   v1::QueueOrder order = v1::QUEUE_ORDER_UNORDERED;
   // Each event is acked in one step with the publish of another.
   bool steps = false;
+  // Beside as many events that failed and wait.
+  int64_t parked = 0;
 };
 
 // Each acks every event by itself; what is acked together travels together.
@@ -152,7 +154,8 @@ absl::StatusOr<std::string> NewQueue(const Bed& bed, const std::string& topic, c
   return name;
 }
 
-// Events that are there are leased and acked, one by one, until none is outstanding.
+// Events that are there are leased and acked, one by one, until none but those that wait is
+// outstanding.
 absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   ASSIGN_OR_RETURN(const std::string topic,
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
@@ -164,9 +167,14 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   const int64_t most_bytes = int64_t{work.steps ? 2 : 100} << 20;
   const int64_t bytes = std::min<int64_t>(bed.durations().preload_bytes, most_bytes);
   const EventForm form(kEventBytes, kPartitions);
+  ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
+  int64_t parked = 0;
+  if (work.parked > 0) {
+    ASSIGN_OR_RETURN(parked, Fill(bed, form, topic, work.parked * form.event_bytes()));
+    RETURN_IF_ERROR(Park(bed, group, parked));
+  }
   ASSIGN_OR_RETURN(const int64_t events,
                    keyed ? FillKeyed(bed, topic, bytes / 2) : Fill(bed, form, topic, bytes));
-  ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
   const CpuWatch cpu(bed);
   const auto before = bed.BrokerUse();
   const int64_t begin = NowNanos();
@@ -187,7 +195,7 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
     if (!answer.ok()) return true;
     int64_t outstanding = 0;
     for (const v1::PartitionLag& one : answer->partitions()) outstanding += one.lag_events();
-    return outstanding == 0;
+    return outstanding <= parked;
   }));
   RETURN_IF_ERROR(status);
   const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
@@ -200,6 +208,21 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
         (after->written_bytes - before->written_bytes) / static_cast<double>(events);
   }
   return outcome;
+}
+
+// How much is left when others wait.
+absl::StatusOr<Outcome> RunBesideParked(Bed& bed, const Work& work) {
+  Work alone = work;
+  alone.parked = 0;
+  ASSIGN_OR_RETURN(const Outcome without, RunQueue(bed, alone));
+  ASSIGN_OR_RETURN(Outcome beside, RunQueue(bed, work));
+  beside.values = {*beside.values[0] / *without.values[0], without.values[0], beside.values[0]};
+  return beside;
+}
+
+// What a group may have at most, less what does not fill a batch.
+int64_t MostParked(const Bed& bed) {
+  return std::clamp<int64_t>(bed.durations().preload_bytes / 1000, 1'000, 99'000);
 }
 
 }  // namespace
@@ -226,6 +249,17 @@ void AddQueueMeasures(std::vector<Measure>* measures) {
   add("steps_8", "eight members, each event in one step with a publish",
       {8, false, v1::QUEUE_ORDER_UNORDERED, true});
   add("steps_64", "the same with 64 members", {64, false, v1::QUEUE_ORDER_UNORDERED, true});
+  Measure parked;
+  parked.name = "queue_parked_1_fsync";
+  parked.help =
+      "one member, in order, beside 99,000 events that failed and wait: the rate that is left";
+  parked.figures = {{"", "x", false, 0.9, 1.0}, {".alone", "events/s"}, {".beside", "events/s"}};
+  parked.run = [](Bed& bed) {
+    Work work;
+    work.parked = MostParked(bed);
+    return RunBesideParked(bed, work);
+  };
+  measures->push_back(std::move(parked));
 }
 
 }  // namespace acta::bench

@@ -128,6 +128,7 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   while (!done_ahead_.empty() && done_ahead_.back().end <= offset) done_ahead_.pop_back();
   if (!done_ahead_.empty() && done_ahead_.back().first <= offset) return;
   const bool expired = facts.matched && facts.expires_us <= now_us;
+  if (expired) Expire(offset);
   if (expired || !facts.matched) {
     moved_ = true;
     return;
@@ -291,6 +292,62 @@ PartitionQueue::States PartitionQueue::states() const {
   return {of(State::kReady), of(State::kLeased) + of(State::kSettling), of(State::kRetryWait),
           of(State::kBlocked) + of(State::kWaitsForKey), of(State::kHeld)};
 }
+
+std::vector<KeyStandstill> PartitionQueue::Standstills(size_t most) const {
+  absl::flat_hash_map<uint64_t, int64_t> waiting;
+  for (const Entries* entries : {&window_, &parked_}) {
+    for (const auto& [offset, entry] : *entries) {
+      const bool waits = entry.state == State::kWaitsForKey || entry.state == State::kBlocked;
+      if (waits) ++waiting[entry.facts.key];
+    }
+  }
+  std::vector<KeyStandstill> standstills;
+  for (const auto& [key, count] : waiting) {
+    const std::optional<Offset> front = turns_.Front(key);
+    if (!front.has_value()) continue;
+    const auto in_window = window_.find(*front);
+    const auto in_rows = parked_.find(*front);
+    const bool is_parked = in_rows != parked_.end();
+    // It is settled, and its key goes on when that is durable.
+    if (!is_parked && in_window == window_.end()) continue;
+    const Entry& entry = is_parked ? in_rows->second : in_window->second;
+    standstills.push_back({*front, WhyOf(entry.state), entry.due_us, count});
+  }
+  std::sort(standstills.begin(), standstills.end(), [](const auto& a, const auto& b) {
+    return std::pair(-a.waiting, a.offset) < std::pair(-b.waiting, b.offset);
+  });
+  if (standstills.size() > most) standstills.resize(most);
+  return standstills;
+}
+
+KeyStandstill::Why PartitionQueue::WhyOf(State state) {
+  switch (state) {
+    case State::kLeased:
+    case State::kSettling:
+      return KeyStandstill::Why::kLeased;
+    case State::kRetryWait:
+      return KeyStandstill::Why::kRetryWait;
+    case State::kHeld:
+      return KeyStandstill::Why::kHeld;
+    case State::kReady:
+    case State::kWaitsForKey:
+    case State::kBlocked:
+      break;
+  }
+  return KeyStandstill::Why::kReady;
+}
+
+void PartitionQueue::Expire(Offset offset) {
+  ++budget_.tally.expired;
+  const bool follows = !expired_.empty() && expired_.back().end == offset;
+  if (follows) {
+    expired_.back().end = offset + 1;
+  } else {
+    expired_.push_back({offset, offset + 1});
+  }
+}
+
+std::vector<OffsetRun> PartitionQueue::TakeExpired() { return std::exchange(expired_, {}); }
 
 int64_t PartitionQueue::CountTried() const {
   return std::count_if(parked_.begin(), parked_.end(),

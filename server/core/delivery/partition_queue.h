@@ -136,6 +136,10 @@ class PartitionQueue {
   Counts Count() const;
   // The same as it was counted all along. O(1).
   States states() const;
+  // Keys that keep others waiting, those with most first. O(window + parked).
+  std::vector<KeyStandstill> Standstills(size_t most) const;
+  // Those that expired since the last call.
+  std::vector<OffsetRun> TakeExpired();
   // Outstanding ones that failed or were redriven. O(parked).
   int64_t CountTried() const;
   bool IsOutstanding(Offset offset) const {
@@ -180,6 +184,7 @@ class PartitionQueue {
   // It failed or was redriven: it is parked, and waits for its time.
   static bool WasTried(const Entry& entry) { return entry.attempts > 0 || entry.redrives > 0; }
   static State StateOf(ParkedEvent::State state);
+  static KeyStandstill::Why WhyOf(State state);
   static ParkedEvent RowOf(Offset offset, const Entry& entry);
   // Null: it is not outstanding.
   Entry* Find(Offset offset);
@@ -226,6 +231,8 @@ class PartitionQueue {
   SettleOutcome OutcomeWithLease(Offset offset, uint64_t member);
   void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   void Apply(const Failure& failure);
+  // Counts it.
+  void Expire(Offset offset);
   // After so many attempts.
   DeadLetter LetterOf(Offset offset, int32_t attempts, DeadLetterReason reason, int64_t now_us);
   void Bury(const DeadLetter& letter);
@@ -260,6 +267,7 @@ class PartitionQueue {
   bool moved_ = false;            // The position.
   absl::btree_set<Offset> rows_;  // Of parked events, that changed.
   QueueChanges changes_;          // Without position and parked.
+  std::vector<OffsetRun> expired_;
 };
 
 }  // namespace acta

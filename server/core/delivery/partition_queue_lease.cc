@@ -88,6 +88,7 @@ std::optional<Offset> PartitionQueue::PickFresh(int64_t now_us) {
 
 bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
   if (entry->facts.expires_us <= now_us) {
+    Expire(offset);
     Settle(offset);
     return false;
   }

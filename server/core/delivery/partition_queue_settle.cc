@@ -215,6 +215,7 @@ void PartitionQueue::PassTurn(Offset offset, const EventFacts& facts) {
 
 bool PartitionQueue::Skip(Offset offset) {
   if (Find(offset) == nullptr) return false;
+  ++budget_.tally.skipped;
   Settle(offset);
   return true;
 }

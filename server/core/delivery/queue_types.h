@@ -143,6 +143,17 @@ struct QueueTally {
   std::array<int64_t, 4> failed{};         // Attempts, by AttemptEnd.
   std::array<int64_t, 3> dead_lettered{};  // By DeadLetterReason.
   int64_t redelivered = 0;                 // Leased, and not for the first time.
+  int64_t expired = 0;                     // Nobody gets them.
+  int64_t skipped = 0;
+};
+
+// A key whose events wait for an earlier one.
+struct KeyStandstill {
+  enum class Why : uint8_t { kReady, kLeased, kRetryWait, kHeld };
+  Offset offset;  // The one they wait for.
+  Why why = Why::kReady;
+  int64_t due_us = 0;   // kRetryWait: when it is ready again.
+  int64_t waiting = 0;  // How many wait for it.
 };
 
 // What is shared by all partitions of a group.

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/event_scanner.h"
+#include "proto/support/proto_time.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/log.h"
@@ -14,6 +16,7 @@ namespace {
 
 // A stream that has committed since then advances.
 constexpr absl::Duration kRecently = absl::Seconds(10);
+constexpr size_t kMostKeys = 20;  // Of a partition.
 
 // What is looked at of one partition.
 struct Standing {
@@ -82,6 +85,16 @@ absl::Status CheckSkip(const LogEngine& engine, const Group::PositionView& view,
       {{"offset", absl::StrCat(offset)}, {"end", absl::StrCat(extent.visible_end.value())}});
 }
 
+absl::StatusOr<int64_t> SkipOfQueue(GroupQueue& queue, const Group::PositionView& view,
+                                    const v1::SkipOffsetsRequest& request, int32_t count) {
+  const OffsetRun run = {Offset(request.offset()), Offset(request.offset() + count)};
+  queue.ScanThrough(view.id(), run.end);
+  if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
+  const int64_t skipped = queue.Skip(view.id(), run);
+  RETURN_IF_ERROR(queue.WaitQuiet());
+  return skipped;
+}
+
 Finding NoMember(const Standing& at) {
   return {v1::STANDSTILL_CODE_NO_MEMBER, "no member is connected",
           absl::StrCat("acta subscribe ", at.view.topic->name(), " --group ", at.group.name())};
@@ -145,11 +158,59 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
   if (counts.retry_wait > 0) {
     return {v1::STANDSTILL_CODE_RETRY_WAIT,
             absl::StrCat(counts.retry_wait, " events failed and wait for another attempt, ",
-                         counts.blocked_by_key, " wait behind them"),
-            ""};
+                         counts.blocked_by_key, " wait behind them; the oldest is at offset ",
+                         queue.oldest.value(), ": it comes by itself, or skip it"),
+            Acta("group skip", at, absl::StrCat(Place(at, queue.oldest), " --reason \"...\""))};
   }
   return {v1::STANDSTILL_CODE_KEY_BLOCKED,
-          absl::StrCat(counts.blocked_by_key, " events wait for an earlier one of their key"), ""};
+          absl::StrCat(counts.blocked_by_key, " events wait for an earlier one of their key"),
+          Acta("group describe", at, "")};
+}
+
+// Why the event does not go on that others of its key wait for.
+Finding ExplainKey(const Standing& at, const KeyStandstill& key) {
+  const std::string skip =
+      Acta("group skip", at, absl::StrCat(Place(at, key.offset), " --reason \"...\""));
+  switch (key.why) {
+    case KeyStandstill::Why::kLeased:
+      return {v1::STANDSTILL_CODE_LEASE_HELD, "a member has a lease on it",
+              Acta("group describe", at, "")};
+    case KeyStandstill::Why::kRetryWait:
+      return {v1::STANDSTILL_CODE_RETRY_WAIT,
+              absl::StrCat("it failed; its next attempt is in ",
+                           std::max<int64_t>(0, key.due_us - at.now_us) / 1'000'000, " s"),
+              skip};
+    case KeyStandstill::Why::kHeld:
+      return {v1::STANDSTILL_CODE_HELD,
+              "it failed as often as it may: redrive it with its place, or skip it", skip};
+    case KeyStandstill::Why::kReady:
+      break;
+  }
+  return {v1::STANDSTILL_CODE_ADVANCING, "it waits for a member with credit", ""};
+}
+
+// Empty when the event cannot be read.
+std::string KeyAt(const LogEngine& engine, GroupId group, PartitionId partition, Offset offset) {
+  const auto batch = LoadEvent(engine, group, partition, offset);
+  if (!batch.ok()) return "";
+  ScannedEvent event;
+  if (ScanEvent((*batch)->EventAt(offset), &event) != WireFault::kNone) return "";
+  return std::string(event.key);
+}
+
+void ExplainKeys(const LogEngine& engine, const Group& group, const Standing& at,
+                 v1::PartitionExplanation* out) {
+  const PartitionId partition = at.view.id();
+  for (const KeyStandstill& key : group.queue()->Standstills(partition, kMostKeys)) {
+    Finding finding = ExplainKey(at, key);
+    v1::KeyExplanation* const row = out->add_keys();
+    row->set_key(KeyAt(engine, group.id(), partition, key.offset));
+    row->set_code(finding.code);
+    row->set_offset(key.offset.value());
+    row->set_waiting_events(key.waiting);
+    row->set_text(std::move(finding.text));
+    row->set_command(std::move(finding.command));
+  }
 }
 
 }  // namespace
@@ -184,6 +245,35 @@ absl::StatusOr<v1::ExplainGroupResponse> GroupRegistry::Explain(
     out->set_lag_events(at.queue.has_value()
                             ? OutstandingOf(*at.queue, extent->visible_end)
                             : std::max<int64_t>(0, Lag(next, extent->visible_end)));
+    const bool shows_keys = at.queue.has_value() && at.queue->counts.blocked_by_key > 0 &&
+                            state_->AllowTopic(caller, Verb::kBrowse, view.topic->name()).ok();
+    if (shows_keys) ExplainKeys(state_->deps.engine, *group, at, out);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ListExpiredResponse> GroupRegistry::ListExpired(
+    const Caller& caller, const v1::ListExpiredRequest& request) const {
+  ASSIGN_OR_RETURN(const GroupPtr group,
+                   state_->GetQueue(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kObserve, *group, ""));
+  absl::flat_hash_map<PartitionId, Group::PositionView> views;
+  for (Group::PositionView& view : group->Positions()) {
+    const PartitionId id = view.id();
+    views.emplace(id, std::move(view));
+  }
+  const GroupQueue::ExpiredList list = group->queue()->ListExpired();
+  v1::ListExpiredResponse response;
+  response.set_total(list.total);
+  for (const GroupQueue::Expired& expired : list.runs) {
+    const auto view = views.find(expired.partition);
+    if (view == views.end()) continue;  // The group reads it no more.
+    v1::ExpiredEvents* const out = response.add_expired();
+    out->set_topic(view->second.topic->name());
+    out->set_partition(view->second.number);
+    out->set_offset(expired.run.first.value());
+    out->set_count(Lag(expired.run.first, expired.run.end));
+    SetTimeUs(expired.time_us, out->mutable_time());
   }
   return response;
 }
@@ -195,21 +285,20 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, request.topic()));
   RETURN_IF_ERROR(CheckReason("skipping", request.reason()));
-  if (group->queue() == nullptr) return NotAQueue(group->name());
   const int32_t count = std::max(1, request.count());
   for (const Group::PositionView& view : group->Positions()) {
     if (view.topic->name() != request.topic() || view.number != request.partition()) continue;
     RETURN_IF_ERROR(CheckSkip(state_->deps.engine, view, request.offset(), count));
     v1::SkipOffsetsResponse response;
     response.set_dry_run(request.dry_run());
-    const OffsetRun run = {Offset(request.offset()), Offset(request.offset() + count)};
-    group->queue()->ScanThrough(view.id(), run.end);
-    if (request.dry_run()) {
-      response.set_skipped(group->queue()->CountOutstanding(view.id(), run));
-      return response;
+    if (group->queue() != nullptr) {
+      ASSIGN_OR_RETURN(const int64_t skipped, SkipOfQueue(*group->queue(), view, request, count));
+      response.set_skipped(skipped);
+    } else {
+      RETURN_IF_ERROR(state_->SkipOfStream(caller, *group, view, request, count));
+      response.set_skipped(count);
     }
-    response.set_skipped(group->queue()->Skip(view.id(), run));
-    RETURN_IF_ERROR(group->queue()->WaitQuiet());
+    if (request.dry_run()) return response;
     LogInfo("events were skipped", {{"group", group->name()},
                                     {"topic", request.topic()},
                                     {"partition", absl::StrCat(request.partition())},

@@ -200,4 +200,43 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   return response;
 }
 
+absl::Status GroupRegistry::State::SkipOfStream(const Caller& caller, Group& group,
+                                                const Group::PositionView& view,
+                                                const v1::SkipOffsetsRequest& request,
+                                                int32_t count) {
+  if (view.position.offset() != request.offset()) {
+    const std::string at = absl::StrCat(view.position.offset());
+    return Error(
+        v1::OFFSET_OUT_OF_RANGE,
+        absl::StrCat("group '", group.name(), "' reads on at offset ", at, " of partition ",
+                     view.number, ": a STREAM group can only skip there"),
+        {{"offset", absl::StrCat(request.offset())}, {"committed", at}});
+  }
+  if (request.dry_run()) return absl::OkStatus();
+  group.EndAll(Error(v1::FENCED,
+                     absl::StrCat("events of group '", group.name(),
+                                  "' were skipped: drop what was delivered and join again"),
+                     {{"group", group.name()}}));
+  RETURN_IF_ERROR(group.WaitQuiet());
+  storage::v1::PositionRecord position;
+  for (const Group::PositionView& now : group.Positions()) {
+    if (now.id() == view.id()) position = now.position;
+  }
+  if (position.offset() != request.offset()) {
+    return Error(v1::CONCURRENT_CHANGE,
+                 absl::StrCat("group '", group.name(), "' committed offset ", position.offset(),
+                              " meanwhile: nothing was skipped"),
+                 {{"group", group.name()}});
+  }
+  position.set_offset(request.offset() + count);
+  position.set_incarnation(deps.engine.incarnation().value());
+  position.set_reset_reason(request.reason());
+  position.set_reset_by(caller.principal);
+  position.set_reset_time_us(absl::ToUnixMicros(deps.engine.Now()));
+  RETURN_IF_ERROR(
+      Write({{Family::kState, PositionRow(group.id(), view.id()), position.SerializeAsString()}}));
+  group.SetPosition(view.id(), position);
+  return absl::OkStatus();
+}
+
 }  // namespace acta

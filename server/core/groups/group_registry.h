@@ -139,6 +139,8 @@ class GroupRegistry {
   absl::StatusOr<v1::ExplainGroupResponse> Explain(const Caller&,
                                                    const v1::ExplainGroupRequest&) const;
   absl::StatusOr<v1::SkipOffsetsResponse> Skip(const Caller&, const v1::SkipOffsetsRequest&);
+  absl::StatusOr<v1::ListExpiredResponse> ListExpired(const Caller&,
+                                                      const v1::ListExpiredRequest&) const;
 
   absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(
       const Caller&, const v1::ListDeadLettersRequest&) const;

@@ -219,6 +219,20 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   };
   std::optional<View> Look(PartitionId partition) const;
 
+  // As PartitionQueue::Standstills().
+  std::vector<KeyStandstill> Standstills(PartitionId partition, size_t most) const;
+  // Consecutive events that expired, found at that time.
+  struct Expired {
+    PartitionId partition;
+    OffsetRun run;
+    int64_t time_us = 0;
+  };
+  struct ExpiredList {
+    int64_t total = 0;          // Since the start.
+    std::vector<Expired> runs;  // The newest of them, the last found first.
+  };
+  ExpiredList ListExpired() const;
+
   // Of the whole group, for a scrape.
   struct Figures {
     PartitionQueue::States states;
@@ -351,6 +365,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_rows.cc
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteExpired(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RowWrite AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetAttempts(Partition& partition, const PastAttempts& past)
@@ -421,6 +436,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;      // The broker is.
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
   std::array<int64_t, 5> refused_ ABSL_GUARDED_BY(mu_){};  // Events, by SettleOutcome.
+  std::deque<Expired> expired_ ABSL_GUARDED_BY(mu_);       // The oldest first.
 
   // Append times of events that were the oldest of their partition and were read from the disk.
   struct ReadEvent {

@@ -7,6 +7,9 @@
 namespace acta {
 namespace {
 
+// Runs of expired events that a group remembers.
+constexpr size_t kMostExpired = 1'000;
+
 // Of one call. The others are for the next.
 constexpr size_t kMostTimesRead = 256;
 
@@ -26,6 +29,25 @@ std::optional<int64_t> TimeInMemory(const LogEngine& engine, PartitionId partiti
 }
 
 }  // namespace
+
+void GroupQueue::NoteExpired(Partition& partition) {
+  for (const OffsetRun& run : partition.queue->TakeExpired()) {
+    expired_.push_back({partition.id, run, NowUs()});
+    if (expired_.size() > kMostExpired) expired_.pop_front();
+  }
+}
+
+GroupQueue::ExpiredList GroupQueue::ListExpired() const {
+  MutexLock lock(mu_);
+  return {budget_.tally.expired, {expired_.rbegin(), expired_.rend()}};
+}
+
+std::vector<KeyStandstill> GroupQueue::Standstills(PartitionId id, size_t most) const {
+  MutexLock lock(mu_);
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return {};
+  return it->second->queue->Standstills(most);
+}
 
 GroupQueue::Figures GroupQueue::Measure() {
   Figures figures;

@@ -27,5 +27,44 @@ TEST_CASE("retention waits for a change of a group that has its partition in han
   CHECK_OK(room.groups->KeepCopies(partition, Offset(1)));
 }
 
+TEST_CASE("a STREAM group skips events where it stands, and its members join again behind them",
+          "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 2);
+  room.Publish("orders", 0, 10, 100);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}, GroupsRoom::Earliest()));
+  const auto member = std::make_shared<RecordingMember>();
+  const auto membership = room.Join("billing", member);
+  REQUIRE_OK(membership);
+  REQUIRE(room.Commit(**membership, member->Handle(0), 3).changed);
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("billing");
+  skip.set_topic("orders");
+  skip.set_reason("a poisoned order");
+  const auto refusal = [&] { return ReasonOf(room.groups->Skip(room.caller, skip).status()); };
+  skip.set_offset(2);
+  CHECK(refusal() == v1::OFFSET_OUT_OF_RANGE);  // It does not go back.
+  skip.set_offset(4);
+  CHECK(refusal() == v1::OFFSET_OUT_OF_RANGE);  // Nor over what is not named.
+  CHECK(member->ended.empty());
+  skip.set_offset(3);
+  skip.set_count(2);
+  skip.set_dry_run(true);
+  CHECK(room.groups->Skip(room.caller, skip)->skipped() == 2);
+  CHECK(member->ended.empty());
+  skip.set_dry_run(false);
+  CHECK(room.groups->Skip(room.caller, skip)->skipped() == 2);
+  room.pool.Run();
+  REQUIRE(member->ended.size() == 1);
+  CHECK(ReasonOf(member->ended[0]) == v1::FENCED);
+  CHECK(room.Lag("billing", 0).committed_offset() == 5);
+  const auto again = std::make_shared<RecordingMember>();
+  REQUIRE_OK(room.Join("billing", again));
+  REQUIRE(again->held.contains({"orders", 0}));
+  CHECK(again->held.at({"orders", 0}).offset == Offset(5));
+  room.Restart();
+  CHECK(room.Lag("billing", 0).committed_offset() == 5);
+}
+
 }  // namespace
 }  // namespace acta

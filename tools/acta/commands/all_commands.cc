@@ -21,6 +21,7 @@ const std::vector<Command>& AllCommands() {
                                                           GroupResumeCommand(),
                                                           GroupExplainCommand(),
                                                           GroupSkipCommand(),
+                                                          GroupExpiredCommand(),
                                                           GroupDeleteCommand(),
                                                           DeadletterListCommand(),
                                                           DeadletterShowCommand(),

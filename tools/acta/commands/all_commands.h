@@ -24,6 +24,7 @@ Command GroupPauseCommand();
 Command GroupResumeCommand();
 Command GroupExplainCommand();
 Command GroupSkipCommand();
+Command GroupExpiredCommand();
 Command GroupUpdateCommand();
 Command GroupDeleteCommand();
 Command DeadletterListCommand();

@@ -167,18 +167,25 @@ Table RedriveTable(const std::vector<const v1::Redrive*>& redrives) {
 }
 
 Table ExplanationTable(const v1::ExplainGroupResponse& explained, bool with_commands) {
-  std::vector<std::string> columns = {"TOPIC", "PARTITION", "CODE", "OFFSET", "LAG", "WHY"};
+  std::vector<std::string> columns = {"TOPIC", "PARTITION", "KEY", "CODE", "OFFSET", "LAG", "WHY"};
   if (with_commands) columns.push_back("COMMAND");
   Table table(std::move(columns));
-  for (const v1::PartitionExplanation& row : explained.partitions()) {
+  const auto add = [&](const v1::PartitionExplanation& of, const std::string& key, int64_t events,
+                       const auto& row) {
     std::string code = v1::StandstillCode_Name(row.code());
     code = std::string(absl::StripPrefix(code, "STANDSTILL_CODE_"));
     const std::string why = OneLine(row.text());
     if (with_commands) {
-      table.Row(row.topic(), row.partition(), code, row.offset(), row.lag_events(), why,
+      table.Row(of.topic(), of.partition(), key, code, row.offset(), events, why,
                 row.command().empty() ? "-" : row.command());
     } else {
-      table.Row(row.topic(), row.partition(), code, row.offset(), row.lag_events(), why);
+      table.Row(of.topic(), of.partition(), key, code, row.offset(), events, why);
+    }
+  };
+  for (const v1::PartitionExplanation& row : explained.partitions()) {
+    add(row, "-", row.lag_events(), row);
+    for (const v1::KeyExplanation& key : row.keys()) {
+      add(row, key.key().empty() ? "?" : OneLine(key.key()), key.waiting_events(), key);
     }
   }
   return table;

@@ -48,7 +48,8 @@ Table DeadLetterTable(const std::vector<const v1::DeadLetter*>& letters);
 Table KindTable(const v1::SummarizeDeadLettersResponse& summary);
 Table AttemptTable(const v1::DeadLetter& letter);
 Table RedriveTable(const std::vector<const v1::Redrive*>& redrives);
-// With a column COMMAND, or without.
+// With a column COMMAND, or without. Keys that keep events waiting come behind their partition,
+// with how many wait as their lag.
 Table ExplanationTable(const v1::ExplainGroupResponse& explained, bool with_commands);
 
 }  // namespace acta::cli

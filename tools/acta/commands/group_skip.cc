@@ -42,9 +42,10 @@ absl::Status Run(CommandContext& context) {
 Command GroupSkipCommand() {
   return {"group skip",
           {"GROUP"},
-          "settles outstanding events of a queue as skipped, whoever has them",
-          "They are not delivered again and do not become dead letters. Events that are settled\n"
-          "already do not count.",
+          "goes on behind events that nobody shall process",
+          "QUEUE: they are settled as skipped, whoever has them, are not delivered again and do\n"
+          "not become dead letters; events that are settled already do not count. STREAM: the\n"
+          "position moves behind them; --offset is where it is, and members join again there.",
           "acta group skip billing --topic orders --partition 0 --offset 0 --reason 'a test order'",
           {{"--topic", "TOPIC", "of which topic"},
            {"--partition", "N", "of which partition"},

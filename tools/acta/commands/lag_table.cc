@@ -24,17 +24,22 @@ Table StreamLagTable(const v1::GetLagResponse& lag) {
   return table;
 }
 
+// Filters and expiry are not known of what was not scanned.
+const char* CountText(bool exact) { return exact ? "exact" : "upper_bound"; }
+
 Table QueueLagTable(const v1::GetLagResponse& lag) {
   Table table({"TOPIC", "PARTITION", "END", "LAG", "READY", "LEASED", "RETRY", "BLOCKED", "HELD",
-               "NOT_SCANNED", "DEAD_LETTERS", "BEHIND"});
+               "NOT_SCANNED", "DEAD_LETTERS", "BEHIND", "NEVER_DELIVERED", "COUNT"});
   v1::QueueLag sum;
   int64_t events = 0;
-  absl::Duration behind;
+  absl::Duration behind, never_delivered;
+  bool exact = true;
   for (const v1::PartitionLag& row : lag.partitions()) {
     const v1::QueueLag& queue = row.queue();
     table.Row(row.topic(), row.partition(), row.end_offset(), row.lag_events(), queue.ready(),
               queue.leased(), queue.retry_wait(), queue.blocked_by_key(), queue.held(),
-              queue.not_scanned(), queue.dead_letters(), DurationText(row.behind()));
+              queue.not_scanned(), queue.dead_letters(), DurationText(row.behind()),
+              DurationText(queue.behind_never_delivered()), CountText(row.exact()));
     events += row.lag_events();
     sum.set_ready(sum.ready() + queue.ready());
     sum.set_leased(sum.leased() + queue.leased());
@@ -44,10 +49,12 @@ Table QueueLagTable(const v1::GetLagResponse& lag) {
     sum.set_not_scanned(sum.not_scanned() + queue.not_scanned());
     sum.set_dead_letters(sum.dead_letters() + queue.dead_letters());
     behind = std::max(behind, FromProtoDuration(row.behind()));
+    never_delivered = std::max(never_delivered, FromProtoDuration(queue.behind_never_delivered()));
+    exact &= row.exact();
   }
   table.Total("total", "", "", events, sum.ready(), sum.leased(), sum.retry_wait(),
               sum.blocked_by_key(), sum.held(), sum.not_scanned(), sum.dead_letters(),
-              DurationText(behind));
+              DurationText(behind), DurationText(never_delivered), CountText(exact));
   return table;
 }
 
