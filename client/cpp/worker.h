@@ -118,7 +118,8 @@ class Worker {
   // claims of the group are completed, in one write of the broker. Blocks until it is durable. Not
   // OK: nothing of it happened, but after OUTCOME_UNKNOWN or without an answer it may have.
   // LEASE_LOST, ALREADY_SETTLED: the events are no longer this worker's; drop what was made of
-  // them. Else they still are: try again, or Nack(). Called again it publishes nothing twice. Needs
+  // them. So is each item from before a restart of the broker: it is given back and comes again at
+  // once. Else they still are: try again, or Nack(). Called again it publishes nothing twice. Needs
   // `delivery_tokens`, and all of the item unsettled.
   absl::StatusOr<v1::SettleResponse> AckAndPublish(const WorkItem& item,
                                                    std::vector<v1::PartitionBatch> batches,

@@ -75,10 +75,11 @@ absl::StatusOr<v1::SettleResponse> Worker::Core::Step(const WorkItem& item, cons
     failed->set_text(verdict.text);
   }
   absl::StatusOr<v1::SettleResponse> response = admin_.Settle(request);
-  if (response.ok() || IsOver(ReasonOf(response.status()))) {
+  const v1::ErrorReason reason = ReasonOf(response.status());
+  if (response.ok() || IsOver(reason)) {
     {
       MutexLock lock(mu_);
-      state_.Forget(item);
+      state_.Forget(item, /*lost=*/reason == v1::LEASE_LOST);
     }
     stream_.Wake();  // There is credit to give back.
   }

@@ -116,7 +116,7 @@ void WorkerState::Overtake(Partition* partition, Range range) {
   for (auto one = waiting_.begin(); one != waiting_.end();) {
     const bool meant = one->partition == partition && one->range.first < range.second &&
                        range.first < one->range.second && one->verdict.kind != v1::SETTLE_KIND_ACK;
-    if (meant) TellLost(partition->key(), one->range, one->verdict.kind);
+    if (meant) TellLostOf(*one);
     one = meant ? waiting_.erase(one) : std::next(one);
   }
 }
@@ -173,7 +173,7 @@ void WorkerState::Lose(Partition* partition) {
   with_acks_.erase(partition->key());
   for (auto one = waiting_.begin(); one != waiting_.end();) {
     const bool meant = one->partition == partition;
-    if (meant) TellLost(partition->key(), one->range, one->verdict.kind);
+    if (meant) TellLostOf(*one);
     one = meant ? waiting_.erase(one) : std::next(one);
   }
 }

@@ -51,8 +51,9 @@ class WorkerState {
   void Settle(const WorkItem& item, const Verdict& verdict);
   void Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
               const Verdict& verdict);
-  // It is not the caller's any more, by other means than a settlement.
-  void Forget(const WorkItem& item);
+  // It is not the caller's any more, by other means than a settlement. `lost`: because the broker
+  // does not know its lease. What it may have kept for the caller over a break is given back.
+  void Forget(const WorkItem& item, bool lost);
   // No settlement waits or is under way.
   bool Settled() const { return !HasWaiting() && settling_ == 0; }
   // Those that wait and those under way fail with `status`: nothing will be sent any more.
@@ -90,6 +91,7 @@ class WorkerState {
     Range range;
     Verdict verdict;
     bool repeated = false;  // A stream broke before the answer came.
+    bool quiet = false;     // Nobody asked for it.
   };
   enum class Verb { kStart, kCredit, kSettle, kTick };
   struct Sent {
@@ -119,12 +121,13 @@ class WorkerState {
   static std::vector<Range> PartsOf(const Partition& partition, Range range, uint64_t lease);
   // Takes such a part out of its run.
   void TakeOut(Partition* partition, Range part);
-  void Queue(Partition* partition, Range range, const Verdict& verdict);
+  void Queue(Partition* partition, Range range, const Verdict& verdict, bool quiet = false);
   void QueueAck(Partition* partition, Range range);
   bool HasWaiting() const { return !waiting_.empty() || !with_acks_.empty(); }
   void Tell(const Key& key, Range range, v1::SettleKind kind, const absl::Status& status);
   void TellLost(const Key& key, Range range, v1::SettleKind kind);
   void TellOf(const Settlement& settlement, const absl::Status& status);
+  void TellLostOf(const Settlement& settlement);
 
   v1::SubscribeControl Number(v1::SubscribeControl control, Verb verb,
                               std::vector<Settlement> settlements = {});

@@ -67,12 +67,15 @@ void WorkerState::Settle(const WorkItem& item, const Verdict& verdict) {
   for (const Range& range : item.Runs()) TellLost(key, range, verdict.kind);
 }
 
-void WorkerState::Forget(const WorkItem& item) {
+void WorkerState::Forget(const WorkItem& item, bool lost) {
   const auto found = partitions_.find(Key(item.topic(), item.partition()));
   if (found == partitions_.end()) return;
+  Partition* const partition = &found->second;
+  const bool kept = lost && item.lease_ < first_lease_;
   for (const Range& range : item.Runs()) {
-    for (const Range& part : PartsOf(found->second, range, item.lease_)) {
-      TakeOut(&found->second, part);
+    for (const Range& part : PartsOf(*partition, range, item.lease_)) {
+      TakeOut(partition, part);
+      if (kept) Queue(partition, part, {v1::SETTLE_KIND_RELEASE}, /*quiet=*/true);
     }
   }
 }
@@ -110,11 +113,11 @@ std::vector<WorkerState::Range> WorkerState::SettleRange(const Key& key, Range r
   return settled;
 }
 
-void WorkerState::Queue(Partition* partition, Range range, const Verdict& verdict) {
+void WorkerState::Queue(Partition* partition, Range range, const Verdict& verdict, bool quiet) {
   if (verdict.kind == v1::SETTLE_KIND_ACK) return QueueAck(partition, range);
   while (range.first < range.second) {
     const int64_t end = range.first + std::min(range.second - range.first, kMaxSettledEvents);
-    waiting_.push_back({partition, {range.first, end}, verdict});
+    waiting_.push_back({partition, {range.first, end}, verdict, /*repeated=*/false, quiet});
     range.first = end;
   }
 }
@@ -151,7 +154,13 @@ void WorkerState::TellLost(const Key& key, Range range, v1::SettleKind kind) {
 }
 
 void WorkerState::TellOf(const Settlement& settlement, const absl::Status& status) {
+  if (settlement.quiet) return;
   Tell(settlement.partition->key(), settlement.range, settlement.verdict.kind, status);
+}
+
+void WorkerState::TellLostOf(const Settlement& settlement) {
+  if (settlement.quiet) return;
+  TellLost(settlement.partition->key(), settlement.range, settlement.verdict.kind);
 }
 
 }  // namespace acta::client

@@ -168,6 +168,10 @@ void RocksStore::PaceDeletion() {
       std::max(settings_->deletion_bytes_per_second, waiting / kSeconds));
 }
 
+int64_t RocksStore::DeletionBytesPerSecond() const {
+  return deletions_ == nullptr ? 0 : deletions_->GetDeleteRateBytesPerSecond();
+}
+
 absl::Status RocksStore::Adopt(rocksdb::DB* db,
                                const std::vector<rocksdb::ColumnFamilyHandle*>& handles,
                                const std::vector<std::string>& names,

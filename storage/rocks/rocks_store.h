@@ -120,6 +120,8 @@ class RocksStore {
   // To be called every second: old files go at the rate that is set, or as fast as it takes for all
   // that wait to be gone within half a minute.
   void PaceDeletion();
+  // The rate just now.
+  int64_t DeletionBytesPerSecond() const;
 
   int64_t FamilyBytes(const FamilyPtr& family) const;
   int64_t WalBytes() const;

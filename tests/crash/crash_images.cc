@@ -32,7 +32,8 @@ constexpr char kUsage[] =
     "  --drop-synced: the disk forgets synced bytes; succeeds when that is noticed.\n"
     "  --drop-names: the disk forgets synced names; succeeds when that is noticed.\n"
     "  --tear-steps: result-first, state-first or twice; with --queues. Steps, and events that\n"
-    "  are due, are torn so, or appended twice; succeeds when that is noticed.\n"
+    "  are due, are torn so, or appended twice; reset: so are resets of groups; free-held: who\n"
+    "  opens an image does not see which key is held. Succeeds when that is noticed.\n"
     "  --mutants: holds one image against wrong histories; succeeds when each is noticed.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N --boot=ID [--kill] [--again]\n"
     "                  [--accept-loss] [--go-on] [--queues]\n"
@@ -57,6 +58,8 @@ bool ParseTear(absl::string_view word, StepTear* tear) {
   *tear = word == "result-first"  ? StepTear::kResultFirst
           : word == "state-first" ? StepTear::kStateFirst
           : word == "twice"       ? StepTear::kTwice
+          : word == "reset"       ? StepTear::kReset
+          : word == "free-held"   ? StepTear::kFreeHeld
                                   : StepTear::kNone;
   return *tear != StepTear::kNone;
 }
@@ -127,7 +130,8 @@ ImageReport CheckLog(const Arguments& arguments, const ImageCut& cut) {
 ImageReport CheckQueues(const Arguments& arguments, const ImageCut& cut) {
   const auto history = LoadQueueHistory(arguments.history);
   if (!history.ok()) LeaveBroken(history.status());
-  return CheckQueueImage(*history, cut, arguments.check_image, arguments.go_on);
+  return CheckQueueImage(*history, cut, arguments.check_image, arguments.go_on,
+                         arguments.campaign.tear);
 }
 
 // The child's part. It ends without destructors: the engine is left as by kill -9.

@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 constexpr char kUsage[] =
     "acta_damage_every [--steps=40] [--places=4] [--verbose]\n"
     "  Deletes, cuts and flips a bit of each file of a data folder in turn; of the flips so many\n"
-    "  over each file, and as many in its last 512 bytes.\n";
+    "  over each file, as many in its last 512 bytes, and as many in the index of a table file.\n";
 
 struct Arguments {
   int steps = 40;
@@ -61,11 +61,14 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   const auto disk = std::make_shared<FaultyDisk>();
   const ScriptOutcome outcome =
       RunFaultScript({arguments.run, arguments.steps, /*stop=*/false, disk, disk, arguments.acks});
-  LeaveChild(outcome.refused.ok() ? "ran\n" : outcome.refused.ToString(), outcome.refused.ok());
+  if (!outcome.refused.ok()) LeaveChild(outcome.refused.ToString(), false);
+  const std::string idle = RetentionProblem(outcome);
+  LeaveChild(idle.empty() ? "ran\n" : idle + "\n", idle.empty());
 }
 
 [[noreturn]] void CheckOnce(const Arguments& arguments) {
-  const std::string problem = CheckScriptFolder(arguments.check, LoadAcks(arguments.acks), false);
+  const std::string problem =
+      CheckScriptFolder(arguments.check, LoadAcks(arguments.acks), false, arguments.steps);
   LeaveChild(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
 }
 
@@ -93,12 +96,13 @@ struct Damage {
   }
 };
 
-// Where the index of a small table file is, and all that says how to read it.
+// Where a small table file says what it is and how to read it.
 constexpr uint64_t kTailBytes = 512;
 
-// What files a folder must have had for this to mean something.
-constexpr const char* kKinds[] = {"CURRENT", "FORMAT",  "IDENTITY", "MANIFEST",
-                                  "OPTIONS", "witness", ".log",     ".sst"};
+// What a folder must have had for this to mean something: files, and in tables the index.
+constexpr char kIndex[] = ".sst index";
+constexpr const char* kKinds[] = {"CURRENT", "FORMAT", "IDENTITY", "MANIFEST", "OPTIONS",
+                                  "witness", ".log",   ".sst",     kIndex};
 
 std::string KindOf(const fs::path& file) {
   for (const char* kind : kKinds) {
@@ -132,15 +136,19 @@ class DamageEvery {
     }
     int refused = 0;
     int unreadable = 0;
+    int aborted = 0;
     for (auto& [kind, outcomes] : outcomes_) {
       std::printf("%-8s", kind.c_str());
       for (const auto& [outcome, count] : outcomes) std::printf(" %4d %s", count, outcome.c_str());
       std::printf("\n");
       refused += outcomes["refused"];
       unreadable += outcomes["unreadable"];
+      aborted += outcomes["aborted"];
     }
-    std::printf("%d damages, %d failed\n", damages_, failed_);
-    return failed_ == 0 && refused > 0 && unreadable > 0 && HadAllKinds();
+    std::printf("%d damages, %d failed, %d ended by an assertion of RocksDB\n", damages_, failed_,
+                aborted);
+    return failed_ == 0 && aborted == 0 && refused > 0 && unreadable > 0 && HadAllKinds() &&
+           ToldOfIndexes();
   }
 
  private:
@@ -150,6 +158,14 @@ class DamageEvery {
       if (!had) std::printf("there was no file of kind %s\n", kind);
       return had;
     });
+  }
+
+  // Its checksum covers every bit of it.
+  bool ToldOfIndexes() {
+    auto& outcomes = outcomes_[kIndex];
+    const bool told = outcomes["refused"] + outcomes["unreadable"] > 0;
+    if (!told) std::printf("no damage of an index was told\n");
+    return told;
   }
 
   void Each(const fs::path& file) {
@@ -163,6 +179,19 @@ class DamageEvery {
       One(file, {Damage::Kind::kFlip, Place(i, 0, tail)});
       One(file, {Damage::Kind::kFlip, Place(i, tail, size)});
     }
+    if (file.extension() == ".sst") EachOfIndex(file);
+  }
+
+  void EachOfIndex(const fs::path& table) {
+    const auto index = IndexOf(fs::path(good_) / table);
+    if (!index.has_value()) {
+      ++failed_;
+      std::printf("%s has no index\n", table.c_str());
+      return;
+    }
+    for (int i = 0; i < arguments_.places; ++i) {
+      One(table, {Damage::Kind::kFlip, Place(i, index->begin, index->end)}, kIndex);
+    }
   }
 
   // The middle of the i-th part of [from, to).
@@ -171,25 +200,29 @@ class DamageEvery {
     return from + (to - from) * (2 * static_cast<uint64_t>(i) + 1) / (2 * parts);
   }
 
-  void One(const fs::path& file, const Damage& damage) {
+  void One(const fs::path& file, const Damage& damage) { One(file, damage, KindOf(file)); }
+
+  void One(const fs::path& file, const Damage& damage, const std::string& kind) {
     const std::string folder = folder_.File("damaged");
     fs::remove_all(folder);
     fs::copy(good_, folder, fs::copy_options::recursive);
     damage.Do(fs::path(folder) / file);
     const std::string printed =
-        RunChild({"acta_damage_every", "--check=" + folder, "--acks=" + acks_}, output_);
+        RunChild({"acta_damage_every", "--check=" + folder, "--acks=" + acks_,
+                  absl::StrCat("--steps=", arguments_.steps)},
+                 output_);
     ++damages_;
     const std::string outcome = OutcomeOf(printed);
     if (outcome.empty()) {
       ++failed_;
     } else {
-      ++outcomes_[KindOf(file)][outcome];
+      ++outcomes_[kind][outcome];
     }
-    if (!outcome.empty() && !arguments_.verbose) return;
+    if (!outcome.empty() && outcome != "aborted" && !arguments_.verbose) return;
     std::printf("%s %s: %s", file.c_str(), damage.Describe().c_str(), printed.c_str());
   }
 
-  // Empty: something that must not be. RocksDB's own assertions count as a stop.
+  // Empty: something that must not be.
   static std::string OutcomeOf(const std::string& printed) {
     const std::string lines = absl::StrCat("\n", printed);  // The engine's log may come first.
     for (const char* told : {"sound", "refused", "unreadable"}) {

@@ -1,5 +1,8 @@
 #include "tests/crash/fault_script.h"
 
+#include <algorithm>
+#include <array>
+#include <climits>
 #include <fstream>
 #include <set>
 #include <utility>
@@ -24,7 +27,18 @@ constexpr int32_t kPartitions = 2;
 
 PartitionId PartitionOf(int step) { return PartitionId(kTopic, step % kPartitions); }
 
-absl::Status OpenTopic(LocalLogEngine& engine) {
+// A step is a second. Every other time no slice is old enough for a new one: what changes is what
+// retention takes.
+bool Maintains(int step) { return step % 7 == 0 || step % 7 == 4; }
+int KeptSteps(int steps) { return steps / 4; }
+
+// The first step whose event is kept by the newest maintenance up to the step `last`.
+int FirstKept(int last, int steps) {
+  while (last > 0 && !Maintains(last)) --last;
+  return last - KeptSteps(steps);
+}
+
+absl::Status OpenTopic(LocalLogEngine& engine, int steps) {
   storage::v1::TopicRecord record;
   record.set_topic_id(kTopic.value());
   record.mutable_topic()->set_partitions(kPartitions);
@@ -33,7 +47,7 @@ absl::Status OpenTopic(LocalLogEngine& engine) {
       {Family::kMeta, std::string(kTopicRows) + "default/test", record.SerializeAsString()});
   RETURN_IF_ERROR(Commit(engine, std::move(transaction)).status);
   TopicSettings settings;
-  settings.retention = absl::Hours(100);
+  settings.retention = absl::Seconds(KeptSteps(steps));
   return engine.OpenTopic(kTopic, kPartitions, settings);
 }
 
@@ -46,6 +60,7 @@ class Script {
     for (int step = 1; status.ok() && step <= script_.steps; ++step) status = Step(step);
     outcome_.refused = status;
     if (engine_ != nullptr && status.ok()) {
+      outcome_.trimmed_events = Trimmed();
       if (script_.stop) {
         engine_->Stop();
       } else {
@@ -64,12 +79,28 @@ class Script {
     LocalEngineOptions options = SmallEngineOptions(script_.folder);
     options.file_system = script_.file_system;
     ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
-    return OpenTopic(*engine_);
+    return OpenTopic(*engine_, script_.steps);
+  }
+
+  absl::Status Maintain() {
+    const int32_t slices = engine_->Stats().slices;
+    RETURN_IF_ERROR(engine_->MaintainNow());
+    outcome_.dropped_slices += std::max(0, slices - engine_->Stats().slices);
+    return absl::OkStatus();
+  }
+
+  int64_t Trimmed() const {
+    int64_t events = 0;
+    for (int32_t number = 0; number < kPartitions; ++number) {
+      const auto extent = engine_->Extent(PartitionId(kTopic, number));
+      if (extent.ok()) events += extent->first.value();
+    }
+    return events;
   }
 
   absl::Status Step(int step) {
     clock_.Advance(absl::Seconds(1));
-    if (step % 7 == 0) RETURN_IF_ERROR(engine_->MaintainNow());
+    if (Maintains(step)) RETURN_IF_ERROR(Maintain());
     if (step == script_.steps / 2) {
       engine_->Stop();
       engine_.reset();
@@ -115,7 +146,9 @@ class Script {
 // The numbers of the steps whose events a partition holds, in order.
 absl::StatusOr<std::vector<int>> StepsOf(const LocalLogEngine& engine, PartitionId partition) {
   std::vector<int> steps;
-  ASSIGN_OR_RETURN(const std::vector<std::string> events, ReadData(engine, partition));
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(partition));
+  ASSIGN_OR_RETURN(const std::vector<std::string> events,
+                   ReadData(engine, partition, extent.first));
   for (const std::string& data : events) {
     int step = 0;
     if (data == "later") continue;  // Of the transaction that must not be acknowledged.
@@ -134,7 +167,51 @@ std::string Told(absl::string_view how, const absl::Status& status) {
                       std::string(status.message()));
 }
 
+// What a folder has, against what was acknowledged.
+class ScriptFolder {
+ public:
+  ScriptFolder(const std::vector<ScriptAck>& acks, int steps) : acks_(acks), steps_(steps) {
+    oldest_.fill(INT_MAX);
+  }
+
+  // The steps of one partition, in the order of their offsets. Empty: nothing is wrong.
+  std::string Add(int32_t partition, const std::vector<int>& steps) {
+    for (size_t i = 1; i < steps.size(); ++i) {
+      if (steps[i] <= steps[i - 1]) return "an event twice, or out of order";
+    }
+    if (!steps.empty()) oldest_[static_cast<size_t>(partition)] = steps.front();
+    present_.insert(steps.begin(), steps.end());
+    return "";
+  }
+
+  std::string Problem(bool power_cut) const {
+    const int last = acks_.empty() ? 0 : acks_.back().step;
+    // The step behind the last acknowledged one had begun.
+    const int may_be_gone = FirstKept(std::min(last + 1, steps_), steps_);
+    for (const ScriptAck& ack : acks_) {
+      if (present_.contains(ack.step) || (power_cut && ack.os)) continue;
+      const bool trimmed =
+          ack.step < may_be_gone && ack.step < oldest_[static_cast<size_t>(ack.step % kPartitions)];
+      if (!trimmed) return absl::StrCat("lost: event ", ack.step);
+    }
+    const int gone = FirstKept(last, steps_);
+    if (present_.empty() || *present_.begin() >= gone) return "";
+    return absl::StrCat("there again: event ", *present_.begin());
+  }
+
+ private:
+  const std::vector<ScriptAck>& acks_;
+  const int steps_;
+  std::set<int> present_;
+  std::array<int, kPartitions> oldest_;
+};
+
 }  // namespace
+
+std::string RetentionProblem(const ScriptOutcome& outcome) {
+  if (outcome.trimmed_events == 0) return "retention took no event";
+  return outcome.dropped_slices == 0 ? "no slice was dropped" : "";
+}
 
 std::vector<ScriptAck> LoadAcks(const std::string& path) {
   std::vector<ScriptAck> acks;
@@ -150,7 +227,7 @@ ScriptOutcome RunFaultScript(const FaultScript& script) {
 }
 
 std::string CheckScriptFolder(const std::string& folder, const std::vector<ScriptAck>& acks,
-                              bool power_cut) {
+                              bool power_cut, int steps) {
   LocalEngineOptions options = SmallEngineOptions(folder);
   if (power_cut) options.boot_id = "boot-2";
   static FakeClock clock;
@@ -159,22 +236,16 @@ std::string CheckScriptFolder(const std::string& folder, const std::vector<Scrip
   auto opened = LocalLogEngine::Open(options, sink, clock);
   if (!opened.ok()) return Told("refused", opened.status());
   LocalLogEngine& engine = *opened->release();  // It stays open: a process checks one folder.
-  if (const absl::Status topic = OpenTopic(engine); !topic.ok()) {
+  if (const absl::Status topic = OpenTopic(engine, steps); !topic.ok()) {
     return Told("refused", topic);
   }
-  std::set<int> present;
+  ScriptFolder found(acks, steps);
   for (int32_t number = 0; number < kPartitions; ++number) {
-    const auto steps = StepsOf(engine, PartitionId(kTopic, number));
-    if (!steps.ok()) return Told("unreadable", steps.status());
-    for (size_t i = 1; i < steps->size(); ++i) {
-      if ((*steps)[i] <= (*steps)[i - 1]) return "an event twice, or out of order";
-    }
-    present.insert(steps->begin(), steps->end());
+    const auto present = StepsOf(engine, PartitionId(kTopic, number));
+    if (!present.ok()) return Told("unreadable", present.status());
+    if (std::string problem = found.Add(number, *present); !problem.empty()) return problem;
   }
-  for (const ScriptAck& ack : acks) {
-    if (power_cut && ack.os) continue;
-    if (!present.contains(ack.step)) return absl::StrCat("lost: event ", ack.step);
-  }
+  if (std::string problem = found.Problem(power_cut); !problem.empty()) return problem;
   const TransactionResult more = Commit(engine, MakeAppend(PartitionOf(0), {EventElement("more")}));
   return more.status.ok() ? "" : absl::StrCat("does not go on: ", more.status.ToString());
 }

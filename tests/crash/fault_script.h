@@ -11,11 +11,11 @@
 namespace acta {
 
 // A short life of a store, one transaction after the other: the same disk operations each time, but
-// for those of the engine's own threads. Slices change, tables are flushed, retention trims, and it
-// is stopped and opened again half way.
+// for those of the engine's own threads. Slices change, tables are flushed, retention trims, slices
+// are dropped, and it is stopped and opened again half way.
 struct FaultScript {
   std::string folder;
-  int steps = 0;
+  int steps = 0;  // 16 at least: retention keeps a quarter of them.
   // At the end: stopped in good order; else left as by kill -9.
   bool stop = true;
   std::shared_ptr<FaultyDisk> disk;
@@ -40,16 +40,22 @@ struct ScriptOutcome {
   bool fatal = false;
   // A promise broken while it ran; empty: none.
   std::string problem;
+  // What retention took, when nothing was refused. Of slices those that went while none came.
+  int64_t trimmed_events = 0;
+  int dropped_slices = 0;
 };
+// What a run without a fault must have had to mean something; empty: it had.
+std::string RetentionProblem(const ScriptOutcome& outcome);
 
 // What it opened stays open: one call a process.
 ScriptOutcome RunFaultScript(const FaultScript& script);
 
-// Opens what the script left, with the real disk, and says what is wrong: an acknowledged event
-// that is not there, one that nobody published, one twice or out of order. `power_cut`: another
-// boot of the kernel, and what was acknowledged at level OS may be gone. Empty: nothing.
+// Opens what the script of so many steps left, with the real disk, and says what is wrong: an
+// acknowledged event that is not there although retention keeps it, one that is there again, one
+// that nobody published, one twice or out of order. `power_cut`: another boot of the kernel, and
+// what was acknowledged at level OS may be gone. Empty: nothing.
 // What is told with a reason begins with "refused: " (the start) or "unreadable: " (a read).
 std::string CheckScriptFolder(const std::string& folder, const std::vector<ScriptAck>& acks,
-                              bool power_cut);
+                              bool power_cut, int steps);
 
 }  // namespace acta

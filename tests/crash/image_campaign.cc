@@ -17,6 +17,7 @@
 #include "tests/crash/crash_load.h"
 #include "tests/crash/history_mutants.h"
 #include "tests/crash/lying_disk.h"
+#include "tests/crash/queue_history_mutants.h"
 #include "tests/crash/queue_load.h"
 
 namespace acta {
@@ -38,10 +39,33 @@ absl::string_view Transactions(absl::string_view printed) {
 }
 
 std::string TextOf(const QueueHistory& history) {
-  const auto in_steps = std::count_if(history.decisions.begin(), history.decisions.end(),
-                                      [](const QueueDecision& one) { return one.step >= 0; });
-  return absl::StrCat(history.decisions.size(), " decisions (", in_steps, " in steps), ",
-                      history.schedules.size(), " of schedules");
+  const auto count = [&history](auto is) {
+    return std::count_if(history.decisions.begin(), history.decisions.end(), is);
+  };
+  const auto in_steps = count([](const QueueDecision& one) { return one.step >= 0; });
+  const auto skips =
+      count([](const QueueDecision& one) { return one.op == QueueDecision::Op::kSkip; });
+  const auto resets =
+      count([](const QueueDecision& one) { return one.op == QueueDecision::Op::kReset; });
+  return absl::StrCat(history.decisions.size(), " decisions (", in_steps, " in steps, ", skips,
+                      " skips, ", resets / kQueuePartitions, " resets), ", history.schedules.size(),
+                      " of schedules, ", history.stream.commits.size(), " commits and ",
+                      history.stream.steps.size(), " steps of a stream");
+}
+
+// Of resets; but for `resets_only`, of what is held too, and of the steps of streams.
+std::vector<std::pair<size_t, size_t>> MomentsOf(const QueueHistory& history, bool resets_only) {
+  std::vector<std::pair<size_t, size_t>> moments;
+  for (const QueueDecision& one : history.decisions) {
+    const bool reset = one.op == QueueDecision::Op::kReset;
+    if (!reset && (resets_only || one.op != QueueDecision::Op::kSkip)) continue;
+    moments.emplace_back(one.submitted, one.acked);
+  }
+  for (const StreamCommit& one : history.stream.commits) {
+    if (resets_only || one.step < 0 || one.acked == StreamCommit::kNever) continue;
+    moments.emplace_back(one.submitted, one.acked);
+  }
+  return moments;
 }
 
 const char* NameOf(DiskLoss loss) {
@@ -85,7 +109,8 @@ bool ImageCampaign::Load() {
   load.steps = options_.steps;
   load.disk = disk_.get();
   load.file_system = disk_;
-  load.tear = options_.tear;
+  // What images say wrong the load must not hear.
+  load.tear = options_.tear == StepTear::kFreeHeld ? StepTear::kNone : options_.tear;
   if (options_.drop_synced) load.file_system = std::make_shared<LyingDisk>(disk_);
   if (options_.drop_names) {
     load.file_system = std::make_shared<LyingDisk>(disk_, LyingDisk::Lie::kNames);
@@ -106,6 +131,7 @@ bool ImageCampaign::Load() {
 absl::Status ImageCampaign::RunLoad(const CrashLoadOptions& load) {
   if (options_.queues) {
     ASSIGN_OR_RETURN(queue_history_, RunQueueCrashLoad(load));
+    moments_ = MomentsOf(queue_history_, options_.tear == StepTear::kReset);
     return SaveQueueHistory(queue_history_, history_path_);
   }
   ASSIGN_OR_RETURN(history_, RunCrashLoad(load));
@@ -243,11 +269,28 @@ bool ImageCampaign::RunLying() {
   return refused > 0 && lost > 0;
 }
 
+std::vector<std::string> ImageCampaign::BrokenByTear() const {
+  switch (options_.tear) {
+    case StepTear::kNone:
+      return {};
+    case StepTear::kResultFirst:
+      return {"torn-step: ", "doubled-schedule: ", "torn-stream-step: "};
+    case StepTear::kStateFirst:
+      return {"torn-step: ", "lost-schedule: ", "torn-stream-step: "};
+    case StepTear::kTwice:
+      return {"doubled-result: ", "doubled-schedule: ", "doubled-outcome: "};
+    case StepTear::kReset:
+      return {"torn-reset: "};
+    case StepTear::kFreeHeld:
+      return {"passed-hold: "};
+  }
+  return {};
+}
+
 bool ImageCampaign::RunTorn() {
-  const bool lost = options_.tear == StepTear::kStateFirst;
-  const std::string step = options_.tear == StepTear::kTwice ? "doubled-result: " : "torn-step: ";
-  const std::string schedule = lost ? "lost-schedule: " : "doubled-schedule: ";
-  int steps = 0, schedules = 0;
+  const std::vector<std::string> classes = BrokenByTear();
+  std::vector<int> found(classes.size());
+  const bool goes_on = options_.tear == StepTear::kFreeHeld;
   for (int i = 0; i < options_.images; ++i) {
     Image image;
     {
@@ -255,14 +298,19 @@ bool ImageCampaign::RunTorn() {
       image = NextImage(i);
     }
     Materialize(image, image.folder);
-    const std::string printed = Check(image, {});
-    steps += absl::StrContains(printed, step);
-    schedules += absl::StrContains(printed, schedule);
+    const std::string printed =
+        goes_on ? Check(image, {"--go-on", "--tear-steps=free-held"}) : Check(image, {});
+    for (size_t kind = 0; kind < classes.size(); ++kind) {
+      found[kind] += absl::StrContains(printed, classes[kind]);
+    }
     fs::remove_all(image.folder);
   }
-  std::printf("%d images of torn writes: '%s' in %d, '%s' in %d\n", options_.images, step.c_str(),
-              steps, schedule.c_str(), schedules);
-  return steps > 0 && schedules > 0;
+  std::printf("%d images of what is torn:", options_.images);
+  for (size_t kind = 0; kind < classes.size(); ++kind) {
+    std::printf(" '%s' in %d", classes[kind].c_str(), found[kind]);
+  }
+  std::printf("\n");
+  return std::find(found.begin(), found.end(), 0) == found.end();
 }
 
 bool ImageCampaign::RunMutants() {
@@ -289,23 +337,29 @@ bool ImageCampaign::RunQueueMutants(const Image& image) {
   return noticed;
 }
 
-// Half of the cuts are at syncs, where promises begin; half anywhere.
 ImageCampaign::Image ImageCampaign::NextImage(int number) {
   Image image;
   image.number = number;
   image.folder = absl::StrCat(images_, "/image-", number);
   image.seed = random_();
-  if (random_() % 2 == 0) {
-    image.cut = sync_points_[random_() % sync_points_.size()] + random_() % 3;
-    image.cut = std::min(image.cut, disk_->operations());
-  } else {
-    image.cut = random_() % (disk_->operations() + 1);
-  }
+  image.cut = std::min(DrawCut(), disk_->operations());
   image.loss = LossOf(random_());
   // The machine may also have been restarted in good order after the kill.
   const bool same = image.loss == DiskLoss::kNothing && random_() % 3 != 0;
   image.boot = same ? kLoadBoot : kNextBoot;
   return image;
+}
+
+// Half of the cuts are at syncs, where promises begin; half anywhere. Of what is rare there are
+// some more.
+size_t ImageCampaign::DrawCut() {
+  const bool rare = !moments_.empty() && (options_.tear == StepTear::kReset || random_() % 4 == 0);
+  if (rare) {
+    const auto& [first, last] = moments_[random_() % moments_.size()];
+    return first + random_() % (last - first + 1);
+  }
+  if (random_() % 2 == 0) return sync_points_[random_() % sync_points_.size()] + random_() % 3;
+  return random_() % (disk_->operations() + 1);
 }
 
 DiskLoss ImageCampaign::LossOf(uint64_t kind) const {

@@ -28,7 +28,7 @@ struct CampaignOptions {
   bool drop_synced = false;
   bool drop_names = false;
   bool queues = false;              // The load is one of queues, and recoveries are not cut.
-  StepTear tear = StepTear::kNone;  // Of its steps and schedules.
+  StepTear tear = StepTear::kNone;  // Of its steps, schedules and resets; or of what images say.
 };
 
 // One recorded run of a load, and images of the faults it could have met.
@@ -43,7 +43,7 @@ class ImageCampaign {
   // What was synced is gone: the engine has to refuse, and the check has to find what is missing
   // when the loss is accepted.
   bool RunLying();
-  // Steps, and what is due, are torn, and the check has to find both.
+  // Something is torn, and the check has to find all that is broken by it.
   bool RunTorn();
   // The image of the end is sound, and against every wrong history it is not.
   bool RunMutants();
@@ -73,6 +73,9 @@ class ImageCampaign {
   bool CheckAgainst(const Image& image, const absl::Status& saved, const std::string& expected);
   absl::Status RunLoad(const CrashLoadOptions& load);
   bool RunQueueMutants(const Image& image);
+  // Classes that have to be found with the tear.
+  std::vector<std::string> BrokenByTear() const;
+  size_t DrawCut() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Check(const Image& image, std::vector<std::string> more) const;
   void Keep(const Image& image, const std::string& found) const;
 
@@ -84,6 +87,8 @@ class ImageCampaign {
   const std::string history_path_;
   History history_;
   QueueHistory queue_history_;
+  // When something was under way that is rare, from the first operation to the last.
+  std::vector<std::pair<size_t, size_t>> moments_;
   std::vector<size_t> sync_points_;
   mutable Mutex mu_;  // Leaf.
   std::mt19937_64 random_ ABSL_GUARDED_BY(mu_);

@@ -4,49 +4,64 @@
 #include <iterator>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "acta/storage/v1/records.pb.h"
 #include "acta/v1/event.pb.h"
 #include "proto/support/wire.h"
-#include "server/core/queues/queue_records.h"
 #include "storage/base/crc32c.h"
-#include "storage/base/status_macros.h"
-#include "storage/layout/rows.h"
+#include "tests/crash/group_rows.h"
+#include "tests/crash/queue_go_on.h"
 #include "tests/crash/queue_store.h"
 #include "tests/crash/redrive_images.h"
 #include "tests/crash/schedule_check.h"
-#include "tests/crash/step_repeat.h"
 #include "tests/crash/step_results.h"
+#include "tests/crash/stream_check.h"
 
 namespace acta {
 namespace {
 
 using StateKind = QueueState::Kind;
 
-constexpr absl::Duration kBehindEverything = absl::Hours(48);
-constexpr int kRounds = 10'000;
+// What was said of one event, in order, with the resets of its group.
+using SaidOfEvent = std::vector<const QueueDecision*>;
 
-struct JobPlace {
-  int32_t partition = 0;
-  int64_t offset = 0;
-  friend auto operator<=>(const JobPlace&, const JobPlace&) = default;
-};
+// What was said of the events of a group.
+class SaidOfGroup {
+ public:
+  SaidOfGroup(const QueueHistory& history, size_t group) {
+    for (const QueueDecision& decision : history.decisions) {
+      if (decision.group != group) continue;
+      if (decision.op == QueueDecision::Op::kReset) {
+        for (auto& [place, said] : events_) {
+          if (place.partition == decision.partition) said.push_back(&decision);
+        }
+        resets_[decision.partition].push_back(&decision);
+        continue;
+      }
+      const JobPlace place{decision.partition, decision.offset};
+      events_.try_emplace(place, resets_[place.partition]).first->second.push_back(&decision);
+    }
+  }
 
-// What the rows of a group say.
-struct GroupRows {
-  std::map<int32_t, QueuePosition> positions;
-  std::map<JobPlace, ParkedEvent> parked;
-  std::map<JobPlace, storage::v1::DeadLetterRecord> letters;
+  // Of any event of the partition, also when nobody spoke of it.
+  const SaidOfEvent& Of(const JobPlace& place) {
+    const auto found = events_.find(place);
+    return found != events_.end() ? found->second : resets_[place.partition];
+  }
+
+ private:
+  std::map<JobPlace, SaidOfEvent> events_;
+  std::map<int32_t, SaidOfEvent> resets_;  // By partition.
 };
 
 class QueueCheck {
  public:
-  QueueCheck(const QueueHistory& history, const ImageCut& cut, const std::string& image)
-      : history_(history), cut_(cut), image_(image) {
+  QueueCheck(const QueueHistory& history, const ImageCut& cut, const std::string& image,
+             StepTear tear)
+      : history_(history), cut_(cut), image_(image), tear_(tear) {
     clock_->Jump(absl::FromUnixMicros(TimeOf(history, cut.operations)) - clock_->Wall());
   }
 
@@ -56,18 +71,23 @@ class QueueCheck {
       Problem(name, what);
     };
     results_ = CheckStepResults(history_, cut_, *store_, tell);
-    later_.emplace(history_, cut_, *store_);
-    Digest(results_.size(), later_->Look(tell));
+    ScheduleCheck later(history_, cut_, *store_);
+    StreamCheck stream(history_, cut_, *store_);
+    Digest(results_.size(), later.Look(tell), stream.Look(tell));
     for (size_t group = 0; group < std::size(kQueueGroups); ++group) CheckGroup(group);
     const uint32_t digest = report_.digest;
-    if (go_on && report_.problems.empty()) GoOn();
+    if (go_on && report_.problems.empty() && !left_.empty()) {
+      QueueGoOn(history_, cut_, *store_, left_, tell).Run(later, stream);
+    }
     report_.digest = digest;
     return std::move(report_);
   }
 
  private:
+  // Some of each class.
   void Problem(absl::string_view name, absl::string_view what) {
-    if (report_.problems.size() < 20) report_.problems.push_back(absl::StrCat(name, ": ", what));
+    if (++problems_[std::string(name)] > 5) return;
+    report_.problems.push_back(absl::StrCat(name, ": ", what));
   }
   void Problem(absl::string_view name, size_t group, const JobPlace& place,
                absl::string_view what) {
@@ -84,126 +104,97 @@ class QueueCheck {
     LocalEngineOptions options = QueueStore::Options(image_);
     options.boot_id = cut_.boot;
     options.accept_loss = cut_.accept_loss;
-    store_ = new QueueStore(std::move(options), *clock_, *sink_);
+    store_ = new QueueStore(std::move(options), *clock_, *sink_, tear_);
     const absl::Status opened = store_->Open();
     if (!opened.ok()) Problem("refused", opened.message());
     return opened.ok();
   }
 
-  absl::StatusOr<storage::v1::GroupRecord> RecordOf(size_t group) {
-    ASSIGN_OR_RETURN(
-        const auto rows,
-        store_->engine().LoadRows(Family::kMeta, GroupRow("default", kQueueGroups[group].name)));
-    storage::v1::GroupRecord record;
-    if (rows.size() != 1 || !record.ParseFromString(rows.front().second)) {
-      return absl::NotFoundError("no record of the group");
-    }
-    return record;
-  }
-
   void CheckGroup(size_t group) {
-    const auto record = RecordOf(group);
-    if (!record.ok() || store_->topics().Find("default", kQueueTopic) == nullptr) {
+    const auto id = store_->groups().GetId(store_->caller(), "", kQueueGroups[group].name);
+    if (!id.ok() || store_->topics().Find("default", kQueueTopic) == nullptr) {
       if (cut_.operations >= history_.ready) Problem("lost-group", kQueueGroups[group].name);
       return;
     }
-    const GroupId id(record->group_id());
-    const absl::StatusOr<GroupRows> rows = LoadGroup(id);
+    const absl::StatusOr<GroupRows> rows = LoadGroupRows(*store_, *id);
     if (!rows.ok()) return Problem("refused", rows.status().message());
-    std::map<JobPlace, std::vector<const QueueDecision*>> said;
-    for (const QueueDecision& decision : history_.decisions) {
-      if (decision.group == group) {
-        said[{decision.partition, decision.offset}].push_back(&decision);
-      }
-    }
-    std::set<JobPlace>& open = open_.emplace_back();
+    QueueLeft& left = left_.emplace_back();
+    CheckResets(group, *rows, &left);
+    SaidOfGroup said(history_, group);
     for (int32_t number = 0; number < kQueuePartitions; ++number) {
       const auto extent = store_->engine().Extent(store_->Partition(number));
       if (!extent.ok()) return Problem("refused", extent.status().message());
       report_.present += static_cast<size_t>(extent->visible_end.value());
       for (int64_t offset = 0; offset < extent->visible_end.value(); ++offset) {
-        CheckEvent(group, id, *rows, {number, offset}, said[{number, offset}], *extent, &open);
+        const JobPlace place{number, offset};
+        const QueueState found = StateIn(*rows, group, place, &left);
+        CheckState(group, place, found, said.Of(place));
+        if (found.kind != StateKind::kProcessed) {
+          CheckReadable(group, *id, place, found.kind == StateKind::kDead, *extent, &left);
+        }
       }
     }
-    letters_[group] = rows->letters.size();
+    left.letters = rows->letters.size();
     const std::string redrive = CheckRunningRedrive(*store_, kQueueGroups[group].name);
     if (!redrive.empty()) Problem("wrong-redrive", redrive);
-    const std::optional<int64_t> outstanding = CountOutstanding(group);
-    // What follows the floor is looked at again when somebody asks: until then it may be too much.
-    if (outstanding.has_value() && *outstanding < static_cast<int64_t>(open.size())) {
-      Problem("wrong-counts", absl::StrCat(kQueueGroups[group].name, " says ", *outstanding,
-                                           " outstanding; there are ", open.size()));
-    }
+    CheckNumbers(group, left);
   }
 
-  absl::StatusOr<GroupRows> LoadGroup(GroupId id) {
-    GroupRows out;
-    const LogEngine& engine = store_->engine();
-    for (int32_t number = 0; number < kQueuePartitions; ++number) {
-      const PartitionId partition = store_->Partition(number);
-      ASSIGN_OR_RETURN(const auto rows,
-                       engine.LoadRows(Family::kState, PositionRow(id, partition)));
-      storage::v1::PositionRecord record;
-      if (rows.size() == 1 && !record.ParseFromString(rows.front().second)) {
-        return absl::DataLossError("a position");
+  // As many as were said, at least those that were answered, and the same everywhere.
+  void CheckResets(size_t group, const GroupRows& rows, QueueLeft* left) {
+    int64_t said = 0, answered = 0;
+    for (const QueueDecision& decision : history_.decisions) {
+      if (decision.group != group || decision.op != QueueDecision::Op::kReset) continue;
+      if (decision.submitted <= cut_.operations) said = std::max<int64_t>(said, decision.attempt);
+      if (decision.acked <= cut_.operations) {
+        answered = std::max<int64_t>(answered, decision.attempt);
       }
-      out.positions[number] = PositionFrom(record);
     }
-    ASSIGN_OR_RETURN(const auto parked,
-                     engine.LoadRows(Family::kState, QueueRows(kParkedRows, id)));
-    for (const auto& [key, value] : parked) {
-      ASSIGN_OR_RETURN(const StoredParked one, ParkedFrom(key, value));
-      out.parked[{one.partition.partition(), one.event.offset.value()}] = one.event;
+    left->resets = rows.resets.at(0);
+    for (const auto& [partition, resets] : rows.resets) {
+      const std::string what =
+          absl::StrCat(kQueueGroups[group].name, " ", partition, " began anew ", resets, " times; ",
+                       answered, " of ", said, " resets were answered");
+      if (resets != left->resets) Problem("torn-reset", what);
+      if (resets < answered) Problem("lost-reset", what);
+      if (resets > said) Problem("wrong-reset", what);
     }
-    ASSIGN_OR_RETURN(const auto letters,
-                     engine.LoadRows(Family::kState, QueueRows(kDeadLetterRows, id)));
-    for (const auto& [key, value] : letters) {
-      ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
-      auto& letter = out.letters[{place.first.partition(), place.second.value()}];
-      if (!letter.ParseFromString(value)) return absl::DataLossError("a dead letter");
-    }
-    return out;
   }
 
-  static bool IsOutstanding(const QueuePosition& position, Offset offset) {
-    return offset >= position.head ||
-           std::any_of(
-               position.outstanding.begin(), position.outstanding.end(),
-               [offset](const OffsetRun& run) { return run.first <= offset && offset < run.end; });
-  }
-
-  void CheckEvent(size_t group, GroupId id, const GroupRows& rows, const JobPlace& place,
-                  const std::vector<const QueueDecision*>& said, const PartitionExtent& extent,
-                  std::set<JobPlace>* open) {
-    const bool outstanding =
-        IsOutstanding(rows.positions.at(place.partition), Offset(place.offset));
+  QueueState StateIn(const GroupRows& rows, size_t group, const JobPlace& place, QueueLeft* left) {
+    const bool outstanding = rows.IsOutstanding(place);
     const auto parked = rows.parked.find(place);
     const auto letter = rows.letters.find(place);
     const bool is_parked = parked != rows.parked.end(), is_dead = letter != rows.letters.end();
     if (outstanding + is_parked + is_dead > 1) Problem("two-states", group, place, "");
     QueueState found;
     if (is_parked) {
-      found.attempts = parked->second.attempts;
-      found.redrives = parked->second.redrives;
-      found.due_us = parked->second.due_us;
+      const bool held = parked->second.state == ParkedEvent::State::kHeld;
+      found = {held ? StateKind::kHeld : StateKind::kOpen, parked->second.attempts,
+               parked->second.redrives, parked->second.due_us};
     } else if (is_dead) {
       found = {StateKind::kDead, letter->second.attempts(), letter->second.attempts_before_size(),
                -1};
     } else if (!outstanding) {
       found.kind = StateKind::kProcessed;
     }
-    if (found.kind == StateKind::kOpen) {
-      open->insert(place);
-      attempts_[group][place] = found.attempts + 1;
+    if (found.kind == StateKind::kOpen) left->open[place] = found.attempts + 1;
+    if (found.kind == StateKind::kHeld) left->held.insert(place);
+    // Each attempt that failed has its row, of all rounds, for as long as somebody may ask.
+    const int32_t attempts = rows.AttemptsOf(place);
+    if (found.kind == StateKind::kProcessed && attempts > 0) {
+      Problem("left-over", group, place, "is processed, and has attempts");
+    }
+    if (is_parked && attempts < found.attempts + found.redrives) {
+      Problem("wrong-attempts", group, place, "attempts are missing from its history");
     }
     Digest(group, place.partition, place.offset, static_cast<int>(found.kind), found.attempts,
            found.redrives, found.due_us);
-    CheckState(group, place, found, said);
-    if (found.kind != StateKind::kProcessed) CheckReadable(group, id, place, is_dead, extent);
+    return found;
   }
 
   // Of the first so many decisions, those of steps and no others have their results.
-  bool HasResultsOf(const std::vector<const QueueDecision*>& said, size_t count) const {
+  bool HasResultsOf(const SaidOfEvent& said, size_t count) const {
     for (size_t i = 0; i < said.size(); ++i) {
       const auto index = static_cast<size_t>(said[i] - history_.decisions.data());
       if (said[i]->step >= 0 && results_.contains(index) != (i < count)) return false;
@@ -211,32 +202,51 @@ class QueueCheck {
     return true;
   }
 
+  // How many of what was said have happened: at least, and at most.
+  std::pair<size_t, size_t> BoundsOf(size_t group, const SaidOfEvent& said) const {
+    size_t least = 0, most = said.size();
+    for (size_t i = 0; i < said.size(); ++i) {
+      if (said[i]->op != QueueDecision::Op::kReset) continue;
+      if (said[i]->attempt <= left_[group].resets) {
+        least = i + 1;
+      } else {
+        most = std::min(most, i);
+      }
+    }
+    return {least, most};
+  }
+
   // One of the states that the decisions lead to: behind those that were answered before the fault,
-  // and with none that was said after it. What a step wrote beside the state has to agree.
+  // and with none that was said after it. What a step wrote beside the state has to agree, and the
+  // resets that happened.
   void CheckState(size_t group, const JobPlace& place, const QueueState& found,
-                  const std::vector<const QueueDecision*>& said) {
+                  const SaidOfEvent& said) {
     QueueState state;
     size_t answered = 0;
     for (size_t i = 0; i < said.size(); ++i) {
       if (said[i]->acked <= cut_.operations) answered = i + 1;
     }
+    const auto [least, most] = BoundsOf(group, said);
     std::string expected;
     QueueState nearest;
-    bool torn = false;
+    bool torn_step = false, torn_reset = false;
     for (size_t i = 0;; ++i) {
-      if (i >= answered) {
-        const bool same = Same(state, found);
-        if (same && HasResultsOf(said, i)) return;
-        torn |= same;
+      const bool same = i >= answered && Same(state, found);
+      const bool within = i >= std::max(answered, least) && i <= most;
+      if (same && within && HasResultsOf(said, i)) return;
+      torn_step |= same && within;
+      torn_reset |= same && !within;
+      if (within) {
         nearest = state;
         absl::StrAppend(&expected, expected.empty() ? "" : " or ", Text(state));
       }
       if (i == said.size() || said[i]->submitted > cut_.operations) break;
-      state = StateAfter(state, *said[i]);
+      state = StateAfter(state, *said[i], place.offset);
     }
-    if (torn)
+    if (torn_step) {
       return Problem("torn-step", group, place, "its results say that it is not " + Text(found));
-    Problem(ClassOf(nearest, found), group, place,
+    }
+    Problem(torn_reset ? "torn-reset" : ClassOf(nearest, found), group, place,
             absl::StrCat("is ", Text(found), ", not ", expected, "; ", answered, " of ",
                          said.size(), " decisions were answered"));
   }
@@ -245,12 +255,17 @@ class QueueCheck {
     if (expected.kind != found.kind) return false;
     if (expected.kind == StateKind::kProcessed) return true;
     return expected.attempts == found.attempts && expected.redrives == found.redrives &&
-           (expected.due_us < 0 || expected.kind == StateKind::kDead ||
+           (expected.due_us < 0 || expected.kind != StateKind::kOpen ||
             expected.due_us == found.due_us);
   }
   static const char* ClassOf(const QueueState& expected, const QueueState& found) {
     if (expected.kind == StateKind::kDead || found.kind == StateKind::kDead) {
       return expected.kind == found.kind ? "wrong-attempts" : "wrong-dead-letter";
+    }
+    if (expected.kind == StateKind::kHeld || found.kind == StateKind::kHeld) {
+      return expected.kind == found.kind      ? "wrong-attempts"
+             : found.kind == StateKind::kHeld ? "wrong-hold"
+                                              : "lost-hold";
     }
     if (expected.kind == StateKind::kProcessed) return "outstanding-again";
     if (found.kind == StateKind::kProcessed) return "lost-delivery";
@@ -258,41 +273,50 @@ class QueueCheck {
     return counted ? "wrong-due" : "wrong-attempts";
   }
   static std::string Text(const QueueState& state) {
-    constexpr const char* kWords[] = {"open", "dead", "processed"};
+    constexpr const char* kWords[] = {"open", "dead", "processed", "held"};
     return absl::StrCat(kWords[static_cast<size_t>(state.kind)], " (attempts ", state.attempts,
                         ", redrives ", state.redrives, ", due ", state.due_us, ")");
   }
 
-  static bool Holds(const StoredBatch& batch, const JobPlace& place) {
+  // Nothing: the batch does not have it.
+  static std::optional<v1::Event> EventIn(const StoredBatch& batch, const JobPlace& place) {
     EventElements elements(batch.payload.view());
     absl::string_view bytes;
     for (Offset at = batch.base_offset; elements.Next(&bytes); at = at + 1) {
       v1::Event event;
       if (at.value() != place.offset) continue;
-      return event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
-             absl::StartsWith(event.data(), PlaceData(place.partition, place.offset));
+      const bool whole = event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+                         absl::StartsWith(event.data(), PlaceData(place.partition, place.offset));
+      if (whole) return event;
+      break;
     }
-    return false;
+    return std::nullopt;
   }
 
   void CheckReadable(size_t group, GroupId id, const JobPlace& place, bool dead,
-                     const PartitionExtent& extent) {
+                     const PartitionExtent& extent, QueueLeft* left) {
     const PartitionId partition = store_->Partition(place.partition);
     const Offset offset(place.offset);
+    std::optional<v1::Event> event;
+    absl::Status status;
     if (offset < extent.first) {
       const auto kept = LoadKeptEvent(store_->engine(), id, partition, offset);
-      if (!kept.ok()) {
-        Problem("unreadable", group, place, kept.status().message());
-      } else if (!Holds(*(*kept)->batch, place)) {
-        Problem("unreadable", group, place, "its copy is another event");
-      }
+      status = kept.status();
+      if (kept.ok()) event = EventIn(*(*kept)->batch, place);
     } else {
       const auto read = store_->engine().Read(partition, offset, 1);
-      if (!read.ok() || read->empty() || !Holds(*read->front(), place)) {
-        Problem("unreadable", group, place, read.status().message());
-      }
+      status = read.status();
+      if (read.ok() && !read->empty()) event = EventIn(*read->front(), place);
     }
-    if (!dead) return;
+    if (!event.has_value()) {
+      Problem("unreadable", group, place, status.ok() ? "another event" : status.message());
+    } else if (!event->key().empty()) {
+      left->keys[place] = event->key();
+    }
+    if (dead) CheckLetter(group, place);
+  }
+
+  void CheckLetter(size_t group, const JobPlace& place) {
     v1::GetDeadLetterRequest request;
     request.set_group(kQueueGroups[group].name);
     request.mutable_ref()->set_topic(kQueueTopic);
@@ -310,187 +334,42 @@ class QueueCheck {
     }
   }
 
-  // As the group says it. It has to know how many dead letters there are.
-  std::optional<int64_t> CountOutstanding(size_t group) {
-    v1::GetLagRequest request;
-    request.set_group(kQueueGroups[group].name);
-    const auto lag = store_->groups().GetLag(store_->caller(), request);
-    if (!lag.ok()) {
-      Problem("wrong-counts", lag.status().message());
-      return std::nullopt;
+  // What follows the floor is looked at again when somebody asks: until then it may be too much.
+  void CheckNumbers(size_t group, const QueueLeft& left) {
+    const auto numbers = AskNumbers(*store_, group);
+    if (!numbers.ok()) return Problem("wrong-counts", numbers.status().message());
+    const auto held = static_cast<int64_t>(left.held.size());
+    const auto open = static_cast<int64_t>(left.open.size());
+    const auto letters = static_cast<int64_t>(left.letters);
+    if (numbers->outstanding >= open + held && numbers->held == held &&
+        numbers->dead_letters == letters) {
+      return;
     }
-    int64_t outstanding = 0, dead = 0;
-    for (const v1::PartitionLag& partition : lag->partitions()) {
-      const v1::QueueLag& queue = partition.queue();
-      outstanding += queue.ready() + queue.leased() + queue.retry_wait() + queue.blocked_by_key() +
-                     queue.held() + queue.not_scanned();
-      dead = queue.dead_letters();
-    }
-    if (dead != static_cast<int64_t>(letters_[group])) {
-      Problem("wrong-counts", absl::StrCat(kQueueGroups[group].name, " says ", dead,
-                                           " dead letters; there are ", letters_[group]));
-    }
-    return outstanding;
-  }
-
-  void LookDelivered() {
-    later_->LookDelivered(
-        [this](absl::string_view name, absl::string_view what) { Problem(name, what); });
-  }
-
-  // Members repeat steps, and then take and acknowledge until nothing is left.
-  void GoOn() {
-    if (open_.empty()) return;
-    auto results = ReadStepResults(*store_);
-    if (!results.ok()) return Problem("goes-on", results.status().message());
-    written_ = *std::move(results);
-    Repeat();
-    store_->Advance(kBehindEverything);
-    LookDelivered();
-    for (size_t group = 0; group < open_.size(); ++group) {
-      auto hand = QueueHand::Join(*store_, kQueueGroups[group].name);
-      if (!hand.ok()) return Problem("goes-on", hand.status().message());
-      std::set<JobPlace> left = open_[group];
-      for (int round = 0; round < kRounds && !left.empty(); ++round) {
-        (*hand)->Take(100);
-        if ((*hand)->hand().empty()) break;
-        AckAll(group, **hand, &left);
-      }
-      (*hand)->Take(100);
-      for (const QueueHand::Leased& leased : (*hand)->hand()) {
-        Problem("goes-on", group, {leased.partition, leased.offset}, "was delivered again");
-      }
-      for (const JobPlace& place : left) Problem("goes-on", group, place, "was never delivered");
-      (*hand)->Leave(true);
-    }
-    ReopenEmpty();
-  }
-
-  void Repeat() {
-    const auto steps = RepeatSteps(history_, cut_, *store_);
-    if (!steps.ok()) return Problem("goes-on", steps.status().message());
-    for (const RepeatedStep& step : *steps) {
-      bool may = true;
-      for (const size_t index : step.decisions) {
-        const QueueDecision& decision = history_.decisions[index];
-        const JobPlace place{decision.partition, decision.offset};
-        may &= decision.acked > cut_.operations && open_[decision.group].contains(place) &&
-               attempts_[decision.group][place] == decision.attempt;
-        if (step.accepted) written_.push_back(StepResultOf(history_, index));
-      }
-      if (step.accepted ? !may : may && step.kept) {
-        Problem("goes-on", absl::StrCat("'", StepResultOf(history_, step.decisions[0]), "' was ",
-                                        step.accepted ? "accepted" : "refused", " again"));
-      }
-      if (!step.accepted || !may) continue;
-      for (const size_t index : step.decisions) SettleAgain(history_.decisions[index]);
-    }
-  }
-
-  void SettleAgain(const QueueDecision& decision) {
-    const JobPlace place{decision.partition, decision.offset};
-    QueueState state;
-    state.attempts = decision.attempt - 1;
-    state = StateAfter(state, decision);
-    attempts_[decision.group][place] = state.attempts + 1;
-    if (state.kind == StateKind::kOpen) return;
-    open_[decision.group].erase(place);
-    letters_[decision.group] += state.kind == StateKind::kDead ? 1 : 0;
-  }
-
-  // Half of them in a step.
-  void AckAll(size_t group, QueueHand& hand, std::set<JobPlace>* left) {
-    std::vector<QueueSettlement> settlements;
-    QueueStep step;
-    for (const QueueHand::Leased& leased : std::exchange(hand.hand(), {})) {
-      const JobPlace place{leased.partition, leased.offset};
-      if (left->erase(place) == 0) {
-        Problem("goes-on", group, place, "is delivered, and is not outstanding");
-      } else if (!leased.whole || leased.attempt != attempts_[group][place]) {
-        Problem("goes-on", group, place, absl::StrCat("comes with attempt ", leased.attempt));
-      }
-      if (place.offset % 2 == 0) {
-        step.runs.push_back(leased.Run(hand.session(), *store_));
-        continue;
-      }
-      settlements.emplace_back();
-      settlements.back().partition = store_->Partition(leased.partition);
-      settlements.back().offset = Offset(leased.offset);
-    }
-    auto failures = hand.queue().Settle(hand.session(), settlements, [](const absl::Status&) {});
-    if (!step.runs.empty()) {
-      written_.push_back(absl::StrCat("after ", written_.size()));
-      PutStepResult(written_.back(), *store_, &step);
-      step.done = [](const TransactionResult&) {};
-      const auto refused = hand.queue().SettleStep(std::move(step));
-      failures.insert(failures.end(), refused.begin(), refused.end());
-    }
-    if (!failures.empty()) Problem("goes-on", "an acknowledgement was refused");
-    if (!hand.queue().WaitQuiet().ok()) Problem("goes-on", "acknowledgements are not written");
-    store_->Run();
-  }
-
-  void ReopenEmpty() {
-    store_->Close();
-    const absl::Status opened = store_->Open();
-    if (!opened.ok()) return Problem("goes-on", opened.message());
-    store_->Advance(kBehindEverything);
-    auto results = ReadStepResults(*store_);
-    if (!results.ok()) return Problem("goes-on", results.status().message());
-    std::sort(results->begin(), results->end());
-    std::sort(written_.begin(), written_.end());
-    LookDelivered();
-    if (*results != written_) Problem("goes-on", "the results are not those of the steps");
-    for (size_t group = 0; group < open_.size(); ++group) {
-      auto hand = QueueHand::Join(*store_, kQueueGroups[group].name);
-      if (!hand.ok()) return Problem("goes-on", hand.status().message());
-      (*hand)->Take(100);
-      if (!(*hand)->hand().empty()) Problem("goes-on", "what was acknowledged comes again");
-      if (CountOutstanding(group).value_or(0) != 0) Problem("wrong-counts", "something is left");
-      CheckCopies(group);
-      (*hand)->Leave(true);
-    }
-  }
-
-  // Only of dead letters, now that everything else is processed.
-  void CheckCopies(size_t group) {
-    const auto record = RecordOf(group);
-    if (!record.ok()) return Problem("lost-group", kQueueGroups[group].name);
-    const GroupId id(record->group_id());
-    const auto rows = LoadGroup(id);
-    const auto kept = store_->engine().LoadRows(Family::kState, QueueRows(kKeptRows, id));
-    if (!rows.ok() || !kept.ok()) return Problem("goes-on", "rows cannot be read");
-    for (const auto& [key, value] : *kept) {
-      const auto found = PlaceOfRow(kKeptRows, key);
-      if (!found.ok()) return Problem("goes-on", found.status().message());
-      const JobPlace place{found->first.partition(), found->second.value()};
-      if (!rows->letters.contains(place)) {
-        Problem("goes-on", group, place, "is processed, and its copy is there");
-      }
-    }
+    Problem("wrong-counts",
+            absl::StrCat(kQueueGroups[group].name, " says ", numbers->outstanding, " outstanding, ",
+                         numbers->held, " of them held, and ", numbers->dead_letters,
+                         " dead letters; there are ", open + held, ", ", held, " and ", letters));
   }
 
   const QueueHistory& history_;
   const ImageCut cut_;
   const std::string image_;
+  const StepTear tear_;
   // Leaked with the store that uses them.
   FakeClock* const clock_ = new FakeClock;
   RecordingFatalSink* const sink_ = new RecordingFatalSink;
   QueueStore* store_ = nullptr;
-  absl::flat_hash_set<size_t> results_;                     // Decisions of steps.
-  std::vector<std::set<JobPlace>> open_;                    // By group.
-  std::map<size_t, std::map<JobPlace, int32_t>> attempts_;  // The next of each, by group.
-  std::map<size_t, size_t> letters_;                        // By group.
-  std::vector<std::string> written_;                        // Results that there have to be.
-  std::optional<ScheduleCheck> later_;
+  absl::flat_hash_set<size_t> results_;  // Decisions of steps.
+  std::vector<QueueLeft> left_;          // By group.
+  std::map<std::string, int> problems_;  // By class.
   ImageReport report_;
 };
 
 }  // namespace
 
 ImageReport CheckQueueImage(const QueueHistory& history, const ImageCut& cut,
-                            const std::string& image, bool go_on) {
-  return QueueCheck(history, cut, image).Run(go_on);
+                            const std::string& image, bool go_on, StepTear tear) {
+  return QueueCheck(history, cut, image, tear).Run(go_on);
 }
 
 }  // namespace acta

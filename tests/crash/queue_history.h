@@ -7,16 +7,23 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/core/delivery/queue_types.h"
+#include "tests/crash/stream_history.h"
 
 namespace acta {
 
 // The groups of the queue load, in this order.
 struct QueueHistoryGroup {
   const char* name;
-  bool by_key;
+  QueueOrder order;
+  OnExhausted on_exhausted;
   int32_t max_attempts;
 };
-inline constexpr QueueHistoryGroup kQueueGroups[] = {{"free", false, 3}, {"by-key", true, 2}};
+inline constexpr QueueHistoryGroup kQueueGroups[] = {
+    {"free", QueueOrder::kUnordered, OnExhausted::kDeadLetter, 3},
+    {"by-key", QueueOrder::kKey, OnExhausted::kDeadLetter, 2},
+    {"held", QueueOrder::kKey, OnExhausted::kHoldKey, 2},
+    {"relaxed", QueueOrder::kKeyRelaxed, OnExhausted::kHoldKey, 2}};
 inline constexpr char kQueueTopic[] = "jobs";
 inline constexpr int32_t kQueuePartitions = 2;
 // Where steps write their results.
@@ -33,15 +40,18 @@ struct QueueDecision {
     kNack,
     kReject,
     kRelease,
-    kLost,  // The stream of the member that had it broke.
-    kRedrive,
+    kLost,     // The stream of the member that had it broke.
+    kRedrive,  // A dead letter, or one that is held.
     kDiscard,
+    kSkip,   // One that is held.
+    kReset,  // All of the partition: the group begins anew at the offset.
   };
   size_t group = 0;  // In kQueueGroups.
   int32_t partition = 0;
   int64_t offset = 0;
-  int32_t attempt = 0;  // Of the lease.
+  int32_t attempt = 0;  // Of the lease; kReset: which one of the group it is, from 1.
   Op op = Op::kAck;
+  bool keyed = false;    // The event has a key.
   int64_t due_us = -1;   // kNack: when it is due again; below 0: the group's backoff decides.
   int64_t step = -1;     // That it was decided in, from 0; below 0: in none.
   size_t submitted = 0;  // Done before it was said.
@@ -64,30 +74,27 @@ struct QueueHistory {
   // Of one event in the order in which they were said.
   std::vector<QueueDecision> decisions;
   std::vector<ScheduleDecision> schedules;  // In the order in which they were said.
+  StreamHistory stream;
   // The load's clock, microseconds, when so many operations were done.
   std::vector<std::pair<size_t, int64_t>> times;
 };
 
 // What became of an event.
 struct QueueState {
-  enum class Kind : uint8_t { kOpen, kDead, kProcessed };
+  enum class Kind : uint8_t { kOpen, kDead, kProcessed, kHeld };
   Kind kind = Kind::kOpen;
   int32_t attempts = 0;  // That failed, since the last redrive.
   int32_t redrives = 0;
   int64_t due_us = -1;  // Below 0: not known.
 };
-QueueState StateAfter(QueueState state, const QueueDecision& decision);
+// Of the event at an offset of the decision's partition.
+QueueState StateAfter(QueueState state, const QueueDecision& decision, int64_t offset);
+// What the event of a decision was before it, by index.
+QueueState StateBefore(const QueueHistory& history, size_t decision);
 
 int64_t TimeOf(const QueueHistory& history, size_t operations);
 
 absl::Status SaveQueueHistory(const QueueHistory& history, const std::string& path);
 absl::StatusOr<QueueHistory> LoadQueueHistory(const std::string& path);
-
-// The history, with something in it that did not happen, and the class that has to be found then.
-struct QueueHistoryMutant {
-  std::string problem;
-  QueueHistory history;
-};
-std::vector<QueueHistoryMutant> MutantsOf(const QueueHistory& history);
 
 }  // namespace acta

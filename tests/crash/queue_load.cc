@@ -14,10 +14,11 @@
 #include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "tests/crash/operator_load.h"
 #include "tests/crash/queue_store.h"
-#include "tests/crash/redrive_images.h"
 #include "tests/crash/schedule_load.h"
 #include "tests/crash/step_results.h"
+#include "tests/crash/stream_load.h"
 
 namespace acta {
 namespace {
@@ -40,6 +41,18 @@ struct Said {
   std::vector<size_t> decisions;  // In the history.
 };
 
+v1::QueueOrder WordFor(QueueOrder order) {
+  switch (order) {
+    case QueueOrder::kUnordered:
+      return v1::QUEUE_ORDER_UNORDERED;
+    case QueueOrder::kKey:
+      return v1::QUEUE_ORDER_KEY;
+    case QueueOrder::kKeyRelaxed:
+      return v1::QUEUE_ORDER_KEY_RELAXED;
+  }
+  return v1::QUEUE_ORDER_UNSPECIFIED;
+}
+
 class QueueCrashLoad {
  public:
   explicit QueueCrashLoad(const CrashLoadOptions& options)
@@ -52,12 +65,14 @@ class QueueCrashLoad {
     RETURN_IF_ERROR(Create());
     for (int step = 0; step < options_.steps; ++step) {
       history_.times.emplace_back(options_.disk->operations(), NowUs());
-      RETURN_IF_ERROR(Step());
+      RETURN_IF_ERROR(Step(step));
       if (step == options_.steps / 2) RETURN_IF_ERROR(Restart());
     }
     RETURN_IF_ERROR(LeaveAll());
     history_.times.emplace_back(options_.disk->operations(), NowUs());
     store_.Close();
+    RETURN_IF_ERROR(operators_.CheckHadAll());
+    RETURN_IF_ERROR(stream_.CheckHadAll());
     if (!sink_.causes().empty()) return absl::InternalError(sink_.causes().front());
     // A run that never needed a copy proves nothing of them.
     if (most_kept_ == 0) return absl::InternalError("no slice went with an event that was needed");
@@ -87,6 +102,8 @@ class QueueCrashLoad {
     RETURN_IF_ERROR(CreateTopic(kQueueTopic, kQueuePartitions, kJobRetention));
     RETURN_IF_ERROR(CreateTopic(kResultTopic, kResultPartitions, kResultRetention));
     RETURN_IF_ERROR(CreateTopic(kLaterTopic, kLaterPartitions, kResultRetention));
+    RETURN_IF_ERROR(CreateTopic(kOutcomeTopic, 1, kResultRetention));
+    RETURN_IF_ERROR(stream_.Create());
     for (const QueueHistoryGroup& group : kQueueGroups) {
       v1::CreateGroupRequest request;
       request.mutable_group()->set_name(group.name);
@@ -94,8 +111,10 @@ class QueueCrashLoad {
       request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
       request.mutable_start()->set_earliest(true);
       v1::QueueSettings& settings = *request.mutable_group()->mutable_queue();
-      settings.set_order(group.by_key ? v1::QUEUE_ORDER_KEY : v1::QUEUE_ORDER_UNORDERED);
-      settings.set_on_exhausted(v1::ON_EXHAUSTED_DEAD_LETTER);
+      settings.set_order(WordFor(group.order));
+      settings.set_on_exhausted(group.on_exhausted == OnExhausted::kHoldKey
+                                    ? v1::ON_EXHAUSTED_HOLD_KEY
+                                    : v1::ON_EXHAUSTED_DEAD_LETTER);
       settings.set_max_attempts(group.max_attempts);
       SetDuration(kJobLease, settings.mutable_lease());
       RETURN_IF_ERROR(store_.groups().Create(store_.caller(), request).status());
@@ -104,14 +123,20 @@ class QueueCrashLoad {
     return absl::OkStatus();
   }
 
-  absl::Status Step() {
+  // What resets and decisions leave has to be seen too: in the end there are none.
+  absl::Status Step(int step) {
+    const bool may_reset = step < options_.steps * 3 / 4;
+    const bool may_decide = step < options_.steps * 9 / 10;
     store_.Advance(OneIn(20) ? absl::Minutes(30)
                              : absl::Seconds(static_cast<int64_t>(Random(150))));
     if (OneIn(2)) RETURN_IF_ERROR(Publish());
     RETURN_IF_ERROR(schedules_.Step());
+    RETURN_IF_ERROR(stream_.Step());
     for (size_t group = 0; group < std::size(kQueueGroups); ++group) {
       RETURN_IF_ERROR(Work(group));
       if (OneIn(10)) RETURN_IF_ERROR(ChangeLetters(group));
+      if (may_decide && OneIn(5)) RETURN_IF_ERROR(DecideHeld(group));
+      if (may_reset && OneIn(60)) RETURN_IF_ERROR(Reset(group));
     }
     if (OneIn(3)) RETURN_IF_ERROR(Settle());
     return OneIn(8) ? Maintain() : absl::OkStatus();
@@ -279,6 +304,7 @@ class QueueCrashLoad {
     decision.partition = leased.partition;
     decision.offset = leased.offset;
     decision.attempt = leased.attempt;
+    decision.keyed = leased.keyed;
     return decision;
   }
 
@@ -331,7 +357,45 @@ class QueueCrashLoad {
         if (hand != nullptr) RETURN_IF_ERROR(LeaveOne(group, &hand, true));
       }
     }
+    RETURN_IF_ERROR(stream_.LeaveAll());
     return Settle();
+  }
+
+  absl::Status ChangeLetters(size_t group) {
+    RETURN_IF_ERROR(Settle());
+    return operators_.ChangeLetters(group);
+  }
+
+  absl::Status DecideHeld(size_t group) {
+    if (!operators_.HoldsAny(group)) return absl::OkStatus();
+    RETURN_IF_ERROR(Settle());
+    return operators_.DecideHeld(group);
+  }
+
+  // What members had of the group is nobody's then.
+  absl::Status Reset(size_t group) {
+    RETURN_IF_ERROR(operators_.Reset(group));
+    for (std::unique_ptr<QueueHand>& hand : hands_[group]) {
+      if (hand == nullptr) continue;
+      for (const QueueHand::Leased& leased : hand->hand()) {
+        if (MaySettle(*hand, leased)) return absl::InternalError("a lease outlived a reset");
+      }
+      hand->Leave(true);
+      hand.reset();
+    }
+    return absl::OkStatus();
+  }
+
+  bool MaySettle(QueueHand& hand, const QueueHand::Leased& leased) {
+    Decision ignored;
+    const QueueSettlement settlement = Decide(leased, &ignored);
+    const bool settled =
+        hand.queue().Settle(hand.session(), {settlement}, [](const absl::Status&) {}).empty();
+    QueueStep step;
+    step.runs.push_back(leased.Run(hand.session(), store_));
+    PutStepResult("of a member that was fenced", store_, &step);
+    step.done = [](const TransactionResult&) {};
+    return hand.queue().SettleStep(std::move(step)).empty() || settled;
   }
 
   absl::Status Restart() {
@@ -342,81 +406,21 @@ class QueueCrashLoad {
     return absl::OkStatus();
   }
 
-  // Some dead letters are offered again or forgotten, or one is replaced.
-  absl::Status ChangeLetters(size_t group) {
-    RETURN_IF_ERROR(Settle());
-    v1::ListDeadLettersRequest list;
-    list.set_group(kQueueGroups[group].name);
-    ASSIGN_OR_RETURN(const v1::ListDeadLettersResponse letters,
-                     store_.groups().ListDeadLetters(store_.caller(), list));
-    const bool replace = OneIn(6);
-    const bool discard = replace || OneIn(4);
-    const auto said = std::make_shared<Said>();
-    v1::DeadLetterSelection some;
-    for (const v1::DeadLetter& letter : letters.dead_letters()) {
-      if (some.letters_size() == (replace ? 1 : 3) || !OneIn(3)) continue;
-      *some.add_letters() = letter.ref();
-      Decision decision;
-      decision.group = group;
-      decision.partition = letter.ref().partition();
-      decision.offset = letter.ref().offset();
-      decision.op = discard ? Decision::Op::kDiscard : Decision::Op::kRedrive;
-      if (replace) decision.step = steps_;
-      Note(decision, said.get());
-    }
-    if (some.letters().empty()) return absl::OkStatus();
-    if (replace) {
-      RETURN_IF_ERROR(Replace(group, some.letters(0), said));
-      return Settle();
-    }
-    said_.push_back(said);
-    RETURN_IF_ERROR(discard ? Discard(group, some) : Redrive(group, some));
-    return Settle();
-  }
-
-  // With its result in place of the corrected event.
-  absl::Status Replace(size_t group, const v1::DeadLetterRef& letter,
-                       const std::shared_ptr<Said>& said) {
-    v1::EditDeadLetterRequest request;
-    request.set_group(kQueueGroups[group].name);
-    *request.mutable_ref() = letter;
-    QueueStep step;
-    EndStep(said, &step);
-    return store_.groups().ReplaceDeadLetter(store_.caller(), request, std::move(step));
-  }
-
-  absl::Status Redrive(size_t group, const v1::DeadLetterSelection& some) {
-    if (OneIn(2)) return RedriveAtRate(store_, kQueueGroups[group].name, some);
-    v1::RedriveDeadLettersRequest request;
-    request.set_group(kQueueGroups[group].name);
-    *request.mutable_selection() = some;
-    request.set_accept_order(true);
-    request.set_max_redrives(1000);
-    ASSIGN_OR_RETURN(const auto done, store_.groups().RedriveDeadLetters(store_.caller(), request));
-    return done.redriven() == some.letters_size()
-               ? absl::OkStatus()
-               : absl::InternalError("a dead letter was not redriven");
-  }
-
-  absl::Status Discard(size_t group, const v1::DeadLetterSelection& some) {
-    v1::DiscardDeadLettersRequest request;
-    request.set_group(kQueueGroups[group].name);
-    *request.mutable_selection() = some;
-    return store_.groups().DiscardDeadLetters(store_.caller(), request).status();
-  }
-
   const CrashLoadOptions& options_;
   std::mt19937_64 random_;
   FakeClock clock_;
   RecordingFatalSink sink_;
   QueueStore store_;
   QueueHistory history_;
+  int64_t steps_ = 0;
   ScheduleLoad schedules_{store_, *options_.disk, history_, random_};
+  OperatorLoad operators_{store_, *options_.disk, history_, random_, steps_};
+  StreamLoad stream_{store_, *options_.disk, history_.stream, random_,
+                     options_.tear == StepTear::kNone};
   std::unique_ptr<QueueHand> hands_[std::size(kQueueGroups)][kHandsOfGroup];
   std::vector<std::shared_ptr<Said>> said_;
   bool failed_ = false;
   size_t most_kept_ = 0;  // Copies at a time.
-  int64_t steps_ = 0;
 };
 
 }  // namespace

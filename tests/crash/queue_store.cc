@@ -59,6 +59,8 @@ absl::Status QueueStore::Open() {
   groups_ = std::make_unique<GroupRegistry>(
       GroupRegistry::Deps{*changes, clock_, *topics_, authorizer_, pool_, timer_, GroupLimits()});
   RETURN_IF_ERROR(groups_->Load());
+  claims_ = std::make_unique<ClaimRegistry>(
+      ClaimRegistry::Deps{*changes, *groups_, authorizer_, still_timer_, ClaimLimits()});
   schedules_ = std::make_unique<Schedules>(
       Schedules::Deps{*changes, *topics_, pool_, timer_, ScheduleLimits()});
   RETURN_IF_ERROR(schedules_->Load());
@@ -70,6 +72,7 @@ void QueueStore::Close() {
   Run();
   if (engine_ != nullptr) engine_->Stop();
   schedules_.reset();
+  claims_.reset();
   groups_.reset();
   topics_.reset();
   Run();
@@ -89,6 +92,10 @@ PartitionId QueueStore::Partition(int32_t number) const {
 
 PartitionId QueueStore::ResultPartition(int32_t number) const {
   return topics_->Find("default", kResultTopic)->partition(number);
+}
+
+PartitionId QueueStore::OutcomePartition() const {
+  return topics_->Find("default", kOutcomeTopic)->partition(0);
 }
 
 absl::StatusOr<std::unique_ptr<QueueHand>> QueueHand::Join(QueueStore& store,
@@ -126,6 +133,7 @@ void QueueHand::Take(int64_t most) {
       leased.whole = elements.Next(&bytes) &&
                      event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
                      absl::StartsWith(event.data(), PlaceData(leased.partition, leased.offset));
+      leased.keyed = !event.key().empty();
       hand_.push_back(leased);
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
@@ -17,14 +18,14 @@
 
 namespace acta {
 
-// The real engine with topics, groups and schedules on it, wired as the daemon does, but for pool
-// and timer: what they have runs in the calls of this class.
+// The real engine with topics, groups, claims and schedules on it, wired as the daemon does, but
+// for pool and timer: what they have runs in the calls of this class. Claims are never swept.
 //
 // Threads: one.
 class QueueStore {
  public:
-  // Borrows clock and sink. `tear`: what they do to steps and to
-  // events that are due.
+  // Borrows clock and sink. `tear`: what they do to what is written, or read, of groups and
+  // schedules.
   QueueStore(LocalEngineOptions options, FakeClock& clock, FatalSink& sink,
              StepTear tear = StepTear::kNone);
   ~QueueStore();
@@ -42,10 +43,12 @@ class QueueStore {
   LocalLogEngine& engine() { return *engine_; }
   TopicRegistry& topics() { return *topics_; }
   GroupRegistry& groups() { return *groups_; }
+  ClaimRegistry& claims() { return *claims_; }
   Schedules& schedules() { return *schedules_; }
   const Caller& caller() const { return caller_; }
   PartitionId Partition(int32_t number) const;
   PartitionId ResultPartition(int32_t number) const;
+  PartitionId OutcomePartition() const;
 
   // The settings of the load's engine: small, and the times of its slices are minutes.
   static LocalEngineOptions Options(const std::string& folder);
@@ -59,10 +62,12 @@ class QueueStore {
   const AllowAll authorizer_;
   SteppedExecutor pool_;
   SteppedTimer timer_{pool_};
+  SteppedTimer still_timer_;
   std::unique_ptr<LocalLogEngine> engine_;
   std::unique_ptr<TornEngine> torn_;  // Null: nothing is torn.
   std::unique_ptr<TopicRegistry> topics_;
   std::unique_ptr<GroupRegistry> groups_;
+  std::unique_ptr<ClaimRegistry> claims_;
   std::unique_ptr<Schedules> schedules_;
 };
 
@@ -74,6 +79,7 @@ class QueueHand {
     int64_t offset = 0;
     int32_t attempt = 0;
     int32_t redrives = 0;
+    bool keyed = false;  // It has a key.
     bool whole = false;  // Its data are those of its place.
     // That it is processed.
     HeldRun Run(uint64_t session, const QueueStore& store) const {

@@ -15,10 +15,17 @@ namespace {
 constexpr size_t kMostRepeated = 12;
 
 // Those that settle events; the last first.
-std::vector<RepeatedStep> LastSteps(const QueueHistory& history, const ImageCut& cut) {
+std::vector<RepeatedStep> LastSteps(const QueueHistory& history, const ImageCut& cut,
+                                    absl::Span<const int64_t> resets) {
   std::map<int64_t, RepeatedStep, std::greater<>> steps;
   for (size_t i = 0; i < history.decisions.size(); ++i) {
     const QueueDecision& decision = history.decisions[i];
+    const bool reset = decision.op == QueueDecision::Op::kReset;
+    if (reset && decision.attempt <= resets[decision.group]) {
+      std::erase_if(steps, [&](const auto& entry) {
+        return history.decisions[entry.second.decisions[0]].group == decision.group;
+      });
+    }
     if (decision.step < 0 || decision.op == QueueDecision::Op::kDiscard) continue;
     if (decision.submitted <= cut.operations) steps[decision.step].decisions.push_back(i);
   }
@@ -39,12 +46,7 @@ HeldRun RunAgain(const QueueHistory& history, size_t index, uint64_t session,
   run.partition = store.Partition(decision.partition);
   run.first = Offset(decision.offset);
   run.attempt = decision.attempt;
-  for (size_t i = 0; i < index; ++i) {
-    const QueueDecision& before = history.decisions[i];
-    const bool same = before.group == decision.group && before.partition == decision.partition &&
-                      before.offset == decision.offset;
-    run.redrives += same && before.op == QueueDecision::Op::kRedrive ? 1 : 0;
-  }
+  run.redrives = StateBefore(history, index).redrives;
   if (decision.op == QueueDecision::Op::kNack) run.failed = AttemptEnd::kNack;
   if (decision.op == QueueDecision::Op::kReject) run.failed = AttemptEnd::kReject;
   return run;
@@ -79,8 +81,10 @@ absl::Status Repeat(const QueueHistory& history, QueueStore& store, RepeatedStep
 }  // namespace
 
 absl::StatusOr<std::vector<RepeatedStep>> RepeatSteps(const QueueHistory& history,
-                                                      const ImageCut& cut, QueueStore& store) {
-  std::vector<RepeatedStep> steps = LastSteps(history, cut);
+                                                      const ImageCut& cut,
+                                                      absl::Span<const int64_t> resets,
+                                                      QueueStore& store) {
+  std::vector<RepeatedStep> steps = LastSteps(history, cut, resets);
   for (RepeatedStep& step : steps) RETURN_IF_ERROR(Repeat(history, store, &step));
   return steps;
 }

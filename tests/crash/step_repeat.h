@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "tests/crash/image_check.h"
 #include "tests/crash/queue_history.h"
 #include "tests/crash/queue_store.h"
@@ -17,8 +19,11 @@ struct RepeatedStep {
 };
 
 // Members come back, say what they hold, and repeat the steps that were not answered before the
-// fault, and the last ones that were.
+// fault, and the last ones that were. `resets`: how many each group has behind it; what was before
+// them is nobody's any more.
 absl::StatusOr<std::vector<RepeatedStep>> RepeatSteps(const QueueHistory& history,
-                                                      const ImageCut& cut, QueueStore& store);
+                                                      const ImageCut& cut,
+                                                      absl::Span<const int64_t> resets,
+                                                      QueueStore& store);
 
 }  // namespace acta

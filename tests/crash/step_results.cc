@@ -37,10 +37,12 @@ class ResultCheck {
   ResultCheck(const QueueHistory& history, const ImageCut& cut, TellProblem problem)
       : history_(history), cut_(cut), problem_(problem) {
     std::map<std::tuple<size_t, int32_t, int64_t>, int32_t> redrives;
+    std::map<size_t, int32_t> resets;
     for (const QueueDecision& decision : history.decisions) {
       int32_t& before = redrives[{decision.group, decision.partition, decision.offset}];
-      rounds_.push_back(before);
+      rounds_.emplace_back(resets[decision.group], before);
       before += decision.op == QueueDecision::Op::kRedrive ? 1 : 0;
+      if (decision.op == QueueDecision::Op::kReset) resets[decision.group] = decision.attempt;
     }
   }
 
@@ -91,16 +93,17 @@ class ResultCheck {
   const QueueHistory& history_;
   const ImageCut& cut_;
   const TellProblem problem_;
-  std::vector<int32_t> rounds_;  // Redrives of its event before each decision.
+  using Round = std::pair<int32_t, int32_t>;
+  std::vector<Round> rounds_;  // Resets of the group, and redrives of its event, before each.
   absl::flat_hash_set<size_t> found_;
-  std::set<std::tuple<size_t, int32_t, int64_t, int32_t, int32_t>> attempts_;
+  std::set<std::tuple<size_t, int32_t, int64_t, Round, int32_t>> attempts_;
 };
 
 }  // namespace
 
 std::string StepResultOf(const QueueHistory& history, size_t index) {
-  constexpr const char* kWords[] = {"acked", "nacked",   "rejected", "released",
-                                    "lost",  "redriven", "discarded"};
+  constexpr const char* kWords[] = {"acked",    "nacked",    "rejected", "released", "lost",
+                                    "redriven", "discarded", "skipped",  "reset"};
   const QueueDecision& decision = history.decisions[index];
   return absl::StrCat("result ", index, " step ", decision.step, " ",
                       kQueueGroups[decision.group].name, " ", decision.partition, "/",

@@ -7,19 +7,22 @@
 #include <vector>
 
 #include "storage/log_engine.h"
-#include "tests/support/test_store.h"
 
 namespace acta {
 
-// How a broker would break the promise of a step, or of an event that was scheduled.
+// How a broker would break the promise of a step, or of an event that was scheduled; or another one
+// of groups.
 enum class StepTear : uint8_t {
   kNone,
   kResultFirst,  // What it appends is on the disk before its rows are written.
   kStateFirst,   // The other way round.
   kTwice,        // What it appends is appended again, as by a call that is repeated.
+  kReset,        // Of a reset the positions are on the disk before what goes with it.
+  kFreeHeld,     // Who reads that an event is held does not learn of which key.
 };
 
-// The engine below, but for transactions of appends and rows: they are torn in two.
+// The engine below, but for transactions of appends and rows, or for what else the tear names: they
+// are torn in two.
 //
 // Threads: as LogEngine, but Submit() waits for the disk.
 class TornEngine final : public LogEngine {
@@ -27,29 +30,7 @@ class TornEngine final : public LogEngine {
   // Borrows the engine.
   TornEngine(LogEngine& engine, StepTear tear) : engine_(engine), tear_(tear) {}
 
-  absl::Status Submit(Transaction transaction) override {
-    if (transaction.appends.empty() || transaction.rows.empty()) {
-      return engine_.Submit(std::move(transaction));
-    }
-    Transaction first;
-    first.atomic = true;
-    if (tear_ == StepTear::kStateFirst) {
-      first.rows = std::exchange(transaction.rows, {});
-    } else {
-      first.appends = transaction.appends;
-    }
-    TransactionResult result = Commit(engine_, std::move(first));
-    if (!result.status.ok()) return result.status;
-    if (tear_ == StepTear::kResultFirst) {
-      transaction.appends.clear();
-      transaction.done = [appends = std::move(result.appends),
-                          done = std::move(transaction.done)](TransactionResult rows) mutable {
-        rows.appends = std::move(appends);
-        done(std::move(rows));
-      };
-    }
-    return engine_.Submit(std::move(transaction));
-  }
+  absl::Status Submit(Transaction transaction) override;
 
   absl::Status OpenTopic(TopicId topic, int32_t partitions,
                          const TopicSettings& settings) override {
@@ -89,9 +70,7 @@ class TornEngine final : public LogEngine {
     return engine_.CheckPosition(partition, incarnation, offset);
   }
   using LogEngine::LoadRows;
-  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override {
-    return engine_.LoadRows(range);
-  }
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override {
     return engine_.HashEventId(source, id);
   }
@@ -107,6 +86,9 @@ class TornEngine final : public LogEngine {
   void Stop() override { engine_.Stop(); }
 
  private:
+  absl::Status TearStep(Transaction transaction);
+  absl::Status TearReset(Transaction transaction);
+
   LogEngine& engine_;
   const StepTear tear_;
 };

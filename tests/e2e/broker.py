@@ -1,5 +1,6 @@
 """A broker of its own for a test: real processes, a temporary folder, free ports."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -16,6 +17,11 @@ DATA = SOURCE / 'docs/start/data'
 # Sanitizers make the programs slow; nothing waits this long when all is well.
 PATIENCE_S = 60
 SANITIZED = any(mark in (BIN / 'actad').read_bytes() for mark in (b'__asan_init', b'__tsan_init'))
+
+
+def rfc3339(seconds):
+    """A time of the epoch, as commands take it."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat()
 
 
 class Broker:

@@ -15,7 +15,7 @@ stubs.use()
 
 import grpc  # noqa: E402
 from acta.v1 import groups_pb2, groups_pb2_grpc  # noqa: E402
-from broker import PATIENCE_S, BrokerTest  # noqa: E402
+from broker import PATIENCE_S, BrokerTest, rfc3339  # noqa: E402
 from faults import until  # noqa: E402
 from network import EARLIEST  # noqa: E402
 from workers import ACK, REJECT, Worker, queue_group  # noqa: E402
@@ -68,7 +68,7 @@ class DeadLetterTest(BrokerTest):
         worker.leave()
 
     def letters(self, *filters):
-        return self.acta_json(*LIST, *filters).get('deadLetters', [])
+        return self.acta_json(*LIST, *filters)['deadLetters']
 
     def refs(self, *filters):
         return [f"{one['ref']['topic']}/{one['ref']['partition']}/{one['ref']['offset']}"
@@ -185,6 +185,29 @@ class Redriving(DeadLetterTest):
         worker.has(4)
         worker.settled(worker.settle(ACK, *worker.leased))
         self.assertEqual(self.refs(), [])
+
+    def test_what_died_within_a_time_is_redriven(self):
+        def redriven(*when):
+            return self.acta_json(*REDRIVE, *when)['redriven']
+
+        worker = self.rejecting()
+        after = []  # A moment behind each death.
+        for n in range(4):
+            self.acta('publish', 'jobs', f'{{"n": {n}}}')
+            until(lambda: len(self.refs()) == n + 1, 'it is dead', PATIENCE_S)
+            after.append(rfc3339(time.time()))
+        worker.leave()
+        self.assertEqual(redriven('--after', after[1], '--before', after[2], '--dry-run'), '1')
+        self.assertEqual(redriven('--after', after[1], '--before', after[2]), '1')
+        self.assertEqual(self.refs(), ['jobs/0/0', 'jobs/0/1', 'jobs/0/3'])
+        self.assertEqual(redriven('--before', after[0], '--rate', '20/s'), '1')
+        self.assertEqual(self.refs(), ['jobs/0/1', 'jobs/0/3'])
+        self.assertEqual(redriven('--after', after[2]), '1')
+        self.assertEqual(self.refs(), ['jobs/0/1'])
+        self.assertEqual(redriven('--after', after[3]), '0')
+        worker = self.worker()
+        worker.has(3)
+        self.assertEqual(sorted(event.offset for event in worker.leased), [0, 2, 3])
 
     def test_a_rate_is_kept_and_each_is_redriven_once(self):
         self.dead(10)

@@ -14,6 +14,7 @@ import time
 import unittest
 
 from broker import BIN, PATIENCE_S
+from faults import Footprint
 from oracle import OracleTest
 
 LONG = os.environ.get('ACTA_LONG') == '1'
@@ -22,6 +23,7 @@ SEED = int(os.environ.get('ACTA_FAULTS_SEED', time.time_ns() % 1_000_000_007))
 # Memtables and slices so small that files come and go within a second.
 HURRY = {'ACTA_ORACLE_BUFFER': '65536'}
 WAL_BYTES = 4 << 20
+KILLS = 200 if LONG else 20  # In recovery.
 STALL_MS = 30_000 if LONG else 3000
 # Moments of a disk (tests/oracle/moments.h). At the first few of a start the daemon has not begun
 # to work; so some are counted from far in.
@@ -50,24 +52,56 @@ class Faults(OracleTest):
         self.assertEqual(self.broker.wait(PATIENCE_S), -signal.SIGKILL, 'it ended by itself:\n' +
                          self.log.read_text()[-3000:])
 
-    def test_kills_in_recovery(self):
-        """Again and again while it replays a write-ahead log of some MiB."""
-        self.start_broker()
-        self.start_load(f'--seed={SEED}', '--rate=4000')
+    def await_log(self):
+        """A running broker is killed when it has much to replay."""
         deadline = time.monotonic() + PATIENCE_S
         while wal_bytes(self.folder / 'data') < WAL_BYTES:
             self.assertLess(time.monotonic(), deadline)
             self.works_for(0.02)
         self.kill()
-        early = 0
-        for _ in range(200 if LONG else 20):
-            self.spawn_broker()
-            time.sleep(self.chance.uniform(0.001, 0.06))  # The moment of the kill.
+
+    def recovers(self):
+        """Whether the process has its database open."""
+        try:
+            return any('/data/db/' in path for path in Footprint.descriptors(self.broker.pid))
+        except FileNotFoundError:
+            return False
+
+    def begin_recovery(self):
+        """Returns just after it began."""
+        self.spawn_broker()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.recovers():
             self.assertIsNone(self.broker.poll(), self.log.read_text()[-3000:])
-            early += not self.ready.exists()
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.0005)
+
+    def time_recovery(self):
+        """From its begin to ready, of a log of WAL_BYTES."""
+        self.begin_recovery()
+        began = time.monotonic()
+        while not self.ready.exists():
+            self.assertIsNone(self.broker.poll(), self.log.read_text()[-3000:])
+        return time.monotonic() - began
+
+    def test_kills_in_recovery(self):
+        """Again and again while it replays a write-ahead log of some MiB."""
+        self.start_broker()
+        self.start_load(f'--seed={SEED}', '--rate=4000')
+        self.await_log()
+        takes = self.time_recovery()
+        self.await_log()
+        within = 0
+        for _ in range(KILLS):
+            if wal_bytes(self.folder / 'data') < WAL_BYTES // 2:
+                self.start_broker()  # The one before came so far that nothing is left to replay.
+                self.await_log()
+            self.begin_recovery()
+            time.sleep(self.chance.uniform(0, takes))  # The moment of the kill.
             self.kill()
-        self.assertGreater(early, 0, 'it was always ready before')
-        print(f'{early} kills before it was ready', flush=True)
+            within += not self.ready.exists()
+        print(f'{within} of {KILLS} kills in recovery, which takes {takes:.3f} s', flush=True)
+        self.assertGreaterEqual(within, KILLS // 2)
         self.start_broker()
         self.works_for(0.3)
         self.nothing_is_broken()

@@ -140,6 +140,24 @@ class FullDisk(BrokerTest):
         self.acta('publish', 't', 'on we go')
         self.nothing_is_lost(CLIENTS + 1)
 
+    def test_a_flush_that_fails(self):
+        """The log is on a disk with room: what finds none is a table file."""
+        self.begin(f'--storage.wal_dir={self.folder}/log', *watermarks(0, 0, 0))
+        self.fill()
+        self.ledger.publish_until_refused(self.broker.address)
+        self.assertEqual(self.broker.process.wait(PATIENCE_S), 70)
+        self.assertLessEqual(set(self.reasons()), {'OUTCOME_UNKNOWN', ''})
+        self.assertRegex(self.broker.log.read_text(),
+                         'background error in flush: .*No space left on device')
+        self.assertGreater(len(self.ledger.acked), 0)
+        self.full_restart()
+        self.nothing_is_lost(CLIENTS)
+        self.assertEqual(self.broker.stop(), 0)
+        self.make_room()
+        self.broker.start()
+        self.acta('publish', 't', 'on we go')
+        self.nothing_is_lost(CLIENTS + 1)
+
     def test_a_start_without_room_is_refused_and_says_how_much_it_takes(self):
         self.begin('--storage.ballast=0', *watermarks(40, 30, 15))
         self.ledger.publish_until_refused(self.broker.address)

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """The test of the oracle: a broker that breaks one promise is caught, by the class of what it does,
-and the same broker that breaks none is not."""
+and the same broker that breaks none is not.
+
+ACTA_ORACLE_RUN_SEED repeats a run.
+"""
 
 import time
 import unittest
@@ -8,14 +11,16 @@ import unittest
 from oracle import OracleTest
 
 SECONDS = 4
+EVERY = 10_000  # One in so many events is hit.
+RATE = 4000  # A second, of each of four publishers.
 CUTS = 4
 
 
 class Mutants(OracleTest):
-    def run_mutant(self, mutant, every=1000):
+    def run_mutant(self, mutant, every=EVERY):
         self.environment = {'ACTA_ORACLE_MUTANT': mutant, 'ACTA_ORACLE_EVERY': str(every)}
         self.start_broker()
-        self.start_load(f'--seconds={SECONDS}', '--patience=10')
+        self.start_load(f'--seconds={SECONDS}', f'--rate={RATE}', '--patience=10')
         self.end_load(stop=False)
         return self.check()
 
@@ -23,7 +28,7 @@ class Mutants(OracleTest):
         """Syncs are slow, so that much is not synced when the power goes."""
         self.environment = {'ACTA_ORACLE_MUTANT': mutant, 'ACTA_ORACLE_SYNC_US': '20000'}
         self.start_broker()
-        self.start_load('--rate=4000', '--patience=10')
+        self.start_load(f'--rate={RATE}', '--patience=10')
         for _ in range(CUTS):
             time.sleep(0.7)  # The moment of the cut, not a wait.
             self.cut_power()

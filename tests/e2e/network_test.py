@@ -27,6 +27,7 @@ from network import Event, Frame, NetworkTest, batch  # noqa: E402
 
 FAULTS = int(os.environ.get('ACTA_NETWORK_FAULTS', 12))
 SEED = int(os.environ.get('ACTA_NETWORK_SEED', time.time_ns() % 1_000_000_007))
+READER = 4  # Of the fields of a line of a history.
 
 
 class LoadOverABadNetwork(OracleTest):
@@ -73,12 +74,22 @@ class LoadOverABadNetwork(OracleTest):
         self.judge(before)
         self.assertGreater(int(proxy.say('count').split()[1]), FAULTS // 4)
 
+    def records_of_members(self, kind):
+        """Who noted one of this kind, once for each (tests/oracle/records.h)."""
+        return [line.split()[READER] for path in self.history.glob('member-*')
+                for line in path.read_text().splitlines() if line.startswith(kind + ' ')]
+
     def test_50_members_join_and_leave_while_they_commit(self):
         self.start_broker()
         before = Footprint(self.broker.pid)
-        self.start_load('--members=50', '--rejoin=5', '--seconds=3')
+        self.start_load('--members=50', '--partitions=50', '--rejoin=5', '--seconds=3')
         self.judge(before, stop=False)
-        self.assertEqual(len(list(self.history.glob('member-*'))), 50)
+        joined, left, committed = (self.records_of_members(kind)
+                                   for kind in ('joined', 'left', 'committed'))
+        print(f'{len(joined)} joins, {len(left)} lives, {len(committed)} commits', flush=True)
+        self.assertEqual(set(joined), set(map(str, range(1, 51))))
+        self.assertGreater(len(left), 200)
+        self.assertGreater(len(committed), 2000)
 
 
 class UnknownOutcomes(NetworkTest):

@@ -1,5 +1,8 @@
 """The oracle at work: a load that notes what it did and saw, a broker that is killed under it, and
-the checker of the notes."""
+the checker of the notes.
+
+ACTA_ORACLE_RUN_SEED repeats the load, where a test has no seed of its own.
+"""
 
 import json
 import os
@@ -16,6 +19,7 @@ import unittest
 from broker import BIN, PATIENCE_S
 
 TESTS = pathlib.Path(os.environ.get('ACTA_TESTS', BIN.parent / 'tests'))
+SEED = int(os.environ.get('ACTA_ORACLE_RUN_SEED', time.time_ns() % 1_000_000_007))
 
 
 def free_port():
@@ -125,6 +129,9 @@ class OracleTest(unittest.TestCase):
 
     def start_load(self, *options, port=None):
         """At the broker, or at the port of what stands before it."""
+        if not any(option.startswith('--seed=') for option in options):
+            options += (f'--seed={SEED}',)
+            print(f'ACTA_ORACLE_RUN_SEED={SEED}', flush=True)
         self.load = subprocess.Popen(
             [*self.client_in, TESTS / 'acta-oracle-load',
              f'--server={self.host}:{port or self.port}', f'--dir={self.history}', *options],

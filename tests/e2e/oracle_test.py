@@ -9,10 +9,9 @@ import random
 import time
 import unittest
 
-from oracle import OracleTest
+from oracle import SEED, OracleTest
 
 CYCLES = int(os.environ.get('ACTA_ORACLE_CYCLES', 5))
-SEED = int(os.environ.get('ACTA_ORACLE_RUN_SEED', time.time_ns() % 1_000_000_007))
 
 
 class Crashes(OracleTest):

@@ -59,6 +59,11 @@ class QueueMutants(OracleTest):
     def test_a_restart_that_counts_as_an_attempt(self):
         self.caught(self.run_crashes('count-again', self.kill), 'counted-release')
 
+    def test_keys_that_are_not_held_over_a_restart(self):
+        # Or one of them fails once more before the next of its key comes.
+        classes, report = self.run_crashes('free-held', self.kill, longest_delay=13)
+        self.assertTrue(classes & {'passed-hold', 'wrong-dead-letter'}, report)
+
     def test_dead_letters_that_are_not_written(self):
         self.caught(self.run_mutant('drop-letters'), 'wrong-dead-letter')
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Events that are published for later: by `acta`, across kill -9, and across clocks that jump."""
 
+import datetime
 import json
 import random
 import time
@@ -12,11 +13,15 @@ stubs.use()
 
 import grpc  # noqa: E402
 from acta.v1 import event_pb2, publisher_pb2, publisher_pb2_grpc  # noqa: E402
-from broker import PATIENCE_S, BrokerTest  # noqa: E402
+from broker import PATIENCE_S, BrokerTest, rfc3339  # noqa: E402
 from faults import until  # noqa: E402
 from oracle import ClockTest  # noqa: E402
 
 HOUR = 3600
+
+
+def seconds_of(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 class Commands(BrokerTest):
@@ -27,9 +32,11 @@ class Commands(BrokerTest):
     def data(self):
         return self.acta('read', 'reminders', '--partition', 0, '--max', 100_000).split()
 
+    def schedules(self, *options):
+        return self.acta_json('schedule', 'list', *options)['schedules']
+
     def ids(self, *options):
-        return [one['scheduleId']
-                for one in self.acta_json('schedule', 'list', *options)['schedules']]
+        return [one['scheduleId'] for one in self.schedules(*options)]
 
     def publish(self, *args, stdin=None):
         return self.acta_json('publish', 'reminders', *args, stdin=stdin)
@@ -43,6 +50,20 @@ class Commands(BrokerTest):
         self.assertEqual((again[0]['schedule_id'], again[0]['duplicate']),
                          (rows[0]['schedule_id'], 'yes'))
         until(lambda: self.data() == ['soon'], 'the event', PATIENCE_S)
+        self.assertEqual(self.ids(), [])
+
+    def test_an_event_is_published_at_its_time_not_before_and_is_listed_until_then(self):
+        due = int(time.time()) + 3
+        [row] = self.publish('--deliver-at', rfc3339(due), '--id', 'r-1', '17')
+        [waits] = self.schedules('reminders')
+        self.assertEqual((waits['scheduleId'], waits['eventId'], seconds_of(waits['deliverAt'])),
+                         (row['schedule_id'], 'r-1', due))
+        while not self.data():
+            self.assertTrue(self.ids() or self.data(), 'neither listed nor there')
+        self.assertGreaterEqual(time.time(), due)
+        [event] = self.events('read', 'reminders', '--partition', 0)
+        self.assertEqual((event['id'], event['data']), ('r-1', 17))
+        self.assertGreaterEqual(seconds_of(event['append_time']), due)
         self.assertEqual(self.ids(), [])
 
     def test_many_lines_are_scheduled_and_come_in_their_order(self):

@@ -1,117 +1,224 @@
 #!/usr/bin/env python3
-"""docs/guides/work-queues.md: every command in it, as it stands there."""
+"""docs/guides/work-queues.md: every command in it, as it stands there and in its order."""
 
+import datetime
 import os
 import re
 import shlex
 import signal
 import subprocess
+import time
 import unittest
 
-from broker import BIN, PATIENCE_S, SOURCE, BrokerTest
+from broker import BIN, PATIENCE_S, SOURCE, BrokerTest, rfc3339
 from faults import until
+from stubs import PYTHON, generate, require
 
 GUIDE = SOURCE / 'docs/guides/work-queues.md'
-# Rejects what says that it is bad, nacks what says not now.
+# Rejects what says that it is bad, nacks what says not now; some of it is mended one day.
 HANDLE = '''#!/bin/sh
 data=$(cat)
 case "$data" in
   *bad*) echo "this picture is bad" >&2; exit 65 ;;
   *later*) exit 75 ;;
+  *broken*) test -e mended || exit 65 ;;
 esac
+echo "$data" >>done
 '''
 
 
-def commands():
-    blocks = re.findall(r'```sh\n(.*?)```', GUIDE.read_text(), re.S)
-    return [line for block in blocks for line in block.splitlines() if line.startswith('acta ')]
+def sections():
+    """The command lines of each section that has some."""
+    found = {}
+    for section in GUIDE.read_text().split('\n## ')[1:]:
+        blocks = re.findall(r'```sh\n(.*?)```', section, re.S)
+        if blocks:
+            found[section.split('\n')[0]] = [line for block in blocks for line in
+                                             block.splitlines()]
+    return found
 
 
 class Guide(BrokerTest):
-    def run_here(self, line):
-        done = subprocess.run(['sh', '-c', line], cwd=self.folder, text=True, capture_output=True,
-                              timeout=PATIENCE_S, env=self.environment)
-        self.assertEqual(done.returncode, 0, f'{line}: {done.stderr}{done.stdout}')
-        self.ran.append(line)
-        return done.stdout
-
-    def letters(self):
-        return self.acta_json('deadletter', 'list', 'workers')['deadLetters']
-
-    def place(self, letter):
-        ref = letter['ref']
-        return ref['topic'], ref.get('partition', 0), int(ref.get('offset', 0))
-
-    def all_that_begin(self, *words):
-        return [line for line in self.lines if line.startswith(' '.join(('acta', *words)))]
-
-    def test_the_guide(self):
-        self.lines, self.ran = commands(), []
+    def setUp(self):
+        super().setUp()
         self.environment = {**os.environ, 'ACTA_SERVER': self.broker.address,
                             'PATH': f'{BIN}:{os.environ["PATH"]}'}
         handle = os.path.join(self.folder, 'handle.sh')
         with open(handle, 'w') as file:
             file.write(HANDLE)
         os.chmod(handle, 0o755)
-        for words in (('topic',), ('group', 'create'), ('publish',)):
-            for line in self.all_that_begin(*words):
-                self.run_here(line)
-        [line] = self.all_that_begin('subscribe')
-        worker = subprocess.Popen(shlex.split(line), cwd=self.folder, env=self.environment,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(worker.wait)
-        self.addCleanup(worker.kill)
-        self.ran.append(line)
-        for data in ('bad 1', 'bad 2', 'later'):
+
+    def run_here(self, line):
+        done = subprocess.run(['sh', '-c', line], cwd=self.folder, text=True, capture_output=True,
+                              timeout=PATIENCE_S, env=self.environment)
+        self.assertEqual(done.returncode, 0, f'{line}: {done.stderr}{done.stdout}')
+        return done.stdout
+
+    def start_here(self, name, words, folder=None):
+        """What runs beside the others; its output is a file of this name."""
+        with open(os.path.join(self.folder, name), 'wb') as out:
+            process = subprocess.Popen(words, cwd=folder or self.folder, env=self.environment,
+                                       stdout=out, stderr=out)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def read_here(self, name):
+        with open(os.path.join(self.folder, name)) as file:
+            return file.read()
+
+    def letters(self):
+        return self.acta_json('deadletter', 'list', 'workers')['deadLetters']
+
+    def place(self, letter):
+        ref = letter['ref']
+        return f"{ref['topic']}/{ref['partition']}/{ref['offset']}"
+
+    def redrives(self):
+        return {self.place(letter): letter['redrives'] for letter in self.letters()}
+
+    def dead(self, count):
+        until(lambda: len(self.letters()) == count, f'{count} are dead', PATIENCE_S)
+
+    def waiting(self):
+        return self.acta_json('schedule', 'list', 'jobs')['schedules']
+
+    def done(self):
+        path = os.path.join(self.folder, 'done')
+        return self.read_here('done').splitlines() if os.path.exists(path) else []
+
+    def test_the_guide(self):
+        walk = {'A pool of workers': self.pool,
+                'In order, where it matters': self.order,
+                'When something does not move': self.as_they_stand,
+                'Dead letters': self.dead_letters,
+                'Deploying, and holding still': self.hold_still,
+                'Changing settings': self.as_they_stand,
+                'Later': self.later,
+                'One step, and what is outside': self.step}
+        lines = sections()
+        self.assertEqual(list(lines), list(walk))
+        for section in walk:
+            walk[section](lines[section])
+        self.worker.send_signal(signal.SIGINT)
+        self.assertEqual(self.worker.wait(PATIENCE_S), 0)
+
+    def as_they_stand(self, lines):
+        for line in lines:
+            self.run_here(line)
+
+    def pool(self, lines):
+        self.as_they_stand(lines[:-1])
+        self.worker = self.start_here('worker', shlex.split(lines[-1]))
+        until(lambda: self.done() == ['{"picture": 17}'], 'it is processed', PATIENCE_S)
+        group = self.acta_json('group', 'describe', 'workers')['group']['queue']
+        self.assertEqual((group['order'], group['lease'], group['maxAttempts']),
+                         ('QUEUE_ORDER_KEY', '30s', 5))
+
+    def order(self, lines):
+        self.as_they_stand(lines)
+        until(lambda: self.done()[1:] == ['{"picture": 17, "turn": 90}',
+                                          '{"picture": 17, "turn": 45}'], 'in order', PATIENCE_S)
+
+    def dead_letters(self, lines):
+        for data in ('bad 1', 'bad 2'):
             self.run_here(f"acta publish jobs '{data}'")
-        until(lambda: len(self.letters()) == 2, 'two are dead', PATIENCE_S)
-        for line in (*self.all_that_begin('group', 'explain'),
-                     *self.all_that_begin('group', 'lag')):
-            self.run_here(line)
-        self.look_at_letters()
-        for line in (*self.all_that_begin('group', 'pause'),
-                     *self.all_that_begin('group', 'resume'),
-                     *self.all_that_begin('group', 'update')):
-            self.run_here(line)
-        self.skip()
-        self.schedules()
-        worker.send_signal(signal.SIGINT)
-        worker.wait(PATIENCE_S)
-        self.assertEqual({tuple(line.split()[1:3]) for line in self.lines} -
-                         {tuple(line.split()[1:3]) for line in self.ran}, set())
+        self.dead(2)
+        for line in lines:
+            if '--accept-order' in line:
+                self.accept_order(line)
+            elif ' redrive ' in line and '--detach' not in line:
+                self.redrive(line)
+            else:
+                self.look(line)
+        self.assertEqual(len(self.read_here('dead-letters.jsonl').splitlines()), 2)
 
-    def look_at_letters(self):
-        kind = self.letters()[0]['fingerprint']
-        dead = 2
-        for line in self.all_that_begin('deadletter'):
-            if 'discard' in line or ' redrive ' in line:
-                until(lambda: len(self.letters()) == dead, 'they are dead again', PATIENCE_S)
-            if 'cancel' in line:
-                newest = self.acta_json('deadletter', 'redrives', 'workers')['redrives'][0]
-                line = line.replace('00c0ffee00c0ffee', newest['redriveId'])
-            dead -= 'discard' in line
-            if 'edit' in line:
-                self.run_here("acta publish jobs 'bad 3'")
-                until(lambda: len(self.letters()) == 3, 'one more is dead', PATIENCE_S)
-            topic, partition, offset = self.place(self.letters()[0])
-            line = line.replace('jobs/2/17', f'{topic}/{partition}/{offset}')
-            self.run_here(re.sub(r'--fingerprint \w+', f'--fingerprint {kind}', line))
-        until(lambda: len(self.letters()) == dead, 'what was redriven is dead again', PATIENCE_S)
+    def here(self, line):
+        """The same with letters that are there now."""
+        letter = self.letters()[0]
+        line = line.replace('jobs/2/17', self.place(letter))
+        line = re.sub(r'--fingerprint \w+', f"--fingerprint {letter['fingerprint']}", line)
+        for time_, seconds in (('--after', -60), ('--before', 60)):
+            line = re.sub(rf'{time_} \S+', f'{time_} {rfc3339(time.time() + seconds)}', line)
+        return line
 
-    def schedules(self):
-        for line in self.all_that_begin('schedule'):
-            [waits] = self.acta_json('schedule', 'list', 'jobs')['schedules']
-            self.run_here(re.sub(r'\b\d{16}\b', waits['scheduleId'], line))
-        self.assertEqual(self.acta_json('schedule', 'list', 'jobs')['schedules'], [])
+    def redrive(self, line):
+        """They die again, and say how often they were redriven."""
+        before = self.redrives()
+        more = 0 if '--dry-run' in line else 1
+        wanted = {place: count + (more if 'jobs/2/17' not in line or at == 0 else 0)
+                  for at, (place, count) in enumerate(before.items())}
+        self.run_here(self.here(line))
+        until(lambda: self.redrives() == wanted, f'{line}: {wanted}', PATIENCE_S)
 
-    def skip(self):
-        rows = self.acta_json('group', 'explain', 'workers')['partitions']
-        [waits] = [row for row in rows if row['code'] == 'STANDSTILL_CODE_RETRY_WAIT']
-        [line] = self.all_that_begin('group', 'skip')
-        line = line.replace('--partition 2', f"--partition {waits.get('partition', 0)}")
-        self.run_here(line.replace('--offset 17', f"--offset {waits.get('offset', 0)}"))
-        rows = self.acta_json('group', 'explain', 'workers')['partitions']
-        self.assertEqual({row['code'] for row in rows}, {'STANDSTILL_CODE_CAUGHT_UP'})
+    def accept_order(self, line):
+        self.run_here('acta publish jobs broken --key k; acta publish jobs next --key k')
+        until(lambda: self.done()[-1] == 'next', 'its key went on', PATIENCE_S)
+        self.dead(1)
+        self.fails(4, 'REORDER_NOT_ACCEPTED', *shlex.split(line.replace('--accept-order', ''))[1:])
+        self.run_here('touch mended')
+        self.run_here(line)
+        until(lambda: self.done()[-1] == 'broken', 'it is mended', PATIENCE_S)
+
+    def look(self, line):
+        if '--detach' in line:
+            self.run_here("acta publish jobs 'bad 3'")
+            self.dead(1)
+        if 'cancel' in line:
+            newest = self.acta_json('deadletter', 'redrives', 'workers')['redrives'][0]
+            line = line.replace('00c0ffee00c0ffee', newest['redriveId'])
+        before = len(self.letters())
+        self.run_here(self.here(line) if 'jobs/2/17' in line else line)
+        if 'edit' in line or 'discard' in line:
+            self.dead(before - 1)
+
+    def hold_still(self, lines):
+        def rows():
+            return self.acta_json('group', 'explain', 'workers')['partitions']
+
+        def that_waits():
+            return [row for row in rows() if row['code'] == 'STANDSTILL_CODE_RETRY_WAIT']
+
+        pause, resume, skip = lines
+        self.run_here(pause)
+        self.assertEqual({row['code'] for row in rows()}, {'STANDSTILL_CODE_PAUSED'})
+        self.run_here(resume)
+        self.run_here('acta publish jobs later')
+        [waits] = until(that_waits, 'it waits', PATIENCE_S)
+        line = skip.replace('--partition 2', f"--partition {waits['partition']}")
+        self.run_here(line.replace('--offset 17', f"--offset {waits['offset']}"))
+        until(lambda: {row['code'] for row in rows()} == {'STANDSTILL_CODE_CAUGHT_UP'},
+              'nothing is outstanding', PATIENCE_S)
+
+    def later(self, lines):
+        for line in lines:
+            first = self.waiting()[0]['scheduleId'] if 'schedule' in line else ''
+            self.run_here(re.sub(r'\b\d{16}\b', first, line))
+        [left] = self.waiting()
+        due = datetime.datetime.fromisoformat(left['deliverAt']).astimezone()
+        self.assertEqual((due.hour, due.minute), (8, 0))
+
+    def step(self, lines):
+        require()
+        stubs = os.path.join(self.folder, 'stubs')
+        os.mkdir(stubs)
+        generate(stubs)
+        for line in lines:
+            if line.endswith('&'):
+                line = line.replace('build/stubs', stubs).replace('build/venv/bin/python',
+                                                                  str(PYTHON))
+                program = self.start_here('step', ['env', *shlex.split(line)[:-1]], SOURCE)
+                continue
+            if 'acta read' in line:
+                until(lambda: len(self.run_here(line).splitlines()) == 2, 'both are there',
+                      PATIENCE_S)
+            said = self.run_here(line)
+            if '--result' in line:
+                result = said
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(program.wait(PATIENCE_S), 0, self.read_here('step'))
+        self.assertEqual(self.read_here('step').splitlines(), [
+            'mail about picture-18', f'mail about picture-18 was sent before: {result}'])
 
 
 if __name__ == '__main__':

@@ -55,6 +55,14 @@ void GroupMember::Run(int64_t most) {
   }
   ticker.join();
   stream_->Finish();
+  if (joined_) Note(Record::Kind::kLeft);
+}
+
+void GroupMember::Note(Record::Kind kind) {
+  Record record;
+  record.kind = kind;
+  record.reader = reader_;
+  file_->Write({record}, false);
 }
 
 bool GroupMember::Start() {
@@ -77,6 +85,11 @@ bool GroupMember::Send(v1::SubscribeControl control) {
 }
 
 bool GroupMember::Take(const v1::DeliveryFrame& frame) {
+  // The start is settled with the first frame, unless it is refused.
+  if (!joined_ && frame.acked_through() > 0 && frame.errors().empty()) {
+    joined_ = true;
+    Note(Record::Kind::kJoined);
+  }
   for (const v1::Assigned& assigned : frame.assigned()) {
     partitions_[assigned.assignment()] = assigned.partition();
     Record record;

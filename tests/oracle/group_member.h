@@ -37,6 +37,7 @@ class GroupMember {
   bool Take(const v1::DeliveryFrame& frame);
   bool TakeBatch(const v1::DeliveredBatch& batch);
   void NoteSettled(const v1::DeliveryFrame& frame);
+  void Note(Record::Kind kind);
   void TickUntilEnded();
 
   const LoadContext& load_;
@@ -48,6 +49,7 @@ class GroupMember {
   std::map<uint64_t, int32_t> partitions_;  // By assignment.
   std::map<uint64_t, Asked> asked_;         // Commits by frame id, until settled.
   int64_t batches_ = 0;
+  bool joined_ = false;
 
   Mutex mu_;  // Held over a write to the stream.
   CondVar ended_wake_;

@@ -12,8 +12,9 @@ namespace {
 
 constexpr char kUsage[] =
     "acta-oracle-load --server=ADDR --dir=FOLDER [--seconds=N] [--rate=N] [--seed=N]\n"
-    "                 [--members=N] [--rejoin=N] [--patience=SECONDS] [--workers=N] [--keys=N]\n"
-    "                 [--healthy=0|1] [--longest-delay=SECONDS] [--steps=PERCENT]\n"
+    "                 [--partitions=N] [--members=N] [--rejoin=N] [--patience=SECONDS]\n"
+    "                 [--workers=N] [--keys=N] [--healthy=0|1] [--longest-delay=SECONDS]\n"
+    "                 [--steps=PERCENT]\n"
     "Publishes and reads until the seconds are over or SIGTERM comes; with --workers, which are\n"
     "those of each QUEUE group, the readers are these. The history of each client\n"
     "is a file in the folder; acta-oracle-check holds them against what a log promises.\n";
@@ -32,6 +33,8 @@ bool Apply(absl::string_view name, absl::string_view value, acta::oracle::LoadOp
     options->events_per_second = number > 0 ? number : 1;
   else if (name == "--seed")
     options->seed = static_cast<uint64_t>(number);
+  else if (name == "--partitions")
+    options->partitions = static_cast<int32_t>(number);
   else if (name == "--members")
     options->members = static_cast<int32_t>(number);
   else if (name == "--rejoin")

@@ -19,16 +19,30 @@ constexpr absl::Duration kBetweenLives = absl::Milliseconds(20);
 constexpr int64_t kMostLives = 1'000'000;
 
 QueueGroup MakeGroup(int32_t number, QueueOrderWord order, bool healthy) {
+  constexpr const char* kNames[] = {"queue", "queue-by-key", "queue-relaxed"};
   QueueGroup group;
   group.number = number;
-  group.name = order == QueueOrderWord::kKey ? "queue-by-key" : "queue";
+  group.name = kNames[static_cast<size_t>(order)];
   group.order = order;
-  group.max_attempts = healthy ? 10 : 6;
+  group.holds = order == QueueOrderWord::kKeyRelaxed;
+  group.max_attempts = healthy ? 10 : group.holds ? 3 : 6;
   group.lease = absl::Seconds(4);
   group.first_backoff = absl::Milliseconds(100);
   group.longest_backoff = absl::Seconds(1);
   group.healthy = healthy;
   return group;
+}
+
+v1::QueueOrder OrderFor(QueueOrderWord order) {
+  switch (order) {
+    case QueueOrderWord::kUnordered:
+      return v1::QUEUE_ORDER_UNORDERED;
+    case QueueOrderWord::kKey:
+      return v1::QUEUE_ORDER_KEY;
+    case QueueOrderWord::kKeyRelaxed:
+      return v1::QUEUE_ORDER_KEY_RELAXED;
+  }
+  return v1::QUEUE_ORDER_UNSPECIFIED;
 }
 
 LetterReason ReasonFrom(v1::DeadLetterReason reason) {
@@ -70,7 +84,8 @@ struct QueueLoad::Group {
       : group(std::move(of)), work{load, group, calm} {}
 
   const QueueGroup group;
-  const QueueWork work;
+  std::unique_ptr<QueueDecider> decider;  // Null: nothing is held.
+  QueueWork work;
 };
 
 QueueLoad::QueueLoad(const LoadContext& load)
@@ -78,6 +93,8 @@ QueueLoad::QueueLoad(const LoadContext& load)
   if (!load.options.healthy) {
     groups_.push_back(
         std::make_unique<Group>(working_, MakeGroup(1, QueueOrderWord::kUnordered, false), calm_));
+    groups_.push_back(
+        std::make_unique<Group>(working_, MakeGroup(3, QueueOrderWord::kKeyRelaxed, false), calm_));
   }
   groups_.push_back(std::make_unique<Group>(
       working_, MakeGroup(2, QueueOrderWord::kKey, load.options.healthy), calm_));
@@ -96,6 +113,11 @@ absl::Status QueueLoad::Start() {
     RETURN_IF_ERROR(Insist(load_, [&] { return Create(group->group); }));
   }
   for (const auto& group : groups_) {
+    if (group->group.holds) {
+      group->decider = std::make_unique<QueueDecider>(working_, group->group, calm_, *file_);
+      group->work.decider = group->decider.get();
+      threads_.emplace_back([raw = group->decider.get()] { raw->Run(); });
+    }
     for (int32_t worker = 1; worker <= load_.options.workers; ++worker) {
       threads_.emplace_back([this, worker, raw = group.get()] { RunWorker(raw, worker); });
     }
@@ -111,9 +133,8 @@ absl::Status QueueLoad::Create(const QueueGroup& group) {
   request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
   request.mutable_start()->set_earliest(true);
   v1::QueueSettings& settings = *request.mutable_group()->mutable_queue();
-  settings.set_order(group.order == QueueOrderWord::kKey ? v1::QUEUE_ORDER_KEY
-                                                         : v1::QUEUE_ORDER_UNORDERED);
-  settings.set_on_exhausted(v1::ON_EXHAUSTED_DEAD_LETTER);
+  settings.set_order(OrderFor(group.order));
+  settings.set_on_exhausted(group.holds ? v1::ON_EXHAUSTED_HOLD_KEY : v1::ON_EXHAUSTED_DEAD_LETTER);
   settings.set_max_attempts(group.max_attempts);
   SetDuration(group.lease, settings.mutable_lease());
   SetDuration(group.first_backoff, settings.mutable_backoff_initial());
@@ -128,6 +149,7 @@ absl::Status QueueLoad::Create(const QueueGroup& group) {
   record.delay_us = absl::ToInt64Microseconds(group.first_backoff);
   record.since_us = absl::ToInt64Microseconds(group.longest_backoff);
   record.detail = static_cast<int32_t>(group.order);
+  record.key = group.holds ? 1 : 0;
   file_->Write({record}, true);
   return absl::OkStatus();
 }

@@ -12,8 +12,9 @@
 
 namespace acta::oracle {
 
-// The QUEUE groups of a load with their workers: one without order and one by key, or for a healthy
-// load the latter alone. All read the topic from its first event on.
+// The QUEUE groups of a load with their workers: one without order, one by key, and one whose order
+// is relaxed and whose events hold their keys, with somebody who decides of those; or for a healthy
+// load the second alone. All read the topic from its first event on.
 class QueueLoad {
  public:
   // Borrows the context, whose flag is not used: workers come and go until Finish().

@@ -13,7 +13,7 @@
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<std::pair<absl::string_view, Mutation>, 18> kWords = {{
+constexpr std::array<std::pair<absl::string_view, Mutation>, 19> kWords = {{
     {"none", Mutation::kNone},
     {"lose", Mutation::kLose},
     {"reorder", Mutation::kReorder},
@@ -32,6 +32,7 @@ constexpr std::array<std::pair<absl::string_view, Mutation>, 18> kWords = {{
     {"drop-letters", Mutation::kDropLetters},
     {"split-keys", Mutation::kSplitKeys},
     {"tear-steps", Mutation::kTearSteps},
+    {"free-held", Mutation::kFreeHeld},
 }};
 // A reader that is told the same loss for ever would never end.
 constexpr int64_t kMostSkips = 20;

@@ -35,6 +35,7 @@ enum class Mutation : uint8_t {
   kDropLetters,       // No dead letter is written.
   kSplitKeys,         // Each event has a key of its own.
   kTearSteps,         // Of a step what it publishes is written, and nothing else.
+  kFreeHeld,          // After a start what is held does not hold its key.
 };
 // "lose", "reorder", ...; nothing for another word.
 std::optional<Mutation> ParseMutation(absl::string_view word);

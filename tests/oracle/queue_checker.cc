@@ -3,62 +3,28 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <limits>
-#include <tuple>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "tests/oracle/key_checker.h"
+#include "tests/oracle/queue_facts.h"
 #include "tests/oracle/step_checker.h"
 
 namespace acta::oracle {
 namespace {
 
 constexpr size_t kQueueExamples = 5;
-constexpr int64_t kSkewUs = 5'000;
 // A stream that broke may be noticed by the broker so much earlier than by its worker.
 constexpr int64_t kNoticedUs = 2'000'000;
-constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // Of the group's backoff, which the load leaves as it is.
 constexpr double kBackoffFactor = 2;
 constexpr double kLeastJitter = 0.8;
 
 using Kind = QueueRecord::Kind;
+using Lease = QueueLease;
+using Event = QueueEvent;
+using GroupFacts = QueueGroupFacts;
 
-struct Lease {
-  const QueueRecord* leased = nullptr;
-  int64_t start_us = 0;  // Of the broker's clock.
-  bool held = false;     // Over a restart.
-  std::vector<const QueueRecord*> settles;
-};
-
-struct Event {
-  std::vector<Lease> leases;  // By their ends.
-  std::vector<const QueueRecord*> settles;
-  std::vector<const QueueRecord*> holds;
-  const QueueRecord* letter = nullptr;
-};
-
-struct GroupFacts {
-  const QueueRecord* policy = nullptr;
-  bool unsure = false;  // A stream ended as none should: what its worker did not see is not known.
-};
-
-struct EventPlace {
-  int32_t group = 0;
-  int32_t partition = 0;
-  int64_t offset = 0;
-
-  friend auto operator<=>(const EventPlace&, const EventPlace&) = default;
-  template <typename H>
-  friend H AbslHashValue(H h, const EventPlace& place) {
-    return H::combine(std::move(h), place.group, place.partition, place.offset);
-  }
-};
-
-bool Ends(const QueueRecord& settle) {
-  return settle.op == SettleOp::kAck || settle.op == SettleOp::kReject;
-}
 bool MayCount(const QueueRecord& settle) { return settle.kind != Kind::kFail; }
 
 class QueueChecking {
@@ -77,7 +43,7 @@ class QueueChecking {
       CheckLeases(place, group, event);
     }
     CheckEnds();
-    CheckKeys();
+    CheckKeys(events_, groups_, &report_);
     return std::move(report_);
   }
 
@@ -128,6 +94,10 @@ class QueueChecking {
           ++report_.letters;
           event->letter = &record;
           break;
+        case Kind::kRedriven:
+        case Kind::kSkipped:
+          event->decisions.push_back(&record);
+          break;
         case Kind::kResult:
           break;
       }
@@ -152,14 +122,8 @@ class QueueChecking {
     }
   }
 
-  static const QueueRecord* FirstEnd(const std::vector<const QueueRecord*>& settles, Kind kind) {
-    for (const QueueRecord* settle : settles) {
-      if (settle->kind == kind && Ends(*settle)) return settle;
-    }
-    return nullptr;
-  }
-
   void CheckSettled(const EventPlace& place, const Event& event) {
+    CheckSkipped(place, event);
     const QueueRecord* const first = FirstEnd(event.settles, Kind::kOk);
     if (first == nullptr) return;
     const auto ends = std::count_if(
@@ -175,7 +139,19 @@ class QueueChecking {
     }
   }
 
+  void CheckSkipped(const EventPlace& place, const Event& event) {
+    for (const QueueRecord* decision : event.decisions) {
+      if (decision->kind != Kind::kSkipped || decision->detail != 0) continue;
+      for (const Lease& lease : event.leases) {
+        if (lease.start_us <= decision->time_us + kSkewUs) continue;
+        Find(QueueAnomaly::kRedeliveredAfterAck, place,
+             absl::StrCat("leased to worker ", lease.leased->worker, " after it was skipped"));
+      }
+    }
+  }
+
   void CheckLetter(const EventPlace& place, const QueueRecord& policy, const Event& event) {
+    const bool holds = policy.key != 0 && event.HasKey();
     bool acked = false, rejected = false, said_rejected = false, nacked = false, exhausted = false;
     for (const QueueRecord* settle : event.settles) {
       const bool ok = settle->kind == Kind::kOk;
@@ -188,7 +164,7 @@ class QueueChecking {
     std::string what;
     if (event.letter == nullptr) {
       if (rejected) what = "rejected, and no dead letter";
-      if (exhausted) what = "its last attempt failed, and it is no dead letter";
+      if (exhausted && !holds) what = "its last attempt failed, and it is no dead letter";
       for (const Lease& lease : event.leases) {
         if (lease.leased->attempt > policy.attempt) what = "leased for more attempts than it has";
       }
@@ -201,6 +177,9 @@ class QueueChecking {
       }
       if (reason == LetterReason::kExhausted && event.letter->attempt < policy.attempt) {
         what = absl::StrCat("a dead letter after ", event.letter->attempt, " attempts");
+      }
+      if (reason == LetterReason::kExhausted && holds) {
+        what = "a dead letter that had to hold its key";
       }
       if (reason == LetterReason::kOther) what = "a dead letter that was not given back so often";
     }
@@ -218,10 +197,18 @@ class QueueChecking {
         continue;
       }
       const Lease& before = event.leases[i - 1];
-      CheckAttempt(place, group, before, next);
       CheckOverlap(place, before, next);
+      if (WasRedriven(event, before, next)) continue;  // Its attempts begin anew.
+      CheckAttempt(place, group, before, next);
       CheckDelay(place, *group.policy, before, next);
     }
+  }
+
+  static bool WasRedriven(const Event& event, const Lease& before, const Lease& next) {
+    return std::any_of(event.decisions.begin(), event.decisions.end(), [&](const auto* one) {
+      return one->kind == Kind::kRedriven && one->time_us + kSkewUs >= before.start_us &&
+             one->since_us <= next.start_us + kSkewUs;
+    });
   }
 
   // Whether the attempt of a lease that another one follows was to be counted.
@@ -297,6 +284,7 @@ class QueueChecking {
   // have counted.
   static bool IsSettled(const Event& event) {
     if (event.letter != nullptr || FirstEnd(event.settles, Kind::kOk) != nullptr) return true;
+    if (event.MayBeSkipped()) return true;
     const bool before =
         std::any_of(event.settles.begin(), event.settles.end(), [](const QueueRecord* settle) {
           return settle->kind == Kind::kFail && settle->detail == 1;
@@ -318,52 +306,12 @@ class QueueChecking {
     }
   }
 
-  // The earliest moment at which it can have been settled.
-  static int64_t SettledSince(const Event& event) {
-    if (const QueueRecord* ok = FirstEnd(event.settles, Kind::kOk)) return ok->since_us;
-    if (event.letter != nullptr) return event.leases.empty() ? 0 : event.leases.back().start_us;
-    if (event.leases.empty()) return kNever;
-    const QueueRecord* const info = FirstEnd(event.leases.back().settles, Kind::kInfo);
-    return info != nullptr ? info->since_us : kNever;
-  }
-
-  void CheckKeys() {
-    using KeyPlace = std::tuple<int32_t, int32_t, int64_t>;  // Group, partition, key.
-    absl::flat_hash_map<KeyPlace, std::vector<std::pair<int64_t, const Event*>>> keys;
-    for (const auto& [place, event] : events_) {
-      const QueueRecord* const policy = groups_[place.group].policy;
-      if (policy == nullptr || event.leases.empty() ||
-          policy->detail != static_cast<int32_t>(QueueOrderWord::kKey)) {
-        continue;
-      }
-      const int64_t key = event.leases.front().leased->key;
-      if (key != 0) keys[{place.group, place.partition, key}].emplace_back(place.offset, &event);
-    }
-    for (auto& [where, events] : keys) {
-      std::sort(events.begin(), events.end());
-      int64_t settled_us = 0;
-      int64_t settled_offset = 0;
-      for (const auto& [offset, event] : events) {
-        const EventPlace place{std::get<0>(where), std::get<1>(where), offset};
-        if (event->leases.front().start_us + kSkewUs < settled_us) {
-          Find(QueueAnomaly::kKeyReordered, place,
-               absl::StrCat("leased to worker ", event->leases.front().leased->worker,
-                            " before offset ", settled_offset, " of its key was settled"));
-        }
-        const int64_t since_us = SettledSince(*event);
-        if (since_us <= settled_us) continue;
-        settled_us = since_us;
-        settled_offset = offset;
-      }
-    }
-  }
-
   const std::vector<QueueRecord>& history_;
   QueueReport report_;
-  absl::flat_hash_map<int32_t, GroupFacts> groups_;
+  QueueGroups groups_;
   absl::flat_hash_map<int64_t, const QueueRecord*> gone_;  // By session.
   std::vector<const QueueRecord*> ends_;
-  absl::flat_hash_map<EventPlace, Event> events_;
+  QueueEvents events_;
 };
 
 }  // namespace
@@ -390,6 +338,8 @@ std::string QueueAnomalyName(QueueAnomaly anomaly) {
       return "early-retry";
     case QueueAnomaly::kTornStep:
       return "torn-step";
+    case QueueAnomaly::kPassedHold:
+      return "passed-hold";
   }
   return "unknown";
 }

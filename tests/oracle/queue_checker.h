@@ -18,7 +18,9 @@ enum class QueueAnomaly : uint8_t {
   kSettledTwice,
   // Neither settled by a member nor a dead letter, and the group has nothing outstanding.
   kLostDelivery,
-  // Under KEY: leased before an earlier one of its key was settled.
+  // Under KEY: leased before an earlier one of its key was settled. Under KEY_RELAXED: for the
+  // first
+  // time before an earlier one was.
   kKeyReordered,
   // Leased while another lease on it had not ended: not settled, not run out, its member there.
   kDoubleLease,
@@ -35,6 +37,8 @@ enum class QueueAnomaly : uint8_t {
   // A step that was answered and whose result is not there, or is there twice; a result of a step
   // that was refused, or that nobody asked for.
   kTornStep,
+  // Leased while an event of its key was held, or itself, and nobody had decided of that.
+  kPassedHold,
 };
 std::string QueueAnomalyName(QueueAnomaly anomaly);  // "redelivered-after-ack"
 

@@ -333,6 +333,66 @@ TEST_CASE("an event that is leased before its delay is over comes early", "[orac
   }
 }
 
+TEST_CASE("what is held keeps its key until somebody decides", "[oracle]") {
+  TestQueue queue;
+  queue.records.front().key = 1;
+  queue.ForgetLast();
+  queue.LeaseAt(2, 3000, kMostAttempts);
+  queue.Answer(2, SettleOp::kNack, 3010);
+  const auto decide = [&queue](QueueRecord::Kind kind, int64_t ms) {
+    queue.Add(kind, 2, ms + 1).since_us = ms * kMs;
+  };
+  SECTION("redriven, its attempts begin anew") {
+    decide(QueueRecord::Kind::kRedriven, 5000);
+    queue.LeaseAt(2, 5002);
+    queue.Answer(2, SettleOp::kAck, 5010);
+    CHECK(queue.Found() == "");
+  }
+  SECTION("skipped, it is not lost") {
+    decide(QueueRecord::Kind::kSkipped, 5000);
+    CHECK(queue.Found() == "");
+    queue.LeaseAt(2, 5100);
+    CHECK(queue.Shows(QueueAnomaly::kRedeliveredAfterAck));
+  }
+  SECTION("and never decided, it is") { CHECK(queue.Shows(QueueAnomaly::kLostDelivery)); }
+  SECTION("nothing of its key comes meanwhile") {
+    decide(QueueRecord::Kind::kSkipped, 5000);
+    queue.LeaseAt(1, 4000, 2);
+    CHECK(queue.Shows(QueueAnomaly::kPassedHold));
+  }
+  SECTION("nor does it come itself") {
+    decide(QueueRecord::Kind::kRedriven, 5000);
+    queue.LeaseAt(2, 4000);
+    CHECK(queue.Shows(QueueAnomaly::kPassedHold));
+  }
+  SECTION("it is no dead letter") {
+    queue.Letter(2, LetterReason::kExhausted, kMostAttempts);
+    CHECK(queue.Shows(QueueAnomaly::kWrongDeadLetter));
+  }
+}
+
+TEST_CASE("under a relaxed order first attempts come in order, and a retry may be overtaken",
+          "[oracle]") {
+  TestQueue queue;
+  queue.records.front().detail = static_cast<int32_t>(QueueOrderWord::kKeyRelaxed);
+  queue.ForgetLast();
+  SECTION("a retry that is overtaken") {
+    std::erase_if(queue.records, [](const QueueRecord& record) { return record.offset == 1; });
+    queue.LeaseAt(1, 2000);
+    queue.Answer(1, SettleOp::kNack, 2010);
+    queue.LeaseAt(2, 2050);
+    queue.Answer(2, SettleOp::kAck, 2060);
+    queue.LeaseAt(1, 2200, 2);
+    queue.Answer(1, SettleOp::kAck, 2210);
+    CHECK(queue.Found() == "");
+  }
+  SECTION("a first attempt that is") {
+    queue.LeaseAt(2, 1500);
+    queue.Answer(2, SettleOp::kAck, 1510);
+    CHECK(queue.Shows(QueueAnomaly::kKeyReordered));
+  }
+}
+
 TEST_CASE("a record of a queue survives its line", "[oracle]") {
   QueueRecord record;
   record.kind = QueueRecord::Kind::kInfo;
@@ -343,6 +403,7 @@ TEST_CASE("a record of a queue survives its line", "[oracle]") {
   record.partition = 5;
   record.offset = 6;
   record.attempt = 7;
+  record.redrives = 13;
   record.until_us = 8;
   record.since_us = 9;
   record.delay_us = 10;

@@ -13,6 +13,10 @@ bool BreakParkedRow(Mutation mutation, size_t index, std::string* value) {
   storage::v1::ParkedRecord record;
   if (!record.ParseFromString(*value)) return true;
   if (mutation == Mutation::kForgetParked) return index % 2 == 0;
+  if (mutation == Mutation::kFreeHeld && record.state() == storage::v1::ParkedRecord::HELD) {
+    record.mutable_facts()->clear_key();
+    *value = record.SerializeAsString();
+  }
   if (record.attempts() == 0) return true;
   if (mutation == Mutation::kDueNow) record.set_due_us(0);
   if (mutation == Mutation::kCountAgain) record.set_attempts(record.attempts() + 1);
@@ -38,7 +42,7 @@ void BreakWrittenRows(Mutation mutation, int64_t every, int64_t* written,
 
 void BreakLoadedRows(Mutation mutation, std::vector<std::pair<std::string, std::string>>* rows) {
   const bool parked = mutation == Mutation::kForgetParked || mutation == Mutation::kDueNow ||
-                      mutation == Mutation::kCountAgain;
+                      mutation == Mutation::kCountAgain || mutation == Mutation::kFreeHeld;
   if (!parked) return;
   size_t index = 0;
   std::erase_if(*rows, [&](auto& row) {

@@ -13,9 +13,10 @@
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<absl::string_view, 10> kQueueKinds = {
-    "group", "leased", "held", "ok", "fail", "info", "gone", "end", "letter", "result"};
-constexpr size_t kNumbers = 14;
+constexpr std::array<absl::string_view, 12> kQueueKinds = {
+    "group", "leased", "held",   "ok",     "fail",     "info",
+    "gone",  "end",    "letter", "result", "redriven", "skipped"};
+constexpr size_t kNumbers = 15;
 
 }  // namespace
 
@@ -33,7 +34,8 @@ std::string FormatRecord(const QueueRecord& record) {
                                                  static_cast<int64_t>(record.op),
                                                  record.detail,
                                                  record.key,
-                                                 record.step};
+                                                 record.step,
+                                                 record.redrives};
   return absl::StrCat(kQueueKinds[static_cast<size_t>(record.kind)], " ",
                       absl::StrJoin(numbers, " "), "\n");
 }
@@ -61,6 +63,7 @@ absl::StatusOr<QueueRecord> ParseQueueRecord(absl::string_view line) {
     record.detail = static_cast<int32_t>(numbers[11]);
     record.key = numbers[12];
     record.step = numbers[13] != 0;
+    record.redrives = static_cast<int32_t>(numbers[14]);
     return record;
   }
   return absl::InvalidArgumentError(absl::StrCat("not a line of a queue's history: '", line, "'"));

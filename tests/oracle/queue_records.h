@@ -20,7 +20,7 @@ enum class SessionEnd : uint8_t {
   kOther,   // It may have been leased what it was never told of.
 };
 
-enum class QueueOrderWord : uint8_t { kUnordered, kKey };
+enum class QueueOrderWord : uint8_t { kUnordered, kKey, kKeyRelaxed };
 enum class LetterReason : uint8_t { kRejected, kExhausted, kOther };
 
 // One line of what a worker of a QUEUE group did, was told, or saw. Which fields count depends on
@@ -29,14 +29,14 @@ struct QueueRecord {
   enum class Kind : uint8_t {
     // attempt: the most; until_us: how long a lease is; since_us: the longest backoff; delay_us:
     // the
-    // first one; detail: QueueOrderWord.
+    // first one; detail: QueueOrderWord; key: 1 when the last attempt of an event holds its key.
     kGroup,
-    // worker, session, place, attempt, until_us, key: an event was delivered.
+    // worker, session, place, attempt, redrives, until_us, key: an event was delivered.
     kLeased,
     // worker, session, place, until_us (of the lease before): said to be held over a restart.
     kHeld,
-    // worker, session, place, attempt and until_us of the lease, op, since_us, delay_us, step:
-    // settled.
+    // worker, session, place, attempt, redrives and until_us of the lease, op, since_us, delay_us,
+    // step: settled.
     kOk,
     // The same, refused. detail: 1 when the event was settled before.
     kFail,
@@ -48,8 +48,12 @@ struct QueueRecord {
     kEnd,
     // place, attempt, detail (LetterReason): a dead letter in the end.
     kLetter,
-    // place, attempt, op: a step published it.
+    // place, attempt, redrives, op: a step published it.
     kResult,
+    // place, since_us, detail (1: nobody knows): one that held its key was offered again.
+    kRedriven,
+    // The same: it was skipped.
+    kSkipped,
   };
   Kind kind = Kind::kGroup;
   int64_t time_us = 0;  // Of the machine's wall clock, which the broker's clock follows.
@@ -59,6 +63,7 @@ struct QueueRecord {
   int32_t partition = 0;
   int64_t offset = 0;
   int32_t attempt = 0;
+  int32_t redrives = 0;   // Before the attempt.
   int64_t until_us = 0;   // When the lease ends, by the broker's clock.
   int64_t since_us = 0;   // When it was about to be sent.
   int64_t delay_us = -1;  // That was asked for; below 0: none.

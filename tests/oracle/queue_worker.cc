@@ -70,6 +70,7 @@ v1::SettleRequest StepOf(const QueueGroup& group, const InHand& event, SettleOp 
   result.partition = event.partition;
   result.offset = event.offset;
   result.attempt = event.attempt;
+  result.redrives = event.redrives;
   result.op = op;
   v1::PartitionBatch& batch = *request.add_publish();
   batch.set_topic(kResultTopic);
@@ -292,7 +293,21 @@ void QueueWorker::Step(Asked asked) {
     record.detail = reason == v1::ALREADY_SETTLED ? 1 : 0;
   }
   if (status.ok()) record.kind = QueueRecord::Kind::kOk;
+  TellDecider({record});
   file_->Write({record}, true);
+}
+
+void QueueWorker::TellDecider(const std::vector<QueueRecord>& records) const {
+  if (work_.decider == nullptr) return;
+  for (const QueueRecord& record : records) {
+    const bool settled = record.kind == QueueRecord::Kind::kOk &&
+                         (record.op == SettleOp::kAck || record.op == SettleOp::kReject);
+    if (record.kind == QueueRecord::Kind::kLeased && record.key != 0) {
+      work_.decider->MayBeHeld(record.partition, record.offset);
+    } else if (settled) {
+      work_.decider->Settled(record.partition, record.offset);
+    }
+  }
 }
 
 bool QueueWorker::HasAll() {
@@ -346,6 +361,7 @@ void QueueWorker::TakeFrame(const v1::DeliveryFrame& frame) {
       asked_.erase(asked_.begin());
     }
   }
+  TellDecider(records);
   if (!records.empty()) file_->Write(std::move(records), durable);
   MutexLock lock(mu_);
   news_.SignalAll();
@@ -359,6 +375,7 @@ void QueueWorker::TakeBatch(const v1::DeliveredBatch& batch, std::vector<QueueRe
     leased.offset =
         batch.base_offset() + (batch.offset_deltas().empty() ? i : batch.offset_deltas(i));
     leased.attempt = batch.attempt();
+    leased.redrives = batch.redrives();
     leased.until_us = batch.lease_until_us();
     if (!event.key().empty()) {
       leased.key = static_cast<int64_t>(std::hash<std::string>()(event.key()));
@@ -424,6 +441,7 @@ QueueRecord QueueWorker::Of(QueueRecord::Kind kind, const InHand& event) const {
   record.partition = event.partition;
   record.offset = event.offset;
   record.attempt = event.attempt;
+  record.redrives = event.redrives;
   record.until_us = event.until_us;
   record.key = event.key;
   return record;

@@ -14,6 +14,7 @@
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "storage/base/mutex.h"
 #include "tests/oracle/load.h"
+#include "tests/oracle/queue_decider.h"
 #include "tests/oracle/queue_records.h"
 
 namespace acta::oracle {
@@ -26,6 +27,7 @@ struct QueueGroup {
   int32_t number = 0;  // In the history.
   std::string name;
   QueueOrderWord order = QueueOrderWord::kUnordered;
+  bool holds = false;  // The last attempt of an event holds its key.
   int32_t max_attempts = 0;
   absl::Duration lease, first_backoff, longest_backoff;
   bool healthy = false;  // No member fails an event.
@@ -36,6 +38,7 @@ struct QueueWork {
   const LoadContext& load;  // Stopped: the group is through, everybody leaves.
   const QueueGroup& group;
   StopFlag& calm;  // Stopped: nobody comes and goes, and nothing begins that takes long.
+  QueueDecider* decider = nullptr;  // Of what is held.
 };
 
 // An event that a worker has.
@@ -43,6 +46,7 @@ struct InHand {
   int32_t partition = 0;
   int64_t offset = 0;
   int32_t attempt = 0;
+  int32_t redrives = 0;
   int64_t until_us = 0;  // Of the lease it was delivered with.
   int64_t key = 0;
   Value value;
@@ -99,6 +103,8 @@ class QueueWorker {
   void TakeError(const v1::ControlError& error, std::vector<QueueRecord>* records)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   SessionEnd Finish();
+  // What may be held, and what is settled.
+  void TellDecider(const std::vector<QueueRecord>& records) const;
 
   uint64_t Random(uint64_t below) { return chance_() % below; }
   QueueRecord Of(QueueRecord::Kind kind, const InHand& event) const;

@@ -20,8 +20,9 @@
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<absl::string_view, 10> kKindNames = {
-    "invoke", "ok", "fail", "info", "poll", "alien", "assigned", "committed", "final", "extent"};
+constexpr std::array<absl::string_view, 12> kKindNames = {
+    "invoke",   "ok",        "fail",  "info",   "poll",   "alien",
+    "assigned", "committed", "final", "extent", "joined", "left"};
 constexpr size_t kFields = 11;
 
 int64_t SteadyNow() {

@@ -26,6 +26,8 @@ struct Record {
     kCommitted,  // reader, partition, offset: a group's position, confirmed.
     kFinal,      // partition, offset, incarnation, value: what is there in the end.
     kExtent,     // partition, offset (first kept), end: in the end.
+    kJoined,     // reader: the broker has let a life of a group's member begin.
+    kLeft,       // reader: such a life has ended.
   };
   Kind kind = Kind::kInvoke;
   int64_t time_ns = 0;  // Of one steady clock.

@@ -9,8 +9,8 @@ namespace acta::oracle {
 namespace {
 
 using Kind = QueueRecord::Kind;
-// Group, partition, offset, attempt.
-using StepPlace = std::tuple<int32_t, int32_t, int64_t, int32_t>;
+// Group, partition, offset, redrives, attempt.
+using StepPlace = std::tuple<int32_t, int32_t, int64_t, int32_t, int32_t>;
 
 // What was asked and found of one attempt of one event.
 struct StepFacts {
@@ -19,7 +19,7 @@ struct StepFacts {
 };
 
 StepPlace PlaceOf(const QueueRecord& record) {
-  return {record.group, record.partition, record.offset, record.attempt};
+  return {record.group, record.partition, record.offset, record.redrives, record.attempt};
 }
 
 void CheckAttempt(const StepFacts& facts, QueueReport* report) {

@@ -5,10 +5,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
+
+#include <rocksdb/sst_file_reader.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "acta/v1/event.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
@@ -241,15 +245,39 @@ TEST_CASE("a damaged table file hides nothing that is in others") {
   CHECK(lost <= damaged * kMostInBlock);
 }
 
+// The reason is of the start, and names the file.
+void CheckRefused(const absl::Status& start, const fs::path& table) {
+  INFO(start.message());
+  CHECK(ReasonOf(start) == v1::DATA_LOST);
+  CHECK(absl::StrContains(start.message(), table.filename().string()));
+}
+
 TEST_CASE("a table file that is no table any more refuses the start") {
   TestStore store;
   FillNumbered(store, 2000);
   CloseWithTables(store);
   const fs::path table = LargestTable(store);
   FlipBit(table, static_cast<int64_t>(fs::file_size(table)) - 3);  // Its last bytes say what it is.
-  const absl::Status refused = store.Open();
-  CHECK(ReasonOf(refused) == v1::DATA_LOST);
-  CHECK(std::string(refused.message()).find(table.filename()) != std::string::npos);
+  CheckRefused(store.Open(), table);
+}
+
+TEST_CASE("a flipped bit in the index of a table file refuses the start, and names the file") {
+  OneTable table(2000, 1);
+  const fs::path file = LargestTable(table.store());
+  const std::optional<FileRange> index = IndexOf(file);
+  REQUIRE(index.has_value());
+  // The library's own word for where the index is, and that it is one block.
+  rocksdb::SstFileReader reader{rocksdb::Options()};
+  REQUIRE(reader.Open(file).ok());
+  REQUIRE(reader.GetTableProperties()->index_partitions == 0);
+  const uint64_t size = reader.GetTableProperties()->index_size;
+  REQUIRE(size == index->end - index->begin);
+
+  const uint64_t half = GENERATE(0, 1, 2);  // Its first byte, in the middle, its last.
+  FlipBit(file, static_cast<int64_t>(index->begin + (size - 1) * half / 2));
+  const absl::Status refused = table.store().Open();
+  CheckRefused(refused, file);
+  CHECK(absl::StrContains(refused.message(), absl::StrCat("offset ", index->begin, " size ")));
 }
 
 TEST_CASE("a scrub names the range a damaged block took, and checks all the rest") {

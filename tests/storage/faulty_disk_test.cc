@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -128,6 +129,54 @@ TEST_CASE("a failed background job ends the engine and is named") {
   REQUIRE(causes.size() == 1);
   CHECK(causes[0].find("background error in flush: ") != std::string::npos);
   CHECK(causes[0].find("no table file") != std::string::npos);
+}
+
+// Has room for everything but table files, until it has for them too.
+class NoRoomForTables final : public HookedDisk {
+ public:
+  void MakeRoom() { full_ = false; }
+  int begun() const { return begun_; }
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    if (!absl::EndsWith(call.path, ".sst")) return forward(call.data);
+    begun_ += call.kind == DiskOperation::Kind::kCreate;
+    const bool refused = full_ && call.kind == DiskOperation::Kind::kAppend;
+    return refused ? rocksdb::IOStatus::NoSpace("injected: no space") : forward(call.data);
+  }
+
+  std::atomic<bool> full_ = true;
+  std::atomic<int> begun_ = 0;
+};
+
+TEST_CASE("a flush without room ends the engine, is not tried again, and loses nothing") {
+  const auto disk = std::make_shared<NoRoomForTables>();
+  LocalEngineOptions options;
+  options.file_system = disk;
+  TestStore store(options);
+  const Append append =
+      MakeAppend(TestStore::Partition(), {EventElement(std::string(10'000, 'x'))});
+  size_t acknowledged = 0;
+  absl::Status status;
+  for (int i = 0; i < 1000 && status.ok(); ++i) {
+    status = Commit(store.engine(), append).status;
+    acknowledged += status.ok();
+  }
+  CHECK(ReasonOf(status) == v1::OUTCOME_UNKNOWN);
+  const auto causes = store.sink().AwaitCauses();
+  REQUIRE(causes.size() == 1);
+  CHECK(absl::StrContains(causes[0], "background error in flush: "));
+  CHECK(absl::StrContains(causes[0], "no space"));
+  disk->MakeRoom();
+  CHECK(ReasonOf(Commit(store.engine(), append).status) == v1::OUTCOME_UNKNOWN);
+  // The database would wait for room and go on behind the back of who gave up.
+  CHECK(disk->begun() == 1);
+  store.Crash();
+  const size_t stored = ReadData(store.engine(), TestStore::Partition())->size();
+  CHECK(stored >= acknowledged);
+  CHECK(stored <= acknowledged + 1);
+  REQUIRE_OK(Commit(store.engine(), append).status);
+  CHECK(disk->begun() > 1);
 }
 
 TEST_CASE("a failed write is never acknowledged and ends the engine") {

@@ -2,8 +2,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <filesystem>
 #include <memory>
+#include <utility>
 
+#include "absl/time/clock.h"
+#include "storage/layout/batch_header.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/store_file_system.h"
 #include "tests/support/faulty_disk.h"
@@ -38,6 +42,80 @@ TEST_CASE("after a failed write the store refuses what would touch its WAL, and 
   const auto read = (*store)->Get((*store)->state(), "key");
   REQUIRE_OK(read);
   CHECK(*read == "there");
+}
+
+// What waits in the folder of a database for its deletion.
+int64_t TrashBytes(const std::string& folder) {
+  int64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    std::error_code gone;
+    const auto size = static_cast<int64_t>(entry.file_size(gone));
+    if (entry.path().extension() == ".trash" && !gone) bytes += size;
+  }
+  return bytes;
+}
+
+// Slices of so many table files with 60 KB each.
+class Slices {
+ public:
+  explicit Slices(RocksStore& store) : store_(store) {}
+
+  FamilyPtr Make(const std::string& name, int files) {
+    const auto made = store_.CreateSlices({name});
+    REQUIRE_OK(made);
+    for (int i = 0; i < files; ++i) {
+      WriteGroup group(GroupNumber(++last_), Incarnation(1));
+      group.Put(made->front(), LogKey(PartitionId(1), Offset(i)), std::string(60'000, 'x'));
+      REQUIRE_OK(store_.Write(group));
+      REQUIRE_OK(store_.Flush(made->front()));
+    }
+    return made->front();
+  }
+  // Its files go with the last who reads them: the caller must not be one.
+  void Drop(FamilyPtr slice) { REQUIRE_OK(store_.DropSlice(slice)); }
+
+ private:
+  RocksStore& store_;
+  uint64_t last_ = 0;
+};
+
+// The rate once it has followed what waits: the first file goes beside the test.
+int64_t PacedRate(RocksStore& store, const std::string& folder) {
+  const absl::Time patience = absl::Now() + absl::Seconds(20);
+  do {
+    store.PaceDeletion();
+    if (store.DeletionBytesPerSecond() == TrashBytes(folder) / 30) break;
+    absl::SleepFor(absl::Milliseconds(1));
+  } while (absl::Now() < patience);
+  return store.DeletionBytesPerSecond();
+}
+
+TEST_CASE("files that wait for their deletion go within half a minute, and never slower than set") {
+  constexpr int64_t kSet = 1000;
+  constexpr int64_t kFile = 60'000;
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  settings.direct_io = false;
+  settings.deletion_bytes_per_second = kSet;
+  const auto files = std::make_shared<StoreFileSystem>(nullptr);
+  auto store = RocksStore::Open(settings, files, [](const std::string&) {});
+  REQUIRE_OK(store);
+  Slices slices(**store);
+  const FamilyPtr kept = slices.Make("log.1", 10);
+  (*store)->PaceDeletion();
+  CHECK((*store)->DeletionBytesPerSecond() == kSet);  // Nothing waits.
+
+  FamilyPtr first = slices.Make("log.2", 6);
+  FamilyPtr second = slices.Make("log.3", 6);
+  slices.Drop(std::move(first));
+  const int64_t rate = PacedRate(**store, settings.path);
+  CHECK(rate >= 4 * kFile / 30);
+  CHECK(rate == TrashBytes(settings.path) / 30);
+  slices.Drop(std::move(second));
+  const int64_t faster = PacedRate(**store, settings.path);
+  CHECK(faster >= rate + 4 * kFile / 30);
+  CHECK(faster == TrashBytes(settings.path) / 30);
 }
 
 }  // namespace

@@ -110,9 +110,12 @@ Finding ExplainStream(const Standing& at, int32_t members) {
     return {v1::STANDSTILL_CODE_ADVANCING, absl::StrCat("member '", at.view.member_id, "' commits"),
             ""};
   }
+  const bool never = at.view.position.commit_time_us() == 0;
+  const std::string commits =
+      never ? "never committed" : absl::StrCat("not committed for ", since_us / 1'000'000, " s");
   return {v1::STANDSTILL_CODE_NOT_COMMITTED,
-          absl::StrCat("member '", at.view.member_id, "' has the partition and has not committed ",
-                       "for ", since_us / 1'000'000, " s: look into its log"),
+          absl::StrCat("member '", at.view.member_id, "' has the partition and has ", commits,
+                       ": look into its log"),
           Acta("group describe", at, "")};
 }
 

@@ -6,8 +6,10 @@
 #include "proto/support/error.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
+#include "server/core/queues/queue_records.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
@@ -97,6 +99,39 @@ absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& gro
                {{"group", group.name()}, {"topic", request.topic()}});
 }
 
+// What is a dead letter stays one: of what follows the target it is passed over.
+absl::Status BeginAnew(const LogEngine& engine, GroupId group, PartitionId partition, Offset target,
+                       storage::v1::PositionRecord* record) {
+  QueuePosition position{target, target, {}};
+  RowRange letters;
+  letters.prefix = QueueRows(kDeadLetterRows, group, partition);
+  if (target > Offset(0)) {
+    letters.after = QueueRow(kDeadLetterRows, group, partition, target + -1);
+  }
+  RETURN_IF_ERROR(
+      VisitRows(engine, std::move(letters),
+                [&](absl::string_view key, absl::string_view value) -> absl::Status {
+                  ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
+                  storage::v1::DeadLetterRecord letter;
+                  if (!letter.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+                    return Error(v1::DATA_CORRUPTED, "a dead letter cannot be read");
+                  }
+                  // When the log was cut since, another event is there.
+                  const Incarnation incarnation(static_cast<uint32_t>(letter.incarnation()));
+                  const Offset offset = place.second;
+                  if (!engine.CheckPosition(partition, incarnation, offset + 1).ok()) {
+                    return absl::OkStatus();
+                  }
+                  if (position.head < offset)
+                    position.outstanding.push_back({position.head, offset});
+                  position.head = offset + 1;
+                  return absl::OkStatus();
+                }));
+  PutPosition(position, record);
+  record->set_generation(record->generation() + 1);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
@@ -178,13 +213,9 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     change->set_new_offset(target->second);
     storage::v1::PositionRecord position = view.position;
     position.set_offset(target->second);
-    if (group->queue() != nullptr) {
-      position.clear_head();
-      position.clear_outstanding();
-      position.set_generation(position.generation() + 1);
-      if (!request.dry_run()) {
-        RETURN_IF_ERROR(state_->ForgetQueue(*group, view.id(), false, &rows).status());
-      }
+    if (group->queue() != nullptr && !request.dry_run()) {
+      RETURN_IF_ERROR(BeginAnew(engine, group->id(), view.id(), Offset(target->second), &position));
+      RETURN_IF_ERROR(state_->ForgetQueue(*group, view.id(), false, &rows).status());
     }
     position.set_incarnation(engine.incarnation().value());
     position.set_reset_reason(request.reason());

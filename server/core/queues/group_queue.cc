@@ -105,19 +105,24 @@ std::optional<GroupQueue::Start> GroupQueue::Detach(PartitionId id) {
     leaving->leaving = true;
   }
   AwaitSteps(id);  // What they settled does not come back.
-  MutexLock lock(mu_);
-  Partition* const partition = Find(id);
-  if (partition == nullptr) return std::nullopt;
-  CollectRowsOf(*partition);
   Start start;
-  start.partition = id;
-  start.record = partition->record;
-  PutPosition(partition->queue->position(), &start.record);
-  for (ParkedEvent& event : partition->queue->AllParked()) {
-    AttemptsBefore before = partition->RoundsBefore(event.offset);
-    start.parked.push_back({id, std::move(event), std::move(before)});
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return std::nullopt;
+    CollectRowsOf(*partition);
+    start.partition = id;
+    start.record = partition->record;
+    PutPosition(partition->queue->position(), &start.record);
+    for (ParkedEvent& event : partition->queue->AllParked()) {
+      AttemptsBefore before = partition->RoundsBefore(event.offset);
+      start.parked.push_back({id, std::move(event), std::move(before)});
+    }
+    Remove(id);
+    after = MakeAfter();
   }
-  Remove(id);
+  Run(std::move(after));
   return start;
 }
 
@@ -305,6 +310,16 @@ void GroupQueue::Activate(Partition& partition) {
   active_.push_back(partition.id);
 }
 
+void GroupQueue::ActivateStopped() {
+  const bool parked = budget_.parked >= budget_.max_parked;
+  const bool letters = budget_.dead_letters >= budget_.max_dead_letters;
+  const bool again = (parked_full_ && !parked) || (letters_full_ && !letters);
+  parked_full_ = parked;
+  letters_full_ = letters;
+  if (!again) return;
+  for (auto& [id, partition] : partitions_) Activate(*partition);
+}
+
 void GroupQueue::StandStill(Partition& partition, const absl::Status& status) {
   partition.problem = status;
   still_.insert(partition.id);
@@ -349,6 +364,7 @@ void GroupQueue::OnTimer(uint64_t number) {
 }
 
 GroupQueue::After GroupQueue::MakeAfter() {
+  ActivateStopped();
   After after;
   after.flush = !writing_ && !trying_again_ &&
                 (!dirty_.empty() || !rows_.empty() || !answers_.empty() || !steps_.empty());

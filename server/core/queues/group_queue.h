@@ -279,6 +279,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void Activate(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StandStill(Partition& partition, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All partitions that stood still because of what they share, when that is full no more.
+  void ActivateStopped() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Forget(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Remove(PartitionId partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -323,7 +325,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void PutDiscarded(PartitionId partition, Offset offset,
                     const storage::v1::DeadLetterRecord& record, std::vector<RowWrite>* rows) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // It is gone, or is about to be: a full store of dead letters stopped all partitions.
+  // It is gone, or is about to be.
   void ForgetDeadLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // group_queue_figures.cc
@@ -408,6 +410,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   QueueBudget budget_ ABSL_GUARDED_BY(mu_);
   uint64_t seed_ ABSL_GUARDED_BY(mu_);
   bool paused_ ABSL_GUARDED_BY(mu_) = false;
+  bool parked_full_ ABSL_GUARDED_BY(mu_) = false;   // When it was looked at last.
+  bool letters_full_ ABSL_GUARDED_BY(mu_) = false;  // The same.
   absl::btree_map<PartitionId, std::unique_ptr<Partition>> partitions_ ABSL_GUARDED_BY(mu_);
   std::deque<PartitionId> active_ ABSL_GUARDED_BY(mu_);  // That may have something to lease.
   absl::btree_set<std::pair<int64_t, PartitionId>> due_ ABSL_GUARDED_BY(mu_);

@@ -206,7 +206,6 @@ void GroupQueue::PutDiscarded(PartitionId id, Offset offset,
 void GroupQueue::ForgetDeadLetter(PartitionId id, Offset offset) {
   ForgetKept(id, offset);
   --budget_.dead_letters;
-  for (auto& [other, partition] : partitions_) Activate(*partition);
 }
 
 void GroupQueue::Discard(PartitionId id, Offset offset,
@@ -242,7 +241,6 @@ void GroupQueue::LettersGone(int64_t count) {
   {
     MutexLock lock(mu_);
     budget_.dead_letters -= count;
-    for (auto& [id, partition] : partitions_) Activate(*partition);
     after = MakeAfter();
   }
   Run(std::move(after));

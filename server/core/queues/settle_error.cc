@@ -1,11 +1,32 @@
 #include "server/core/queues/settle_error.h"
 
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "proto/support/limit_error.h"
 
 namespace acta {
+namespace {
 
-absl::Status SettleError(SettleOutcome outcome) {
+absl::Status LeaseTooLong(std::optional<absl::Duration> extension) {
+  ErrorDetails details = {{"limit", "max_lease_hours"},
+                          {"limit_value", absl::StrCat(absl::ToInt64Hours(kMostExtension))}};
+  std::string asked = "the extension";
+  if (extension.has_value()) {
+    asked = absl::StrCat("an extension of ", absl::FormatDuration(*extension));
+    details.emplace_back("value", absl::StrCat(absl::ToDoubleHours(*extension)));
+  }
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat(asked, " would make the lease longer than ",
+                            absl::FormatDuration(kMostExtension),
+                            " in all: extend it by less, or settle the event"),
+               std::move(details));
+}
+
+}  // namespace
+
+absl::Status SettleError(SettleOutcome outcome, std::optional<absl::Duration> extension) {
   switch (outcome) {
     case SettleOutcome::kAlreadySettled:
       return Error(v1::ALREADY_SETTLED,
@@ -15,8 +36,7 @@ absl::Status SettleError(SettleOutcome outcome) {
       return Error(v1::NEVER_LEASED,
                    "these events were not delivered yet: settle what was delivered");
     case SettleOutcome::kTooLong:
-      return LimitExceeded("a lease would last longer, in hours, than:", 12, "max_lease_hours",
-                           absl::ToInt64Hours(kMostExtension));
+      return LeaseTooLong(extension);
     case SettleOutcome::kLeaseLost:
     case SettleOutcome::kDone:
       break;

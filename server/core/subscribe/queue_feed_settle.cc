@@ -47,7 +47,8 @@ absl::Status QueueFeed::ToSettlement(const v1::Settlement& from, QueueSettlement
   const auto handle = handles_.find(from.assignment());
   if (handle == handles_.end()) {
     return Error(v1::FENCED,
-                 absl::StrCat("assignment ", from.assignment(), " is not one of this stream"),
+                 absl::StrCat("assignment ", from.assignment(),
+                              " is not one of this stream: drop what was delivered with it"),
                  {{"assignment", absl::StrCat(from.assignment())}});
   }
   ASSIGN_OR_RETURN(*to, ReadSettlement(from));
@@ -92,7 +93,8 @@ void QueueFeed::Settle(const v1::Settle& settle, Done done) {
     v1::Settlement named = settle.settlements(indexes[failure.index]);
     named.set_offset(failure.first.value());
     named.set_count(failure.count);
-    errors.push_back(ErrorOf(named, SettleError(failure.outcome)));
+    errors.push_back(
+        ErrorOf(named, SettleError(failure.outcome, settlements[failure.index].delay)));
   }
   absl::Status status;
   {

@@ -14,14 +14,10 @@
 #include "acta/v1/claims.grpc.pb.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/client/to_grpc.h"
 
 namespace acta::client {
 namespace {
-
-grpc::Status AsGrpc(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
-          EncodeStatusDetails(status)};
-}
 
 // A server on a free port that fails calls as it is told to, after it has done them.
 class FakeClaims final : public v1::Claims::Service {
@@ -99,12 +95,12 @@ ClaimsOptions Billing(absl::Duration retry_for = absl::Seconds(20)) {
 }
 
 grpc::Status UnknownOutcome() {
-  return AsGrpc(ErrorRetryAfter(v1::OUTCOME_UNKNOWN, "unknown", absl::Milliseconds(1)));
+  return ToGrpc(ErrorRetryAfter(v1::OUTCOME_UNKNOWN, "unknown", absl::Milliseconds(1)));
 }
 grpc::Status NoThreadLeft() { return {grpc::StatusCode::RESOURCE_EXHAUSTED, "no thread"}; }
 grpc::Status ConnectionReset() { return {grpc::StatusCode::UNAVAILABLE, "connection reset"}; }
-grpc::Status ClaimGone() { return AsGrpc(Error(v1::CLAIM_NOT_FOUND, "not there")); }
-grpc::Status ClaimTaken() { return AsGrpc(Error(v1::CLAIM_LOST, "lost")); }
+grpc::Status ClaimGone() { return ToGrpc(Error(v1::CLAIM_NOT_FOUND, "not there")); }
+grpc::Status ClaimTaken() { return ToGrpc(Error(v1::CLAIM_LOST, "lost")); }
 
 TEST_CASE("a claim whose outcome is not known is asked for again as the same wish", "[client]") {
   FakeClaims broker;
@@ -169,7 +165,7 @@ TEST_CASE("a call that waits to try again ends when it is cancelled", "[client]"
   FakeClaims broker;
   Claims claims(broker.Connect(), Billing(absl::Hours(2)));
   const grpc::Status later =
-      AsGrpc(ErrorRetryAfter(v1::SERVER_STOPPING, "stopping", absl::Hours(1)));
+      ToGrpc(ErrorRetryAfter(v1::SERVER_STOPPING, "stopping", absl::Hours(1)));
   broker.Fail({later, later});
   absl::Status ended;
   std::thread waiting([&] { ended = claims.Complete("k", "token", "result"); });

@@ -8,14 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "tests/unit/client/to_grpc.h"
 
 namespace acta::client {
 namespace {
-
-grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
-                      EncodeStatusDetails(status));
-}
 
 grpc::Status Broken() { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose"); }
 
@@ -79,6 +75,11 @@ class FakeBroker::Subscriber final : public v1::Subscriber::Service {
  public:
   explicit Subscriber(FakeBroker& broker) : broker_(broker) {}
 
+  grpc::Status Settle(grpc::ServerContext*, const v1::SettleRequest* request,
+                      v1::SettleResponse* response) override {
+    return broker_.steps_.Settle(*request, response);
+  }
+
   using Stream = grpc::ServerReaderWriter<v1::DeliveryFrame, v1::SubscribeControl>;
   grpc::Status Subscribe(grpc::ServerContext*, Stream* stream) override {
     v1::SubscribeControl control;
@@ -128,6 +129,10 @@ class FakeBroker::Subscriber final : public v1::Subscriber::Service {
         batch->set_assignment(one.assignment());
         batch->set_base_offset(static_cast<int64_t>(offset));
         batch->add_events()->ParseFromString(events[offset]);
+        if (start.wanted_features_size() > 0) {
+          batch->set_delivery_token(
+              FakeSteps::TokenOf(one.partition(), static_cast<int64_t>(offset), 1));
+        }
         stream->Write(frame);
       }
       v1::DeliveryFrame end;
@@ -165,6 +170,7 @@ FakeBroker::FakeBroker()
 
 FakeBroker::~FakeBroker() {
   HoldAnswers(false);
+  steps_.Hold(false);
   server_->Shutdown(std::chrono::system_clock::now());
 }
 

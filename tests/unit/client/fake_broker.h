@@ -13,6 +13,7 @@
 #include "acta/v1/topics.grpc.pb.h"
 #include "client/cpp/channel.h"
 #include "storage/base/mutex.h"
+#include "tests/unit/client/fake_steps.h"
 #include "tests/unit/client/model_log.h"
 
 namespace acta::client {
@@ -40,6 +41,8 @@ class FakeBroker {
   std::vector<std::string> Stored(int32_t partition);
   void Store(int32_t partition, const std::string& event);
   int64_t Committed(int32_t partition);
+  // Commit nothing here.
+  FakeSteps& steps() { return steps_; }
   int64_t subscriptions();
 
  private:
@@ -55,6 +58,7 @@ class FakeBroker {
   int64_t break_subscribe_after_ ABSL_GUARDED_BY(mu_) = -1;
   int64_t subscriptions_ ABSL_GUARDED_BY(mu_) = 0;
   bool hold_ ABSL_GUARDED_BY(mu_) = false;
+  FakeSteps steps_;
 
   std::unique_ptr<v1::Topics::Service> topics_;
   std::unique_ptr<v1::Publisher::Service> publisher_;

@@ -16,6 +16,11 @@ class FakeQueue::Subscriber final : public v1::Subscriber::Service {
  public:
   explicit Subscriber(FakeQueue& queue) : queue_(queue) {}
 
+  grpc::Status Settle(grpc::ServerContext*, const v1::SettleRequest* request,
+                      v1::SettleResponse* response) override {
+    return queue_.steps_.Settle(*request, response);
+  }
+
   using Stream = grpc::ServerReaderWriter<v1::DeliveryFrame, v1::SubscribeControl>;
   grpc::Status Subscribe(grpc::ServerContext*, Stream* stream) override {
     v1::SubscribeControl control;
@@ -24,7 +29,7 @@ class FakeQueue::Subscriber final : public v1::Subscriber::Service {
     while (stream->Read(&control)) {
       v1::DeliveryFrame answer;
       answer.set_acked_through(control.frame_id());
-      if (control.has_settle() && !Settle(control.frame_id(), control.settle(), &answer)) {
+      if (control.has_settle() && !Take(control.frame_id(), control.settle(), &answer)) {
         return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose");
       }
       stream->Write(answer);
@@ -57,12 +62,14 @@ class FakeQueue::Subscriber final : public v1::Subscriber::Service {
         batch->set_attempt(queue_.streams_);
       }
       batch->add_events()->set_subject(absl::StrCat(offset));
+      if (start.wanted_features_size() == 0) continue;
+      batch->set_delivery_token(FakeSteps::TokenOf(0, batch->base_offset(), batch->events_size()));
     }
     return frame;
   }
 
   // False: the stream breaks here.
-  bool Settle(uint64_t frame_id, const v1::Settle& settle, v1::DeliveryFrame* answer) {
+  bool Take(uint64_t frame_id, const v1::Settle& settle, v1::DeliveryFrame* answer) {
     MutexLock lock(queue_.mu_);
     for (const v1::Settlement& one : settle.settlements()) {
       if (one.kind() == v1::SETTLE_KIND_EXTEND) continue;
@@ -93,7 +100,10 @@ FakeQueue::FakeQueue(int events)
   address_ = absl::StrCat("127.0.0.1:", port);
 }
 
-FakeQueue::~FakeQueue() { server_->Shutdown(std::chrono::system_clock::now()); }
+FakeQueue::~FakeQueue() {
+  steps_.Hold(false);
+  server_->Shutdown(std::chrono::system_clock::now());
+}
 
 std::shared_ptr<Channel> FakeQueue::Connect() const {
   ChannelOptions options;

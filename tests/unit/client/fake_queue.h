@@ -5,11 +5,17 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "absl/time/clock.h"
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "client/cpp/channel.h"
+#include "client/cpp/worker.h"
 #include "storage/base/mutex.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/client/fake_steps.h"
 
 namespace acta::client {
 
@@ -36,6 +42,8 @@ class FakeQueue {
   int streams();
   // Events that the last start said are held.
   int64_t held();
+  // They leave `settled` alone.
+  FakeSteps& steps() { return steps_; }
 
  private:
   class Subscriber;
@@ -46,10 +54,21 @@ class FakeQueue {
   bool break_ ABSL_GUARDED_BY(mu_) = false;
   int streams_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t held_ ABSL_GUARDED_BY(mu_) = 0;
+  FakeSteps steps_;
 
   std::unique_ptr<v1::Subscriber::Service> subscriber_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };
+
+// A waiting call gives up here; nothing waits so long when all is well.
+inline absl::Time Deadline() { return absl::Now() + absl::Seconds(60); }
+
+inline WorkItem NextOf(Worker& worker) {
+  absl::StatusOr<std::optional<WorkItem>> item = worker.Next(Deadline());
+  REQUIRE_OK(item);
+  REQUIRE(item->has_value());
+  return **std::move(item);
+}
 
 }  // namespace acta::client

@@ -388,6 +388,47 @@ TEST_CASE("a nack from before a break does not hit the new lease, a late ack cou
   CHECK(work.NextSettle(2) == "ACK 0");
 }
 
+TEST_CASE("events of a step give their credit back and are not held", "[client]") {
+  Work work(OfGroup(5));
+  const WorkItem done = work.Get(0, 2);
+  const WorkItem lost = work.Get(5);
+  work.Get(9);
+  work.state.Forget(done, /*lost=*/false);
+  CHECK(work.NextControl().credit().events() == 2);
+  work.state.Forget(lost, /*lost=*/true);
+  CHECK(work.NextControl().credit().events() == 1);
+  CHECK_FALSE(work.state.HasControl());
+  const v1::SubscribeStart start = work.Break();
+  REQUIRE(start.held_size() == 1);
+  CHECK(start.held(0).offset() == 9);
+}
+
+TEST_CASE("what the broker kept over a break and a step cannot settle is given back", "[client]") {
+  Work work;
+  const WorkItem kept = work.Get(0, 3);
+  const WorkItem other = work.Get(7);
+  CHECK(work.Break().held_size() == 2);
+  work.Assign(2, 0, 0);
+  SECTION("when the broker has named it") {
+    work.Ack(1);
+    work.state.Forget(kept, /*lost=*/true);
+    work.state.Forget(other, /*lost=*/false);
+    CHECK(work.NextSettle(2) == "RELEASE 0-2");
+    work.Refuse(v1::LEASE_LOST, 0, 3, 2);
+  }
+  SECTION("and not when it came again before") {
+    work.state.Forget(kept, /*lost=*/true);
+    work.Deliver(2, 0, 3);
+    work.Ack(1);
+    CHECK(work.NextSettle(2).empty());
+    work.NextItem<WorkItem>();
+  }
+  // That was nobody's wish, and nobody is told of it.
+  CHECK(work.state.Settled());
+  CHECK_OK(work.state.TakeFailure());
+  CHECK_FALSE(work.state.HasItem());
+}
+
 TEST_CASE("more than a start can hold is lost", "[client]") {
   Work work(OfGroup(100'000));
   for (int64_t offset = 0; offset < 6'000; ++offset) work.Get(offset * 2);

@@ -22,16 +22,6 @@ WorkerOptions Working() {
   return options;
 }
 
-// A waiting call gives up here; nothing waits so long when all is well.
-absl::Time Deadline() { return absl::Now() + absl::Seconds(60); }
-
-WorkItem NextOf(Worker& worker) {
-  absl::StatusOr<std::optional<WorkItem>> item = worker.Next(Deadline());
-  REQUIRE_OK(item);
-  REQUIRE(item->has_value());
-  return **std::move(item);
-}
-
 TEST_CASE("what a worker settles is durable when it is flushed", "[client]") {
   FakeQueue queue(8);
   Worker worker(queue.Connect(), Working());

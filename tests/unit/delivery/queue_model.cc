@@ -147,6 +147,13 @@ void QueueModel::Committed() {
   for (Event& event : events_) event.settling = event.uncommitted = false;
 }
 
+absl::Duration QueueModel::PlainDelay(int32_t failures) const {
+  const Backoff& backoff = policy_.backoff;
+  absl::Duration delay = backoff.initial;
+  for (int32_t i = 1; i < failures; ++i) delay = std::min(backoff.max, delay * backoff.factor);
+  return std::min(backoff.max, delay);
+}
+
 void QueueModel::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us) {
   Event& event = at(offset);
   ++event.attempts;
@@ -160,8 +167,9 @@ void QueueModel::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int
   event.state = exhausted ? State::kHeld : State::kRetryWait;
   const bool at_once = end != AttemptEnd::kNack && event.attempts == 1;
   const int32_t failures = event.attempts - (end != AttemptEnd::kNack);
-  absl::Duration least = policy_.backoff.Delay(failures, 0);
-  absl::Duration most = policy_.backoff.Delay(failures, 1);
+  const absl::Duration plain = PlainDelay(failures);
+  absl::Duration least = plain * (1 - policy_.backoff.jitter);
+  absl::Duration most = plain * (1 + policy_.backoff.jitter);
   if (at_once) least = most = absl::ZeroDuration();
   if (nack.delay.has_value()) least = most = *nack.delay;
   event.due_from_us = now_us + Micros(least);
@@ -214,6 +222,24 @@ void QueueModel::Redrive(Offset offset, int64_t now_us) {
   event.holder = 0;
   event.redriven = true;
   event.due_from_us = event.due_to_us = now_us;
+}
+
+void QueueModel::Reset(Offset to) {
+  for (Offset offset; offset < end(); offset = offset + 1) {
+    Event anew;
+    anew.facts = at(offset).facts;
+    anew.dead = at(offset).dead;
+    anew.state = offset < to ? State::kSettled : State::kReady;
+    at(offset) = anew;
+  }
+  head_ = loaded_end_ = to;
+  grace_until_us_ = 0;
+}
+
+int64_t QueueModel::CountDead() const {
+  int64_t dead = 0;
+  for (const Event& event : events_) dead += event.dead;
+  return dead;
 }
 
 std::string QueueModel::CheckDurable(const QueuePosition& position,

@@ -59,6 +59,10 @@ class QueueModel {
   bool MayPresent(Offset offset, int64_t now_us) const;
   void Present(uint64_t member, Offset offset, int64_t now_us);
   void Redrive(Offset offset, int64_t now_us);
+  // All below is passed, and nothing is known of what follows but that it was a dead letter.
+  void Reset(Offset to);
+  // How often events became dead letters.
+  int64_t CountDead() const;
 
   // What was settled is durable.
   void Committed();
@@ -85,6 +89,8 @@ class QueueModel {
   // By itself, whatever others of its key do.
   bool Waiting(Offset offset, int64_t now_us) const;
   std::string KeyForbids(Offset offset, int64_t now_us) const;
+  // Before the retry after so many failures, without jitter.
+  absl::Duration PlainDelay(int32_t failures) const;
   std::string At(Offset offset, const std::string& what) const;
 
   QueuePolicy policy_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -11,28 +10,37 @@ namespace acta {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
-constexpr uint64_t kMembers = 4;
 constexpr int64_t kMostEvents = 60;
 constexpr char const* kNames[] = {
-    "publish", "scan",  "lease", "lease", "ack",  "ack",  "ack",    "nack",   "reject", "extend",
-    "release", "leave", "break", "wait",  "wait", "tick", "commit", "commit", "crash",  "present",
-    "redrive", "skip",  "trim",  "keep",  "hold", "hold", "step",   "policy"};
+    "publish", "scan",   "lease",   "lease",   "ack",     "ack",   "ack",    "nack",
+    "reject",  "extend", "release", "leave",   "break",   "wait",  "wait",   "tick",
+    "commit",  "commit", "crash",   "present", "redrive", "skip",  "trim",   "keep",
+    "hold",    "hold",   "step",    "policy",  "jump",    "reset", "discard"};
 constexpr uint32_t kKinds = sizeof(kNames) / sizeof(kNames[0]);
-
-bool Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
 
 }  // namespace
 
-QueueSimulator::Life QueueSimulator::MakeLife(uint64_t seed, size_t operations) {
+bool QueueSimulator::Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
+
+QueueSimulator::Life QueueSimulator::MakeLife(uint64_t seed) {
   std::mt19937_64 random(seed);
+  const size_t operations = 20 + seed % 100;
+  const auto few = [&](int64_t otherwise) {
+    return random() % 4 == 0 ? static_cast<int64_t>(1 + random() % 4) : otherwise;
+  };
   Life life;
   life.seed = seed;
   life.policy.order = static_cast<QueueOrder>(random() % 3);
   life.policy.on_exhausted = static_cast<OnExhausted>(random() % 2);
   life.policy.max_attempts = 1 + static_cast<int32_t>(random() % 4);
-  life.policy.window = random() % 4 == 0 ? 5 : 1000;
+  life.policy.window = static_cast<int32_t>(few(1000));
+  life.policy.window_runs = static_cast<int32_t>(few(1000));
+  life.budget.max_parked = few(1000);
+  life.budget.max_dead_letters = few(1000);
   life.policy.max_deliveries = random() % 4 == 0 ? 3 : 100;
   if (random() % 2 == 0) life.policy.backoff.initial = absl::Seconds(30);
+  life.policy.backoff.factor = 1 + static_cast<double>(random() % 3);
+  if (random() % 2 == 0) life.policy.backoff.max = absl::Seconds(40);
   life.policy.backoff.jitter = random() % 2 == 0 ? 0.2 : 0;
   for (size_t i = 0; i < operations; ++i) {
     life.operations.push_back({static_cast<uint32_t>(random() % kKinds),
@@ -47,6 +55,7 @@ std::string QueueSimulator::Run(const Life& life, QueueMutant mutant) {
     std::string wrong = simulator.Do(life.operations[i]);
     const PartitionQueue& queue = *simulator.queue_;
     if (wrong.empty() && !(queue.states() == queue.Count())) wrong = "states are counted wrong";
+    if (wrong.empty()) wrong = simulator.CheckCounts();
     if (!wrong.empty()) {
       return absl::StrCat("operation ", i, ", ", kNames[life.operations[i].kind], ": ", wrong);
     }
@@ -70,10 +79,12 @@ QueueSimulator::Life QueueSimulator::Shrink(Life life, QueueMutant mutant) {
 }
 
 std::string QueueSimulator::Describe(const Life& life) {
-  std::string text = absl::StrCat("order ", static_cast<int>(life.policy.order), ", on_exhausted ",
-                                  static_cast<int>(life.policy.on_exhausted), ", max_attempts ",
-                                  life.policy.max_attempts, ", window ", life.policy.window,
-                                  ", max_deliveries ", life.policy.max_deliveries, ":");
+  std::string text = absl::StrCat(
+      "order ", static_cast<int>(life.policy.order), ", on_exhausted ",
+      static_cast<int>(life.policy.on_exhausted), ", max_attempts ", life.policy.max_attempts,
+      ", window ", life.policy.window, ", window_runs ", life.policy.window_runs,
+      ", max_deliveries ", life.policy.max_deliveries, ", max_parked ", life.budget.max_parked,
+      ", max_dead_letters ", life.budget.max_dead_letters, ":");
   for (const Operation& operation : life.operations) {
     absl::StrAppend(&text, "\n  ", kNames[operation.kind], " ", operation.first, " ",
                     operation.second);
@@ -95,7 +106,12 @@ QueuePolicy QueueSimulator::MachinePolicy() const {
   if (mutant_ == QueueMutant::kIgnoresKeys) policy.order = QueueOrder::kUnordered;
   if (mutant_ == QueueMutant::kIgnoresGrace) policy.grace = absl::ZeroDuration();
   if (mutant_ == QueueMutant::kRetriesEarly) policy.backoff.initial /= 2;
+  if (mutant_ == QueueMutant::kScansWhenFull) policy.window = policy.window_runs = 1000;
   return policy;
+}
+
+void QueueSimulator::MakeQueue() {
+  queue_ = std::make_unique<PartitionQueue>(MachinePolicy(), budget_, life_.seed);
 }
 
 void QueueSimulator::Open() {
@@ -107,8 +123,11 @@ void QueueSimulator::Open() {
   }
   if (mutant_ == QueueMutant::kLosesRow && !rows.empty()) rows.pop_back();
   queue_.reset();
-  budget_ = {};
-  queue_ = std::make_unique<PartitionQueue>(MachinePolicy(), budget_, life_.seed);
+  budget_ = life_.budget;
+  budget_.dead_letters = static_cast<int64_t>(letters_.size());
+  if (mutant_ == QueueMutant::kScansWhenFull) budget_.max_parked = 1000;
+  if (mutant_ == QueueMutant::kLeasesWhenFull) budget_.max_dead_letters = 1000;
+  MakeQueue();
   queue_->Load(position_, rows, Offset(static_cast<int64_t>(log_.size())), now_us_);
 }
 
@@ -152,7 +171,10 @@ void QueueSimulator::Scan(int64_t most) {
 
 std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
   std::vector<LeasedRun> runs;
+  const int64_t dead = model_.CountDead();
   model_.Tick(now_us_);
+  const bool full =
+      budget_.dead_letters + model_.CountDead() - dead >= life_.budget.max_dead_letters;
   const int64_t leased =
       queue_->Lease(member, {most, std::numeric_limits<int64_t>::max()}, now_us_, &runs).events;
   int64_t counted = 0;
@@ -170,10 +192,14 @@ std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
   }
   for (const LeasedRun& run : runs) {
     counted += run.count;
+    for (int32_t i = 0; i < run.count; ++i) had_.emplace(member, run.first + i);
     if (std::string wrong = model_.Leased(member, run, now_us_); !wrong.empty()) return wrong;
   }
   if (counted != leased) return "the runs are not what was leased";
-  return leased < most ? model_.NothingToLease(now_us_) : "";
+  if (full && leased > 0) return "leased, with as many dead letters as may be";
+  // Of those that were delivered too often some may have filled it just now.
+  const bool stopped = budget_.dead_letters >= life_.budget.max_dead_letters;
+  return leased < most && !stopped ? model_.NothingToLease(now_us_) : "";
 }
 
 std::string QueueSimulator::Settle(uint32_t kind, uint64_t member, Offset offset, uint32_t chance) {
@@ -191,6 +217,11 @@ std::string QueueSimulator::Settle(uint32_t kind, uint64_t member, Offset offset
       }
     }
     got = queue_->Ack(member, acked);
+    const uint64_t holder = queue_->holder(offset);
+    if (mutant_ == QueueMutant::kAcksLaterAttempt && got == SettleOutcome::kLeaseLost &&
+        holder != 0 && had_.contains({member, offset})) {
+      queue_->Ack(holder, offset);
+    }
   } else if (Is(kind, "nack") || (Is(kind, "release") && mutant_ == QueueMutant::kCountsRelease)) {
     got = queue_->Fail(member, offset, nack, now_us_);
   } else if (Is(kind, "reject")) {
@@ -228,8 +259,9 @@ std::string QueueSimulator::Hold(uint64_t member, Offset offset, uint32_t chance
   SettleOutcome expected = model_.Expect(member, offset, true);
   if (expected == SettleOutcome::kDone && (other_attempt || other_round))
     expected = SettleOutcome::kLeaseLost;
-  const int32_t attempt = model_.at(offset).attempts + 1 + other_attempt;
-  const int32_t redrives = model_.at(offset).redriven != other_round ? 1 : 0;
+  const bool names = mutant_ != QueueMutant::kHoldsLaterAttempt;
+  const int32_t attempt = model_.at(offset).attempts + 1 + (names && other_attempt);
+  const int32_t redrives = model_.at(offset).redriven != (names && other_round) ? 1 : 0;
   if (queue_->Hold(member, offset, attempt, redrives) != expected) {
     return absl::StrCat("event ", offset.value(), ": held or not");
   }
@@ -264,6 +296,7 @@ std::string QueueSimulator::Confirm(Offset offset) {
     return "";
   }
   ++dead_[offset];
+  Buried(offset);
   return model_.CheckDeadLetter(*failure.letter);
 }
 
@@ -293,6 +326,7 @@ std::string QueueSimulator::Step(bool stored, bool gone) {
   model_.Committed();
   durable_model_ = model_;
   durable_dead_ = dead_;
+  durable_letters_ = letters_;
   return durable_model_.CheckDurable(position_, parked_);
 }
 
@@ -305,6 +339,7 @@ std::string QueueSimulator::Commit() {
   for (const Offset offset : changes.unparked) parked_.erase(offset);
   for (const DeadLetter& letter : changes.dead_letters) {
     dead_[letter.offset] += 1 + (mutant_ == QueueMutant::kBuriesTwice);
+    Buried(letter.offset);
     if (std::string wrong = model_.CheckDeadLetter(letter); !wrong.empty()) return wrong;
   }
   for (Offset offset; offset < model_.end(); offset = offset + 1) {
@@ -315,10 +350,15 @@ std::string QueueSimulator::Commit() {
                           model_.at(offset).dead);
     }
   }
+  if (budget_.dead_letters != static_cast<int64_t>(letters_.size())) {
+    return absl::StrCat(budget_.dead_letters, " dead letters are counted, there are ",
+                        letters_.size());
+  }
   queue_->PassTurns(changes.turns);
   model_.Committed();
   durable_model_ = model_;
   durable_dead_ = dead_;
+  durable_letters_ = letters_;
   return model_.CheckDurable(position_, parked_);
 }
 
@@ -333,6 +373,7 @@ std::string QueueSimulator::Crash() {
   const Offset known = durable_model_.end();
   model_ = durable_model_;
   dead_ = durable_dead_;
+  letters_ = durable_letters_;
   for (Offset offset = known; offset.value() < static_cast<int64_t>(log_.size());
        offset = offset + 1) {
     model_.Publish(log_[static_cast<size_t>(offset.value())]);
@@ -359,7 +400,9 @@ std::string QueueSimulator::Do(const Operation& operation) {
   if (Is(kind, "commit")) return Commit();
   if (Is(kind, "step")) return Step(operation.first % 3 != 0, operation.second % 2 == 0);
   if (Is(kind, "crash")) return Crash();
-  if (Is(kind, "policy") && operation.first % 4 == 0) return ChangePolicy(operation.second);
+  // Never back: the server's clock is not.
+  if (Is(kind, "jump")) now_us_ += (1 + operation.second % 72) * 3600 * kSecond;
+  if (Is(kind, "jump") && operation.first % 3 == 0) return Crash();
   if (log_.empty()) return "";
   const Offset offset = Pick(operation.second);
   if (Is(kind, "hold")) return Hold(member, offset, operation.first / 8);
@@ -374,71 +417,13 @@ std::string QueueSimulator::Do(const Operation& operation) {
     if (got && !may) return absl::StrCat("event ", lost.value(), " was presented");
     if (got) model_.Present(holder, lost, now_us_);
   }
-  // Only what is durable.
-  if (Is(kind, "redrive") && dead_[offset] > 0 && dead_[offset] == model_.at(offset).dead &&
-      model_.at(offset).state == QueueModel::State::kSettled) {
-    if (!queue_->Redrive(offset, model_.at(offset).facts, 1, now_us_)) return "not redriven";
-    model_.Redrive(offset, now_us_);
-  }
-  if (Is(kind, "keep")) queue_->ParkBelow(offset);
-  if (Is(kind, "trim") && operation.first % 4 == 0) return Trim(offset);
-  if (Is(kind, "skip") && offset < model_.head()) {
-    const bool open = model_.at(offset).state != QueueModel::State::kSettled;
-    if (queue_->Skip(offset) != open) return "skipped or not";
-    model_.Settle(offset);
-  }
-  return "";
-}
-
-// Retention: what was not settled and has no row of its own is lost, and nothing else.
-std::string QueueSimulator::Trim(Offset first) {
-  first_ = std::max(first_, first);
-  std::set<Offset> lost;
-  for (const OffsetRun& run : queue_->Trim(first_)) {
-    for (Offset offset = run.first; offset < run.end; offset = offset + 1) lost.insert(offset);
-  }
-  for (Offset offset; offset < first_; offset = offset + 1) {
-    const bool open = model_.at(offset).state != QueueModel::State::kSettled;
-    if (lost.contains(offset) != (open && !queue_->IsOutstanding(offset))) {
-      return absl::StrCat("event ", offset.value(), ": lost or not");
-    }
-    if (lost.contains(offset)) model_.Settle(offset);
-  }
-  model_.Scanned(std::min(model_.head(), first_), Lag(std::min(model_.head(), first_), first_),
-                 now_us_);
-  return "";
-}
-
-// An operator changes settings, which are durable first. Another order comes while nobody has a
-// lease, a stricter one while nothing that failed is outstanding.
-std::string QueueSimulator::ChangePolicy(uint32_t chance) {
-  if (std::string wrong = Commit(); !wrong.empty()) return wrong;
-  std::mt19937 random(chance);
-  policy_.max_attempts = 1 + static_cast<int32_t>(random() % 4);
-  policy_.on_exhausted = static_cast<OnExhausted>(random() % 2);
-  policy_.lease = absl::Seconds(1 + random() % 40);
-  policy_.backoff.initial = absl::Seconds(1 + random() % 20);
-  const auto order = static_cast<QueueOrder>(random() % 3);
-  // As strict as it is: unordered, relaxed, by key.
-  const auto strictness = [](QueueOrder order) {
-    return order == QueueOrder::kUnordered ? 0 : order == QueueOrder::kKeyRelaxed ? 1 : 2;
-  };
-  const bool stricter = strictness(order) > strictness(policy_.order);
-  if (order != policy_.order && !(stricter && queue_->CountTried() > 0)) {
-    if (std::string wrong = Step(/*stored=*/false, /*gone=*/true); !wrong.empty()) return wrong;
-    for (uint64_t member = 1; member <= kMembers; ++member) Gone(member, true);
-    if (std::string wrong = Commit(); !wrong.empty()) return wrong;
-    policy_.order = order;
-  }
-  queue_->SetPolicy(MachinePolicy());
-  model_.SetPolicy(policy_);
-  durable_model_.SetPolicy(policy_);
-  return "";
+  return Administer(operation);
 }
 
 std::string QueueSimulator::Drain() {
   if (std::string wrong = Step(/*stored=*/true, /*gone=*/false); !wrong.empty()) return wrong;
   for (int round = 0; round < 400; ++round) {
+    while (!letters_.empty()) Discard(*letters_.begin());
     Scan(kMostEvents);
     for (Offset offset; offset < model_.end(); offset = offset + 1) {
       if (model_.at(offset).state != QueueModel::State::kHeld) continue;

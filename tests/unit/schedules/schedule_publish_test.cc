@@ -143,6 +143,37 @@ TEST_CASE("An event that was also published at once is not stored twice") {
   CHECK(room.schedules->waiting() == 0);
 }
 
+TEST_CASE("An event whose id is in the log already is dropped when it is due") {
+  ScheduleRoom room;
+  const auto later = [&room](absl::Duration after, const std::string& data) {
+    v1::PublishFrame frame = room.Frame(after, {data});
+    frame.mutable_batches(0)->mutable_events(0)->set_id("1");
+    frame.mutable_batches(0)->mutable_events(0)->set_key("k");  // To the same partition.
+    return frame;
+  };
+  v1::PublishFrame now = later(absl::ZeroDuration(), "first");
+  now.mutable_batches(0)->clear_deliver_at_us();
+  REQUIRE(room.Publish(now).batches(0).parts_size() == 1);
+  SECTION("within the topic's window") {
+    const v1::FrameResult scheduled = room.Publish(later(absl::Minutes(9), "again"));
+    // The log is not asked before.
+    REQUIRE(scheduled.batches(0).scheduled_size() == 1);
+    CHECK_FALSE(scheduled.batches(0).scheduled(0).duplicate());
+    CHECK(room.schedules->waiting() == 1);
+    const bool restarted = GENERATE(false, true);
+    if (restarted) room.Restart();
+    room.Pass(absl::Minutes(9));
+    CHECK(room.Log() == ScheduleRoom::Strings{"first"});
+  }
+  SECTION("and comes when the window is over by then") {
+    room.Schedule(later(absl::Minutes(11), "again"));
+    room.Pass(absl::Minutes(11));
+    CHECK(room.Log() == ScheduleRoom::Strings{"first", "again"});
+  }
+  CHECK(room.schedules->waiting() == 0);
+  CHECK(room.Rows() == 0);
+}
+
 TEST_CASE("A scheduled batch has no sequence and no condition") {
   ScheduleRoom room;
   v1::PublishFrame sequenced = room.Frame(absl::Hours(1), {"a"});

@@ -21,6 +21,7 @@ class StepRoom : public QueueRoom {
   explicit StepRoom(v1::QueueSettings settings = {}) : QueueRoom(std::move(settings)) {
     MakeTopic(1, "bills");
   }
+  explicit StepRoom(std::unique_ptr<MemoryLogEngine> stored) : QueueRoom(std::move(stored)) {}
 
   Client& Work(int64_t credit = 1000, const std::string& member_id = "") {
     v1::SubscribeStart start;
@@ -113,9 +114,6 @@ class StepRoom : public QueueRoom {
     const v1::QueueLag lag = Lag("workers", 0).queue();
     return lag.ready() + lag.leased() + lag.retry_wait() + lag.blocked_by_key() + lag.held() +
            lag.not_scanned();
-  }
-  size_t Rows(const std::string& prefix) const {
-    return engine.LoadRows(Family::kState, prefix)->size();
   }
   using QueueRoom::DataOf;
   static Strings DataOf(const SharedBytes& payload) { return ::acta::DataOf(payload); }

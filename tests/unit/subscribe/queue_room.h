@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -13,19 +14,25 @@ namespace acta {
 class QueueRoom : public SubscribeRoom {
  public:
   explicit QueueRoom(v1::QueueSettings settings = {}, int32_t partitions = 1) {
-    engine.before_trim = [this](PartitionId partition, Offset first) {
-      return groups.KeepCopies(partition, first);
-    };
+    KeepWhatGoes();
     MakeTopic(partitions);
+    MakeQueue("workers", std::move(settings));
+  }
+  // A new life on what another one has stored, as after `kill -9`.
+  explicit QueueRoom(std::unique_ptr<MemoryLogEngine> stored)
+      : SubscribeRoom({}, {}, std::move(stored)) {
+    KeepWhatGoes();
+  }
+
+  void MakeQueue(const std::string& name, v1::QueueSettings settings = {}) {
     v1::CreateGroupRequest request;
-    request.mutable_group()->set_name("workers");
+    request.mutable_group()->set_name(name);
     request.mutable_group()->add_topics("orders");
     request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
     *request.mutable_group()->mutable_queue() = std::move(settings);
     request.mutable_start()->set_earliest(true);
     REQUIRE_OK(groups.Create(caller, request));
   }
-
   static v1::QueueSettings Ordered(v1::OnExhausted on_exhausted = v1::ON_EXHAUSTED_UNSPECIFIED) {
     v1::QueueSettings settings;
     settings.set_order(v1::QUEUE_ORDER_KEY);
@@ -39,9 +46,10 @@ class QueueRoom : public SubscribeRoom {
     return settings;
   }
 
-  Client& Work(int64_t credit = 1000, const std::string& member_id = "") {
+  Client& Work(int64_t credit = 1000, const std::string& member_id = "",
+               const std::string& group = "workers") {
     v1::SubscribeStart start;
-    start.set_group("workers");
+    start.set_group(group);
     start.set_member_id(member_id);
     start.set_app("shop");
     start.set_app_version("7");
@@ -83,9 +91,9 @@ class QueueRoom : public SubscribeRoom {
     REQUIRE_OK(group);
     return group->group().queue();
   }
-  v1::ListDeadLettersResponse DeadLetters() {
+  v1::ListDeadLettersResponse DeadLetters(const std::string& group = "workers") {
     v1::ListDeadLettersRequest request;
-    request.set_group("workers");
+    request.set_group(group);
     auto listed = groups.ListDeadLetters(caller, request);
     REQUIRE_OK(listed);
     return *std::move(listed);
@@ -98,12 +106,22 @@ class QueueRoom : public SubscribeRoom {
     REQUIRE_OK(got);
     return got->dead_letter();
   }
-  v1::PartitionExplanation Explain() {
+  v1::PartitionExplanation Explain(const std::string& group = "workers") {
     v1::ExplainGroupRequest request;
-    request.set_group("workers");
+    request.set_group(group);
     const auto explained = groups.Explain(caller, request);
     REQUIRE_OK(explained);
     return explained->partitions(0);
+  }
+  size_t Rows(const std::string& prefix) const {
+    return engine.LoadRows(Family::kState, prefix)->size();
+  }
+
+ private:
+  void KeepWhatGoes() {
+    engine.before_trim = [this](PartitionId partition, Offset first) {
+      return groups.KeepCopies(partition, first);
+    };
   }
 };
 

@@ -224,6 +224,19 @@ TEST_CASE("an expired event is not delivered, and frees its key", "[queue]") {
   CHECK(room.DataOf(client) == Strings{"1", "3"});
 }
 
+TEST_CASE("STREAM groups read events that have expired", "[queue]") {
+  QueueRoom room;
+  const int64_t soon = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(5));
+  room.PublishElements(0, Element("1", "", soon) + Element("2"), 2);
+  room.Advance(absl::Seconds(6));
+  Client& stream = room.Subscribe(room.Member("readers"));
+  Client& reader = room.Subscribe(room.Earliest());
+  Client& worker = room.Work();
+  CHECK(stream.sink.Data(0) == Strings{"1", "2"});
+  CHECK(reader.sink.Data(0) == Strings{"1", "2"});
+  CHECK(room.DataOf(worker) == Strings{"2"});
+}
+
 TEST_CASE("settling what cannot be settled is a typed error and harms nobody", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 5);

@@ -101,8 +101,11 @@ class Client {
 // An engine in memory with topics, groups and a hub on top, stepped by hand.
 class SubscribeRoom {
  public:
-  explicit SubscribeRoom(SubscribeLimits limits = {}, GroupLimits group_limits = {})
-      : topics(engine, TopicLimits()),
+  // `stored`: what a former life has left.
+  explicit SubscribeRoom(SubscribeLimits limits = {}, GroupLimits group_limits = {},
+                         std::unique_ptr<MemoryLogEngine> stored = nullptr)
+      : life(stored != nullptr ? std::move(stored) : std::make_unique<MemoryLogEngine>()),
+        topics(engine, TopicLimits()),
         groups({engine, clock, topics, authorizer, pool, timer, group_limits}),
         hub(std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
             engine, clock, topics, groups, authorizer, pool, timer, limits})) {
@@ -244,7 +247,8 @@ class SubscribeRoom {
   }
 
   Caller caller{"alice", "default", "test", absl::InfiniteFuture()};
-  MemoryLogEngine engine;
+  const std::unique_ptr<MemoryLogEngine> life;
+  MemoryLogEngine& engine = *life;
   FakeClock clock;
   SteppedExecutor pool;
   SteppedTimer timer{pool};

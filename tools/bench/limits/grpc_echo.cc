@@ -34,16 +34,22 @@ absl::StatusOr<std::unique_ptr<GrpcEcho>> GrpcEcho::Start() {
 GrpcEcho::~GrpcEcho() {
   if (!thread_.joinable()) return;
   server_->Shutdown(std::chrono::system_clock::now());
-  queue_->Shutdown();
   thread_.join();
 }
 
-// Has one operation under way at any time, and is gone when there is no next one.
+// Has one operation under way at any time, and is gone when there is no next one. One always waits
+// for a caller while the server runs, so that the last one to go ends the queue: none begins an
+// operation on it later.
 class GrpcEcho::Call {
  public:
   // Waits for the next caller. `echo` is used while its server runs.
   explicit Call(GrpcEcho& echo) : echo_(echo) {
+    ++echo_.calls_;
     echo_.service_.RequestCall(&context_, &stream_, echo_.queue_.get(), echo_.queue_.get(), this);
+  }
+
+  ~Call() {
+    if (--echo_.calls_ == 0) echo_.queue_->Shutdown();
   }
 
   void OnDone(bool ok) {

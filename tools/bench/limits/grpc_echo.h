@@ -5,6 +5,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -43,6 +44,7 @@ class GrpcEcho {
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::thread thread_;
+  int64_t calls_ = 0;  // Of the thread.
 };
 
 }  // namespace acta::bench

@@ -1,0 +1,142 @@
+// Why a group does not advance: the codes, and what is told twice of a lag.
+#include "absl/strings/str_cat.h"
+#include "proto/support/proto_time.h"
+#include "tests/unit/subscribe/queue_room.h"
+
+namespace acta {
+namespace {
+
+TEST_CASE("a queue whose events nobody has credit for is ADVANCING", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 3);
+  Client& client = room.Work(1);
+  v1::PartitionExplanation why = room.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_ADVANCING);
+  CHECK(why.text() == "2 events wait for a member with credit");
+  CHECK(why.command().empty());
+  CHECK(why.lag_events() == 3);
+  client.Credit(10, 1000);
+  room.Run();
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
+}
+
+TEST_CASE("events whose key is free only when the disk has written it are KEY_BLOCKED", "[queue]") {
+  QueueRoom room(QueueRoom::Ordered());
+  room.PublishKeyed({{"k", "1"}, {"k", "2"}, {"k", "3"}});
+  Client& client = room.Work();
+  room.engine.HoldDone();
+  client.Ack(client.sink.leased.at(0));
+  room.Run();
+  const v1::PartitionExplanation why = room.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_KEY_BLOCKED);
+  CHECK(why.text() == "2 events wait for an earlier one of their key");
+  CHECK(why.offset() == 1);
+  CHECK(room.Lag("workers", 0).queue().blocked_by_key() == 2);
+  CHECK(room.DataOf(client) == Strings{"1"});
+  room.engine.ReleaseDone();
+  room.Run();
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
+  CHECK(room.DataOf(client) == Strings{"1", "2"});
+}
+
+TEST_CASE("a STREAM group says why it does not advance", "[queue]") {
+  QueueRoom room;
+  Client& client = room.Subscribe(room.Member("readers", "one"));
+  CHECK(room.Explain("readers").code() == v1::STANDSTILL_CODE_CAUGHT_UP);
+  room.PublishNumbers(0, 3);
+  room.Run();
+  v1::PartitionExplanation why = room.Explain("readers");
+  CHECK(why.code() == v1::STANDSTILL_CODE_NOT_COMMITTED);
+  CHECK(why.text() == "member 'one' has the partition and has never committed: look into its log");
+  CHECK(why.command() == "acta group describe readers");
+  client.Commit(client.sink.Handle(0), 1);
+  room.Run();
+  why = room.Explain("readers");
+  CHECK(why.code() == v1::STANDSTILL_CODE_ADVANCING);
+  CHECK(why.text() == "member 'one' commits");
+  CHECK(why.offset() == 1);
+  CHECK(why.lag_events() == 2);
+  room.Wait(absl::Seconds(10) - absl::Microseconds(1));
+  CHECK(room.Explain("readers").code() == v1::STANDSTILL_CODE_ADVANCING);
+  room.Advance(absl::Microseconds(1));
+  why = room.Explain("readers");
+  CHECK(why.code() == v1::STANDSTILL_CODE_NOT_COMMITTED);
+  CHECK(why.text() ==
+        "member 'one' has the partition and has not committed for 10 s: look into its log");
+  client.stream->OnHalfClose();
+  room.Run();
+  CHECK(room.Explain("readers").code() == v1::STANDSTILL_CODE_NO_MEMBER);
+  CHECK(room.Explain("readers").command() == "acta subscribe orders --group readers");
+  room.engine.TrimTo(room.Id(0), Offset(2));
+  why = room.Explain("readers");
+  CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(why.text() == "1 events from offset 1 on are gone by retention");
+  CHECK(why.command() == "acta group reset readers --topic orders --to earliest --reason \"...\"");
+}
+
+// In seconds: of the oldest that is not settled, of the oldest that was never delivered.
+std::string BehindOf(QueueRoom& room) {
+  const v1::PartitionLag lag = room.Lag("workers", 0);
+  const auto seconds = [](const auto& time) { return absl::ToInt64Seconds(ToDuration(time)); };
+  return absl::StrCat(seconds(lag.behind()), " ", seconds(lag.queue().behind_never_delivered()));
+}
+
+TEST_CASE("seconds behind are told twice: oldest not settled, oldest never delivered", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(5));
+  CHECK(BehindOf(room) == "0 0");
+  room.Publish(0, {"a"});
+  room.Advance(absl::Seconds(100));
+  room.Publish(0, {"b"});
+  room.Advance(absl::Seconds(10));
+  CHECK(BehindOf(room) == "110 110");  // Nobody has looked at them.
+  Client& client = room.Work(1);
+  REQUIRE(room.DataOf(client) == Strings{"a"});
+  CHECK(BehindOf(room) == "110 10");
+  client.Settle(v1::SETTLE_KIND_RELEASE, client.sink.leased[0]);
+  room.Run();
+  CHECK(BehindOf(room) == "110 10");  // It was delivered once.
+  client.Credit(1, 1000);
+  room.Run();
+  REQUIRE(room.DataOf(client) == Strings{"a", "a"});
+  client.Nack(client.sink.leased[1]);
+  client.Credit(1, 1000);
+  room.Run();
+  REQUIRE(room.DataOf(client) == Strings{"a", "a", "b"});
+  CHECK(BehindOf(room) == "110 0");  // "a" waits for another attempt.
+  client.Credit(1, 1000);
+  room.Advance(absl::Seconds(2));
+  REQUIRE(room.DataOf(client) == Strings{"a", "a", "b", "a"});
+  client.Ack(client.sink.leased[3]);
+  room.Run();
+  CHECK(BehindOf(room) == "12 0");
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[2]);
+  room.Run();
+  CHECK(BehindOf(room) == "0 0");
+}
+
+TEST_CASE("a lag is exact when everything was looked at, else an upper bound", "[queue]") {
+  QueueRoom room;
+  const int64_t soon = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(5));
+  room.PublishElements(0, Element("1") + Element("2", "", soon) + Element("3"), 3);
+  room.Advance(absl::Seconds(6));
+  const auto check = [&room](bool exact, int64_t events, int64_t not_scanned) {
+    const v1::PartitionLag lag = room.Lag("workers", 0);
+    CHECK(lag.exact() == exact);
+    CHECK(lag.lag_events() == events);
+    CHECK(lag.queue().not_scanned() == not_scanned);
+  };
+  check(false, 3, 3);  // One of them has expired, and nobody knows.
+  Client& client = room.Work(1);
+  REQUIRE(client.sink.leased.size() == 1);
+  check(true, 2, 0);
+  room.Publish(0, {"4"});
+  room.Run();
+  check(false, 3, 1);
+  client.Credit(10, 1000);
+  room.Run();
+  REQUIRE(room.DataOf(client) == Strings{"1", "3", "4"});
+  check(true, 3, 0);
+}
+
+}  // namespace
+}  // namespace acta

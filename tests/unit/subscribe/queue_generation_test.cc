@@ -1,0 +1,102 @@
+// A QUEUE group after a reset: what is gone and what stays, over a restart too.
+#include "storage/layout/rows.h"
+#include "tests/unit/subscribe/queue_room.h"
+
+namespace acta {
+namespace {
+
+// Ends the members, which hear of it when the pool runs.
+void ResetToEarliest(QueueRoom& room) {
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("workers");
+  reset.mutable_to()->set_earliest(true);
+  reset.set_reason("all of it again");
+  reset.set_force(true);
+  REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
+}
+
+void SettleWith(QueueRoom& room, Client& client, const RecordingSink::Leased& event,
+                v1::SettleKind kind, const std::string& text, int64_t delay_s = 0) {
+  v1::Settlement settlement;
+  settlement.set_assignment(event.assignment);
+  settlement.set_offset(event.offset);
+  settlement.set_kind(kind);
+  settlement.set_text(text);
+  if (delay_s > 0) settlement.mutable_delay()->set_seconds(delay_s);
+  const uint64_t frame = client.Settle(settlement);
+  room.Run();
+  REQUIRE(client.sink.ErrorOf(frame) == v1::ERROR_REASON_UNSPECIFIED);
+}
+
+Strings TextsOf(const v1::DeadLetter& letter) {
+  Strings texts;
+  for (const v1::Attempt& attempt : letter.history()) texts.push_back(attempt.text());
+  return texts;
+}
+
+TEST_CASE("a group that was reset has begun anew after a restart too", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(5));
+  room.Publish(0, {"waits", "dead", "leased", "done"});
+  Client& client = room.Work();
+  const std::vector<RecordingSink::Leased> leased = client.sink.leased;
+  REQUIRE(leased.size() == 4);
+  SettleWith(room, client, leased[0], v1::SETTLE_KIND_NACK, "later", 3600);
+  SettleWith(room, client, leased[1], v1::SETTLE_KIND_REJECT, "never");
+  SettleWith(room, client, leased[3], v1::SETTLE_KIND_ACK, "");
+  REQUIRE(room.Rows(kParkedRows) == 1);
+  REQUIRE(room.Rows(kAttemptRows) == 2);
+  ResetToEarliest(room);
+  room.Run();
+  CHECK(client.sink.EndReason() == v1::FENCED);
+  CHECK(room.Rows(kParkedRows) == 0);
+  CHECK(room.Rows(kAttemptRows) == 1);
+  CHECK(room.Rows(kDeadLetterRows) == 1);
+
+  QueueRoom next(room.engine.Restart());
+  const v1::PartitionLag lag = next.Lag("workers", 0);
+  CHECK(lag.committed_offset() == 0);
+  CHECK(lag.lag_events() == 4);  // At most: nothing was looked at yet.
+  CHECK_FALSE(lag.exact());
+  CHECK(lag.queue().retry_wait() == 0);
+  CHECK(lag.queue().dead_letters() == 1);
+  REQUIRE(next.DeadLetters().dead_letters_size() == 1);
+  const v1::DeadLetter letter = next.DeadLetter(next.DeadLetters().dead_letters(0).ref());
+  CHECK(letter.event().data() == "dead");
+  CHECK(TextsOf(letter) == Strings{"never"});
+  Client& again = next.Work();
+  next.Wait(absl::Seconds(10));  // What a member may have held.
+  CHECK(next.DataOf(again) == Strings{"waits", "leased", "done"});
+  for (const RecordingSink::Leased& event : again.sink.leased) {
+    CHECK(event.attempt == 1);
+    CHECK(event.redrives == 0);
+    again.Ack(event);
+  }
+  next.Run();
+  CHECK(next.Lag("workers", 0).lag_events() == 0);
+  CHECK(TextsOf(next.DeadLetter(letter.ref())) == Strings{"never"});
+}
+
+TEST_CASE("a settlement of before a reset changes nothing after it", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  Client& old = room.Work();
+  const RecordingSink::Leased before = old.sink.leased.at(0);
+  ResetToEarliest(room);
+  const v1::SettleKind kind = GENERATE(v1::SETTLE_KIND_ACK, v1::SETTLE_KIND_NACK,
+                                       v1::SETTLE_KIND_REJECT, v1::SETTLE_KIND_RELEASE);
+  old.Settle(kind, before);
+  room.Run();
+  CHECK(room.Lag("workers", 0).lag_events() == 1);
+  CHECK(old.sink.EndReason() == v1::FENCED);
+  Client& now = room.Work(1);
+  REQUIRE(now.sink.leased.size() == 1);
+  Client& third = room.Work();
+  const uint64_t frame = third.Settle(kind, before);
+  room.Run();
+  CHECK(third.sink.ErrorOf(frame) == v1::FENCED);
+  CHECK(room.Lag("workers", 0).queue().leased() == 1);
+  CHECK(now.sink.leased[0].attempt == 1);
+}
+
+}  // namespace
+}  // namespace acta

@@ -1,0 +1,87 @@
+// A pause over restarts of the broker: why, until when, by whom.
+#include "proto/support/proto_time.h"
+#include "tests/unit/subscribe/queue_room.h"
+
+namespace acta {
+namespace {
+
+v1::GroupPause PauseOf(QueueRoom& room) {
+  v1::GetGroupRequest request;
+  request.set_name("workers");
+  const auto got = room.groups.Get(room.caller, request);
+  REQUIRE_OK(got);
+  return got->group().pause();
+}
+
+// Of a minute.
+absl::Time PauseWorkers(QueueRoom& room) {
+  const absl::Time until = room.engine.Now() + absl::Seconds(60);
+  v1::PauseGroupRequest pause;
+  pause.set_group("workers");
+  pause.set_reason("deploying");
+  SetTime(until, pause.mutable_until());
+  REQUIRE_OK(room.groups.Pause(room.caller, pause));
+  room.Run();
+  return until;
+}
+
+TEST_CASE("a pause keeps why, until when and by whom over a restart, and ends in time", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  const absl::Time paused = room.engine.Now();
+  const absl::Time until = PauseWorkers(room);
+  room.Advance(absl::Seconds(20));
+
+  QueueRoom next(room.engine.Restart());
+  const v1::GroupPause pause = PauseOf(next);
+  CHECK(pause.by() == "alice");
+  CHECK(pause.reason() == "deploying");
+  CHECK(ToTime(pause.pause_time()) == paused);
+  CHECK(ToTime(pause.until()) == until);
+  Client& client = next.Work();
+  CHECK(client.sink.Notices("GROUP_PAUSED").size() == 1);
+  CHECK(next.Explain().code() == v1::STANDSTILL_CODE_PAUSED);
+  CHECK(next.Explain().text() == "paused by 'alice': deploying");
+  next.Wait(absl::Seconds(40) - absl::Microseconds(1));
+  CHECK(client.sink.leased.empty());
+  next.Advance(absl::Microseconds(1));
+  CHECK(client.sink.Notices("GROUP_RESUMED").size() == 1);
+  CHECK(next.DataOf(client) == Strings{"a"});
+
+  QueueRoom last(next.engine.Restart());
+  CHECK(PauseOf(last).reason().empty());
+}
+
+TEST_CASE("a pause that is over when the broker starts is over", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  PauseWorkers(room);
+  room.engine.Advance(absl::Hours(1));  // Nobody is there.
+  QueueRoom next(room.engine.Restart());
+  next.Advance(absl::Milliseconds(1));
+  CHECK(PauseOf(next).reason().empty());
+  Client& client = next.Work();
+  next.Wait(absl::Seconds(10));  // What a member may have held.
+  CHECK(next.DataOf(client) == Strings{"a"});
+}
+
+TEST_CASE("a pause without an end goes on over restarts until somebody resumes it", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  v1::PauseGroupRequest pause;
+  pause.set_group("workers");
+  pause.set_reason("who knows");
+  REQUIRE_OK(room.groups.Pause(room.caller, pause));
+  QueueRoom next(room.engine.Restart());
+  Client& client = next.Work();
+  next.Wait(absl::Hours(3));
+  CHECK(client.sink.leased.empty());
+  v1::ResumeGroupRequest resume;
+  resume.set_group("workers");
+  REQUIRE_OK(next.groups.Resume(next.caller, resume));
+  next.Run();
+  CHECK(next.DataOf(client) == Strings{"a"});
+}
+
+}  // namespace
+}  // namespace acta

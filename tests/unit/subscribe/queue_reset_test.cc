@@ -1,0 +1,69 @@
+// Groups that begin anew elsewhere.
+#include "tests/unit/subscribe/queue_room.h"
+
+namespace acta {
+namespace {
+
+// A room with "a", a dead letter that failed twice, and "b", all of them settled.
+class ResetRoom : public QueueRoom {
+ public:
+  ResetRoom() : QueueRoom(Attempts(2)) {
+    Publish(0, {"a", "bad", "b"});
+    Client& client = Work(1000, "one");
+    client.Ack(client.sink.leased.at(0));
+    client.Ack(client.sink.leased.at(2));
+    for (size_t i : {size_t{1}, size_t{3}}) {
+      v1::Settlement nack;
+      nack.set_assignment(client.sink.leased.at(i).assignment);
+      nack.set_offset(1);
+      nack.set_kind(v1::SETTLE_KIND_NACK);
+      client.Settle(nack);
+      Advance(absl::Seconds(1));
+    }
+    REQUIRE(DeadLetters().dead_letters_size() == 1);
+  }
+
+  void Reset() {
+    v1::ResetOffsetsRequest reset;
+    reset.set_group("workers");
+    reset.mutable_to()->set_earliest(true);
+    reset.set_reason("once more");
+    reset.set_force(true);
+    REQUIRE_OK(groups.ResetOffsets(caller, reset));
+    Run();
+  }
+};
+
+TEST_CASE("what is a dead letter stays one over a reset, and is not delivered again", "[queue]") {
+  ResetRoom room;
+  room.Reset();
+  Client& client = room.Work(1000, "two");
+  CHECK(QueueRoom::DataOf(client) == Strings{"a", "b"});
+  for (const RecordingSink::Leased& event : client.sink.leased) client.Ack(event);
+  room.Run();
+  REQUIRE(room.DeadLetters().dead_letters_size() == 1);
+  CHECK(room.Lag("workers", 0).queue().dead_letters() == 1);
+  const v1::DeadLetter letter = room.DeadLetter(room.DeadLetters().dead_letters(0).ref());
+  CHECK(letter.event().data() == "bad");
+  CHECK(letter.history_size() == 2);
+}
+
+TEST_CASE("a dead letter of before a reset can be redriven", "[queue]") {
+  ResetRoom room;
+  room.Reset();
+  v1::RedriveDeadLettersRequest redrive;
+  redrive.set_group("workers");
+  redrive.mutable_selection()->set_all(true);
+  const auto redriven = room.groups.RedriveDeadLetters(room.caller, redrive);
+  REQUIRE_OK(redriven);
+  CHECK(redriven->redriven() == 1);
+  room.Run();
+  Client& client = room.Work(1000, "two");
+  Strings data = QueueRoom::DataOf(client);
+  std::sort(data.begin(), data.end());
+  CHECK(data == Strings{"a", "b", "bad"});
+  CHECK(room.DeadLetters().dead_letters().empty());
+}
+
+}  // namespace
+}  // namespace acta

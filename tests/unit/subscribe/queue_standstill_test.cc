@@ -1,0 +1,85 @@
+// Which keys keep others waiting, and which events nobody got because they had expired.
+#include "tests/unit/subscribe/queue_room.h"
+
+namespace acta {
+namespace {
+
+TEST_CASE("a group names the keys that keep others waiting, and why", "[queue]") {
+  v1::QueueSettings settings = QueueRoom::Ordered();
+  settings.set_max_attempts(2);
+  QueueRoom room(settings);
+  room.PublishKeyed({{"held", "1"},
+                     {"fails", "2"},
+                     {"busy", "3"},
+                     {"fails", "4"},
+                     {"held", "5"},
+                     {"fails", "6"},
+                     {"busy", "7"},
+                     {"alone", "8"}});
+  Client& client = room.Work();
+  REQUIRE(room.DataOf(client) == Strings{"1", "2", "3", "8"});
+  client.Nack(client.sink.leased[0]);
+  room.Run();
+  room.Wait(absl::Seconds(5));
+  REQUIRE(room.DataOf(client) == Strings{"1", "2", "3", "8", "1"});
+  client.Nack(client.sink.leased[4]);
+  client.Nack(client.sink.leased[1]);
+  client.Ack(client.sink.leased[3]);
+  room.Run();
+  const v1::PartitionExplanation why = room.Explain();
+  REQUIRE(why.keys_size() == 3);
+  CHECK(why.keys(0).key() == "fails");  // Most wait for it.
+  CHECK(why.keys(0).code() == v1::STANDSTILL_CODE_RETRY_WAIT);
+  CHECK(why.keys(0).offset() == 1);
+  CHECK(why.keys(0).waiting_events() == 2);
+  CHECK(why.keys(1).key() == "held");
+  CHECK(why.keys(1).code() == v1::STANDSTILL_CODE_HELD);
+  CHECK(why.keys(1).waiting_events() == 1);
+  CHECK(why.keys(1).command() ==
+        "acta group skip workers --topic orders --partition 0 --offset 0 --reason \"...\"");
+  CHECK(why.keys(2).key() == "busy");
+  CHECK(why.keys(2).code() == v1::STANDSTILL_CODE_LEASE_HELD);
+  CHECK(why.keys(2).command() == "acta group describe workers");
+}
+
+TEST_CASE("events that expired are counted and listed, as are those skipped counted", "[queue]") {
+  v1::QueueSettings settings;
+  settings.mutable_backoff_initial()->set_seconds(60);
+  QueueRoom room(settings);
+  const int64_t soon = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(5));
+  room.PublishElements(
+      0, Element("1") + Element("2", "", soon) + Element("3", "", soon) + Element("4"), 4);
+  const int64_t later = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(30));
+  room.PublishElements(0, Element("5", "", later), 1);
+  v1::ListExpiredRequest request;
+  request.set_group("workers");
+  CHECK(room.groups.ListExpired(room.caller, request)->expired().empty());
+  room.Advance(absl::Seconds(6));
+  Client& client = room.Work();
+  REQUIRE(room.DataOf(client) == Strings{"1", "4", "5"});
+  auto expired = room.groups.ListExpired(room.caller, request);
+  REQUIRE_OK(expired);
+  CHECK(expired->total() == 2);
+  REQUIRE(expired->expired_size() == 1);
+  CHECK(expired->expired(0).topic() == "orders");
+  CHECK(expired->expired(0).offset() == 1);
+  CHECK(expired->expired(0).count() == 2);
+  client.Nack(client.sink.leased[2]);  // It is parked when its time is over.
+  room.Run();
+  room.Wait(absl::Minutes(2));
+  expired = room.groups.ListExpired(room.caller, request);
+  CHECK(expired->total() == 3);
+  REQUIRE(expired->expired_size() == 2);
+  CHECK(expired->expired(0).offset() == 4);
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("workers");
+  skip.set_topic("orders");
+  skip.set_reason("nobody needs it");
+  REQUIRE_OK(room.groups.Skip(room.caller, skip));
+  const QueueTally tally = room.groups.MeasureQueues().front().figures.tally;
+  CHECK(tally.expired == 3);
+  CHECK(tally.skipped == 1);
+}
+
+}  // namespace
+}  // namespace acta
