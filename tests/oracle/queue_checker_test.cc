@@ -337,8 +337,11 @@ TEST_CASE("what is held keeps its key until somebody decides", "[oracle]") {
   TestQueue queue;
   queue.records.front().key = 1;
   queue.ForgetLast();
-  queue.LeaseAt(2, 3000, kMostAttempts);
-  queue.Answer(2, SettleOp::kNack, 3010);
+  for (int32_t attempt = 1; attempt <= kMostAttempts; ++attempt) {
+    const int64_t ms = 2000 + attempt * 300;
+    queue.LeaseAt(2, ms, attempt);
+    queue.Answer(2, SettleOp::kNack, ms + 10);
+  }
   const auto decide = [&queue](QueueRecord::Kind kind, int64_t ms) {
     queue.Add(kind, 2, ms + 1).since_us = ms * kMs;
   };
