@@ -65,8 +65,8 @@ void QueueGoOn::Run(ScheduleCheck& later, StreamCheck& stream) {
 }
 
 void QueueGoOn::Repeat() {
-  std::vector<int64_t> resets;
-  for (const QueueLeft& left : left_) resets.push_back(left.resets);
+  std::vector<int64_t> resets(std::size(kQueueGroups));
+  for (size_t group = 0; group < left_.size(); ++group) resets[group] = left_[group].resets;
   const auto steps = RepeatSteps(history_, cut_, resets, store_);
   if (!steps.ok()) return problem_("goes-on", steps.status().message());
   for (const RepeatedStep& step : *steps) {

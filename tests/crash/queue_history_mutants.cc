@@ -165,8 +165,9 @@ class MutantMaker {
     // A step that was answered and did not happen, and one that happened and was refused.
     StreamHistory& lost = Add("lost-stream-step").stream;
     lost.commits.push_back(newest);
+    lost.commits.back().offset = kBeyondAll;
     lost.commits.back().step = static_cast<int64_t>(lost.steps.size());
-    lost.steps.push_back(lost.steps.front());
+    lost.steps.push_back(lost.steps[static_cast<size_t>(newest.step)]);
     const auto step = static_cast<size_t>(newest.step);
     Add("wrong-outcome").stream.steps[step].refused = true;
     // One that has to have committed more.

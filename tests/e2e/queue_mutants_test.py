@@ -60,9 +60,9 @@ class QueueMutants(OracleTest):
         self.caught(self.run_crashes('count-again', self.kill), 'counted-release')
 
     def test_keys_that_are_not_held_over_a_restart(self):
-        # Or one of them fails once more before the next of its key comes.
-        classes, report = self.run_crashes('free-held', self.kill, longest_delay=13)
-        self.assertTrue(classes & {'passed-hold', 'wrong-dead-letter'}, report)
+        # So few keys that other events wait behind what is held.
+        self.caught(self.run_crashes('free-held', self.kill, '--keys=5', longest_delay=13),
+                    'passed-hold')
 
     def test_dead_letters_that_are_not_written(self):
         self.caught(self.run_mutant('drop-letters'), 'wrong-dead-letter')

@@ -338,34 +338,33 @@ TEST_CASE("what is held keeps its key until somebody decides", "[oracle]") {
   queue.records.front().key = 1;
   queue.ForgetLast();
   for (int32_t attempt = 1; attempt <= kMostAttempts; ++attempt) {
-    const int64_t ms = 2000 + attempt * 300;
-    queue.LeaseAt(2, ms, attempt);
-    queue.Answer(2, SettleOp::kNack, ms + 10);
+    queue.LeaseAt(2, 2000 + 1000 * attempt, attempt);
+    queue.Answer(2, SettleOp::kNack, 2000 + 1000 * attempt + 10);
   }
   const auto decide = [&queue](QueueRecord::Kind kind, int64_t ms) {
     queue.Add(kind, 2, ms + 1).since_us = ms * kMs;
   };
   SECTION("redriven, its attempts begin anew") {
-    decide(QueueRecord::Kind::kRedriven, 5000);
-    queue.LeaseAt(2, 5002);
-    queue.Answer(2, SettleOp::kAck, 5010);
+    decide(QueueRecord::Kind::kRedriven, 7000);
+    queue.LeaseAt(2, 7002);
+    queue.Answer(2, SettleOp::kAck, 7010);
     CHECK(queue.Found() == "");
   }
   SECTION("skipped, it is not lost") {
-    decide(QueueRecord::Kind::kSkipped, 5000);
+    decide(QueueRecord::Kind::kSkipped, 7000);
     CHECK(queue.Found() == "");
-    queue.LeaseAt(2, 5100);
+    queue.LeaseAt(2, 7100);
     CHECK(queue.Shows(QueueAnomaly::kRedeliveredAfterAck));
   }
   SECTION("and never decided, it is") { CHECK(queue.Shows(QueueAnomaly::kLostDelivery)); }
   SECTION("nothing of its key comes meanwhile") {
-    decide(QueueRecord::Kind::kSkipped, 5000);
-    queue.LeaseAt(1, 4000, 2);
+    decide(QueueRecord::Kind::kSkipped, 7000);
+    queue.LeaseAt(1, 6000, 2);
     CHECK(queue.Shows(QueueAnomaly::kPassedHold));
   }
   SECTION("nor does it come itself") {
-    decide(QueueRecord::Kind::kRedriven, 5000);
-    queue.LeaseAt(2, 4000);
+    decide(QueueRecord::Kind::kRedriven, 7000);
+    queue.LeaseAt(2, 6000);
     CHECK(queue.Shows(QueueAnomaly::kPassedHold));
   }
   SECTION("it is no dead letter") {
