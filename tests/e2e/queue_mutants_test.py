@@ -59,11 +59,6 @@ class QueueMutants(OracleTest):
     def test_a_restart_that_counts_as_an_attempt(self):
         self.caught(self.run_crashes('count-again', self.kill), 'counted-release')
 
-    def test_keys_that_are_not_held_over_a_restart(self):
-        # So few keys that other events wait behind what is held.
-        self.caught(self.run_crashes('free-held', self.kill, '--keys=5', longest_delay=13),
-                    'passed-hold')
-
     def test_dead_letters_that_are_not_written(self):
         self.caught(self.run_mutant('drop-letters'), 'wrong-dead-letter')
 
