@@ -230,7 +230,8 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
   MutexLock lock(sync_mu_);
   unsynced_bytes_ += written.bytes;
   to_sync_.push_back(std::move(written));
-  sync_wanted_ |= sync;
+  // Early enough that nobody waits for it below.
+  sync_wanted_ |= sync || unsynced_bytes_ > options_.unsynced_bytes / 4;
   // The first one begins the wait after which also what nobody asked for is synced.
   if (sync_wanted_ || to_sync_.size() == 1) sync_work_.Signal();
   while (unsynced_bytes_ > options_.unsynced_bytes && !failed_ && !sync_stopping_) {

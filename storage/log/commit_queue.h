@@ -34,7 +34,9 @@ class CommitQueue {
     size_t group_transactions = 512;
     int64_t source_bytes = int64_t{256} << 10;  // Of one source in a group that others wait for.
     int64_t inline_bytes = int64_t{4} << 10;
-    int64_t unsynced_bytes = int64_t{64} << 20;   // The commit thread waits for the sync thread.
+    // A quarter of it is synced without being asked for; with more than all of it the commit thread
+    // waits for the sync thread.
+    int64_t unsynced_bytes = int64_t{64} << 20;
     absl::Duration lazy_sync = absl::Seconds(1);  // When nobody asks for a sync.
     // From the failure to the sink. A write that hangs does not make it longer.
     absl::Duration last_words = absl::Milliseconds(500);

@@ -26,6 +26,7 @@ struct LocalEngineOptions {
   int64_t memtable_bytes = int64_t{256} << 20;
   int64_t write_buffer_bytes = int64_t{32} << 20;
   int64_t in_flight_bytes = int64_t{64} << 20;
+  absl::Duration lazy_sync = absl::Seconds(1);  // Of what nobody asks to be synced.
   int64_t dedupe_bytes = int64_t{256} << 20;
   int64_t dedupe_max_ids = 1'000'000;  // A topic.
   absl::Duration slice_age;            // Zero: an eighth of the slice's class.

@@ -59,6 +59,7 @@ void LocalLogEngine::Start(OpenedStore opened) {
   reader_ = std::make_unique<LogReader>(*opened_.rocks);
   CommitQueue::Options queue;
   queue.in_flight_bytes = options_.in_flight_bytes;
+  queue.lazy_sync = options_.lazy_sync;
   queue_ = std::make_unique<CommitQueue>(queue, *writer_, *opened_.rocks, disk_, sink_,
                                          opened_.last_group);
   keeper_ =

@@ -217,7 +217,10 @@ absl::Status RocksStore::Write(WriteGroup& group) {
 }
 
 absl::Status RocksStore::SyncWal() {
-  return files_->wal_guard().Sync([this] { return FromRocks(db_->SyncWAL()); });
+  return files_->wal_guard().Sync([this]() -> absl::Status {
+    RETURN_IF_ERROR(FromRocks(db_->SyncWAL()));
+    return files_->ListNew();
+  });
 }
 
 absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateSlices(
@@ -349,7 +352,7 @@ absl::StatusOr<std::string> RocksStore::FindUnreached(Incarnation incarnation) c
 int64_t RocksStore::WalBytes() const {
   const std::string& folder = wal_folder();
   int64_t bytes = 0;
-  for (const uint64_t number : files_->live()) {
+  for (const uint64_t number : files_->wals()) {
     uint64_t size = 0;
     const std::string path = absl::StrFormat("%s/%06d.log", folder, number);
     // One that was deleted meanwhile has no size.

@@ -5,6 +5,7 @@
 
 #include "storage/rocks/rocks_status.h"
 #include "storage/rocks/wal_ahead.h"
+#include "storage/rocks/wal_pages.h"
 
 namespace acta {
 
@@ -59,6 +60,13 @@ std::set<uint64_t> StoreFileSystem::live() const {
   return live_;
 }
 
+std::set<uint64_t> StoreFileSystem::wals() const {
+  MutexLock lock(mu_);
+  std::set<uint64_t> wals = live_;
+  for (const auto& [number, path] : unlisted_) wals.insert(number);
+  return wals;
+}
+
 absl::Status StoreFileSystem::LoadExisting(const std::string& folder) {
   std::vector<std::string> children;
   const IOStatus status = GetChildren(folder, IOOptions(), &children, nullptr);
@@ -86,18 +94,30 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
   const int64_t number = WalNumber(path);
   if (!status.ok() || number < 0) return status;
-  *file = wal_guard_.Watch(WriteAhead(std::move(*file)));
-  // The file must not be on the list before its name is sure to be in the folder: the list may be
-  // written down at any moment.
-  const IOStatus named = SyncFolderOf(path);
-  if (!named.ok()) return named;
+  *file = wal_guard_.Watch(WriteAhead(GiveBackPages(std::move(*file))));
+  MutexLock lock(mu_);
+  unlisted_[static_cast<uint64_t>(number)] = path;
+  return status;
+}
+
+absl::Status StoreFileSystem::ListNew() {
+  std::map<uint64_t, std::string> unlisted;
   Listener listener;
   {
     MutexLock lock(mu_);
-    live_.insert(static_cast<uint64_t>(number));
+    if (unlisted_.empty()) return absl::OkStatus();
+    unlisted = unlisted_;
     if (accepted_) listener = listener_;
   }
-  return listener ? ToRocks(listener()) : status;
+  const IOStatus named = SyncFolderOf(unlisted.begin()->second);
+  if (!named.ok()) return FromRocks(named);
+  {
+    MutexLock lock(mu_);
+    for (const auto& [number, path] : unlisted) {
+      if (unlisted_.erase(number) > 0) live_.insert(number);
+    }
+  }
+  return listener ? listener() : absl::OkStatus();
 }
 
 IOStatus StoreFileSystem::Forget(uint64_t number) {
@@ -105,6 +125,7 @@ IOStatus StoreFileSystem::Forget(uint64_t number) {
   {
     MutexLock lock(mu_);
     live_.erase(number);
+    unlisted_.erase(number);
     listener = listener_;
   }
   return listener ? ToRocks(listener()) : IOStatus::OK();

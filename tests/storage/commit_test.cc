@@ -224,5 +224,29 @@ TEST_CASE("what nobody waits for is synced soon all the same") {
   CHECK(synced());
 }
 
+// Who comes when as much is unsynced as may be would wait for all of it.
+TEST_CASE("much that nobody waits for is synced before its time") {
+  LocalEngineOptions options;
+  options.lazy_sync = absl::Hours(1);
+  TestStore store(options);
+  store.settings().visible_at = Level::kOs;
+  store.Reopen();
+  const std::string data(1 << 20, 'x');
+  const auto commit = [&store, &data](int megabytes) {
+    for (int i = 0; i < megabytes; ++i) {
+      const Append append = MakeAppend(TestStore::Partition(), {EventElement(data)});
+      REQUIRE_OK(Commit(store.engine(), append, Level::kOs).status);
+    }
+  };
+  commit(10);
+  absl::SleepFor(absl::Milliseconds(50));
+  CHECK(store.engine().Stats().unsynced_bytes >= 10 << 20);
+  commit(10);
+  const absl::Time patience = absl::Now() + absl::Seconds(20);
+  const auto unsynced = [&store] { return store.engine().Stats().unsynced_bytes; };
+  while (unsynced() > 5 << 20 && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(10));
+  CHECK(unsynced() <= 5 << 20);
+}
+
 }  // namespace
 }  // namespace acta

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -201,16 +202,35 @@ TEST_CASE("CURRENT names a MANIFEST that is there, in whatever order names becam
 }
 
 // The list goes into the witness, at any moment: a start would miss a file whose name was lost.
-TEST_CASE("a write-ahead log file is on the list of those that live when its name is durable") {
+TEST_CASE("a write-ahead log file is on the list of those that live once its name is durable") {
   TempDir folder;
   const auto disk = std::make_shared<FaultyDisk>();
   StoreFileSystem files(disk);
   files.SetListener([] { return absl::OkStatus(); });
   if (GENERATE(false, true)) files.AcceptRecovery();
   std::unique_ptr<rocksdb::FSWritableFile> file;
-  disk->Fail(FaultyDisk::Fault::kSyncFolder, 1);
-  CHECK_FALSE(files.NewWritableFile(folder.File("000007.log"), {}, &file, nullptr).ok());
+  REQUIRE(files.NewWritableFile(folder.File("000007.log"), {}, &file, nullptr).ok());
   CHECK(files.live().empty());
+  CHECK(files.wals() == std::set<uint64_t>{7});
+  SECTION("its folder is synced") {
+    REQUIRE_OK(files.ListNew());
+    CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
+    CHECK(files.live() == std::set<uint64_t>{7});
+    REQUIRE_OK(files.ListNew());
+    CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
+  }
+  SECTION("its folder cannot be synced") {
+    disk->Fail(FaultyDisk::Fault::kSyncFolder, 1);
+    CHECK_FALSE(files.ListNew().ok());
+    CHECK(files.live().empty());
+  }
+  SECTION("it goes before") {
+    files.AcceptRecovery();
+    REQUIRE(files.DeleteFile(folder.File("000007.log"), {}, nullptr).ok());
+    REQUIRE_OK(files.ListNew());
+    CHECK(files.live().empty());
+    CHECK(files.wals().empty());
+  }
 }
 
 }  // namespace
