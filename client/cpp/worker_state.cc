@@ -97,6 +97,7 @@ void WorkerState::OnAssigned(const v1::Assigned& assigned) {
   }
   by_assignment_.erase(partition.assignment);
   partition.assignment = assigned.assignment();
+  partition.generation = assigned.generation();
   by_assignment_[assigned.assignment()] = &partition;
 }
 
@@ -275,6 +276,7 @@ v1::SubscribeStart WorkerState::StartFrame() {
         held->set_partition(key.second);
         held->set_offset(first);
         held->set_count(static_cast<int32_t>(count));
+        held->set_generation(partitions_[key].generation);
         first += count;
         more += held->ByteSizeLong() + 4;  // With tag and length.
       }

@@ -83,6 +83,7 @@ class WorkerState {
     std::shared_ptr<const std::string> topic;
     int32_t number = 0;
     uint64_t assignment = 0;  // 0: not named on this stream.
+    int64_t generation = 0;   // As it was named last.
     std::map<int64_t, Run> leased;
     std::map<int64_t, int64_t> acks;  // That wait: first and end, neighbours merged.
   };

@@ -229,9 +229,10 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
   if (written.bytes == 0 && written.settled.empty()) return;
   MutexLock lock(sync_mu_);
   unsynced_bytes_ += written.bytes;
+  to_sync_bytes_ += written.bytes;
   to_sync_.push_back(std::move(written));
   // Early enough that nobody waits for it below.
-  sync_wanted_ |= sync || unsynced_bytes_ > options_.unsynced_bytes / 4;
+  sync_wanted_ |= sync || to_sync_bytes_ > options_.unsynced_bytes / 4;
   // The first one begins the wait after which also what nobody asked for is synced.
   if (sync_wanted_ || to_sync_.size() == 1) sync_work_.Signal();
   while (unsynced_bytes_ > options_.unsynced_bytes && !failed_ && !sync_stopping_) {
@@ -259,6 +260,7 @@ void CommitQueue::SyncLoop() {
         continue;
       }
       groups = std::exchange(to_sync_, {});
+      to_sync_bytes_ = 0;
       sync_wanted_ = false;
     }
     SyncNow(std::move(groups));
@@ -315,6 +317,7 @@ std::vector<Settled> CommitQueue::TakeWaiting() {
       unsynced_bytes_ -= group.bytes;
       for (Settled& settled : group.settled) waiting.push_back(std::move(settled));
     }
+    to_sync_bytes_ = 0;
     sync_room_.SignalAll();
   }
   MutexLock lock(mu_);

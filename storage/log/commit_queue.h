@@ -119,7 +119,8 @@ class CommitQueue {
   CondVar sync_work_;
   CondVar sync_room_;
   std::vector<WrittenGroup> to_sync_ ABSL_GUARDED_BY(sync_mu_);
-  int64_t unsynced_bytes_ ABSL_GUARDED_BY(sync_mu_) = 0;
+  int64_t unsynced_bytes_ ABSL_GUARDED_BY(sync_mu_) = 0;  // What is being synced, too.
+  int64_t to_sync_bytes_ ABSL_GUARDED_BY(sync_mu_) = 0;
   bool sync_wanted_ ABSL_GUARDED_BY(sync_mu_) = false;
   bool sync_stopping_ ABSL_GUARDED_BY(sync_mu_) = false;
 

@@ -95,9 +95,14 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   const int64_t number = WalNumber(path);
   if (!status.ok() || number < 0) return status;
   *file = wal_guard_.Watch(WriteAhead(GiveBackPages(std::move(*file))));
-  MutexLock lock(mu_);
-  unlisted_[static_cast<uint64_t>(number)] = path;
-  return status;
+  bool two = false;
+  {
+    MutexLock lock(mu_);
+    two = !unlisted_.empty();
+    unlisted_[static_cast<uint64_t>(number)] = path;
+  }
+  // A power cut must not take the name of the older one and leave that of this one.
+  return two ? SyncFolderOf(path) : status;
 }
 
 absl::Status StoreFileSystem::ListNew() {

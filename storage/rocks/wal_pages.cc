@@ -1,5 +1,6 @@
 #include "storage/rocks/wal_pages.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -15,6 +16,8 @@ namespace {
 
 // At once: less is not worth the call.
 constexpr uint64_t kStretch = 256 << 10;
+// The kernel keeps what it has in one piece with pages that are to stay: it goes the next time.
+constexpr uint64_t kLargestPiece = 2 << 20;
 
 // Syncs are one at a time, beside appends.
 class PagesFile final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -45,7 +48,8 @@ class PagesFile final : public rocksdb::FSWritableFileOwnerWrapper {
   }
   void GiveBack(uint64_t end) {
     // Pages that stay are only a waste.
-    InvalidateCache(given_back_, end - given_back_).PermitUncheckedError();
+    const uint64_t begin = given_back_ - std::min(given_back_, kLargestPiece);
+    InvalidateCache(begin, end - begin).PermitUncheckedError();
     given_back_ = end;
   }
 

@@ -53,7 +53,7 @@ std::string TextOf(const QueueHistory& history) {
                       history.stream.steps.size(), " steps of a stream");
 }
 
-// Of resets; but for `resets_only`, of what is held too, and of the steps of streams.
+// Of resets; but for `resets_only`, of what is held too, and of what streams commit.
 std::vector<std::pair<size_t, size_t>> MomentsOf(const QueueHistory& history, bool resets_only) {
   std::vector<std::pair<size_t, size_t>> moments;
   for (const QueueDecision& one : history.decisions) {
@@ -62,7 +62,7 @@ std::vector<std::pair<size_t, size_t>> MomentsOf(const QueueHistory& history, bo
     moments.emplace_back(one.submitted, one.acked);
   }
   for (const StreamCommit& one : history.stream.commits) {
-    if (resets_only || one.step < 0 || one.acked == StreamCommit::kNever) continue;
+    if (resets_only || one.acked == StreamCommit::kNever) continue;
     moments.emplace_back(one.submitted, one.acked);
   }
   return moments;
@@ -351,11 +351,12 @@ ImageCampaign::Image ImageCampaign::NextImage(int number) {
 }
 
 // Half of the cuts are at syncs, where promises begin; half anywhere. Of what is rare there are
-// some more.
+// some more, half of them where it was answered.
 size_t ImageCampaign::DrawCut() {
   const bool rare = !moments_.empty() && (options_.tear == StepTear::kReset || random_() % 4 == 0);
   if (rare) {
     const auto& [first, last] = moments_[random_() % moments_.size()];
+    if (random_() % 2 == 0) return last + random_() % 2;
     return first + random_() % (last - first + 1);
   }
   if (random_() % 2 == 0) return sync_points_[random_() % sync_points_.size()] + random_() % 3;

@@ -63,7 +63,10 @@ absl::Status Repeat(const QueueHistory& history, QueueStore& store, RepeatedStep
     queue.ScanThrough(run.partition, run.first + 1);
     const auto view = queue.Look(run.partition);
     const bool seen = view.has_value() && run.first < view->head;
-    repeated->kept &= queue.Present(run.session, run.partition, run.first, 1) == 1 && seen;
+    const int64_t generation = queue.Generation(run.partition);
+    const int64_t kept =
+        queue.Present(run.session, run.partition, {run.first, run.first + 1}, generation);
+    repeated->kept &= kept == 1 && seen;
     step.runs.push_back(run);
   }
   PutStepResults(history, repeated->decisions, store, &step);

@@ -12,6 +12,7 @@ import stubs
 stubs.use()
 
 import grpc  # noqa: E402
+from google.protobuf.duration_pb2 import Duration  # noqa: E402
 from acta.v1 import (claims_pb2, claims_pb2_grpc, groups_pb2, groups_pb2_grpc,  # noqa: E402
                      publisher_pb2, subscriber_pb2, subscriber_pb2_grpc)
 from broker import PATIENCE_S, BrokerTest  # noqa: E402
@@ -54,8 +55,10 @@ class Steps(BrokerTest):
         """What completes the claim of the event. Whoever has the event asks for the same wish, so
         that nobody has to wait for the lease of somebody who died."""
         key = f'pay/{leased.event.id}'
-        answer = calls.claims.Claim(claims_pb2.ClaimRequest(group=group, key=key, request_id=key),
-                                    timeout=PATIENCE_S)
+        answer = calls.claims.Claim(
+            claims_pb2.ClaimRequest(group=group, key=key, request_id=key,
+                                    lease=Duration(seconds=3600)),  # However slow the machine is.
+            timeout=PATIENCE_S)
         if answer.outcome != claims_pb2.CLAIM_OUTCOME_FIRST:
             return []  # Somebody else had the event since, and the step is refused.
         self.firsts[key].add(answer.token)

@@ -126,6 +126,7 @@ bool QueueWorker::Start() {
       held.set_topic(work_.load.options.topic);
       held.set_partition(event.partition);
       held.set_offset(event.offset);
+      held.set_generation(event.generation);
       records.push_back(Of(QueueRecord::Kind::kHeld, event));
     }
   }
@@ -350,6 +351,7 @@ void QueueWorker::TakeFrame(const v1::DeliveryFrame& frame) {
     for (const v1::Assigned& assigned : frame.assigned()) {
       partitions_[assigned.assignment()] = assigned.partition();
       assignments_[assigned.partition()] = assigned.assignment();
+      generations_[assigned.partition()] = assigned.generation();
     }
     for (const v1::DeliveredBatch& batch : frame.batches()) TakeBatch(batch, &records);
     for (const v1::ControlError& error : frame.errors()) TakeError(error, &records);
@@ -372,6 +374,7 @@ void QueueWorker::TakeBatch(const v1::DeliveredBatch& batch, std::vector<QueueRe
     const v1::Event& event = batch.events(i);
     InHand leased;
     leased.partition = partitions_[batch.assignment()];
+    leased.generation = generations_[leased.partition];
     leased.offset =
         batch.base_offset() + (batch.offset_deltas().empty() ? i : batch.offset_deltas(i));
     leased.attempt = batch.attempt();

@@ -45,6 +45,7 @@ struct QueueWork {
 struct InHand {
   int32_t partition = 0;
   int64_t offset = 0;
+  int64_t generation = 0;  // Of the assignment it came under.
   int32_t attempt = 0;
   int32_t redrives = 0;
   int64_t until_us = 0;  // Of the lease it was delivered with.
@@ -129,6 +130,7 @@ class QueueWorker {
   CondVar news_;
   std::map<uint64_t, int32_t> partitions_ ABSL_GUARDED_BY(mu_);   // By assignment.
   std::map<int32_t, uint64_t> assignments_ ABSL_GUARDED_BY(mu_);  // By partition.
+  std::map<int32_t, int64_t> generations_ ABSL_GUARDED_BY(mu_);   // The same.
   std::deque<InHand> hand_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, std::vector<Asked>> asked_ ABSL_GUARDED_BY(mu_);  // By frame, until answered.
   int64_t received_ ABSL_GUARDED_BY(mu_) = 0;

@@ -5,7 +5,6 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +14,6 @@
 #include "acta/storage/v1/records.pb.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/layout/rows.h"
-#include "storage/rocks/store_file_system.h"
 #include "tests/support/disk_image.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/status_matchers.h"
@@ -199,38 +197,6 @@ TEST_CASE("CURRENT names a MANIFEST that is there, in whatever order names becam
     }
   }
   CHECK(renames >= 2);
-}
-
-// The list goes into the witness, at any moment: a start would miss a file whose name was lost.
-TEST_CASE("a write-ahead log file is on the list of those that live once its name is durable") {
-  TempDir folder;
-  const auto disk = std::make_shared<FaultyDisk>();
-  StoreFileSystem files(disk);
-  files.SetListener([] { return absl::OkStatus(); });
-  if (GENERATE(false, true)) files.AcceptRecovery();
-  std::unique_ptr<rocksdb::FSWritableFile> file;
-  REQUIRE(files.NewWritableFile(folder.File("000007.log"), {}, &file, nullptr).ok());
-  CHECK(files.live().empty());
-  CHECK(files.wals() == std::set<uint64_t>{7});
-  SECTION("its folder is synced") {
-    REQUIRE_OK(files.ListNew());
-    CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
-    CHECK(files.live() == std::set<uint64_t>{7});
-    REQUIRE_OK(files.ListNew());
-    CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
-  }
-  SECTION("its folder cannot be synced") {
-    disk->Fail(FaultyDisk::Fault::kSyncFolder, 1);
-    CHECK_FALSE(files.ListNew().ok());
-    CHECK(files.live().empty());
-  }
-  SECTION("it goes before") {
-    files.AcceptRecovery();
-    REQUIRE(files.DeleteFile(folder.File("000007.log"), {}, nullptr).ok());
-    REQUIRE_OK(files.ListNew());
-    CHECK(files.live().empty());
-    CHECK(files.wals().empty());
-  }
 }
 
 }  // namespace

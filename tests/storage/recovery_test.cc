@@ -8,7 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
-#include "tests/support/hooked_disk.h"
+#include "tests/support/held_tables.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
@@ -17,30 +17,6 @@ namespace acta {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Holds back table files while it is told to: what a memtable has stays in its write-ahead log
-// file.
-class HeldTables final : public HookedDisk {
- public:
-  void Hold(bool held) {
-    MutexLock lock(mu_);
-    held_ = held;
-    released_.SignalAll();
-  }
-
- private:
-  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
-    if (call.kind == DiskOperation::Kind::kCreate && absl::EndsWith(call.path, ".sst")) {
-      MutexLock lock(mu_);
-      while (held_) released_.Wait(mu_);
-    }
-    return forward(call.data);
-  }
-
-  Mutex mu_;
-  CondVar released_;
-  bool held_ ABSL_GUARDED_BY(mu_) = false;
-};
 
 // A store that was killed: its folder as it was while it ran.
 class KilledStore {
@@ -289,6 +265,14 @@ TEST_CASE("a power cut may not take what the witness saw synced in the older log
   KilledStore killed(Witnessed::kAll);
   TearTail(killed.Files(".log").front());
   CheckRefused(killed.Open(killed.Options("boot-2")).status(), "was synced, but recovery ends");
+}
+
+// The witness has not been written since the start, but for its list.
+TEST_CASE("the newer of two log files missing is refused") {
+  KilledStore killed(Witnessed::kStart);
+  fs::remove(killed.Files(".log").back());
+  const std::string boot = GENERATE("boot-1", "boot-2");
+  CheckRefused(killed.Open(killed.Options(boot)).status(), "is missing");
 }
 
 TEST_CASE("the older of two log files missing is refused, and its events are told as a gap") {

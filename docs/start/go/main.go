@@ -29,6 +29,7 @@ type worker struct {
 	frameID  uint64
 	handles  map[place]uint64 // On this stream, of topic and partition.
 	places   map[uint64]place
+	resets   map[place]int64 // Generations of topic and partition.
 }
 
 // send fails when the stream is broken, which whoever receives is told too.
@@ -42,6 +43,7 @@ func (w *worker) take(ctx context.Context, frame *pb.DeliveryFrame) {
 	for _, a := range frame.Assigned {
 		where := place{a.Topic, a.Partition, 0}
 		w.handles[where], w.places[a.Assignment] = a.Assignment, where
+		w.resets[where] = a.Generation
 	}
 	for _, batch := range frame.Batches {
 		for i, event := range batch.Events {
@@ -93,7 +95,8 @@ func (w *worker) join(ctx context.Context, start *pb.SubscribeStart) error {
 	start.Credit, start.Held = &pb.Credit{Events: max(1, credit-int64(len(w.held)))}, nil
 	for at := range w.held {
 		start.Held = append(start.Held,
-			&pb.HeldEvents{Topic: at.topic, Partition: at.partition, Offset: at.offset})
+			&pb.HeldEvents{Topic: at.topic, Partition: at.partition, Offset: at.offset,
+				Generation: w.resets[place{at.topic, at.partition, 0}]})
 	}
 	w.send(&pb.SubscribeControl{Control: &pb.SubscribeControl_Start{Start: start}})
 	frames, ended := make(chan *pb.DeliveryFrame), make(chan error)
@@ -140,7 +143,7 @@ func main() {
 		topic, group = os.Args[1], os.Args[2]
 	}
 	w := &worker{client: pb.NewSubscriberClient(conn), held: map[place]*outcome{},
-		outcomes: make(chan *outcome)}
+		resets: map[place]int64{}, outcomes: make(chan *outcome)}
 	start := &pb.SubscribeStart{Group: group, Mode: pb.GroupMode_GROUP_MODE_QUEUE,
 		Topics:   []*pb.TopicPosition{{Topic: topic}},
 		CreateAt: &pb.StartPosition{At: &pb.StartPosition_Earliest{Earliest: true}}}

@@ -14,7 +14,8 @@ CREDIT = 10  # Events it has at a time: no more than it processes within a lease
 topic, group = sys.argv[1:] or ('jobs', 'workers')
 stub = subscriber_pb2_grpc.SubscriberStub(grpc.insecure_channel(
     os.environ.get('ACTA_SERVER', '127.0.0.1:7450'), [('grpc.max_reconnect_backoff_ms', 1000)]))
-held, outcomes, leaving, in_hand = {}, {}, threading.Event(), threading.Lock()
+held, outcomes, generations = {}, {}, {}  # The last ones: how often the partition was reset.
+leaving, in_hand = threading.Event(), threading.Lock()
 
 
 def process(event):
@@ -52,13 +53,15 @@ while True:
     out.put({'start': pb.SubscribeStart(
         group=group, mode=groups_pb2.GROUP_MODE_QUEUE, topics=[pb.TopicPosition(topic=topic)],
         create_at=groups_pb2.StartPosition(earliest=True), credit=pb.Credit(events=CREDIT),
-        held=[pb.HeldEvents(topic=t, partition=p, offset=o) for t, p, o in held])})
+        held=[pb.HeldEvents(topic=t, partition=p, offset=o, generation=generations[t, p])
+              for t, p, o in held])})
     stream = stub.Subscribe(pb.SubscribeControl(frame_id=frame_id, **control)
                             for frame_id, control in enumerate(iter(out.get, None), 1))
     try:
         for frame in stream:
             with in_hand:
                 handles.update({(a.topic, a.partition): a.assignment for a in frame.assigned})
+                generations.update({(a.topic, a.partition): a.generation for a in frame.assigned})
                 where = {handle: place for place, handle in handles.items()}
                 held.update({(*where[b.assignment], b.base_offset + n): event for b in frame.batches
                              for n, event in zip(b.offset_deltas or range(CREDIT), b.events)})

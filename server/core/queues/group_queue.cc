@@ -246,7 +246,13 @@ SettleOutcome GroupQueue::SettleOne(PartitionQueue& queue, uint64_t session, Off
   return SettleOutcome::kLeaseLost;
 }
 
-int64_t GroupQueue::Present(uint64_t session, PartitionId id, Offset first, int32_t count) {
+int64_t GroupQueue::Generation(PartitionId id) const {
+  MutexLock lock(mu_);
+  const auto it = partitions_.find(id);
+  return it == partitions_.end() ? 0 : it->second->record.generation();
+}
+
+int64_t GroupQueue::Present(uint64_t session, PartitionId id, OffsetRun run, int64_t generation) {
   const int64_t now_us = NowUs();
   int64_t kept = 0;
   After after;
@@ -255,9 +261,10 @@ int64_t GroupQueue::Present(uint64_t session, PartitionId id, Offset first, int3
     Partition* const partition = Find(id);
     const auto member = members_.find(session);
     if (partition == nullptr || member == members_.end()) return 0;
+    if (partition->record.generation() != generation) return 0;
     member->second->used.insert(id);
-    for (int32_t n = 0; n < count; ++n) {
-      kept += partition->queue->Present(session, first + n, now_us);
+    for (Offset offset = run.first; offset < run.end; offset = offset + 1) {
+      kept += partition->queue->Present(session, offset, now_us);
     }
     Touch(*partition);
     after = MakeAfter();

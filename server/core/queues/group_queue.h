@@ -163,9 +163,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<SettleFailure> SettleStep(QueueStep step);
   // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
   void ScanThrough(PartitionId partition, Offset end);
-  // What a member holds from before a restart. How many of the events stay its own. Those that were
-  // not looked at yet cannot be settled.
-  int64_t Present(uint64_t session, PartitionId partition, Offset first, int32_t count);
+  // What a member holds from before a restart, of a generation. How many of the events stay its
+  // own: none of another generation. Those that were not looked at yet cannot be settled.
+  int64_t Present(uint64_t session, PartitionId partition, OffsetRun run, int64_t generation);
+  // Rises with every reset.
+  int64_t Generation(PartitionId partition) const;
 
   // While it is paused nothing is leased.
   void SetPaused(bool paused);

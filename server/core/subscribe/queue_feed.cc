@@ -73,8 +73,10 @@ void QueueFeed::Present(const v1::SubscribeStart& start) {
     const std::optional<PartitionId> partition = PartitionOfHeld(deps_.topics, deps_.caller, held);
     if (!partition.has_value()) continue;
     const int32_t count = CountOfHeld(held);
-    const int64_t kept = queue_.Present(session_, *partition, Offset(held.offset()), count);
-    const uint64_t handle = HandleOf(*partition, Offset(held.offset()));
+    const Offset first(held.offset());
+    const int64_t kept =
+        queue_.Present(session_, *partition, {first, first + count}, held.generation());
+    const uint64_t handle = HandleOf(*partition, first);
     if (handle == 0) return;
     deps_.outbox.Notice("HELD",
                         absl::StrCat(kept, " of ", count, " events from offset ", held.offset(),
@@ -100,6 +102,7 @@ uint64_t QueueFeed::HandleOf(PartitionId partition, Offset offset) {
   assigned.set_assignment(named.handle);
   assigned.set_topic(named.topic->name());
   assigned.set_partition(partition.partition());
+  assigned.set_generation(queue_.Generation(partition));
   assigned.set_offset(offset.value());
   deps_.outbox.Assigned(assigned);
   return named.handle;

@@ -328,6 +328,20 @@ TEST_CASE("a break drops what waits and names what is held", "[client]") {
   CHECK_FALSE(work.state.HasControl());  // Their credit went with the stream.
 }
 
+TEST_CASE("what is held is named with the generation it came under", "[client]") {
+  Work work;
+  v1::DeliveryFrame frame;
+  v1::Assigned* const assigned = frame.add_assigned();
+  assigned->set_assignment(1);
+  assigned->set_topic("t");
+  assigned->set_generation(7);
+  work.Hear(frame);
+  work.Get(0);
+  const v1::SubscribeStart start = work.Break();
+  REQUIRE(start.held_size() == 1);
+  CHECK(start.held(0).generation() == 7);
+}
+
 TEST_CASE("a settlement that counted before the break is no failure", "[client]") {
   Work work;
   const WorkItem item = work.Get(0, 2);

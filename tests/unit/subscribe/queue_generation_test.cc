@@ -98,5 +98,53 @@ TEST_CASE("a settlement of before a reset changes nothing after it", "[queue]") 
   CHECK(now.sink.leased[0].attempt == 1);
 }
 
+// A member that holds the first event of the partition, which came under this generation.
+v1::SubscribeStart Holding(int64_t generation) {
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  v1::HeldEvents* const held = start.add_held();
+  held->set_topic("orders");
+  held->set_generation(generation);
+  return start;
+}
+
+TEST_CASE("what was leased before a reset is nobody's after a restart", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  Client& old = room.Work();
+  REQUIRE(old.sink.leased.size() == 1);
+  const int64_t before = old.sink.by_handle.at(old.sink.leased[0].assignment).generation();
+  ResetToEarliest(room);
+  room.Run();
+  int64_t after = before + 1;
+  const bool leased_again = GENERATE(false, true);
+  if (leased_again) {
+    Client& again = room.Work();
+    REQUIRE(again.sink.leased.size() == 1);
+    after = again.sink.by_handle.at(again.sink.leased[0].assignment).generation();
+    CHECK(after > before);
+  }
+
+  QueueRoom next(room.engine.Restart());
+  Client& stale = next.Subscribe(Holding(before));
+  REQUIRE(stale.sink.Notices("HELD").size() == 1);
+  CHECK(stale.sink.Notices("HELD")[0].text().starts_with("0 of 1 events"));
+  RecordingSink::Leased event;
+  event.assignment = stale.sink.Handle(0);
+  const uint64_t frame = stale.Settle(v1::SETTLE_KIND_ACK, event);
+  next.Run();
+  CHECK(stale.sink.ErrorOf(frame) == v1::LEASE_LOST);
+  CHECK(next.Lag("workers", 0).lag_events() == 1);
+
+  Client& holds = next.Subscribe(Holding(after));
+  REQUIRE(holds.sink.Notices("HELD").size() == 1);
+  CHECK(holds.sink.Notices("HELD")[0].text().starts_with("1 of 1 events"));
+  event.assignment = holds.sink.Handle(0);
+  const uint64_t own = holds.Settle(v1::SETTLE_KIND_ACK, event);
+  next.Run();
+  CHECK(holds.sink.ErrorOf(own) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(next.Lag("workers", 0).lag_events() == 0);
+}
+
 }  // namespace
 }  // namespace acta

@@ -1,0 +1,231 @@
+// Which write-ahead log files live, and when their names are durable.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/rocks/store_file_system.h"
+#include "tests/support/faulty_disk.h"
+#include "tests/support/held_tables.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = DiskOperation::Kind;
+using Numbers = std::set<uint64_t>;
+
+size_t LogsIn(const std::string& data) {
+  size_t logs = 0;
+  for (const auto& entry : fs::directory_iterator(data + "/" + kDatabaseFolder)) {
+    logs += WalNumber(entry.path().string()) >= 0 ? 1 : 0;
+  }
+  return logs;
+}
+
+absl::Status Publish(TestStore& store, int number) {
+  const std::string data = std::to_string(number) + std::string(2000, '.');
+  const Append append = MakeAppend(TestStore::Partition(), {EventElement(data)});
+  return Commit(store.engine(), append, Level::kOs).status;
+}
+
+struct Listed {
+  explicit Listed(const std::shared_ptr<HookedDisk>& disk) : files(disk) {
+    files.SetListener([this] {
+      ++told;
+      return absl::OkStatus();
+    });
+  }
+  void Make(int number) {
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    REQUIRE(files.NewWritableFile(PathOf(number), {}, &file, nullptr).ok());
+  }
+  std::string PathOf(int number) const {
+    return folder.File("00000" + std::to_string(number) + ".log");
+  }
+
+  TempDir folder;
+  StoreFileSystem files;
+  int told = 0;
+};
+
+// The list goes into the witness, at any moment: a start would miss a file whose name was lost.
+TEST_CASE("a write-ahead log file is on the list of those that live once its name is durable") {
+  const auto disk = std::make_shared<FaultyDisk>();
+  Listed list(disk);
+  const bool accepted = GENERATE(false, true);
+  if (accepted) list.files.AcceptRecovery();
+  list.Make(7);
+  CHECK(list.files.live().empty());
+  CHECK(list.files.wals() == Numbers{7});
+  CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 0);
+  SECTION("its folder is synced") {
+    REQUIRE_OK(list.files.ListNew());
+    CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
+    CHECK(list.files.live() == Numbers{7});
+    CHECK(list.told == (accepted ? 1 : 0));
+    REQUIRE_OK(list.files.ListNew());
+    CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
+    CHECK(list.told == (accepted ? 1 : 0));
+  }
+  SECTION("its folder cannot be synced") {
+    disk->Fail(FaultyDisk::Fault::kSyncFolder, 1);
+    CHECK_FALSE(list.files.ListNew().ok());
+    CHECK(list.files.live().empty());
+    CHECK(list.told == 0);
+  }
+  SECTION("it goes before") {
+    list.files.AcceptRecovery();
+    REQUIRE(list.files.DeleteFile(list.PathOf(7), {}, nullptr).ok());
+    REQUIRE_OK(list.files.ListNew());
+    CHECK(list.files.live().empty());
+    CHECK(list.files.wals().empty());
+  }
+}
+
+// Else a power cut may leave the name of the younger one alone.
+TEST_CASE("the name of a log file that is not listed is durable before the next one comes") {
+  const auto disk = std::make_shared<FaultyDisk>();
+  Listed list(disk);
+  list.files.AcceptRecovery();
+  list.Make(7);
+  list.Make(8);
+  CHECK(disk->count(FaultyDisk::Fault::kSyncFolder) == 1);
+  REQUIRE_OK(list.files.ListNew());
+  CHECK(list.files.live() == Numbers{7, 8});
+}
+
+// Does something while a folder is being synced.
+class BusyFolder final : public HookedDisk {
+ public:
+  std::function<void()> meanwhile;
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    if (call.kind == Kind::kSyncFolder && meanwhile != nullptr) std::exchange(meanwhile, nullptr)();
+    return forward(call.data);
+  }
+};
+
+TEST_CASE("log files that come and go while others are listed") {
+  const auto disk = std::make_shared<BusyFolder>();
+  Listed list(disk);
+  list.files.AcceptRecovery();
+  list.Make(7);
+  SECTION("one that went does not come back") {
+    disk->meanwhile = [&list] { REQUIRE(list.files.DeleteFile(list.PathOf(7), {}, nullptr).ok()); };
+    REQUIRE_OK(list.files.ListNew());
+    CHECK(list.files.live().empty());
+  }
+  SECTION("one that came waits for the next sync") {
+    disk->meanwhile = [&list] { list.Make(8); };
+    REQUIRE_OK(list.files.ListNew());
+    CHECK(list.files.live() == Numbers{7});
+    REQUIRE_OK(list.files.ListNew());
+    CHECK(list.files.live() == Numbers{7, 8});
+  }
+}
+
+// Keeps whoever syncs a folder or writes the witness, while it is told to.
+class HeldNames final : public HookedDisk {
+ public:
+  void Hold(bool held) {
+    MutexLock lock(mu_);
+    held_ = held;
+    released_.SignalAll();
+  }
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    const bool witness = call.Changes() && absl::EndsWith(call.path, "/witness");
+    if (call.kind == Kind::kSyncFolder || witness) {
+      MutexLock lock(mu_);
+      while (held_) released_.Wait(mu_);
+    }
+    return forward(call.data);
+  }
+
+  Mutex mu_;
+  CondVar released_;
+  bool held_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+TEST_CASE("who writes does not wait for the name of a new log file") {
+  const auto disk = std::make_shared<HeldNames>();
+  LocalEngineOptions options;
+  options.file_system = disk;
+  options.lazy_sync = options.witness_interval = absl::Hours(1000);
+  TestStore store(options);
+  store.settings().visible_at = Level::kOs;
+  store.Reopen();
+  disk->Hold(true);
+  // Also when a check fails: the store cannot be closed before.
+  const absl::Cleanup release = [&disk] { disk->Hold(false); };
+  const size_t before = LogsIn(store.path());
+  int events = 0;
+  while (LogsIn(store.path()) == before && events < 1000) REQUIRE_OK(Publish(store, events++));
+  CHECK(LogsIn(store.path()) == before + 1);
+  for (int i = 0; i < 5; ++i) CHECK_OK(Publish(store, events++));
+}
+
+// Nothing is synced, and names of log files get lost: what is left is what was written first.
+TEST_CASE("a power cut leaves a beginning of what was written, whatever names it takes") {
+  const auto recorded = std::make_shared<FaultyDisk>();
+  recorded->Record();
+  const auto disk = std::make_shared<HeldTables>(recorded);
+  LocalEngineOptions options;
+  options.file_system = disk;
+  options.boot_id = "boot-1";
+  options.lazy_sync = options.witness_interval = absl::Hours(1000);
+  TestStore store(options);
+  store.settings().visible_at = Level::kOs;
+  store.Reopen();
+  REQUIRE_OK(
+      Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("synced")})).status);
+  disk->Hold(true);
+  const absl::Cleanup release = [&disk] { disk->Hold(false); };
+  const size_t before = LogsIn(store.path());
+  int events = 0;
+  while (LogsIn(store.path()) < before + 3 && events < 1000) REQUIRE_OK(Publish(store, events++));
+  REQUIRE(LogsIn(store.path()) == before + 3);
+
+  const TempDir folder;
+  std::set<size_t> lengths;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const std::string image = folder.File("image");
+    const DiskLoss loss = seed % 2 == 0 ? DiskLoss::kNames : DiskLoss::kAnyNames;
+    recorded->Materialize(recorded->operations(), seed, store.path(), image, loss);
+    LocalEngineOptions again = store.options();
+    again.file_system = nullptr;
+    again.data = image;
+    again.boot_id = "boot-2";
+    FakeClock clock;
+    RecordingFatalSink sink;
+    const auto engine = LocalLogEngine::Open(again, sink, clock);
+    REQUIRE_OK(engine);
+    REQUIRE_OK((*engine)->OpenTopic(TestStore::kTopic, 4, store.settings()));
+    const auto found = ReadData(**engine, TestStore::Partition());
+    REQUIRE_OK(found);
+    REQUIRE_FALSE(found->empty());
+    CHECK(found->front() == "synced");
+    for (size_t i = 1; i < found->size(); ++i) {
+      CHECK(absl::StartsWith((*found)[i], std::to_string(i - 1) + "."));
+    }
+    lengths.insert(found->size());
+    fs::remove_all(image);
+  }
+  CHECK(lengths.size() > 1);
+}
+
+}  // namespace
+}  // namespace acta

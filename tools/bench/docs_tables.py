@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Writes the tables of docs/internals/performance.md anew from a report of acta-bench.
+
+  tools/dev bench --runs 3 --dir /var/tmp --json all.json
+  python3 tools/bench/docs_tables.py all.json
+
+What is between the lines <!-- NAME --> and <!-- end --> of the page is replaced; the sentences
+around it are not looked at."""
+
+import json
+import pathlib
+import sys
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / 'docs/internals/performance.md'
+
+# What a line is called, and its row in the report; 'the same' is the line before it.
+MEASURED = [
+    ('publish + consumer, LOG, OS', 'publish_consume_os_log'),
+    ('the same, FSYNC', 'publish_consume_fsync_log'),
+    ('publish + consumer, FULL, OS', 'publish_consume_os_full'),
+    ('the same, FSYNC', 'publish_consume_fsync_full'),
+    ('1 KiB, LOG, OS', 'publish_consume_1k_os_log'),
+    ('the same, FSYNC', 'publish_consume_1k_fsync_log'),
+    ('1 KiB, FULL, OS', 'publish_consume_1k_os_full'),
+    ('the same, FSYNC', 'publish_consume_1k_fsync_full'),
+    ('SDK builds, consumer parses, LOG, OS', 'sdk_os_log'),
+    ('the same, FSYNC', 'sdk_fsync_log'),
+    ('the same, FULL, OS', 'sdk_os_full'),
+    ('the same, FULL, FSYNC', 'sdk_fsync_full'),
+    ('publish only, LOG, OS', 'publish_os_log'),
+    ('the same, FSYNC', 'publish_fsync_log'),
+    ('publish only, FULL, OS', 'publish_os_full'),
+    ('the same, FSYNC', 'publish_fsync_full'),
+    ('unary round trip, OS, p50', 'unary_os'),
+    ('the same, FULL', 'unary_os_full'),
+    ('unary, FSYNC, p50', 'unary_fsync'),
+    ('p99', 'unary_fsync.p99'),
+    ('the same, FULL, p50', 'unary_fsync_full'),
+    ('p99', 'unary_fsync_full.p99'),
+    ('stream round trip, OS, p50', 'stream_os'),
+    ('the same, FULL', 'stream_os_full'),
+    ('stream, FSYNC, p50', 'stream_fsync'),
+    ('the same, FULL', 'stream_fsync_full'),
+    ('64 unary publishers, FSYNC', 'unary_64_fsync'),
+    ('the same, FULL', 'unary_64_fsync_full'),
+    ('end to end at 20,000/s, OS, p50', 'end_to_end_os'),
+    ('p99', 'end_to_end_os.p99'),
+    ('end to end, FSYNC, p50', 'end_to_end_fsync'),
+    ('p99', 'end_to_end_fsync.p99'),
+    ('the same, FULL, OS, p50', 'end_to_end_os_full'),
+    ('p99', 'end_to_end_os_full.p99'),
+    ('the same, FULL, FSYNC, p50', 'end_to_end_fsync_full'),
+    ('p99', 'end_to_end_fsync_full.p99'),
+    ('end to end at 2 M/s, LOG, OS, p99', 'end_to_end_2m_os.p99'),
+    ('the same, FSYNC', 'end_to_end_2m_fsync.p99'),
+    ('2 M/s while the slice changes every second, OS, p99', 'slice_change_2m_os'),
+    ('the same, FSYNC', 'slice_change_2m_fsync'),
+    ('end to end at 0.5 M/s, FULL, OS, p99', 'end_to_end_500k_os_full.p99'),
+    ('the same, FSYNC', 'end_to_end_500k_fsync_full.p99'),
+    ('catch-up from memory, 100 B, counting', 'catch_up_hot'),
+    ('from disk', 'catch_up_cold'),
+    ('catch-up from memory, 1 KiB, counting', 'catch_up_1k_counting_hot'),
+    ('from disk', 'catch_up_1k_counting_cold'),
+    ('catch-up from memory, 1 KiB, parsing', 'catch_up_1k_hot'),
+    ('from disk', 'catch_up_1k_cold'),
+    ('four groups, LOG, OS', 'four_groups_os_log'),
+    ('first event after 10 s idle, FSYNC', 'first_event_fsync'),
+    ('the same, FULL', 'first_event_fsync_full'),
+    ('broker CPU, publish + consumer, LOG, OS', 'publish_consume_os_log.broker_cpu'),
+    ('FULL', 'publish_consume_os_full.broker_cpu'),
+    ('broker CPU at 20,000/s in 1 ms batches, OS', 'end_to_end_1ms_os.broker_cpu'),
+    ('FSYNC', 'end_to_end_1ms_fsync.broker_cpu'),
+    ('FULL, OS', 'end_to_end_1ms_os_full.broker_cpu'),
+    ('FULL, FSYNC', 'end_to_end_1ms_fsync_full.broker_cpu'),
+    ('RSS under load, FULL', 'publish_consume_os_full.rss'),
+    ('bytes to disk per byte, LOG', 'publish_consume_os_log.disk_bytes_per_byte'),
+    ('FULL', 'publish_consume_os_full.disk_bytes_per_byte'),
+    ('100 idle consumers', 'idle_consumers'),
+]
+
+QUEUES = [
+    ('one, in order', 'queue_runs_1_fsync'),
+    ('eight, in order', 'queue_runs_8_fsync'),
+    ('one, in any order', 'queue_scattered_1_fsync'),
+    ('eight, in any order', 'queue_scattered_8_fsync'),
+    ('one, `KEY` with 1,000 keys', 'queue_key_1_fsync'),
+    ('eight, `KEY` with 1,000 keys', 'queue_key_8_fsync'),
+]
+
+
+def number(value):
+    for least, by, unit in ((1e6, 1e6, ' M'), (1e4, 1e3, ' k')):
+        if abs(value) >= least:
+            return f'{value / by:.{2 if unit == " M" else 1}f}{unit}'
+    return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
+def span(row):
+    runs = row['runs']
+    return f'[{number(min(runs))}-{number(max(runs))}]' if len(runs) > 1 else ''
+
+
+def bounds(row):
+    if row['least'] is None:
+        return '-'
+    text = f'{number(row["least"])} / {number(row["goal"])}'
+    worse = row['value'] > row['least'] if row['lower_is_better'] else row['value'] < row['least']
+    return f'{text} **not held**' if worse else text
+
+
+def ratio(row):
+    if not row['limit']:
+        return '-'
+    return f'{row["value"] / row["limit"]:.2f} x {row["limit_name"].replace("_", " ")}'
+
+
+def cpu(row):
+    if row['client_cpu_s_per_million'] is None:
+        return '-'
+    broker = row['broker_cpu_s_per_million']
+    parts = ['-' if broker is None else number(broker), number(row['client_cpu_s_per_million'])]
+    return ' / '.join(parts)
+
+
+def limits(report):
+    cells = []
+    for row in report['limits']:
+        name = row['measure'].replace('_', ' ')
+        cells.append(f'{name} | {number(row["value"])} {span(row)} {row["unit"]}')
+    lines = ['| limit | median [range] | limit | median [range] |', '|---|--:|---|--:|']
+    for i in range(0, len(cells), 2):
+        second = cells[i + 1] if i + 1 < len(cells) else ' | '
+        lines.append(f'| {cells[i]} | {second} |')
+    return lines
+
+
+def measured(rows):
+    lines = ['| measure | unit | median [range] | least / goal | ratio to the limit of the run '
+             '| CPU s/M broker / client |', '|---|---|--:|--:|---|--:|']
+    for label, name in MEASURED:
+        row = rows[name]
+        lines.append(f'| {label} | {row["unit"]} | {number(row["value"])} {span(row)} '
+                     f'| {bounds(row)} | {ratio(row)} | {cpu(row)} |')
+    return lines
+
+
+def queues(rows):
+    lines = ['| members, order of acks | events/s | range | CPU s a million: broker / workers '
+             '| bytes to disk an ack |', '|---|--:|--:|--:|--:|']
+    for label, name in QUEUES:
+        row, disk = rows[name], rows[f'{name}.disk_bytes_per_ack']
+        lines.append(f'| {label} | {number(row["value"])} | {span(row).strip("[]")} | {cpu(row)} '
+                     f'| {number(disk["value"])} |')
+    return lines
+
+
+def replace(page, name, lines):
+    begin, end = f'<!-- {name} -->\n', '\n<!-- end -->'
+    before, rest = page.split(begin, 1)
+    return before + begin + '\n'.join(lines) + end + rest.split(end, 1)[1]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    report = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    rows = {row['measure']: row for row in report['rows']}
+    missing = [name for _, name in MEASURED + QUEUES if name not in rows]
+    if missing:
+        sys.exit(f'the report lacks {", ".join(missing)}: it has to be of a full run')
+    page = PAGE.read_text()
+    page = replace(page, 'limits', limits(report))
+    page = replace(page, 'measured', measured(rows))
+    page = replace(page, 'queues', queues(rows))
+    PAGE.write_text(page)
+
+
+if __name__ == '__main__':
+    main()
