@@ -110,16 +110,19 @@ std::string StreamCheck::Look(TellProblem problem) {
 
 void StreamCheck::CheckPosition(int32_t partition, TellProblem problem) const {
   const storage::v1::PositionRecord& position = found_.positions.at(partition);
-  int64_t answered = 0, generation = 0;
+  int64_t answered = 0, generation = 0, newest = 0;
   bool asked = position.offset() == 0;
   for (const StreamCommit& commit : history_.stream.commits) {
     const bool refused =
         commit.step >= 0 && history_.stream.steps[static_cast<size_t>(commit.step)].refused;
     if (commit.partition != partition || commit.submitted > cut_.operations || refused) continue;
     asked |= commit.offset == position.offset();
+    // What is not newer is answered, and writes nothing.
+    const bool writes = commit.offset > newest;
+    newest = std::max(newest, commit.offset);
     if (commit.acked > cut_.operations) continue;
     answered = std::max(answered, commit.offset);
-    generation = std::max(generation, commit.generation);
+    if (writes) generation = std::max(generation, commit.generation);
   }
   const std::string what =
       absl::StrCat("partition ", partition, " is at ", position.offset(), " of generation ",

@@ -29,7 +29,6 @@ type worker struct {
 	frameID  uint64
 	handles  map[place]uint64 // On this stream, of topic and partition.
 	places   map[uint64]place
-	resets   map[place]int64 // Generations of topic and partition.
 }
 
 // send fails when the stream is broken, which whoever receives is told too.
@@ -41,9 +40,8 @@ func (w *worker) send(control *pb.SubscribeControl) error {
 
 func (w *worker) take(ctx context.Context, frame *pb.DeliveryFrame) {
 	for _, a := range frame.Assigned {
-		where := place{a.Topic, a.Partition, 0}
-		w.handles[where], w.places[a.Assignment] = a.Assignment, where
-		w.resets[where] = a.Generation
+		w.handles[place{a.Topic, a.Partition, 0, 0}] = a.Assignment
+		w.places[a.Assignment] = place{a.Topic, a.Partition, 0, a.Generation}
 	}
 	for _, batch := range frame.Batches {
 		for i, event := range batch.Events {
@@ -68,7 +66,7 @@ func (w *worker) take(ctx context.Context, frame *pb.DeliveryFrame) {
 // tell settles what is processed, where this stream has named the partition.
 func (w *worker) tell() {
 	for at, done := range w.held {
-		handle := w.handles[place{at.topic, at.partition, 0}]
+		handle := w.handles[place{at.topic, at.partition, 0, 0}]
 		if done == nil || handle == 0 {
 			continue
 		}
@@ -94,9 +92,8 @@ func (w *worker) join(ctx context.Context, start *pb.SubscribeStart) error {
 	w.stream, w.frameID, w.handles, w.places = stream, 0, map[place]uint64{}, map[uint64]place{}
 	start.Credit, start.Held = &pb.Credit{Events: max(1, credit-int64(len(w.held)))}, nil
 	for at := range w.held {
-		start.Held = append(start.Held,
-			&pb.HeldEvents{Topic: at.topic, Partition: at.partition, Offset: at.offset,
-				Generation: w.resets[place{at.topic, at.partition, 0}]})
+		start.Held = append(start.Held, &pb.HeldEvents{
+			Topic: at.topic, Partition: at.partition, Offset: at.offset, Generation: at.resets})
 	}
 	w.send(&pb.SubscribeControl{Control: &pb.SubscribeControl_Start{Start: start}})
 	frames, ended := make(chan *pb.DeliveryFrame), make(chan error)
@@ -143,7 +140,7 @@ func main() {
 		topic, group = os.Args[1], os.Args[2]
 	}
 	w := &worker{client: pb.NewSubscriberClient(conn), held: map[place]*outcome{},
-		resets: map[place]int64{}, outcomes: make(chan *outcome)}
+		outcomes: make(chan *outcome)}
 	start := &pb.SubscribeStart{Group: group, Mode: pb.GroupMode_GROUP_MODE_QUEUE,
 		Topics:   []*pb.TopicPosition{{Topic: topic}},
 		CreateAt: &pb.StartPosition{At: &pb.StartPosition_Earliest{Earliest: true}}}

@@ -44,6 +44,7 @@ type place struct {
 	topic     string
 	partition int32
 	offset    int64
+	resets    int64 // The generation of the assignment.
 }
 
 // outcome is what became of an event; settlement is nil when it is untouched.

@@ -14,8 +14,7 @@ CREDIT = 10  # Events it has at a time: no more than it processes within a lease
 topic, group = sys.argv[1:] or ('jobs', 'workers')
 stub = subscriber_pb2_grpc.SubscriberStub(grpc.insecure_channel(
     os.environ.get('ACTA_SERVER', '127.0.0.1:7450'), [('grpc.max_reconnect_backoff_ms', 1000)]))
-held, outcomes, generations = {}, {}, {}  # The last ones: how often the partition was reset.
-leaving, in_hand = threading.Event(), threading.Lock()
+held, outcomes, leaving, in_hand = {}, {}, threading.Event(), threading.Lock()
 
 
 def process(event):
@@ -53,16 +52,14 @@ while True:
     out.put({'start': pb.SubscribeStart(
         group=group, mode=groups_pb2.GROUP_MODE_QUEUE, topics=[pb.TopicPosition(topic=topic)],
         create_at=groups_pb2.StartPosition(earliest=True), credit=pb.Credit(events=CREDIT),
-        held=[pb.HeldEvents(topic=t, partition=p, offset=o, generation=generations[t, p])
-              for t, p, o in held])})
+        held=[pb.HeldEvents(topic=t, partition=p, generation=g, offset=o) for t, p, g, o in held])})
     stream = stub.Subscribe(pb.SubscribeControl(frame_id=frame_id, **control)
                             for frame_id, control in enumerate(iter(out.get, None), 1))
     try:
         for frame in stream:
             with in_hand:
-                handles.update({(a.topic, a.partition): a.assignment for a in frame.assigned})
-                generations.update({(a.topic, a.partition): a.generation for a in frame.assigned})
-                where = {handle: place for place, handle in handles.items()}
+                handles.update({(a.topic, a.partition): a for a in frame.assigned})
+                where = {a.assignment: (*place, a.generation) for place, a in handles.items()}
                 held.update({(*where[b.assignment], b.base_offset + n): event for b in frame.batches
                              for n, event in zip(b.offset_deltas or range(CREDIT), b.events)})
                 print(*frame.errors, *frame.gap, sep='', end='', file=sys.stderr, flush=True)
@@ -71,8 +68,8 @@ while True:
                     outcomes[place] = outcomes.get(place) or outcome_of(held[place])
                     if place[:2] not in handles or not stream.is_active():
                         break  # It is told when the broker, or the next stream, names the handle.
-                    out.put({'settle': pb.Settle(settlements=[pb.Settlement(
-                        assignment=handles[place[:2]], offset=place[2], **outcomes.pop(place))])})
+                    out.put({'settle': pb.Settle(settlements=[pb.Settlement(offset=place[3],
+                        assignment=handles[place[:2]].assignment, **outcomes.pop(place))])})
                     del held[place]
                 taken = pb.DeliveredBatch(events=[e for b in frame.batches for e in b.events])
                 if taken.events:
