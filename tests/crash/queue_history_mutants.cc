@@ -157,7 +157,7 @@ class MutantMaker {
       if (one.partition == newest.partition && one.offset >= position) one.offset += kBeyondAll;
     }
     // A commit under an assignment that was never given.
-    Add("stale-generation").stream.commits[NewestCommit()].generation += kBeyondAll;
+    Add("stale-generation").stream.commits[CommitThatMoves()].generation += kBeyondAll;
   }
 
   void AddStreamSteps() {
@@ -184,6 +184,18 @@ class MutantMaker {
     for (size_t i = commits.size(); i-- > 0;) {
       const bool answered = commits[i].acked != StreamCommit::kNever;
       if (answered && (!in_step || commits[i].step >= 0)) return i;
+    }
+    CheckFailed(__FILE__, __LINE__, "the load committed nothing");
+  }
+
+  // That was answered, and is newer than all that its partition was asked before.
+  size_t CommitThatMoves() const {
+    const std::vector<StreamCommit>& commits = history_.stream.commits;
+    std::map<int32_t, int64_t> newest;  // Of each partition.
+    for (size_t i = 0; i < commits.size(); ++i) {
+      int64_t& before = newest[commits[i].partition];
+      if (commits[i].acked != StreamCommit::kNever && commits[i].offset > before) return i;
+      before = std::max(before, commits[i].offset);
     }
     CheckFailed(__FILE__, __LINE__, "the load committed nothing");
   }
