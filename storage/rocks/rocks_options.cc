@@ -23,7 +23,7 @@ rocksdb::DBOptions MakeDbOptions(const RocksSettings& settings, rocksdb::Env* en
   // Recovers the exact prefix a power cut may leave, or refuses when a table file is ahead of it.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.paranoid_checks = true;
-  // Its pages are not in the cache: WalPages.
+  // A start finds none of its pages in the cache: wal_pages.h.
   options.log_readahead_size = 2 << 20;
   // A failed flush ends the process: what the kernel dropped once cannot be written again.
   options.max_bgerror_resume_count = 0;

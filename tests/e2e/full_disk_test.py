@@ -99,6 +99,16 @@ class FullDisk(BrokerTest):
         self.broker.start()
         self.assertIn('the ballast file was deleted', self.broker.log.read_text())
 
+    def goes_on_when_there_is_room(self):
+        """After it died."""
+        self.full_restart()
+        self.nothing_is_lost(CLIENTS)
+        self.assertEqual(self.broker.stop(), 0)
+        self.make_room()
+        self.broker.start()
+        self.acta('publish', 't', 'on we go')
+        self.nothing_is_lost(CLIENTS + 1)
+
     def test_the_guard_refuses_before_the_disk_is_full(self):
         self.begin(*watermarks(40, 30, 15))
         self.ledger.publish_until_refused(self.broker.address)
@@ -132,13 +142,7 @@ class FullDisk(BrokerTest):
         self.assertLessEqual(set(self.reasons()), {'OUTCOME_UNKNOWN', ''})
         says = 'No space left on device' if code == 70 else 'AssertFalseAndGetStatusForPrevError'
         self.assertIn(says, self.broker.log.read_text())
-        self.full_restart()
-        self.nothing_is_lost(CLIENTS)
-        self.assertEqual(self.broker.stop(), 0)
-        self.make_room()
-        self.broker.start()
-        self.acta('publish', 't', 'on we go')
-        self.nothing_is_lost(CLIENTS + 1)
+        self.goes_on_when_there_is_room()
 
     def test_a_flush_that_fails(self):
         """The log is on a disk with room: what finds none is a table file."""
@@ -152,13 +156,7 @@ class FullDisk(BrokerTest):
                 else 'AssertFalseAndGetStatusForPrevError')
         self.assertRegex(self.broker.log.read_text(), says)
         self.assertGreater(len(self.ledger.acked), 0)
-        self.full_restart()
-        self.nothing_is_lost(CLIENTS)
-        self.assertEqual(self.broker.stop(), 0)
-        self.make_room()
-        self.broker.start()
-        self.acta('publish', 't', 'on we go')
-        self.nothing_is_lost(CLIENTS + 1)
+        self.goes_on_when_there_is_room()
 
     def test_a_start_without_room_is_refused_and_says_how_much_it_takes(self):
         self.begin('--storage.ballast=0', *watermarks(40, 30, 15))

@@ -8,7 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
-#include "tests/support/held_tables.h"
+#include "tests/support/held_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
@@ -34,7 +34,7 @@ class KilledStore {
   // the newer one, the last of them with `last_bytes`. No table file has any of them; what the
   // topic is stands in one.
   explicit KilledStore(Witnessed witnessed, size_t last_bytes = kEventBytes) {
-    const auto disk = std::make_shared<HeldTables>();
+    const auto disk = std::make_shared<HeldDisk>(MakesTable);
     LocalEngineOptions options = LiveOptions(witnessed);
     options.file_system = disk;
     TestStore store(options);

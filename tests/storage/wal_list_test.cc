@@ -13,7 +13,7 @@
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/store_file_system.h"
 #include "tests/support/faulty_disk.h"
-#include "tests/support/held_tables.h"
+#include "tests/support/held_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_store.h"
@@ -136,32 +136,13 @@ TEST_CASE("log files that come and go while others are listed") {
   }
 }
 
-// Keeps whoever syncs a folder or writes the witness, while it is told to.
-class HeldNames final : public HookedDisk {
- public:
-  void Hold(bool held) {
-    MutexLock lock(mu_);
-    held_ = held;
-    released_.SignalAll();
-  }
-
- private:
-  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
-    const bool witness = call.Changes() && absl::EndsWith(call.path, "/witness");
-    if (call.kind == Kind::kSyncFolder || witness) {
-      MutexLock lock(mu_);
-      while (held_) released_.Wait(mu_);
-    }
-    return forward(call.data);
-  }
-
-  Mutex mu_;
-  CondVar released_;
-  bool held_ ABSL_GUARDED_BY(mu_) = false;
-};
+bool MakesNamesDurable(const DiskCall& call) {
+  const bool witness = call.Changes() && absl::EndsWith(call.path, "/witness");
+  return call.kind == Kind::kSyncFolder || witness;
+}
 
 TEST_CASE("who writes does not wait for the name of a new log file") {
-  const auto disk = std::make_shared<HeldNames>();
+  const auto disk = std::make_shared<HeldDisk>(MakesNamesDurable);
   LocalEngineOptions options;
   options.file_system = disk;
   options.lazy_sync = options.witness_interval = absl::Hours(1000);
@@ -182,7 +163,7 @@ TEST_CASE("who writes does not wait for the name of a new log file") {
 TEST_CASE("a power cut leaves a beginning of what was written, whatever names it takes") {
   const auto recorded = std::make_shared<FaultyDisk>();
   recorded->Record();
-  const auto disk = std::make_shared<HeldTables>(recorded);
+  const auto disk = std::make_shared<HeldDisk>(MakesTable, recorded);
   LocalEngineOptions options;
   options.file_system = disk;
   options.boot_id = "boot-1";
