@@ -358,6 +358,20 @@ absl::StatusOr<std::unique_ptr<RocksStore>> OpenRocks(const LocalEngineOptions& 
   return CannotOpen(options.data, v1::DATA_LOST, rocks.status());
 }
 
+// The witness follows the list of log files that live.
+void KeepList(const OpenedStore& opened) {
+  // A database that was left alone after a fatal error may still delete files.
+  const std::weak_ptr<Witness> opened_witness = opened.witness;
+  const StoreFileSystem* files = opened.files.get();
+  opened.files->SetListener([opened_witness, files] {
+    const std::shared_ptr<Witness> witness_file = opened_witness.lock();
+    if (witness_file == nullptr) return absl::OkStatus();
+    // Asked under the witness's lock: of two changes at once the later one must be the last.
+    return witness_file->Update(
+        [files](WitnessRecord& record) { record.live_wals = files->live(); });
+  });
+}
+
 absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const Clock& clock,
                                       RocksStore::OnFatal on_fatal) {
   OpenedStore opened;
@@ -407,13 +421,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
     record.clean = false;
     record.live_wals = opened.files->live();
   }));
-  Witness* witness_file = opened.witness.get();
-  const StoreFileSystem* files = opened.files.get();
-  opened.files->SetListener([witness_file, files] {
-    // Asked under the witness's lock: of two changes at once the later one must be the last.
-    return witness_file->Update(
-        [files](WitnessRecord& record) { record.live_wals = files->live(); });
-  });
+  KeepList(opened);
   opened.files->AcceptRecovery();
   EnsureBallast(options.data, options.ballast_bytes);
   return opened;

@@ -20,7 +20,7 @@ namespace acta {
 struct OpenedStore {
   std::unique_ptr<FolderLock> lock;
   std::shared_ptr<StoreFileSystem> files;
-  std::unique_ptr<Witness> witness;
+  std::shared_ptr<Witness> witness;
   std::unique_ptr<RocksStore> rocks;
   std::string store_id;
   Incarnation incarnation;
