@@ -372,8 +372,10 @@ class QueueCrashLoad {
     return operators_.DecideHeld(group);
   }
 
-  // What members had of the group is nobody's then.
+  // What members had of the group is nobody's then. What nobody has looked at since retention would
+  // take without a copy.
   absl::Status Reset(size_t group) {
+    RETURN_IF_ERROR(store_.HoldRetention(true));
     RETURN_IF_ERROR(operators_.Reset(group));
     for (std::unique_ptr<QueueHand>& hand : hands_[group]) {
       if (hand == nullptr) continue;
@@ -383,10 +385,10 @@ class QueueCrashLoad {
       hand->Leave(true);
       hand.reset();
     }
-    return LookThrough(group);
+    RETURN_IF_ERROR(LookThrough(group));
+    return store_.HoldRetention(false);
   }
 
-  // What nobody has looked at retention takes without a copy.
   absl::Status LookThrough(size_t group) {
     std::unique_ptr<QueueHand>& hand = hands_[group][0];
     ASSIGN_OR_RETURN(hand, QueueHand::Join(store_, kQueueGroups[group].name));

@@ -48,6 +48,7 @@ absl::Status QueueStore::Open() {
   LocalEngineOptions options = options_;
   options.before_trim = [this](PartitionId partition, Offset first) -> absl::Status {
     if (groups_ == nullptr) return absl::UnavailableError("the groups are not loaded yet");
+    if (retention_held_) return absl::UnavailableError("retention is held");
     return groups_->KeepCopies(partition, first);
   };
   ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
@@ -78,6 +79,12 @@ void QueueStore::Close() {
   Run();
   torn_.reset();
   engine_.reset();
+}
+
+absl::Status QueueStore::HoldRetention(bool held) {
+  retention_held_ = held;
+  // Behind what has begun.
+  return held ? engine_->MaintainNow() : absl::OkStatus();
 }
 
 void QueueStore::Advance(absl::Duration by) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,6 +40,8 @@ class QueueStore {
   // Returns how much there was to run.
   size_t Run() { return pool_.RunAll(); }
   void Advance(absl::Duration by);
+  // While it is held nothing goes by retention, from when this has returned.
+  absl::Status HoldRetention(bool held);
 
   LocalLogEngine& engine() { return *engine_; }
   TopicRegistry& topics() { return *topics_; }
@@ -63,6 +66,7 @@ class QueueStore {
   SteppedExecutor pool_;
   SteppedTimer timer_{pool_};
   SteppedTimer still_timer_;
+  std::atomic<bool> retention_held_{false};
   std::unique_ptr<LocalLogEngine> engine_;
   std::unique_ptr<TornEngine> torn_;  // Null: nothing is torn.
   std::unique_ptr<TopicRegistry> topics_;
