@@ -68,7 +68,10 @@ void LocalLogEngine::Start(OpenedStore opened) {
   pthread_setname_np(maintenance_thread_.native_handle(), "acta-keeper");
 }
 
-LocalLogEngine::~LocalLogEngine() { Stop(); }
+LocalLogEngine::~LocalLogEngine() {
+  Stop();
+  if (opened_.rocks != nullptr) opened_.rocks->StopTelling();
+}
 
 void LocalLogEngine::OnFatal(const std::string& what) {
   fatal_ = true;

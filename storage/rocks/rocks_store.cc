@@ -7,6 +7,7 @@
 #include <rocksdb/version.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -78,12 +79,30 @@ class RocksStore::Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(OnFatal on_fatal) : on_fatal_(std::move(on_fatal)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    on_fatal_(
+    OnFatal on_fatal;
+    {
+      MutexLock lock(mu_);
+      on_fatal = std::exchange(on_fatal_, nullptr);
+      if (on_fatal == nullptr) return;
+      telling_ = true;
+    }
+    on_fatal(
         absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
+    MutexLock lock(mu_);
+    telling_ = false;
+    told_.SignalAll();
+  }
+  void StopTelling() {
+    MutexLock lock(mu_);
+    on_fatal_ = nullptr;
+    while (telling_) told_.Wait(mu_);
   }
 
  private:
-  const OnFatal on_fatal_;
+  Mutex mu_;
+  CondVar told_;
+  OnFatal on_fatal_ ABSL_GUARDED_BY(mu_);  // Null: it is not to be told any more.
+  bool telling_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 RowCursor::RowCursor(FamilyPtr family, std::unique_ptr<rocksdb::Iterator> iterator)
@@ -114,7 +133,8 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   // name then: it lives as long as the database.
   const auto groups = std::make_shared<WalGroups>();
   options.wal_filter = groups.get();
-  options.listeners = {std::make_shared<Listener>(std::move(on_fatal))};
+  store->listener_ = std::make_shared<Listener>(std::move(on_fatal));
+  options.listeners = {store->listener_};
 
   std::vector<std::string> names;
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, settings.path, &names);
@@ -199,6 +219,10 @@ RocksStore::~RocksStore() {
   state_.reset();
   slices_.clear();
   // Handles still held by readers keep the database alive through their deleters.
+}
+
+void RocksStore::StopTelling() {
+  if (listener_ != nullptr) listener_->StopTelling();
 }
 
 void RocksStore::Leak() {

@@ -125,8 +125,11 @@ class RocksStore {
 
   int64_t FamilyBytes(const FamilyPtr& family) const;
   int64_t WalBytes() const;
-  // After a fatal error: the database object is left alone for the rest of the process.
+  // After a fatal error: the database object is left alone for the rest of the process. Its threads
+  // go on, so `on_fatal` may still be told.
   void Leak();
+  // From when it returns `on_fatal` is not told any more. Not to be called by what it calls.
+  void StopTelling();
 
  private:
   RocksStore();
@@ -140,6 +143,7 @@ class RocksStore {
   std::shared_ptr<StoreFileSystem> files_;
   std::shared_ptr<rocksdb::Env> env_;
   std::unique_ptr<RocksSettings> settings_;
+  std::shared_ptr<Listener> listener_;                  // Null: it is only read.
   std::shared_ptr<rocksdb::SstFileManager> deletions_;  // Null: nothing is ever deleted.
   std::shared_ptr<rocksdb::DB> db_;
   RecoveredStore recovered_;
