@@ -235,8 +235,9 @@ class QueueChecking {
     const Counted counted = HowItEnded(before);
     const std::string what = absl::StrCat("attempt ", second, " of worker ", next.leased->worker,
                                           " follows ", first, " of worker ", before.leased->worker);
-    // One that nobody was told of may be gone with the broker.
-    if (second < (counted == Counted::kMust ? first + 1 : first - 1)) {
+    // An end that nobody reported may be gone with the broker: of this lease, or of the one before.
+    const int32_t unreported = counted == Counted::kMust && !before.held ? 0 : 1;
+    if (second < first + (counted == Counted::kMust) - unreported) {
       Find(QueueAnomaly::kLostAttempt, place, what);
     }
     if (second > first + (counted != Counted::kMustNot) && !group.unsure) {

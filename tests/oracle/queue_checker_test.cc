@@ -300,6 +300,17 @@ TEST_CASE("an attempt that must not count, and one that must, are held apart", "
     queue.Answer(2, SettleOp::kAck, 13'010);
     CHECK(queue.Found() == "");
   }
+  SECTION("but of two attempts that ended around a restart only the one that was reported") {
+    queue.Gone(1, SessionEnd::kBroken, 3010);
+    queue.LeaseAt(2, 3020, 2, 2);
+    queue.Gone(2, SessionEnd::kLost, 3030);
+    queue.Add(QueueRecord::Kind::kHeld, 2, 3200).until_us = 3020 * kMs + kLeaseUs;
+    queue.Answer(2, SettleOp::kNack, 3210);
+    const int32_t next = GENERATE(1, 2, 3);
+    queue.LeaseAt(2, 13'000, next, 2);
+    queue.Answer(2, SettleOp::kAck, 13'010);
+    CHECK(queue.Shows(QueueAnomaly::kLostAttempt) == (next == 1));
+  }
   SECTION("a nack that did not count") {
     queue.Answer(2, SettleOp::kNack, 3010);
     queue.LeaseAt(2, 3900, 1);
