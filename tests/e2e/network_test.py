@@ -34,7 +34,8 @@ class LoadOverABadNetwork(OracleTest):
     """The load of the oracle through the fault proxy, judged by the checker."""
     program = BIN / 'actad'
     options = ('--storage.tail_cache=32MiB', '--storage.memtable=32MiB')
-    extra_mib = 200  # These two, ids of events, and what the allocator keeps.
+    extra_mib = 200  # These two, and what the allocator keeps.
+    ids_mib = 70e-6  # Of an event whose id is remembered.
     # (mode, most seconds, whether the links must be cut for the clients to learn of it).
     faults = (('delay 30', 0.5, False), ('rate 100000', 0.5, False), ('tear 3000', 0.4, False),
               ('tear 200', 0.2, False), ('pass', 0.2, True), ('half-open', 0.5, False),
@@ -48,7 +49,8 @@ class LoadOverABadNetwork(OracleTest):
         classes, report = self.check()
         print(report, flush=True)
         self.assertEqual((classes, code, errors), (set(), 0, ''), report)
-        given_back(self.broker.pid, before, self.extra_mib)
+        acknowledged = int(report.split()[1].rstrip(','))
+        given_back(self.broker.pid, before, self.extra_mib + self.ids_mib * acknowledged)
 
     def test_cut_torn_slow_and_half_open_links_break_no_promise(self):
         chance = random.Random(SEED)

@@ -167,6 +167,7 @@ void GroupQueue::Join(uint64_t session, QueueMemberFacts facts, Wake wake) {
   auto member = std::make_unique<Member>();
   member->facts = std::move(facts);
   member->wake = std::move(wake);
+  member->got = turn_;
   members_[session] = std::move(member);
 }
 
@@ -184,6 +185,7 @@ void GroupQueue::Leave(uint64_t session, bool cleanly) {
       Activate(*partition);
     }
     CollectRows();  // While it is known who it was.
+    AwaitNoMore(session, members_[session].get());
     members_.erase(session);
     after = MakeAfter();
   }
@@ -376,13 +378,15 @@ GroupQueue::After GroupQueue::MakeAfter() {
   after.flush = !writing_ && !trying_again_ &&
                 (!dirty_.empty() || !rows_.empty() || !answers_.empty() || !steps_.empty());
   // One at a time: who was woken wakes the next when it leaves something.
-  while (!paused_ && !active_.empty() && !waiting_.empty() && after.wake == nullptr) {
-    const auto member = members_.find(waiting_.front());
-    waiting_.pop_front();
-    if (member == members_.end() || !member->second->waiting) continue;
-    member->second->waiting = false;
-    member->second->woken = true;
-    after.wake = member->second->wake;
+  if (!paused_ && !active_.empty()) {
+    const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& waiting) {
+      return !members_[waiting.second]->woken;
+    });
+    if (next != waiting_.end()) {
+      Member& member = *members_[next->second];
+      member.woken = true;
+      after.wake = member.wake;
+    }
   }
   if (!due_.empty() && due_.begin()->first < armed_us_) {
     const int64_t now_us = NowUs();

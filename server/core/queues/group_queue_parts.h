@@ -55,7 +55,8 @@ struct GroupQueue::Member {
   Wake wake;
   LeaseBounds credit;                     // That is left, by what it said last.
   LeaseBounds unread;                     // Leased once and given back, as it cannot be read.
-  bool waiting = false;                   // In waiting_.
+  double got = 0;                         // In parts of its credit, by the turn of others.
+  bool waiting = false;                   // In waiting_, by what it got.
   bool woken = false;                     // And has not asked since.
   std::deque<QueueDelivery> fetched;      // Read from the disk for it.
   absl::flat_hash_set<PartitionId> told;  // That stand still.

@@ -19,6 +19,8 @@ constexpr size_t kScanBytes = 256 << 10;
 constexpr int64_t kLeastShare = 32;
 // Of the partitions that are asked how much they have.
 constexpr size_t kPartitionsAsked = 16;
+// Less of an event comes from adding up.
+constexpr double kNothing = 1e-6;
 
 absl::Status NotWholeBatch(Offset first, Offset end) {
   return Error(
@@ -62,7 +64,8 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
     leased = {-member.unread.events, -member.unread.bytes};
     member.unread = {};
     // Who was not woken comes after those that wait already.
-    const bool in_turn = std::exchange(member.woken, false) || !OthersWait(member);
+    AwaitNoMore(session, &member);
+    const bool in_turn = std::exchange(member.woken, false) || waiting_.empty();
     const int64_t share = in_turn ? ShareOf(member) : 0;
     const int64_t beyond_share = std::max<int64_t>(0, most.events - share);
     most.events -= beyond_share;
@@ -85,33 +88,49 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
       leased.bytes += got.bytes;
       if (got.events >= turn.events || got.bytes >= turn.bytes) Activate(*partition);
     }
-    member.credit.events = most.events + beyond_share;
-    if (member.credit.events > 0 && most.bytes > 0 && !member.waiting) {
-      member.waiting = true;
-      waiting_.push_back(session);
+    if (const int64_t taken = member.credit.events - beyond_share - most.events; taken > 0) {
+      turn_ = std::max(member.got, turn_);
+      member.got += static_cast<double>(taken) / static_cast<double>(member.credit.events);
     }
+    member.credit.events = most.events + beyond_share;
+    if (member.credit.events > 0 && most.bytes > 0) Await(session, &member);
     after = MakeAfter();
   }
   Run(std::move(after));
   return leased;
 }
 
-// Those that were woken and have not asked yet, too.
-bool GroupQueue::OthersWait(const Member& member) const {
-  return std::any_of(members_.begin(), members_.end(), [&](const auto& other) {
-    return other.second.get() != &member && (other.second->waiting || other.second->woken);
-  });
+// Of what others got while it did not wait it has a claim to as much as it has credit.
+void GroupQueue::Await(uint64_t session, Member* member) {
+  member->got = std::max(member->got, turn_ - 1);
+  member->waiting = true;
+  waiting_.emplace(member->got, session);
 }
 
-// By credit, when others wait too: as much of what there is as it has of the credit.
+void GroupQueue::AwaitNoMore(uint64_t session, Member* member) {
+  if (!std::exchange(member->waiting, false)) return;
+  waiting_.erase({member->got, session});
+}
+
+// When others wait too: what there is fills all up to one level of what they got.
 int64_t GroupQueue::ShareOf(const Member& member) const {
-  int64_t credit = 0, others = 0;
-  for (const auto& [session, other] : members_) {
-    if (other.get() == &member || !(other->waiting || other->woken)) continue;
-    ++others;
-    credit += other->credit.events;
+  if (waiting_.empty() || member.credit.events <= 0) return member.credit.events;
+  const int64_t available = Available();
+  const auto weight = static_cast<double>(member.credit.events);
+  double weights = weight, sum = weight * member.got + static_cast<double>(available);
+  for (const auto& [got, session] : waiting_) {
+    if (sum <= got * weights) break;
+    const auto other = static_cast<double>(members_.at(session)->credit.events);
+    weights += other;
+    sum += other * got;
   }
-  if (others == 0) return member.credit.events;
+  const double share = weight * (sum / weights - member.got);
+  return std::max({int64_t{1}, member.credit.events / kLeastShare,
+                   static_cast<int64_t>(std::ceil(share - kNothing))});
+}
+
+// To be leased, of the first partitions.
+int64_t GroupQueue::Available() const {
   int64_t available = 0;
   for (size_t i = 0; i < std::min(active_.size(), kPartitionsAsked); ++i) {
     const auto partition = partitions_.find(active_[i]);
@@ -121,10 +140,7 @@ int64_t GroupQueue::ShareOf(const Member& member) const {
     if (extent.ok()) available += std::max<int64_t>(0, Lag(queue.head(), extent->visible_end));
     available += queue.leasable();
   }
-  const double share = static_cast<double>(member.credit.events) /
-                       static_cast<double>(member.credit.events + credit);
-  return std::max({int64_t{1}, member.credit.events / kLeastShare,
-                   static_cast<int64_t>(std::ceil(share * static_cast<double>(available)))});
+  return available;
 }
 
 LeaseBounds GroupQueue::LeaseFrom(Partition& partition, uint64_t session, LeaseBounds most,

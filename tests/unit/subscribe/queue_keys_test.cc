@@ -120,16 +120,19 @@ std::vector<size_t> ShareOut(const std::vector<int64_t>& credits, int rounds, in
   return got;
 }
 
-TEST_CASE("over time two members share by their free credit", "[queue]") {
-  struct Case {
-    int64_t one, other;
-    double share;  // Of the first.
-  };
-  const Case expected = GENERATE(Case{30, 10, 0.75}, Case{10, 30, 0.25}, Case{100, 100, 0.5});
-  INFO(expected.one << " " << expected.other);
-  const std::vector<size_t> got = ShareOut({expected.one, expected.other}, 100, 20);
-  CHECK(got[0] + got[1] == 2000);
-  CHECK(static_cast<double>(got[0]) / 2000 == Approx(expected.share).margin(0.01));
+TEST_CASE("over time members share by their free credit", "[queue]") {
+  const std::vector<int64_t> credits = GENERATE(
+      std::vector<int64_t>{30, 10}, std::vector<int64_t>{10, 30}, std::vector<int64_t>{100, 100},
+      std::vector<int64_t>{50, 50, 50}, std::vector<int64_t>{100, 100, 100, 100},
+      std::vector<int64_t>{80, 40, 20, 20}, std::vector<int64_t>(8, 100));
+  const auto whole = static_cast<double>(std::accumulate(credits.begin(), credits.end(), 0));
+  const std::vector<size_t> got = ShareOut(credits, 100, 40);
+  CHECK(std::accumulate(got.begin(), got.end(), size_t{0}) == 4000);
+  for (size_t i = 0; i < credits.size(); ++i) {
+    INFO(i << " of " << credits.size() << ", credit " << credits[i]);
+    CHECK(static_cast<double>(got[i]) / 4000 ==
+          Approx(static_cast<double>(credits[i]) / whole).margin(0.02));
+  }
 }
 
 TEST_CASE("a redrive under KEY waits until the key has nothing in flight", "[queue]") {
