@@ -22,6 +22,7 @@ void PartitionQueue::Load(const QueuePosition& position, const std::vector<Parke
   }
   if (settled < position.head) done_ahead_.push_back({settled, position.head});
   std::reverse(done_ahead_.begin(), done_ahead_.end());
+  PassSettled();
   for (const ParkedEvent& event : parked) {
     Entry& entry = parked_[event.offset];
     entry.facts = event.facts;
@@ -120,6 +121,15 @@ int64_t PartitionQueue::Room() const {
 
 void PartitionQueue::Scan(absl::Span<const EventFacts> events, int64_t now_us) {
   for (const EventFacts& facts : events) ScanOne(facts, now_us);
+  PassSettled();
+}
+
+// Nobody needs the log for it, which may be without it by now.
+void PartitionQueue::PassSettled() {
+  while (!done_ahead_.empty() && done_ahead_.back().first <= head_) {
+    head_ = std::max(head_, done_ahead_.back().end);
+    done_ahead_.pop_back();
+  }
 }
 
 void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {

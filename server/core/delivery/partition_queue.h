@@ -205,6 +205,7 @@ class PartitionQueue {
   void PlaceAnew(Offset offset);
 
   void ScanOne(const EventFacts& facts, int64_t now_us);
+  void PassSettled();
   bool BehindParked(uint64_t key) const;
   void AddToWindow(Offset offset, const Entry& entry);
   void RemoveFromWindow(Offset offset);

@@ -261,6 +261,7 @@ std::vector<OffsetRun> PartitionQueue::Trim(Offset first) {
     head_ = end;
     moved_ = true;
   }
+  PassSettled();
   fresh_ = std::max(fresh_, std::min(first, head_));
   return lost;
 }

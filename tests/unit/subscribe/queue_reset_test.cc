@@ -48,6 +48,32 @@ TEST_CASE("what is a dead letter stays one over a reset, and is not delivered ag
   CHECK(letter.history_size() == 2);
 }
 
+TEST_CASE("what is settled already is no gap when retention takes it", "[queue]") {
+  ResetRoom room;
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("workers");
+  v1::GroupOffset& to = *reset.mutable_to_offsets()->add_offsets();
+  to.set_topic("orders");
+  to.set_offset(1);
+  reset.set_reason("once more");
+  reset.set_force(true);
+  REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
+  v1::DiscardDeadLettersRequest discard;
+  discard.set_group("workers");
+  discard.mutable_selection()->set_all(true);
+  REQUIRE(room.groups.DiscardDeadLetters(room.caller, discard)->discarded() == 1);
+  const bool restarts = GENERATE(false, true);
+  std::optional<QueueRoom> next;
+  if (restarts) next.emplace(room.engine.Restart());
+  QueueRoom& then = restarts ? *next : room;
+  then.engine.TrimTo(then.Id(0), Offset(2));
+  then.Wait(absl::Seconds(20));
+  Client& client = then.Work(1000, "three");
+  CHECK(QueueRoom::DataOf(client) == Strings{"b"});
+  CHECK(client.sink.gaps().empty());
+  CHECK(then.Explain().code() != v1::STANDSTILL_CODE_GAP);
+}
+
 TEST_CASE("a dead letter of before a reset can be redriven", "[queue]") {
   ResetRoom room;
   room.Reset();
