@@ -289,6 +289,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_take.cc
   int64_t ShareOf(const Member& member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t Available() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Reprice(Member* member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Charge(Member* member, int64_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Await(uint64_t session, Member* member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AwaitNoMore(uint64_t session, Member* member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   LeaseBounds LeaseFrom(Partition& partition, uint64_t session, LeaseBounds most,
@@ -420,10 +422,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::deque<PartitionId> active_ ABSL_GUARDED_BY(mu_);  // That may have something to lease.
   absl::btree_set<std::pair<int64_t, PartitionId>> due_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<uint64_t, std::unique_ptr<Member>> members_ ABSL_GUARDED_BY(mu_);
-  // Members that wait or were woken, by what they got: start-time fair queueing (Goyal, Vin, Cheng
-  // 1996), where the weight of a member is its free credit.
+  // Members that wait or were woken, by what they got: after start-time fair queueing (Goyal, Vin,
+  // Cheng 1996), where the weight of a member is its free credit; what it is ahead or behind is
+  // kept in events when that changes.
   absl::btree_set<std::pair<double, uint64_t>> waiting_ ABSL_GUARDED_BY(mu_);
-  double turn_ ABSL_GUARDED_BY(mu_) = 0;             // What who came last had got before.
+  double turn_ ABSL_GUARDED_BY(mu_) = 0;             // The most that somebody had got who came.
   int64_t armed_us_ ABSL_GUARDED_BY(mu_);            // When the timer comes.
   uint64_t timer_ ABSL_GUARDED_BY(mu_) = 0;          // The one that counts, those before do not.
   uint64_t running_timer_ ABSL_GUARDED_BY(mu_) = 0;  // Its number with the Timer.

@@ -50,12 +50,19 @@ struct GroupQueue::Partition {
   bool reading = false;  // What follows its head, on the pool.
 };
 
+// Credit for events when a member took some, and what was left.
+struct LeaseCharge {
+  int64_t credit = 0;
+  int64_t left = 0;
+};
+
 struct GroupQueue::Member {
   QueueMemberFacts facts;
   Wake wake;
   LeaseBounds credit;                     // That is left, by what it said last.
   LeaseBounds unread;                     // Leased once and given back, as it cannot be read.
-  double got = 0;                         // In parts of its credit, by the turn of others.
+  double got = 0;                         // Sum of what it took / its credit then; as turn_.
+  LeaseCharge charge;                     // Of the last time.
   bool waiting = false;                   // In waiting_, by what it got.
   bool woken = false;                     // And has not asked since.
   std::deque<QueueDelivery> fetched;      // Read from the disk for it.

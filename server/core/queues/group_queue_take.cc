@@ -19,6 +19,8 @@ constexpr size_t kScanBytes = 256 << 10;
 constexpr int64_t kLeastShare = 32;
 // Of the partitions that are asked how much they have.
 constexpr size_t kPartitionsAsked = 16;
+// Then what members got is counted from 0 again, while doubles are exact enough.
+constexpr double kMostTurns = 1e6;
 // Less of an event comes from adding up.
 constexpr double kNothing = 1e-6;
 
@@ -63,9 +65,11 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
     }
     leased = {-member.unread.events, -member.unread.bytes};
     member.unread = {};
-    // Who was not woken comes after those that wait already.
     AwaitNoMore(session, &member);
-    const bool in_turn = std::exchange(member.woken, false) || waiting_.empty();
+    Reprice(&member);
+    // Who was not woken comes in its turn too.
+    const bool in_turn = std::exchange(member.woken, false) || waiting_.empty() ||
+                         member.got <= waiting_.begin()->first;
     const int64_t share = in_turn ? ShareOf(member) : 0;
     const int64_t beyond_share = std::max<int64_t>(0, most.events - share);
     most.events -= beyond_share;
@@ -88,10 +92,7 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
       leased.bytes += got.bytes;
       if (got.events >= turn.events || got.bytes >= turn.bytes) Activate(*partition);
     }
-    if (const int64_t taken = member.credit.events - beyond_share - most.events; taken > 0) {
-      turn_ = std::max(member.got, turn_);
-      member.got += static_cast<double>(taken) / static_cast<double>(member.credit.events);
-    }
+    Charge(&member, member.credit.events - beyond_share - most.events);
     member.credit.events = most.events + beyond_share;
     if (member.credit.events > 0 && most.bytes > 0) Await(session, &member);
     after = MakeAfter();
@@ -100,9 +101,36 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
   return leased;
 }
 
-// Of what others got while it did not wait it has a claim to as much as it has credit.
+// So many events as it is ahead of others it stays, by the credit it has now; of what it is behind
+// it has a claim to as much as it had credit for meanwhile.
+void GroupQueue::Reprice(Member* member) const {
+  if (member->credit.events <= 0) return;
+  const auto credit = static_cast<double>(member->credit.events);
+  const LeaseCharge& charge = member->charge;
+  double ahead = member->got - turn_;
+  if (ahead > 0) ahead *= std::min(1.0, static_cast<double>(charge.credit) / credit);
+  if (ahead < 0) ahead = std::max(ahead, -std::min(1.0, static_cast<double>(charge.left) / credit));
+  member->got = turn_ + ahead;
+}
+
+// While nobody else waits it is not ahead of anybody for it.
+void GroupQueue::Charge(Member* member, int64_t events) {
+  const int64_t credit = member->credit.events;
+  if (credit > 0) member->charge = {credit, credit - events};
+  if (events <= 0) return;
+  const double before = member->got;
+  member->got += static_cast<double>(events) / static_cast<double>(credit);
+  turn_ = std::max(turn_, waiting_.empty() ? member->got : before);
+  if (turn_ < kMostTurns) return;
+  waiting_.clear();
+  for (const auto& [session, other] : members_) {
+    other->got -= turn_;
+    if (other->waiting) waiting_.emplace(other->got, session);
+  }
+  turn_ = 0;
+}
+
 void GroupQueue::Await(uint64_t session, Member* member) {
-  member->got = std::max(member->got, turn_ - 1);
   member->waiting = true;
   waiting_.emplace(member->got, session);
 }

@@ -135,6 +135,66 @@ TEST_CASE("over time members share by their free credit", "[queue]") {
   }
 }
 
+// Singly, each settled before the next.
+std::vector<size_t> Trickle(QueueRoom& room, const std::vector<Client*>& clients, int events) {
+  std::vector<size_t> before;
+  for (const Client* client : clients) before.push_back(client->sink.leased.size());
+  std::vector<size_t> got(clients.size());
+  for (int i = 0; i < events; ++i) {
+    room.Publish(0, {"e"});
+    room.Run();
+    for (size_t c = 0; c < clients.size(); ++c) {
+      for (; before[c] + got[c] < clients[c]->sink.leased.size(); ++got[c]) {
+        clients[c]->Ack(clients[c]->sink.leased[before[c] + got[c]]);
+        clients[c]->Credit(1, 100);
+      }
+    }
+    room.Run();
+  }
+  return got;
+}
+
+TEST_CASE("who got little credit back, or was slow, is not made up for it with all that comes",
+          "[queue]") {
+  QueueRoom room;
+  SECTION("one had room for one event, and now for a thousand") {
+    Client& one = room.Work(1);
+    Client& other = room.Work(1000);
+    room.Publish(0, {"first"});
+    room.Run();
+    REQUIRE(one.sink.leased.size() == 1);
+    one.Ack(one.sink.leased[0]);
+    one.Credit(1000, 100'000);
+    room.Run();
+    CHECK(Trickle(room, {&one, &other}, 40)[0] >= 18);
+  }
+  SECTION("one was slow while there was much to do") {
+    Client& one = room.Work(50);
+    Client& slow = room.Work(50);
+    room.PublishNumbers(0, 500, 100);
+    room.Run();
+    size_t acked = 0;
+    while (one.sink.leased.size() + slow.sink.leased.size() < 500) {
+      for (; acked < one.sink.leased.size(); ++acked) {
+        one.Ack(one.sink.leased[acked]);
+        one.Credit(1, 100);
+      }
+      room.Run();
+    }
+    REQUIRE(slow.sink.leased.size() == 50);
+    for (; acked < one.sink.leased.size(); ++acked) {
+      one.Ack(one.sink.leased[acked]);
+      one.Credit(1, 100);
+    }
+    for (const RecordingSink::Leased& event : slow.sink.leased) slow.Ack(event);
+    slow.Credit(50, 5000);
+    room.Run();
+    const std::vector<size_t> got = Trickle(room, {&one, &slow}, 40);
+    CHECK(got[0] >= 18);
+    CHECK(got[1] >= 18);
+  }
+}
+
 TEST_CASE("a redrive under KEY waits until the key has nothing in flight", "[queue]") {
   QueueRoom room(QueueRoom::Ordered(v1::ON_EXHAUSTED_DEAD_LETTER));
   room.PublishKeyed({{"k", "1"}, {"k", "2"}, {"k", "3"}, {"j", "4"}});
