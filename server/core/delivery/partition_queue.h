@@ -102,8 +102,9 @@ class PartitionQueue {
   void ParkBelow(Offset end);
   // The outstanding ones below `end`.
   std::vector<Offset> OutstandingBelow(Offset end) const;
-  // The events below `first` are gone from the log. What of them was not settled and not parked.
-  std::vector<OffsetRun> Trim(Offset first);
+  // Settles what was not scanned below `end`, which the log may be without. What of it was not
+  // settled before.
+  std::vector<OffsetRun> SkipUnscanned(Offset end);
 
   // Ends leases and waits that are over.
   void Tick(int64_t now_us);

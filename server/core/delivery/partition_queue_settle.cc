@@ -238,32 +238,17 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
   return true;
 }
 
-std::vector<OffsetRun> PartitionQueue::Trim(Offset first) {
-  std::vector<OffsetRun> lost;
-  const auto lose = [&](Offset begin, Offset end) {
-    if (!lost.empty() && lost.back().end == begin) {
-      lost.back().end = end;
-    } else {
-      lost.push_back({begin, end});
-    }
-  };
-  while (!window_.empty() && window_.begin()->first < first) {
-    const Offset offset = window_.begin()->first;
-    lose(offset, offset + 1);
-    Settle(offset);
-  }
-  while (head_ < first) {
-    while (!done_ahead_.empty() && done_ahead_.back().end <= head_) done_ahead_.pop_back();
-    const bool done = !done_ahead_.empty() && done_ahead_.back().first <= head_;
-    const Offset next_done = done_ahead_.empty() ? first : done_ahead_.back().first;
-    const Offset end = std::min(first, done ? done_ahead_.back().end : next_done);
-    if (!done) lose(head_, end);
-    head_ = end;
+std::vector<OffsetRun> PartitionQueue::SkipUnscanned(Offset end) {
+  std::vector<OffsetRun> skipped;
+  while (head_ < end) {
+    const Offset next_done = done_ahead_.empty() ? end : done_ahead_.back().first;
+    skipped.push_back({head_, std::min(end, next_done)});
+    budget_.tally.skipped += Lag(head_, skipped.back().end);
+    head_ = skipped.back().end;
     moved_ = true;
+    PassSettled();
   }
-  PassSettled();
-  fresh_ = std::max(fresh_, std::min(first, head_));
-  return lost;
+  return skipped;
 }
 
 }  // namespace acta

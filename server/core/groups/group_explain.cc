@@ -61,10 +61,11 @@ Finding WhatStopsAll(const Standing& at) {
              absl::StrCat(" --topic ", at.view.topic->name(), " --to earliest --reason \"...\""))};
   }
   if (at.queue.has_value() && !at.queue->problem.ok()) {
-    const int64_t lost = std::max<int64_t>(1, Lag(at.queue->head, at.extent.first));
+    const OffsetRun& lost = at.queue->lost;
     return {v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
             Acta("group skip", at,
-                 absl::StrCat(Place(at, at.queue->head), " --count ", lost, " --reason \"...\""))};
+                 absl::StrCat(Place(at, lost.first), " --count ", Lag(lost.first, lost.end),
+                              " --reason \"...\""))};
   }
   return {};
 }
@@ -90,8 +91,13 @@ absl::StatusOr<int64_t> SkipOfQueue(GroupQueue& queue, const Group::PositionView
   const OffsetRun run = {Offset(request.offset()), Offset(request.offset() + count)};
   queue.ScanThrough(view.id(), run.end);
   if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
-  const int64_t skipped = queue.Skip(view.id(), run);
-  RETURN_IF_ERROR(queue.WaitQuiet());
+  int64_t skipped = 0;
+  // As much of it as the window has room for, and then what follows.
+  while (const int64_t more = queue.Skip(view.id(), run)) {
+    skipped += more;
+    RETURN_IF_ERROR(queue.WaitQuiet());
+    queue.ScanThrough(view.id(), run.end);
+  }
   return skipped;
 }
 

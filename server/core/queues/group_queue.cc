@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "server/core/queues/group_queue_parts.h"
+#include "server/core/queues/offset_detail.h"
 
 namespace acta {
 namespace {
@@ -301,6 +302,7 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   view.dead_letters = budget_.dead_letters;
   view.max_dead_letters = budget_.max_dead_letters;
   view.problem = partition.problem;
+  view.lost = partition.lost;
   return view;
 }
 
@@ -330,7 +332,10 @@ void GroupQueue::ActivateStopped() {
 }
 
 void GroupQueue::StandStill(Partition& partition, const absl::Status& status) {
+  const Offset head = partition.queue->head();
+  const Offset first = OffsetDetail(status, "first_lost", head);
   partition.problem = status;
+  partition.lost = {first, std::max(first, OffsetDetail(status, "last_lost", first)) + 1};
   still_.insert(partition.id);
 }
 

@@ -218,6 +218,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     int64_t dead_letters = 0;  // Of the group, like the most it may have.
     int64_t max_dead_letters = 0;
     absl::Status problem;
+    OffsetRun lost;             // What cannot be read, where there is a problem.
   };
   std::optional<View> Look(PartitionId partition) const;
 

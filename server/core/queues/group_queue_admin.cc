@@ -55,8 +55,13 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
       if (offset >= run.first) skipped += queue.Skip(offset);
     }
     const Offset head = queue.head();
-    if (!partition->problem.ok() && run.first <= head && head < run.end) {
-      for (const OffsetRun& lost : queue.Trim(run.end)) skipped += Lag(lost.first, lost.end);
+    if (!partition->problem.ok() && run.first <= head) {
+      for (const OffsetRun& lost : queue.SkipUnscanned(run.end)) {
+        skipped += Lag(lost.first, lost.end);
+      }
+    }
+    const OffsetRun& lost = partition->lost;
+    if (!partition->problem.ok() && run.first < lost.end && lost.first < run.end) {
       partition->problem = absl::OkStatus();
       still_.erase(id);
       for (auto& [session, member] : members_) member->told.erase(id);
@@ -77,9 +82,8 @@ int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
   const std::vector<Offset> below = queue.OutstandingBelow(run.end);
   const auto outstanding =
       std::count_if(below.begin(), below.end(), [&](Offset offset) { return offset >= run.first; });
-  const bool over_head =
-      !it->second->problem.ok() && run.first <= queue.head() && queue.head() < run.end;
-  return outstanding + (over_head ? Lag(queue.head(), run.end) : 0);
+  const Offset first = std::max(run.first, queue.head());
+  return outstanding + std::max<int64_t>(0, Lag(first, run.end));
 }
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,

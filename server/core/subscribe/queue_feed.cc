@@ -8,7 +8,7 @@
 #include "proto/support/wire.h"
 #include "server/core/queues/settlement_rules.h"
 #include "server/core/subscribe/frame_bytes.h"
-#include "server/core/subscribe/offset_detail.h"
+#include "server/core/queues/offset_detail.h"
 
 namespace acta {
 namespace {

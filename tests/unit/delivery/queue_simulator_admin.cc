@@ -109,11 +109,15 @@ std::string QueueSimulator::CheckCounts() const {
   return absl::StrCat("room for ", queue_->Room(), ", expected ", room);
 }
 
-// Retention: what was not settled and has no row of its own is lost, and nothing else.
+// Retention, and an operator who skips what is lost by it: what was not settled and has no row of
+// its own, and nothing else.
 std::string QueueSimulator::Trim(Offset first) {
   first_ = std::max(first_, first);
   std::set<Offset> lost;
-  for (const OffsetRun& run : queue_->Trim(first_)) {
+  for (const Offset offset : queue_->OutstandingBelow(first_)) {
+    if (!queue_->Parked(offset).has_value() && queue_->Skip(offset)) lost.insert(offset);
+  }
+  for (const OffsetRun& run : queue_->SkipUnscanned(first_)) {
     for (Offset offset = run.first; offset < run.end; offset = offset + 1) lost.insert(offset);
   }
   for (Offset offset; offset < first_; offset = offset + 1) {

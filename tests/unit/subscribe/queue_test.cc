@@ -175,6 +175,22 @@ TEST_CASE("an event that cannot be read costs no credit", "[queue]") {
   room.Publish(1, {"c"});
   room.Run();
   CHECK(room.DataOf(client) == Strings{"a", one_of_many, "b", "c"});
+  // Others of its partition wait until somebody decides, and the command that helps is named.
+  room.Publish(0, {"d"});
+  client.Credit(1, 2 * bytes);
+  room.Run();
+  REQUIRE(client.sink.leased.size() == 4);
+  CHECK(room.Explain().command() ==
+        "acta group skip workers --topic orders --partition 0 --offset 0 --count 1 "
+        "--reason \"...\"");
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("workers");
+  skip.set_topic("orders");
+  skip.set_reason("it is gone");
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 1);
+  room.Run();
+  CHECK(room.DataOf(client) == Strings{"a", one_of_many, "b", "c", "d"});
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
 }
 
 TEST_CASE("an offset that no log can have is refused", "[queue]") {
