@@ -72,6 +72,29 @@ TEST_CASE("how a command ends says what becomes of its event", "[cli]") {
   CHECK(Verdict("no-such-command 2>/dev/null") == "NACK exit-127: ");
 }
 
+TEST_CASE("a command finds the whole envelope in its environment", "[cli]") {
+  v1::Event event;
+  event.set_key("k");
+  event.set_type("OrderPlaced");
+  event.set_source("/shop");
+  event.set_subject("order/7");
+  event.set_time_us(1'700'000'000'000'000);
+  event.set_correlation_id("c-1");
+  event.set_causation_id("e-6");
+  event.set_process("ordering");
+  event.set_schema("urn:order:2");
+  event.set_content_type("application/json");
+  event.set_traceparent("00-1-2-01");
+  (*event.mutable_attributes())["region.of-sale"] = "north west";
+  CHECK_OK(RunShellCommand(
+      "test \"$ACTA_KEY $ACTA_TYPE $ACTA_SOURCE $ACTA_SUBJECT $ACTA_CORRELATION_ID "
+      "$ACTA_CAUSATION_ID $ACTA_PROCESS $ACTA_SCHEMA $ACTA_CONTENT_TYPE $ACTA_TRACEPARENT "
+      "$ACTA_ATTRIBUTE_REGION_OF_SALE\" = 'k OrderPlaced /shop order/7 c-1 e-6 ordering "
+      "urn:order:2 "
+      "application/json 00-1-2-01 north west' -a \"$ACTA_TIME\" = 2023-11-14T22:13:20Z",
+      "", event, {"orders", 1, 9, 0}));
+}
+
 TEST_CASE("a command is not waited for by what it leaves running", "[cli]") {
   const absl::Time begin = absl::Now();
   CHECK(EndOf("echo left >&2; sleep 3 >/dev/null & exit 4").exit_code == 4);

@@ -80,10 +80,15 @@ class QueueCommands(BrokerTest):
         command = ('test "$ACTA_OFFSET $ACTA_ATTEMPT" = "$(cat) 1" -a -n "$ACTA_LEASE_UNTIL" '
                    '|| exit 65; echo "no $ACTA_OFFSET" >&2; '
                    'case $ACTA_OFFSET in 0) exit 0;; 1) exit 75;; 2) exit 65;; 3) exit 9;; esac')
-        _, err = self.ended(self.spawn(*self.exec(command, '--max', '4')))
+        _, err = self.ended(self.spawn(*self.exec(command, '--max', '4', '--app', 'scaler',
+                                                  '--app-version', '2.1')))
         self.assertEqual(err.splitlines(), ['no 0', 'no 1', 'no 2', 'no 3',
                                             'processed 1, failed 2, rejected 1'])
         until(lambda: self.states(retryWait=2, deadLetters=1), 'two wait, one is a dead letter')
+        letter = self.acta_json('deadletter', 'show', 'workers', 'jobs/0/2')['deadLetter']
+        attempt = letter['history'][0]
+        self.assertEqual((attempt['text'], attempt['app'], attempt['appVersion']),
+                         ('no 2', 'scaler', '2.1'))
 
     def test_commands_run_beside_each_other(self):
         self.group()

@@ -292,6 +292,9 @@ PartitionQueue::Counts PartitionQueue::Count() const {
       counts.held += entry.state == State::kHeld;
       const bool fresh = entry.deliveries == 0 && entry.attempts == 0 && entry.redrives == 0;
       if (fresh && offset < counts.oldest_new.value_or(head_)) counts.oldest_new = offset;
+      // Both are parked, which are seen from the oldest on.
+      if (entry.state == State::kRetryWait && !counts.oldest_retry) counts.oldest_retry = offset;
+      if (entry.state == State::kHeld && !counts.oldest_held) counts.oldest_held = offset;
     }
   }
   return counts;

@@ -132,6 +132,7 @@ class PartitionQueue {
   };
   struct Counts : States {
     std::optional<Offset> oldest_new;  // That was never delivered.
+    std::optional<Offset> oldest_retry, oldest_held;
   };
   // O(window + parked).
   Counts Count() const;

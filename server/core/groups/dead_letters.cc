@@ -217,17 +217,19 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   // Nothing is redriven before everything that is named was found.
   ASSIGN_OR_RETURN(const std::vector<v1::DeadLetterRef> held,
                    FindMissing(state_->deps.engine, *group, request.selection()));
+  std::vector<v1::DeadLetterRef> may;
   for (const v1::DeadLetterRef& ref : held) {
-    if (!queue.IsHeld(PartitionOf(*group, ref), Offset(ref.offset())))
-      return DeadLetterNotFound(ref);
+    const auto before = queue.RedrivesOfHeld(PartitionOf(*group, ref), Offset(ref.offset()));
+    if (!before.has_value()) return DeadLetterNotFound(ref);
+    if (*before < redrives) may.push_back(ref);
   }
-  int64_t could = 0, too_often = 0;
+  int64_t could = 0, too_often = static_cast<int64_t>(held.size() - may.size());
   RETURN_IF_ERROR(state_->CountRedrives(*group, request, redrives, &could, &too_often));
   v1::RedriveDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
   response.set_too_often(too_often);
   const int64_t most = request.max() == 0 ? std::numeric_limits<int64_t>::max() : request.max();
-  for (const v1::DeadLetterRef& ref : held) {
+  for (const v1::DeadLetterRef& ref : may) {
     const bool done =
         response.redriven() < most &&
         (request.dry_run() || queue.RedriveHeld(PartitionOf(*group, ref), Offset(ref.offset())));

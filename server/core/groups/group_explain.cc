@@ -14,7 +14,7 @@
 namespace acta {
 namespace {
 
-// A stream that has committed since then advances.
+// Who has committed or settled since then advances.
 constexpr absl::Duration kRecently = absl::Seconds(10);
 constexpr size_t kMostKeys = 20;  // Of a partition.
 
@@ -42,6 +42,12 @@ std::string Place(const Standing& at, Offset offset) {
                       " --offset ", offset.value());
 }
 
+// Of what holds its key.
+std::string Redrive(const Standing& at, Offset offset) {
+  return Acta("deadletter redrive", at,
+              absl::StrCat(" ", at.view.topic->name(), "/", at.view.number, "/", offset.value()));
+}
+
 // What stops groups of both modes. UNSPECIFIED: nothing of it.
 Finding WhatStopsAll(const Standing& at) {
   const v1::GroupPause& pause = at.group.pause();
@@ -53,12 +59,13 @@ Finding WhatStopsAll(const Standing& at) {
   const Offset position(at.view.position.offset());
   const bool behind = !at.queue.has_value() && position < at.extent.first;
   if (behind) {
-    return {
-        v1::STANDSTILL_CODE_GAP,
-        absl::StrCat(Lag(position, at.extent.first), " events from offset ", position.value(),
-                     " on are gone by retention"),
-        Acta("group reset", at,
-             absl::StrCat(" --topic ", at.view.topic->name(), " --to earliest --reason \"...\""))};
+    return {v1::STANDSTILL_CODE_GAP,
+            absl::StrCat(Lag(position, at.extent.first), " events from offset ", position.value(),
+                         " on are gone by retention"),
+            Acta("group reset", at,
+                 absl::StrCat(" --topic ", at.view.topic->name(), " --to ", at.view.number, ":",
+                              at.extent.first.value(), " --reason \"...\"",
+                              at.view.member_id.empty() ? "" : " --force"))};
   }
   if (at.queue.has_value() && !at.queue->problem.ok()) {
     const OffsetRun& lost = at.queue->lost;
@@ -102,8 +109,10 @@ absl::StatusOr<int64_t> SkipOfQueue(GroupQueue& queue, const Group::PositionView
 }
 
 Finding NoMember(const Standing& at) {
+  // Without --exec it would acknowledge what it prints.
   return {v1::STANDSTILL_CODE_NO_MEMBER, "no member is connected",
-          absl::StrCat("acta subscribe ", at.view.topic->name(), " --group ", at.group.name())};
+          absl::StrCat("acta subscribe ", at.view.topic->name(), " --group ", at.group.name(),
+                       at.queue.has_value() ? " --exec ./handle.sh" : "")};
 }
 
 Finding ExplainStream(const Standing& at, int32_t members) {
@@ -125,7 +134,7 @@ Finding ExplainStream(const Standing& at, int32_t members) {
           Acta("group describe", at, "")};
 }
 
-Finding ExplainFull(const Standing& at) {
+Finding ExplainFull(const Standing& at, int32_t members) {
   const GroupQueue::View& queue = *at.queue;
   if (queue.dead_letters >= queue.max_dead_letters) {
     return {v1::STANDSTILL_CODE_DEAD_LETTERS_FULL,
@@ -133,6 +142,7 @@ Finding ExplainFull(const Standing& at) {
                          " dead letters, as many as it may: redrive or discard some"),
             Acta("deadletter list", at, "")};
   }
+  if (members == 0) return NoMember(at);
   if (queue.room > 0) return {};
   return {v1::STANDSTILL_CODE_WINDOW_FULL,
           "as many events are outstanding or parked as may be: those have to be settled first",
@@ -146,30 +156,37 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
   const int64_t waiting = counts.ready + counts.leased + counts.retry_wait + counts.blocked_by_key +
                           counts.held + not_scanned;
   if (waiting == 0) return {v1::STANDSTILL_CODE_CAUGHT_UP, "everything is settled", ""};
-  if (Finding full = ExplainFull(at); full.code != v1::STANDSTILL_CODE_UNSPECIFIED) return full;
-  if (members == 0) return NoMember(at);
-  if (counts.ready + not_scanned > 0) {
+  Finding full = ExplainFull(at, members);
+  if (full.code != v1::STANDSTILL_CODE_UNSPECIFIED) return full;
+  const int64_t ready = counts.ready + not_scanned;
+  const bool moves =
+      queue.wanted || at.now_us - queue.moved_us < absl::ToInt64Microseconds(kRecently);
+  if (ready > 0 && (moves || counts.leased == 0)) {
     return {v1::STANDSTILL_CODE_ADVANCING,
-            absl::StrCat(counts.ready + not_scanned, " events wait for a member with credit"), ""};
+            absl::StrCat(ready, " events wait for a member with credit"), ""};
   }
   if (counts.leased > 0) {
-    return {v1::STANDSTILL_CODE_LEASE_HELD,
-            absl::StrCat("members have leases on ", counts.leased, " events"),
-            Acta("group describe", at, "")};
+    std::string text = absl::StrCat("members have leases on ", counts.leased, " events");
+    if (ready > 0) {
+      absl::StrAppend(&text, " and settle none of them; ", ready, " wait for one with credit");
+    }
+    return {v1::STANDSTILL_CODE_LEASE_HELD, std::move(text), Acta("group describe", at, "")};
   }
   if (counts.held > 0) {
+    const Offset oldest = counts.oldest_held.value_or(queue.oldest);
     return {v1::STANDSTILL_CODE_HELD,
             absl::StrCat(counts.held, " events failed as often as they may and hold their keys, ",
                          counts.blocked_by_key, " wait behind them; the oldest is at offset ",
-                         queue.oldest.value(), ": redrive it or skip it"),
-            Acta("group skip", at, absl::StrCat(Place(at, queue.oldest), " --reason \"...\""))};
+                         oldest.value(), ": redrive it or skip it"),
+            Redrive(at, oldest)};
   }
   if (counts.retry_wait > 0) {
+    const Offset oldest = counts.oldest_retry.value_or(queue.oldest);
     return {v1::STANDSTILL_CODE_RETRY_WAIT,
             absl::StrCat(counts.retry_wait, " events failed and wait for another attempt, ",
                          counts.blocked_by_key, " wait behind them; the oldest is at offset ",
-                         queue.oldest.value(), ": it comes by itself, or skip it"),
-            Acta("group skip", at, absl::StrCat(Place(at, queue.oldest), " --reason \"...\""))};
+                         oldest.value(), ": it comes by itself, or skip it"),
+            Acta("group skip", at, absl::StrCat(Place(at, oldest), " --reason \"...\""))};
   }
   return {v1::STANDSTILL_CODE_KEY_BLOCKED,
           absl::StrCat(counts.blocked_by_key, " events wait for an earlier one of their key"),
@@ -190,8 +207,8 @@ Finding ExplainKey(const Standing& at, const KeyStandstill& key) {
                            std::max<int64_t>(0, key.due_us - at.now_us) / 1'000'000, " s"),
               skip};
     case KeyStandstill::Why::kHeld:
-      return {v1::STANDSTILL_CODE_HELD,
-              "it failed as often as it may: redrive it with its place, or skip it", skip};
+      return {v1::STANDSTILL_CODE_HELD, "it failed as often as it may: redrive it, or skip it",
+              Redrive(at, key.offset)};
     case KeyStandstill::Why::kReady:
       break;
   }

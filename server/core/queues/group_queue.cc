@@ -210,7 +210,10 @@ std::vector<SettleFailure> GroupQueue::Settle(uint64_t session,
         const SettleOutcome outcome = partition == nullptr ? SettleOutcome::kLeaseLost
                                                            : SettleOne(*partition->queue, session,
                                                                        offset, settlement, now_us);
-        if (outcome == SettleOutcome::kDone) continue;
+        if (outcome == SettleOutcome::kDone) {
+          moved_us_ = now_us;
+          continue;
+        }
         ++refused_[static_cast<size_t>(outcome)];
         const bool goes_on = !failures.empty() && failures.back().index == i &&
                              failures.back().outcome == outcome &&
@@ -303,6 +306,8 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   view.max_dead_letters = budget_.max_dead_letters;
   view.problem = partition.problem;
   view.lost = partition.lost;
+  view.wanted = !waiting_.empty();
+  view.moved_us = moved_us_;
   return view;
 }
 

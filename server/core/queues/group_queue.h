@@ -193,8 +193,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void WatchRedrive(uint64_t redrive, int64_t died_already);
   int64_t CountDiedAgain(uint64_t redrive) const;
   void EndWatch(uint64_t redrive);
-  bool IsHeld(PartitionId partition, Offset offset) const;
-  // The same with an event that is held.
+  // How often an event that is held was redriven. Not set: it is not held.
+  std::optional<int32_t> RedrivesOfHeld(PartitionId partition, Offset offset) const;
+  // Offers it again. False: it is not held.
   bool RedriveHeld(PartitionId partition, Offset offset);
   void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
   // The same in one write with a step that settles nothing.
@@ -218,7 +219,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     int64_t dead_letters = 0;  // Of the group, like the most it may have.
     int64_t max_dead_letters = 0;
     absl::Status problem;
-    OffsetRun lost;             // What cannot be read, where there is a problem.
+    OffsetRun lost;        // What cannot be read, where there is a problem.
+    bool wanted = false;   // A member has credit for more.
+    int64_t moved_us = 0;  // When the group leased or settled something last; 0: never.
   };
   std::optional<View> Look(PartitionId partition) const;
 
@@ -428,6 +431,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // kept in events when that changes.
   absl::btree_set<std::pair<double, uint64_t>> waiting_ ABSL_GUARDED_BY(mu_);
   double turn_ ABSL_GUARDED_BY(mu_) = 0;             // The most that somebody had got who came.
+  int64_t moved_us_ ABSL_GUARDED_BY(mu_) = 0;        // As View::moved_us.
   int64_t armed_us_ ABSL_GUARDED_BY(mu_);            // When the timer comes.
   uint64_t timer_ ABSL_GUARDED_BY(mu_) = 0;          // The one that counts, those before do not.
   uint64_t running_timer_ ABSL_GUARDED_BY(mu_) = 0;  // Its number with the Timer.

@@ -172,12 +172,13 @@ void GroupQueue::CountDied(uint64_t redrive) {
   if (const auto found = died_.find(redrive); found != died_.end()) ++found->second;
 }
 
-bool GroupQueue::IsHeld(PartitionId id, Offset offset) const {
+std::optional<int32_t> GroupQueue::RedrivesOfHeld(PartitionId id, Offset offset) const {
   MutexLock lock(mu_);
   const auto it = partitions_.find(id);
-  if (it == partitions_.end()) return false;
+  if (it == partitions_.end()) return std::nullopt;
   const std::optional<ParkedEvent> parked = it->second->queue->Parked(offset);
-  return parked.has_value() && parked->state == ParkedEvent::State::kHeld;
+  if (!parked.has_value() || parked->state != ParkedEvent::State::kHeld) return std::nullopt;
+  return static_cast<int32_t>(it->second->RoundsBefore(offset).rounds.size());
 }
 
 bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {

@@ -43,12 +43,12 @@ struct GroupQueue::Partition {
   std::vector<Offset> died;  // While copies are made: what became a dead letter.
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
   absl::Status problem;                                  // Not OK: it stands still.
-  OffsetRun lost;  // What cannot be read, when it stands still.
-  std::optional<int64_t> due_us;                         // Its place in due_.
-  uint64_t wake = 0;     // The engine's number while it waits for news.
-  bool active = false;   // In active_.
-  bool leaving = false;  // About to be detached: no step takes its events.
-  bool reading = false;  // What follows its head, on the pool.
+  OffsetRun lost;                 // What cannot be read, when it stands still.
+  std::optional<int64_t> due_us;  // Its place in due_.
+  uint64_t wake = 0;              // The engine's number while it waits for news.
+  bool active = false;            // In active_.
+  bool leaving = false;           // About to be detached: no step takes its events.
+  bool reading = false;           // What follows its head, on the pool.
 };
 
 // Credit for events when a member took some, and what was left.

@@ -92,6 +92,7 @@ LeaseBounds GroupQueue::Take(uint64_t session, LeaseBounds most, std::vector<Que
       leased.bytes += got.bytes;
       if (got.events >= turn.events || got.bytes >= turn.bytes) Activate(*partition);
     }
+    if (leased.events > 0) moved_us_ = NowUs();
     Charge(&member, member.credit.events - beyond_share - most.events);
     member.credit.events = most.events + beyond_share;
     if (member.credit.events > 0 && most.bytes > 0) Await(session, &member);

@@ -2,6 +2,7 @@
 #include <limits>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
@@ -82,13 +83,62 @@ TEST_CASE("a group says why it does not advance", "[queue]") {
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_CAUGHT_UP);
   room.Publish(0, {"a"});
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_NO_MEMBER);
-  CHECK(room.Explain().command() == "acta subscribe orders --group workers");
+  CHECK(room.Explain().command() == "acta subscribe orders --group workers --exec ./handle.sh");
   Client& client = room.Work();
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
   client.Nack(client.sink.leased.at(0));
   room.Run();
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_RETRY_WAIT);
   CHECK(room.Explain().lag_events() == 1);
+}
+
+TEST_CASE("of those that hold their keys the oldest is named, not one that waits", "[queue]") {
+  v1::QueueSettings settings = QueueRoom::Ordered();
+  settings.set_max_attempts(2);
+  settings.mutable_backoff_initial()->set_seconds(1000);
+  QueueRoom room(settings);
+  room.PublishKeyed({{"waits", "1"}, {"held", "2"}});
+  Client& client = room.Work();
+  const auto nack = [&](size_t i) {
+    v1::Settlement settlement;
+    settlement.set_assignment(client.sink.leased.at(i).assignment);
+    settlement.set_offset(client.sink.leased.at(i).offset);
+    settlement.set_kind(v1::SETTLE_KIND_NACK);
+    settlement.mutable_delay()->set_seconds(i == 1 ? 1 : 5000);
+    client.Settle(settlement);
+    room.Run();
+  };
+  nack(1);
+  room.Advance(absl::Seconds(1));
+  REQUIRE(client.sink.leased.size() == 3);
+  nack(2);
+  nack(0);
+  const v1::PartitionExplanation why = room.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_HELD);
+  CHECK(why.command() == "acta deadletter redrive workers orders/0/1");
+  CHECK(absl::StrContains(why.text(), "the oldest is at offset 1:"));
+}
+
+TEST_CASE("what holds its key is redriven so often as dead letters are, and no more", "[queue]") {
+  v1::QueueSettings settings = QueueRoom::Ordered();
+  settings.set_max_attempts(1);
+  QueueRoom room(settings);
+  room.PublishKeyed({{"k", "1"}});
+  Client& client = room.Work();
+  v1::RedriveDeadLettersRequest redrive;
+  redrive.set_group("workers");
+  redrive.mutable_selection()->add_letters()->set_topic("orders");
+  for (size_t i = 0; i < 11; ++i) {
+    client.Nack(client.sink.leased.at(i));
+    room.Run();
+    const auto redriven = room.groups.RedriveDeadLetters(room.caller, redrive);
+    REQUIRE_OK(redriven);
+    CHECK(redriven->redriven() == (i < 10 ? 1 : 0));
+    CHECK(redriven->too_often() == (i < 10 ? 0 : 1));
+    room.Run();
+  }
+  redrive.set_max_redrives(11);
+  CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
 }
 
 TEST_CASE("an exhausted event holds its key until somebody decides", "[queue]") {
@@ -335,54 +385,6 @@ TEST_CASE("a group that retention overtakes stands still until somebody decides"
     skip.set_offset(std::numeric_limits<int64_t>::max());
     CHECK(ReasonOf(room.groups.Skip(room.caller, skip).status()) == v1::OFFSET_OUT_OF_RANGE);
   }
-}
-
-v1::SkipOffsetsRequest SkipFrom(int64_t offset, int32_t count) {
-  v1::SkipOffsetsRequest skip;
-  skip.set_group("workers");
-  skip.set_topic("orders");
-  skip.set_offset(offset);
-  skip.set_count(count);
-  skip.set_reason("cannot be read");
-  return skip;
-}
-
-TEST_CASE("skipping what cannot be read leaves those alone that members have", "[queue]") {
-  QueueRoom room;
-  for (int i = 0; i < 3; ++i)
-    room.PublishElements(0, Element("a") + Element("b") + Element("c"), 3);
-  room.engine.CorruptBatch(room.Id(0), Offset(4));
-  Client& one = room.Work(1000, "one");
-  REQUIRE(one.sink.leased.size() == 3);
-  const v1::PartitionExplanation why = room.Explain();
-  CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
-  CHECK(why.command() ==
-        "acta group skip workers --topic orders --partition 0 --offset 3 --count 3 "
-        "--reason \"...\"");
-  v1::SkipOffsetsRequest skip = SkipFrom(3, 3);
-  skip.set_dry_run(true);
-  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
-  skip.set_dry_run(false);
-  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
-  room.Run();
-  CHECK(one.sink.leased.size() == 6);
-  one.Ack(one.sink.leased[0]);
-  room.Run();
-  CHECK(one.sink.errors().empty());
-  one.stream->OnHalfClose();
-  room.Run();
-  CHECK(room.DataOf(room.Work(1000, "two")) == Strings{"b", "c", "a", "b", "c"});
-}
-
-TEST_CASE("a skip of more than the window holds takes all of it", "[queue]") {
-  QueueRoom room;
-  for (int i = 0; i < 25; ++i) {
-    std::string elements;
-    for (int n = 0; n < 1000; ++n) elements += Element("x");
-    room.PublishElements(0, elements, 1000);
-  }
-  CHECK(room.groups.Skip(room.caller, SkipFrom(0, 24'999))->skipped() == 24'999);
-  CHECK(room.DataOf(room.Work()) == Strings{"x"});
 }
 
 TEST_CASE("dead letters go when their retention is over", "[queue]") {

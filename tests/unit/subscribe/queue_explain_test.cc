@@ -15,6 +15,16 @@ TEST_CASE("a queue whose events nobody has credit for is ADVANCING", "[queue]") 
   CHECK(why.text() == "2 events wait for a member with credit");
   CHECK(why.command().empty());
   CHECK(why.lag_events() == 3);
+  room.Advance(absl::Seconds(10) - absl::Microseconds(1));
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_ADVANCING);
+  SECTION("and it stands when those who have some settle nothing for 10 s") {
+    room.Advance(absl::Microseconds(1));
+    why = room.Explain();
+    CHECK(why.code() == v1::STANDSTILL_CODE_LEASE_HELD);
+    CHECK(why.text() ==
+          "members have leases on 1 events and settle none of them; 2 wait for one with credit");
+    CHECK(why.command() == "acta group describe workers");
+  }
   client.Credit(10, 1000);
   room.Run();
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
@@ -71,7 +81,7 @@ TEST_CASE("a STREAM group says why it does not advance", "[queue]") {
   why = room.Explain("readers");
   CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
   CHECK(why.text() == "1 events from offset 1 on are gone by retention");
-  CHECK(why.command() == "acta group reset readers --topic orders --to earliest --reason \"...\"");
+  CHECK(why.command() == "acta group reset readers --topic orders --to 0:2 --reason \"...\"");
 }
 
 // In seconds: of the oldest that is not settled, of the oldest that was never delivered.

@@ -103,5 +103,53 @@ TEST_CASE("a stopping broker still writes what the disk takes", "[queue]") {
   CHECK(position.offset() == 1);
 }
 
+v1::SkipOffsetsRequest SkipFrom(int64_t offset, int32_t count) {
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("workers");
+  skip.set_topic("orders");
+  skip.set_offset(offset);
+  skip.set_count(count);
+  skip.set_reason("cannot be read");
+  return skip;
+}
+
+TEST_CASE("skipping what cannot be read leaves those alone that members have", "[queue]") {
+  QueueRoom room;
+  for (int i = 0; i < 3; ++i)
+    room.PublishElements(0, Element("a") + Element("b") + Element("c"), 3);
+  room.engine.CorruptBatch(room.Id(0), Offset(4));
+  Client& one = room.Work(1000, "one");
+  REQUIRE(one.sink.leased.size() == 3);
+  const v1::PartitionExplanation why = room.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(why.command() ==
+        "acta group skip workers --topic orders --partition 0 --offset 3 --count 3 "
+        "--reason \"...\"");
+  v1::SkipOffsetsRequest skip = SkipFrom(3, 3);
+  skip.set_dry_run(true);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
+  skip.set_dry_run(false);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 3);
+  room.Run();
+  CHECK(one.sink.leased.size() == 6);
+  one.Ack(one.sink.leased[0]);
+  room.Run();
+  CHECK(one.sink.errors().empty());
+  one.stream->OnHalfClose();
+  room.Run();
+  CHECK(room.DataOf(room.Work(1000, "two")) == Strings{"b", "c", "a", "b", "c"});
+}
+
+TEST_CASE("a skip of more than the window holds takes all of it", "[queue]") {
+  QueueRoom room;
+  for (int i = 0; i < 25; ++i) {
+    std::string elements;
+    for (int n = 0; n < 1000; ++n) elements += Element("x");
+    room.PublishElements(0, elements, 1000);
+  }
+  CHECK(room.groups.Skip(room.caller, SkipFrom(0, 24'999))->skipped() == 24'999);
+  CHECK(room.DataOf(room.Work()) == Strings{"x"});
+}
+
 }  // namespace
 }  // namespace acta

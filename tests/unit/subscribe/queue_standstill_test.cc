@@ -35,8 +35,7 @@ TEST_CASE("a group names the keys that keep others waiting, and why", "[queue]")
   CHECK(why.keys(1).key() == "held");
   CHECK(why.keys(1).code() == v1::STANDSTILL_CODE_HELD);
   CHECK(why.keys(1).waiting_events() == 1);
-  CHECK(why.keys(1).command() ==
-        "acta group skip workers --topic orders --partition 0 --offset 0 --reason \"...\"");
+  CHECK(why.keys(1).command() == "acta deadletter redrive workers orders/0/0");
   CHECK(why.keys(2).key() == "busy");
   CHECK(why.keys(2).code() == v1::STANDSTILL_CODE_LEASE_HELD);
   CHECK(why.keys(2).command() == "acta group describe workers");

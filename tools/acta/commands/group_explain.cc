@@ -19,10 +19,12 @@ absl::Status Run(CommandContext& context) {
   RETURN_IF_ERROR(context.output().Print({&response}, ExplanationTable(response, !hints)));
   if (!hints) return absl::OkStatus();
   std::set<std::string> shown;
+  const auto hint = [&](const std::string& command) {
+    if (!command.empty() && shown.insert(command).second) context.terminal().Hint(command);
+  };
   for (const v1::PartitionExplanation& row : response.partitions()) {
-    if (!row.command().empty() && shown.insert(row.command()).second) {
-      context.terminal().Hint(row.command());
-    }
+    hint(row.command());
+    for (const v1::KeyExplanation& key : row.keys()) hint(key.command());
   }
   return absl::OkStatus();
 }

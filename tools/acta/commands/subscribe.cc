@@ -159,9 +159,11 @@ Command SubscribeCommand() {
           "With --group it joins the group, which begins at the oldest event when it is new.\n"
           "Without, it begins at --from. POSITION is earliest, latest, an offset, a time (RFC\n"
           "3339 or -15m; always the time of storing), or PARTITION:OFFSET. --exec runs a command\n"
-          "for each event, which reads it from standard input and finds ACTA_TOPIC,\n"
-          "ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and ACTA_TYPE in its environment.\n"
-          "Ctrl-C ends it in good order.\n\n"
+          "for each event, which reads it from standard input and finds the envelope in its\n"
+          "environment: ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY, ACTA_TYPE,\n"
+          "ACTA_SOURCE, ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID,\n"
+          "ACTA_PROCESS, ACTA_SCHEMA, ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, and attributes as\n"
+          "ACTA_ATTRIBUTE_NAME. Ctrl-C ends it in good order.\n\n"
           "A member of a group of mode stream commits what was written, or each event whose\n"
           "command exits with 0; another code ends the subscription.\n\n"
           "A member of a group of mode queue acks what was written. With --exec the exit code\n"
@@ -181,7 +183,9 @@ Command SubscribeCommand() {
            {"--max", "N", "end after so many events"},
            {"--format", "FORMAT", "data, json or cloudevents (data)"},
            {"--exec", "COMMAND", "run this for each event instead of printing it"},
-           {"--concurrency", "N", "mode queue: run so many commands at once (1)"}},
+           {"--concurrency", "N", "mode queue: run so many commands at once (1)"},
+           {"--app", "NAME", "what the member's program is called (acta)"},
+           {"--app-version", "VERSION", "its version, for attempts that fail (acta's)"}},
           Run};
 }
 

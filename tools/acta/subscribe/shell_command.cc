@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "storage/base/status_macros.h"
+#include "tools/acta/events/json_line.h"
 #include "tools/acta/subscribe/last_line.h"
 
 namespace acta::cli {
@@ -142,15 +144,36 @@ absl::StatusOr<pid_t> Spawn(const ShellCommand& command, int input, int errors) 
   return child;
 }
 
+std::string VariableName(absl::string_view attribute) {
+  std::string name = absl::AsciiStrToUpper(attribute);
+  for (char& c : name) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+}
+
 }  // namespace
 
 Variables EventVariables(const v1::Event& event, const EventPlace& place) {
-  return {{"ACTA_TOPIC", place.topic},
-          {"ACTA_PARTITION", absl::StrCat(place.partition)},
-          {"ACTA_OFFSET", absl::StrCat(place.offset)},
-          {"ACTA_ID", event.id()},
-          {"ACTA_KEY", event.key()},
-          {"ACTA_TYPE", event.type()}};
+  Variables variables = {{"ACTA_TOPIC", place.topic},
+                         {"ACTA_PARTITION", absl::StrCat(place.partition)},
+                         {"ACTA_OFFSET", absl::StrCat(place.offset)},
+                         {"ACTA_ID", event.id()},
+                         {"ACTA_KEY", event.key()},
+                         {"ACTA_TYPE", event.type()},
+                         {"ACTA_SOURCE", event.source()},
+                         {"ACTA_SUBJECT", event.subject()},
+                         {"ACTA_TIME", event.time_us() == 0 ? "" : TimeText(event.time_us())},
+                         {"ACTA_CORRELATION_ID", event.correlation_id()},
+                         {"ACTA_CAUSATION_ID", event.causation_id()},
+                         {"ACTA_PROCESS", event.process()},
+                         {"ACTA_SCHEMA", event.schema()},
+                         {"ACTA_CONTENT_TYPE", event.content_type()},
+                         {"ACTA_TRACEPARENT", event.traceparent()}};
+  for (const auto& [name, value] : event.attributes()) {
+    variables.emplace_back(absl::StrCat("ACTA_ATTRIBUTE_", VariableName(name)), value);
+  }
+  return variables;
 }
 
 absl::StatusOr<CommandEnd> RunShell(const ShellCommand& command) {

@@ -30,7 +30,10 @@ struct CommandEnd {
   std::string last_line;  // That is not empty; of a long one the beginning.
 };
 
-// ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY and ACTA_TYPE.
+// The envelope: ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY, ACTA_TYPE, ACTA_SOURCE,
+// ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID, ACTA_PROCESS, ACTA_SCHEMA,
+// ACTA_CONTENT_TYPE and ACTA_TRACEPARENT, empty where the event has none; and each attribute in
+// ACTA_ATTRIBUTE_NAME, where _ stands for what is no letter and no digit.
 Variables EventVariables(const v1::Event& event, const EventPlace& place);
 
 // Runs it with the shell and waits for it; not for what it leaves running.

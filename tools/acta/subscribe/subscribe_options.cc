@@ -168,8 +168,8 @@ absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   client::SubscriberOptions& subscriber = options.subscriber;
   subscriber.group = args.Get("--group");
   subscriber.member_id = args.Get("--member");
-  subscriber.app = "acta";
-  subscriber.app_version = ACTA_VERSION;
+  subscriber.app = args.GetOr("--app", "acta");
+  subscriber.app_version = args.GetOr("--app-version", args.Has("--app") ? "" : ACTA_VERSION);
   subscriber.retry_for = context.channel()->options().deadline;
   subscriber.max_frame_bytes = 17 << 20;
   if (!subscriber.group.empty()) {
