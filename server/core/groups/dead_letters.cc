@@ -46,9 +46,15 @@ struct LetterKind {
 
 absl::StatusOr<int64_t> CheckRedrive(const v1::RedriveDeadLettersRequest& request) {
   RETURN_IF_ERROR(CheckSelection(request.selection()));
-  if (request.max() < 0 || request.max_redrives() < 0 || request.max_redrives() > kMostRedrives) {
+  if (request.max() < 0) {
     return Error(v1::INVALID_ARGUMENT,
-                 "max is never negative, and max_redrives is between 0 and 1000",
+                 absl::StrCat(request.max(), ": max is never negative; 0 is all that was selected"),
+                 {{"field", "max"}});
+  }
+  if (request.max_redrives() < 0 || request.max_redrives() > kMostRedrives) {
+    return Error(v1::INVALID_ARGUMENT,
+                 absl::StrCat(request.max_redrives(), " is not between 1 and ", kMostRedrives,
+                              ", or 0 for ", kDefaultRedrives),
                  {{"field", "max_redrives"}});
   }
   return request.max_redrives() == 0 ? kDefaultRedrives : request.max_redrives();

@@ -25,22 +25,26 @@ void FillQueueLag(const GroupQueue::View& queue, const PartitionExtent& extent,
   lag->set_exact(out->not_scanned() == 0);
 }
 
-void FillNeverDelivered(const LogEngine& engine, PartitionId partition,
-                        const GroupQueue::View& queue, const PartitionExtent& extent,
-                        v1::PartitionLag* lag) {
-  google::protobuf::Duration* const behind = lag->mutable_queue()->mutable_behind_never_delivered();
-  const Offset oldest = std::max(queue.counts.oldest_new.value_or(queue.head), extent.first);
-  if (oldest >= extent.visible_end) return;
-  const auto located = engine.Locate(partition, oldest);
-  if (!located.ok() || located->append_time_us == 0) return;
+// Since it was appended, now that the log may be without it. Nothing: that is not known.
+void FillAge(const LogEngine& engine, GroupId group, PartitionId partition, Offset offset,
+             const PartitionExtent& extent, google::protobuf::Duration* age) {
+  if (offset >= extent.visible_end) return;
+  int64_t time_us = 0;
+  if (offset < extent.first) {
+    const auto kept = LoadKeptEvent(engine, group, partition, offset);
+    time_us = kept.ok() ? (*kept)->batch->append_time_us : extent.first_time_us;
+  } else if (const auto located = engine.Locate(partition, offset); located.ok()) {
+    time_us = located->append_time_us;
+  }
+  if (time_us == 0) return;
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
-  SetDuration(absl::Microseconds(std::max<int64_t>(0, now_us - located->append_time_us)), behind);
+  SetDuration(absl::Microseconds(std::max<int64_t>(0, now_us - time_us)), age);
 }
 
 // Bytes and seconds count from the oldest event that still exists: what retention removed is told
 // as gap_events. Where the next event cannot be read they count from the oldest there is: at most
 // that far behind.
-absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
+absl::Status FillLag(const LogEngine& engine, GroupId group, const Group::PositionView& view,
                      const std::optional<GroupQueue::View>& queue, v1::PartitionLag* lag) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
   const Offset committed(view.position.offset());
@@ -61,7 +65,11 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
   if (queue.has_value()) {
     FillQueueLag(*queue, extent, lag);
     next = std::max(queue->oldest, extent.first);
-    FillNeverDelivered(engine, view.id(), *queue, extent, lag);
+    FillAge(engine, group, view.id(), queue->counts.oldest_new.value_or(queue->head), extent,
+            lag->mutable_queue()->mutable_behind_never_delivered());
+    if (queue->oldest < extent.first) {
+      FillAge(engine, group, view.id(), queue->oldest, extent, lag->mutable_behind());
+    }
   }
   if (next >= extent.visible_end) return absl::OkStatus();
   const auto located = engine.Locate(view.id(), next);
@@ -76,7 +84,8 @@ absl::Status FillLag(const LogEngine& engine, const Group::PositionView& view,
   const uint64_t end_bytes = extent.visible_end_bytes;
   lag->set_lag_bytes(static_cast<int64_t>(end_bytes - std::min(info.bytes_below, end_bytes)));
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
-  if (info.append_time_us > 0) {
+  const bool is_copy = queue.has_value() && queue->oldest < extent.first;
+  if (info.append_time_us > 0 && !is_copy) {
     SetDuration(absl::Microseconds(std::max<int64_t>(0, now_us - info.append_time_us)),
                 lag->mutable_behind());
   }
@@ -97,7 +106,7 @@ absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
     v1::PartitionLag lag;
     std::optional<GroupQueue::View> queue;
     if (group->queue() != nullptr) queue = group->queue()->Look(view.id());
-    const absl::Status status = FillLag(state_->deps.engine, view, queue, &lag);
+    const absl::Status status = FillLag(state_->deps.engine, group->id(), view, queue, &lag);
     if (ReasonOf(status) == v1::PARTITION_NOT_FOUND) continue;  // The topic is being deleted.
     RETURN_IF_ERROR(status);
     *response.add_partitions() = std::move(lag);

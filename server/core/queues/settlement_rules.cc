@@ -39,6 +39,7 @@ absl::Status CheckDelay(const v1::Settlement& settlement) {
   const absl::Duration least = nack ? absl::ZeroDuration() : absl::Milliseconds(1);
   const absl::Duration most = nack ? kMostNackDelay : kMostExtension;
   if (delay >= least && delay <= most) return absl::OkStatus();
+  if (!nack && delay > most) return SettleError(SettleOutcome::kTooLong, delay);
   return BadField("delay",
                   absl::StrCat(absl::FormatDuration(delay), " is not between ",
                                absl::FormatDuration(least), " and ", absl::FormatDuration(most)));

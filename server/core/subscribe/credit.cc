@@ -10,9 +10,11 @@ namespace {
 absl::Status Check(absl::string_view what, int64_t have, int64_t more, absl::string_view limit,
                    int64_t max) {
   if (more < 0) {
-    return Error(v1::INVALID_ARGUMENT,
-                 absl::StrCat("credit of ", more, " ", what, ": it is never negative"),
-                 {{"field", absl::StrCat("credit.", what)}});
+    return Error(
+        v1::INVALID_ARGUMENT,
+        absl::StrCat("credit of ", more, " ", what, ": it is never negative; between 0 and ", limit,
+                     " of ", max, " may be given"),
+        {{"field", absl::StrCat("credit.", what)}});
   }
   if (more <= max && have <= max - more) return absl::OkStatus();
   return Error(v1::LIMIT_EXCEEDED,

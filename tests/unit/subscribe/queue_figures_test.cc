@@ -1,4 +1,5 @@
 // What a scrape is told of a QUEUE group.
+#include "proto/support/proto_time.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -149,6 +150,10 @@ TEST_CASE("the age of an event that is gone from the log is that of its copy", "
   FiguresOf(room);
   room.Run();
   CHECK(FiguresOf(room).oldest == absl::Milliseconds(500));
+  // As the lag of the group says, also when the log is empty.
+  CHECK(ToDuration(room.Lag("workers", 0).behind()) == absl::Milliseconds(500));
+  room.engine.TrimTo(room.Id(0), Offset(2));
+  CHECK(ToDuration(room.Lag("workers", 0).behind()) == absl::Milliseconds(500));
 }
 
 }  // namespace

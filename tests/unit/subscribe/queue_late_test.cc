@@ -138,7 +138,10 @@ TEST_CASE("an error of a settlement names the limit and says what to do", "[queu
   SECTION("an extension") {
     settlement.set_kind(v1::SETTLE_KIND_EXTEND);
     settlement.mutable_delay()->set_seconds(12 * 3600 + 1);
-    room.Check({v1::INVALID_ARGUMENT, "12h1s is not between 1ms and 12h", {{"field", "delay"}}});
+    room.Check(
+        {v1::LIMIT_EXCEEDED,
+         "an extension of 12h1s would make the lease longer than 12h in all: extend it by less",
+         {{"limit", "max_lease_hours"}, {"limit_value", "12"}, {"value", "12.0003"}}});
   }
   SECTION("events") {
     settlement.set_count(65'537);

@@ -322,7 +322,7 @@ TEST_CASE("settling what cannot be settled is a typed error and harms nobody", "
   SECTION("an extension beyond 12 hours") {
     settlement.set_kind(v1::SETTLE_KIND_EXTEND);
     settlement.mutable_delay()->set_seconds(12 * 3600 + 1);
-    CHECK(reason() == v1::INVALID_ARGUMENT);
+    CHECK(reason() == v1::LIMIT_EXCEEDED);
     settlement.mutable_delay()->set_seconds(12 * 3600);
     CHECK(reason() == v1::ERROR_REASON_UNSPECIFIED);
     room.Advance(absl::Seconds(10));
