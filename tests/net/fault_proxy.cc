@@ -102,6 +102,8 @@ void Link::Write(Pipe& pipe) {
   if (mode_.tear_after >= 0) {
     pipe.length = std::min(pipe.length, static_cast<size_t>(mode_.tear_after));
     mode_.tear_after -= static_cast<int64_t>(pipe.length);
+    // Whatever mode comes while it is written: what follows would be another stream.
+    pipe.torn = mode_.tear_after == 0;
   }
   asio::async_write(pipe.to, asio::buffer(pipe.chunk.data(), pipe.length),
                     [self = shared_from_this(), &pipe](std::error_code error, size_t) {
@@ -115,7 +117,7 @@ void Link::OnWritten(Pipe& pipe, std::error_code error) {
     pipe.parked = true;  // Whose sink is gone; the source is not to learn of it.
     return;
   }
-  if (error || mode_.tear_after == 0) return Reset();
+  if (error || pipe.torn) return Reset();
   const auto written = static_cast<int64_t>(std::exchange(pipe.length, 0));
   if (mode_.bytes_per_second <= 0) return Read(pipe);
   After(pipe, written * 1'000'000 / mode_.bytes_per_second, [this, &pipe] { Read(pipe); });

@@ -82,6 +82,7 @@ class Link : public std::enable_shared_from_this<Link> {
     std::array<char, kMaxChunk> chunk;
     size_t length = 0;    // Of what is read and not yet written.
     std::error_code end;  // Why nothing more comes from the source.
+    bool torn = false;    // The link is reset when this is written.
     bool parked = false;  // Waits for another mode.
     bool ended = false;   // And the sink knows.
   };
