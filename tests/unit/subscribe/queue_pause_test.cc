@@ -83,5 +83,20 @@ TEST_CASE("a pause without an end goes on over restarts until somebody resumes i
   CHECK(next.DataOf(client) == Strings{"a"});
 }
 
+TEST_CASE("after a restart what a member may hold is nobody's for 10 s, and not longer",
+          "[queue]") {
+  const bool ordered = GENERATE(false, true);
+  QueueRoom room(ordered ? QueueRoom::Ordered() : v1::QueueSettings());
+  room.PublishKeyed({{"k", "a"}, {"j", "b"}});
+  room.Work();
+  QueueRoom next(room.engine.Restart());
+  Client& client = next.Work();
+  next.Wait(absl::Seconds(10) - absl::Microseconds(1));
+  CHECK(client.sink.leased.empty());
+  next.Wait(absl::Microseconds(1));
+  next.Run();
+  CHECK(next.DataOf(client) == Strings{"a", "b"});
+}
+
 }  // namespace
 }  // namespace acta

@@ -34,6 +34,22 @@ TEST_CASE("a run of consecutive events goes to one member as one batch", "[queue
   CHECK(batches == 1);
 }
 
+TEST_CASE("runs of consecutive events go to one member also when two share them", "[queue]") {
+  QueueRoom room;
+  const Client& one = room.Work(50);
+  const Client& two = room.Work(50);
+  room.PublishNumbers(0, 100, 100);
+  room.Run();
+  for (const Client* client : {&one, &two}) {
+    REQUIRE(client->sink.leased.size() == 50);
+    int runs = 1;
+    for (size_t i = 1; i < 50; ++i) {
+      runs += client->sink.leased[i].offset != client->sink.leased[i - 1].offset + 1;
+    }
+    CHECK(runs <= 2);
+  }
+}
+
 TEST_CASE("members that wait share what comes by their free credit", "[queue]") {
   QueueRoom room;
   Client& one = room.Work(30);
