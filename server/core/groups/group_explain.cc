@@ -195,8 +195,6 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
 
 // Why the event does not go on that others of its key wait for.
 Finding ExplainKey(const Standing& at, const KeyStandstill& key) {
-  const std::string skip =
-      Acta("group skip", at, absl::StrCat(Place(at, key.offset), " --reason \"...\""));
   switch (key.why) {
     case KeyStandstill::Why::kLeased:
       return {v1::STANDSTILL_CODE_LEASE_HELD, "a member has a lease on it",
@@ -205,7 +203,7 @@ Finding ExplainKey(const Standing& at, const KeyStandstill& key) {
       return {v1::STANDSTILL_CODE_RETRY_WAIT,
               absl::StrCat("it failed; its next attempt is in ",
                            std::max<int64_t>(0, key.due_us - at.now_us) / 1'000'000, " s"),
-              skip};
+              Acta("group skip", at, absl::StrCat(Place(at, key.offset), " --reason \"...\""))};
     case KeyStandstill::Why::kHeld:
       return {v1::STANDSTILL_CODE_HELD, "it failed as often as it may: redrive it, or skip it",
               Redrive(at, key.offset)};

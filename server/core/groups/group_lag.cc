@@ -62,14 +62,13 @@ absl::Status FillLag(const LogEngine& engine, GroupId group, const Group::Positi
     SetTimeUs(view.position.commit_time_us(), lag->mutable_commit_time());
   }
   Offset next = std::max(committed, extent.first);
+  const bool is_copy = queue.has_value() && queue->oldest < extent.first;
   if (queue.has_value()) {
     FillQueueLag(*queue, extent, lag);
     next = std::max(queue->oldest, extent.first);
     FillAge(engine, group, view.id(), queue->counts.oldest_new.value_or(queue->head), extent,
             lag->mutable_queue()->mutable_behind_never_delivered());
-    if (queue->oldest < extent.first) {
-      FillAge(engine, group, view.id(), queue->oldest, extent, lag->mutable_behind());
-    }
+    if (is_copy) FillAge(engine, group, view.id(), queue->oldest, extent, lag->mutable_behind());
   }
   if (next >= extent.visible_end) return absl::OkStatus();
   const auto located = engine.Locate(view.id(), next);
@@ -84,7 +83,6 @@ absl::Status FillLag(const LogEngine& engine, GroupId group, const Group::Positi
   const uint64_t end_bytes = extent.visible_end_bytes;
   lag->set_lag_bytes(static_cast<int64_t>(end_bytes - std::min(info.bytes_below, end_bytes)));
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
-  const bool is_copy = queue.has_value() && queue->oldest < extent.first;
   if (info.append_time_us > 0 && !is_copy) {
     SetDuration(absl::Microseconds(std::max<int64_t>(0, now_us - info.append_time_us)),
                 lag->mutable_behind());

@@ -82,8 +82,10 @@ int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
   const std::vector<Offset> below = queue.OutstandingBelow(run.end);
   const auto outstanding =
       std::count_if(below.begin(), below.end(), [&](Offset offset) { return offset >= run.first; });
-  const Offset first = std::max(run.first, queue.head());
-  return outstanding + std::max<int64_t>(0, Lag(first, run.end));
+  // What was not scanned is reached from what was, or from where it stands still.
+  const Offset head = queue.head();
+  const bool reached = run.first < head || (!it->second->problem.ok() && run.first == head);
+  return outstanding + (reached ? std::max<int64_t>(0, Lag(head, run.end)) : 0);
 }
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
-#include "server/core/subscribe/frame_bytes.h"
 #include "server/core/queues/offset_detail.h"
+#include "server/core/subscribe/frame_bytes.h"
 #include "server/core/subscribe/pump.h"
 
 namespace acta {

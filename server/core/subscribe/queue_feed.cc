@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "server/core/queues/offset_detail.h"
 #include "server/core/queues/settlement_rules.h"
 #include "server/core/subscribe/frame_bytes.h"
-#include "server/core/queues/offset_detail.h"
 
 namespace acta {
 namespace {

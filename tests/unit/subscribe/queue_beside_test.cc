@@ -38,9 +38,19 @@ TEST_CASE("STREAM and QUEUE groups on one topic do not disturb one another", "[q
   Client& worker = room.Work(5);
   room.PublishNumbers(0, 10);
   room.Run();
+  CHECK(stream.sink.Data(0) == room.Numbers(0, 10));
   REQUIRE(worker.sink.leased.size() == 5);
+  CHECK(room.Lag("g", 0).lag_events() == 10);
   stream.Commit(stream.sink.Handle(0), 4);
   room.Run();
+  SECTION("whoever says what is for the other mode") {
+    stream.Settle(v1::SETTLE_KIND_ACK, worker.sink.leased[0]);
+    room.Run();
+    CHECK(stream.sink.ErrorOf(stream.last_id) == v1::WRONG_GROUP_MODE);
+    worker.Commit(1, 1);
+    room.Run();
+    CHECK(worker.sink.ErrorOf(worker.last_id) == v1::WRONG_GROUP_MODE);
+  }
   SECTION("whatever becomes of the queue") {
     worker.Settle(v1::SETTLE_KIND_REJECT, worker.sink.leased[0]);
     worker.Nack(worker.sink.leased[1]);

@@ -1,6 +1,7 @@
 // Keys of a QUEUE group while members come and go, and how members share.
 #include <deque>
 #include <map>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "tests/unit/subscribe/queue_room.h"

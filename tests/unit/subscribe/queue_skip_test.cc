@@ -147,6 +147,15 @@ TEST_CASE("a skip of more than the window holds takes all of it", "[queue]") {
     for (int n = 0; n < 1000; ++n) elements += Element("x");
     room.PublishElements(0, elements, 1000);
   }
+  v1::SkipOffsetsRequest skip = SkipFrom(0, 24'999);
+  skip.set_dry_run(true);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 24'999);
+  // What is behind the window cannot be reached without what is before it.
+  skip.set_offset(22'000);
+  skip.set_count(100);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 0);
+  skip.set_dry_run(false);
+  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 0);
   CHECK(room.groups.Skip(room.caller, SkipFrom(0, 24'999))->skipped() == 24'999);
   CHECK(room.DataOf(room.Work()) == Strings{"x"});
 }

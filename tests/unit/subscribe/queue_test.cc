@@ -122,23 +122,6 @@ TEST_CASE("credit is what bounds a member, in events and in bytes", "[queue]") {
   CHECK(client.sink.leased.size() == 5);
 }
 
-TEST_CASE("a STREAM group on the topic is not disturbed", "[queue]") {
-  QueueRoom room;
-  Client& stream = room.Subscribe(room.Member("g"));
-  Client& worker = room.Work(3);
-  room.PublishNumbers(0, 10);
-  room.Run();
-  CHECK(stream.sink.Data(0) == room.Numbers(0, 10));
-  CHECK(worker.sink.leased.size() == 3);
-  CHECK(room.Lag("g", 0).lag_events() == 10);
-  stream.Settle(v1::SETTLE_KIND_ACK, worker.sink.leased[0]);
-  room.Run();
-  CHECK(stream.sink.ErrorOf(stream.last_id) == v1::WRONG_GROUP_MODE);
-  worker.Commit(1, 1);
-  room.Run();
-  CHECK(worker.sink.ErrorOf(worker.last_id) == v1::WRONG_GROUP_MODE);
-}
-
 TEST_CASE("what is not in memory is read from the disk", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 50, 10);

@@ -185,7 +185,8 @@ Command SubscribeCommand() {
            {"--exec", "COMMAND", "run this for each event instead of printing it"},
            {"--concurrency", "N", "mode queue: run so many commands at once (1)"},
            {"--app", "NAME", "what the member's program is called (acta)"},
-           {"--app-version", "VERSION", "its version, for attempts that fail (acta's)"}},
+           {"--app-version", "VERSION",
+            "its version, for attempts that fail (acta's, or none with --app)"}},
           Run};
 }
 
