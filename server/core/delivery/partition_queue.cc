@@ -63,7 +63,7 @@ void PartitionQueue::OrderAnew() {
 
 void PartitionQueue::PlaceAnew(Offset offset) {
   Entry* const entry = Find(offset);
-  if (entry->state == State::kHeld) return;
+  if (entry->state == State::kHeld) return AwaitTime(offset, *entry);
   if (entry->state == State::kLeased) {
     DropLease(entry);
     entry->holder = 0;
@@ -78,8 +78,7 @@ void PartitionQueue::PlaceAnew(Offset offset) {
   }
   if (parked) {
     SetState(entry, State::kRetryWait);
-    due_.emplace(entry->due_us, offset);
-    return;
+    return AwaitTime(offset, *entry);
   }
   SetState(entry, State::kReady);
   // What is from before the load may wait for the grace still, and this need not.

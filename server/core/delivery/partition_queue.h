@@ -185,6 +185,7 @@ class PartitionQueue {
 
   // It failed or was redriven: it is parked, and waits for its time.
   static bool WasTried(const Entry& entry) { return entry.attempts > 0 || entry.redrives > 0; }
+  static int64_t WaitEnds(const Entry& entry);
   static State StateOf(ParkedEvent::State state);
   static KeyStandstill::Why WhyOf(State state);
   static ParkedEvent RowOf(Offset offset, const Entry& entry);
@@ -223,6 +224,10 @@ class PartitionQueue {
   bool CanLease(Offset offset, Entry* entry, int64_t now_us);
   void GiveLease(uint64_t member, OffsetRun offsets, int64_t now_us, int64_t until_us);
   void MakeReady(Offset offset);
+  // Tick() comes to it when its wait, or the event itself, is over. Of kRetryWait and kHeld.
+  void AwaitTime(Offset offset, const Entry& entry);
+  // Its time has come, or it is nobody's business any more.
+  void EndWait(Offset offset, int64_t now_us);
   // It need not wait for its key any more, only for its time.
   void TurnCame(Offset offset);
   void DropLease(Entry* entry);

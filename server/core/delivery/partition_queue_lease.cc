@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "server/core/delivery/partition_queue.h"
 
@@ -110,8 +111,30 @@ void PartitionQueue::TurnCame(Offset offset) {
   Entry* const entry = Find(offset);
   if (!WasTried(*entry) || entry->due_us <= now_us_) return MakeReady(offset);
   SetState(entry, State::kRetryWait);
-  due_.emplace(entry->due_us, offset);
+  AwaitTime(offset, *entry);
   ParkWaiting(entry->facts.key);
+}
+
+// Who waits for a decision waits without an end, unless the event has one.
+int64_t PartitionQueue::WaitEnds(const Entry& entry) {
+  if (entry.state == State::kHeld) return entry.facts.expires_us;
+  return std::min(entry.due_us, entry.facts.expires_us);
+}
+
+void PartitionQueue::AwaitTime(Offset offset, const Entry& entry) {
+  const int64_t end_us = WaitEnds(entry);
+  if (end_us < std::numeric_limits<int64_t>::max()) due_.emplace(end_us, offset);
+}
+
+void PartitionQueue::EndWait(Offset offset, int64_t now_us) {
+  const Entry& entry = *Find(offset);
+  const bool expired = entry.facts.expires_us <= now_us;
+  // Within the grace somebody may say that he has it: it is looked at when it is leased.
+  if (entry.state != State::kHeld && (!expired || InGrace(offset, now_us))) {
+    return MakeReady(offset);
+  }
+  Expire(offset);
+  Settle(offset);
 }
 
 void PartitionQueue::DropLease(Entry* entry) {
@@ -134,7 +157,7 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
     if (front.has_value() && *front != offset) return false;
     turns_.Take(entry->facts.key, offset);
   }
-  due_.erase({entry->due_us, offset});
+  due_.erase({WaitEnds(*entry), offset});
   ready_.erase(offset);
   GiveLease(member, {offset, offset + 1}, now_us,
             now_us + absl::ToInt64Microseconds(policy_.lease));
@@ -175,7 +198,7 @@ void PartitionQueue::Tick(int64_t now_us) {
   while (!due_.empty() && due_.begin()->first <= now_us) {
     const Offset offset = due_.begin()->second;
     due_.erase(due_.begin());
-    MakeReady(offset);
+    EndWait(offset, now_us);
   }
 }
 

@@ -145,7 +145,7 @@ void PartitionQueue::Apply(const Failure& failure) {
   SetState(entry, StateOf(failure.parked.state));
   entry->due_us = failure.parked.due_us;
   const bool held = entry->state == State::kHeld;
-  if (!held) due_.emplace(entry->due_us, offset);
+  AwaitTime(offset, *entry);
   if (!Ordered(*entry)) return;
   if (policy_.order == QueueOrder::kKey || held) {
     ParkWaiting(entry->facts.key);
@@ -185,7 +185,8 @@ void PartitionQueue::Remove(Offset offset) {
   Entry* const entry = Find(offset);
   DropLease(entry);
   ready_.erase(offset);
-  if (entry->state == State::kRetryWait) due_.erase({entry->due_us, offset});
+  const bool waits = entry->state == State::kRetryWait || entry->state == State::kHeld;
+  if (waits) due_.erase({WaitEnds(*entry), offset});
   --Counted(entry->state);
   const EventFacts facts = entry->facts;
   if (parked_.erase(offset) > 0) {
@@ -225,7 +226,10 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
   const Entry* const held = Find(offset);
   if (held != nullptr ? held->state != State::kHeld : !WasSettled(offset)) return false;
   budget_.parked += held == nullptr;
-  if (held != nullptr) --Counted(held->state);
+  if (held != nullptr) {
+    --Counted(held->state);
+    due_.erase({WaitEnds(*held), offset});
+  }
   Entry& entry = parked_[offset];
   entry = {};
   entry.facts = facts;
@@ -233,7 +237,7 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
   entry.state = State::kRetryWait;
   ++Counted(entry.state);
   entry.due_us = now_us;
-  due_.emplace(now_us, offset);
+  AwaitTime(offset, entry);
   rows_.insert(offset);
   return true;
 }

@@ -53,8 +53,8 @@ bool QueueModel::InGrace(Offset offset, int64_t now_us) const {
 bool QueueModel::Waiting(Offset offset, int64_t now_us) const {
   const Event& event = at(offset);
   if (!Known(offset) || InGrace(offset, now_us)) return false;
-  return event.state == State::kReady ||
-         (event.state == State::kRetryWait && event.due_to_us <= now_us);
+  const int64_t over_us = std::min(event.due_to_us, event.facts.expires_us);
+  return event.state == State::kReady || (event.state == State::kRetryWait && over_us <= now_us);
 }
 
 std::string QueueModel::KeyForbids(Offset offset, int64_t now_us) const {
@@ -115,6 +115,9 @@ std::string QueueModel::NothingToLease(int64_t now_us) const {
   }
   for (Offset offset; offset < end(); offset = offset + 1) {
     const Event& event = at(offset);
+    if (event.state == State::kHeld && event.facts.expires_us <= now_us) {
+      return At(offset, "is held, and expired");
+    }
     if (!Waiting(offset, now_us)) continue;
     if (Ordered(event) && may_wait.contains(event.facts.key)) continue;
     if (KeyForbids(offset, now_us).empty()) return At(offset, "could be leased and is not");

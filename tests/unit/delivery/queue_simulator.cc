@@ -169,16 +169,7 @@ void QueueSimulator::Scan(int64_t most) {
   }
 }
 
-std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
-  std::vector<LeasedRun> runs;
-  const int64_t dead = model_.CountDead();
-  model_.Tick(now_us_);
-  const bool full =
-      budget_.dead_letters + model_.CountDead() - dead >= life_.budget.max_dead_letters;
-  const int64_t leased =
-      queue_->Lease(member, {most, std::numeric_limits<int64_t>::max()}, now_us_, &runs).events;
-  int64_t counted = 0;
-  // What expired, or was delivered too often, was dealt with on the way.
+std::string QueueSimulator::FindOver() {
   for (Offset offset; offset < model_.end(); offset = offset + 1) {
     const QueueModel::Event& event = model_.at(offset);
     if (model_.Known(offset) && !queue_->IsOutstanding(offset) &&
@@ -190,6 +181,19 @@ std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
       model_.Settle(offset);
     }
   }
+  return "";
+}
+
+std::string QueueSimulator::Lease(uint64_t member, int64_t most) {
+  std::vector<LeasedRun> runs;
+  const int64_t dead = model_.CountDead();
+  model_.Tick(now_us_);
+  const bool full =
+      budget_.dead_letters + model_.CountDead() - dead >= life_.budget.max_dead_letters;
+  const int64_t leased =
+      queue_->Lease(member, {most, std::numeric_limits<int64_t>::max()}, now_us_, &runs).events;
+  int64_t counted = 0;
+  if (std::string wrong = FindOver(); !wrong.empty()) return wrong;
   for (const LeasedRun& run : runs) {
     counted += run.count;
     for (int32_t i = 0; i < run.count; ++i) had_.emplace(member, run.first + i);
@@ -396,6 +400,7 @@ std::string QueueSimulator::Do(const Operation& operation) {
     queue_->Tick(now_us_);
     const std::optional<int64_t> next = queue_->next_us();
     if (next.has_value() && *next <= now_us_) return "there is something to do at once again";
+    if (std::string wrong = FindOver(); !wrong.empty()) return wrong;
   }
   if (Is(kind, "commit")) return Commit();
   if (Is(kind, "step")) return Step(operation.first % 3 != 0, operation.second % 2 == 0);

@@ -76,6 +76,8 @@ class QueueSimulator {
   // What no member does.
   std::string Administer(const Operation& operation);
   std::string Lease(uint64_t member, int64_t most);
+  // What expired, or was delivered too often, was dealt with on the way; nothing else was.
+  std::string FindOver();
   std::string Settle(uint32_t kind, uint64_t member, Offset offset, uint32_t chance);
   std::string Hold(uint64_t member, Offset offset, uint32_t chance);
   // What is held was written, or it was not.

@@ -80,5 +80,42 @@ TEST_CASE("events that expired are counted and listed, as are those skipped coun
   CHECK(tally.skipped == 1);
 }
 
+// `1`, which expires after half a minute, keeps its key from `2`; `worker` gets that one then.
+void CheckKeyIsFreed(QueueRoom& room, Client& worker) {
+  const size_t before = worker.sink.leased.size();
+  room.Wait(absl::Seconds(25));
+  CHECK(worker.sink.leased.size() == before);
+  room.Wait(absl::Seconds(10));
+  REQUIRE(worker.sink.leased.size() == before + 1);
+  CHECK(worker.sink.leased.back().data == "2");
+  v1::ListExpiredRequest request;
+  request.set_group("workers");
+  CHECK(room.groups.ListExpired(room.caller, request)->total() == 1);
+  worker.Ack(worker.sink.leased.back());
+  room.Run();
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_CAUGHT_UP);
+}
+
+TEST_CASE("an event that expires while it waits for a retry, or is held, frees its key",
+          "[queue]") {
+  const bool held = GENERATE(false, true);
+  const bool restart = GENERATE(false, true);
+  v1::QueueSettings settings = QueueRoom::Ordered(v1::ON_EXHAUSTED_HOLD_KEY);
+  settings.set_max_attempts(held ? 1 : 2);
+  settings.mutable_backoff_initial()->set_seconds(600);
+  QueueRoom room(settings);
+  const int64_t soon = absl::ToUnixMicros(room.engine.Now() + absl::Seconds(30));
+  room.PublishElements(0, Element("1", "k", soon) + Element("2", "k"), 2);
+  Client& client = room.Work();
+  client.Nack(client.sink.leased[0]);
+  room.Run();
+  const auto keys = room.Explain().keys();
+  REQUIRE(keys.size() == 1);
+  CHECK((keys[0].code() == v1::STANDSTILL_CODE_HELD) == held);
+  if (!restart) return CheckKeyIsFreed(room, client);
+  QueueRoom next(room.engine.Restart());
+  CheckKeyIsFreed(next, next.Work());
+}
+
 }  // namespace
 }  // namespace acta
