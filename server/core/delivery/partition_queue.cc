@@ -273,6 +273,16 @@ std::optional<ParkedEvent> PartitionQueue::Parked(Offset offset) const {
   return RowOf(offset, it->second);
 }
 
+std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) const {
+  std::vector<ParkedEvent> held;
+  if (states().held == 0) return held;
+  for (auto it = parked_.lower_bound(run.first); it != parked_.end() && it->first < run.end; ++it) {
+    if (held.size() == most) break;
+    if (it->second.state == State::kHeld) held.push_back(RowOf(it->first, it->second));
+  }
+  return held;
+}
+
 std::vector<ParkedEvent> PartitionQueue::AllParked() const {
   std::vector<ParkedEvent> rows;
   rows.reserve(parked_.size());

@@ -149,6 +149,8 @@ class PartitionQueue {
   }
   // What its row says; not set: it is not parked.
   std::optional<ParkedEvent> Parked(Offset offset) const;
+  // Those of the run that are held, by offset, at most so many. O(parked).
+  std::vector<ParkedEvent> HeldIn(OffsetRun run, size_t most) const;
   // What all rows say, by offset.
   std::vector<ParkedEvent> AllParked() const;
   // Who has a lease on it; 0: nobody.

@@ -24,7 +24,7 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
   ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter,
                    LoadDeadLetter(state_->deps.engine, *group, PartitionOf(*group, request.ref()),
                                   Offset(request.ref().offset())));
-  if (!letter.has_value()) return DeadLetterNotFound(request.ref());
+  if (!letter.has_value()) return DeadLetterNotFound(*group, request.ref());
   const auto written = std::make_shared<std::promise<void>>();
   step.done = [written, done = std::move(step.done)](TransactionResult result) mutable {
     std::move(done)(std::move(result));

@@ -51,40 +51,6 @@ v1::AttemptEnd EndOf(storage::v1::AttemptRecord::End end) {
   }
 }
 
-// All of them, or the last one alone.
-absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, GroupId group,
-                                                      const StoredLetter& letter, bool all) {
-  RowRange range;
-  range.prefix = QueueRow(kAttemptRows, group, letter.partition, letter.offset);
-  const std::string& prefix = range.prefix;
-  // Who was given back all the time has none since its last redrive.
-  if (const int32_t last = letter.record.attempts(); !all && last > 0) {
-    range.after = AttemptRow(group, letter.partition, letter.offset,
-                             letter.record.attempts_before_size(), last - 1);
-  }
-  ASSIGN_OR_RETURN(const RowList rows, engine.LoadRows(range));
-  std::vector<v1::Attempt> attempts;
-  for (const auto& [key, value] : rows) {
-    storage::v1::AttemptRecord record;
-    if (key.size() != prefix.size() + 8 || !record.ParseFromString(value)) {
-      return Error(v1::DATA_CORRUPTED, "a row of an attempt cannot be read");
-    }
-    const uint64_t number = GetBig64(key.data() + prefix.size());
-    v1::Attempt& attempt = attempts.emplace_back();
-    attempt.set_attempt(static_cast<int32_t>(number & 0xffffffff));
-    attempt.set_redrives(static_cast<int32_t>(number >> 32));
-    attempt.set_end(EndOf(record.end()));
-    attempt.set_member_id(record.member_id());
-    attempt.set_app(record.app());
-    attempt.set_app_version(record.app_version());
-    SetTimeUs(record.leased_us(), attempt.mutable_lease_time());
-    SetTimeUs(record.ended_us(), attempt.mutable_end_time());
-    attempt.set_reason(record.reason());
-    attempt.set_text(record.text());
-  }
-  return attempts;
-}
-
 // Not when retention took it, or it cannot be read.
 void AddEvent(const LogEngine& engine, GroupId group, const StoredLetter& letter,
               v1::DeadLetter* out) {
@@ -123,7 +89,52 @@ absl::StatusOr<std::string> RowOfPlace(GroupId group, absl::string_view place) {
   return QueueRows(kDeadLetterRows, group) + bytes;
 }
 
+// The place that PlaceText() said of a row.
+LetterPlace PlaceOfKey(absl::string_view key) {
+  const char* const place = key.data() + key.size() - 16;
+  return {PartitionId(GetBig64(place)), Offset(static_cast<int64_t>(GetBig64(place + 8)))};
+}
+
+bool IsHeld(const Group& group, const v1::DeadLetterRef& ref) {
+  const Offset offset(ref.offset());
+  return ref.offset() < std::numeric_limits<int64_t>::max() &&
+         !group.queue()->HeldIn(PartitionOf(group, ref), {offset, offset + 1}, 1).empty();
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, GroupId group,
+                                                      const StoredLetter& letter, bool all) {
+  RowRange range;
+  range.prefix = QueueRow(kAttemptRows, group, letter.partition, letter.offset);
+  const std::string& prefix = range.prefix;
+  // Who was given back all the time has none since its last redrive.
+  if (const int32_t last = letter.record.attempts(); !all && last > 0) {
+    range.after = AttemptRow(group, letter.partition, letter.offset,
+                             letter.record.attempts_before_size(), last - 1);
+  }
+  ASSIGN_OR_RETURN(const RowList rows, engine.LoadRows(range));
+  std::vector<v1::Attempt> attempts;
+  for (const auto& [key, value] : rows) {
+    storage::v1::AttemptRecord record;
+    if (key.size() != prefix.size() + 8 || !record.ParseFromString(value)) {
+      return Error(v1::DATA_CORRUPTED, "a row of an attempt cannot be read");
+    }
+    const uint64_t number = GetBig64(key.data() + prefix.size());
+    v1::Attempt& attempt = attempts.emplace_back();
+    attempt.set_attempt(static_cast<int32_t>(number & 0xffffffff));
+    attempt.set_redrives(static_cast<int32_t>(number >> 32));
+    attempt.set_end(EndOf(record.end()));
+    attempt.set_member_id(record.member_id());
+    attempt.set_app(record.app());
+    attempt.set_app_version(record.app_version());
+    SetTimeUs(record.leased_us(), attempt.mutable_lease_time());
+    SetTimeUs(record.ended_us(), attempt.mutable_end_time());
+    attempt.set_reason(record.reason());
+    attempt.set_text(record.text());
+  }
+  return attempts;
+}
 
 // Whether it is one of those that are named is known by its key.
 bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& letter) {
@@ -161,23 +172,31 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
 
 absl::StatusOr<DeadLetterWalk> DeadLetterWalk::Begin(const LogEngine& engine, const Group& group,
                                                      const v1::DeadLetterSelection* selection,
-                                                     absl::string_view place, size_t page) {
+                                                     absl::string_view place, size_t page,
+                                                     Letters which) {
   DeadLetterWalk walk(engine, group, selection);
   walk.range_.prefix = QueueRows(kDeadLetterRows, group.id());
   walk.range_.max_rows = page;
   if (!place.empty()) {
     ASSIGN_OR_RETURN(walk.range_.after, RowOfPlace(group.id(), place));
   }
-  if (selection == nullptr || selection->letters().empty()) return walk;
-  if (selection->letters_size() > kMostNamed) return CheckSelection(*selection);
-  walk.named_ = true;
-  for (const v1::DeadLetterRef& ref : selection->letters()) {
-    std::string key =
-        QueueRow(kDeadLetterRows, group.id(), PartitionOf(group, ref), Offset(ref.offset()));
+  walk.named_ = selection != nullptr && !selection->letters().empty();
+  std::vector<LetterPlace> places;
+  if (walk.named_) {
+    if (selection->letters_size() > kMostNamed) return CheckSelection(*selection);
+    for (const v1::DeadLetterRef& ref : selection->letters()) {
+      places.emplace_back(PartitionOf(group, ref), Offset(ref.offset()));
+    }
+    std::sort(places.begin(), places.end(), std::greater<>());
+    places.erase(std::unique(places.begin(), places.end()), places.end());
+  }
+  for (const auto& [partition, offset] : places) {
+    std::string key = QueueRow(kDeadLetterRows, group.id(), partition, offset);
     if (key > walk.range_.after) walk.keys_.push_back(std::move(key));
   }
-  std::sort(walk.keys_.begin(), walk.keys_.end(), std::greater<>());
-  walk.keys_.erase(std::unique(walk.keys_.begin(), walk.keys_.end()), walk.keys_.end());
+  if (which == Letters::kDead) return walk;
+  walk.held_walk_.emplace(engine, group, walk.named_ ? &places : nullptr, page);
+  if (!place.empty()) walk.held_walk_->BeginBehind(PlaceOfKey(walk.range_.after));
   return walk;
 }
 
@@ -204,7 +223,7 @@ absl::Status DeadLetterWalk::LoadNamed() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<StoredLetter>> DeadLetterWalk::Next() {
+absl::StatusOr<std::optional<StoredLetter>> DeadLetterWalk::NextDead() {
   while (true) {
     if (next_ == page_.size()) {
       RETURN_IF_ERROR(LoadPage());
@@ -212,26 +231,44 @@ absl::StatusOr<std::optional<StoredLetter>> DeadLetterWalk::Next() {
     }
     const auto& [key, value] = page_[next_++];
     ASSIGN_OR_RETURN(std::optional<StoredLetter> letter, ParseLetter(group_, key, value));
-    if (!letter.has_value()) continue;
-    if (selection_ == nullptr || Selects(*selection_, *letter)) return letter;
+    if (letter.has_value()) return letter;
   }
 }
 
-absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref) {
-  return Error(
-      v1::DEAD_LETTER_NOT_FOUND,
-      absl::StrCat("offset ", ref.offset(), " of partition ", ref.partition(), " of topic '",
-                   ref.topic(), "' is no dead letter of the group: list ", "them again"),
-      {{"topic", ref.topic()},
-       {"partition", absl::StrCat(ref.partition())},
-       {"offset", absl::StrCat(ref.offset())}});
+absl::StatusOr<std::optional<StoredLetter>> DeadLetterWalk::Next() {
+  const auto place = [](const StoredLetter& one) { return LetterPlace(one.partition, one.offset); };
+  while (true) {
+    if (!dead_.has_value()) {
+      ASSIGN_OR_RETURN(dead_, NextDead());
+    }
+    if (!held_.has_value() && held_walk_.has_value()) {
+      ASSIGN_OR_RETURN(held_, held_walk_->Next());
+    }
+    const bool held = held_.has_value() && (!dead_.has_value() || place(*held_) < place(*dead_));
+    std::optional<StoredLetter> letter = std::exchange(held ? held_ : dead_, std::nullopt);
+    const bool end = !letter.has_value();
+    if (end || selection_ == nullptr || Selects(*selection_, *letter)) return letter;
+  }
+}
+
+absl::Status DeadLetterNotFound(const Group& group, const v1::DeadLetterRef& ref) {
+  const absl::string_view why = IsHeld(group, ref) ? "is held, and no dead letter yet: redrive it, "
+                                                     "or skip it with `acta group skip`"
+                                                   : "is no dead letter of the group: list them "
+                                                     "again";
+  return Error(v1::DEAD_LETTER_NOT_FOUND,
+               absl::StrCat("offset ", ref.offset(), " of partition ", ref.partition(),
+                            " of topic '", ref.topic(), "' ", why),
+               {{"topic", ref.topic()},
+                {"partition", absl::StrCat(ref.partition())},
+                {"offset", absl::StrCat(ref.offset())}});
 }
 
 absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
-                              const v1::DeadLetterSelection* selection,
+                              const v1::DeadLetterSelection* selection, Letters which,
                               absl::FunctionRef<void(const StoredLetter&)> visit) {
   ASSIGN_OR_RETURN(DeadLetterWalk walk,
-                   DeadLetterWalk::Begin(engine, group, selection, "", kMostNamed));
+                   DeadLetterWalk::Begin(engine, group, selection, "", kMostNamed, which));
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
     if (!letter.has_value()) return absl::OkStatus();
@@ -249,18 +286,28 @@ absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engi
   return ParseLetter(group, rows.front().first, rows.front().second);
 }
 
-absl::StatusOr<std::vector<v1::DeadLetterRef>> FindMissing(
-    const LogEngine& engine, const Group& group, const v1::DeadLetterSelection& selection) {
-  std::vector<v1::DeadLetterRef> missing;
-  if (selection.letters().empty()) return missing;
-  absl::flat_hash_set<std::pair<PartitionId, Offset>> found;
-  RETURN_IF_ERROR(VisitDeadLetters(engine, group, &selection, [&](const StoredLetter& letter) {
-    found.emplace(letter.partition, letter.offset);
-  }));
+absl::StatusOr<std::optional<StoredLetter>> LoadDeadOrHeld(const LogEngine& engine,
+                                                           const Group& group,
+                                                           PartitionId partition, Offset offset) {
+  ASSIGN_OR_RETURN(std::optional<StoredLetter> dead,
+                   LoadDeadLetter(engine, group, partition, offset));
+  if (dead.has_value()) return dead;
+  const std::vector<LetterPlace> place = {{partition, offset}};
+  return HeldWalk(engine, group, &place, 1).Next();
+}
+
+absl::Status CheckNamed(const LogEngine& engine, const Group& group,
+                        const v1::DeadLetterSelection& selection, Letters which) {
+  if (selection.letters().empty()) return absl::OkStatus();
+  absl::flat_hash_set<LetterPlace> found;
+  RETURN_IF_ERROR(VisitDeadLetters(
+      engine, group, &selection, which,
+      [&](const StoredLetter& letter) { found.emplace(letter.partition, letter.offset); }));
   for (const v1::DeadLetterRef& ref : selection.letters()) {
-    if (!found.contains({PartitionOf(group, ref), Offset(ref.offset())})) missing.push_back(ref);
+    const LetterPlace place = {PartitionOf(group, ref), Offset(ref.offset())};
+    if (!found.contains(place)) return DeadLetterNotFound(group, ref);
   }
-  return missing;
+  return absl::OkStatus();
 }
 
 PartitionId PartitionOf(const Group& group, const v1::DeadLetterRef& ref) {
@@ -285,6 +332,7 @@ absl::StatusOr<v1::DeadLetter> DescribeLetter(const LogEngine& engine, const Gro
   out.set_attempts(letter.record.attempts());
   out.set_redrives(letter.record.attempts_before_size());
   out.set_order_broken(letter.record.order_broken());
+  out.set_held(letter.held);
   out.set_fingerprint(FingerprintOf(letter.record.fingerprint()));
   if (letter.record.redrive_id() != 0) out.set_redrive_id(RedriveText(letter.record.redrive_id()));
   ASSIGN_OR_RETURN(std::vector<v1::Attempt> attempts,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,16 +12,16 @@
 #include "acta/storage/v1/records.pb.h"
 #include "acta/v1/dead_letters.pb.h"
 #include "server/core/groups/group.h"
+#include "server/core/groups/held_letters.h"
+#include "server/core/groups/stored_letter.h"
 #include "storage/log_engine.h"
 
 namespace acta {
 
-// A dead letter as it is on the disk.
-struct StoredLetter {
-  PartitionId partition;
-  Offset offset;
-  TopicPtr topic;
-  storage::v1::DeadLetterRecord record;
+// What is walked through.
+enum class Letters : uint8_t {
+  kDead,
+  kDeadAndHeld,  // Also the events that are held.
 };
 
 // Whether the conditions hold that do not name letters.
@@ -41,7 +42,7 @@ class DeadLetterWalk {
   // LIMIT_EXCEEDED.
   static absl::StatusOr<DeadLetterWalk> Begin(const LogEngine& engine, const Group& group,
                                               const v1::DeadLetterSelection* selection,
-                                              absl::string_view place, size_t page);
+                                              absl::string_view place, size_t page, Letters which);
   // The next one that is selected; nullopt: that was the last. Errors: DATA_CORRUPTED.
   absl::StatusOr<std::optional<StoredLetter>> Next();
 
@@ -49,6 +50,8 @@ class DeadLetterWalk {
   DeadLetterWalk(const LogEngine& engine, const Group& group,
                  const v1::DeadLetterSelection* selection)
       : engine_(engine), group_(group), selection_(selection) {}
+  // The next one, selected or not.
+  absl::StatusOr<std::optional<StoredLetter>> NextDead();
   // The next page of rows; empty at the end.
   absl::Status LoadPage();
   absl::Status LoadNamed();
@@ -62,24 +65,35 @@ class DeadLetterWalk {
   bool ended_ = false;             // Nothing follows the page.
   RowList page_;
   size_t next_ = 0;  // In the page.
+  std::optional<HeldWalk> held_walk_;
+  std::optional<StoredLetter> dead_, held_;  // The next ones.
 };
 
 // Calls `visit` with all that are selected (null: all there are), by partition and offset, some in
 // memory at a time. Blocks. Errors: as DeadLetterWalk.
 absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
-                              const v1::DeadLetterSelection* selection,
+                              const v1::DeadLetterSelection* selection, Letters which,
                               absl::FunctionRef<void(const StoredLetter&)> visit);
-// nullopt: there is none at this place. Blocks. Errors: DATA_CORRUPTED.
+// nullopt: there is no dead letter at this place. Blocks. Errors: DATA_CORRUPTED.
 absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engine,
                                                            const Group& group,
                                                            PartitionId partition, Offset offset);
-// Where the selection names a dead letter that is not there. Blocks. Errors: as DeadLetterWalk.
-absl::StatusOr<std::vector<v1::DeadLetterRef>> FindMissing(
-    const LogEngine& engine, const Group& group, const v1::DeadLetterSelection& selection);
-absl::Status DeadLetterNotFound(const v1::DeadLetterRef& ref);
+// The same, also when it is held.
+absl::StatusOr<std::optional<StoredLetter>> LoadDeadOrHeld(const LogEngine& engine,
+                                                           const Group& group,
+                                                           PartitionId partition, Offset offset);
+// That all that is named is there. Blocks. Errors: DEAD_LETTER_NOT_FOUND, as DeadLetterWalk.
+absl::Status CheckNamed(const LogEngine& engine, const Group& group,
+                        const v1::DeadLetterSelection& selection, Letters which);
+// Says what it is, when it is held.
+absl::Status DeadLetterNotFound(const Group& group, const v1::DeadLetterRef& ref);
 // An id that no partition has when the group does not read it.
 PartitionId PartitionOf(const Group& group, const v1::DeadLetterRef& ref);
 
+// All attempts of a letter, the first first, or the last one alone, if it has one. Blocks. Errors:
+// DATA_CORRUPTED.
+absl::StatusOr<std::vector<v1::Attempt>> LoadAttempts(const LogEngine& engine, GroupId group,
+                                                      const StoredLetter& letter, bool all);
 // For answers; `whole`: with all attempts and the event. Blocks. Errors: DATA_CORRUPTED.
 absl::StatusOr<v1::DeadLetter> DescribeLetter(const LogEngine& engine, const Group& group,
                                               const StoredLetter& letter, bool whole);

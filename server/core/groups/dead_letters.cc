@@ -1,6 +1,5 @@
 // Dead letters of QUEUE groups: listing, redriving, discarding.
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -92,11 +91,13 @@ absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
     const Group& group, const v1::DeadLetterSelection& selection) {
   GroupQueue& queue = *group.queue();
   int64_t discarded = 0;
-  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, [&](const StoredLetter& letter) {
-    queue.Discard(letter.partition, letter.offset, letter.record);
-    // What cannot be written is told below.
-    if (++discarded % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
-  }));
+  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, Letters::kDead,
+                                   [&](const StoredLetter& letter) {
+                                     queue.Discard(letter.partition, letter.offset, letter.record);
+                                     // What cannot be written is told below.
+                                     if (++discarded % kAtOnce == 0)
+                                       queue.WaitQuiet().IgnoreError();
+                                   }));
   RETURN_IF_ERROR(queue.WaitQuiet());
   return discarded;
 }
@@ -112,7 +113,7 @@ absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
   ASSIGN_OR_RETURN(DeadLetterWalk walk,
                    DeadLetterWalk::Begin(engine, *group,
                                          request.has_selection() ? &request.selection() : nullptr,
-                                         after, page + 1));
+                                         after, page + 1, Letters::kDeadAndHeld));
   v1::ListDeadLettersResponse response;
   std::string last;
   while (true) {
@@ -134,9 +135,9 @@ absl::StatusOr<v1::GetDeadLetterResponse> GroupRegistry::GetDeadLetter(
   RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kBrowse, request.ref().topic()));
   const LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter,
-                   LoadDeadLetter(engine, *group, PartitionOf(*group, request.ref()),
+                   LoadDeadOrHeld(engine, *group, PartitionOf(*group, request.ref()),
                                   Offset(request.ref().offset())));
-  if (!letter.has_value()) return DeadLetterNotFound(request.ref());
+  if (!letter.has_value()) return DeadLetterNotFound(*group, request.ref());
   v1::GetDeadLetterResponse response;
   ASSIGN_OR_RETURN(*response.mutable_dead_letter(), DescribeLetter(engine, *group, *letter, true));
   return response;
@@ -149,10 +150,11 @@ absl::StatusOr<v1::SummarizeDeadLettersResponse> GroupRegistry::SummarizeDeadLet
   const LogEngine& engine = state_->deps.engine;
   v1::SummarizeDeadLettersResponse response;
   absl::btree_map<uint64_t, LetterKind> kinds;
-  RETURN_IF_ERROR(VisitDeadLetters(engine, *group, nullptr, [&](const StoredLetter& letter) {
-    kinds[letter.record.fingerprint()].Add(letter);
-    response.set_total(response.total() + 1);
-  }));
+  RETURN_IF_ERROR(VisitDeadLetters(engine, *group, nullptr, Letters::kDeadAndHeld,
+                                   [&](const StoredLetter& letter) {
+                                     kinds[letter.record.fingerprint()].Add(letter);
+                                     response.set_total(response.total() + 1);
+                                   }));
   std::vector<std::pair<uint64_t, LetterKind>> sorted(kinds.begin(), kinds.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
@@ -164,7 +166,7 @@ absl::StatusOr<v1::SummarizeDeadLettersResponse> GroupRegistry::SummarizeDeadLet
     SetTimeUs(kind.first_us, out->mutable_first_time());
     SetTimeUs(kind.last_us, out->mutable_last_time());
     ASSIGN_OR_RETURN(const std::optional<StoredLetter> newest,
-                     LoadDeadLetter(engine, *group, kind.partition, kind.offset));
+                     LoadDeadOrHeld(engine, *group, kind.partition, kind.offset));
     if (!newest.has_value()) continue;  // It went meanwhile.
     ASSIGN_OR_RETURN(*out->mutable_example(), DescribeLetter(engine, *group, *newest, false));
   }
@@ -176,13 +178,13 @@ absl::Status GroupRegistry::State::CountRedrives(const Group& group,
                                                  int64_t most_redrives, int64_t* could,
                                                  int64_t* too_often) const {
   bool broken = false;
-  RETURN_IF_ERROR(
-      VisitDeadLetters(deps.engine, group, &request.selection(), [&](const StoredLetter& letter) {
-        const bool stays = RedrivesOf(letter) >= most_redrives;
-        *too_often += stays;
-        *could += !stays;
-        broken |= !stays && letter.record.order_broken();
-      }));
+  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &request.selection(), Letters::kDeadAndHeld,
+                                   [&](const StoredLetter& letter) {
+                                     const bool stays = RedrivesOf(letter) >= most_redrives;
+                                     *too_often += stays;
+                                     *could += !stays;
+                                     broken |= !stays && letter.record.order_broken();
+                                   }));
   if (!broken || request.accept_order()) return absl::OkStatus();
   return Error(v1::REORDER_NOT_ACCEPTED,
                "later events of some of these keys went on without them: say that this order is "
@@ -196,16 +198,18 @@ absl::Status GroupRegistry::State::RedriveSelected(const Group& group,
                                                    int64_t most_redrives,
                                                    v1::RedriveDeadLettersResponse* response) {
   GroupQueue& queue = *group.queue();
-  int64_t redriven = response->redriven(), left = response->left();
-  RETURN_IF_ERROR(
-      VisitDeadLetters(deps.engine, group, &request.selection(), [&](const StoredLetter& letter) {
-        if (RedrivesOf(letter) >= most_redrives) return;
-        const bool wanted = (request.max() == 0 || redriven < request.max()) &&
-                            (request.accept_order() || !letter.record.order_broken());
-        const bool done = wanted && queue.Redrive(letter.partition, letter.offset, letter.record);
-        ++(done ? redriven : left);
-        if (done && redriven % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
-      }));
+  int64_t redriven = 0, left = 0;
+  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &request.selection(), Letters::kDeadAndHeld,
+                                   [&](const StoredLetter& letter) {
+                                     if (RedrivesOf(letter) >= most_redrives) return;
+                                     const bool wanted =
+                                         (request.max() == 0 || redriven < request.max()) &&
+                                         (request.accept_order() || !letter.record.order_broken());
+                                     const bool done = wanted && queue.Redrive(ToRedrive(letter));
+                                     ++(done ? redriven : left);
+                                     if (done && redriven % kAtOnce == 0)
+                                       queue.WaitQuiet().IgnoreError();
+                                   }));
   RETURN_IF_ERROR(queue.WaitQuiet());
   response->set_redriven(redriven);
   response->set_left(left);
@@ -219,33 +223,17 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const int64_t redrives, CheckRedrive(request));
-  GroupQueue& queue = *group->queue();
   // Nothing is redriven before everything that is named was found.
-  ASSIGN_OR_RETURN(const std::vector<v1::DeadLetterRef> held,
-                   FindMissing(state_->deps.engine, *group, request.selection()));
-  std::vector<v1::DeadLetterRef> may;
-  for (const v1::DeadLetterRef& ref : held) {
-    const auto before = queue.RedrivesOfHeld(PartitionOf(*group, ref), Offset(ref.offset()));
-    if (!before.has_value()) return DeadLetterNotFound(ref);
-    if (*before < redrives) may.push_back(ref);
-  }
-  int64_t could = 0, too_often = static_cast<int64_t>(held.size() - may.size());
+  RETURN_IF_ERROR(
+      CheckNamed(state_->deps.engine, *group, request.selection(), Letters::kDeadAndHeld));
+  int64_t could = 0, too_often = 0;
   RETURN_IF_ERROR(state_->CountRedrives(*group, request, redrives, &could, &too_often));
   v1::RedriveDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
   response.set_too_often(too_often);
-  const int64_t most = request.max() == 0 ? std::numeric_limits<int64_t>::max() : request.max();
-  for (const v1::DeadLetterRef& ref : may) {
-    const bool done =
-        response.redriven() < most &&
-        (request.dry_run() || queue.RedriveHeld(PartitionOf(*group, ref), Offset(ref.offset())));
-    response.set_redriven(response.redriven() + done);
-    response.set_left(response.left() + !done);
-  }
   if (request.dry_run()) {
-    const int64_t would = std::min(could, most - response.redriven());
-    response.set_redriven(response.redriven() + would);
-    response.set_left(response.left() + could - would);
+    response.set_redriven(request.max() == 0 ? could : std::min(could, request.max()));
+    response.set_left(could - response.redriven());
     return response;
   }
   RETURN_IF_ERROR(state_->RedriveSelected(*group, request, redrives, &response));
@@ -265,13 +253,11 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   RETURN_IF_ERROR(CheckSelection(selection));
   const LogEngine& engine = state_->deps.engine;
   // Nothing is discarded before everything that is named was found.
-  ASSIGN_OR_RETURN(const std::vector<v1::DeadLetterRef> missing,
-                   FindMissing(engine, *group, selection));
-  if (!missing.empty()) return DeadLetterNotFound(missing.front());
+  RETURN_IF_ERROR(CheckNamed(engine, *group, selection, Letters::kDead));
   int64_t discarded = 0;
   if (request.dry_run()) {
-    RETURN_IF_ERROR(
-        VisitDeadLetters(engine, *group, &selection, [&](const StoredLetter&) { ++discarded; }));
+    RETURN_IF_ERROR(VisitDeadLetters(engine, *group, &selection, Letters::kDead,
+                                     [&](const StoredLetter&) { ++discarded; }));
   } else {
     ASSIGN_OR_RETURN(discarded, state_->DiscardSelected(*group, selection));
     LogInfo("dead letters were discarded", {{"group", group->name()},

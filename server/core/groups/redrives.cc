@@ -86,7 +86,7 @@ Fate FateOf(const v1::Redrive& redrive, const v1::DeadLetterSelection& selection
   return stays ? Fate::kStays : Fate::kOffered;
 }
 
-// What was a dead letter when it began.
+// What was a dead letter, or held, when it began.
 v1::DeadLetterSelection SelectionOf(const RedriveRecord& record) {
   v1::DeadLetterSelection selection = record.redrive().selection();
   const absl::Time before = absl::FromUnixMicros(record.before_us());
@@ -103,7 +103,8 @@ absl::StatusOr<Stretch> ReadStretch(const LogEngine& engine, const Group& group,
   ASSIGN_OR_RETURN(
       DeadLetterWalk walk,
       DeadLetterWalk::Begin(engine, group, &named, record.place(),
-                            static_cast<size_t>(std::clamp(2 * most, kPage, kMostLooks))));
+                            static_cast<size_t>(std::clamp(2 * most, kPage, kMostLooks)),
+                            Letters::kDeadAndHeld));
   Stretch stretch;
   for (int64_t offered = 0;
        offered < most && stretch.letters.size() < static_cast<size_t>(kMostLooks);) {
@@ -186,7 +187,7 @@ Step NextStep(const LogEngine& engine, const Group& group, const RedriveRecord& 
   for (size_t i = 0; i < step.stretch.letters.size(); ++i) {
     const StoredLetter& letter = step.stretch.letters[i];
     if (step.stretch.fates[i] != Fate::kOffered) continue;
-    step.letters.push_back({letter.partition, letter.offset, &letter.record});
+    step.letters.push_back(ToRedrive(letter));
   }
   return step;
 }
@@ -230,8 +231,7 @@ absl::StatusOr<v1::StartRedriveResponse> GroupRegistry::StartRedrive(
   same.set_max_redrives(request.max_redrives());
   ASSIGN_OR_RETURN(const int64_t most_redrives, CheckRedrive(same));
   const LogEngine& engine = state_->deps.engine;
-  ASSIGN_OR_RETURN(const auto missing, FindMissing(engine, *group, request.selection()));
-  if (!missing.empty()) return DeadLetterNotFound(missing.front());
+  RETURN_IF_ERROR(CheckNamed(engine, *group, request.selection(), Letters::kDeadAndHeld));
   if (const std::optional<std::string> running = state_->RunningRedriveOf(group->id())) {
     return Error(v1::REDRIVE_RUNNING,
                  absl::StrCat("redrive ", *running, " of group '", group->name(),
@@ -382,9 +382,11 @@ void GroupRegistry::State::ResumeRedrives(const Group& group) {
     if (!Runs(record)) continue;
     int64_t died = 0;
     // Of a letter that cannot be read who comes to it is told.
-    VisitDeadLetters(deps.engine, group, nullptr, [&, redrive = id](const StoredLetter& letter) {
-      died += letter.record.redrive_id() == redrive;
-    }).IgnoreError();
+    VisitDeadLetters(deps.engine, group, nullptr, Letters::kDeadAndHeld,
+                     [&, redrive = id](const StoredLetter& letter) {
+                       died += letter.record.redrive_id() == redrive;
+                     })
+        .IgnoreError();
     group.queue()->WatchRedrive(id, std::max(died, record.redrive().died_again()));
     SetRunning(group.id(), id, record);
     RedriveLater(group.id(), id, absl::ZeroDuration());

@@ -47,11 +47,11 @@ struct QueueDelivery {
 // them.
 QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, const LeasedRun& run,
                           Offset* at);
-// A dead letter, and its record on the disk.
+// A dead letter, and its record on the disk; or an event that is held.
 struct LetterToRedrive {
   PartitionId partition;
   Offset offset;
-  const storage::v1::DeadLetterRecord* record = nullptr;
+  const storage::v1::DeadLetterRecord* record = nullptr;  // Null: it is held.
 };
 struct RedrivenLetters {
   int64_t passed = 0;    // Of those that were given, from the front.
@@ -177,9 +177,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // it goes on behind it. Returns how many were outstanding, those that are missing as well.
   int64_t Skip(PartitionId partition, OffsetRun run);
   int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
-  // Offers a dead letter again, whose record is on the disk. False: it is outstanding, or as many
-  // are parked as may be.
-  bool Redrive(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  // Offers it again. False: it is outstanding and not held, or as many are parked as may be.
+  bool Redrive(const LetterToRedrive& letter);
   // The same with several, in their order, until as many are parked as may be. The row that `row`
   // makes of it, with the queue's lock, is written in the same write, and `done` runs when that is
   // durable, as of Settle(). False: `row` made none, and `done` does not run.
@@ -189,14 +188,14 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // A row that is written behind all that changed so far. UNAVAILABLE, and written later, while the
   // disk is full.
   absl::Status PutRow(RowWrite row);
-  // From now on it is counted how many of those that this redrive redrove are dead letters again.
+  // From now on it is counted how many of those that this redrive redrove are dead letters, or
+  // held, again.
   void WatchRedrive(uint64_t redrive, int64_t died_already);
   int64_t CountDiedAgain(uint64_t redrive) const;
   void EndWatch(uint64_t redrive);
-  // How often an event that is held was redriven. Not set: it is not held.
-  std::optional<int32_t> RedrivesOfHeld(PartitionId partition, Offset offset) const;
-  // Offers it again. False: it is not held.
-  bool RedriveHeld(PartitionId partition, Offset offset);
+  std::vector<PartitionId> partitions() const;
+  // The events of the run that are held, by offset, at most so many. O(parked).
+  std::vector<StoredParked> HeldIn(PartitionId partition, OffsetRun run, size_t most) const;
   void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
   // The same in one write with a step that settles nothing.
   void DiscardStep(PartitionId partition, Offset offset,
@@ -329,7 +328,12 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool RedriveLetter(PartitionId partition, Offset offset,
                      const storage::v1::DeadLetterRecord& record, uint64_t redrive)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // A dead letter that was redriven by it before; 0: by none with a name.
+  bool RedriveHeld(PartitionId partition, Offset offset, uint64_t redrive)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool RedriveLocked(const LetterToRedrive& letter, uint64_t redrive)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsRoomFor(const LetterToRedrive& letter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A dead letter, or one that is held, that was redriven by it before; 0: by none with a name.
   void CountDied(uint64_t redrive) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   void PutDiscarded(PartitionId partition, Offset offset,

@@ -111,13 +111,31 @@ bool GroupQueue::RedriveLetter(PartitionId id, Offset offset,
   return true;
 }
 
-bool GroupQueue::Redrive(PartitionId id, Offset offset,
-                         const storage::v1::DeadLetterRecord& record) {
+bool GroupQueue::RedriveHeld(PartitionId id, Offset offset, uint64_t redrive) {
+  Partition* const partition = Find(id);
+  if (partition == nullptr) return false;
+  const auto held = partition->queue->HeldIn({offset, offset + 1}, 1);
+  if (held.empty()) return false;
+  AttemptsBefore before = {partition->RoundsBefore(offset).rounds, redrive};
+  before.rounds.push_back(held.front().attempts);
+  return RedriveOne(*partition, offset, held.front().facts, std::move(before));
+}
+
+// One that is held has its row already.
+bool GroupQueue::RedriveLocked(const LetterToRedrive& letter, uint64_t redrive) {
+  if (letter.record == nullptr) return RedriveHeld(letter.partition, letter.offset, redrive);
+  return RedriveLetter(letter.partition, letter.offset, *letter.record, redrive);
+}
+
+bool GroupQueue::IsRoomFor(const LetterToRedrive& letter) const {
+  return letter.record == nullptr || budget_.parked < budget_.max_parked;
+}
+
+bool GroupQueue::Redrive(const LetterToRedrive& letter) {
   After after;
   {
     MutexLock lock(mu_);
-    if (budget_.parked >= budget_.max_parked) return false;
-    if (!RedriveLetter(id, offset, record, 0)) return false;
+    if (!IsRoomFor(letter) || !RedriveLocked(letter, 0)) return false;
     after = MakeAfter();
   }
   Run(std::move(after));
@@ -132,9 +150,9 @@ bool GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t
     MutexLock lock(mu_);
     RedrivenLetters redriven;
     for (const LetterToRedrive& one : letters) {
-      if (budget_.parked >= budget_.max_parked) break;
+      if (!IsRoomFor(one)) break;
       ++redriven.passed;
-      redriven.redriven += RedriveLetter(one.partition, one.offset, *one.record, redrive);
+      redriven.redriven += RedriveLocked(one, redrive);
     }
     std::optional<RowWrite> made = row(redriven);
     if (!made.has_value()) return false;
@@ -174,30 +192,24 @@ void GroupQueue::CountDied(uint64_t redrive) {
   if (const auto found = died_.find(redrive); found != died_.end()) ++found->second;
 }
 
-std::optional<int32_t> GroupQueue::RedrivesOfHeld(PartitionId id, Offset offset) const {
+std::vector<PartitionId> GroupQueue::partitions() const {
   MutexLock lock(mu_);
-  const auto it = partitions_.find(id);
-  if (it == partitions_.end()) return std::nullopt;
-  const std::optional<ParkedEvent> parked = it->second->queue->Parked(offset);
-  if (!parked.has_value() || parked->state != ParkedEvent::State::kHeld) return std::nullopt;
-  return static_cast<int32_t>(it->second->RoundsBefore(offset).rounds.size());
+  std::vector<PartitionId> ids;
+  ids.reserve(partitions_.size());
+  for (const auto& [id, partition] : partitions_) ids.push_back(id);
+  return ids;
 }
 
-bool GroupQueue::RedriveHeld(PartitionId id, Offset offset) {
-  After after;
-  {
-    MutexLock lock(mu_);
-    Partition* const partition = Find(id);
-    if (partition == nullptr) return false;
-    const std::optional<ParkedEvent> parked = partition->queue->Parked(offset);
-    if (!parked.has_value() || parked->state != ParkedEvent::State::kHeld) return false;
-    AttemptsBefore before = {partition->RoundsBefore(offset).rounds, 0};
-    before.rounds.push_back(parked->attempts);
-    if (!RedriveOne(*partition, offset, parked->facts, std::move(before))) return false;
-    after = MakeAfter();
+std::vector<StoredParked> GroupQueue::HeldIn(PartitionId id, OffsetRun run, size_t most) const {
+  MutexLock lock(mu_);
+  std::vector<StoredParked> held;
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return held;
+  for (ParkedEvent& event : it->second->queue->HeldIn(run, most)) {
+    const Offset offset = event.offset;
+    held.push_back({id, std::move(event), it->second->RoundsBefore(offset)});
   }
-  Run(std::move(after));
-  return true;
+  return held;
 }
 
 void GroupQueue::PutDiscarded(PartitionId id, Offset offset,

@@ -75,6 +75,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   }
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
   for (const ParkedEvent& event : changes.parked) {
+    if (event.state == ParkedEvent::State::kHeld) CountDied(partition.RedriveAt(event.offset));
     rows_.push_back(ParkedRowOf(partition.id, event, partition.RoundsBefore(event.offset)));
   }
   if (!changes.position.has_value()) return;
@@ -153,8 +154,7 @@ RowWrite GroupQueue::DeadLetterRowOf(PartitionId partition, const DeadLetter& le
                                      const FailedAttempt* last) const {
   storage::v1::DeadLetterRecord record = DeadLetterRecordOf(letter, before);
   if (last != nullptr) {
-    const std::string text = FingerprintText(last->reason, last->text);
-    record.set_fingerprint(deps_.engine.HashEventId("fingerprint", text).low);
+    record.set_fingerprint(FailureFingerprint(deps_.engine, last->reason, last->text));
   }
   record.set_incarnation(deps_.engine.incarnation().value());
   return {Family::kState, QueueRow(kDeadLetterRows, group_, partition, letter.offset),

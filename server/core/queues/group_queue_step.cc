@@ -203,6 +203,8 @@ void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
     return rows_.push_back({Family::kState, event.attempt->key, std::nullopt});
   }
   partition.record.set_commit_time_us(NowUs());
+  const bool held = failure != nullptr && failure->parked.state == ParkedEvent::State::kHeld;
+  if (held) CountDied(partition.RedriveAt(event.offset));
   if (partition.queue->IsOutstanding(event.offset)) return;
   const AttemptsBefore before = partition.TakeRounds(event.offset);
   if (failure != nullptr) {

@@ -139,12 +139,13 @@ absl::StatusOr<std::pair<PartitionId, Offset>> PlaceOfRow(absl::string_view kind
                    Offset(static_cast<int64_t>(GetBig64(partition + 8))));
 }
 
-std::string FingerprintText(absl::string_view reason, absl::string_view text) {
+uint64_t FailureFingerprint(const LogEngine& engine, absl::string_view reason,
+                            absl::string_view text) {
   std::string out = absl::StrCat(reason, "\n");
   for (const char c : text) {
     if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) out.push_back(c);
   }
-  return out;
+  return engine.HashEventId("fingerprint", out).low;
 }
 
 }  // namespace acta

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "server/core/delivery/queue_types.h"
 #include "storage/base/ids.h"
+#include "storage/log_engine.h"
 
 namespace acta {
 
@@ -45,7 +47,8 @@ absl::StatusOr<StoredParked> ParkedFrom(absl::string_view key, absl::string_view
 absl::StatusOr<std::pair<PartitionId, Offset>> PlaceOfRow(absl::string_view kind,
                                                           absl::string_view key);
 
-// What failures that are alike have in common: the words, without digits.
-std::string FingerprintText(absl::string_view reason, absl::string_view text);
+// Equal for failures that are alike: of the words, without digits.
+uint64_t FailureFingerprint(const LogEngine& engine, absl::string_view reason,
+                            absl::string_view text);
 
 }  // namespace acta

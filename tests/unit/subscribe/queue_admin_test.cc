@@ -341,7 +341,7 @@ TEST_CASE("a dead letter that is redriven while copies are made has one", "[queu
   absl::Status kept;
   std::thread copies([&] { kept = room.groups.KeepCopies(room.Id(0), Offset(2)); });
   while (room.engine.held() == 0) std::this_thread::yield();
-  REQUIRE((*queue)->queue()->Redrive(room.Id(0), Offset(0), record));
+  REQUIRE((*queue)->queue()->Redrive({room.Id(0), Offset(0), &record}));
   room.engine.ReleaseDone();
   copies.join();
   REQUIRE_OK(kept);

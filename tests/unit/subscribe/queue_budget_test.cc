@@ -104,7 +104,8 @@ TEST_CASE("partitions that too many dead letters stopped go on when one of anoth
   group.Settle(Kind::kReject, 0);
   REQUIRE(group.Take() == 0);
   SECTION("because it is redriven") {
-    CHECK(group.queue->Redrive(group.room.Id(0), Offset(0), group.Letter()));
+    const auto letter = group.Letter();
+    CHECK(group.queue->Redrive({group.room.Id(0), Offset(0), &letter}));
     CHECK(group.Take() == 2);
   }
   SECTION("because it is discarded") {

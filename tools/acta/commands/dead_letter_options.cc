@@ -116,12 +116,16 @@ std::string DeadLetterLine(const v1::DeadLetter& letter) {
   return line.Finish() + "\n";
 }
 
+std::string WhyText(const v1::DeadLetter& letter) {
+  if (letter.held()) return "HELD";
+  return EnumText(v1::DeadLetterReason_Name(letter.reason()), "DEAD_LETTER_REASON_");
+}
+
 Table DeadLetterTable(const std::vector<const v1::DeadLetter*>& letters) {
   Table table({"DEAD_LETTER", "DEAD_SINCE", "WHY", "ATTEMPTS", "REDRIVES", "FINGERPRINT", "REASON",
                "TEXT"});
   for (const v1::DeadLetter* letter : letters) {
-    table.Row(RefText(letter->ref()), TimeText(letter->dead_time()),
-              EnumText(v1::DeadLetterReason_Name(letter->reason()), "DEAD_LETTER_REASON_"),
+    table.Row(RefText(letter->ref()), TimeText(letter->dead_time()), WhyText(*letter),
               letter->attempts(), letter->redrives(), letter->fingerprint(),
               OneLine(letter->last_attempt().reason()), OneLine(letter->last_attempt().text()));
   }

@@ -44,6 +44,8 @@ EventPlace PlaceOf(const v1::DeadLetter& letter);
 // `--format json` shows it, null when the event is gone.
 std::string DeadLetterLine(const v1::DeadLetter& letter);
 
+// Why it is one: its reason, or HELD.
+std::string WhyText(const v1::DeadLetter& letter);
 Table DeadLetterTable(const std::vector<const v1::DeadLetter*>& letters);
 Table KindTable(const v1::SummarizeDeadLettersResponse& summary);
 Table AttemptTable(const v1::DeadLetter& letter);

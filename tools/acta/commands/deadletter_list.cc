@@ -48,7 +48,9 @@ Command DeadletterListCommand() {
   return {"deadletter list",
           {"GROUP"},
           "lists the events that a queue gave up on",
-          "By topic, partition and offset.",
+          "By topic, partition and offset. HELD are those that keep their key until they are "
+          "redriven,\n"
+          "or skipped: acta group skip.",
           "acta deadletter list billing --after -1h",
           options,
           Run};

@@ -185,7 +185,9 @@ Command DeadletterRedriveCommand() {
       "deadletter redrive",
       {"GROUP", "[REF...]"},
       "offers dead letters to their group again, with new attempts",
-      "REF is TOPIC/PARTITION/OFFSET; all conditions that are given hold. Exits 6 when some of\n"
+      "REF is TOPIC/PARTITION/OFFSET; all conditions that are given hold. What is HELD is "
+      "redriven\n"
+      "as dead letters are. Exits 6 when some of\n"
       "what was selected stayed. With --rate the broker does it, also when this command is gone\n"
       "or the broker was restarted: `acta deadletter redrives`, `acta deadletter cancel`.",
       "acta deadletter redrive billing --all --rate 100/s --stop-if 0.2",

@@ -13,9 +13,8 @@ namespace acta::cli {
 namespace {
 
 std::string Heading(const v1::DeadLetter& letter) {
-  return absl::StrCat("dead letter ", RefText(letter.ref()), ": ",
-                      EnumText(v1::DeadLetterReason_Name(letter.reason()), "DEAD_LETTER_REASON_"),
-                      " since ", TimeText(letter.dead_time()), ", fingerprint ",
+  return absl::StrCat(letter.held() ? "held event " : "dead letter ", RefText(letter.ref()), ": ",
+                      WhyText(letter), " since ", TimeText(letter.dead_time()), ", fingerprint ",
                       letter.fingerprint(), ", ", letter.redrives(), " redrives",
                       letter.order_broken() ? ", later events of its key went on without it" : "",
                       "\n");
