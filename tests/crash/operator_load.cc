@@ -68,7 +68,8 @@ absl::Status OperatorLoad::ChangeLetters(size_t group) {
   const bool discard = OneIn(4);
   v1::DeadLetterSelection some;
   for (const v1::DeadLetter& letter : letters.dead_letters()) {
-    if (some.letters_size() == (replace ? 1 : 3) || !OneIn(3)) continue;
+    // What is held is redriven, or skipped, by itself.
+    if (letter.held() || some.letters_size() == (replace ? 1 : 3) || !OneIn(3)) continue;
     *some.add_letters() = letter.ref();
   }
   if (some.letters().empty()) return absl::OkStatus();

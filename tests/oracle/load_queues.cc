@@ -239,6 +239,7 @@ absl::Status QueueLoad::WriteEnd(const QueueGroup& group) {
   do {
     ASSIGN_OR_RETURN(const v1::ListDeadLettersResponse page, admin.ListDeadLetters(request));
     for (const v1::DeadLetter& letter : page.dead_letters()) {
+      if (letter.held()) continue;
       record.kind = QueueRecord::Kind::kLetter;
       record.partition = letter.ref().partition();
       record.offset = letter.ref().offset();

@@ -59,19 +59,12 @@ bool QueueDecider::HoldsAny() {
   return false;
 }
 
-// Dead letters can be redriven too.
 bool QueueDecider::IsHeld(const Place& place) {
-  v1::RedriveDeadLettersRequest request;
+  v1::GetDeadLetterRequest request;
   request.set_group(group_.name);
-  *request.mutable_selection()->add_letters() = RefOf(place);
-  request.set_accept_order(true);
-  request.set_dry_run(true);
-  const auto would = admin_.RedriveDeadLetters(request);
-  if (!would.ok() || would->redriven() != 1) return false;
-  v1::GetDeadLetterRequest letter;
-  letter.set_group(group_.name);
-  *letter.mutable_ref() = RefOf(place);
-  return ReasonOf(admin_.GetDeadLetter(letter).status()) == v1::DEAD_LETTER_NOT_FOUND;
+  *request.mutable_ref() = RefOf(place);
+  const auto letter = admin_.GetDeadLetter(request);
+  return letter.ok() && letter->dead_letter().held();
 }
 
 void QueueDecider::Decide(const Place& place) {

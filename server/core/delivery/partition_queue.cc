@@ -97,7 +97,7 @@ PartitionQueue::State PartitionQueue::StateOf(ParkedEvent::State state) {
   return State::kRetryWait;
 }
 
-PartitionQueue::Entry* PartitionQueue::Find(Offset offset) {
+const PartitionQueue::Entry* PartitionQueue::Find(Offset offset) const {
   if (const auto it = window_.find(offset); it != window_.end()) return &it->second;
   if (const auto it = parked_.find(offset); it != parked_.end()) return &it->second;
   return nullptr;

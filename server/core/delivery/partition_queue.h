@@ -75,6 +75,10 @@ class PartitionQueue {
   // does not end, until Confirm() or Unhold(). Needs the current lease, of that attempt after so
   // many redrives.
   SettleOutcome Hold(uint64_t member, Offset offset, int32_t attempt, int32_t redrives);
+  // What Hold() would answer.
+  SettleOutcome CanHold(uint64_t member, Offset offset, int32_t attempt, int32_t redrives) const;
+  // The member has it, between Hold() and what follows.
+  bool InStep(uint64_t member, Offset offset) const;
   // What it will be when its attempt fails so. Of one that is held.
   Failure PlanFailure(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   // It is on the disk as processed, or as it was planned: the caller wrote that, and TakeChanges()
@@ -192,7 +196,10 @@ class PartitionQueue {
   static KeyStandstill::Why WhyOf(State state);
   static ParkedEvent RowOf(Offset offset, const Entry& entry);
   // Null: it is not outstanding.
-  Entry* Find(Offset offset);
+  Entry* Find(Offset offset) {
+    return const_cast<Entry*>(static_cast<const PartitionQueue*>(this)->Find(offset));
+  }
+  const Entry* Find(Offset offset) const;
   bool Ordered(const Entry& entry) const {
     return policy_.order != QueueOrder::kUnordered && entry.facts.key != 0;
   }
@@ -238,7 +245,7 @@ class PartitionQueue {
   bool WasSettled(Offset offset) const;
   SettleOutcome OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const;
   // kDone only while the member has the current lease.
-  SettleOutcome OutcomeWithLease(Offset offset, uint64_t member);
+  SettleOutcome OutcomeWithLease(Offset offset, uint64_t member) const;
   void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   void Apply(const Failure& failure);
   // Counts it.

@@ -6,15 +6,26 @@
 
 namespace acta {
 
-SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attempt,
-                                   int32_t redrives) {
+SettleOutcome PartitionQueue::CanHold(uint64_t member, Offset offset, int32_t attempt,
+                                      int32_t redrives) const {
   const SettleOutcome outcome = OutcomeWithLease(offset, member);
   if (outcome != SettleOutcome::kDone) return outcome;
-  Entry* const entry = Find(offset);
-  const bool current = entry->attempts + 1 == attempt && entry->redrives == redrives;
-  if (!current) return SettleOutcome::kLeaseLost;
-  SetState(entry, State::kSettling);
+  const Entry& entry = *Find(offset);
+  const bool current = entry.attempts + 1 == attempt && entry.redrives == redrives;
+  return current ? SettleOutcome::kDone : SettleOutcome::kLeaseLost;
+}
+
+SettleOutcome PartitionQueue::Hold(uint64_t member, Offset offset, int32_t attempt,
+                                   int32_t redrives) {
+  const SettleOutcome outcome = CanHold(member, offset, attempt, redrives);
+  if (outcome == SettleOutcome::kDone) SetState(Find(offset), State::kSettling);
   return outcome;
+}
+
+bool PartitionQueue::InStep(uint64_t member, Offset offset) const {
+  if (!in_steps()) return false;
+  const Entry* const entry = Find(offset);
+  return entry != nullptr && entry->state == State::kSettling && entry->holder == member;
 }
 
 bool PartitionQueue::Confirm(Offset offset, const Failure* failure) {

@@ -24,7 +24,7 @@ SettleOutcome PartitionQueue::OutcomeFor(Offset offset, const Entry* entry, uint
   return never ? SettleOutcome::kNeverLeased : SettleOutcome::kLeaseLost;
 }
 
-SettleOutcome PartitionQueue::OutcomeWithLease(Offset offset, uint64_t member) {
+SettleOutcome PartitionQueue::OutcomeWithLease(Offset offset, uint64_t member) const {
   const Entry* const entry = Find(offset);
   const SettleOutcome outcome = OutcomeFor(offset, entry, member);
   const bool lost = outcome == SettleOutcome::kDone && entry->state != State::kLeased;

@@ -72,6 +72,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   std::optional<PartitionId> FindPartition(absl::string_view topic, int32_t partition) const;
   GroupQueue* queue() const override { return queue_.get(); }
   absl::Status SettleStep(QueueStep step) override;
+  absl::Status CheckStep(absl::Span<const HeldRun> runs) const override;
 
   // Errors: LIMIT_EXCEEDED.
   absl::StatusOr<std::shared_ptr<Membership>> Join(const Caller& caller, const JoinRequest& request,
@@ -146,6 +147,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     Offset end;
   };
   using StepCommits = absl::btree_map<PartitionId, StepCommit>;
+  static StepCommits CommitsOf(absl::Span<const HeldRun> runs);
   // Not OK: it did not begin.
   absl::Status BeginStep(const std::shared_ptr<QueueStep>& step);
   absl::Status CheckCommits(const StepCommits& commits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

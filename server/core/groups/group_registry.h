@@ -7,6 +7,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "server/core/access/authorizer.h"
@@ -98,6 +99,8 @@ class StepGroup {
   // ALREADY_SETTLED, NEVER_LEASED, FENCED (details topic_id, partition, offset); INVALID_ARGUMENT
   // for runs of several members.
   virtual absl::Status SettleStep(QueueStep step) = 0;
+  // What a step with these runs would be refused for now.
+  virtual absl::Status CheckStep(absl::Span<const HeldRun> runs) const = 0;
 };
 
 // GroupRegistry is all groups with their positions and members.

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group.h"
 #include "server/core/queues/settle_error.h"
@@ -10,20 +9,6 @@
 
 namespace acta {
 namespace {
-
-absl::Status AtEvent(const absl::Status& status, PartitionId partition, Offset offset) {
-  return WithDetails(status, {{"topic_id", absl::StrCat(partition.topic().value())},
-                              {"partition", absl::StrCat(partition.partition())},
-                              {"offset", absl::StrCat(offset.value())}});
-}
-
-absl::Status SettleInQueue(GroupQueue& queue, QueueStep step) {
-  const std::vector<HeldRun> runs = step.runs;
-  const auto failures = queue.SettleStep(std::move(step));
-  if (failures.empty()) return absl::OkStatus();
-  const SettleFailure& first = failures.front();
-  return AtEvent(SettleError(first.outcome), runs[first.index].partition, first.first);
-}
 
 bool WasWritten(const TransactionResult& result) {
   return result.status.ok() &&
@@ -34,13 +19,20 @@ bool WasWritten(const TransactionResult& result) {
 }  // namespace
 
 absl::Status Group::SettleStep(QueueStep step) {
-  if (queue_ != nullptr) return SettleInQueue(*queue_, std::move(step));
-  return BeginStep(std::make_shared<QueueStep>(std::move(step)));
+  if (queue_ == nullptr) return BeginStep(std::make_shared<QueueStep>(std::move(step)));
+  const std::vector<HeldRun> runs = step.runs;
+  return StepError(queue_->SettleStep(std::move(step)), runs);
 }
 
-absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
+absl::Status Group::CheckStep(absl::Span<const HeldRun> runs) const {
+  if (queue_ != nullptr) return StepError(queue_->CheckStep(runs), runs);
+  MutexLock lock(mu_);
+  return CheckCommits(CommitsOf(runs));
+}
+
+Group::StepCommits Group::CommitsOf(absl::Span<const HeldRun> runs) {
   StepCommits commits;
-  for (const HeldRun& run : step->runs) {
+  for (const HeldRun& run : runs) {
     StepCommit& commit =
         commits.try_emplace(run.partition, StepCommit{run.session, run.first, {}}).first->second;
     commit.first = std::min(commit.first, run.first);
@@ -48,6 +40,11 @@ absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
     // Of two assignments one is over.
     commit.handle = std::min(commit.handle, run.session);
   }
+  return commits;
+}
+
+absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
+  const StepCommits commits = CommitsOf(step->runs);
   {
     MutexLock lock(mu_);
     if (const absl::Status status = CheckCommits(commits); !status.ok()) return status;

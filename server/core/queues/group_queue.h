@@ -159,8 +159,12 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                                     Done done);
   GroupId group() const { return group_; }
   // Settles events of one member in one write with what else is in the step. When one of them is
-  // not leased to it the failures say so, nothing is changed and `done` does not run.
+  // not leased to it the failures say so, nothing is changed and `done` does not run. When one is
+  // part of a step of that member that is not durable yet, it waits for what becomes of that, and
+  // `done` says when it is refused then.
   std::vector<SettleFailure> SettleStep(QueueStep step);
+  // What SettleStep() would refuse now.
+  std::vector<SettleFailure> CheckStep(absl::Span<const HeldRun> runs) const;
   // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
   void ScanThrough(PartitionId partition, Offset end);
   // What a member holds from before a restart, of a generation. How many of the events stay its
@@ -364,6 +368,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void AwaitSteps(std::optional<PartitionId> only);
   SettleOutcome HoldOne(Partition& partition, const HeldRun& run, Offset offset, HeldStep* held)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The step is taken when nothing fails.
+  std::vector<SettleFailure> TryStep(QueueStep* step);
+  // Events of it are in another step of its member.
+  bool ComesAgain(const QueueStep& step) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TryAgain(std::vector<QueueStep> steps);
   void AddStep(HeldStep step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeSteps(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -448,6 +457,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);
   std::vector<Done> answers_ ABSL_GUARDED_BY(mu_);
   std::deque<HeldStep> steps_ ABSL_GUARDED_BY(mu_);
+  std::vector<QueueStep> behind_ ABSL_GUARDED_BY(mu_);  // They come again when a write has ended.
   uint64_t last_step_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t ended_step_ ABSL_GUARDED_BY(mu_) = 0;  // It and all before it are written, or failed.
   absl::btree_map<PartitionId, std::vector<KeyTurn>> turns_ ABSL_GUARDED_BY(mu_);

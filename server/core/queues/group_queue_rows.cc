@@ -219,6 +219,7 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
       !write.steps.empty() && (refused || (result.status.ok() && !AllStored(result)));
   absl::Status said = result.status;
   bool again = refused && !undone;
+  std::vector<QueueStep> behind;
   After after;
   {
     MutexLock lock(mu_);
@@ -246,11 +247,17 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
         Activate(*partition);
       }
     }
+    if (!again) behind = std::exchange(behind_, {});
     after = MakeAfter();
     quiet_.SignalAll();
   }
   for (Done& answer : write.answers) answer(said);
   AnswerSteps(result, &write);
+  if (!behind.empty()) {
+    deps_.pool.Post([self = shared_from_this(), steps = std::move(behind)]() mutable {
+      self->TryAgain(std::move(steps));
+    });
+  }
   if (after.timer.has_value()) StartTimer(*after.timer, after.timer_number);
   if (after.wake != nullptr) after.wake();
   if (after.flush) deps_.pool.Post([self = shared_from_this()] { self->Flush(); });

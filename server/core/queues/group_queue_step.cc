@@ -5,6 +5,7 @@
 
 #include "proto/support/error.h"
 #include "server/core/queues/group_queue_parts.h"
+#include "server/core/queues/settle_error.h"
 #include "storage/layout/rows.h"
 
 namespace acta {
@@ -35,14 +36,23 @@ TransactionResult ResultOf(const TransactionResult& all, size_t first, size_t co
 
 }  // namespace
 
-std::vector<SettleFailure> GroupQueue::SettleStep(QueueStep step) {
+std::vector<SettleFailure> GroupQueue::SettleStep(QueueStep step) { return TryStep(&step); }
+
+std::vector<SettleFailure> GroupQueue::TryStep(QueueStep* step) {
   std::vector<SettleFailure> failures;
+  TransactionResult stopped;
   After after;
   {
     MutexLock lock(mu_);
+    const bool again = ComesAgain(*step);
+    if (again && stopped_.ok()) {
+      behind_.push_back(std::move(*step));
+      return {};
+    }
+    if (again) stopped.status = stopped_;
     HeldStep held;
-    if (!step.runs.empty()) held.session = step.runs.front().session;
-    held.step = std::move(step);
+    if (!step->runs.empty()) held.session = step->runs.front().session;
+    held.step = std::move(*step);
     for (size_t i = 0; i < held.step.runs.size(); ++i) {
       const HeldRun& run = held.step.runs[i];
       Partition* const partition = Find(run.partition);
@@ -51,7 +61,7 @@ std::vector<SettleFailure> GroupQueue::SettleStep(QueueStep step) {
         const SettleOutcome outcome =
             there ? HoldOne(*partition, run, run.first + n, &held) : SettleOutcome::kLeaseLost;
         if (outcome == SettleOutcome::kDone) continue;
-        ++refused_[static_cast<size_t>(outcome)];
+        refused_[static_cast<size_t>(outcome)] += !again;
         failures.push_back({i, run.first + n, 1, outcome});
       }
       if (partition != nullptr) Touch(*partition);
@@ -60,11 +70,52 @@ std::vector<SettleFailure> GroupQueue::SettleStep(QueueStep step) {
       AddStep(std::move(held));
     } else {
       LetGo(held);
+      *step = std::move(held.step);
     }
     after = MakeAfter();
   }
   Run(std::move(after));
+  if (stopped.status.ok()) return failures;
+  step->done(std::move(stopped));  // What became of the one before is not known.
+  return {};
+}
+
+std::vector<SettleFailure> GroupQueue::CheckStep(absl::Span<const HeldRun> runs) const {
+  MutexLock lock(mu_);
+  std::vector<SettleFailure> failures;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const HeldRun& run = runs[i];
+    const auto it = partitions_.find(run.partition);
+    for (int32_t n = 0; n < run.count; ++n) {
+      const Offset offset = run.first + n;
+      const SettleOutcome outcome =
+          it == partitions_.end()
+              ? SettleOutcome::kLeaseLost
+              : it->second->queue->CanHold(run.session, offset, run.attempt, run.redrives);
+      if (outcome != SettleOutcome::kDone) failures.push_back({i, offset, 1, outcome});
+    }
+  }
   return failures;
+}
+
+bool GroupQueue::ComesAgain(const QueueStep& step) const {
+  for (const HeldRun& run : step.runs) {
+    const auto it = partitions_.find(run.partition);
+    if (it == partitions_.end()) continue;
+    for (int32_t n = 0; n < run.count; ++n) {
+      if (it->second->queue->InStep(run.session, run.first + n)) return true;
+    }
+  }
+  return false;
+}
+
+void GroupQueue::TryAgain(std::vector<QueueStep> steps) {
+  for (QueueStep& step : steps) {
+    const std::vector<HeldRun> runs = step.runs;
+    TransactionResult refused;
+    refused.status = StepError(TryStep(&step), runs);
+    if (!refused.status.ok()) step.done(std::move(refused));
+  }
 }
 
 SettleOutcome GroupQueue::HoldOne(Partition& partition, const HeldRun& run, Offset offset,

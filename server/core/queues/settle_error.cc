@@ -46,4 +46,16 @@ absl::Status SettleError(SettleOutcome outcome, std::optional<absl::Duration> ex
                "what was made of them");
 }
 
+absl::Status AtEvent(const absl::Status& status, PartitionId partition, Offset offset) {
+  return WithDetails(status, {{"topic_id", absl::StrCat(partition.topic().value())},
+                              {"partition", absl::StrCat(partition.partition())},
+                              {"offset", absl::StrCat(offset.value())}});
+}
+
+absl::Status StepError(absl::Span<const SettleFailure> failures, absl::Span<const HeldRun> runs) {
+  if (failures.empty()) return absl::OkStatus();
+  const SettleFailure& first = failures.front();
+  return AtEvent(SettleError(first.outcome), runs[first.index].partition, first.first);
+}
+
 }  // namespace acta

@@ -4,7 +4,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/core/delivery/queue_types.h"
+#include "absl/types/span.h"
+#include "server/core/queues/group_queue.h"
 
 namespace acta {
 
@@ -14,5 +15,10 @@ inline constexpr absl::Duration kMostExtension = absl::Hours(12);
 // LIMIT_EXCEEDED. Of an outcome other than kDone. `extension`: that was asked for, if it was named.
 absl::Status SettleError(SettleOutcome outcome,
                          std::optional<absl::Duration> extension = std::nullopt);
+
+// Of an event of a step: with its place in the details.
+absl::Status AtEvent(const absl::Status& status, PartitionId partition, Offset offset);
+// Why a step with these runs is refused; OK: nothing failed.
+absl::Status StepError(absl::Span<const SettleFailure> failures, absl::Span<const HeldRun> runs);
 
 }  // namespace acta

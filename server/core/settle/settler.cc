@@ -77,17 +77,12 @@ absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& reque
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const std::shared_ptr<StepGroup> group,
                    deps_.groups.FindForStep(caller, request.tenant(), request.group()));
-  const DeliveryTokens& tokens = deps_.groups.tokens();
-  ASSIGN_OR_RETURN(std::vector<HeldRun> runs, ReadStepRuns(request, *group, tokens));
-  ASSIGN_OR_RETURN(const EventPosition cause, CauseOf(request, runs, tokens));
-  // Who made the token of a former life is not known: nothing is read for it. The group refuses it.
-  const bool current =
-      std::all_of(runs.begin(), runs.end(), [](const HeldRun& run) { return run.session != 0; });
-  PreparedFrame frame = NothingPrepared();
-  if (current && !request.publish().empty()) {
-    ASSIGN_OR_RETURN(frame, PrepareStep(caller, request, group->id(), cause));
-  }
-  ASSIGN_OR_RETURN(StepClaims claims, StepClaims::Prepare(caller, request, deps_.claims));
+  ASSIGN_OR_RETURN(std::vector<HeldRun> runs, ReadStepRuns(request, *group, deps_.groups.tokens()));
+  absl::StatusOr<Parts> parts = PrepareParts(caller, request, group->id(), runs);
+  // Of a step that comes again what caused it may be gone: that it was settled is told first.
+  if (!parts.ok()) RETURN_IF_ERROR(group->CheckStep(runs));
+  RETURN_IF_ERROR(parts.status());
+  auto& [frame, claims] = *parts;
   RETURN_IF_ERROR(CheckInFlight(deps_.publish.engine));
   QueueStep step;
   step.runs = std::move(runs);
@@ -108,6 +103,22 @@ absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& reque
   const absl::Status status = group->SettleStep(std::move(step));
   if (!status.ok()) *done = std::move(*shared);
   return status;
+}
+
+absl::StatusOr<Settler::Parts> Settler::PrepareParts(const Caller& caller,
+                                                     const v1::SettleRequest& request,
+                                                     GroupId group,
+                                                     const std::vector<HeldRun>& runs) const {
+  ASSIGN_OR_RETURN(const EventPosition cause, CauseOf(request, runs, deps_.groups.tokens()));
+  // Who made the token of a former life is not known: nothing is read for it. The group refuses it.
+  const bool current =
+      std::all_of(runs.begin(), runs.end(), [](const HeldRun& run) { return run.session != 0; });
+  PreparedFrame frame = NothingPrepared();
+  if (current && !request.publish().empty()) {
+    ASSIGN_OR_RETURN(frame, PrepareStep(caller, request, group, cause));
+  }
+  ASSIGN_OR_RETURN(StepClaims claims, StepClaims::Prepare(caller, request, deps_.claims));
+  return Parts{std::move(frame), std::move(claims)};
 }
 
 absl::StatusOr<PreparedFrame> Settler::PrepareStep(const Caller& caller,

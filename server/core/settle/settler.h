@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_session.h"
+#include "server/core/settle/step_claims.h"
 #include "server/core/settle/step_request.h"
 #include "server/exec/executor.h"
 
@@ -50,6 +52,13 @@ class Settler {
  private:
   // On the pool. Not OK: the step did not begin, and `done` is left as it is.
   absl::Status Begin(const Caller& caller, const v1::SettleRequest& request, Done* done) const;
+  // What is written with the step.
+  struct Parts {
+    PreparedFrame frame;
+    StepClaims claims;
+  };
+  absl::StatusOr<Parts> PrepareParts(const Caller& caller, const v1::SettleRequest& request,
+                                     GroupId group, const std::vector<HeldRun>& runs) const;
   // What the request publishes, prepared.
   absl::StatusOr<PreparedFrame> PrepareStep(const Caller& caller, const v1::SettleRequest& request,
                                             GroupId group, const EventPosition& cause) const;

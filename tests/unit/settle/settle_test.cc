@@ -48,9 +48,6 @@ TEST_CASE("a step is answered when it is durable, and its events are nobody else
   const auto answer = room.Begin(room.Step(client.sink.leased[0], "bill"));
   CHECK_FALSE(answer->has_value());
   const uint64_t ack = client.Ack(client.sink.leased[0]);
-  const auto again = room.Begin(room.Step(client.sink.leased[0], "bill"));
-  REQUIRE(again->has_value());
-  CHECK(ReasonOf((*again)->status()) == v1::LEASE_LOST);
   room.Wait(absl::Minutes(1));  // Its lease would be over.
   CHECK(other.sink.leased.empty());
   room.engine.ReleaseDone();
@@ -70,6 +67,56 @@ TEST_CASE("a step that comes again is refused as settled, and nothing is publish
   REQUIRE_OK(room.Settle(room.Step(client.sink.leased[0], "bill")));
   CHECK(room.Refused(room.Step(client.sink.leased[0], "bill")) == v1::ALREADY_SETTLED);
   CHECK(room.Bills() == Strings{"bill"});
+}
+
+TEST_CASE("a step that comes again while it is written is answered when that is known", "[step]") {
+  const bool fails = GENERATE(false, true);
+  StepRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  v1::SettleRequest first = room.Step(client.sink.leased[0], "bill");
+  *first.add_processed() = room.Step(client.sink.leased[1]).processed(0);
+  if (fails) {
+    first.mutable_publish(0)->set_partition(0);
+    first.mutable_publish(0)->mutable_expect()->set_end_offset(77);
+  }
+  const v1::SettleRequest second = room.Step(client.sink.leased[1], "bill");
+  room.engine.HoldDone();
+  const StepRoom::Answer answer = room.Begin(first);
+  const StepRoom::Answer again = room.Begin(second);
+  CHECK_FALSE(answer->has_value());
+  CHECK_FALSE(again->has_value());
+  for (int i = 0; i < 5; ++i) {
+    room.engine.ReleaseDone();
+    room.Run();
+  }
+  REQUIRE(answer->has_value());
+  REQUIRE(again->has_value());
+  CHECK((*answer)->ok() == !fails);
+  if (fails) {
+    REQUIRE_OK(**again);
+    CHECK(room.Outstanding() == 1);
+  } else {
+    CHECK(ReasonOf((*again)->status()) == v1::ALREADY_SETTLED);
+    CHECK(room.Outstanding() == 0);
+  }
+  CHECK(room.Bills() == Strings{"bill"});
+}
+
+TEST_CASE("a step that comes again when retention took what caused it is refused as settled",
+          "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  const v1::SettleRequest step = room.Step(client.sink.leased[0], "bill");
+  REQUIRE_OK(room.Settle(step));
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  CHECK(room.Refused(step) == v1::ALREADY_SETTLED);
+  v1::SettleRequest to_nowhere = room.Step(client.sink.leased[1], "bill");
+  to_nowhere.mutable_publish(0)->set_topic("nowhere");
+  CHECK(room.Refused(to_nowhere) == v1::TOPIC_NOT_FOUND);
+  REQUIRE_OK(room.Settle(room.Step(client.sink.leased[1])));
+  CHECK(room.Refused(to_nowhere) == v1::ALREADY_SETTLED);
 }
 
 TEST_CASE("a step whose publish is refused changes nothing", "[step]") {
