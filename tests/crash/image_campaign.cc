@@ -287,15 +287,18 @@ std::vector<std::string> ImageCampaign::BrokenByTear() const {
   return {};
 }
 
+// Until each was found.
 bool ImageCampaign::RunTorn() {
   const std::vector<std::string> classes = BrokenByTear();
   std::vector<int> found(classes.size());
+  const auto all = [&] { return std::find(found.begin(), found.end(), 0) == found.end(); };
   const bool goes_on = options_.tear == StepTear::kFreeHeld;
-  for (int i = 0; i < options_.images; ++i) {
+  int images = 0;
+  for (; images < options_.images && !all(); ++images) {
     Image image;
     {
       MutexLock lock(mu_);
-      image = NextImage(i);
+      image = NextImage(images);
     }
     Materialize(image, image.folder);
     const std::string printed =
@@ -305,12 +308,12 @@ bool ImageCampaign::RunTorn() {
     }
     fs::remove_all(image.folder);
   }
-  std::printf("%d images of what is torn:", options_.images);
+  std::printf("%d images of what is torn:", images);
   for (size_t kind = 0; kind < classes.size(); ++kind) {
     std::printf(" '%s' in %d", classes[kind].c_str(), found[kind]);
   }
   std::printf("\n");
-  return std::find(found.begin(), found.end(), 0) == found.end();
+  return all();
 }
 
 bool ImageCampaign::RunMutants() {
