@@ -57,6 +57,7 @@ class Bed {
     std::string server;    // Not empty: the broker that runs already.
     pid_t server_pid = 0;  // Its process, when it is on this machine.
     std::string actad;     // The program.
+    std::string queue;     // The one that measures the state machine of a queue by itself.
     std::string folder;    // Everything of the bed is inside.
     std::vector<std::string> actad_flags;
     Durations durations;
@@ -82,6 +83,7 @@ class Bed {
   FolderUse UseOfFiles(absl::string_view suffix) const;
 
   bool own_broker() const { return options_.server.empty(); }
+  const Options& options() const { return options_; }
   const Durations& durations() const { return options_.durations; }
   const std::string& address() const { return address_; }
   // A connection of its own.

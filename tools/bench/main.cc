@@ -116,6 +116,7 @@ absl::Status Settle(Options* o) {
   if (o->warm_up > 0) durations.warm_up_s = o->warm_up;
   o->bed.server_pid = static_cast<pid_t>(o->server_pid);
   if (o->bed.actad.empty()) o->bed.actad = ProgramFolder() + "/actad";
+  o->bed.queue = ProgramFolder() + "/acta-bench-queue";
   if (!o->no_limits) {
     o->runner.limits_program = ProgramFolder() + "/acta-bench-limits";
     o->runner.all_limits = o->short_form || o->only.empty();

@@ -18,6 +18,7 @@ std::vector<Measure> AllMeasures() {
   AddScaleMeasures(&measures);
   AddRestartMeasures(&measures);
   AddCostMeasures(&measures);
+  AddQueueMachineMeasures(&measures);
   AddQueueMeasures(&measures);
   AddScheduleMeasures(&measures);
   return measures;

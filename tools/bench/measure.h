@@ -63,6 +63,7 @@ void AddSliceChangeMeasures(std::vector<Measure>* measures);
 void AddRestartMeasures(std::vector<Measure>* measures);
 void AddCostMeasures(std::vector<Measure>* measures);
 void AddQueueMeasures(std::vector<Measure>* measures);
+void AddQueueMachineMeasures(std::vector<Measure>* measures);
 void AddScheduleMeasures(std::vector<Measure>* measures);
 
 // "unary_os", "unary_os_full": LOG is what is not said.

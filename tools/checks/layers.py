@@ -62,6 +62,7 @@ ROOMS = [
     Room('client', PLAIN + ('client/',), ('grpc',)),
     Room('tools/acta', PLAIN + ('client/',), ('cli11', 'json')),
     Room('tools/bench/limits', BASE + ('tools/bench/', 'acta/v1/'), ('grpc', 'rocksdb', 'json')),
+    Room('tools/bench/queue_machine', BASE + ('server/core/delivery/',), ()),
     Room('tools/bench', PLAIN + ('client/',), ('grpc', 'cli11', 'json')),
     Room('tools/inspect', ('storage/', 'proto/support/') + STORED, ('cli11', 'json')),
 ]

@@ -9,7 +9,8 @@ tools/dev campaign [NAME...]   without a name: all of them, in this order
   kills       250 times kill -9 and 250 power cuts under load, judged by the oracle (ACTA_CYCLES);
               60 of both under the workers of queues (ACTA_QUEUE_CYCLES)
   images      5,000 disks that a power cut or kill -9 may leave, and cuts of their recovery; 3,000
-              of a store with queues (ACTA_IMAGES, ACTA_STEPS, ACTA_QUEUE_IMAGES)
+              of a store with queues (ACTA_IMAGES, ACTA_STEPS, ACTA_QUEUE_IMAGES); 5,000,000 lives
+              of a queue beside its model (ACTA_QUEUE_LIVES)
   operations  every write, sync, opening, change of a name and read fails once (ACTA_FAULT_STEPS);
               every file is damaged (ACTA_PLACES)
   faults      named moments of the disk, kills in recovery, stops, stalls, clocks, full disks, slow
@@ -48,6 +49,8 @@ campaign_images() {
     --steps="${ACTA_STEPS:-2000}" --recover-each=3 --cut-recovery=5
   campaign_step build/release/tests/acta_crash_images --queues \
     --images="${ACTA_QUEUE_IMAGES:-3000}" --steps=1000
+  campaign_step env ACTA_QUEUE_LIVES="${ACTA_QUEUE_LIVES:-5000000}" \
+    build/release/tests/delivery_test "a queue keeps its promises*"
 }
 
 campaign_operations() {

@@ -163,7 +163,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // part of a step of that member that is not durable yet, it waits for what becomes of that, and
   // `done` says when it is refused then.
   std::vector<SettleFailure> SettleStep(QueueStep step);
-  // What SettleStep() would refuse now.
+  // What SettleStep() would refuse at once now.
   std::vector<SettleFailure> CheckStep(absl::Span<const HeldRun> runs) const;
   // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
   void ScanThrough(PartitionId partition, Offset end);

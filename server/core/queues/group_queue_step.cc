@@ -86,12 +86,13 @@ std::vector<SettleFailure> GroupQueue::CheckStep(absl::Span<const HeldRun> runs)
   for (size_t i = 0; i < runs.size(); ++i) {
     const HeldRun& run = runs[i];
     const auto it = partitions_.find(run.partition);
+    const PartitionQueue* const queue = it == partitions_.end() ? nullptr : it->second->queue.get();
     for (int32_t n = 0; n < run.count; ++n) {
       const Offset offset = run.first + n;
+      if (queue != nullptr && queue->InStep(run.session, offset)) continue;
       const SettleOutcome outcome =
-          it == partitions_.end()
-              ? SettleOutcome::kLeaseLost
-              : it->second->queue->CanHold(run.session, offset, run.attempt, run.redrives);
+          queue == nullptr ? SettleOutcome::kLeaseLost
+                           : queue->CanHold(run.session, offset, run.attempt, run.redrives);
       if (outcome != SettleOutcome::kDone) failures.push_back({i, offset, 1, outcome});
     }
   }

@@ -104,5 +104,29 @@ TEST_CASE("a cut frame is malformed", "[client]") {
   CHECK(ReasonOf(Read(empty.SerializeAsString()).status()) == v1::MALFORMED_MESSAGE);
 }
 
+TEST_CASE("what caused events is filled in where they do not say it themselves", "[client]") {
+  v1::BatchContext context;
+  context.set_correlation_id("visit-3");
+  context.set_causation_id("order-7");
+  v1::Event event;
+  SECTION("they say nothing") {
+    FillFromContext(context, &event);
+    CHECK(event.correlation_id() == "visit-3");
+    CHECK(event.causation_id() == "order-7");
+  }
+  SECTION("they say their journey") {
+    event.set_correlation_id("return-1");
+    FillFromContext(context, &event);
+    CHECK(event.correlation_id() == "return-1");
+    CHECK(event.causation_id() == "order-7");
+  }
+  SECTION("they say their cause") {
+    event.set_causation_id("payment-2");
+    FillFromContext(context, &event);
+    CHECK(event.correlation_id() == "visit-3");
+    CHECK(event.causation_id() == "payment-2");
+  }
+}
+
 }  // namespace
 }  // namespace acta::client

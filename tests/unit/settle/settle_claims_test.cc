@@ -75,12 +75,37 @@ TEST_CASE("a step that is refused completes no claim", "[step]") {
     claimed.request.mutable_publish(0)->mutable_expect()->set_end_offset(7);
     CHECK(room.Refused(claimed.request) == v1::WRONG_EXPECTED_OFFSET);
   }
+  SECTION("because what it publishes breaks a limit") {
+    claimed.request.mutable_publish(0)->mutable_events(0)->set_key(std::string(1025, 'k'));
+    CHECK(room.Refused(claimed.request) == v1::KEY_TOO_LARGE);
+    CHECK(room.Outstanding() == 2);
+  }
+  SECTION("because it has too much to publish") {
+    claimed.request.mutable_publish(0)->mutable_events(0)->set_data(std::string(2 << 20, 'x'));
+    CHECK(room.Refused(claimed.request) == v1::EVENT_TOO_LARGE);
+    CHECK(room.Outstanding() == 2);
+  }
   CHECK(room.Bills().empty());
   CHECK(Claim(room, "payment/1").outcome() == v1::CLAIM_OUTCOME_IN_PROGRESS);
   v1::SettleRequest good = room.Step(claimed.client->sink.leased[1], "bill");
   Complete("payment/1", claimed.token, "paid later", &good);
   REQUIRE_OK(room.Settle(good));
   CHECK(Claim(room, "payment/1").result() == "paid later");
+}
+
+TEST_CASE("a step with a claim that comes again while it is written is to be sent once more",
+          "[step]") {
+  Claimed claimed;
+  StepRoom& room = claimed.room;
+  Complete("payment/1", claimed.token, "paid", &claimed.request);
+  room.engine.HoldDone();
+  const auto first = room.Begin(claimed.request);
+  CHECK(room.Refused(claimed.request) == v1::CONCURRENT_CHANGE);
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE_OK(**first);
+  CHECK(room.Refused(claimed.request) == v1::ALREADY_SETTLED);
+  CHECK(room.Bills() == Strings{"bill"});
 }
 
 TEST_CASE("a claim that is not the caller's any more stops the step", "[step]") {

@@ -246,5 +246,22 @@ TEST_CASE("a step of a STREAM group completes claims of it", "[step]") {
   CHECK(again->result() == "done");
 }
 
+TEST_CASE("a chain of events ends at 64 in a STREAM group too", "[step]") {
+  StreamStepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Read();
+  const auto next = [&](size_t at) {
+    v1::SettleRequest request = room.Step(client.sink.pieces.at(at), "next");
+    request.mutable_publish(0)->set_topic("orders");
+    return request;
+  };
+  for (size_t depth = 0; depth < 64; ++depth) {
+    REQUIRE_OK(room.Settle(next(depth)));
+    room.Run();
+  }
+  CHECK(room.Refused(next(64)) == v1::CAUSATION_TOO_DEEP);
+  CHECK(room.Committed() == 64);
+}
+
 }  // namespace
 }  // namespace acta

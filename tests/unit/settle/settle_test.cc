@@ -394,6 +394,30 @@ TEST_CASE("a chain of events that cause one another ends at 64", "[step]") {
   CHECK(room.Rows("deadletter/") == 0);
 }
 
+TEST_CASE("a chain of events that are published for later ends at 64 too", "[step]") {
+  StepRoom room;
+  v1::Event first;
+  first.set_id("first");
+  room.PublishEvent(first);
+  Client& client = room.Work();
+  const auto later = [&](const RecordingSink::Leased& event) {
+    v1::SettleRequest request = room.Step(event, "next");
+    request.mutable_publish(0)->set_topic("orders");
+    request.mutable_publish(0)->set_deliver_at_us(
+        absl::ToUnixMicros(room.engine.Now() + absl::Seconds(5)));
+    return request;
+  };
+  for (size_t depth = 1; depth <= 64; ++depth) {
+    REQUIRE(client.sink.leased.size() == depth);
+    REQUIRE_OK(room.Settle(later(client.sink.leased[depth - 1])));
+    room.Wait(absl::Seconds(6));
+  }
+  REQUIRE(client.sink.leased.size() == 65);
+  CHECK(room.Refused(later(client.sink.leased[64])) == v1::CAUSATION_TOO_DEEP);
+  CHECK(room.schedules.waiting() == 0);
+  CHECK(room.Outstanding() == 1);
+}
+
 // A dead letter of the event `order-7`.
 v1::DeadLetterRef MakeDeadLetter(StepRoom& room) {
   v1::Event order;
@@ -433,6 +457,23 @@ TEST_CASE("a dead letter is replaced by a corrected event, which it caused", "[s
   CHECK(room.ContextOf(batches->front()).causation_id() == "order-7");
   CHECK(ReasonOf(room.settler.EditDeadLetter(room.caller, request).status()) ==
         v1::DEAD_LETTER_NOT_FOUND);
+}
+
+TEST_CASE("a chain of corrected events ends at 64 too", "[step]") {
+  StepRoom room;
+  v1::EditDeadLetterRequest request = EditOf(MakeDeadLetter(room));
+  Client& client = *room.clients.back();
+  for (int64_t depth = 1; depth <= 64; ++depth) {
+    REQUIRE_OK(room.settler.EditDeadLetter(room.caller, request));
+    room.Run();
+    REQUIRE(client.sink.leased.back().offset == depth);
+    client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased.back());
+    room.Run();
+    request.mutable_ref()->set_offset(depth);
+  }
+  CHECK(ReasonOf(room.settler.EditDeadLetter(room.caller, request).status()) ==
+        v1::CAUSATION_TOO_DEEP);
+  CHECK(room.DeadLetters().dead_letters_size() == 1);
 }
 
 TEST_CASE("an edit that is refused leaves the dead letter", "[step]") {

@@ -91,6 +91,38 @@ TEST_CASE("a scrape counts what became of events, and what did not count", "[que
   CHECK(Refused(figures, SettleOutcome::kDone) == 0);
 }
 
+TEST_CASE("what did not count is counted by its reason", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work(1);
+  Client& other = room.Work(1);
+  REQUIRE(other.sink.leased.size() == 1);
+  const auto settle = [&](v1::SettleKind kind, const RecordingSink::Leased& event) {
+    v1::Settlement settlement;
+    settlement.set_assignment(client.sink.leased[0].assignment);
+    settlement.set_offset(event.offset);
+    settlement.set_kind(kind);
+    if (kind == v1::SETTLE_KIND_EXTEND) settlement.mutable_delay()->set_seconds(11 * 3600);
+    client.Settle(settlement);
+    room.Run();
+  };
+  settle(v1::SETTLE_KIND_ACK, other.sink.leased[0]);
+  settle(v1::SETTLE_KIND_NACK, other.sink.leased[0]);
+  room.Advance(absl::Seconds(1));
+  settle(v1::SETTLE_KIND_EXTEND, client.sink.leased[0]);
+  CHECK(Refused(FiguresOf(room), SettleOutcome::kTooLong) == 0);
+  for (int i = 0; i < 2'000; ++i) {
+    for (Client* one : {&client, &other}) one->Tick();
+    room.Advance(absl::Seconds(5));
+  }
+  settle(v1::SETTLE_KIND_EXTEND, client.sink.leased[0]);  // 13.7 h in all.
+  const GroupQueue::Figures figures = FiguresOf(room);
+  CHECK(Refused(figures, SettleOutcome::kLeaseLost) == 2);
+  CHECK(Refused(figures, SettleOutcome::kTooLong) == 1);
+  CHECK(Refused(figures, SettleOutcome::kAlreadySettled) == 0);
+  CHECK(Refused(figures, SettleOutcome::kNeverLeased) == 0);
+}
+
 TEST_CASE("counters stay when a partition begins anew", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 2);

@@ -1,7 +1,7 @@
 // The state machine of a queue by itself: how many events a second it scans, leases, settles one by
 // one and hands over to be written. No disk, no streams, one thread.
 //
-//   queue_machine [SECONDS]    prints {"measure": events/s, ...}
+//   acta-bench-queue [SECONDS]    of each measure; prints {"measure": events/s, ...}
 
 #include <algorithm>
 #include <chrono>
