@@ -166,8 +166,9 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   if (work.steps) {
     ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
   }
-  const int64_t most_bytes = int64_t{work.steps ? 2 : 100} << 20;
-  const int64_t bytes = std::min<int64_t>(bed.durations().preload_bytes, most_bytes);
+  const int64_t preload = bed.durations().preload_bytes;
+  const int64_t bytes = work.steps ? std::min(preload / 64, int64_t{2} << 20)
+                                   : std::min(preload, int64_t{100} << 20);
   const EventForm form(kEventBytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
   int64_t parked = 0;

@@ -24,7 +24,7 @@ constexpr absl::Duration kPatience = absl::Minutes(5);
 
 // 100,000 in a full run.
 int64_t Parked(const Bed& bed) {
-  return std::clamp<int64_t>(bed.durations().preload_bytes / 1000, 1'000, 100'000);
+  return std::clamp<int64_t>(bed.durations().preload_bytes / 10'000, 1'000, 100'000);
 }
 
 v1::PublishFrame LaterFrame(const std::string& topic, absl::Time at) {
