@@ -85,13 +85,21 @@ TEST_CASE("a command finds the whole envelope in its environment", "[cli]") {
   event.set_schema("urn:order:2");
   event.set_content_type("application/json");
   event.set_traceparent("00-1-2-01");
+  event.set_expires_at_us(1'700'000'060'000'000);
+  for (const char* id : {"7", "8"}) {
+    v1::Affected& affected = *event.add_affected();
+    affected.set_kind("user");
+    affected.set_id(id);
+  }
   (*event.mutable_attributes())["region.of-sale"] = "north west";
   CHECK_OK(RunShellCommand(
       "test \"$ACTA_KEY $ACTA_TYPE $ACTA_SOURCE $ACTA_SUBJECT $ACTA_CORRELATION_ID "
       "$ACTA_CAUSATION_ID $ACTA_PROCESS $ACTA_SCHEMA $ACTA_CONTENT_TYPE $ACTA_TRACEPARENT "
       "$ACTA_ATTRIBUTE_REGION_OF_SALE\" = 'k OrderPlaced /shop order/7 c-1 e-6 ordering "
       "urn:order:2 "
-      "application/json 00-1-2-01 north west' -a \"$ACTA_TIME\" = 2023-11-14T22:13:20Z",
+      "application/json 00-1-2-01 north west' -a \"$ACTA_TIME\" = 2023-11-14T22:13:20Z "
+      "-a \"$ACTA_EXPIRES_AT\" = 2023-11-14T22:14:20Z "
+      "-a \"$(echo $ACTA_AFFECTED)\" = 'user:7 user:8'",
       "", event, {"orders", 1, 9, 0}));
 }
 

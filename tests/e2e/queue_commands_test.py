@@ -105,6 +105,20 @@ class QueueCommands(BrokerTest):
         self.acta(*self.exec('sleep 3.5; test $ACTA_ATTEMPT = 1 || exit 65', '--max', '1'))
         until(self.states, 'it was processed at the first attempt')
 
+    def test_a_long_command_keeps_the_lease_that_a_change_of_settings_made_shorter(self):
+        self.group()
+        worker = self.spawn(*self.exec('sleep 4; test $ACTA_ATTEMPT = 1 || exit 65',
+                                       '--max', '2', '--concurrency', '2'))
+        until(lambda: self.acta_json('group', 'describe', 'workers')['group'].get('members'),
+              'the worker is a member')
+        self.acta('group', 'update', 'workers', '--lease', '1s')
+        self.publish(1)
+        until(lambda: self.states(leased=1), 'the worker has it')
+        until(self.states, 'it was processed at the first attempt')
+        self.publish(1)
+        self.ended(worker)
+        until(self.states, 'so was the next one')
+
     def test_an_interrupt_finishes_the_command_and_gives_the_rest_back(self):
         self.group()
         self.publish(10)

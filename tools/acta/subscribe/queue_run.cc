@@ -16,6 +16,8 @@ namespace {
 
 // How long an interrupt may go unnoticed.
 constexpr absl::Duration kNoticeEvery = absl::Milliseconds(50);
+// That a group may have.
+constexpr absl::Duration kShortestLease = absl::Seconds(1);
 
 }  // namespace
 
@@ -142,7 +144,7 @@ absl::Status QueueRun::BeginNext() {
   command.keep_last_line = command.own_group = true;
   {
     MutexLock lock(mu_);
-    running_[{place.topic, place.partition, place.offset}] = absl::Now() + options_.lease / 3;
+    running_[{place.topic, place.partition, place.offset}] = absl::Now() + FirstLease() / 3;
   }
   pool_->Run(place, std::move(command));
   ++begun_;
@@ -188,7 +190,15 @@ void QueueRun::Extend() {
       due.push_back(place);
     }
   }
-  for (const auto& [topic, partition, offset] : due) worker_.Extend(topic, partition, offset);
+  // By what is known here: the group's lease may be another one by now.
+  for (const auto& [topic, partition, offset] : due) {
+    worker_.Extend(topic, partition, offset, 1, options_.lease);
+  }
+}
+
+// What is left of the lease of what comes next. The clocks may differ.
+absl::Duration QueueRun::FirstLease() const {
+  return std::clamp(item_->lease_until() - absl::Now(), kShortestLease, options_.lease);
 }
 
 bool QueueRun::IsRunning(const client::SettleError& error) {

@@ -52,6 +52,7 @@ class QueueRun {
   void Settle(const EventPlace& place, const v1::Settlement& verdict);
   // Leases of the events whose commands run.
   void Extend();
+  absl::Duration FirstLease() const;
 
   void OnSettleError(const client::SettleError& error);
   bool IsRunning(const client::SettleError& error);

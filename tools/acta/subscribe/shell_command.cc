@@ -16,6 +16,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/events/json_line.h"
@@ -152,6 +153,15 @@ std::string VariableName(absl::string_view attribute) {
   return name;
 }
 
+std::string TimeOr(int64_t time_us) { return time_us == 0 ? "" : TimeText(time_us); }
+
+// A line for each.
+std::string AffectedText(const v1::Event& event) {
+  return absl::StrJoin(event.affected(), "\n", [](std::string* out, const v1::Affected& one) {
+    absl::StrAppend(out, one.kind(), ":", one.id());
+  });
+}
+
 }  // namespace
 
 Variables EventVariables(const v1::Event& event, const EventPlace& place) {
@@ -163,13 +173,15 @@ Variables EventVariables(const v1::Event& event, const EventPlace& place) {
                          {"ACTA_TYPE", event.type()},
                          {"ACTA_SOURCE", event.source()},
                          {"ACTA_SUBJECT", event.subject()},
-                         {"ACTA_TIME", event.time_us() == 0 ? "" : TimeText(event.time_us())},
+                         {"ACTA_TIME", TimeOr(event.time_us())},
                          {"ACTA_CORRELATION_ID", event.correlation_id()},
                          {"ACTA_CAUSATION_ID", event.causation_id()},
                          {"ACTA_PROCESS", event.process()},
                          {"ACTA_SCHEMA", event.schema()},
                          {"ACTA_CONTENT_TYPE", event.content_type()},
-                         {"ACTA_TRACEPARENT", event.traceparent()}};
+                         {"ACTA_TRACEPARENT", event.traceparent()},
+                         {"ACTA_EXPIRES_AT", TimeOr(event.expires_at_us())},
+                         {"ACTA_AFFECTED", AffectedText(event)}};
   for (const auto& [name, value] : event.attributes()) {
     variables.emplace_back(absl::StrCat("ACTA_ATTRIBUTE_", VariableName(name)), value);
   }
