@@ -371,17 +371,33 @@ class Groups(DeadLetterTest):
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'resume', 'nobody')
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'explain', 'nobody')
 
-    def test_on_a_terminal_the_command_that_helps_is_a_hint(self):
-        self.publish(1)
+    def explained_on_a_terminal(self, group):
+        """What is shown beside the table."""
         ours, theirs = pty.openpty()
-        process = self.spawn('group', 'explain', 'workers', stderr=theirs)
+        process = self.spawn('group', 'explain', group, stderr=theirs)
         out = process.communicate(timeout=PATIENCE_S)[0].decode()
         shown = os.read(ours, 1000).decode()
         os.close(theirs)
         os.close(ours)
         self.assertEqual(process.returncode, 0)
         self.assertNotIn('COMMAND', out)
-        self.assertIn('acta subscribe jobs --group workers', shown)
+        return shown
+
+    def test_on_a_terminal_the_command_that_helps_is_a_hint(self):
+        self.publish(1)
+        self.assertIn('acta subscribe jobs --group workers',
+                      self.explained_on_a_terminal('workers'))
+
+    def test_on_a_terminal_so_are_the_commands_of_keys(self):
+        self.acta('group', 'create', 'keyed', '--topic', 'jobs', '--from', 'earliest',
+                  '--mode', 'queue', '--order', 'key', '--max-attempts', '1')
+        self.acta('publish', 'jobs', '--key', 'k', stdin='1\n2\n')
+        self.acta('subscribe', 'jobs', '--group', 'keyed', '--max', '1', '--exec', 'exit 75')
+        shown = self.explained_on_a_terminal('keyed')
+        self.assertIn('acta deadletter redrive keyed jobs/0/0', shown)
+        # As it says.
+        self.acta('deadletter', 'redrive', 'keyed', 'jobs/0/0')
+        self.assertEqual(self.acta_json('deadletter', 'list', 'keyed').get('deadLetters', []), [])
 
     def test_skip_settles_what_is_outstanding(self):
         self.publish(5)

@@ -3,6 +3,7 @@
 of a command settles the event it was run for."""
 
 import os
+import pathlib
 import signal
 import time
 import unittest
@@ -118,6 +119,20 @@ class QueueCommands(BrokerTest):
         self.publish(1)
         self.ended(worker)
         until(self.states, 'so was the next one')
+
+    def test_a_worker_that_is_killed_leaves_its_events_to_another_at_once(self):
+        self.group()
+        self.publish(2)
+        pids = pathlib.Path(self.folder, 'pids')
+        dies = self.spawn(*self.exec(f'echo $$ >>{pids}; exec sleep 1000', '--concurrency', '2'))
+        until(lambda: pids.exists() and len(pids.read_text().splitlines()) == 2, 'both are begun')
+        for pid in map(int, pids.read_text().split()):  # They outlive who began them.
+            self.addCleanup(os.kill, pid, signal.SIGKILL)
+        lives = self.spawn(*self.exec('test $ACTA_ATTEMPT = 2 || exit 65', '--max', '2'))
+        dies.kill()
+        dies.wait(PATIENCE_S)  # Its commands have its pipes still.
+        until(self.states, 'the other has processed them', 10)  # A lease is 30 s.
+        self.ended(lives)
 
     def test_an_interrupt_finishes_the_command_and_gives_the_rest_back(self):
         self.group()

@@ -171,6 +171,21 @@ class WorkerPrograms(queues_test.QueueTest):
         other.leave()
         self.leaves(program)
 
+    def test_one_that_is_killed_in_the_middle_leaves_its_events_to_another_at_once(self):
+        self.group()
+        self.publish_pictures(range(3), seconds=3, partitions=1)
+        dies = self.start_program(name='dies')
+        until(lambda: self.leased() == 3, 'it has them', PATIENCE_S)
+        lives = self.start_program(name='lives')
+        until(lambda: len(self.members()) == 2, 'another is a member', PATIENCE_S)
+        dies.process.kill()
+        dies.process.wait()
+        # Less than a lease, with what they take.
+        until(lambda: self.outstanding() == 0, 'the other has processed them', 20)
+        self.assertEqual(sorted(dies.pictures() + lives.pictures()), list(range(3)))
+        self.assertEqual(self.states()['dead_letters'], 0)
+        self.leaves(lives)
+
     def test_it_waits_for_a_broker_that_is_away(self):
         self.group()
         program = self.start_program()
