@@ -33,11 +33,14 @@ class Queues(OracleTest):
         self.start_load(f'--seed={SEED}', '--patience=300' if LONG else '--patience=60', *load)
         began = time.monotonic()
         self.works_for(1)
+        crashes = [self.kill, self.cut_power]
+        chance.shuffle(crashes)
         for cycle in range(1, cycles + 1):
             # The moment of the crash: often within the grace, in a long run also behind it.
             behind = LONG and chance.random() < 0.4
             self.works_for(chance.uniform(0.2, 1) + (GRACE_S if behind else 0))
-            chance.choice((self.kill, self.cut_power))()
+            # Both at least once.
+            (crashes[cycle - 1] if cycle <= 2 else chance.choice(crashes))()
             self.start_broker()
             if cycle % 25 == 0:
                 print(f'{cycle} of {cycles} in {time.monotonic() - began:.0f} s', flush=True)
@@ -69,7 +72,7 @@ class Crashes(Queues):
 
 class ManyMembers(Queues):
     def test_50_members_that_come_and_go(self):
-        self.crash_again_and_again(max(1, CYCLES // 3), '--workers=50', '--healthy=1', '--rate=250',
+        self.crash_again_and_again(max(2, CYCLES // 3), '--workers=50', '--healthy=1', '--rate=250',
                                    '--rejoin=4')
         lives = len(self.records('gone'))
         print(f'{lives} lives of 50 members', flush=True)
