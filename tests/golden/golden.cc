@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "acta/storage/v1/records.pb.h"
 #include "acta/v1/publisher.pb.h"
 #include "proto/support/error.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
-#include "storage/layout/rows.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/log/local_log_engine.h"
+#include "tests/golden/golden_rows.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_store.h"
 
@@ -28,10 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr TopicId kOrders{1};
-constexpr TopicId kClicks{2};
-constexpr GroupId kReaders{1};
-constexpr PartitionId kOrders0(kOrders, 0);
 constexpr PartitionId kOrders1(kOrders, 1);
 constexpr PartitionId kClicks0(kClicks, 0);
 constexpr int kFirstLife = 10;  // Batches of orders/0 before the power cut.
@@ -102,32 +98,6 @@ v1::PartitionBatch HalfRepeated() {
   v1::PartitionBatch events = EventsOf(kOrders1, 0, 1);
   events.MergeFrom(EventsOf(kOrders1, 100, 1));
   return events;
-}
-
-std::vector<RowWrite> DomainRows() {
-  storage::v1::TopicRecord orders;
-  orders.set_topic_id(kOrders.value());
-  orders.set_tenant("default");
-  orders.mutable_topic()->set_name("orders");
-  orders.mutable_topic()->set_partitions(2);
-  storage::v1::TopicRecord clicks;
-  clicks.set_topic_id(kClicks.value());
-  clicks.set_tenant("default");
-  clicks.mutable_topic()->set_name("clicks");
-  clicks.mutable_topic()->set_partitions(1);
-  storage::v1::GroupRecord readers;
-  readers.set_group_id(kReaders.value());
-  readers.set_tenant("default");
-  readers.mutable_group()->set_name("readers");
-  readers.add_topic_ids(kOrders.value());
-  storage::v1::PositionRecord position;
-  position.set_offset(7);
-  position.set_incarnation(1);
-  position.set_generation(3);
-  return {{Family::kMeta, TopicRow("default", "orders"), orders.SerializeAsString()},
-          {Family::kMeta, TopicRow("default", "clicks"), clicks.SerializeAsString()},
-          {Family::kMeta, GroupRow("default", "readers"), readers.SerializeAsString()},
-          {Family::kState, PositionRow(kReaders, kOrders0), position.SerializeAsString()}};
 }
 
 LocalEngineOptions OptionsFor(const std::string& folder, const std::string& boot) {
