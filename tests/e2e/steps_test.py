@@ -199,6 +199,35 @@ class Steps(BrokerTest):
             self.assertEqual((again.outcome, again.result),
                              (claims_pb2.CLAIM_OUTCOME_DUPLICATE, b'paid'))
 
+    def refused(self, stub, leased):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.step(stub, leased, b'again')
+        return stubs.reason_of(caught.exception)[0]
+
+    def test_a_token_is_good_for_one_step_over_a_restart_too(self):
+        self.group()
+        self.publish(0, 2)
+        with grpc.insecure_channel(self.broker.address) as channel:
+            worker = Worker(channel, wanted_features=['DELIVERY_TOKENS'])
+            worker.has(2)
+            done, lost = worker.leased
+            self.step(subscriber_pb2_grpc.SubscriberStub(channel), done, b'bill')
+            self.broker.kill()
+        self.broker.start()
+        with grpc.insecure_channel(self.broker.address) as channel:
+            stub = subscriber_pb2_grpc.SubscriberStub(channel)
+            # Also before anybody has looked at the events again, and when it is their turn.
+            for _ in range(2):
+                self.assertEqual(self.refused(stub, done), 'ALREADY_SETTLED')
+                self.assertEqual(self.refused(stub, lost), 'LEASE_LOST')
+                worker = Worker(channel, wanted_features=['DELIVERY_TOKENS'])
+                worker.has(1)
+                [leased] = worker.leased
+                self.assertEqual(leased.data, lost.data)
+                worker.leave()
+        bills = self.events('read', 'bills', '--partition', 0)
+        self.assertEqual([bill['offset'] for bill in bills], [0])
+
     def test_a_step_says_what_caused_it_and_a_repetition_is_refused(self):
         self.group()
         self.publish(0, 1)
