@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Where the broker's CPU time goes while prepared batches of 64 KiB are published and read once.
+
+    tools/bench/batch_profile.py [--measure NAME] [--seconds N] [--dir DIR]
+
+Needs `perf`, which may have to be allowed to see the kernel: sysctl kernel.perf_event_paranoid=1.
+Runs the measure of acta-bench, samples its broker and prints a table: microseconds of CPU for each
+batch, by thread, and by what it did: a system call, or a library.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN = pathlib.Path(__file__).resolve().parents[2] / 'build/release/bin'
+EVENTS_OF_BATCH = 655  # Of 100 bytes.
+SAMPLES_A_SECOND = 1999
+LEAST_US = 1  # Less is summed up.
+SYSTEM_CALL = re.compile(r'^(?:__x64_sys|__do_sys|__sys|ksys|vfs)_(\w+)')
+
+
+def child_of(pid, name):
+    """Waits for the child of this name."""
+    while True:
+        children = pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+        for child in children:
+            if pathlib.Path(f'/proc/{child}/comm').read_text().strip() == name:
+                return int(child)
+        time.sleep(0.05)
+
+
+def samples(text):
+    """Thread and frames, the innermost first, of each sample of `perf script`."""
+    for sample in text.split('\n\n'):
+        lines = sample.strip('\n').splitlines()
+        if not lines:
+            continue
+        frames = []
+        for line in lines[1:]:
+            match = re.match(r'\s*[0-9a-f]+ (.*) \((.*)\)$', line)
+            if match:
+                frames.append((match[1], match[2]))
+        yield lines[0].strip(), frames
+
+
+def what(frames):
+    """What a sample was taken in."""
+    symbol, file = frames[0] if frames else ('?', '?')
+    if 'kernel' in file or file.startswith('['):
+        for name, _ in frames:
+            if call := SYSTEM_CALL.match(name):
+                return f'system call {call[1]}'
+            if 'page_fault' in name:
+                return 'page fault'
+        return 'kernel'
+    library = re.sub(r'\.so.*', '', pathlib.Path(file).name)
+    if library == 'libc' and ('mem' in symbol or 'str' in symbol):
+        return 'copying (libc)'
+    if 'crc32' in symbol.lower():
+        return 'CRC32C'
+    if library == 'actad' and symbol.startswith('acta::'):
+        return re.sub(r'[(<].*', '', symbol.replace('(anonymous namespace)::', ''))
+    return library
+
+
+def profile(args):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix='acta-profile-', dir=args.dir))
+    data, report = folder / 'perf.data', folder / 'report.json'
+    bench = subprocess.Popen(
+        [BIN / 'acta-bench', '--only', args.measure, '--runs', '1', '--no-limits', '--warm-up', '2',
+         '--seconds', str(args.seconds + 3), '--dir', folder, '--json', report],
+        stdout=subprocess.DEVNULL)
+    try:
+        broker = child_of(bench.pid, 'actad')
+        time.sleep(4)
+        subprocess.run(['perf', 'record', '-q', '-F', str(SAMPLES_A_SECOND), '-g', '-p', str(broker),
+                        '-o', data, '--', 'sleep', str(args.seconds)], check=True)
+    finally:
+        if bench.wait() != 0:
+            sys.exit('acta-bench failed')
+    script = subprocess.run(['perf', 'script', '-i', data, '-F', 'comm,ip,sym,dso'], check=True,
+                            capture_output=True, text=True, errors='replace').stdout
+    rows = json.loads(report.read_text())['rows']
+    subprocess.run(['rm', '-r', folder], check=True)
+    rate = next(row['value'] for row in rows if row['measure'] == args.measure)
+    return script, rate
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    options.add_argument('--measure', default='publish_consume_os_log')
+    options.add_argument('--seconds', type=float, default=8)
+    options.add_argument('--dir', default=os.environ.get('TMPDIR', '/var/tmp'))
+    args = options.parse_args()
+    script, rate = profile(args)
+    counts = collections.Counter((re.sub(r'[-_]?\d+$', '', thread), what(frames))
+                                 for thread, frames in samples(script))
+    batches = rate * args.seconds / EVENTS_OF_BATCH
+    us = {key: count / SAMPLES_A_SECOND / batches * 1e6 for key, count in counts.items()}
+    print(f'{args.measure}: {rate / 1e6:.2f} M events/s, {sum(us.values()):.0f} us of CPU a batch\n')
+    print('| thread | in | us |\n|---|---|--:|')
+    threads = collections.Counter()
+    for (thread, _), spent in us.items():
+        threads[thread] += spent
+    for thread, spent in threads.most_common():
+        print(f'| **{thread}** | | **{spent:.1f}** |')
+        parts = sorted(((part, place) for (one, place), part in us.items() if one == thread),
+                       reverse=True)
+        for part, place in parts:
+            if part >= LEAST_US:
+                print(f'| | {place} | {part:.1f} |')
+        others = sum(part for part, _ in parts if part < LEAST_US)
+        if 0 < others < spent:
+            print(f'| | others | {others:.1f} |')
+
+
+if __name__ == '__main__':
+    main()
