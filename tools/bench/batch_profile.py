@@ -80,8 +80,8 @@ def profile(args):
     try:
         broker = child_of(bench.pid, 'actad')
         time.sleep(4)
-        subprocess.run(['perf', 'record', '-q', '-F', str(SAMPLES_A_SECOND), '-g', '-p', str(broker),
-                        '-o', data, '--', 'sleep', str(args.seconds)], check=True)
+        subprocess.run(['perf', 'record', '-q', '-F', str(SAMPLES_A_SECOND), '-g', '-p',
+                        str(broker), '-o', data, '--', 'sleep', str(args.seconds)], check=True)
     finally:
         if bench.wait() != 0:
             sys.exit('acta-bench failed')
@@ -104,7 +104,8 @@ def main():
                                  for thread, frames in samples(script))
     batches = rate * args.seconds / EVENTS_OF_BATCH
     us = {key: count / SAMPLES_A_SECOND / batches * 1e6 for key, count in counts.items()}
-    print(f'{args.measure}: {rate / 1e6:.2f} M events/s, {sum(us.values()):.0f} us of CPU a batch\n')
+    total = sum(us.values())
+    print(f'{args.measure}: {rate / 1e6:.2f} M events/s, {total:.0f} us of CPU a batch\n')
     print('| thread | in | us |\n|---|---|--:|')
     threads = collections.Counter()
     for (thread, _), spent in us.items():

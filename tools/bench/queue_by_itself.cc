@@ -1,5 +1,7 @@
 // The state machine of a queue without broker and disk: another program runs it.
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
@@ -30,6 +32,8 @@ constexpr Kind kKinds[] = {
 absl::StatusOr<Outcome> RunMachine(Bed& bed) {
   const std::string out = bed.options().folder + "/queue.json";
   const std::string err = bed.options().folder + "/queue.err";
+  std::error_code error;
+  std::filesystem::remove(out, error);
   ASSIGN_OR_RETURN(const auto program,
                    ChildProcess::Start(
                        {bed.options().queue, absl::StrCat(bed.durations().seconds / 2)}, out, err));

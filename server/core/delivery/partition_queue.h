@@ -163,6 +163,11 @@ class PartitionQueue {
   uint32_t bytes(Offset offset) const;
   // At most so many can be leased now, without another scan.
   int64_t leasable() const { return static_cast<int64_t>(ready_.size()) + Lag(fresh_, head_); }
+  // Until then what is not leased may be held by members of before the load; 0: nothing may.
+  int64_t grace_until_us() const {
+    const bool all = policy_.order != QueueOrder::kUnordered;
+    return all || oldest() < loaded_end_ ? grace_until_us_ : 0;
+  }
   // The oldest that is not settled, parked ones too; head() when there is none.
   Offset oldest() const;
 

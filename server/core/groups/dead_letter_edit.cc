@@ -30,7 +30,10 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
     std::move(done)(std::move(result));
     written->set_value();
   };
-  group->queue()->DiscardStep(letter->partition, letter->offset, letter->record, std::move(step));
+  if (!group->queue()->DiscardStep(letter->partition, letter->offset, letter->record,
+                                   std::move(step))) {
+    return DeadLetterNotFound(*group, request.ref());
+  }
   // Under the lock, so that nobody else decides about the letter meanwhile. What is queued is
   // written from here, because whoever has the pool may wait for the lock.
   const std::future<void> answered = written->get_future();

@@ -76,7 +76,8 @@ void GroupRegistry::State::Sweep(const Group& group) {
   const absl::Duration kept = ToDuration(group.record().group().queue().dead_letter_retention());
   v1::DeadLetterSelection over;
   SetTime(deps.engine.Now() - kept, over.mutable_before());
-  const auto discarded = DiscardSelected(group, over);
+  // With the lock, for which others wait: not until a full disk has room.
+  const auto discarded = DiscardSelected(group, over, /*patient=*/false);
   if (!discarded.ok()) {
     return LogWarn("dead letters were not discarded",
                    {{"group", group.name()}, {"reason", discarded.status().message()}});
@@ -88,17 +89,16 @@ void GroupRegistry::State::Sweep(const Group& group) {
 
 // Some at a time: what is to be written is in memory until it is.
 absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
-    const Group& group, const v1::DeadLetterSelection& selection) {
+    const Group& group, const v1::DeadLetterSelection& selection, bool patient) {
   GroupQueue& queue = *group.queue();
   int64_t discarded = 0;
-  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, Letters::kDead,
-                                   [&](const StoredLetter& letter) {
-                                     queue.Discard(letter.partition, letter.offset, letter.record);
-                                     // What cannot be written is told below.
-                                     if (++discarded % kAtOnce == 0)
-                                       queue.WaitQuiet().IgnoreError();
-                                   }));
-  RETURN_IF_ERROR(queue.WaitQuiet());
+  const auto discard = [&](const StoredLetter& letter) {
+    if (!queue.Discard(letter.partition, letter.offset, letter.record)) return;
+    // What cannot be written is told below.
+    if (++discarded % kAtOnce == 0) queue.WaitQuiet(patient).IgnoreError();
+  };
+  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, Letters::kDead, discard));
+  RETURN_IF_ERROR(queue.WaitQuiet(patient));
   return discarded;
 }
 

@@ -161,6 +161,13 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
   const int64_t ready = counts.ready + not_scanned;
   const bool moves =
       queue.wanted || at.now_us - queue.moved_us < absl::ToInt64Microseconds(kRecently);
+  if (ready > 0 && counts.leased == 0 && at.now_us < queue.grace_until_us) {
+    return {v1::STANDSTILL_CODE_LEASE_HELD,
+            absl::StrCat(ready, " events may be held by members of before the broker's restart, ",
+                         "which have ", (queue.grace_until_us - at.now_us) / 1'000'000 + 1,
+                         " s to say so: they come by themselves"),
+            Acta("group describe", at, "")};
+  }
   if (ready > 0 && (moves || counts.leased == 0)) {
     return {v1::STANDSTILL_CODE_ADVANCING,
             absl::StrCat(ready, " events wait for a member with credit"), ""};

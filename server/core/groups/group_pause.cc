@@ -15,6 +15,7 @@ namespace acta {
 namespace {
 
 constexpr absl::Duration kLongestPause = absl::Hours(24 * 400);
+constexpr absl::Duration kResumeAgain = absl::Seconds(1);
 
 }  // namespace
 
@@ -73,25 +74,26 @@ absl::Status GroupRegistry::State::SetPause(Group& group, std::optional<v1::Grou
 }
 
 // The time is the server's, which may go another way than the timer: it is asked again then.
-void GroupRegistry::State::ResumeLater(const Group& group) {
+void GroupRegistry::State::ResumeLater(const Group& group, absl::Duration least) {
   const storage::v1::GroupRecord record = group.record();
   if (!record.group().pause().has_until()) return;
   const absl::Duration left = ToTime(record.group().pause().until()) - deps.engine.Now();
-  deps.timer.After(std::max(left, absl::Milliseconds(1)),
-                   [state = weak_from_this(), id = group.id()] {
-                     const auto self = state.lock();
-                     if (self == nullptr) return;
-                     MutexLock lock(self->write_mu);
-                     const GroupPtr group = self->FindById(id);
-                     if (group == nullptr) return;
-                     const v1::GroupPause pause = group->record().group().pause();
-                     if (!pause.has_until()) return;
-                     if (ToTime(pause.until()) > self->deps.engine.Now())
-                       return self->ResumeLater(*group);
-                     if (!self->SetPause(*group, std::nullopt).ok()) {
-                       LogWarn("a group whose pause is over could not be resumed");
-                     }
-                   });
+  deps.timer.After(std::max(left, least), [state = weak_from_this(), id = group.id()] {
+    if (const auto self = state.lock()) self->ResumeInTime(id);
+  });
+}
+
+void GroupRegistry::State::ResumeInTime(GroupId id) {
+  MutexLock lock(write_mu);
+  const GroupPtr group = FindById(id);
+  if (group == nullptr) return;
+  const v1::GroupPause pause = group->record().group().pause();
+  if (!pause.has_until()) return;
+  if (ToTime(pause.until()) > deps.engine.Now()) return ResumeLater(*group);
+  if (SetPause(*group, std::nullopt).ok()) return;
+  LogWarn("a group whose pause is over could not be resumed: tried again in 1 s",
+          {{"group", group->name()}});
+  ResumeLater(*group, kResumeAgain);
 }
 
 }  // namespace acta

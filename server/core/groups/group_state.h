@@ -93,9 +93,10 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status RedriveSelected(const Group& group, const v1::RedriveDeadLettersRequest& request,
                                int64_t most_redrives, v1::RedriveDeadLettersResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  // How many; they are gone when it returns. Blocks.
+  // How many; they are gone when it returns. Blocks, as GroupQueue::WaitQuiet().
   absl::StatusOr<int64_t> DiscardSelected(const Group& group,
-                                          const v1::DeadLetterSelection& selection)
+                                          const v1::DeadLetterSelection& selection,
+                                          bool patient = true)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Moves the position of a STREAM group from the offset, where it has to be, over so many events.
   // Its members are ended, and join again there. Errors: OFFSET_OUT_OF_RANGE, CONCURRENT_CHANGE.
@@ -103,7 +104,8 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                             const v1::SkipOffsetsRequest& request, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Resumes a paused group when its time has come.
-  void ResumeLater(const Group& group);
+  void ResumeLater(const Group& group, absl::Duration least = absl::Milliseconds(1));
+  void ResumeInTime(GroupId id);
 
   absl::Status AllowTopic(const Caller& caller, Verb verb, absl::string_view topic) const;
   // For every topic the group reads, or the one that is named.

@@ -136,10 +136,8 @@ void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record
   Add({id, record, {}, false});
 }
 
-absl::Status GroupQueue::WaitQuiet() { return AwaitQuiet(true); }
-
 // Members may go on settling all the time: nobody waits for what came later.
-absl::Status GroupQueue::AwaitQuiet(bool patient) {
+absl::Status GroupQueue::WaitQuiet(bool patient) {
   // The write, and the step, that have what changed so far: steps are written some at a time.
   std::optional<uint64_t> last;
   uint64_t last_step = 0;
@@ -300,6 +298,7 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   PutPosition(partition.queue->position(), &view.record);
   view.counts = partition.queue->Count();
   view.head = partition.queue->head();
+  view.grace_until_us = partition.queue->grace_until_us();
   view.oldest = partition.queue->oldest();
   view.room = partition.queue->Room();
   view.dead_letters = budget_.dead_letters;

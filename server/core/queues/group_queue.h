@@ -132,7 +132,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
   // Blocks until all that changed so far is on the disk. Not OK: nothing of it may be, and nothing
   // is written any more: SERVER_STOPPING, or what the disk said.
-  absl::Status WaitQuiet();
+  // Not `patient`: UNAVAILABLE at once while the disk is full; it is written later then.
+  absl::Status WaitQuiet(bool patient = true);
   // The broker stops: the next write that a full disk refuses is the last one.
   void StopWaiting();
   // For what comes from now on: leases that were given, waits that have begun and events that are
@@ -181,7 +182,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // it goes on behind it. Returns how many were outstanding, those that are missing as well.
   int64_t Skip(PartitionId partition, OffsetRun run);
   int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
-  // Offers it again. False: it is outstanding and not held, or as many are parked as may be.
+  // Offers it again. False: it is outstanding and not held, or as many are parked as may be, or it
+  // is being redriven or discarded already, and its record is about to go.
   bool Redrive(const LetterToRedrive& letter);
   // The same with several, in their order, until as many are parked as may be. The row that `row`
   // makes of it, with the queue's lock, is written in the same write, and `done` runs when that is
@@ -200,9 +202,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<PartitionId> partitions() const;
   // The events of the run that are held, by offset, at most so many. O(parked).
   std::vector<StoredParked> HeldIn(PartitionId partition, OffsetRun run, size_t most) const;
-  void Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
-  // The same in one write with a step that settles nothing.
-  void DiscardStep(PartitionId partition, Offset offset,
+  // False: it is being redriven or discarded already.
+  bool Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  // The same in one write with a step that settles nothing, and is taken when it is true.
+  bool DiscardStep(PartitionId partition, Offset offset,
                    const storage::v1::DeadLetterRecord& record, QueueStep step);
   // So many dead letters were deleted together with their partition.
   void LettersGone(int64_t count);
@@ -222,9 +225,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     int64_t dead_letters = 0;  // Of the group, like the most it may have.
     int64_t max_dead_letters = 0;
     absl::Status problem;
-    OffsetRun lost;        // What cannot be read, where there is a problem.
-    bool wanted = false;   // A member has credit for more.
-    int64_t moved_us = 0;  // When the group leased or settled something last; 0: never.
+    OffsetRun lost;              // What cannot be read, where there is a problem.
+    bool wanted = false;         // A member has credit for more.
+    int64_t moved_us = 0;        // When the group leased or settled something last; 0: never.
+    int64_t grace_until_us = 0;  // As PartitionQueue says.
   };
   std::optional<View> Look(PartitionId partition) const;
 
@@ -336,6 +340,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RedriveLocked(const LetterToRedrive& letter, uint64_t redrive)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False: it goes already.
+  bool LetGoOfLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsRoomFor(const LetterToRedrive& letter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A dead letter, or one that is held, that was redriven by it before; 0: by none with a name.
   void CountDied(uint64_t redrive) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -408,8 +414,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   RowWrite ParkedRowOf(PartitionId partition, const ParkedEvent& event,
                        const AttemptsBefore& before) const;
   void Flush();
-  // As WaitQuiet(). Not `patient`: UNAVAILABLE at once when the disk is full.
-  absl::Status AwaitQuiet(bool patient);
   void TryAgain();
   // Of who waits until a full disk has room, and tries itself: the pool may be full of those that
   // wait for a lock which it holds.
@@ -455,6 +459,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   absl::btree_set<PartitionId> dirty_ ABSL_GUARDED_BY(mu_);
   // Of the next write.
   std::vector<RowWrite> rows_ ABSL_GUARDED_BY(mu_);
+  // Dead letters whose rows go, until that is durable; and those that no write has yet.
+  absl::flat_hash_set<std::pair<PartitionId, Offset>> going_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::pair<PartitionId, Offset>> going_next_ ABSL_GUARDED_BY(mu_);
   std::vector<Done> answers_ ABSL_GUARDED_BY(mu_);
   std::deque<HeldStep> steps_ ABSL_GUARDED_BY(mu_);
   std::vector<QueueStep> behind_ ABSL_GUARDED_BY(mu_);  // They come again when a write has ended.

@@ -101,13 +101,20 @@ bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFact
 bool GroupQueue::RedriveLetter(PartitionId id, Offset offset,
                                const storage::v1::DeadLetterRecord& record, uint64_t redrive) {
   Partition* const partition = Find(id);
-  if (partition == nullptr) return false;
+  if (partition == nullptr || going_.contains({id, offset})) return false;
   AttemptsBefore before = {{record.attempts_before().begin(), record.attempts_before().end()},
                            redrive};
   before.rounds.push_back(record.attempts());
   if (!RedriveOne(*partition, offset, FactsFrom(record.facts()), std::move(before))) return false;
+  LetGoOfLetter(id, offset);
   --budget_.dead_letters;
   rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
+  return true;
+}
+
+bool GroupQueue::LetGoOfLetter(PartitionId id, Offset offset) {
+  if (!going_.emplace(id, offset).second) return false;
+  going_next_.emplace_back(id, offset);
   return true;
 }
 
@@ -169,7 +176,7 @@ absl::Status GroupQueue::PutRow(RowWrite row) {
     MutexLock lock(mu_);
     rows_.push_back(std::move(row));
   }
-  return AwaitQuiet(false);
+  return WaitQuiet(false);
 }
 
 void GroupQueue::WatchRedrive(uint64_t redrive, int64_t died_already) {
@@ -227,23 +234,26 @@ void GroupQueue::ForgetDeadLetter(PartitionId id, Offset offset) {
   --budget_.dead_letters;
 }
 
-void GroupQueue::Discard(PartitionId id, Offset offset,
+bool GroupQueue::Discard(PartitionId id, Offset offset,
                          const storage::v1::DeadLetterRecord& record) {
   After after;
   {
     MutexLock lock(mu_);
+    if (!LetGoOfLetter(id, offset)) return false;
     PutDiscarded(id, offset, record, &rows_);
     ForgetDeadLetter(id, offset);
     after = MakeAfter();
   }
   Run(std::move(after));
+  return true;
 }
 
-void GroupQueue::DiscardStep(PartitionId id, Offset offset,
+bool GroupQueue::DiscardStep(PartitionId id, Offset offset,
                              const storage::v1::DeadLetterRecord& record, QueueStep step) {
   After after;
   {
     MutexLock lock(mu_);
+    if (going_.contains({id, offset})) return false;
     PutDiscarded(id, offset, record, &step.rows);
     HeldStep held;
     held.step = std::move(step);
@@ -252,6 +262,7 @@ void GroupQueue::DiscardStep(PartitionId id, Offset offset,
     after = MakeAfter();
   }
   Run(std::move(after));
+  return true;
 }
 
 void GroupQueue::LettersGone(int64_t count) {

@@ -82,7 +82,7 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
     offsets = partition->queue->OutstandingBelow(first);
     Touch(*partition);
   }
-  RETURN_IF_ERROR(AwaitQuiet(false));  // What became a dead letter meanwhile is on the disk.
+  RETURN_IF_ERROR(WaitQuiet(false));  // What became a dead letter meanwhile is on the disk.
   ASSIGN_OR_RETURN(const std::vector<Offset> letters, DeadLettersIn(id, extent.first, first));
   offsets.insert(offsets.end(), letters.begin(), letters.end());
   {
@@ -131,7 +131,7 @@ absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
       rows_.push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::move(record)});
     }
   }
-  return AwaitQuiet(false);
+  return WaitQuiet(false);
 }
 
 absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,

@@ -100,6 +100,7 @@ struct GroupQueue::News {
 // One write, and what follows it.
 struct GroupQueue::Pending {
   std::vector<RowWrite> rows;
+  std::vector<std::pair<PartitionId, Offset>> going;
   std::vector<Done> answers;
   absl::btree_map<PartitionId, std::vector<KeyTurn>> turns;
   std::vector<HeldStep> steps;

@@ -176,6 +176,7 @@ void GroupQueue::Flush() {
     if (writing_ || trying_again_) return;
     CollectRows();
     write.rows = std::exchange(rows_, {});
+    write.going = std::exchange(going_next_, {});
     write.answers = std::exchange(answers_, {});
     write.turns = std::exchange(turns_, {});
     TakeSteps(&write);
@@ -239,6 +240,7 @@ void GroupQueue::OnWritten(const TransactionResult& result, Pending write) {
     } else {
       written_ = begun_;
       ConfirmSteps(write);
+      for (const auto& place : write.going) going_.erase(place);
       for (const auto& [id, turns] : write.turns) {
         Partition* const partition = Find(id);
         if (partition == nullptr) continue;
@@ -275,6 +277,7 @@ void GroupQueue::PutBack(Pending* write) {
     *rest = std::exchange(*first, {});
   };
   put(&write->rows, &rows_);
+  put(&write->going, &going_next_);
   put(&write->answers, &answers_);
   for (auto& [id, turns] : write->turns) put(&turns, &turns_[id]);
 }

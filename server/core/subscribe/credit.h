@@ -24,6 +24,9 @@ class Credit {
     bytes_ -= bytes;
   }
 
+  // What was spent on what is not sent.
+  void Refund(int64_t events, int64_t bytes) { Spend(-events, -bytes); }
+
   bool open() const { return events_ > 0 && bytes_ > 0; }
   int64_t events() const { return events_; }
   int64_t bytes() const { return bytes_; }

@@ -50,6 +50,8 @@ void LiveSubscription::OnRevoked(uint64_t handle) {
 
 void LiveSubscription::OnPaused(bool paused) {
   paused_ = paused;
+  // Its leases would run out here.
+  if (paused && feed_ != nullptr) feed_->GiveBack();
   outbox_.Notice(paused ? "GROUP_PAUSED" : "GROUP_RESUMED", group_);
 }
 

@@ -207,6 +207,7 @@ void QueueFeed::GiveBack() {
     settlement.offset = delivery.first;
     settlement.count = static_cast<int32_t>(delivery.count);
     settlement.kind = QueueSettlement::Kind::kRelease;
+    deps_.credit.Refund(delivery.count, static_cast<int64_t>(delivery.end - delivery.begin));
     unsent.push_back(std::move(settlement));
   }
   if (!unsent.empty()) queue_.Settle(session_, unsent, [](const absl::Status&) {});

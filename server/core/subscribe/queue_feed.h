@@ -56,7 +56,7 @@ class QueueFeed {
   using Done = absl::AnyInvocable<void(const absl::Status&, std::vector<v1::ControlError> errors)>;
   void Settle(const v1::Settle& settle, Done done);
 
-  // What was not sent is nobody's any more.
+  // What was not sent is nobody's any more, and costs no credit.
   void GiveBack();
   // Not OK: the stream cannot go on.
   const absl::Status& failure() const { return failure_; }

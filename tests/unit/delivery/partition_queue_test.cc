@@ -78,6 +78,23 @@ TEST_CASE("what waits behind a redriven one is not tried before its time, after 
   CHECK(loaded.Work(2 * kHour) == Offsets{7});
 }
 
+TEST_CASE("what waits for its time is not held by who says so, what is due may be") {
+  constexpr int64_t kSecond = 1'000'000;
+  QueueBudget budget;
+  PartitionQueue queue(LoadedQueue::Policy(), budget, 1);
+  QueuePosition position;
+  position.floor = position.head = Offset(10);
+  ParkedEvent later = Row(3, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0);
+  ParkedEvent due = Row(4, ParkedEvent::State::kRetryWait, kHour - kSecond, 1, 0);
+  due.facts.key = 2;
+  queue.Load(position, {later, due}, Offset(10), kHour);
+  queue.Tick(kHour);
+  CHECK_FALSE(queue.Present(1, Offset(3), kHour + kSecond));
+  CHECK(queue.Present(1, Offset(4), kHour + kSecond));
+  CHECK(queue.states().leased == 1);
+  CHECK(queue.states().retry_wait == 1);
+}
+
 TEST_CASE("what happens to events is counted by outcome") {
   LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, 0, 1, 0)});
   PartitionQueue& queue = loaded.queue;

@@ -204,7 +204,8 @@ void QueueModel::MemberGone(uint64_t member, bool cleanly, int64_t now_us) {
 bool QueueModel::MayPresent(Offset offset, int64_t now_us) const {
   const Event& event = at(offset);
   if (now_us >= grace_until_us_ || offset >= loaded_end_) return false;
-  return (event.state == State::kReady && !event.presented) || event.state == State::kRetryWait;
+  return (event.state == State::kReady && !event.presented) ||
+         (event.state == State::kRetryWait && event.due_from_us <= now_us);
 }
 
 void QueueModel::Present(uint64_t member, Offset offset, int64_t now_us) {

@@ -120,5 +120,30 @@ TEST_CASE("partitions that too many dead letters stopped go on when one of anoth
   }
 }
 
+TEST_CASE("a dead letter that is being redriven is none, although its row is there still",
+          "[queue]") {
+  SharedBudget group(QueueBudget{});
+  group.room.Publish(0, {"a"});
+  REQUIRE(group.Take(1) == 1);
+  group.Settle(Kind::kReject, 0);
+  const auto letter = group.Letter();
+  const LetterToRedrive place = {group.room.Id(0), Offset(0), &letter};
+  CHECK(group.Letters() == 1);
+  group.room.engine.HoldDone();
+  REQUIRE(group.queue->Redrive(place));
+  CHECK_FALSE(group.queue->Discard(group.room.Id(0), Offset(0), letter));
+  CHECK(group.Letters() == 0);
+  REQUIRE(group.Take() == 1);
+  group.Settle(Kind::kAck, 0);
+  CHECK_FALSE(group.queue->Redrive(place));
+  for (int i = 0; i < 5; ++i) {
+    group.room.engine.ReleaseDone();
+    group.room.Run();
+  }
+  CHECK(group.Take() == 0);
+  CHECK(group.Letters() == 0);
+  CHECK(group.room.Rows("deadletter/") == 0);
+}
+
 }  // namespace
 }  // namespace acta

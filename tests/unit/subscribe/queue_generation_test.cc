@@ -146,5 +146,29 @@ TEST_CASE("what was leased before a reset is nobody's after a restart", "[queue]
   CHECK(next.Lag("workers", 0).lag_events() == 0);
 }
 
+TEST_CASE("after a restart a member keeps what it holds of a key, and the next one waits for it",
+          "[queue]") {
+  v1::QueueSettings settings;
+  settings.set_order(GENERATE(v1::QUEUE_ORDER_KEY, v1::QUEUE_ORDER_KEY_RELAXED));
+  QueueRoom room(settings);
+  room.PublishKeyed({{"k", "a"}, {"k", "b"}, {"j", "c"}});
+  Client& old = room.Work();
+  REQUIRE(room.DataOf(old) == Strings{"a", "c"});
+  const int64_t generation = old.sink.by_handle.at(old.sink.leased[0].assignment).generation();
+
+  QueueRoom next(room.engine.Restart());
+  Client& holds = next.Subscribe(Holding(generation));
+  REQUIRE(holds.sink.Notices("HELD").size() == 1);
+  CHECK(holds.sink.Notices("HELD")[0].text().starts_with("1 of 1 events"));
+  next.Wait(absl::Seconds(15));
+  CHECK(next.DataOf(holds) == Strings{"c"});
+  RecordingSink::Leased event;
+  event.assignment = holds.sink.Handle(0);
+  const uint64_t ack = holds.Settle(v1::SETTLE_KIND_ACK, event);
+  next.Run();
+  CHECK(holds.sink.ErrorOf(ack) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(next.DataOf(holds) == Strings{"c", "b"});
+}
+
 }  // namespace
 }  // namespace acta

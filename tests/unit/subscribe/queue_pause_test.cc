@@ -1,4 +1,5 @@
 // A pause over restarts of the broker: why, until when, by whom.
+#include "absl/strings/match.h"
 #include "proto/support/proto_time.h"
 #include "tests/unit/subscribe/queue_room.h"
 
@@ -52,6 +53,47 @@ TEST_CASE("a pause keeps why, until when and by whom over a restart, and ends in
   CHECK(PauseOf(last).reason().empty());
 }
 
+TEST_CASE("what was leased for a member and not sent is given back when its group is paused",
+          "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(1));
+  room.Publish(0, {"first"});
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  start.set_max_frame_bytes(64 << 10);
+  Client& client = room.Subscribe(start);
+  client.reads = false;  // One frame is on its way, and no other.
+  room.Publish(0, Strings(500, std::string(1000, 'x')));
+  room.Run();
+  const auto leased = [&] { return room.Lag("workers", 0).queue().leased(); };
+  REQUIRE(client.sink.leased.size() < 500);
+  REQUIRE(leased() > static_cast<int64_t>(client.sink.leased.size()));
+  PauseWorkers(room);
+  CHECK(leased() == static_cast<int64_t>(client.sink.leased.size()));
+  client.reads = true;
+  size_t acked = 0;
+  for (int i = 0; i < 20; ++i) {
+    room.Run();
+    while (acked < client.sink.leased.size()) client.Ack(client.sink.leased[acked++]);
+    room.Wait(absl::Seconds(5));
+  }
+  CHECK(client.sink.leased.size() == 501);  // None was delivered twice, nor lost its attempt.
+  CHECK(room.Lag("workers", 0).lag_events() == 0);
+  CHECK(room.DeadLetters().dead_letters().empty());
+}
+
+TEST_CASE("a pause that ends while the disk is full ends when it has room", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  PauseWorkers(room);
+  Client& client = room.Work();
+  room.engine.SetDiskState(DiskState::kHard);
+  room.Wait(absl::Minutes(3));
+  CHECK(client.sink.leased.empty());
+  room.engine.SetDiskState(DiskState::kOk);
+  room.Wait(absl::Seconds(2));
+  CHECK(room.DataOf(client) == Strings{"a"});
+}
+
 TEST_CASE("a pause that is over when the broker starts is over", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
@@ -93,6 +135,8 @@ TEST_CASE("after a restart what a member may hold is nobody's for 10 s, and not 
   Client& client = next.Work();
   next.Wait(absl::Seconds(10) - absl::Microseconds(1));
   CHECK(client.sink.leased.empty());
+  CHECK(next.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
+  CHECK(absl::StrContains(next.Explain().text(), "before the broker's restart"));
   next.Wait(absl::Microseconds(1));
   next.Run();
   CHECK(next.DataOf(client) == Strings{"a", "b"});

@@ -71,8 +71,9 @@ double Run(const Kind& kind, double seconds) {
   const auto start = std::chrono::steady_clock::now();
   while (SecondsSince(start) < seconds) {
     now_us += kStepUs;
-    for (EventFacts& fact : facts) fact.key = 1 + random() % 1000;
-    queue.Scan(facts, now_us);
+    const auto room = static_cast<size_t>(std::min(kScanned, queue.Room()));
+    for (size_t i = 0; i < room; ++i) facts[i].key = 1 + random() % 1000;
+    queue.Scan(absl::MakeSpan(facts).first(room), now_us);
     for (int64_t leased = 0, idle = 0; leased < kScanned && idle < kind.members;) {
       const uint64_t member = 1 + static_cast<uint64_t>(leased) % kind.members;
       runs.clear();
@@ -88,10 +89,12 @@ double Run(const Kind& kind, double seconds) {
     for (const auto& [member, offset] : held) {
       queue.Ack(member, offset);
       if (++unwritten == kAcksPerWrite) {
-        queue.TakeChanges();
+        queue.PassTurns(queue.TakeChanges().turns);
         unwritten = 0;
       }
     }
+    // Of less than a write the next of a key waits for, too.
+    if (kind.order != QueueOrder::kUnordered) queue.PassTurns(queue.TakeChanges().turns);
     acked += static_cast<int64_t>(held.size());
     held.clear();
   }
