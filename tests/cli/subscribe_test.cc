@@ -103,6 +103,14 @@ TEST_CASE("a command finds the whole envelope in its environment", "[cli]") {
       "", event, {"orders", 1, 9, 0}));
 }
 
+TEST_CASE("what is too long for an environment is left out of it", "[cli]") {
+  v1::Event event;
+  event.set_source(std::string(64 << 10, 's'));
+  event.add_affected()->set_id(std::string(200 << 10, 'x'));
+  CHECK_OK(RunShellCommand("test ${#ACTA_SOURCE} = 65536 -a -z \"$ACTA_AFFECTED\"", "", event,
+                           {"orders", 1, 9, 0}));
+}
+
 TEST_CASE("a command is not waited for by what it leaves running", "[cli]") {
   const absl::Time begin = absl::Now();
   CHECK(EndOf("echo left >&2; sleep 3 >/dev/null & exit 4").exit_code == 4);

@@ -65,6 +65,9 @@ class QueueMutants(OracleTest):
     def test_steps_of_which_only_the_result_is_written(self):
         self.caught(self.run_crashes('tear-steps', self.kill, '--steps=100'), 'torn-step')
 
+    def test_keys_that_are_held_and_go_on_after_a_restart(self):
+        self.caught(self.run_crashes('free-held', self.kill, longest_delay=13), 'passed-hold')
+
     def test_keys_that_are_not_kept_together(self):
         self.caught(self.run_mutant('split-keys'), 'key-reordered')
 

@@ -90,9 +90,9 @@ void Run(const std::string& name, uint64_t seconds) {
   CHECK(inputs > 0);
 }
 
-// Together about a minute.
-constexpr uint64_t kScannerSeconds = 8;
-constexpr uint64_t kSeconds = 3;
+// Together half a minute.
+constexpr uint64_t kScannerSeconds = 4;
+constexpr uint64_t kSeconds = 2;
 
 TEST_CASE("scanner and parser agree about events") { Run("event", kScannerSeconds); }
 TEST_CASE("frame parser and generated parser agree about publish frames") {

@@ -93,7 +93,8 @@ class PartitionQueue {
   QueuePosition PositionWithout(absl::Span<const Offset> held) const;
   // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
   void MemberGone(uint64_t member, bool cleanly, int64_t now_us);
-  // Within the grace: the member has it since before the load. False: it is settled or somebody's.
+  // Within the grace: the member has it since before the load. False: it is settled, or somebody's,
+  // or waits for its time.
   bool Present(uint64_t member, Offset offset, int64_t now_us);
 
   // Settles an outstanding event without anybody. False: it is not outstanding.

@@ -151,8 +151,8 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
     return presented_.emplace(offset, member).second;
   }
   // Who has it was leased it: its time had come.
-  const bool due = entry->state == State::kRetryWait && entry->due_us <= now_us;
-  if (entry->state != State::kReady && !due) return false;
+  if (WasTried(*entry) && entry->due_us > now_us) return false;
+  if (entry->state != State::kReady && entry->state != State::kRetryWait) return false;
   if (Ordered(*entry)) {
     // Not by Take(): who only asks must not wait.
     const std::optional<Offset> front = turns_.Front(entry->facts.key);

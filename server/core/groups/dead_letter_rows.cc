@@ -22,6 +22,7 @@ namespace acta {
 namespace {
 
 constexpr int kMostNamed = 1000;
+constexpr uint64_t kNoOffset = std::numeric_limits<int64_t>::max();  // Like all beyond it.
 
 v1::DeadLetterReason ReasonFor(storage::v1::DeadLetterRecord::Reason reason) {
   switch (reason) {
@@ -80,7 +81,7 @@ absl::StatusOr<std::string> RowOfPlace(GroupId group, absl::string_view place) {
     return absl::ascii_isxdigit(static_cast<unsigned char>(c));
   });
   if (digits && place.size() == 32) bytes = absl::HexStringToBytes(place);
-  if (bytes.size() != 16) {
+  if (bytes.size() != 16 || GetBig64(bytes.data() + 8) >= kNoOffset) {
     return Error(v1::INVALID_ARGUMENT,
                  "page_token is not one that a list of dead letters answered: leave it out to "
                  "begin anew",

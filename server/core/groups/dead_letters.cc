@@ -91,15 +91,20 @@ void GroupRegistry::State::Sweep(const Group& group) {
 absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
     const Group& group, const v1::DeadLetterSelection& selection, bool patient) {
   GroupQueue& queue = *group.queue();
-  int64_t discarded = 0;
-  const auto discard = [&](const StoredLetter& letter) {
-    if (!queue.Discard(letter.partition, letter.offset, letter.record)) return;
-    // What cannot be written is told below.
-    if (++discarded % kAtOnce == 0) queue.WaitQuiet(patient).IgnoreError();
-  };
-  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &selection, Letters::kDead, discard));
+  // What a redrive took is written before rows are read.
   RETURN_IF_ERROR(queue.WaitQuiet(patient));
-  return discarded;
+  ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(deps.engine, group, &selection, "",
+                                                              kAtOnce, Letters::kDead));
+  for (int64_t discarded = 0;;) {
+    ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
+    const bool gone =
+        letter.has_value() && queue.Discard(letter->partition, letter->offset, letter->record);
+    discarded += gone;
+    if (!letter.has_value() || (gone && discarded % kAtOnce == 0)) {
+      RETURN_IF_ERROR(queue.WaitQuiet(patient));
+    }
+    if (!letter.has_value()) return discarded;
+  }
 }
 
 absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
@@ -223,6 +228,8 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const int64_t redrives, CheckRedrive(request));
+  // What another redrive took is written before rows are read.
+  RETURN_IF_ERROR(group->queue()->WaitQuiet());
   // Nothing is redriven before everything that is named was found.
   RETURN_IF_ERROR(
       CheckNamed(state_->deps.engine, *group, request.selection(), Letters::kDeadAndHeld));
@@ -252,6 +259,7 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   const v1::DeadLetterSelection& selection = request.selection();
   RETURN_IF_ERROR(CheckSelection(selection));
   const LogEngine& engine = state_->deps.engine;
+  RETURN_IF_ERROR(group->queue()->WaitQuiet());
   // Nothing is discarded before everything that is named was found.
   RETURN_IF_ERROR(CheckNamed(engine, *group, selection, Letters::kDead));
   int64_t discarded = 0;

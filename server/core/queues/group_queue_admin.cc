@@ -239,7 +239,9 @@ bool GroupQueue::Discard(PartitionId id, Offset offset,
   After after;
   {
     MutexLock lock(mu_);
-    if (!LetGoOfLetter(id, offset)) return false;
+    const Partition* const partition = Find(id);
+    const bool outstanding = partition != nullptr && partition->queue->IsOutstanding(offset);
+    if (outstanding || !LetGoOfLetter(id, offset)) return false;
     PutDiscarded(id, offset, record, &rows_);
     ForgetDeadLetter(id, offset);
     after = MakeAfter();

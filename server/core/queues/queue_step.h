@@ -28,7 +28,8 @@ struct QueueStep {
   std::vector<Append> appends;
   std::vector<RowWrite> rows;
   // Once, on any thread: it must not block. Not OK, or an append that is not: nothing of the step
-  // happened, and the events are leased as before; anew if their leases ended.
+  // happened, and the events are leased as before; anew if their leases ended. Of a step that
+  // waited for another with its events it may say why it was refused then.
   absl::AnyInvocable<void(TransactionResult)> done;
 };
 

@@ -56,7 +56,9 @@ void LiveSubscription::OnPaused(bool paused) {
 }
 
 void LiveSubscription::OnQueued() {
-  if (feed_ != nullptr) feed_->OnWake(reading_ && !paused_ && !writing_ && outbox_.empty());
+  if (feed_ == nullptr) return;
+  feed_->OnWake(reading_ && !paused_ && !writing_ && outbox_.empty());
+  if (paused_) feed_->GiveBack();  // What was being read for it meanwhile.
 }
 
 void LiveSubscription::EndMembership(bool cleanly) {

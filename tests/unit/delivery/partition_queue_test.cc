@@ -95,6 +95,22 @@ TEST_CASE("what waits for its time is not held by who says so, what is due may b
   CHECK(queue.states().retry_wait == 1);
 }
 
+TEST_CASE("what expired while it waits is not held by who says so, also before that is settled") {
+  constexpr int64_t kSecond = 1'000'000;
+  QueueBudget budget;
+  PartitionQueue queue(LoadedQueue::Policy(), budget, 1);
+  QueuePosition position;
+  position.floor = position.head = Offset(10);
+  ParkedEvent waits = Row(3, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0);
+  waits.facts.expires_us = kHour + kSecond;
+  queue.Load(position, {waits}, Offset(10), kHour);
+  queue.Tick(kHour + 2 * kSecond);
+  CHECK_FALSE(queue.Present(1, Offset(3), kHour + 3 * kSecond));
+  std::vector<LeasedRun> runs;
+  CHECK(queue.Lease(1, {1, 1}, kHour + 11 * kSecond, &runs).events == 0);
+  CHECK(budget.tally.expired == 1);
+}
+
 TEST_CASE("what happens to events is counted by outcome") {
   LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, 0, 1, 0)});
   PartitionQueue& queue = loaded.queue;

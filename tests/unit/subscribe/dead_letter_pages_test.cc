@@ -39,8 +39,8 @@ class LettersRoom : public QueueRoom {
     for (int32_t partition = 0; partition < 2; ++partition) {
       storage::v1::PositionRecord settled;
       settled.set_offset(kLetters / 2);
-      transaction.rows.push_back({Family::kState, PositionRow(GroupId(1), Id(partition)),
-                                  settled.SerializeAsString()});
+      transaction.rows.push_back(
+          {Family::kState, PositionRow(GroupId(1), Id(partition)), settled.SerializeAsString()});
     }
     REQUIRE_OK(engine.Submit(std::move(transaction)));
     again = std::make_unique<GroupRegistry>(
@@ -150,7 +150,8 @@ TEST_CASE("a page of selected dead letters looks on until it is full", "[queue]"
 TEST_CASE("a token that no page of dead letters has is refused", "[queue]") {
   LettersRoom room;
   for (const std::string& name :
-       {std::string("workers"), std::string(32, 'x'), std::string(31, '0'), std::string(33, '0')}) {
+       {std::string("workers"), std::string(32, 'x'), std::string(31, '0'), std::string(33, '0'),
+        std::string(16, '0') + "7fffffffffffffff", std::string(32, 'f')}) {
     room.request.set_page_token(MakePageToken(name));
     CHECK(ReasonOf(room.again->ListDeadLetters(room.caller, room.request).status()) ==
           v1::INVALID_ARGUMENT);

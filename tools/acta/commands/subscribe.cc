@@ -164,6 +164,7 @@ Command SubscribeCommand() {
           "ACTA_SOURCE, ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID,\n"
           "ACTA_PROCESS, ACTA_SCHEMA, ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, ACTA_EXPIRES_AT,\n"
           "ACTA_AFFECTED (a line kind:id for each), and attributes as ACTA_ATTRIBUTE_NAME.\n"
+          "One of more than 64 KiB is empty. "
           "Ctrl-C ends it in good order.\n\n"
           "A member of a group of mode stream commits what was written, or each event whose\n"
           "command exits with 0; another code ends the subscription.\n\n"

@@ -25,6 +25,9 @@
 namespace acta::cli {
 namespace {
 
+// The kernel takes no string of 128 KiB.
+constexpr size_t kMostBytesOfVariable = size_t{64} << 10;
+
 // How long the end of a command whose pipe stays open may go unnoticed.
 constexpr int kLookEveryMs = 50;
 
@@ -184,6 +187,9 @@ Variables EventVariables(const v1::Event& event, const EventPlace& place) {
                          {"ACTA_AFFECTED", AffectedText(event)}};
   for (const auto& [name, value] : event.attributes()) {
     variables.emplace_back(absl::StrCat("ACTA_ATTRIBUTE_", VariableName(name)), value);
+  }
+  for (auto& [name, value] : variables) {
+    if (value.size() > kMostBytesOfVariable) value.clear();
   }
   return variables;
 }
