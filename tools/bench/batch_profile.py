@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,14 +27,16 @@ LEAST_US = 1  # Less is summed up.
 SYSTEM_CALL = re.compile(r'^(?:__x64_sys|__do_sys|__sys|ksys|vfs)_(\w+)')
 
 
-def child_of(pid, name):
+def child_of(process, name):
     """Waits for the child of this name."""
-    while True:
+    while process.poll() is None:
+        pid = process.pid
         children = pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
         for child in children:
             if pathlib.Path(f'/proc/{child}/comm').read_text().strip() == name:
                 return int(child)
         time.sleep(0.05)
+    sys.exit('acta-bench ended before it had a broker')
 
 
 def samples(text):
@@ -78,7 +81,7 @@ def profile(args):
          '--seconds', str(args.seconds + 3), '--dir', folder, '--json', report],
         stdout=subprocess.DEVNULL)
     try:
-        broker = child_of(bench.pid, 'actad')
+        broker = child_of(bench, 'actad')
         time.sleep(4)
         subprocess.run(['perf', 'record', '-q', '-F', str(SAMPLES_A_SECOND), '-g', '-p',
                         str(broker), '-o', data, '--', 'sleep', str(args.seconds)], check=True)
@@ -88,7 +91,7 @@ def profile(args):
     script = subprocess.run(['perf', 'script', '-i', data, '-F', 'comm,ip,sym,dso'], check=True,
                             capture_output=True, text=True, errors='replace').stdout
     rows = json.loads(report.read_text())['rows']
-    subprocess.run(['rm', '-r', folder], check=True)
+    shutil.rmtree(folder)
     rate = next(row['value'] for row in rows if row['measure'] == args.measure)
     return script, rate
 
@@ -99,6 +102,8 @@ def main():
     options.add_argument('--seconds', type=float, default=8)
     options.add_argument('--dir', default=os.environ.get('TMPDIR', '/var/tmp'))
     args = options.parse_args()
+    if shutil.which('perf') is None:
+        sys.exit('perf is missing: install linux-perf')
     script, rate = profile(args)
     counts = collections.Counter((re.sub(r'[-_]?\d+$', '', thread), what(frames))
                                  for thread, frames in samples(script))

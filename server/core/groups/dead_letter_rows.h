@@ -31,8 +31,8 @@ bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& lette
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection);
 
 // DeadLetterWalk goes through the dead letters of a group, and those held if that is wanted, by
-// partition and offset, and keeps one
-// page of them in memory. Those that come or go meanwhile are found or not.
+// partition and offset, and keeps one page of them in memory. Those that come or go meanwhile are
+// found or not.
 //
 // Threads:   one, which may wait for the disk.
 // Ownership: borrows engine, group and selection.

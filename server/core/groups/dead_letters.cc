@@ -91,7 +91,7 @@ void GroupRegistry::State::Sweep(const Group& group) {
 absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
     const Group& group, const v1::DeadLetterSelection& selection, bool patient) {
   GroupQueue& queue = *group.queue();
-  // What a redrive took is written before rows are read.
+  // What a redrive took is written before rows are read: here and where others are redriven.
   RETURN_IF_ERROR(queue.WaitQuiet(patient));
   ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(deps.engine, group, &selection, "",
                                                               kAtOnce, Letters::kDead));
@@ -228,8 +228,8 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const int64_t redrives, CheckRedrive(request));
-  // What another redrive took is written before rows are read.
-  RETURN_IF_ERROR(group->queue()->WaitQuiet());
+  // Who only asks does not wait for a full disk.
+  if (!request.dry_run()) RETURN_IF_ERROR(group->queue()->WaitQuiet());
   // Nothing is redriven before everything that is named was found.
   RETURN_IF_ERROR(
       CheckNamed(state_->deps.engine, *group, request.selection(), Letters::kDeadAndHeld));
@@ -259,7 +259,7 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   const v1::DeadLetterSelection& selection = request.selection();
   RETURN_IF_ERROR(CheckSelection(selection));
   const LogEngine& engine = state_->deps.engine;
-  RETURN_IF_ERROR(group->queue()->WaitQuiet());
+  if (!request.dry_run()) RETURN_IF_ERROR(group->queue()->WaitQuiet());
   // Nothing is discarded before everything that is named was found.
   RETURN_IF_ERROR(CheckNamed(engine, *group, selection, Letters::kDead));
   int64_t discarded = 0;

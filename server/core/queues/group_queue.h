@@ -454,7 +454,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   uint64_t running_timer_ ABSL_GUARDED_BY(mu_) = 0;  // Its number with the Timer.
   absl::btree_set<PartitionId> still_ ABSL_GUARDED_BY(mu_);  // That stand still.
 
-  // Of redrives that are watched: how many that they redrove are dead letters again.
+  // Of redrives that are watched: how many that they redrove are dead letters, or held, again.
   absl::flat_hash_map<uint64_t, int64_t> died_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<PartitionId> dirty_ ABSL_GUARDED_BY(mu_);
   // Of the next write.

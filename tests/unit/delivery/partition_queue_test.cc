@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace acta {
@@ -26,10 +27,13 @@ ParkedEvent Row(int64_t offset, ParkedEvent::State state, int64_t due_us, int32_
 // A queue with order by key, all of whose events but these are settled.
 class LoadedQueue {
  public:
-  explicit LoadedQueue(const std::vector<ParkedEvent>& rows) : queue(Policy(), budget, 1) {
+  // `end` not set: nobody holds any.
+  explicit LoadedQueue(const std::vector<ParkedEvent>& rows,
+                       std::optional<Offset> end = std::nullopt)
+      : queue(Policy(), budget, 1) {
     QueuePosition position;
     position.floor = position.head = Offset(10);
-    queue.Load(position, rows, std::nullopt, kHour);
+    queue.Load(position, rows, end, kHour);
   }
   static QueuePolicy Policy() {
     QueuePolicy policy;
@@ -80,14 +84,11 @@ TEST_CASE("what waits behind a redriven one is not tried before its time, after 
 
 TEST_CASE("what waits for its time is not held by who says so, what is due may be") {
   constexpr int64_t kSecond = 1'000'000;
-  QueueBudget budget;
-  PartitionQueue queue(LoadedQueue::Policy(), budget, 1);
-  QueuePosition position;
-  position.floor = position.head = Offset(10);
   ParkedEvent later = Row(3, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0);
   ParkedEvent due = Row(4, ParkedEvent::State::kRetryWait, kHour - kSecond, 1, 0);
   due.facts.key = 2;
-  queue.Load(position, {later, due}, Offset(10), kHour);
+  LoadedQueue loaded({later, due}, Offset(10));
+  PartitionQueue& queue = loaded.queue;
   queue.Tick(kHour);
   CHECK_FALSE(queue.Present(1, Offset(3), kHour + kSecond));
   CHECK(queue.Present(1, Offset(4), kHour + kSecond));
@@ -97,18 +98,15 @@ TEST_CASE("what waits for its time is not held by who says so, what is due may b
 
 TEST_CASE("what expired while it waits is not held by who says so, also before that is settled") {
   constexpr int64_t kSecond = 1'000'000;
-  QueueBudget budget;
-  PartitionQueue queue(LoadedQueue::Policy(), budget, 1);
-  QueuePosition position;
-  position.floor = position.head = Offset(10);
   ParkedEvent waits = Row(3, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0);
   waits.facts.expires_us = kHour + kSecond;
-  queue.Load(position, {waits}, Offset(10), kHour);
+  LoadedQueue loaded({waits}, Offset(10));
+  PartitionQueue& queue = loaded.queue;
   queue.Tick(kHour + 2 * kSecond);
   CHECK_FALSE(queue.Present(1, Offset(3), kHour + 3 * kSecond));
   std::vector<LeasedRun> runs;
   CHECK(queue.Lease(1, {1, 1}, kHour + 11 * kSecond, &runs).events == 0);
-  CHECK(budget.tally.expired == 1);
+  CHECK(loaded.budget.tally.expired == 1);
 }
 
 TEST_CASE("what happens to events is counted by outcome") {
