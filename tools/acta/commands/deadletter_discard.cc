@@ -35,15 +35,16 @@ Command DeadletterDiscardCommand() {
   options.push_back({"--all", "", "every one"});
   options.push_back({"--dry-run", "", "say how many and change nothing"});
   options.push_back({"--yes", "", "do not ask"});
-  return {"deadletter discard",
-          {"GROUP", "[REF...]"},
-          "forgets dead letters and their history",
-          "The events stay in their topics. What is HELD stays: acta group skip. REF is "
-          "TOPIC/PARTITION/OFFSET; all conditions that are\n"
-          "given hold. Asks on a terminal; without one it needs --yes.",
-          "acta deadletter discard billing --before -30d --yes",
-          options,
-          Run};
+  return {
+      "deadletter discard",
+      {"GROUP", "[REF...]"},
+      "forgets dead letters and their history",
+      "The events stay in their topics. What is HELD stays: acta group skip. REF is\n"
+      "TOPIC/PARTITION/OFFSET; all conditions that are given hold. Asks on a terminal; without\n"
+      "one it needs --yes.",
+      "acta deadletter discard billing --before -30d --yes",
+      options,
+      Run};
 }
 
 }  // namespace acta::cli

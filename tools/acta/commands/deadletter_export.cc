@@ -89,7 +89,8 @@ Command DeadletterExportCommand() {
   return {"deadletter export",
           {"GROUP", "[REF...]"},
           "writes dead letters with their history and their events",
-          "All of them, unless something is selected. REF is TOPIC/PARTITION/OFFSET.",
+          "All of them, and what is HELD, unless something is selected. REF is\n"
+          "TOPIC/PARTITION/OFFSET.",
           "acta deadletter export billing --topic orders",
           options,
           Run};
