@@ -112,7 +112,7 @@ absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const size_t page, PageSize(request.page_size()));
-  ASSIGN_OR_RETURN(const std::string after, ParsePageToken("group", request.page_token()));
+  ASSIGN_OR_RETURN(const std::string after, ParsePageToken("dead letter", request.page_token()));
   const LogEngine& engine = state_->deps.engine;
   // With one more it is known whether another page follows.
   ASSIGN_OR_RETURN(DeadLetterWalk walk,
