@@ -295,6 +295,7 @@ PartitionQueue::Counts PartitionQueue::Count() const {
   for (const Entries* entries : {&window_, &parked_}) {
     for (const auto& [offset, entry] : *entries) {
       counts.ready += entry.state == State::kReady;
+      counts.in_grace += entry.state == State::kReady && InGrace(offset, now_us_);
       counts.leased += entry.state == State::kLeased || entry.state == State::kSettling;
       counts.retry_wait += entry.state == State::kRetryWait;
       counts.blocked_by_key += entry.state == State::kBlocked || entry.state == State::kWaitsForKey;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -138,6 +139,7 @@ class PartitionQueue {
   struct Counts : States {
     std::optional<Offset> oldest_new;  // That was never delivered.
     std::optional<Offset> oldest_retry, oldest_held;
+    int64_t in_grace = 0;  // Of the ready: members of before the load may have them.
   };
   // O(window + parked).
   Counts Count() const;
@@ -164,10 +166,12 @@ class PartitionQueue {
   uint32_t bytes(Offset offset) const;
   // At most so many can be leased now, without another scan.
   int64_t leasable() const { return static_cast<int64_t>(ready_.size()) + Lag(fresh_, head_); }
-  // Until then what is not leased may be held by members of before the load; 0: nothing may.
-  int64_t grace_until_us() const {
+  // Until then members of before the load may have what is not leased below grace_end(), and
+  // nobody gets it. 0: there is nothing of that.
+  int64_t grace_until_us() const { return grace_until_us_; }
+  Offset grace_end() const {
     const bool all = policy_.order != QueueOrder::kUnordered;
-    return all || oldest() < loaded_end_ ? grace_until_us_ : 0;
+    return all ? Offset(std::numeric_limits<int64_t>::max()) : loaded_end_;
   }
   // The oldest that is not settled, parked ones too; head() when there is none.
   Offset oldest() const;

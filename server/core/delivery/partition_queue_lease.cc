@@ -6,8 +6,7 @@
 namespace acta {
 
 bool PartitionQueue::InGrace(Offset offset, int64_t now_us) const {
-  if (now_us >= grace_until_us_) return false;
-  return policy_.order != QueueOrder::kUnordered || offset < loaded_end_;
+  return now_us < grace_until_us_ && offset < grace_end();
 }
 
 LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now_us,

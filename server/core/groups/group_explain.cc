@@ -159,18 +159,23 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
   Finding full = ExplainFull(at, members);
   if (full.code != v1::STANDSTILL_CODE_UNSPECIFIED) return full;
   const int64_t ready = counts.ready + not_scanned;
+  const bool grace = at.now_us < queue.grace_until_us;
+  const Offset grace_end = std::min(queue.grace_end, at.extent.visible_end);
+  const int64_t in_grace =
+      grace ? counts.in_grace + std::max<int64_t>(0, Lag(queue.head, grace_end)) : 0;
   const bool moves =
       queue.wanted || at.now_us - queue.moved_us < absl::ToInt64Microseconds(kRecently);
-  if (ready > 0 && counts.leased == 0 && at.now_us < queue.grace_until_us) {
-    return {v1::STANDSTILL_CODE_LEASE_HELD,
-            absl::StrCat(ready, " events may be held by members of before the broker's restart, ",
-                         "which have ", (queue.grace_until_us - at.now_us) / 1'000'000 + 1,
-                         " s to say so: they come by themselves"),
-            Acta("group describe", at, "")};
+  if (in_grace > 0 && in_grace == ready && counts.leased == 0) {
+    return {
+        v1::STANDSTILL_CODE_LEASE_HELD,
+        absl::StrCat(in_grace, " events may be held by members of before the broker's restart, ",
+                     "which have ", (queue.grace_until_us - at.now_us) / 1'000'000 + 1,
+                     " s to say so: they come by themselves"),
+        Acta("group describe", at, "")};
   }
   if (ready > 0 && (moves || counts.leased == 0)) {
     return {v1::STANDSTILL_CODE_ADVANCING,
-            absl::StrCat(ready, " events wait for a member with credit"), ""};
+            absl::StrCat(ready - in_grace, " events wait for a member with credit"), ""};
   }
   if (counts.leased > 0) {
     std::string text = absl::StrCat("members have leases on ", counts.leased, " events");

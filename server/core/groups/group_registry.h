@@ -99,7 +99,8 @@ class StepGroup {
   // ALREADY_SETTLED, NEVER_LEASED, FENCED (details topic_id, partition, offset); INVALID_ARGUMENT
   // for runs of several members.
   virtual absl::Status SettleStep(QueueStep step) = 0;
-  // What a step with these runs would be refused for now.
+  // What a step with these runs would be refused for now; CONCURRENT_CHANGE: it would wait for
+  // another with events of it.
   virtual absl::Status CheckStep(absl::Span<const HeldRun> runs) const = 0;
 };
 

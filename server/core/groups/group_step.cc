@@ -5,6 +5,7 @@
 #include "proto/support/error.h"
 #include "server/core/groups/group.h"
 #include "server/core/queues/settle_error.h"
+#include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
 
 namespace acta {
@@ -25,9 +26,20 @@ absl::Status Group::SettleStep(QueueStep step) {
 }
 
 absl::Status Group::CheckStep(absl::Span<const HeldRun> runs) const {
-  if (queue_ != nullptr) return StepError(queue_->CheckStep(runs), runs);
-  MutexLock lock(mu_);
-  return CheckCommits(CommitsOf(runs));
+  bool in_step = false;
+  if (queue_ != nullptr) {
+    RETURN_IF_ERROR(StepError(queue_->CheckStep(runs, &in_step), runs));
+  } else {
+    const StepCommits commits = CommitsOf(runs);
+    MutexLock lock(mu_);
+    RETURN_IF_ERROR(CheckCommits(commits));
+    in_step = std::any_of(commits.begin(), commits.end(), [&](const auto& one) {
+      const auto position = positions_.find(one.first);
+      return position != positions_.end() && position->second.in_step;
+    });
+  }
+  if (!in_step) return absl::OkStatus();
+  return Error(v1::CONCURRENT_CHANGE, "a step with these events is being written: try again");
 }
 
 Group::StepCommits Group::CommitsOf(absl::Span<const HeldRun> runs) {

@@ -27,6 +27,9 @@ constexpr int64_t kMostLooks = 1000;
 constexpr int64_t kPage = 64;
 // While as many are parked as may be.
 constexpr absl::Duration kLookForRoom = absl::Seconds(1);
+constexpr char kNoRoom[] =
+    "waits: as many events of the group are parked as may be, and one has to be settled first "
+    "(what is held can be redriven by its place, or skipped)";
 
 using storage::v1::RedriveRecord;
 
@@ -279,6 +282,7 @@ absl::StatusOr<v1::ListRedrivesResponse> GroupRegistry::ListRedrives(
     const std::optional<RedriveRecord> running = state_->Running(group->id(), id);
     if (running.has_value()) record = *running;
     v1::Redrive& redrive = *record.mutable_redrive();
+    if (running.has_value() && group->queue()->IsFull()) redrive.set_text(kNoRoom);
     redrive.set_died_again(std::max(redrive.died_again(), group->queue()->CountDiedAgain(id)));
     redrive.mutable_selection()->clear_letters();
     *response.add_redrives() = std::move(redrive);

@@ -299,6 +299,7 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   view.counts = partition.queue->Count();
   view.head = partition.queue->head();
   view.grace_until_us = partition.queue->grace_until_us();
+  view.grace_end = partition.queue->grace_end();
   view.oldest = partition.queue->oldest();
   view.room = partition.queue->Room();
   view.dead_letters = budget_.dead_letters;

@@ -164,8 +164,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // part of a step of that member that is not durable yet, it waits for what becomes of that, and
   // `done` says when it is refused then.
   std::vector<SettleFailure> SettleStep(QueueStep step);
-  // What SettleStep() would refuse at once now.
-  std::vector<SettleFailure> CheckStep(absl::Span<const HeldRun> runs) const;
+  // What SettleStep() would refuse at once now. `in_step`: it would wait.
+  std::vector<SettleFailure> CheckStep(absl::Span<const HeldRun> runs, bool* in_step) const;
   // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
   void ScanThrough(PartitionId partition, Offset end);
   // What a member holds from before a restart, of a generation. How many of the events stay its
@@ -191,6 +191,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   bool RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
                    absl::FunctionRef<std::optional<RowWrite>(const RedrivenLetters&)> row,
                    Done done);
+  bool IsFull() const;  // As many are parked as may be.
   // A row that is written behind all that changed so far. UNAVAILABLE, and written later, while the
   // disk is full.
   absl::Status PutRow(RowWrite row);
@@ -228,7 +229,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     OffsetRun lost;              // What cannot be read, where there is a problem.
     bool wanted = false;         // A member has credit for more.
     int64_t moved_us = 0;        // When the group leased or settled something last; 0: never.
-    int64_t grace_until_us = 0;  // As PartitionQueue says.
+    int64_t grace_until_us = 0;  // As PartitionQueue says, like the end.
+    Offset grace_end;
   };
   std::optional<View> Look(PartitionId partition) const;
 
@@ -342,7 +344,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: it goes already.
   bool LetGoOfLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool IsRoomFor(const LetterToRedrive& letter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A dead letter, or one that is held, that was redriven by it before; 0: by none with a name.
   void CountDied(uint64_t redrive) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

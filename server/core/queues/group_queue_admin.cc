@@ -6,6 +6,16 @@
 #include "storage/layout/rows.h"
 
 namespace acta {
+namespace {
+
+bool IsParkedFull(const QueueBudget& budget) { return budget.parked >= budget.max_parked; }
+
+// One that is held has its row already.
+bool IsRoomFor(const QueueBudget& budget, const LetterToRedrive& letter) {
+  return letter.record == nullptr || !IsParkedFull(budget);
+}
+
+}  // namespace
 
 absl::Status GroupQueue::SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters) {
   bool reordered = false;
@@ -128,21 +138,21 @@ bool GroupQueue::RedriveHeld(PartitionId id, Offset offset, uint64_t redrive) {
   return RedriveOne(*partition, offset, held.front().facts, std::move(before));
 }
 
-// One that is held has its row already.
 bool GroupQueue::RedriveLocked(const LetterToRedrive& letter, uint64_t redrive) {
   if (letter.record == nullptr) return RedriveHeld(letter.partition, letter.offset, redrive);
   return RedriveLetter(letter.partition, letter.offset, *letter.record, redrive);
 }
 
-bool GroupQueue::IsRoomFor(const LetterToRedrive& letter) const {
-  return letter.record == nullptr || budget_.parked < budget_.max_parked;
+bool GroupQueue::IsFull() const {
+  MutexLock lock(mu_);
+  return IsParkedFull(budget_);
 }
 
 bool GroupQueue::Redrive(const LetterToRedrive& letter) {
   After after;
   {
     MutexLock lock(mu_);
-    if (!IsRoomFor(letter) || !RedriveLocked(letter, 0)) return false;
+    if (!IsRoomFor(budget_, letter) || !RedriveLocked(letter, 0)) return false;
     after = MakeAfter();
   }
   Run(std::move(after));
@@ -157,7 +167,7 @@ bool GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t
     MutexLock lock(mu_);
     RedrivenLetters redriven;
     for (const LetterToRedrive& one : letters) {
-      if (!IsRoomFor(one)) break;
+      if (!IsRoomFor(budget_, one)) break;
       ++redriven.passed;
       redriven.redriven += RedriveLocked(one, redrive);
     }

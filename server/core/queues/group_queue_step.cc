@@ -80,7 +80,8 @@ std::vector<SettleFailure> GroupQueue::TryStep(QueueStep* step) {
   return {};
 }
 
-std::vector<SettleFailure> GroupQueue::CheckStep(absl::Span<const HeldRun> runs) const {
+std::vector<SettleFailure> GroupQueue::CheckStep(absl::Span<const HeldRun> runs,
+                                                 bool* in_step) const {
   MutexLock lock(mu_);
   std::vector<SettleFailure> failures;
   for (size_t i = 0; i < runs.size(); ++i) {
@@ -89,7 +90,10 @@ std::vector<SettleFailure> GroupQueue::CheckStep(absl::Span<const HeldRun> runs)
     const PartitionQueue* const queue = it == partitions_.end() ? nullptr : it->second->queue.get();
     for (int32_t n = 0; n < run.count; ++n) {
       const Offset offset = run.first + n;
-      if (queue != nullptr && queue->InStep(run.session, offset)) continue;
+      if (queue != nullptr && queue->InStep(run.session, offset)) {
+        *in_step = true;
+        continue;
+      }
       const SettleOutcome outcome =
           queue == nullptr ? SettleOutcome::kLeaseLost
                            : queue->CanHold(run.session, offset, run.attempt, run.redrives);

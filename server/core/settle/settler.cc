@@ -79,7 +79,7 @@ absl::Status Settler::Begin(const Caller& caller, const v1::SettleRequest& reque
                    deps_.groups.FindForStep(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(std::vector<HeldRun> runs, ReadStepRuns(request, *group, deps_.groups.tokens()));
   absl::StatusOr<Parts> parts = PrepareParts(caller, request, group->id(), runs);
-  // Of a step that comes again what caused it may be gone: that it was settled is told first.
+  // Of a step that comes again what caused it may be gone: what became of it is told first.
   if (!parts.ok()) RETURN_IF_ERROR(group->CheckStep(runs));
   RETURN_IF_ERROR(parts.status());
   auto& [frame, claims] = *parts;

@@ -55,6 +55,22 @@ TEST_CASE("a step of a STREAM group commits and publishes", "[step]") {
   }
 }
 
+TEST_CASE("a step of a STREAM group that comes again is not told what went while it is written",
+          "[step]") {
+  StreamStepRoom room;
+  room.PublishNumbers(0, 2, 2);
+  Client& client = room.Read();
+  v1::SettleRequest step = room.Step(client.sink.pieces.at(0), "bill");
+  room.engine.HoldDone();
+  const StepRoom::Answer answer = room.Begin(step);
+  step.mutable_publish(0)->set_topic("nowhere");
+  CHECK(room.Refused(step) == v1::CONCURRENT_CHANGE);
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE_OK(**answer);
+  CHECK(room.Refused(step) == v1::ALREADY_SETTLED);
+}
+
 TEST_CASE("a step of a STREAM group may commit several partitions at once", "[step]") {
   StreamStepRoom room;
   room.GrowTopic(3);

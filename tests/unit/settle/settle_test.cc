@@ -103,6 +103,22 @@ TEST_CASE("a step that comes again while it is written is answered when that is 
   CHECK(room.Bills() == Strings{"bill"});
 }
 
+TEST_CASE("a step that comes again while it is written is not told what went in that moment",
+          "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::SettleRequest step = room.Step(client.sink.leased[0], "bill");
+  room.engine.HoldDone();
+  const StepRoom::Answer answer = room.Begin(step);
+  step.mutable_publish(0)->set_topic("nowhere");
+  CHECK(room.Refused(step) == v1::CONCURRENT_CHANGE);
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE_OK(**answer);
+  CHECK(room.Refused(step) == v1::ALREADY_SETTLED);
+}
+
 TEST_CASE("a step that comes again when retention took what caused it is refused as settled",
           "[step]") {
   StepRoom room;

@@ -30,6 +30,22 @@ TEST_CASE("a queue whose events nobody has credit for is ADVANCING", "[queue]") 
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
 }
 
+TEST_CASE("after a restart new events of an unordered queue are not said to be held", "[queue]") {
+  v1::QueueSettings settings;
+  settings.set_max_attempts(5);
+  QueueRoom room(settings);
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  client.Nack(client.sink.leased.at(0));
+  room.Run();
+  QueueRoom next(room.engine.Restart());
+  next.PublishNumbers(0, 2);
+  next.Work(1);
+  v1::PartitionExplanation why = next.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_ADVANCING);
+  CHECK(why.text() == "1 events wait for a member with credit");
+}
+
 TEST_CASE("events whose key is free only when the disk has written it are KEY_BLOCKED", "[queue]") {
   QueueRoom room(QueueRoom::Ordered());
   room.PublishKeyed({{"k", "1"}, {"k", "2"}, {"k", "3"}});

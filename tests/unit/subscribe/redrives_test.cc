@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
@@ -85,6 +86,41 @@ TEST_CASE("a redrive with a rate offers so many a second until all are offered",
   CHECK(done.left() == 0);
   CHECK(done.by() == room.caller.principal);
   CHECK(done.has_end_time());
+}
+
+TEST_CASE("a redrive that waits because as many are parked as may be says so", "[queue]") {
+  constexpr int kPage = 10'000, kMostParked = 100'000;
+  DeadRoom room(1, QueueRoom::Attempts(2));
+  Client& client = room.Work(kPage);
+  v1::Settlement nack;
+  nack.set_kind(v1::SETTLE_KIND_NACK);
+  nack.mutable_delay()->set_seconds(3600);
+  for (int parked = 0; parked < kMostParked; parked += kPage) {
+    room.PublishNumbers(0, kPage, 1000);
+    room.Run();
+    REQUIRE(client.sink.leased.size() == static_cast<size_t>(parked + kPage));
+    nack.set_assignment(client.sink.leased[parked].assignment);
+    nack.set_offset(client.sink.leased[parked].offset);
+    nack.set_count(kPage);
+    client.Settle(nack);
+    client.Credit(kPage, 1 << 20);
+    room.Run();
+  }
+  room.Start(DeadRoom::AtRate(1000));
+  Go(room, absl::Seconds(1));
+  CHECK(room.Dead() == 1);
+  CHECK(absl::StartsWith(room.Newest().text(), "waits: as many events of the group are parked"));
+  client.stream->OnDisconnect();
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("workers");
+  skip.set_topic("orders");
+  skip.set_offset(1);
+  skip.set_reason("makes room");
+  REQUIRE_OK(room.groups.Skip(room.caller, skip));
+  Go(room, absl::Seconds(1));
+  CHECK(room.Dead() == 0);
+  CHECK(room.Newest().state() == v1::REDRIVE_STATE_DONE);
+  CHECK(room.Newest().text().empty());
 }
 
 TEST_CASE("what is redriven says how often it was, and by which redrive", "[queue]") {

@@ -48,9 +48,9 @@ absl::StatusOr<v1::Redrive> Follow(CommandContext& context, const std::string& g
     }
     Pause(kLookEvery);
     ASSIGN_OR_RETURN(redrive, FindRedrive(context, group, redrive.redrive_id()));
-    context.terminal().Progress(absl::StrCat("redriven ", redrive.redriven(), " of ",
-                                             redrive.selected(), ", dead again ",
-                                             redrive.died_again()));
+    context.terminal().Progress(
+        absl::StrCat("redriven ", redrive.redriven(), " of ", redrive.selected(), ", dead again ",
+                     redrive.died_again(), redrive.text().empty() ? "" : ", ", redrive.text()));
   }
   return redrive;
 }
