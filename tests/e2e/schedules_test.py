@@ -4,6 +4,7 @@
 import datetime
 import json
 import random
+import signal
 import time
 import unittest
 
@@ -15,7 +16,7 @@ import grpc  # noqa: E402
 from acta.v1 import event_pb2, publisher_pb2, publisher_pb2_grpc  # noqa: E402
 from broker import PATIENCE_S, BrokerTest, rfc3339  # noqa: E402
 from faults import until  # noqa: E402
-from oracle import ClockTest  # noqa: E402
+from oracle import ClockTest, OracleTest  # noqa: E402
 
 HOUR = 3600
 
@@ -179,6 +180,52 @@ class Crashes(BrokerTest):
         for rows in partitions:
             dues = [due for one, due, _ in rows if one in sure]
             self.assertEqual(dues, sorted(dues))
+
+
+class LostAnswers(OracleTest):
+    def publish(self, one):
+        """What it was answered; None: the broker died before it was."""
+        frame = publisher_pb2.PublishFrame(batches=[publisher_pb2.PartitionBatch(
+            topic='reminders', deliver_at_us=self.due_us,
+            events=[event_pb2.Event(id=one, data=one.encode())])])
+        with grpc.insecure_channel(f'{self.host}:{self.port}') as channel:
+            try:
+                answer = publisher_pb2_grpc.PublisherStub(channel).Publish(
+                    frame, timeout=PATIENCE_S).results[0].batches[0]
+            except grpc.RpcError:
+                return None
+        self.assertEqual(answer.error.message, '')
+        return answer.scheduled[0]
+
+    def dies_at(self, moment):
+        """The answer of who tries again, and then everybody has one event."""
+        self.start_broker()
+        self.acta('topic', 'create', 'reminders', '--partitions', '1')
+        self.kill()
+        self.start_broker(ACTA_ORACLE_KILL_AT=moment)
+        self.due_us = time.time_ns() // 1000 + 5_000_000
+        for n in range(1000):
+            if self.publish(f'r-{n}') is None:
+                break
+        self.assertEqual(self.broker.wait(PATIENCE_S), -signal.SIGKILL)
+        self.start_broker()
+        again = self.publish(f'r-{n}')
+        ids = [f'r-{one}' for one in range(n + 1)]
+        waiting = self.acta_json('schedule', 'list')['schedules']
+        self.assertEqual(sorted(one['eventId'] for one in waiting), sorted(ids))
+        self.assertIn(again.schedule_id, [one['scheduleId'] for one in waiting
+                                          if one['eventId'] == f'r-{n}'])
+        until(lambda: not self.acta_json('schedule', 'list')['schedules'], 'all are published',
+              PATIENCE_S)
+        data = self.acta('read', 'reminders', '--partition', '0', '--max', '2000').split()
+        self.assertEqual(sorted(data), sorted(ids))
+        return again
+
+    def test_a_schedule_whose_answer_is_lost_is_found_again_by_its_id(self):
+        self.assertTrue(self.dies_at('after-wal-sync:20').duplicate)
+
+    def test_a_schedule_that_was_not_written_is_made_by_who_tries_again(self):
+        self.assertFalse(self.dies_at('before-wal-write:20').duplicate)
 
 
 class Clocks(ClockTest):
