@@ -10,7 +10,7 @@ tools/dev campaign [NAME...]   without a name: all of them, in this order
               60 of both under the workers of queues (ACTA_QUEUE_CYCLES)
   images      5,000 disks that a power cut or kill -9 may leave, and cuts of their recovery; 3,000
               of a store with queues (ACTA_IMAGES, ACTA_STEPS, ACTA_QUEUE_IMAGES); 5,000,000 lives
-              of a queue beside its model (ACTA_QUEUE_LIVES)
+              of a queue beside its model (ACTA_QUEUE_LIVES); 58 queues that are broken in one place
   operations  every write, sync, opening, change of a name and read fails once (ACTA_FAULT_STEPS);
               every file is damaged (ACTA_PLACES)
   faults      named moments of the disk, kills in recovery, stops, stalls, clocks, full disks, slow
@@ -51,6 +51,7 @@ campaign_images() {
     --images="${ACTA_QUEUE_IMAGES:-3000}" --steps=1000
   campaign_step env ACTA_QUEUE_LIVES="${ACTA_QUEUE_LIVES:-5000000}" \
     build/release/tests/delivery_test "a queue keeps its promises*"
+  campaign_step python3 tests/unit/delivery/machine_mutants.py
 }
 
 campaign_operations() {

@@ -21,7 +21,8 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
-  RETURN_IF_ERROR(group->queue()->WaitQuiet());  // What a redrive took is written.
+  RETURN_IF_ERROR(state_->CheckRoom());
+  RETURN_IF_ERROR(group->queue()->WaitQuiet(false));  // What a redrive took is written.
   ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter,
                    LoadDeadLetter(state_->deps.engine, *group, PartitionOf(*group, request.ref()),
                                   Offset(request.ref().offset())));

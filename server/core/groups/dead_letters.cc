@@ -228,8 +228,10 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
   ASSIGN_OR_RETURN(const int64_t redrives, CheckRedrive(request));
-  // Who only asks does not wait for a full disk.
-  if (!request.dry_run()) RETURN_IF_ERROR(group->queue()->WaitQuiet());
+  if (!request.dry_run()) {
+    RETURN_IF_ERROR(state_->CheckRoom());
+    RETURN_IF_ERROR(group->queue()->WaitQuiet(false));
+  }
   // Nothing is redriven before everything that is named was found.
   RETURN_IF_ERROR(
       CheckNamed(state_->deps.engine, *group, request.selection(), Letters::kDeadAndHeld));
@@ -259,7 +261,10 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   const v1::DeadLetterSelection& selection = request.selection();
   RETURN_IF_ERROR(CheckSelection(selection));
   const LogEngine& engine = state_->deps.engine;
-  if (!request.dry_run()) RETURN_IF_ERROR(group->queue()->WaitQuiet());
+  if (!request.dry_run()) {
+    RETURN_IF_ERROR(state_->CheckRoom());
+    RETURN_IF_ERROR(group->queue()->WaitQuiet(false));
+  }
   // Nothing is discarded before everything that is named was found.
   RETURN_IF_ERROR(CheckNamed(engine, *group, selection, Letters::kDead));
   int64_t discarded = 0;

@@ -93,18 +93,28 @@ absl::Status CheckSkip(const LogEngine& engine, const Group::PositionView& view,
       {{"offset", absl::StrCat(offset)}, {"end", absl::StrCat(extent.visible_end.value())}});
 }
 
+// Of a run that is not reached without what is before it.
+absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Offset first) {
+  const std::optional<GroupQueue::View> at = queue.Look(view.id());
+  if (!at.has_value() || first <= at->head) return absl::OkStatus();
+  const bool stands = !at->problem.ok();
+  return Error(stands ? v1::GAP : v1::LIMIT_EXCEEDED,
+               absl::StrCat("the group has come as far as offset ", at->head.value(),
+                            " of partition ", view.number, " of topic '", view.topic->name(), "', ",
+                            stands ? "where it stands still"
+                                   : "where as many events are outstanding or parked as may be",
+                            ": what follows is skipped from there on, or when those are settled"),
+               {{"limit", stands ? "" : "window"}, {"offset", absl::StrCat(at->head.value())}});
+}
+
 absl::StatusOr<int64_t> SkipOfQueue(GroupQueue& queue, const Group::PositionView& view,
                                     const v1::SkipOffsetsRequest& request, int32_t count) {
-  const OffsetRun run = {Offset(request.offset()), Offset(request.offset() + count)};
-  queue.ScanThrough(view.id(), run.end);
+  const OffsetRun run = {Offset(request.offset()), Offset(request.offset()) + count};
+  queue.ScanThrough(view.id(), run.first);
+  RETURN_IF_ERROR(CheckReached(queue, view, run.first));
   if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
-  int64_t skipped = 0;
-  // As much of it as the window has room for, and then what follows.
-  while (const int64_t more = queue.Skip(view.id(), run)) {
-    skipped += more;
-    RETURN_IF_ERROR(queue.WaitQuiet());
-    queue.ScanThrough(view.id(), run.end);
-  }
+  const int64_t skipped = queue.Skip(view.id(), run);
+  RETURN_IF_ERROR(queue.WaitQuiet());
   return skipped;
 }
 
@@ -158,14 +168,14 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
   if (waiting == 0) return {v1::STANDSTILL_CODE_CAUGHT_UP, "everything is settled", ""};
   Finding full = ExplainFull(at, members);
   if (full.code != v1::STANDSTILL_CODE_UNSPECIFIED) return full;
-  const int64_t ready = counts.ready + not_scanned;
   const bool grace = at.now_us < queue.grace_until_us;
   const Offset grace_end = std::min(queue.grace_end, at.extent.visible_end);
   const int64_t in_grace =
       grace ? counts.in_grace + std::max<int64_t>(0, Lag(queue.head, grace_end)) : 0;
+  const int64_t ready = counts.ready + not_scanned - in_grace;
   const bool moves =
       queue.wanted || at.now_us - queue.moved_us < absl::ToInt64Microseconds(kRecently);
-  if (in_grace > 0 && in_grace == ready && counts.leased == 0) {
+  if (in_grace > 0 && ready == 0) {
     return {
         v1::STANDSTILL_CODE_LEASE_HELD,
         absl::StrCat(in_grace, " events may be held by members of before the broker's restart, ",
@@ -175,7 +185,7 @@ Finding ExplainQueue(const Standing& at, int32_t members) {
   }
   if (ready > 0 && (moves || counts.leased == 0)) {
     return {v1::STANDSTILL_CODE_ADVANCING,
-            absl::StrCat(ready - in_grace, " events wait for a member with credit"), ""};
+            absl::StrCat(ready, " events wait for a member with credit"), ""};
   }
   if (counts.leased > 0) {
     std::string text = absl::StrCat("members have leases on ", counts.leased, " events");
@@ -321,6 +331,7 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, request.topic()));
   RETURN_IF_ERROR(CheckReason("skipping", request.reason()));
+  if (!request.dry_run()) RETURN_IF_ERROR(state_->CheckRoom());
   const int32_t count = std::max(1, request.count());
   for (const Group::PositionView& view : group->Positions()) {
     if (view.topic->name() != request.topic() || view.number != request.partition()) continue;

@@ -85,6 +85,11 @@ absl::Status GroupRegistry::State::Write(std::vector<RowWrite> rows) {
   return SubmitAndWait(deps.engine, std::move(transaction)).status;
 }
 
+absl::Status GroupRegistry::State::CheckRoom() const {
+  if (deps.engine.disk_state() != DiskState::kHard) return absl::OkStatus();
+  return Error(v1::DISK_FULL, "the disk is full: free some, and try again");
+}
+
 GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record, int64_t dead_letters) {
   Group::Deps group_deps{deps.engine,
                          deps.clock,

@@ -118,6 +118,9 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                                       bool history, std::vector<RowWrite>* rows) const;
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
+  // DISK_FULL while no write is taken. For changes that are written by queues, which wait for room:
+  // begun with the lock that everybody joins with, they would keep it for as long.
+  absl::Status CheckRoom() const;
   // The same, and what a QUEUE group keeps of these partitions goes. How many dead letters went.
   absl::StatusOr<int64_t> WriteForgetting(const Group& group,
                                           const std::vector<PartitionId>& partitions,

@@ -178,8 +178,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void SetPaused(bool paused);
 
   // What an operator decides. Durable when WaitQuiet() has returned.
-  // Settles the outstanding events of a run, of those that were scanned, and what stands still in
-  // it goes on behind it. Returns how many were outstanding, those that are missing as well.
+  // Settles the outstanding events of a run that begins at or below the head, those too that were
+  // not scanned or are missing; what stands still in it goes on behind it. Returns how many.
   int64_t Skip(PartitionId partition, OffsetRun run);
   int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
   // Offers it again. False: it is outstanding and not held, or as many are parked as may be, or it
@@ -313,7 +313,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WaitForNews(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadCold(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void OnRead(PartitionId partition, const absl::StatusOr<std::vector<BatchPtr>>& read);
+  void OnRead(PartitionId id, Offset from, const absl::StatusOr<std::vector<BatchPtr>>& read);
   void DeliverRun(Partition& partition, uint64_t session, LeasedRun run,
                   std::vector<QueueDelivery>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The first events of a run that the same redrive redrove.

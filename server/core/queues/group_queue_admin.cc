@@ -64,8 +64,7 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
     for (const Offset offset : queue.OutstandingBelow(run.end)) {
       if (offset >= run.first) skipped += queue.Skip(offset);
     }
-    const Offset head = queue.head();
-    if (!partition->problem.ok() && run.first <= head) {
+    if (run.first <= queue.head()) {
       for (const OffsetRun& lost : queue.SkipUnscanned(run.end)) {
         skipped += Lag(lost.first, lost.end);
       }
@@ -92,10 +91,8 @@ int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
   const std::vector<Offset> below = queue.OutstandingBelow(run.end);
   const auto outstanding =
       std::count_if(below.begin(), below.end(), [&](Offset offset) { return offset >= run.first; });
-  // What was not scanned is reached from what was, or from where it stands still.
   const Offset head = queue.head();
-  const bool reached = run.first < head || (!it->second->problem.ok() && run.first == head);
-  return outstanding + (reached ? std::max<int64_t>(0, Lag(head, run.end)) : 0);
+  return outstanding + (run.first <= head ? std::max<int64_t>(0, Lag(head, run.end)) : 0);
 }
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,

@@ -251,11 +251,12 @@ void GroupQueue::WaitForNews(Partition& partition) {
 void GroupQueue::ReadCold(Partition& partition) {
   partition.reading = true;
   deps_.pool.Post([self = shared_from_this(), id = partition.id, from = partition.queue->head()] {
-    self->OnRead(id, self->deps_.engine.Read(id, from, kScanBytes));
+    self->OnRead(id, from, self->deps_.engine.Read(id, from, kScanBytes));
   });
 }
 
-void GroupQueue::OnRead(PartitionId id, const absl::StatusOr<std::vector<BatchPtr>>& read) {
+void GroupQueue::OnRead(PartitionId id, Offset from,
+                        const absl::StatusOr<std::vector<BatchPtr>>& read) {
   After after;
   {
     MutexLock lock(mu_);
@@ -264,7 +265,7 @@ void GroupQueue::OnRead(PartitionId id, const absl::StatusOr<std::vector<BatchPt
     partition->reading = false;
     if (read.ok()) {
       ScanBatches(*partition, *read);
-    } else {
+    } else if (partition->queue->head() == from) {  // Else it was skipped meanwhile.
       StandStill(*partition, read.status());
     }
     Touch(*partition);

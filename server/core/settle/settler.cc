@@ -170,22 +170,23 @@ absl::StatusOr<v1::EditDeadLetterResponse> Settler::EditDeadLetter(
   frame.add_batches()->set_topic(topic->name());
   *frame.mutable_batches(0)->add_events() = request.event();
   ASSIGN_OR_RETURN(PreparedFrame prepared, Prepare(caller, frame, causation));
-  absl::StatusOr<v1::SettleResponse> written;
+  // Shared: when nothing can be written any more this returns before it is answered.
+  const auto written = std::make_shared<absl::StatusOr<v1::SettleResponse>>();
   const std::shared_ptr<FrameInFlight> flight = std::move(prepared.flight);
-  flight->done = [&written](v1::FrameResult result) { written = ResponseOf(std::move(result)); };
+  flight->done = [written](v1::FrameResult result) { *written = ResponseOf(std::move(result)); };
   QueueStep step;
   step.appends = std::move(prepared.appends);
   step.rows = std::move(prepared.rows);
   step.done = [flight](TransactionResult stored) { flight->Finish(std::move(stored)); };
   RETURN_IF_ERROR(deps_.groups.ReplaceDeadLetter(caller, request, std::move(step)));
-  RETURN_IF_ERROR(written.status());
+  RETURN_IF_ERROR(written->status());
   LogInfo("a dead letter was edited", {{"group", request.group()},
                                        {"topic", topic->name()},
                                        {"partition", request.ref().partition()},
                                        {"offset", request.ref().offset()},
                                        {"by", caller.principal}});
   v1::EditDeadLetterResponse response;
-  *response.mutable_batch() = std::move(*written->mutable_batches(0));
+  *response.mutable_batch() = std::move(*(*written)->mutable_batches(0));
   return response;
 }
 

@@ -162,16 +162,18 @@ bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
     const size_t frame_bytes = kFrameHeadBytes + overhead + bytes;
     const bool fits =
         bytes <= left || (alone && frame->batches.empty() && frame_bytes <= deps_.max_frame_bytes);
-    if (!fits && frame->batches.empty() && alone) {
-      failure_ = EventTooLargeForClient(delivery.first, bytes, frame_bytes, deps_.max_frame_bytes);
-    }
-    if (!fits) {
+    const bool never = !fits && frame->batches.empty() && alone;
+    if (never) {
+      FailTooLarge(delivery, EventTooLargeForClient(delivery.first, bytes, frame_bytes,
+                                                    deps_.max_frame_bytes));
+    } else if (!fits) {
       first.first = delivery.first;
       first.count += delivery.count;
       first.begin = delivery.begin;
       return false;
     }
     if (first.count == 0) staged_.pop_front();
+    if (never) return true;
   }
   OutgoingBatch out;
   out.assignment = HandleOf(delivery.partition, delivery.first);
@@ -197,6 +199,19 @@ bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
                                   std::memory_order_relaxed);
   frame->batches.push_back(std::move(out));
   return true;
+}
+
+// The event alone is at fault: it may be another member's, and is a dead letter in the end.
+void QueueFeed::FailTooLarge(const QueueDelivery& event, const absl::Status& why) {
+  QueueSettlement failed;
+  failed.partition = event.partition;
+  failed.offset = event.first;
+  failed.kind = QueueSettlement::Kind::kNack;
+  failed.reason = v1::ErrorReason_Name(ReasonOf(why));
+  failed.text = std::string(why.message());
+  deps_.credit.Refund(1, static_cast<int64_t>(event.end - event.begin));
+  deps_.outbox.Notice("EVENT_TOO_LARGE", failed.text, HandleOf(event.partition, event.first));
+  queue_.Settle(session_, {&failed, 1}, [](const absl::Status&) {});
 }
 
 void QueueFeed::GiveBack() {

@@ -72,6 +72,7 @@ class QueueFeed {
   void TellProblem(const QueueProblem& problem);
   // Moves the first of staged_ into the frame, or what fits of it. False: it does not fit.
   bool PutFirst(bool alone, size_t* room, OutgoingFrame* frame);
+  void FailTooLarge(const QueueDelivery& event, const absl::Status& why);
   absl::Status ToSettlement(const v1::Settlement& from, QueueSettlement* to) const;
 
   const Deps deps_;

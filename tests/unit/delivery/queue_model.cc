@@ -42,7 +42,7 @@ void QueueModel::Tick(int64_t now_us) {
 
 bool QueueModel::Known(Offset offset) const {
   const Event& event = at(offset);
-  return offset < head_ || event.attempts > 0 || event.redriven || event.row;
+  return offset < head_ || event.attempts > 0 || event.redrives > 0 || event.row;
 }
 
 bool QueueModel::InGrace(Offset offset, int64_t now_us) const {
@@ -69,12 +69,12 @@ std::string QueueModel::KeyForbids(Offset offset, int64_t now_us) const {
       return At(other, "of its key is in flight");
     }
     if (rival.state == State::kHeld) return At(other, "of its key is held");
-    if (other > offset || rival.redriven) continue;
-    if (policy_.order == QueueOrder::kKey && !event.redriven) {
+    if (other > offset || rival.redrives > 0) continue;
+    if (policy_.order == QueueOrder::kKey && event.redrives == 0) {
       return At(other, "of its key was before it");
     }
     const bool first = event.attempts == 0 && rival.attempts == 0;
-    if (first && !event.redriven && Waiting(other, now_us)) {
+    if (first && event.redrives == 0 && Waiting(other, now_us)) {
       return At(other, "of its key was before it and was never tried");
     }
   }
@@ -95,6 +95,7 @@ std::string QueueModel::Leased(uint64_t member, const LeasedRun& run, int64_t no
     }
     if (event.facts.expires_us <= now_us) return At(offset, "leased, but it is expired");
     if (run.attempt != event.attempts + 1) return At(offset, "leased under a wrong attempt");
+    if (run.redrives != event.redrives) return At(offset, "leased under a wrong round");
     if (run.until_us != now_us + Micros(policy_.lease)) return At(offset, "a wrong deadline");
     if (const std::string why = KeyForbids(offset, now_us); !why.empty()) return At(offset, why);
     if (event.deliveries >= policy_.max_deliveries) return At(offset, "delivered too often");
@@ -110,7 +111,7 @@ std::string QueueModel::Leased(uint64_t member, const LeasedRun& run, int64_t no
 std::string QueueModel::NothingToLease(int64_t now_us) const {
   std::set<uint64_t> may_wait;
   for (const Event& event : events_) {
-    const bool redriven = event.redriven && event.state != State::kSettled;
+    const bool redriven = event.redrives > 0 && event.state != State::kSettled;
     if (redriven || event.uncommitted) may_wait.insert(event.facts.key);
   }
   for (Offset offset; offset < end(); offset = offset + 1) {
@@ -123,6 +124,21 @@ std::string QueueModel::NothingToLease(int64_t now_us) const {
     if (KeyForbids(offset, now_us).empty()) return At(offset, "could be leased and is not");
   }
   return "";
+}
+
+std::optional<int64_t> QueueModel::NextDue(int64_t now_us) const {
+  std::optional<int64_t> due;
+  for (Offset offset; offset < end(); offset = offset + 1) {
+    const Event& event = at(offset);
+    // What waits for its key too has no time of its own.
+    const bool waits = event.state == State::kRetryWait && Known(offset) && !Ordered(event) &&
+                       std::min(event.due_from_us, event.facts.expires_us) > now_us;
+    if (!waits && event.state != State::kLeased) continue;
+    const int64_t at_us =
+        waits ? std::min(event.due_to_us, event.facts.expires_us) : event.until_us;
+    due = std::min(due.value_or(at_us), at_us);
+  }
+  return due;
 }
 
 SettleOutcome QueueModel::Expect(uint64_t member, Offset offset, bool needs_lease) const {
@@ -139,6 +155,17 @@ SettleOutcome QueueModel::Expect(uint64_t member, Offset offset, bool needs_leas
 }
 
 void QueueModel::Settle(Offset offset) {
+  const Event& event = at(offset);
+  if (event.attempts > 0 || event.redrives > 0) past_.emplace(offset, event.attempts);
+  MakeSettled(offset);
+}
+
+void QueueModel::Bury(Offset offset) {
+  ++at(offset).dead;
+  MakeSettled(offset);
+}
+
+void QueueModel::MakeSettled(Offset offset) {
   Event& event = at(offset);
   event.uncommitted = Ordered(event);
   const bool in_flight = event.state == State::kLeased || event.state == State::kSettling;
@@ -161,11 +188,11 @@ void QueueModel::EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int
   Event& event = at(offset);
   ++event.attempts;
   event.deliveries = 0;
+  failed_.emplace(offset, event.redrives, event.attempts, end, event.holder, event.leased_us);
   const bool exhausted = event.attempts >= policy_.max_attempts;
   const bool hold = policy_.on_exhausted == OnExhausted::kHoldKey && Ordered(event);
   if (end == AttemptEnd::kReject || (exhausted && !hold)) {
-    ++event.dead;
-    return Settle(offset);
+    return Bury(offset);
   }
   event.state = exhausted ? State::kHeld : State::kRetryWait;
   const bool at_once = end != AttemptEnd::kNack && event.attempts == 1;
@@ -224,7 +251,7 @@ void QueueModel::Redrive(Offset offset, int64_t now_us) {
   event.state = State::kRetryWait;
   event.attempts = event.deliveries = 0;
   event.holder = 0;
-  event.redriven = true;
+  ++event.redrives;
   event.due_from_us = event.due_to_us = now_us;
 }
 
@@ -266,6 +293,7 @@ std::string QueueModel::CheckDurable(const QueuePosition& position,
     if (event.attempts > 0 && event.state != State::kSettled) {
       if (!row) return At(offset, "failed, and has no row");
       if (parked.at(offset).attempts != event.attempts) return At(offset, "attempts forgotten");
+      if (parked.at(offset).redrives != event.redrives) return At(offset, "a round forgotten");
     }
     if (event.state == State::kRetryWait && (parked.at(offset).due_us < event.due_from_us ||
                                              parked.at(offset).due_us > event.due_to_us)) {
@@ -280,6 +308,7 @@ std::string QueueModel::CheckDurable(const QueuePosition& position,
 std::string QueueModel::CheckDeadLetter(const DeadLetter& letter) const {
   const Event& event = at(letter.offset);
   if (event.attempts != letter.attempts) return At(letter.offset, "a dead letter's attempts");
+  if (event.redrives != letter.redrives) return At(letter.offset, "a dead letter's round");
   return "";
 }
 
@@ -287,6 +316,8 @@ void QueueModel::Restart(Offset floor, const std::map<Offset, ParkedEvent>& park
                          int64_t now_us) {
   head_ = floor;
   loaded_end_ = end();
+  failed_.clear();
+  past_.clear();
   grace_until_us_ = now_us + (floor < end() || !parked.empty() ? Micros(policy_.grace) : 0);
   for (Offset offset; offset < end(); offset = offset + 1) {
     Event& event = at(offset);
@@ -295,7 +326,7 @@ void QueueModel::Restart(Offset floor, const std::map<Offset, ParkedEvent>& park
     event.deliveries = 0;
     event.presented = false;
     if (event.state != State::kLeased && event.state != State::kSettling) continue;
-    const bool failed = event.attempts > 0 || event.redriven;
+    const bool failed = event.attempts > 0 || event.redrives > 0;
     event.state = failed ? State::kRetryWait : State::kReady;
   }
 }

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "server/core/delivery/queue_types.h"
@@ -31,7 +33,7 @@ class QueueModel {
     int32_t attempts = 0;
     int32_t deliveries = 0;
     int32_t dead = 0;  // How often it became a dead letter.
-    bool redriven = false;
+    int32_t redrives = 0;
     bool presented = false;
     bool row = false;  // At the last restart.
     // Settled and not yet durably. Its key may wait, and has to when it was in flight.
@@ -50,8 +52,21 @@ class QueueModel {
   // Nothing may be left that could be leased, when a lease got less than it asked for.
   std::string NothingToLease(int64_t now_us) const;
 
+  // An attempt that failed, as it is to be told: offset, round, attempt, end, member, when it
+  // began.
+  using Failed = std::tuple<Offset, int32_t, int32_t, AttemptEnd, uint64_t, int64_t>;
+  // Settled and no dead letter, after so many attempts that nobody asks for any more.
+  using Past = std::pair<Offset, int32_t>;
+  // Since the last call.
+  std::multiset<Failed> TakeFailed() { return std::exchange(failed_, {}); }
+  std::multiset<Past> TakePast() { return std::exchange(past_, {}); }
+
+  // A time by which something is to be done at the latest; not set: nothing by time alone.
+  std::optional<int64_t> NextDue(int64_t now_us) const;
+
   SettleOutcome Expect(uint64_t member, Offset offset, bool needs_lease) const;
   void Settle(Offset offset);
+  void Bury(Offset offset);
   void EndAttempt(Offset offset, AttemptEnd end, const Nack& nack, int64_t now_us);
   void Release(Offset offset);
   void Extend(Offset offset, int64_t until_us) { at(offset).until_us = until_us; }
@@ -85,6 +100,7 @@ class QueueModel {
   bool Ordered(const Event& event) const {
     return policy_.order != QueueOrder::kUnordered && event.facts.key != 0;
   }
+  void MakeSettled(Offset offset);
   bool InGrace(Offset offset, int64_t now_us) const;
   // By itself, whatever others of its key do.
   bool Waiting(Offset offset, int64_t now_us) const;
@@ -98,6 +114,8 @@ class QueueModel {
   Offset head_;
   Offset loaded_end_;
   int64_t grace_until_us_ = 0;
+  std::multiset<Failed> failed_;
+  std::multiset<Past> past_;
 };
 
 }  // namespace acta

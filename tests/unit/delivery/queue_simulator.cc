@@ -18,6 +18,11 @@ constexpr char const* kNames[] = {
     "hold",    "hold",   "step",    "policy",  "jump",    "reset", "discard"};
 constexpr uint32_t kKinds = sizeof(kNames) / sizeof(kNames[0]);
 
+QueueModel::Failed FailedOf(const FailedAttempt& attempt) {
+  return {attempt.offset, attempt.redrives, attempt.attempt,
+          attempt.end,    attempt.member,   attempt.leased_us};
+}
+
 }  // namespace
 
 bool QueueSimulator::Is(uint32_t kind, absl::string_view name) { return kNames[kind] == name; }
@@ -37,7 +42,7 @@ QueueSimulator::Life QueueSimulator::MakeLife(uint64_t seed) {
   life.policy.window_runs = static_cast<int32_t>(few(1000));
   life.budget.max_parked = few(1000);
   life.budget.max_dead_letters = few(1000);
-  life.policy.max_deliveries = random() % 4 == 0 ? 3 : 100;
+  life.policy.max_deliveries = static_cast<int32_t>(random() % 4 == 0 ? 1 + random() % 3 : 100);
   if (random() % 2 == 0) life.policy.backoff.initial = absl::Seconds(30);
   life.policy.backoff.factor = 1 + static_cast<double>(random() % 3);
   if (random() % 2 == 0) life.policy.backoff.max = absl::Seconds(40);
@@ -56,6 +61,7 @@ std::string QueueSimulator::Run(const Life& life, QueueMutant mutant) {
     const PartitionQueue& queue = *simulator.queue_;
     if (wrong.empty() && !(queue.states() == queue.Count())) wrong = "states are counted wrong";
     if (wrong.empty()) wrong = simulator.CheckCounts();
+    if (wrong.empty()) wrong = simulator.CheckNext();
     if (!wrong.empty()) {
       return absl::StrCat("operation ", i, ", ", kNames[life.operations[i].kind], ": ", wrong);
     }
@@ -177,8 +183,11 @@ std::string QueueSimulator::FindOver() {
       const bool expired = event.facts.expires_us <= now_us_;
       const bool looped = event.deliveries >= policy_.max_deliveries;
       if (!expired && !looped) return absl::StrCat("event ", offset.value(), " vanished");
-      model_.at(offset).dead += !expired;
-      model_.Settle(offset);
+      if (expired) {
+        model_.Settle(offset);
+      } else {
+        model_.Bury(offset);
+      }
     }
   }
   return "";
@@ -265,7 +274,8 @@ std::string QueueSimulator::Hold(uint64_t member, Offset offset, uint32_t chance
     expected = SettleOutcome::kLeaseLost;
   const bool names = mutant_ != QueueMutant::kHoldsLaterAttempt;
   const int32_t attempt = model_.at(offset).attempts + 1 + (names && other_attempt);
-  const int32_t redrives = model_.at(offset).redriven != (names && other_round) ? 1 : 0;
+  const int32_t round = model_.at(offset).redrives;
+  const int32_t redrives = names && other_round ? (round > 0 ? round - 1 : 1) : round;
   if (queue_->Hold(member, offset, attempt, redrives) != expected) {
     return absl::StrCat("event ", offset.value(), ": held or not");
   }
@@ -288,6 +298,7 @@ std::string QueueSimulator::Confirm(Offset offset) {
   if (it == planned_.end()) {
     queue_->Confirm(offset);
     model_.Settle(offset);
+    model_.TakePast();  // Is in the write of the step.
     return "";
   }
   const Failure& failure = it->second.failure;
@@ -295,6 +306,9 @@ std::string QueueSimulator::Confirm(Offset offset) {
   model_.SetPolicy(it->second.policy);
   model_.EndAttempt(offset, failure.attempt.end, it->second.nack, failure.attempt.ended_us);
   model_.SetPolicy(policy_);
+  if (model_.TakeFailed() != std::multiset{FailedOf(failure.attempt)}) {
+    return absl::StrCat("event ", offset.value(), ": failed otherwise than was planned");
+  }
   if (!failure.letter.has_value()) {
     parked_[offset] = failure.parked;
     return "";
@@ -334,8 +348,20 @@ std::string QueueSimulator::Step(bool stored, bool gone) {
   return durable_model_.CheckDurable(position_, parked_);
 }
 
+// What is told of attempts: of each that failed, and of those that nobody asks for any more.
+std::string QueueSimulator::CheckAttempts(const QueueChanges& changes) {
+  std::multiset<QueueModel::Failed> failed;
+  for (const FailedAttempt& attempt : changes.failed) failed.insert(FailedOf(attempt));
+  if (failed != model_.TakeFailed()) return "other attempts failed than is told";
+  std::multiset<QueueModel::Past> past;
+  for (const PastAttempts& one : changes.past) past.emplace(one.offset, one.attempts);
+  if (past != model_.TakePast()) return "attempts of others are past than is told";
+  return "";
+}
+
 std::string QueueSimulator::Commit() {
   QueueChanges changes = queue_->TakeChanges();
+  if (std::string wrong = CheckAttempts(changes); !wrong.empty()) return wrong;
   if (changes.position.has_value() && mutant_ != QueueMutant::kLosesPosition) {
     position_ = *changes.position;
   }
@@ -415,8 +441,11 @@ std::string QueueSimulator::Do(const Operation& operation) {
       Is(kind, "release")) {
     return Settle(kind, member, offset, operation.first);
   }
-  if (Is(kind, "present") && !lost_leases_.empty()) {
-    const auto [holder, lost] = lost_leases_[operation.second % lost_leases_.size()];
+  if (Is(kind, "present")) {
+    // Or somebody says what he likes.
+    const bool lies = lost_leases_.empty() || operation.first % 3 == 0;
+    const auto [holder, lost] =
+        lies ? std::pair(member, offset) : lost_leases_[operation.second % lost_leases_.size()];
     const bool may = model_.MayPresent(lost, now_us_);
     const bool got = queue_->Present(holder, lost, now_us_);
     if (got && !may) return absl::StrCat("event ", lost.value(), " was presented");

@@ -85,14 +85,17 @@ class QueueSimulator {
   // One of those that are held was written.
   std::string Confirm(Offset offset);
   std::string Commit();
+  std::string CheckAttempts(const QueueChanges& changes);
   std::string Crash();
   std::string Trim(Offset first);
   std::string ChangePolicy(uint32_t chance);
   std::string Reset(uint32_t chance);
   std::string Redrive(Offset offset);
+  std::string SkipNext();
   void Discard(Offset offset);
   std::string Drain();
   std::string CheckCounts() const;
+  std::string CheckNext() const;
   // A dead letter that is on the disk now. Its row may take the place of another one.
   void Buried(Offset offset);
   void Publish(uint32_t chance, int64_t count);

@@ -30,8 +30,20 @@ std::string QueueSimulator::Administer(const Operation& operation) {
   if (Is(kind, "skip") && offset < model_.head()) {
     const bool open = model_.at(offset).state != QueueModel::State::kSettled;
     if (queue_->Skip(offset) != open) return "skipped or not";
-    model_.Settle(offset);
+    if (open) model_.Settle(offset);
   }
+  if (Is(kind, "skip") && offset == queue_->head()) return SkipNext();
+  return "";
+}
+
+// What was not looked at yet.
+std::string QueueSimulator::SkipNext() {
+  const Offset offset = queue_->head();
+  const bool open =
+      model_.at(offset).state != QueueModel::State::kSettled && !queue_->IsOutstanding(offset);
+  if (queue_->SkipUnscanned(offset + 1).size() != (open ? 1 : 0)) return "skipped or not";
+  if (open) model_.Settle(offset);
+  model_.Scanned(offset, Lag(offset, queue_->head()), now_us_);
   return "";
 }
 
@@ -42,7 +54,7 @@ std::string QueueSimulator::Redrive(Offset offset) {
   const bool dead = event.state == QueueModel::State::kSettled && letters_.contains(offset) &&
                     dead_[offset] == event.dead && budget_.parked < life_.budget.max_parked;
   if (!held && !dead) return "";
-  if (!queue_->Redrive(offset, event.facts, 1, now_us_)) return "not redriven";
+  if (!queue_->Redrive(offset, event.facts, event.redrives + 1, now_us_)) return "not redriven";
   if (dead) Discard(offset);
   model_.Redrive(offset, now_us_);
   return "";
@@ -107,6 +119,14 @@ std::string QueueSimulator::CheckCounts() const {
   const int64_t room = full ? 0 : std::max<int64_t>(0, policy_.window - events);
   if (queue_->Room() == room) return "";
   return absl::StrCat("room for ", queue_->Room(), ", expected ", room);
+}
+
+// Who only waits for the time that is named does everything in time.
+std::string QueueSimulator::CheckNext() const {
+  const std::optional<int64_t> latest = model_.NextDue(now_us_);
+  const std::optional<int64_t> next = queue_->next_us();
+  const bool late = latest.has_value() && next.value_or(*latest + 1) > *latest;
+  return late ? "there is something to do before the time that is named" : "";
 }
 
 // Retention, and an operator who skips what is lost by it: what was not settled and has no row of

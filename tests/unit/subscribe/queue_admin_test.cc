@@ -401,40 +401,6 @@ TEST_CASE("dead letters go when their retention is over", "[queue]") {
   CHECK(room.Lag("workers", 0).queue().dead_letters() == 0);
 }
 
-TEST_CASE("who asks what a redrive or a discard would do does not wait for a full disk",
-          "[queue]") {
-  QueueRoom room;
-  room.PublishNumbers(0, 2);
-  Client& client = room.Work();
-  Reject(room, client, "");
-  room.engine.SetDiskState(DiskState::kHard);
-  client.Ack(client.sink.leased[1]);
-  room.Run();
-  v1::RedriveDeadLettersRequest redrive;
-  redrive.set_group("workers");
-  redrive.set_dry_run(true);
-  *redrive.mutable_selection() = All();
-  CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() >= 1);
-  v1::DiscardDeadLettersRequest discard;
-  discard.set_group("workers");
-  discard.set_dry_run(true);
-  *discard.mutable_selection() = All();
-  CHECK(room.groups.DiscardDeadLetters(room.caller, discard)->discarded() >= 1);
-}
-
-TEST_CASE("nobody waits for the retention of dead letters while the disk is full", "[queue]") {
-  QueueRoom room;
-  room.PublishNumbers(0, 1);
-  Client& client = room.Work(1);
-  Reject(room, client, "");
-  room.engine.SetDiskState(DiskState::kHard);
-  room.Advance(absl::Hours(24 * 31));  // It would wait for ever.
-  room.engine.SetDiskState(DiskState::kOk);
-  room.Advance(absl::Minutes(20));
-  CHECK(room.DeadLetters().dead_letters().empty());
-  CHECK(room.groups.MeasureQueues().front().figures.dead_letters == 0);
-}
-
 TEST_CASE("a reset begins anew: old leases are fenced, old dead letters kept", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a", "b"});

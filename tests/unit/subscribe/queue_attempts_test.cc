@@ -277,5 +277,40 @@ TEST_CASE("KEY_RELAXED lets the next of a key go on while a failed one waits", "
   CHECK(room.DataOf(client) == Strings{"1", "2"});
 }
 
+TEST_CASE("an event that no frame of its member takes fails alone, and the others go on",
+          "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(3));
+  room.Publish(0, {"a", std::string(100'000, 'x'), "c"});
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  start.set_max_frame_bytes(64 << 10);
+  Client& client = room.Subscribe(start);
+  CHECK(room.DataOf(client) == Strings{"a", "c"});
+  CHECK(client.sink.Notices("EVENT_TOO_LARGE").size() == 1);
+  SECTION("for good, when its attempts are over") {
+    client.Ack(client.sink.leased[0]);
+    client.Ack(client.sink.leased[1]);
+    room.Wait(absl::Minutes(1));
+    const v1::ListDeadLettersResponse letters = room.DeadLetters();
+    REQUIRE(letters.dead_letters_size() == 1);
+    const v1::DeadLetter letter = room.DeadLetter(letters.dead_letters(0).ref());
+    CHECK(letter.ref().offset() == 1);
+    REQUIRE(letter.history_size() == 3);
+    CHECK(letter.history(2).reason() == "EVENT_TOO_LARGE_FOR_CLIENT");
+    CHECK(absl::StrContains(letter.history(2).text(), "max_frame_bytes is 65536"));
+  }
+  SECTION("and another takes it") {
+    client.stream->OnHalfClose();
+    room.Run();
+    Client& other = room.Work();
+    room.Wait(absl::Seconds(2));
+    // Of the others nothing was counted.
+    REQUIRE(other.sink.leased.size() == 3);
+    for (const RecordingSink::Leased& event : other.sink.leased) {
+      CHECK(event.attempt == (event.offset == 1 ? 2 : 1));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace acta

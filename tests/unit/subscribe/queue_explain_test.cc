@@ -1,4 +1,5 @@
 // Why a group does not advance: the codes, and what is told twice of a lag.
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/proto_time.h"
 #include "tests/unit/subscribe/queue_room.h"
@@ -44,6 +45,25 @@ TEST_CASE("after a restart new events of an unordered queue are not said to be h
   v1::PartitionExplanation why = next.Explain();
   CHECK(why.code() == v1::STANDSTILL_CODE_ADVANCING);
   CHECK(why.text() == "1 events wait for a member with credit");
+}
+
+TEST_CASE("after a restart what nobody has said to hold yet is LEASE_HELD beside what somebody did",
+          "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 3);
+  room.Work(3, "worker-1");
+  QueueRoom next(room.engine.Restart());
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  start.set_member_id("worker-1");
+  v1::HeldEvents* const held = start.add_held();
+  held->set_topic("orders");
+  held->set_offset(1);
+  next.Subscribe(start);
+  REQUIRE(next.Lag("workers", 0).queue().leased() == 1);
+  const v1::PartitionExplanation why = next.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_LEASE_HELD);
+  CHECK(absl::StartsWith(why.text(), "2 events may be held by members of before"));
 }
 
 TEST_CASE("events whose key is free only when the disk has written it are KEY_BLOCKED", "[queue]") {

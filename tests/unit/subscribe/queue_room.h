@@ -74,6 +74,25 @@ class QueueRoom : public SubscribeRoom {
     for (const RecordingSink::Leased& event : client.sink.leased) data.push_back(event.data);
     return data;
   }
+  // As many more events as may be parked, each of which failed and waits for an hour. The client
+  // has nothing, and credit for no more than `kParkedAtOnce`.
+  static constexpr int kMostParked = 100'000, kParkedAtOnce = 10'000;
+  void ParkAsManyAsMayBe(Client& client) {
+    v1::Settlement nack;
+    nack.set_kind(v1::SETTLE_KIND_NACK);
+    nack.mutable_delay()->set_seconds(3600);
+    nack.set_count(kParkedAtOnce);
+    for (size_t parked = 0; parked < kMostParked; parked += kParkedAtOnce) {
+      PublishNumbers(0, kParkedAtOnce, 1000);
+      Run();
+      REQUIRE(client.sink.leased.size() == parked + kParkedAtOnce);
+      nack.set_assignment(client.sink.leased[parked].assignment);
+      nack.set_offset(client.sink.leased[parked].offset);
+      client.Settle(nack);
+      client.Credit(kParkedAtOnce, 1 << 20);
+      Run();
+    }
+  }
   // What an update of these fields answers.
   absl::Status Update(const Strings& fields, const v1::QueueSettings& settings) {
     v1::UpdateGroupRequest request;

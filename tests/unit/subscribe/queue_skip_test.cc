@@ -1,56 +1,9 @@
-// Skipping events of a QUEUE group, and what waits while the disk is full.
-#include <atomic>
-#include <chrono>
-#include <thread>
-
+// Skipping events of a QUEUE group.
 #include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
 namespace {
-
-TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a", "b"});
-  Client& client = room.Work();
-  REQUIRE(client.sink.leased.size() == 2);
-  room.engine.SetDiskState(DiskState::kHard);
-  client.Ack(client.sink.leased[1]);
-  room.Run();
-  room.engine.TrimTo(room.Id(0), Offset(1));
-  CHECK(room.engine.Extent(room.Id(0))->first == Offset(0));
-  room.engine.SetDiskState(DiskState::kOk);
-  room.Advance(absl::Seconds(1));
-  room.engine.TrimTo(room.Id(0), Offset(1));
-  CHECK(room.engine.Extent(room.Id(0))->first == Offset(1));
-  CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 1);
-}
-
-TEST_CASE("who waits for a full disk goes on when it has room, also while the pool is busy",
-          "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a"});
-  room.Work();
-  room.engine.SetDiskState(DiskState::kHard);
-  std::atomic<bool> skipped = false;
-  std::thread operation([&] {
-    v1::SkipOffsetsRequest skip;
-    skip.set_group("workers");
-    skip.set_topic("orders");
-    skip.set_reason("nobody needs it");
-    CHECK(room.groups.Skip(room.caller, skip).ok());
-    skipped = true;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  CHECK_FALSE(skipped);
-  room.engine.SetDiskState(DiskState::kOk);
-  for (int i = 0; i < 100 && !skipped; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  CHECK(skipped);
-  room.Advance(absl::Seconds(1));
-  operation.join();
-}
 
 TEST_CASE("events that nobody has looked at yet are skipped too", "[queue]") {
   QueueRoom room;
@@ -68,39 +21,6 @@ TEST_CASE("events that nobody has looked at yet are skipped too", "[queue]") {
   CHECK(room.Lag("workers", 0).lag_events() == 7);
   Client& client = room.Work();
   CHECK(room.DataOf(client) == std::vector<std::string>{"0", "1", "5", "6", "7", "8", "9"});
-}
-
-TEST_CASE("nobody waits for a full disk when the broker stops", "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a"});
-  room.Work();
-  room.engine.SetDiskState(DiskState::kHard);
-  absl::Status skipped;
-  std::thread operation([&] {
-    v1::SkipOffsetsRequest skip;
-    skip.set_group("workers");
-    skip.set_topic("orders");
-    skip.set_reason("nobody needs it");
-    skipped = room.groups.Skip(room.caller, skip).status();
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  room.groups.StopWaiting();
-  operation.join();
-  CHECK(ReasonOf(skipped) == v1::SERVER_STOPPING);
-}
-
-TEST_CASE("a stopping broker still writes what the disk takes", "[queue]") {
-  QueueRoom room;
-  room.Publish(0, {"a"});
-  Client& client = room.Work();
-  room.groups.StopWaiting();
-  client.Ack(client.sink.leased.front());
-  room.Run();
-  const auto rows = room.engine.LoadRows(Family::kState, PositionRow(GroupId(1), room.Id(0)));
-  REQUIRE_OK(rows);
-  storage::v1::PositionRecord position;
-  REQUIRE(position.ParseFromString(rows->front().second));
-  CHECK(position.offset() == 1);
 }
 
 v1::SkipOffsetsRequest SkipFrom(int64_t offset, int32_t count) {
@@ -153,11 +73,32 @@ TEST_CASE("a skip of more than the window holds takes all of it", "[queue]") {
   // What is behind the window cannot be reached without what is before it.
   skip.set_offset(22'000);
   skip.set_count(100);
-  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 0);
-  skip.set_dry_run(false);
-  CHECK(room.groups.Skip(room.caller, skip)->skipped() == 0);
+  for (const bool dry_run : {true, false}) {
+    skip.set_dry_run(dry_run);
+    const absl::Status refused = room.groups.Skip(room.caller, skip).status();
+    CHECK(ReasonOf(refused) == v1::LIMIT_EXCEEDED);
+    CHECK(DetailsOf(refused).at("offset") == "20000");
+  }
   CHECK(room.groups.Skip(room.caller, SkipFrom(0, 24'999))->skipped() == 24'999);
   CHECK(room.DataOf(room.Work()) == Strings{"x"});
+}
+
+TEST_CASE("a skip takes what nobody looked at, also while as many are parked as may be",
+          "[queue]") {
+  constexpr int kMostParked = QueueRoom::kMostParked;
+  QueueRoom room;
+  Client& client = room.Work(QueueRoom::kParkedAtOnce);
+  room.ParkAsManyAsMayBe(client);
+  room.PublishNumbers(0, 10);
+  room.Run();
+  REQUIRE(room.Explain().code() == v1::STANDSTILL_CODE_WINDOW_FULL);
+  CHECK(ReasonOf(room.groups.Skip(room.caller, SkipFrom(kMostParked + 1, 2)).status()) ==
+        v1::LIMIT_EXCEEDED);
+  CHECK(room.groups.Skip(room.caller, SkipFrom(kMostParked, 9))->skipped() == 9);
+  CHECK(room.groups.Skip(room.caller, SkipFrom(0, 1))->skipped() == 1);
+  room.Run();
+  CHECK(room.DataOf(client).back() == "9");
+  CHECK(client.sink.leased.back().offset == kMostParked + 9);
 }
 
 }  // namespace

@@ -89,23 +89,9 @@ TEST_CASE("a redrive with a rate offers so many a second until all are offered",
 }
 
 TEST_CASE("a redrive that waits because as many are parked as may be says so", "[queue]") {
-  constexpr int kPage = 10'000, kMostParked = 100'000;
   DeadRoom room(1, QueueRoom::Attempts(2));
-  Client& client = room.Work(kPage);
-  v1::Settlement nack;
-  nack.set_kind(v1::SETTLE_KIND_NACK);
-  nack.mutable_delay()->set_seconds(3600);
-  for (int parked = 0; parked < kMostParked; parked += kPage) {
-    room.PublishNumbers(0, kPage, 1000);
-    room.Run();
-    REQUIRE(client.sink.leased.size() == static_cast<size_t>(parked + kPage));
-    nack.set_assignment(client.sink.leased[parked].assignment);
-    nack.set_offset(client.sink.leased[parked].offset);
-    nack.set_count(kPage);
-    client.Settle(nack);
-    client.Credit(kPage, 1 << 20);
-    room.Run();
-  }
+  Client& client = room.Work(QueueRoom::kParkedAtOnce);
+  room.ParkAsManyAsMayBe(client);
   room.Start(DeadRoom::AtRate(1000));
   Go(room, absl::Seconds(1));
   CHECK(room.Dead() == 1);
