@@ -371,17 +371,28 @@ class Groups(DeadLetterTest):
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'resume', 'nobody')
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'explain', 'nobody')
 
-    def explained_on_a_terminal(self, group):
-        """What is shown beside the table."""
+    def on_a_terminal(self, *args):
+        """What is printed, and what is shown beside it."""
         ours, theirs = pty.openpty()
-        process = self.spawn('group', 'explain', group, stderr=theirs)
+        process = self.spawn(*args, stderr=theirs)
         out = process.communicate(timeout=PATIENCE_S)[0].decode()
-        shown = os.read(ours, 1000).decode()
+        shown = os.read(ours, 10_000).decode()
         os.close(theirs)
         os.close(ours)
-        self.assertEqual(process.returncode, 0)
+        self.assertEqual(process.returncode, 0, shown)
+        return out, shown
+
+    def explained_on_a_terminal(self, group):
+        out, shown = self.on_a_terminal('group', 'explain', group)
         self.assertNotIn('COMMAND', out)
         return shown
+
+    def test_on_a_terminal_a_redrive_with_a_rate_shows_how_far_it_is(self):
+        self.publish(4)
+        self.acta('subscribe', 'jobs', '--group', 'workers', '--max', '4', '--exec', 'exit 65')
+        out, shown = self.on_a_terminal('deadletter', 'redrive', 'workers', '--all', '--rate', '2')
+        self.assertRegex(shown, r'redriven [1-3] of 4, dead again 0')
+        self.assertIn('done', out)
 
     def test_on_a_terminal_the_command_that_helps_is_a_hint(self):
         self.publish(1)

@@ -59,8 +59,8 @@ class QueueCommands(BrokerTest):
         out = self.acta('subscribe', 'jobs', '--group', 'workers', '--max', '3')
         self.assertEqual(out.split(), ['0', '1', '2'])
         # What else was leased is given back, and no attempt is counted.
-        rest = self.events('subscribe', 'jobs', '--group', 'workers', '--max', '2')
-        self.assertEqual([event['offset'] for event in rest], [3, 4])
+        rest = self.acta(*self.exec('echo $ACTA_OFFSET $ACTA_ATTEMPT', '--max', '2'))
+        self.assertEqual(rest, '3 1\n4 1\n')
         until(self.states, 'everything is settled')
 
     def test_a_missing_group_becomes_a_queue_when_it_is_said(self):
@@ -134,7 +134,8 @@ class QueueCommands(BrokerTest):
         until(self.states, 'the other has processed them', 10)  # A lease is 30 s.
         self.ended(lives)
 
-    def test_an_interrupt_finishes_the_command_and_gives_the_rest_back(self):
+    def ends_in_good_order(self, number):
+        """The command is finished, and the rest given back: no attempt is counted."""
         self.group()
         self.publish(10)
         go = os.path.join(self.folder, 'go')
@@ -142,15 +143,27 @@ class QueueCommands(BrokerTest):
         worker = self.spawn(*self.exec(f'echo $ACTA_OFFSET; read line <{go}'),
                             start_new_session=True)
         self.assertEqual(worker.stdout.readline(), b'0\n')
-        os.killpg(worker.pid, signal.SIGINT)
+        os.killpg(worker.pid, number)
         time.sleep(0.2)
         self.assertIsNone(worker.poll())
         with open(go, 'w') as file:
             file.write('go\n')
         out, err = self.ended(worker)
         self.assertEqual((out, err), ('', 'processed 1, failed 0, rejected 0\n'))
-        rest = self.events('subscribe', 'jobs', '--group', 'workers', '--max', '9')
-        self.assertEqual([event['offset'] for event in rest], list(range(1, 10)))
+        rest = self.acta(*self.exec('echo $ACTA_OFFSET $ACTA_ATTEMPT', '--max', '9'))
+        self.assertEqual(rest.splitlines(), [f'{offset} 1' for offset in range(1, 10)])
+
+    def test_an_interrupt_finishes_the_command_and_gives_the_rest_back(self):
+        self.ends_in_good_order(signal.SIGINT)
+
+    def test_so_does_what_a_deployment_sends(self):
+        self.ends_in_good_order(signal.SIGTERM)
+
+    def test_a_command_that_hangs_fails_when_timeout_ends_it(self):
+        self.group('--backoff', '1h', '--backoff-max', '1h')
+        self.publish(1)
+        self.acta(*self.exec('timeout 1 sleep 60', '--max', '1'))
+        until(lambda: self.states(retryWait=1), 'it failed')
 
     def test_settings_change_under_a_worker_and_survive_a_crash(self):
         self.group('--backoff', '1h', '--backoff-max', '1h')

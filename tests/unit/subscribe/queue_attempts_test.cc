@@ -277,6 +277,23 @@ TEST_CASE("KEY_RELAXED lets the next of a key go on while a failed one waits", "
   CHECK(room.DataOf(client) == Strings{"1", "2"});
 }
 
+TEST_CASE("the events of a member that says nothing go to another after 15 s, and count",
+          "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 2);
+  Client& hangs = room.Work(2);
+  REQUIRE(hangs.sink.leased.size() == 2);
+  Client& other = room.Work();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(other.sink.leased.empty());
+    other.Tick();
+    room.Advance(absl::Seconds(5));
+  }
+  CHECK(hangs.sink.EndReason() == v1::MEMBER_TIMED_OUT);
+  REQUIRE(other.sink.leased.size() == 2);
+  for (const RecordingSink::Leased& event : other.sink.leased) CHECK(event.attempt == 2);
+}
+
 TEST_CASE("an event that no frame of its member takes fails alone, and the others go on",
           "[queue]") {
   QueueRoom room(QueueRoom::Attempts(3));

@@ -78,6 +78,24 @@ struct Shift : QueueRoom {
   Strings processed;
 };
 
+TEST_CASE("events without a key are never ordered, and hold nothing", "[queue]") {
+  v1::QueueSettings settings = QueueRoom::Ordered(v1::ON_EXHAUSTED_HOLD_KEY);
+  settings.set_max_attempts(1);
+  QueueRoom room(settings);
+  room.PublishKeyed({{"", "1"}, {"", "2"}, {"ann", "a1"}, {"ann", "a2"}});
+  Client& client = room.Work();
+  CHECK(room.DataOf(client) == Strings{"1", "2", "a1"});
+  client.Nack(client.sink.leased[0]);
+  client.Nack(client.sink.leased[2]);
+  room.Run();
+  CHECK(room.Lag("workers", 0).queue().held() == 1);
+  const v1::ListDeadLettersResponse letters = room.DeadLetters();
+  REQUIRE(letters.dead_letters_size() == 2);
+  for (const v1::DeadLetter& letter : letters.dead_letters()) {
+    CHECK(letter.held() == (letter.ref().offset() == 2));
+  }
+}
+
 TEST_CASE("members come and go without stalling any key", "[queue]") {
   Shift room;
   room.Come();
