@@ -119,7 +119,8 @@ absl::Status OperatorLoad::Discard(size_t group, const v1::DeadLetterSelection& 
   return store_.groups().DiscardDeadLetters(store_.caller(), request).status();
 }
 
-// Most of what is held: some are skipped one after the other, the rest is redriven at once.
+// Most of what is held: some are skipped one after the other, the rest is redriven, at once or at a
+// rate.
 absl::Status OperatorLoad::DecideHeld(size_t group) {
   v1::DeadLetterSelection some;
   const std::set<JobPlace> held = HeldOf(group);
@@ -136,11 +137,12 @@ absl::Status OperatorLoad::DecideHeld(size_t group) {
   }
   if (some.letters().empty()) return absl::OkStatus();
   const size_t submitted = disk_.operations();
-  RETURN_IF_ERROR(Redrive(group, some, /*at_rate=*/false));
+  const bool at_rate = OneIn(2);
+  RETURN_IF_ERROR(Redrive(group, some, at_rate));
   for (const v1::DeadLetterRef& ref : some.letters()) {
     Note(group, PlaceOf(ref), Op::kRedrive, submitted);
   }
-  redriven_ += some.letters_size();
+  (at_rate ? redriven_at_rate_ : redriven_) += some.letters_size();
   return absl::OkStatus();
 }
 
@@ -202,7 +204,9 @@ absl::Status OperatorLoad::Reset(size_t group) {
 absl::Status OperatorLoad::CheckHadAll() const {
   int resets = 0;
   for (const int32_t of_group : resets_) resets += of_group;
-  if (redriven_ == 0 || skipped_ == 0) return absl::InternalError("nothing was held and decided");
+  if (redriven_ == 0 || redriven_at_rate_ == 0 || skipped_ == 0) {
+    return absl::InternalError("nothing was held and decided");
+  }
   return resets > 0 ? absl::OkStatus() : absl::InternalError("no group was reset");
 }
 

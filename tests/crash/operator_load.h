@@ -56,8 +56,8 @@ class OperatorLoad {
   int64_t& steps_;
   std::set<JobPlace> held_[std::size(kQueueGroups)];
   int32_t resets_[std::size(kQueueGroups)] = {};
-  size_t taken_in_ = 0;             // Decisions.
-  int redriven_ = 0, skipped_ = 0;  // Of those that were held.
+  size_t taken_in_ = 0;                                    // Decisions.
+  int redriven_ = 0, redriven_at_rate_ = 0, skipped_ = 0;  // Of those that were held.
 };
 
 }  // namespace acta

@@ -1,7 +1,5 @@
 #include "tests/crash/redrive_images.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/base/status_macros.h"
@@ -56,13 +54,12 @@ std::string CheckRunningRedrive(QueueStore& store, const std::string& group) {
   list.set_page_size(1000);
   const auto dead = store.groups().ListDeadLetters(store.caller(), list);
   if (!dead.ok()) return std::string(dead.status().message());
-  const auto listed = std::count_if(dead->dead_letters().begin(), dead->dead_letters().end(),
-                                    [](const v1::DeadLetter& letter) { return !letter.held(); });
+  const int listed = dead->dead_letters_size();
   if (listed == redrive->left() && redrive->redriven() + redrive->left() == redrive->selected()) {
     return "";
   }
   return absl::StrCat("a redrive has redriven ", redrive->redriven(), " of ", redrive->selected(),
-                      ", and ", listed, " of them are dead letters");
+                      ", and ", listed, " of them are dead letters or held");
 }
 
 }  // namespace acta
