@@ -27,6 +27,13 @@ size_t SteppedExecutor::RunAll() {
   return count;
 }
 
+void SteppedExecutor::PutOff() {
+  MutexLock lock(mu_);
+  absl::AnyInvocable<void()> task = std::move(tasks_.front());
+  tasks_.pop_front();
+  tasks_.push_back(std::move(task));
+}
+
 size_t SteppedExecutor::pending() const {
   MutexLock lock(mu_);
   return tasks_.size();

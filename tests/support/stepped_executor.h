@@ -23,6 +23,8 @@ class SteppedExecutor final : public Executor {
   // Also runs what the tasks post. Returns how many ran.
   size_t RunAll();
   size_t pending() const;
+  // The task that is next comes last: on several threads that happens. There must be one.
+  void PutOff();
 
  private:
   mutable Mutex mu_;

@@ -81,6 +81,41 @@ TEST_CASE("what was leased for a member and not sent is given back when its grou
   CHECK(room.DeadLetters().dead_letters().empty());
 }
 
+TEST_CASE("what is being read for a member is given back when its group is paused", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(2));
+  room.PublishNumbers(0, 500, 10);
+  room.engine.SetCachedReads(false);
+  Client& client = room.Work(500);
+  REQUIRE(client.sink.leased.size() == 500);
+  client.Nack(client.sink.leased[5]);
+  for (const RecordingSink::Leased& event : client.sink.leased) {
+    if (event.offset != 5) client.Ack(event);
+  }
+  client.Credit(1, 1000);
+  room.Run();
+  room.engine.Advance(absl::Seconds(2));
+  room.timer.Advance(absl::Seconds(2));
+  const auto leased = [&] { return room.Lag("workers", 0).queue().leased(); };
+  const int64_t before = leased();
+  // It is leased, and the batch that it is in is not here yet.
+  while (leased() == before) REQUIRE(room.pool.RunOne());
+  REQUIRE(room.pool.pending() == 1);
+  v1::PauseGroupRequest pause;
+  pause.set_group("workers");
+  pause.set_reason("deploying");
+  SetTime(room.engine.Now() + absl::Seconds(60), pause.mutable_until());
+  REQUIRE_OK(room.groups.Pause(room.caller, pause));
+  room.pool.PutOff();
+  room.Run();
+  CHECK(leased() == before);
+  CHECK(client.sink.leased.size() == 500);
+  room.Wait(absl::Seconds(62));  // Longer than the pause.
+  REQUIRE(client.sink.leased.size() == 501);
+  CHECK(client.sink.leased[500].offset == 5);
+  CHECK(client.sink.leased[500].attempt == 2);
+  CHECK(room.DeadLetters().dead_letters().empty());
+}
+
 TEST_CASE("a pause that ends while the disk is full ends when it has room", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
