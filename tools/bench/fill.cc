@@ -20,9 +20,9 @@ constexpr absl::Duration kPatience = absl::Minutes(15);
 }  // namespace
 
 absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
-                             int64_t bytes) {
+                             int64_t bytes, v1::AckLevel level) {
   Acks acks;
-  client::Publisher publisher(bed.NewChannel(), BenchPublisher(v1::ACK_LEVEL_OS));
+  client::Publisher publisher(bed.NewChannel(), BenchPublisher(level));
   BatchSource source(form, static_cast<uint32_t>(kBatchBytes / form.element_bytes()), false);
   int64_t events = 0;
   for (; events * form.event_bytes() < bytes; events += source.count()) {
