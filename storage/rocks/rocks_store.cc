@@ -79,6 +79,9 @@ class RocksStore::Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(OnFatal on_fatal) : on_fatal_(std::move(on_fatal)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    Tell(absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
+  }
+  void Tell(const std::string& what) {
     OnFatal on_fatal;
     {
       MutexLock lock(mu_);
@@ -86,8 +89,7 @@ class RocksStore::Listener final : public rocksdb::EventListener {
       if (on_fatal == nullptr) return;
       telling_ = true;
     }
-    on_fatal(
-        absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
+    on_fatal(what);
     MutexLock lock(mu_);
     telling_ = false;
     told_.SignalAll();
@@ -247,12 +249,21 @@ absl::Status RocksStore::SyncWal() {
   });
 }
 
+// What RocksDB does not call a background error: whether the change is in the MANIFEST nobody
+// knows.
+absl::Status RocksStore::SlicesChanged(const rocksdb::Status& status) const {
+  if (status.IsIOError() || status.IsCorruption()) {
+    listener_->Tell(absl::StrCat("a change of the slices failed: ", status.ToString()));
+  }
+  return FromRocks(status);
+}
+
 absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateSlices(
     const std::vector<std::string>& names) {
   RETURN_IF_ERROR(files_->wal_guard().Check());
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   RETURN_IF_ERROR(
-      FromRocks(db_->CreateColumnFamilies(MakeSliceOptions(*settings_), names, &handles)));
+      SlicesChanged(db_->CreateColumnFamilies(MakeSliceOptions(*settings_), names, &handles)));
   std::vector<FamilyPtr> families;
   families.reserve(handles.size());
   for (rocksdb::ColumnFamilyHandle* handle : handles) families.push_back(Own(db_, handle));
@@ -261,7 +272,7 @@ absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateSlices(
 
 absl::Status RocksStore::DropSlice(const FamilyPtr& family) {
   const std::string name = family->GetName();
-  RETURN_IF_ERROR(FromRocks(db_->DropColumnFamily(family.get())));
+  RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamily(family.get())));
   slices_.erase(name);
   return absl::OkStatus();
 }

@@ -21,6 +21,7 @@ class Env;
 class FileSystem;
 class Iterator;
 class SstFileManager;
+class Status;
 }  // namespace rocksdb
 
 namespace acta {
@@ -64,8 +65,8 @@ class RowCursor {
 //
 // Threads:   Write() by one thread at a time; SyncWal() by another; families by a third; reads by
 //            any.
-// Errors:    every failed write, sync or flush is final: `on_fatal` is told once, from any thread,
-//            and the object must then be leaked, never destroyed.
+// Errors:    every failed write, sync, flush or change of the families is final: `on_fatal` is told
+//            once, from any thread, and the object must then be leaked, never destroyed.
 class RocksStore {
  public:
   using OnFatal = std::function<void(const std::string& what)>;
@@ -138,6 +139,9 @@ class RocksStore {
   absl::Status Adopt(rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles,
                      const std::vector<std::string>& names,
                      const std::shared_ptr<WalGroups>& groups);
+
+  // Of a change of the families; tells of one that failed.
+  absl::Status SlicesChanged(const rocksdb::Status& status) const;
 
   class Listener;
   std::shared_ptr<StoreFileSystem> files_;

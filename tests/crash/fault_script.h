@@ -24,6 +24,7 @@ struct FaultScript {
   // A line for each event that is acknowledged, written when it is: an assertion of RocksDB may end
   // the process.
   std::string acks_path;
+  bool must_end = false;  // What is refused has to be a reason for the engine to end.
 };
 
 // An event that was acknowledged, by number of the step; `os`: at that level only.
@@ -38,6 +39,7 @@ struct ScriptOutcome {
   absl::Status refused;
   // The engine has told that it cannot go on.
   bool fatal = false;
+  bool goes_on = false;  // It is open, refused something and does not end.
   // A promise broken while it ran; empty: none.
   std::string problem;
   // What retention took, when nothing was refused. Of slices those that went while none came.

@@ -46,10 +46,11 @@ bool MakesLonger(const DiskCall& call) {
 
 }  // namespace
 
-void FaultyDisk::Fail(Fault fault, int64_t n) {
+void FaultyDisk::Fail(Fault fault, int64_t n, bool once) {
   MutexLock lock(mu_);
   Counted& counted = counted_[static_cast<size_t>(fault)];
   counted.fail_at = counted.done + n;
+  counted.once = once || fault == Fault::kRead;
 }
 int64_t FaultyDisk::count(Fault fault) const {
   MutexLock lock(mu_);
@@ -87,7 +88,7 @@ IOStatus FaultyDisk::FaultOf(const DiskCall& call) {
   const Fault fault = FaultFor(call.kind);
   Counted& counted = counted_[static_cast<size_t>(fault)];
   ++counted.done;
-  const bool fails = call.Reads() ? counted.done == counted.fail_at
+  const bool fails = counted.once ? counted.done == counted.fail_at
                                   : counted.fail_at != 0 && counted.done >= counted.fail_at;
   if (fails) return IOStatus::IOError(kMessages[static_cast<size_t>(fault)]);
   if (fault == Fault::kWrite && !filler_.empty() && std::filesystem::exists(filler_) &&

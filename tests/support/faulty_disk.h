@@ -33,9 +33,9 @@ class FaultyDisk final : public HookedDisk {
   };
   static constexpr size_t kFaults = 6;
 
-  // The n-th of these from now on fails; 1 is the next. All after it fail too, but for reads: those
-  // are tried again.
-  void Fail(Fault fault, int64_t n);
+  // The n-th of these from now on fails; 1 is the next. All after it fail too, but when only that
+  // is to fail `once`, and for reads: those are tried again.
+  void Fail(Fault fault, int64_t n, bool once = false);
   // How many were asked for so far.
   int64_t count(Fault fault) const;
   // While `file` exists the disk is full: writes that make a file longer fail for lack of space.
@@ -57,6 +57,7 @@ class FaultyDisk final : public HookedDisk {
   struct Counted {
     int64_t done = 0;
     int64_t fail_at = 0;  // 0: never.
+    bool once = false;
   };
 
   rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override;

@@ -11,8 +11,8 @@ tools/dev campaign [NAME...]   without a name: all of them, in this order
   images      5,000 disks that a power cut or kill -9 may leave, and cuts of their recovery; 3,000
               of a store with queues (ACTA_IMAGES, ACTA_STEPS, ACTA_QUEUE_IMAGES); 5,000,000 lives
               of a queue beside its model (ACTA_QUEUE_LIVES); 58 queues that are broken in one place
-  operations  every write, sync, opening, change of a name and read fails once (ACTA_FAULT_STEPS);
-              every file is damaged (ACTA_PLACES)
+  operations  every write, sync, opening, change of a name and read fails, with all after it
+              and by itself (ACTA_FAULT_STEPS); every file is damaged (ACTA_PLACES)
   faults      named moments of the disk, kills in recovery, stops, stalls, clocks, full disks, slow
               readers, a memory limit, and the test of the oracle (ACTA_LONG=0: their short form)
   network     1,000 faults of the network under load (ACTA_NETWORK_FAULTS), a link that goes down
@@ -56,6 +56,7 @@ campaign_images() {
 
 campaign_operations() {
   campaign_step build/release/tests/acta_fault_every --steps="${ACTA_FAULT_STEPS:-120}"
+  campaign_step build/release/tests/acta_fault_every --once --steps="${ACTA_FAULT_STEPS:-120}"
   campaign_step build/release/tests/acta_damage_every --places="${ACTA_PLACES:-100}"
 }
 
