@@ -15,13 +15,11 @@ import unittest
 
 from broker import BIN, PATIENCE_S
 from faults import Footprint
-from oracle import OracleTest
+from oracle import HURRY, OracleTest
 
 LONG = os.environ.get('ACTA_LONG') == '1'
 SEED = int(os.environ.get('ACTA_FAULTS_SEED', time.time_ns() % 1_000_000_007))
 
-# Memtables and slices so small that files come and go within a second.
-HURRY = {'ACTA_ORACLE_BUFFER': '65536'}
 WAL_BYTES = 4 << 20
 KILLS = 200 if LONG else 20  # In recovery.
 STALL_MS = 30_000 if LONG else 3000

@@ -20,6 +20,8 @@ from broker import BIN, PATIENCE_S
 
 TESTS = pathlib.Path(os.environ.get('ACTA_TESTS', BIN.parent / 'tests'))
 SEED = int(os.environ.get('ACTA_ORACLE_RUN_SEED', time.time_ns() % 1_000_000_007))
+# Memtables and slices so small that files come and go within a second.
+HURRY = {'ACTA_ORACLE_BUFFER': '65536'}
 
 
 def free_port():

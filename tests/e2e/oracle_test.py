@@ -9,7 +9,7 @@ import random
 import time
 import unittest
 
-from oracle import SEED, OracleTest
+from oracle import HURRY, SEED, OracleTest
 
 CYCLES = int(os.environ.get('ACTA_ORACLE_CYCLES', 5))
 
@@ -28,7 +28,8 @@ class Crashes(OracleTest):
             time.sleep(chance.uniform(0.2, 1.5))  # The moment of the crash, not a wait.
             self.assertIsNone(self.load.poll(), 'the load gave up')
             crash()
-            self.start_broker()
+            # Slices change every second in half of its lives.
+            self.start_broker(**(HURRY if chance.random() < 0.5 else {}))
             if cycle % 25 == 0:
                 print(f'{cycle} of {CYCLES} in {time.monotonic() - began:.0f} s', flush=True)
         time.sleep(0.5)
