@@ -377,6 +377,23 @@ class CrashLoad {
   int64_t events_ = 0;
 };
 
+// A run in which one of these never happened proves nothing of it.
+absl::Status CheckHadAll(const History& history) {
+  bool trimmed = false, repeated = false, with_sequence = false, rows = false;
+  for (const HistoryFirst& first : history.firsts) trimmed |= first.first > Offset(0);
+  for (const HistoryTransaction& transaction : history.transactions) {
+    rows |= !transaction.rows.empty();
+    for (const HistoryPart& part : transaction.parts) {
+      with_sequence |= part.producer != 0 && part.count > 0;
+      repeated |= part.count < part.sequences;
+    }
+  }
+  if (trimmed && repeated && with_sequence && rows) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("a load in which something never happened: retention ", trimmed, ", repeats ",
+                   repeated, ", sequences ", with_sequence, ", rows ", rows));
+}
+
 }  // namespace
 
 LocalEngineOptions SmallEngineOptions(const std::string& folder) {
@@ -395,7 +412,9 @@ LocalEngineOptions SmallEngineOptions(const std::string& folder) {
 }
 
 absl::StatusOr<History> RunCrashLoad(const CrashLoadOptions& options) {
-  return CrashLoad(options).Run();
+  ASSIGN_OR_RETURN(History history, CrashLoad(options).Run());
+  RETURN_IF_ERROR(CheckHadAll(history));
+  return history;
 }
 
 }  // namespace acta
