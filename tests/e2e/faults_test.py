@@ -22,6 +22,7 @@ SEED = int(os.environ.get('ACTA_FAULTS_SEED', time.time_ns() % 1_000_000_007))
 
 WAL_BYTES = 4 << 20
 KILLS = 200 if LONG else 20  # In recovery.
+IN_A_ROW = 20  # Without a start that succeeds between them.
 STALL_MS = 30_000 if LONG else 3000
 # Moments of a disk (tests/oracle/moments.h). At the first few of a start the daemon has not begun
 # to work; so some are counted from far in.
@@ -89,16 +90,22 @@ class Faults(OracleTest):
         self.await_log()
         takes = self.time_recovery()
         self.await_log()
-        within = 0
-        for _ in range(KILLS):
+        kills = within = in_a_row = 0
+        while kills < KILLS or in_a_row < IN_A_ROW:
+            self.assertLess(kills, KILLS + 10 * IN_A_ROW, f'{in_a_row} in a row')
             if wal_bytes(self.folder / 'data') < WAL_BYTES // 2:
                 self.start_broker()  # The one before came so far that nothing is left to replay.
                 self.await_log()
+                in_a_row = 0
             self.begin_recovery()
-            time.sleep(self.chance.uniform(0, takes))  # The moment of the kill.
+            # The moment of the kill: anywhere, and at last where no start succeeds between them.
+            time.sleep(self.chance.uniform(0, takes if kills < KILLS else takes / 3))
             self.kill()
+            kills += 1
             within += not self.ready.exists()
-        print(f'{within} of {KILLS} kills in recovery, which takes {takes:.3f} s', flush=True)
+            in_a_row = 0 if self.ready.exists() else in_a_row + 1
+        print(f'{within} of {kills} kills in recovery, which takes {takes:.3f} s, the last '
+              f'{in_a_row} in a row', flush=True)
         self.assertGreaterEqual(within, KILLS // 2)
         self.start_broker()
         self.works_for(0.3)
