@@ -66,7 +66,8 @@ class QueueMutants(OracleTest):
         self.caught(self.run_crashes('tear-steps', self.kill, '--steps=100'), 'torn-step')
 
     def test_keys_that_are_held_and_go_on_after_a_restart(self):
-        self.caught(self.run_crashes('free-held', self.kill, longest_delay=13), 'passed-hold')
+        self.caught(self.run_crashes('free-held', self.kill, '--keys=10', longest_delay=13,
+                                     crashes=3), 'passed-hold')
 
     def test_keys_that_are_not_kept_together(self):
         self.caught(self.run_mutant('split-keys'), 'key-reordered')
