@@ -112,9 +112,6 @@ bool MustEnd(const Arguments& arguments) {
   const std::string idle = arguments.at == 0 ? RetentionProblem(outcome) : "";
   if (!idle.empty()) LeaveChild(idle + "\n", false);
   if (arguments.at > 0 && outcome.refused.ok() && !outcome.fatal) LeaveChild("unnoticed\n", true);
-  if (MustEnd(arguments) && outcome.goes_on) {
-    LeaveChild(absl::StrCat("goes on: ", outcome.refused.ToString(), "\n"), false);
-  }
   std::string printed = "operations";
   for (size_t i = 0; i < FaultyDisk::kFaults; ++i) {
     absl::StrAppend(&printed, " ", disk->count(static_cast<FaultyDisk::Fault>(i)));

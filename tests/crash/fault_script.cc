@@ -10,7 +10,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
 #include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
@@ -128,20 +127,15 @@ class Script {
     }
   }
 
-  // The engine tells it on a thread of its own.
-  bool AwaitFatal() const {
-    for (int i = 0; script_.must_end && i < 5000 && sink_.causes().empty(); ++i)
-      absl::SleepFor(absl::Milliseconds(1));
-    return !sink_.causes().empty();
-  }
-
   // After the first failure nothing is acknowledged any more.
   void HoldStopped() {
-    outcome_.goes_on = !AwaitFatal();
-    if (outcome_.goes_on) return;
     const TransactionResult later =
         Commit(*engine_, MakeAppend(PartitionOf(0), {EventElement("later")}));
-    if (later.status.ok()) outcome_.problem = "acknowledged after a failure";
+    const bool ended = script_.must_end || !sink_.causes().empty();
+    if (later.status.ok() && ended) {
+      outcome_.problem =
+          absl::StrCat("acknowledged after a failure: ", outcome_.refused.ToString());
+    }
   }
 
   const FaultScript script_;

@@ -39,7 +39,6 @@ struct ScriptOutcome {
   absl::Status refused;
   // The engine has told that it cannot go on.
   bool fatal = false;
-  bool goes_on = false;  // It is open, refused something and does not end.
   // A promise broken while it ran; empty: none.
   std::string problem;
   // What retention took, when nothing was refused. Of slices those that went while none came.

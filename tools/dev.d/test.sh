@@ -40,7 +40,8 @@ dev_test() {
   prepare_go
   cd "$ROOT/build/release"
   if [ -z "$filter" ] || [ -n "$(ctest -N -R "$filter" | grep 'Test *#')" ]; then
-    ctest -j2 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
+    # Half of them wait most of the time.
+    ctest -j3 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
   else
     run_test_cases "$filter"
   fi
