@@ -24,7 +24,7 @@ void PartitionQueue::Load(const QueuePosition& position, const std::vector<Parke
   std::reverse(done_ahead_.begin(), done_ahead_.end());
   PassSettled();
   for (const ParkedEvent& event : parked) {
-    Entry& entry = parked_[event.offset];
+    Entry& entry = *(parked_[event.offset] = std::make_unique<Entry>());
     entry.facts = event.facts;
     entry.attempts = event.attempts;
     entry.redrives = event.redrives;
@@ -98,8 +98,8 @@ PartitionQueue::State PartitionQueue::StateOf(ParkedEvent::State state) {
 }
 
 const PartitionQueue::Entry* PartitionQueue::Find(Offset offset) const {
-  if (const auto it = window_.find(offset); it != window_.end()) return &it->second;
-  if (const auto it = parked_.find(offset); it != parked_.end()) return &it->second;
+  if (const auto it = window_.find(offset); it != window_.end()) return it->second.get();
+  if (const auto it = parked_.find(offset); it != parked_.end()) return it->second.get();
   return nullptr;
 }
 
@@ -163,11 +163,11 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
 bool PartitionQueue::BehindParked(uint64_t key) const {
   const auto it = parked_.find(*turns_.Front(key));
   return it != parked_.end() &&
-         (it->second.state == State::kRetryWait || it->second.state == State::kHeld);
+         (it->second->state == State::kRetryWait || it->second->state == State::kHeld);
 }
 
 void PartitionQueue::AddToWindow(Offset offset, const Entry& entry) {
-  window_.emplace_hint(window_.end(), offset, entry);
+  window_.emplace_hint(window_.end(), offset, std::make_unique<Entry>(entry));
   ++Counted(entry.state);
   if (!runs_.empty() && runs_.rbegin()->second == offset) {
     runs_.rbegin()->second = offset + 1;
@@ -191,11 +191,11 @@ void PartitionQueue::RemoveFromWindow(Offset offset) {
 
 PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
   rows_.insert(offset);
-  if (const auto it = parked_.find(offset); it != parked_.end()) return it->second;
-  const Entry entry = window_.at(offset);
+  if (const auto it = parked_.find(offset); it != parked_.end()) return *it->second;
+  std::unique_ptr<Entry> entry = std::move(window_.at(offset));
   RemoveFromWindow(offset);
   ++budget_.parked;
-  return parked_.emplace(offset, entry).first->second;
+  return *parked_.emplace(offset, std::move(entry)).first->second;
 }
 
 void PartitionQueue::ParkBelow(Offset end) {
@@ -253,7 +253,7 @@ QueueChanges PartitionQueue::TakeChanges() {
       changes.unparked.push_back(offset);
       continue;
     }
-    changes.parked.push_back(RowOf(offset, it->second));
+    changes.parked.push_back(RowOf(offset, *it->second));
   }
   return changes;
 }
@@ -270,7 +270,7 @@ ParkedEvent PartitionQueue::RowOf(Offset offset, const Entry& entry) {
 std::optional<ParkedEvent> PartitionQueue::Parked(Offset offset) const {
   const auto it = parked_.find(offset);
   if (it == parked_.end()) return std::nullopt;
-  return RowOf(offset, it->second);
+  return RowOf(offset, *it->second);
 }
 
 std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) const {
@@ -278,7 +278,7 @@ std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) cons
   if (states().held == 0) return held;
   for (auto it = parked_.lower_bound(run.first); it != parked_.end() && it->first < run.end; ++it) {
     if (held.size() == most) break;
-    if (it->second.state == State::kHeld) held.push_back(RowOf(it->first, it->second));
+    if (it->second->state == State::kHeld) held.push_back(RowOf(it->first, *it->second));
   }
   return held;
 }
@@ -286,7 +286,7 @@ std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) cons
 std::vector<ParkedEvent> PartitionQueue::AllParked() const {
   std::vector<ParkedEvent> rows;
   rows.reserve(parked_.size());
-  for (const auto& [offset, entry] : parked_) rows.push_back(RowOf(offset, entry));
+  for (const auto& [offset, entry] : parked_) rows.push_back(RowOf(offset, *entry));
   return rows;
 }
 
@@ -294,17 +294,18 @@ PartitionQueue::Counts PartitionQueue::Count() const {
   Counts counts;
   for (const Entries* entries : {&window_, &parked_}) {
     for (const auto& [offset, entry] : *entries) {
-      counts.ready += entry.state == State::kReady;
-      counts.in_grace += entry.state == State::kReady && InGrace(offset, now_us_);
-      counts.leased += entry.state == State::kLeased || entry.state == State::kSettling;
-      counts.retry_wait += entry.state == State::kRetryWait;
-      counts.blocked_by_key += entry.state == State::kBlocked || entry.state == State::kWaitsForKey;
-      counts.held += entry.state == State::kHeld;
-      const bool fresh = entry.deliveries == 0 && entry.attempts == 0 && entry.redrives == 0;
+      counts.ready += entry->state == State::kReady;
+      counts.in_grace += entry->state == State::kReady && InGrace(offset, now_us_);
+      counts.leased += entry->state == State::kLeased || entry->state == State::kSettling;
+      counts.retry_wait += entry->state == State::kRetryWait;
+      counts.blocked_by_key +=
+          entry->state == State::kBlocked || entry->state == State::kWaitsForKey;
+      counts.held += entry->state == State::kHeld;
+      const bool fresh = entry->deliveries == 0 && entry->attempts == 0 && entry->redrives == 0;
       if (fresh && offset < counts.oldest_new.value_or(head_)) counts.oldest_new = offset;
       // Both are parked, which are seen from the oldest on.
-      if (entry.state == State::kRetryWait && !counts.oldest_retry) counts.oldest_retry = offset;
-      if (entry.state == State::kHeld && !counts.oldest_held) counts.oldest_held = offset;
+      if (entry->state == State::kRetryWait && !counts.oldest_retry) counts.oldest_retry = offset;
+      if (entry->state == State::kHeld && !counts.oldest_held) counts.oldest_held = offset;
     }
   }
   return counts;
@@ -320,8 +321,8 @@ std::vector<KeyStandstill> PartitionQueue::Standstills(size_t most) const {
   absl::flat_hash_map<uint64_t, int64_t> waiting;
   for (const Entries* entries : {&window_, &parked_}) {
     for (const auto& [offset, entry] : *entries) {
-      const bool waits = entry.state == State::kWaitsForKey || entry.state == State::kBlocked;
-      if (waits) ++waiting[entry.facts.key];
+      const bool waits = entry->state == State::kWaitsForKey || entry->state == State::kBlocked;
+      if (waits) ++waiting[entry->facts.key];
     }
   }
   std::vector<KeyStandstill> standstills;
@@ -333,7 +334,7 @@ std::vector<KeyStandstill> PartitionQueue::Standstills(size_t most) const {
     const bool is_parked = in_rows != parked_.end();
     // It is settled, and its key goes on when that is durable.
     if (!is_parked && in_window == window_.end()) continue;
-    const Entry& entry = is_parked ? in_rows->second : in_window->second;
+    const Entry& entry = is_parked ? *in_rows->second : *in_window->second;
     standstills.push_back({*front, WhyOf(entry.state), entry.due_us, count});
   }
   std::sort(standstills.begin(), standstills.end(), [](const auto& a, const auto& b) {
@@ -374,7 +375,7 @@ std::vector<OffsetRun> PartitionQueue::TakeExpired() { return std::exchange(expi
 
 int64_t PartitionQueue::CountTried() const {
   return std::count_if(parked_.begin(), parked_.end(),
-                       [](const auto& row) { return WasTried(row.second); });
+                       [](const auto& row) { return WasTried(*row.second); });
 }
 
 Offset PartitionQueue::oldest() const {

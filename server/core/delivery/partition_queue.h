@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -197,7 +198,9 @@ class PartitionQueue {
     int64_t leased_us = 0;
     int64_t due_us = 0;  // kRetryWait.
   };
-  using Entries = absl::btree_map<Offset, Entry>;
+  // By pointer: a node of the tree then holds fifteen instead of two, and every look at one goes
+  // through a third of the levels.
+  using Entries = absl::btree_map<Offset, std::unique_ptr<Entry>>;
 
   // It failed or was redriven: it is parked, and waits for its time.
   static bool WasTried(const Entry& entry) { return entry.attempts > 0 || entry.redrives > 0; }

@@ -80,7 +80,8 @@ std::optional<Offset> PartitionQueue::PickFresh(int64_t now_us) {
     if (InGrace(offset, now_us)) return std::nullopt;
     fresh_ = offset + 1;
     ready_.erase(offset);  // Its turn may have come meanwhile.
-    if (it->second.state == State::kReady && CanLease(offset, &it->second, now_us)) return offset;
+    Entry* const entry = it->second.get();
+    if (entry->state == State::kReady && CanLease(offset, entry, now_us)) return offset;
   }
   fresh_ = head_;
   return std::nullopt;
@@ -168,7 +169,7 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
 uint32_t PartitionQueue::bytes(Offset offset) const {
   for (const Entries* entries : {&window_, &parked_}) {
     const auto it = entries->find(offset);
-    if (it != entries->end()) return it->second.facts.bytes;
+    if (it != entries->end()) return it->second->facts.bytes;
   }
   return 0;
 }
@@ -177,8 +178,8 @@ uint64_t PartitionQueue::holder(Offset offset) const {
   for (const Entries* entries : {&window_, &parked_}) {
     const auto it = entries->find(offset);
     if (it == entries->end()) continue;
-    const State state = it->second.state;
-    if (state == State::kLeased || state == State::kSettling) return it->second.holder;
+    const State state = it->second->state;
+    if (state == State::kLeased || state == State::kSettling) return it->second->holder;
   }
   return 0;
 }

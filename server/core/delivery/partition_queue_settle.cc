@@ -82,7 +82,7 @@ void PartitionQueue::MemberGone(uint64_t member, bool cleanly, int64_t now_us) {
   std::vector<Offset> held;
   for (const Entries* entries : {&window_, &parked_}) {
     for (const auto& [offset, entry] : *entries) {
-      if (entry.state == State::kLeased && entry.holder == member) held.push_back(offset);
+      if (entry->state == State::kLeased && entry->holder == member) held.push_back(offset);
     }
   }
   for (const Offset offset : held) {
@@ -230,8 +230,7 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
     --Counted(held->state);
     due_.erase({WaitEnds(*held), offset});
   }
-  Entry& entry = parked_[offset];
-  entry = {};
+  Entry& entry = *(parked_[offset] = std::make_unique<Entry>());
   entry.facts = facts;
   entry.redrives = redrives;
   entry.state = State::kRetryWait;

@@ -39,8 +39,9 @@ MUTANTS = [
     ('forgets rounds at a load', 'partition_queue.cc',
      '    entry.redrives = event.redrives;\n', ''),
     ('loses a parked row at a load', 'partition_queue.cc',
-     '    Entry& entry = parked_[event.offset];\n',
-     '    if (&event == &parked.back()) break;\n    Entry& entry = parked_[event.offset];\n'),
+     '    Entry& entry = *(parked_[event.offset] = std::make_unique<Entry>());\n',
+     '    if (&event == &parked.back()) break;\n'
+     '    Entry& entry = *(parked_[event.offset] = std::make_unique<Entry>());\n'),
     ('takes what is held for waiting at a load', 'partition_queue.cc',
      '      return State::kHeld;\n  }\n  return State::kRetryWait;',
      '      return State::kRetryWait;\n  }\n  return State::kRetryWait;'),
@@ -126,7 +127,9 @@ MUTANTS = [
      'entry.state == State::kHeld ? ParkedEvent::State::kHeld\n',
      'false ? ParkedEvent::State::kHeld\n'),
     ('keeps attempts over a redrive', 'partition_queue_settle.cc',
-     '  entry = {};\n  entry.facts = facts;\n', '  entry.facts = facts;\n'),
+     '  Entry& entry = *(parked_[offset] = std::make_unique<Entry>());\n',
+     '  if (held == nullptr) parked_[offset] = std::make_unique<Entry>();\n'
+     '  Entry& entry = *parked_[offset];\n'),
     ('does not write a redrive', 'partition_queue_settle.cc',
      '  AwaitTime(offset, entry);\n  rows_.insert(offset);\n  return true;',
      '  AwaitTime(offset, entry);\n  return true;'),
