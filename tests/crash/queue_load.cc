@@ -395,7 +395,7 @@ class QueueCrashLoad {
     for (int32_t number = 0; number < kQueuePartitions; ++number) {
       const PartitionId partition = store_.Partition(number);
       ASSIGN_OR_RETURN(const PartitionExtent extent, store_.engine().Extent(partition));
-      hand->queue().ScanThrough(partition, extent.visible_end);
+      RETURN_IF_ERROR(hand->queue().ScanThrough(partition, extent.visible_end));
     }
     return absl::OkStatus();
   }

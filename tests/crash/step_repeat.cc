@@ -60,7 +60,7 @@ absl::Status Repeat(const QueueHistory& history, QueueStore& store, RepeatedStep
   repeated->kept = true;
   for (const size_t index : repeated->decisions) {
     const HeldRun run = RunAgain(history, index, hand->session(), store);
-    queue.ScanThrough(run.partition, run.first + 1);
+    RETURN_IF_ERROR(queue.ScanThrough(run.partition, run.first + 1));
     const auto view = queue.Look(run.partition);
     const bool seen = view.has_value() && run.first < view->head;
     const int64_t generation = queue.Generation(run.partition);

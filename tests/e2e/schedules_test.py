@@ -203,7 +203,7 @@ class LostAnswers(OracleTest):
         self.acta('topic', 'create', 'reminders', '--partitions', '1')
         self.kill()
         self.start_broker(ACTA_ORACLE_KILL_AT=moment)
-        self.due_us = time.time_ns() // 1000 + 5_000_000
+        self.due_us = time.time_ns() // 1000 + 15_000_000
         for n in range(1000):
             if self.publish(f'r-{n}') is None:
                 break

@@ -8,7 +8,7 @@
 
 namespace acta::bench {
 
-// Publishes `bytes` of events in prepared batches, at OS. Answers how many events.
+// Publishes `bytes` of events in prepared batches, at `level`. Answers how many events.
 absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
                              int64_t bytes,
                              v1::AckLevel level = v1::ACK_LEVEL_OS);

@@ -112,6 +112,8 @@ class PartitionQueue {
   // Settles what was not scanned below `end`, which the log may be without. What of it was not
   // settled before.
   std::vector<OffsetRun> SkipUnscanned(Offset end);
+  // How many that would be.
+  int64_t CountUnscanned(Offset end) const;
 
   // Ends leases and waits that are over.
   void Tick(int64_t now_us);

@@ -241,6 +241,16 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
   return true;
 }
 
+int64_t PartitionQueue::CountUnscanned(Offset end) const {
+  int64_t count = 0;
+  Offset at = head_;
+  for (auto done = done_ahead_.rbegin(); done != done_ahead_.rend() && at < end; ++done) {
+    if (at < done->first) count += Lag(at, std::min(end, done->first));
+    at = std::max(at, done->end);
+  }
+  return count + std::max<int64_t>(0, Lag(at, end));
+}
+
 std::vector<OffsetRun> PartitionQueue::SkipUnscanned(Offset end) {
   std::vector<OffsetRun> skipped;
   while (head_ < end) {

@@ -93,25 +93,31 @@ absl::Status CheckSkip(const LogEngine& engine, const Group::PositionView& view,
       {{"offset", absl::StrCat(offset)}, {"end", absl::StrCat(extent.visible_end.value())}});
 }
 
-// Of a run that is not reached without what is before it.
-absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Offset first) {
+// Of a run that is not reached without what is before it, which could be `read` or not.
+absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Offset first,
+                          const absl::Status& read) {
   const std::optional<GroupQueue::View> at = queue.Look(view.id());
   if (!at.has_value() || first <= at->head) return absl::OkStatus();
-  const bool stands = !at->problem.ok();
-  return Error(stands ? v1::GAP : v1::LIMIT_EXCEEDED,
-               absl::StrCat("the group has come as far as offset ", at->head.value(),
-                            " of partition ", view.number, " of topic '", view.topic->name(), "', ",
-                            stands ? "where it stands still"
-                                   : "where as many events are outstanding or parked as may be",
-                            ": what follows is skipped from there on, or when those are settled"),
-               {{"limit", stands ? "" : "window"}, {"offset", absl::StrCat(at->head.value())}});
+  const absl::Status& problem = at->problem.ok() ? read : at->problem;
+  const std::string where =
+      absl::StrCat("the group has come as far as offset ", at->head.value(), " of partition ",
+                   view.number, " of topic '", view.topic->name(), "', ");
+  if (!problem.ok()) {
+    return Error(ReasonOf(problem),
+                 absl::StrCat(where, "where it stands still: skip from there on"),
+                 {{"offset", absl::StrCat(at->head.value())}});
+  }
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat(where,
+                            "where as many events are outstanding or parked as may be: what "
+                            "follows is skipped from there on, or when those are settled"),
+               {{"limit", "window"}, {"offset", absl::StrCat(at->head.value())}});
 }
 
 absl::StatusOr<int64_t> SkipOfQueue(GroupQueue& queue, const Group::PositionView& view,
                                     const v1::SkipOffsetsRequest& request, int32_t count) {
   const OffsetRun run = {Offset(request.offset()), Offset(request.offset()) + count};
-  queue.ScanThrough(view.id(), run.first);
-  RETURN_IF_ERROR(CheckReached(queue, view, run.first));
+  RETURN_IF_ERROR(CheckReached(queue, view, run.first, queue.ScanThrough(view.id(), run.end)));
   if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
   const int64_t skipped = queue.Skip(view.id(), run);
   RETURN_IF_ERROR(queue.WaitQuiet());

@@ -188,6 +188,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   ASSIGN_OR_RETURN(const Targets targets,
                    ResolveTargets(engine, *group, group->Positions(), request));
   if (!request.dry_run()) {
+    RETURN_IF_ERROR(state_->CheckRoom());
     if (group->connected() > 0 && !request.force()) {
       return FencedByMembers(*group, "stop them, or force the reset, which ends them");
     }

@@ -28,8 +28,9 @@ constexpr int64_t kPage = 64;
 // While as many are parked as may be.
 constexpr absl::Duration kLookForRoom = absl::Seconds(1);
 constexpr char kNoRoom[] =
-    "waits: as many events of the group are parked as may be, and one has to be settled first "
-    "(what is held can be redriven by its place, or skipped)";
+    "dead letters wait: as many events of the group are parked as may be, and one has to be "
+    "settled "
+    "first (what is held can be redriven by its place, or skipped)";
 
 using storage::v1::RedriveRecord;
 

@@ -155,7 +155,9 @@ absl::Status GroupQueue::WaitQuiet(bool patient) {
     if (writing_) {
       quiet_.Wait(mu_);
     } else if (trying_again_) {
-      if (!patient) return absl::UnavailableError("the disk is full");
+      if (!patient && deps_.engine.disk_state() == DiskState::kHard) {
+        return Error(v1::DISK_FULL, "the disk is full: free some, and try again");
+      }
       AwaitTry();
     }
   }

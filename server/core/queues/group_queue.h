@@ -132,7 +132,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
   // Blocks until all that changed so far is on the disk. Not OK: nothing of it may be, and nothing
   // is written any more: SERVER_STOPPING, or what the disk said.
-  // Not `patient`: UNAVAILABLE at once while the disk is full; it is written later then.
+  // Not `patient`: DISK_FULL at once while the disk is full; it is written later then.
   absl::Status WaitQuiet(bool patient = true);
   // The broker stops: the next write that a full disk refuses is the last one.
   void StopWaiting();
@@ -166,13 +166,13 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<SettleFailure> SettleStep(QueueStep step);
   // What SettleStep() would refuse at once now. `in_step`: it would wait.
   std::vector<SettleFailure> CheckStep(absl::Span<const HeldRun> runs, bool* in_step) const;
-  // Looks at the events of a partition up to `end`, as far as the window goes. Blocks.
-  void ScanThrough(PartitionId partition, Offset end);
+  // Looks at the events of a partition up to `end`, as far as the window goes. Blocks. Not OK: what
+  // comes next cannot be read.
+  absl::Status ScanThrough(PartitionId partition, Offset end);
   // What a member holds from before a restart, of a generation. How many of the events stay its
   // own: none of another generation. Those that were not looked at yet cannot be settled.
   int64_t Present(uint64_t session, PartitionId partition, OffsetRun run, int64_t generation);
-  // Rises with every reset.
-  int64_t Generation(PartitionId partition) const;
+  int64_t Generation(PartitionId partition) const;  // Rises with every reset.
 
   // While it is paused nothing is leased.
   void SetPaused(bool paused);
@@ -192,7 +192,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                    absl::FunctionRef<std::optional<RowWrite>(const RedrivenLetters&)> row,
                    Done done);
   bool IsFull() const;  // As many are parked as may be.
-  // A row that is written behind all that changed so far. UNAVAILABLE, and written later, while the
+  // A row that is written behind all that changed so far. DISK_FULL, and written later, while the
   // disk is full.
   absl::Status PutRow(RowWrite row);
   // From now on it is counted how many of those that this redrive redrove are dead letters, or

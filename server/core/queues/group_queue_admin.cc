@@ -91,8 +91,7 @@ int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
   const std::vector<Offset> below = queue.OutstandingBelow(run.end);
   const auto outstanding =
       std::count_if(below.begin(), below.end(), [&](Offset offset) { return offset >= run.first; });
-  const Offset head = queue.head();
-  return outstanding + (run.first <= head ? std::max<int64_t>(0, Lag(head, run.end)) : 0);
+  return outstanding + (run.first <= queue.head() ? queue.CountUnscanned(run.end) : 0);
 }
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,

@@ -275,7 +275,7 @@ void GroupQueue::OnRead(PartitionId id, Offset from,
   Run(std::move(after));
 }
 
-void GroupQueue::ScanThrough(PartitionId id, Offset end) {
+absl::Status GroupQueue::ScanThrough(PartitionId id, Offset end) {
   while (true) {
     Offset head;
     {
@@ -283,14 +283,14 @@ void GroupQueue::ScanThrough(PartitionId id, Offset end) {
       Partition* const partition = Find(id);
       const bool goes_on = partition != nullptr && partition->problem.ok() &&
                            partition->queue->head() < end && partition->queue->Room() > 0;
-      if (!goes_on) return;
+      if (!goes_on) return absl::OkStatus();
       head = partition->queue->head();
     }
     const auto read = deps_.engine.Read(id, head, kScanBytes);
-    if (!read.ok() || read->empty()) return;  // Who takes is told.
+    if (!read.ok() || read->empty()) return read.status();
     MutexLock lock(mu_);
     Partition* const partition = Find(id);
-    if (partition == nullptr) return;
+    if (partition == nullptr) return absl::OkStatus();
     ScanBatches(*partition, *read);
     Touch(*partition);
   }
@@ -393,12 +393,14 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
       member->second->fetched.back().redrive = partition->RedriveOf(run);
     }
     // What cannot be read is nobody's.
+    bool waits = false;
     for (; at < end; at = at + 1) {
       if (partition->queue->Release(session, at) != SettleOutcome::kDone) continue;
+      waits = true;
       ++member->second->unread.events;
       member->second->unread.bytes += partition->queue->bytes(at);
     }
-    if (!status.ok()) StandStill(*partition, status);
+    if (!status.ok() && waits) StandStill(*partition, status);  // Else it was skipped meanwhile.
     Touch(*partition);
     // It is told of a partition that stands still.
     if (!member->second->fetched.empty() || !status.ok()) wake = member->second->wake;

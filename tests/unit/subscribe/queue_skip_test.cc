@@ -101,5 +101,33 @@ TEST_CASE("a skip takes what nobody looked at, also while as many are parked as 
   CHECK(client.sink.leased.back().offset == kMostParked + 9);
 }
 
+TEST_CASE("a skip counts what is outstanding, also after a restart and while nobody asks",
+          "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 100, 10);
+  Client& client = room.Work();
+  for (const RecordingSink::Leased& event : client.sink.leased) {
+    if (event.offset != 5) client.Ack(event);
+  }
+  client.stream->OnHalfClose();
+  room.Run();
+  QueueRoom next(room.engine.Restart());
+  v1::SkipOffsetsRequest skip = SkipFrom(5, 90);
+  skip.set_dry_run(true);
+  CHECK(next.groups.Skip(next.caller, skip)->skipped() == 1);
+  CHECK(next.groups.Skip(next.caller, SkipFrom(5, 90))->skipped() == 1);
+  CHECK(next.Lag("workers", 0).lag_events() == 0);
+}
+
+TEST_CASE("a skip behind what retention took says that it is gone", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  room.engine.before_trim = nullptr;
+  room.engine.TrimTo(room.Id(0), Offset(4));
+  CHECK(ReasonOf(room.groups.Skip(room.caller, SkipFrom(6, 2)).status()) == v1::GAP);
+  CHECK(room.groups.Skip(room.caller, SkipFrom(0, 6))->skipped() == 6);
+  CHECK(room.groups.Skip(room.caller, SkipFrom(6, 2))->skipped() == 2);
+}
+
 }  // namespace
 }  // namespace acta

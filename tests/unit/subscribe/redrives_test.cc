@@ -95,7 +95,7 @@ TEST_CASE("a redrive that waits because as many are parked as may be says so", "
   room.Start(DeadRoom::AtRate(1000));
   Go(room, absl::Seconds(1));
   CHECK(room.Dead() == 1);
-  CHECK(absl::StartsWith(room.Newest().text(), "waits: as many events of the group are parked"));
+  CHECK(absl::StartsWith(room.Newest().text(), "dead letters wait: as many events of"));
   client.stream->OnDisconnect();
   v1::SkipOffsetsRequest skip;
   skip.set_group("workers");
@@ -222,7 +222,7 @@ TEST_CASE("a redrive holds nobody up while the disk is full, and goes on when it
   CHECK(room.Newest().state() == v1::REDRIVE_STATE_RUNNING);
   room.Work();
   const bool cancelled = GENERATE(false, true);
-  if (cancelled) CHECK(absl::IsUnavailable(room.Cancel(id).status()));
+  if (cancelled) CHECK(ReasonOf(room.Cancel(id).status()) == v1::DISK_FULL);
   room.engine.SetDiskState(DiskState::kOk);
   Go(room, absl::Seconds(4));
   CHECK(room.Newest().state() ==

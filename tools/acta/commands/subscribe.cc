@@ -172,10 +172,9 @@ Command SubscribeCommand() {
           "says what becomes of the event: 0 acks; 75 nacks, it comes again later; 65 rejects,\n"
           "it becomes a dead letter; any other nacks with the reason exit-N, a signal with\n"
           "signal-N. The last line of standard error goes with it. The lease is extended while\n"
-          "the command runs, up to 12 h: write 'timeout 60 COMMAND' where one may hang. "
-          "ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its\n"
-          "environment. Ctrl-C does not reach commands: those that run are finished, the rest is\n"
-          "given back.",
+          "the command runs, up to 12 h: write 'timeout 60 COMMAND' where one may hang.\n"
+          "ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its environment. Ctrl-C does\n"
+          "not reach commands: those that run are finished, the rest is given back.",
           "acta subscribe orders --group billing --format json",
           {{"--group", "GROUP", "join this group"},
            {"--mode", "MODE", "stream or queue, of a group that is new (stream)"},
