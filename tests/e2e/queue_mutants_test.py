@@ -19,10 +19,11 @@ class QueueMutants(OracleTest):
         self.end_load(stop=False)
         return self.check()
 
-    def run_crashes(self, mutant, crash, *load, longest_delay=1, crashes=1, **more):
-        """What is published when the broker is gone is all there will be."""
+    def run_crashes(self, mutant, crash, *load, longest_delay=1, crashes=1, first=2, **more):
+        """What is published when the broker is gone is all there will be. The first life is the
+        long one: what is ordered waits for the grace in the others."""
         self.begin(mutant, f'--longest-delay={longest_delay}', *load, **more)
-        time.sleep(1)  # So that the first crash is as far in as the next.
+        time.sleep(first - 1)
         for left in reversed(range(crashes)):
             time.sleep(1)  # The moment of the crash, not a wait.
             crash()
@@ -66,8 +67,8 @@ class QueueMutants(OracleTest):
         self.caught(self.run_crashes('tear-steps', self.kill, '--steps=100'), 'torn-step')
 
     def test_keys_that_are_held_and_go_on_after_a_restart(self):
-        self.caught(self.run_crashes('free-held', self.kill, '--keys=10', longest_delay=13,
-                                     crashes=3), 'passed-hold')
+        self.caught(self.run_crashes('free-held', self.kill, '--keys=10', '--patience=60',
+                                     longest_delay=13, first=6), 'passed-hold')
 
     def test_keys_that_are_not_kept_together(self):
         self.caught(self.run_mutant('split-keys'), 'key-reordered')

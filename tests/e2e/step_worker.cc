@@ -32,7 +32,7 @@ client::WorkerOptions OptionsOf(const std::string& name) {
   options.app = "biller";
   options.member_id = name;
   options.delivery_tokens = true;
-  options.credit_events = 8;
+  options.credit_events = 4;
   return options;
 }
 

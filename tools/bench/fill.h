@@ -10,8 +10,7 @@ namespace acta::bench {
 
 // Publishes `bytes` of events in prepared batches, at `level`. Answers how many events.
 absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::string& topic,
-                             int64_t bytes,
-                             v1::AckLevel level = v1::ACK_LEVEL_OS);
+                             int64_t bytes, v1::AckLevel level = v1::ACK_LEVEL_OS);
 
 // A worker of the QUEUE group takes so many events, which are there, and says that they shall wait
 // for an hour.

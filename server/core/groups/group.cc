@@ -430,7 +430,7 @@ void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* ro
   position.handle = handle;
   position.releasing = 0;
   position.committed.set_generation(decision.generation);
-  if (position.in_step) {
+  if (position.step_end > 0) {
     position.assigned_in_step = true;  // Nothing goes over the row of the step.
   } else {
     rows->push_back(MakeRow(position, std::max(position.submitted, position.committed.offset()),

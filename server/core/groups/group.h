@@ -119,7 +119,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     storage::v1::PositionRecord committed;  // Durable, but for its generation.
     int64_t submitted = 0;                  // The highest offset on its way to the disk.
     int in_flight = 0;
-    bool in_step = false;  // What is in flight, alone, is that of a step.
+    int64_t step_end = 0;  // Of the step that is in flight, alone; 0: there is none.
     bool assigned_in_step = false;
     std::vector<Action> waiting;  // Steps, and commits that came behind one: they are tried again.
     uint64_t releasing = 0;       // A session that gave it back, once its commits are done.

@@ -67,7 +67,7 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     const auto it = handles_.find(handle);
     current = it != handles_.end() && it->second.session == session;
     Position* position = current ? &positions_[partition] : nullptr;
-    if (current && (position->in_step || !position->waiting.empty())) {
+    if (current && (position->step_end > 0 || !position->waiting.empty())) {
       position->waiting.push_back(
           [self = shared_from_this(), session, handle, offset, done = std::move(done)]() mutable {
             self->Commit(session, handle, offset, std::move(done));

@@ -35,7 +35,7 @@ absl::Status Group::CheckStep(absl::Span<const HeldRun> runs) const {
     RETURN_IF_ERROR(CheckCommits(commits));
     in_step = std::any_of(commits.begin(), commits.end(), [&](const auto& one) {
       const auto position = positions_.find(one.first);
-      return position != positions_.end() && position->second.in_step;
+      return position != positions_.end() && one.second.first.value() < position->second.step_end;
     });
   }
   if (!in_step) return absl::OkStatus();
@@ -115,7 +115,7 @@ void Group::QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep>
   for (const auto& [partition, commit] : commits) {
     Position& position = positions_[partition];
     ++position.in_flight;
-    position.in_step = true;
+    position.step_end = commit.end.value();
     transaction.rows.push_back(MakeRow(position, commit.end.value(), time_us));
   }
   QueueWrite(std::move(transaction), [self = shared_from_this(), commits, time_us,
@@ -136,7 +136,7 @@ void Group::StepEnded(const StepCommits& commits, int64_t time_us,
     if (it == positions_.end()) continue;
     Position& position = it->second;
     --position.in_flight;
-    position.in_step = false;
+    position.step_end = 0;
     if (written) {
       position.committed.set_offset(commit.end.value());
       position.committed.set_commit_time_us(time_us);

@@ -392,18 +392,19 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
       member->second->fetched.push_back(CutDelivery(*indexed, id, run, &at));
       member->second->fetched.back().redrive = partition->RedriveOf(run);
     }
-    // What cannot be read is nobody's.
+    // What cannot be read is nobody's, and costs no credit, whatever became of it meanwhile.
     bool waits = false;
+    LeaseBounds& unread = member->second->unread;
     for (; at < end; at = at + 1) {
-      if (partition->queue->Release(session, at) != SettleOutcome::kDone) continue;
-      waits = true;
-      ++member->second->unread.events;
-      member->second->unread.bytes += partition->queue->bytes(at);
+      ++unread.events;
+      unread.bytes += partition->queue->bytes(at);
+      waits |= partition->queue->Release(session, at) == SettleOutcome::kDone;
     }
     if (!status.ok() && waits) StandStill(*partition, status);  // Else it was skipped meanwhile.
     Touch(*partition);
     // It is told of a partition that stands still.
-    if (!member->second->fetched.empty() || !status.ok()) wake = member->second->wake;
+    const bool news = !member->second->fetched.empty() || unread.events > 0 || !status.ok();
+    if (news) wake = member->second->wake;
     after = MakeAfter();
   }
   if (wake != nullptr) wake();

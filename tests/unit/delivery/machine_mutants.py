@@ -3,7 +3,8 @@
 has to notice every one. `machine_mutants.py [WORD...]`: only those whose name has one of the words.
 
 Needs a build of delivery_test in build/release; each is compiled and linked beside it, in a folder
-of its own. ACTA_QUEUE_LIVES: how many lives each has until it counts as unnoticed.
+of its own. Unbroken the room has to pass. ACTA_MUTANT_LIVES: how many lives each has until it
+counts as unnoticed.
 """
 
 import concurrent.futures
@@ -18,7 +19,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get('ACTA_BUILD', ROOT / 'build/release'))
 ROOM = 'server/core/delivery'
-LIVES = os.environ.get('ACTA_QUEUE_LIVES', '50000')
+LIVES = os.environ.get('ACTA_MUTANT_LIVES', '50000')
 TIMEOUT_S = 300
 
 # What it does wrong, the file, what stands there once, and what stands there instead.
@@ -193,13 +194,13 @@ class Bench:
             sys.exit(f'delivery_test is not linked with {self.library}')
 
     def run(self, number, file, was, becomes):
-        """The words of the simulation, empty: it noticed nothing; None: it could not be made."""
+        """What the simulation says; empty: it noticed nothing, or what happened is the second."""
         place = self.folder / str(number)
         room = place / ROOM
         shutil.copytree(ROOT / ROOM, room)
         text = (room / file).read_text()
         if text.count(was) != 1:
-            return None, f'{file}: what is to be changed stands there {text.count(was)} times'
+            return '', f'{file}: what is to be changed stands there {text.count(was)} times'
         (room / file).write_text(text.replace(was, becomes))
         unity = place / 'all.cc'
         unity.write_text(''.join(f'#include "{source}"\n' for source in sorted(room.glob('*.cc'))))
@@ -207,7 +208,7 @@ class Bench:
                                unity, '-o', place / 'all.o'], cwd=BUILD, capture_output=True,
                               text=True, check=False)
         if made.returncode != 0:
-            return None, made.stderr[-2000:]
+            return '', made.stderr[-2000:]
         link = self.link.replace(self.library, str(place / 'all.o'))
         link = link.replace('-o tests/delivery_test', f'-o {place / "test"}')
         subprocess.run(link, shell=True, check=True, cwd=BUILD)
@@ -216,15 +217,15 @@ class Bench:
                                  env={**os.environ, 'ACTA_SEED': '1', 'ACTA_QUEUE_LIVES': LIVES},
                                  capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired:
-            return 'it does not end', ''
+            return '', 'it does not end'
         finally:
             shutil.rmtree(place)
-        if ran.returncode == 0:
+        if ran.returncode == 0 and 'All tests passed' in ran.stdout:
             return '', ''
         said = re.search(r'with message:\n(.*)\n\s*ACTA_SEED=(\d+)', ran.stdout)
         if said:
             return f'life {said[2]}, {said[1].strip()}', ''
-        return f'it ends with {ran.returncode}', ''
+        return '', f'it ends with {ran.returncode}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}'
 
 
 def main():
@@ -233,6 +234,9 @@ def main():
     unnoticed = []
     with tempfile.TemporaryDirectory(prefix='acta-mutants-') as folder:
         bench = Bench(pathlib.Path(folder))
+        found = bench.run('unbroken', 'key_turns.cc', 'namespace acta {', 'namespace acta {')
+        if found != ('', ''):
+            sys.exit(f'the simulation fails by itself: {found}')
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             runs = [pool.submit(bench.run, number, *mutant[1:])
                     for number, mutant in enumerate(wanted)]

@@ -91,7 +91,7 @@ class QueueSimulator {
   std::string ChangePolicy(uint32_t chance);
   std::string Reset(uint32_t chance);
   std::string Redrive(Offset offset);
-  std::string SkipNext();
+  std::string SkipAhead(Offset end);
   void Discard(Offset offset);
   std::string Drain();
   std::string CheckCounts() const;

@@ -32,18 +32,26 @@ std::string QueueSimulator::Administer(const Operation& operation) {
     if (queue_->Skip(offset) != open) return "skipped or not";
     if (open) model_.Settle(offset);
   }
-  if (Is(kind, "skip") && offset == queue_->head()) return SkipNext();
+  if (Is(kind, "skip") && offset >= queue_->head()) return SkipAhead(offset + 1);
   return "";
 }
 
 // What was not looked at yet.
-std::string QueueSimulator::SkipNext() {
-  const Offset offset = queue_->head();
-  const bool open =
-      model_.at(offset).state != QueueModel::State::kSettled && !queue_->IsOutstanding(offset);
-  if (queue_->SkipUnscanned(offset + 1).size() != (open ? 1 : 0)) return "skipped or not";
-  if (open) model_.Settle(offset);
-  model_.Scanned(offset, Lag(offset, queue_->head()), now_us_);
+std::string QueueSimulator::SkipAhead(Offset end) {
+  const Offset head = queue_->head();
+  std::set<Offset> open;
+  for (Offset offset = head; offset < end; offset = offset + 1) {
+    const bool settled = model_.at(offset).state == QueueModel::State::kSettled;
+    if (!settled && !queue_->IsOutstanding(offset)) open.insert(offset);
+  }
+  if (queue_->CountUnscanned(end) != static_cast<int64_t>(open.size())) return "counted or not";
+  std::set<Offset> skipped;
+  for (const OffsetRun& run : queue_->SkipUnscanned(end)) {
+    for (Offset offset = run.first; offset < run.end; offset = offset + 1) skipped.insert(offset);
+  }
+  if (skipped != open) return "skipped or not";
+  for (const Offset offset : open) model_.Settle(offset);
+  model_.Scanned(head, Lag(head, queue_->head()), now_us_);
   return "";
 }
 

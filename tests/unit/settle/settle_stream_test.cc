@@ -58,13 +58,17 @@ TEST_CASE("a step of a STREAM group commits and publishes", "[step]") {
 TEST_CASE("a step of a STREAM group that comes again is not told what went while it is written",
           "[step]") {
   StreamStepRoom room;
-  room.PublishNumbers(0, 2, 2);
+  room.PublishNumbers(0, 4, 2);
   Client& client = room.Read();
   v1::SettleRequest step = room.Step(client.sink.pieces.at(0), "bill");
   room.engine.HoldDone();
   const StepRoom::Answer answer = room.Begin(step);
   step.mutable_publish(0)->set_topic("nowhere");
   CHECK(room.Refused(step) == v1::CONCURRENT_CHANGE);
+  // One that follows it is.
+  v1::SettleRequest next = room.Step(client.sink.pieces.at(1), "bill");
+  next.mutable_publish(0)->set_topic("nowhere");
+  CHECK(room.Refused(next) == v1::TOPIC_NOT_FOUND);
   room.engine.ReleaseDone();
   room.Run();
   REQUIRE_OK(**answer);

@@ -9,22 +9,6 @@
 namespace acta {
 namespace {
 
-v1::DeadLetterSelection All() {
-  v1::DeadLetterSelection selection;
-  selection.set_all(true);
-  return selection;
-}
-
-void Reject(QueueRoom& room, Client& client, const std::string& text) {
-  v1::Settlement reject;
-  reject.set_assignment(client.sink.leased.back().assignment);
-  reject.set_offset(client.sink.leased.back().offset);
-  reject.set_kind(v1::SETTLE_KIND_REJECT);
-  reject.set_text(text);
-  client.Settle(reject);
-  room.Run();
-}
-
 TEST_CASE("a paused group delivers nothing, its acks go on, and it resumes in time", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
@@ -189,12 +173,12 @@ TEST_CASE("a redriven event has new attempts, and its history is kept", "[queue]
   QueueRoom room;
   room.Publish(0, {"a"});
   Client& client = room.Work();
-  Reject(room, client, "no such order 17");
+  room.Reject(client, "no such order 17");
   v1::RedriveDeadLettersRequest redrive;
   redrive.set_group("workers");
   CHECK(ReasonOf(room.groups.RedriveDeadLetters(room.caller, redrive).status()) ==
         v1::INVALID_ARGUMENT);
-  *redrive.mutable_selection() = All();
+  *redrive.mutable_selection() = QueueRoom::AllLetters();
   redrive.set_dry_run(true);
   CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
   CHECK(client.sink.leased.size() == 1);
@@ -204,7 +188,7 @@ TEST_CASE("a redriven event has new attempts, and its history is kept", "[queue]
   CHECK(room.DeadLetters().dead_letters().empty());
   REQUIRE(client.sink.leased.size() == 2);
   CHECK(client.sink.leased[1].attempt == 1);
-  Reject(room, client, "no such order 18");
+  room.Reject(client, "no such order 18");
   REQUIRE(room.DeadLetters().dead_letters_size() == 1);
   const v1::DeadLetter letter = room.DeadLetter(room.DeadLetters().dead_letters(0).ref());
   CHECK(letter.redrives() == 1);
@@ -217,14 +201,14 @@ TEST_CASE("a dead letter that was redriven too often stays", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
   Client& client = room.Work();
-  Reject(room, client, "");
+  room.Reject(client, "");
   v1::RedriveDeadLettersRequest redrive;
   redrive.set_group("workers");
   redrive.set_max_redrives(1);
-  *redrive.mutable_selection() = All();
+  *redrive.mutable_selection() = QueueRoom::AllLetters();
   CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
   room.Run();
-  Reject(room, client, "");
+  room.Reject(client, "");
   const auto again = room.groups.RedriveDeadLetters(room.caller, redrive);
   CHECK(again->redriven() == 0);
   CHECK(again->too_often() == 1);
@@ -234,13 +218,13 @@ TEST_CASE("failures that are alike have one fingerprint", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 3);
   Client& client = room.Work(1);
-  Reject(room, client, "no order 17");
+  room.Reject(client, "no order 17");
   client.Credit(1, 1000);
   room.Run();
-  Reject(room, client, "no order 18");
+  room.Reject(client, "no order 18");
   client.Credit(1, 1000);
   room.Run();
-  Reject(room, client, "no customer");
+  room.Reject(client, "no customer");
   v1::SummarizeDeadLettersRequest request;
   request.set_group("workers");
   const auto summary = room.groups.SummarizeDeadLetters(room.caller, request);
@@ -263,14 +247,14 @@ TEST_CASE("a group with as many dead letters as it may have stands still, nothin
   QueueRoom room(settings);
   room.PublishNumbers(0, 2);
   Client& client = room.Work(1);
-  Reject(room, client, "");
+  room.Reject(client, "");
   client.Credit(1, 1000);
   room.Run();
   CHECK(client.sink.leased.size() == 1);
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_DEAD_LETTERS_FULL);
   v1::DiscardDeadLettersRequest discard;
   discard.set_group("workers");
-  *discard.mutable_selection() = All();
+  *discard.mutable_selection() = QueueRoom::AllLetters();
   CHECK(room.groups.DiscardDeadLetters(room.caller, discard)->discarded() == 1);
   room.Run();
   CHECK(client.sink.leased.size() == 2);
@@ -293,7 +277,7 @@ TEST_CASE("what a group still needs is copied before its slice goes", "[queue]")
   CHECK(room.DataOf(client) == Strings{"dead", "waits", "held", "never", "new", "waits"});
   v1::RedriveDeadLettersRequest redrive;
   redrive.set_group("workers");
-  *redrive.mutable_selection() = All();
+  *redrive.mutable_selection() = QueueRoom::AllLetters();
   CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() == 1);
   room.Run();
   REQUIRE(client.sink.leased.size() == 7);
@@ -393,7 +377,7 @@ TEST_CASE("dead letters go when their retention is over", "[queue]") {
   QueueRoom room(settings);
   room.Publish(0, {"a"});
   Client& client = room.Work();
-  Reject(room, client, "");
+  room.Reject(client, "");
   room.Advance(absl::Minutes(59));
   CHECK(room.DeadLetters().dead_letters_size() == 1);
   room.Advance(absl::Minutes(11));
@@ -405,7 +389,7 @@ TEST_CASE("a reset begins anew: old leases are fenced, old dead letters kept", "
   QueueRoom room;
   room.Publish(0, {"a", "b"});
   Client& client = room.Work(1);
-  Reject(room, client, "");
+  room.Reject(client, "");
   client.Credit(1, 1000);
   room.Run();
   REQUIRE(client.sink.leased.size() == 2);

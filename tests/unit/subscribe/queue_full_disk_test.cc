@@ -9,18 +9,6 @@
 namespace acta {
 namespace {
 
-v1::DeadLetterSelection Every() {
-  v1::DeadLetterSelection selection;
-  selection.set_all(true);
-  return selection;
-}
-
-// What it was leased last.
-void Reject(QueueRoom& room, Client& client) {
-  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased.back());
-  room.Run();
-}
-
 TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a", "b"});
@@ -102,19 +90,19 @@ TEST_CASE("who asks what a redrive or a discard would do does not wait for a ful
   QueueRoom room;
   room.PublishNumbers(0, 2);
   Client& client = room.Work();
-  Reject(room, client);
+  room.Reject(client);
   room.engine.SetDiskState(DiskState::kHard);
   client.Ack(client.sink.leased[1]);
   room.Run();
   v1::RedriveDeadLettersRequest redrive;
   redrive.set_group("workers");
   redrive.set_dry_run(true);
-  *redrive.mutable_selection() = Every();
+  *redrive.mutable_selection() = QueueRoom::AllLetters();
   CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() >= 1);
   v1::DiscardDeadLettersRequest discard;
   discard.set_group("workers");
   discard.set_dry_run(true);
-  *discard.mutable_selection() = Every();
+  *discard.mutable_selection() = QueueRoom::AllLetters();
   CHECK(room.groups.DiscardDeadLetters(room.caller, discard)->discarded() >= 1);
 }
 
@@ -122,18 +110,18 @@ TEST_CASE("nobody waits for an operator's change that a full disk does not take"
   QueueRoom room;
   room.PublishNumbers(0, 2);
   Client& client = room.Work();
-  Reject(room, client);
+  room.Reject(client);
   room.engine.SetDiskState(DiskState::kHard);
   const bool acks = GENERATE(false, true);  // Which wait for room.
   if (acks) client.Ack(client.sink.leased[1]);
   room.Run();
   v1::RedriveDeadLettersRequest redrive;
   redrive.set_group("workers");
-  *redrive.mutable_selection() = Every();
+  *redrive.mutable_selection() = QueueRoom::AllLetters();
   CHECK(ReasonOf(room.groups.RedriveDeadLetters(room.caller, redrive).status()) == v1::DISK_FULL);
   v1::DiscardDeadLettersRequest discard;
   discard.set_group("workers");
-  *discard.mutable_selection() = Every();
+  *discard.mutable_selection() = QueueRoom::AllLetters();
   CHECK(ReasonOf(room.groups.DiscardDeadLetters(room.caller, discard).status()) == v1::DISK_FULL);
   v1::SkipOffsetsRequest skip;
   skip.set_group("workers");
@@ -149,7 +137,7 @@ TEST_CASE("nobody waits for the retention of dead letters while the disk is full
   QueueRoom room;
   room.PublishNumbers(0, 1);
   Client& client = room.Work(1);
-  Reject(room, client);
+  room.Reject(client);
   room.engine.SetDiskState(DiskState::kHard);
   room.Advance(absl::Hours(24 * 31));  // It would wait for ever.
   room.engine.SetDiskState(DiskState::kOk);

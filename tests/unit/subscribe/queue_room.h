@@ -117,6 +117,21 @@ class QueueRoom : public SubscribeRoom {
     REQUIRE_OK(listed);
     return *std::move(listed);
   }
+  static v1::DeadLetterSelection AllLetters() {
+    v1::DeadLetterSelection selection;
+    selection.set_all(true);
+    return selection;
+  }
+  // What the client was leased last.
+  void Reject(Client& client, const std::string& text = "") {
+    v1::Settlement reject;
+    reject.set_assignment(client.sink.leased.back().assignment);
+    reject.set_offset(client.sink.leased.back().offset);
+    reject.set_kind(v1::SETTLE_KIND_REJECT);
+    reject.set_text(text);
+    client.Settle(reject);
+    Run();
+  }
   v1::DeadLetter DeadLetter(const v1::DeadLetterRef& ref) {
     v1::GetDeadLetterRequest request;
     request.set_group("workers");
