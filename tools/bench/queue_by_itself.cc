@@ -27,6 +27,7 @@ constexpr Kind kKinds[] = {
     {"scattered_1_member", kScattered},
     {"scattered_8_members", kScattered},
     {"key_1000_8_members", kScattered},
+    {"key_1000_16_partitions", kScattered},
 };
 
 absl::StatusOr<Outcome> RunMachine(Bed& bed) {

@@ -45,8 +45,10 @@ def mail(picture, key):
 
 
 def settle(**step):
-    """A step whose outcome is not known may be sent again: it does nothing twice."""
-    again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    """A step whose outcome is not known may be sent again: it does nothing twice. ABORTED is
+    CONCURRENT_CHANGE here, as nothing is published at an expected offset."""
+    again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED,
+             grpc.StatusCode.ABORTED)
     while True:
         try:
             return subscriber.Settle(pb.SettleRequest(group=group, **step))

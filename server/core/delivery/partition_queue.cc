@@ -9,7 +9,9 @@ namespace acta {
 PartitionQueue::PartitionQueue(const QueuePolicy& policy, QueueBudget& budget, uint64_t seed)
     : policy_(policy), budget_(budget), random_(seed) {}
 
-PartitionQueue::~PartitionQueue() { budget_.parked -= static_cast<int64_t>(parked_.size()); }
+PartitionQueue::~PartitionQueue() {
+  budget_.parked -= static_cast<int64_t>(events_.parked().size());
+}
 
 void PartitionQueue::Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked,
                           std::optional<Offset> end, int64_t now_us) {
@@ -24,15 +26,14 @@ void PartitionQueue::Load(const QueuePosition& position, const std::vector<Parke
   std::reverse(done_ahead_.begin(), done_ahead_.end());
   PassSettled();
   for (const ParkedEvent& event : parked) {
-    Entry& entry = *(parked_[event.offset] = std::make_unique<Entry>());
-    entry.facts = event.facts;
+    Entry& entry = events_.AddParked(event.offset, event.facts);
     entry.attempts = event.attempts;
     entry.redrives = event.redrives;
     entry.due_us = event.due_us;
     entry.state = StateOf(event.state);
     ++Counted(entry.state);
   }
-  budget_.parked += static_cast<int64_t>(parked_.size());
+  budget_.parked += static_cast<int64_t>(events_.parked().size());
   now_us_ = now_us;
   OrderAnew();
   loaded_end_ = end.value_or(position.floor);
@@ -58,7 +59,7 @@ void PartitionQueue::OrderAnew() {
     if (entry.state == State::kHeld && Ordered(entry)) turns_.Take(entry.facts.key, offset);
   }
   for (const Offset offset : offsets) PlaceAnew(offset);
-  fresh_ = window_.empty() ? head_ : window_.begin()->first;
+  fresh_ = floor();
 }
 
 void PartitionQueue::PlaceAnew(Offset offset) {
@@ -68,7 +69,7 @@ void PartitionQueue::PlaceAnew(Offset offset) {
     DropLease(entry);
     entry->holder = 0;
   }
-  const bool parked = parked_.contains(offset);
+  const bool parked = entry->parked;
   const bool tried = WasTried(*entry);
   const bool in_turn = Ordered(*entry) && (policy_.order == QueueOrder::kKey || !tried);
   if (in_turn && !turns_.Take(entry->facts.key, offset)) {
@@ -97,12 +98,6 @@ PartitionQueue::State PartitionQueue::StateOf(ParkedEvent::State state) {
   return State::kRetryWait;
 }
 
-const PartitionQueue::Entry* PartitionQueue::Find(Offset offset) const {
-  if (const auto it = window_.find(offset); it != window_.end()) return it->second.get();
-  if (const auto it = parked_.find(offset); it != parked_.end()) return it->second.get();
-  return nullptr;
-}
-
 // The generator of SplitMix64 (Steele, Lea, Flood 2014).
 double PartitionQueue::Random() {
   uint64_t z = (random_ += 0x9e3779b97f4a7c15U);
@@ -112,10 +107,10 @@ double PartitionQueue::Random() {
 }
 
 int64_t PartitionQueue::Room() const {
-  if (static_cast<int64_t>(runs_.size()) >= policy_.window_runs ||
+  if (static_cast<int64_t>(events_.runs().size()) >= policy_.window_runs ||
       budget_.parked >= budget_.max_parked)
     return 0;
-  return std::max<int64_t>(0, policy_.window - static_cast<int64_t>(window_.size()));
+  return std::max<int64_t>(0, policy_.window - events_.in_window());
 }
 
 void PartitionQueue::Scan(absl::Span<const EventFacts> events, int64_t now_us) {
@@ -142,9 +137,8 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
     moved_ = true;
     return;
   }
-  Entry entry;
-  entry.facts = facts;
-  AddToWindow(offset, entry);
+  const Entry& entry = events_.Append(offset, facts);
+  ++Counted(entry.state);
   if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {
     return SetState(&Park(offset), State::kBlocked);
   }
@@ -152,6 +146,7 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   if (policy_.order == QueueOrder::kUnordered && fresh_ < loaded_end_ && offset >= loaded_end_) {
     ready_.insert(offset);
   }
+  if (presented_.empty()) return;
   const auto presented = presented_.find(offset);
   if (presented == presented_.end()) return;
   const uint64_t member = presented->second;
@@ -161,46 +156,24 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
 
 // In the window it would keep the floor for as long as that one waits.
 bool PartitionQueue::BehindParked(uint64_t key) const {
-  const auto it = parked_.find(*turns_.Front(key));
-  return it != parked_.end() &&
-         (it->second->state == State::kRetryWait || it->second->state == State::kHeld);
-}
-
-void PartitionQueue::AddToWindow(Offset offset, const Entry& entry) {
-  window_.emplace_hint(window_.end(), offset, std::make_unique<Entry>(entry));
-  ++Counted(entry.state);
-  if (!runs_.empty() && runs_.rbegin()->second == offset) {
-    runs_.rbegin()->second = offset + 1;
-  } else {
-    runs_.emplace_hint(runs_.end(), offset, offset + 1);
-  }
-}
-
-void PartitionQueue::RemoveFromWindow(Offset offset) {
-  if (window_.erase(offset) == 0) return;
-  moved_ = true;
-  const auto run = std::prev(runs_.upper_bound(offset));
-  const Offset end = run->second;
-  if (run->first == offset) {
-    runs_.erase(run);
-  } else {
-    run->second = offset;
-  }
-  if (offset + 1 < end) runs_.emplace(offset + 1, end);
+  if (events_.parked().empty()) return false;
+  const Entry* const front = Find(*turns_.Front(key));
+  return front != nullptr && front->parked &&
+         (front->state == State::kRetryWait || front->state == State::kHeld);
 }
 
 PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
   rows_.insert(offset);
-  if (const auto it = parked_.find(offset); it != parked_.end()) return *it->second;
-  std::unique_ptr<Entry> entry = std::move(window_.at(offset));
-  RemoveFromWindow(offset);
+  Entry& entry = *Find(offset);
+  if (entry.parked) return entry;
+  moved_ = true;
   ++budget_.parked;
-  return *parked_.emplace(offset, std::move(entry)).first->second;
+  return events_.Park(offset);
 }
 
 void PartitionQueue::ParkBelow(Offset end) {
-  while (!window_.empty() && window_.begin()->first < end) {
-    const Offset offset = window_.begin()->first;
+  while (floor() < std::min(end, head_)) {
+    const Offset offset = floor();
     Entry& entry = Park(offset);
     if (entry.state == State::kReady) ready_.insert(offset);
     if (entry.state == State::kWaitsForKey) SetState(&entry, State::kBlocked);
@@ -210,10 +183,12 @@ void PartitionQueue::ParkBelow(Offset end) {
 
 std::vector<Offset> PartitionQueue::OutstandingBelow(Offset end) const {
   std::vector<Offset> offsets;
-  for (const Entries* entries : {&parked_, &window_}) {
-    for (auto it = entries->begin(); it != entries->end() && it->first < end; ++it) {
-      offsets.push_back(it->first);
-    }
+  for (const Offset offset : events_.parked()) {
+    if (offset >= end) break;
+    offsets.push_back(offset);
+  }
+  for (const auto& [first, last] : events_.runs()) {
+    for (Offset at = first; at < std::min(end, last); at = at + 1) offsets.push_back(at);
   }
   return offsets;
 }
@@ -222,16 +197,16 @@ void PartitionQueue::ParkWaiting(uint64_t key) {
   const absl::btree_set<Offset>* const waiting = turns_.Waiting(key);
   if (waiting == nullptr) return;
   for (const Offset offset : *waiting) {
-    if (!parked_.contains(offset)) SetState(&Park(offset), State::kBlocked);
+    if (!Find(offset)->parked) SetState(&Park(offset), State::kBlocked);
   }
 }
 
 QueuePosition PartitionQueue::position() const {
   QueuePosition position;
-  position.floor = window_.empty() ? head_ : window_.begin()->first;
+  position.floor = floor();
   position.head = head_;
-  position.outstanding.reserve(runs_.size());
-  for (const auto& [first, end] : runs_) position.outstanding.push_back({first, end});
+  position.outstanding.reserve(events_.runs().size());
+  for (const auto& [first, end] : events_.runs()) position.outstanding.push_back({first, end});
   // What the load found settled further on stays so.
   Offset end = head_;
   for (auto run = done_ahead_.rbegin(); run != done_ahead_.rend(); ++run) {
@@ -248,12 +223,11 @@ QueueChanges PartitionQueue::TakeChanges() {
   QueueChanges changes = std::exchange(changes_, {});
   if (std::exchange(moved_, false)) changes.position = position();
   for (const Offset offset : std::exchange(rows_, {})) {
-    const auto it = parked_.find(offset);
-    if (it == parked_.end()) {
+    if (const auto row = Parked(offset)) {
+      changes.parked.push_back(*row);
+    } else {
       changes.unparked.push_back(offset);
-      continue;
     }
-    changes.parked.push_back(RowOf(offset, *it->second));
   }
   return changes;
 }
@@ -268,46 +242,45 @@ ParkedEvent PartitionQueue::RowOf(Offset offset, const Entry& entry) {
 }
 
 std::optional<ParkedEvent> PartitionQueue::Parked(Offset offset) const {
-  const auto it = parked_.find(offset);
-  if (it == parked_.end()) return std::nullopt;
-  return RowOf(offset, *it->second);
+  const Entry* const entry = Find(offset);
+  if (entry == nullptr || !entry->parked) return std::nullopt;
+  return RowOf(offset, *entry);
 }
 
 std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) const {
   std::vector<ParkedEvent> held;
   if (states().held == 0) return held;
-  for (auto it = parked_.lower_bound(run.first); it != parked_.end() && it->first < run.end; ++it) {
+  const auto& parked = events_.parked();
+  for (auto it = parked.lower_bound(run.first); it != parked.end() && *it < run.end; ++it) {
     if (held.size() == most) break;
-    if (it->second->state == State::kHeld) held.push_back(RowOf(it->first, *it->second));
+    const Entry& entry = *Find(*it);
+    if (entry.state == State::kHeld) held.push_back(RowOf(*it, entry));
   }
   return held;
 }
 
 std::vector<ParkedEvent> PartitionQueue::AllParked() const {
   std::vector<ParkedEvent> rows;
-  rows.reserve(parked_.size());
-  for (const auto& [offset, entry] : parked_) rows.push_back(RowOf(offset, *entry));
+  rows.reserve(events_.parked().size());
+  for (const Offset offset : events_.parked()) rows.push_back(RowOf(offset, *Find(offset)));
   return rows;
 }
 
 PartitionQueue::Counts PartitionQueue::Count() const {
   Counts counts;
-  for (const Entries* entries : {&window_, &parked_}) {
-    for (const auto& [offset, entry] : *entries) {
-      counts.ready += entry->state == State::kReady;
-      counts.in_grace += entry->state == State::kReady && InGrace(offset, now_us_);
-      counts.leased += entry->state == State::kLeased || entry->state == State::kSettling;
-      counts.retry_wait += entry->state == State::kRetryWait;
-      counts.blocked_by_key +=
-          entry->state == State::kBlocked || entry->state == State::kWaitsForKey;
-      counts.held += entry->state == State::kHeld;
-      const bool fresh = entry->deliveries == 0 && entry->attempts == 0 && entry->redrives == 0;
-      if (fresh && offset < counts.oldest_new.value_or(head_)) counts.oldest_new = offset;
-      // Both are parked, which are seen from the oldest on.
-      if (entry->state == State::kRetryWait && !counts.oldest_retry) counts.oldest_retry = offset;
-      if (entry->state == State::kHeld && !counts.oldest_held) counts.oldest_held = offset;
-    }
-  }
+  events_.ForEach([&](Offset offset, const Entry& entry) {
+    counts.ready += entry.state == State::kReady;
+    counts.leased += entry.state == State::kLeased || entry.state == State::kSettling;
+    counts.retry_wait += entry.state == State::kRetryWait;
+    counts.blocked_by_key += entry.state == State::kBlocked || entry.state == State::kWaitsForKey;
+    counts.held += entry.state == State::kHeld;
+    counts.in_grace += entry.state == State::kReady && InGrace(offset, now_us_);
+    const bool fresh = entry.deliveries == 0 && !WasTried(entry);
+    if (fresh && offset < counts.oldest_new.value_or(head_)) counts.oldest_new = offset;
+    // Both are parked, which are seen from the oldest on.
+    if (entry.state == State::kRetryWait && !counts.oldest_retry) counts.oldest_retry = offset;
+    if (entry.state == State::kHeld && !counts.oldest_held) counts.oldest_held = offset;
+  });
   return counts;
 }
 
@@ -319,23 +292,18 @@ PartitionQueue::States PartitionQueue::states() const {
 
 std::vector<KeyStandstill> PartitionQueue::Standstills(size_t most) const {
   absl::flat_hash_map<uint64_t, int64_t> waiting;
-  for (const Entries* entries : {&window_, &parked_}) {
-    for (const auto& [offset, entry] : *entries) {
-      const bool waits = entry->state == State::kWaitsForKey || entry->state == State::kBlocked;
-      if (waits) ++waiting[entry->facts.key];
-    }
-  }
+  events_.ForEach([&](Offset, const Entry& entry) {
+    const bool waits = entry.state == State::kWaitsForKey || entry.state == State::kBlocked;
+    if (waits) ++waiting[entry.facts.key];
+  });
   std::vector<KeyStandstill> standstills;
   for (const auto& [key, count] : waiting) {
     const std::optional<Offset> front = turns_.Front(key);
     if (!front.has_value()) continue;
-    const auto in_window = window_.find(*front);
-    const auto in_rows = parked_.find(*front);
-    const bool is_parked = in_rows != parked_.end();
+    const Entry* const entry = Find(*front);
     // It is settled, and its key goes on when that is durable.
-    if (!is_parked && in_window == window_.end()) continue;
-    const Entry& entry = is_parked ? *in_rows->second : *in_window->second;
-    standstills.push_back({*front, WhyOf(entry.state), entry.due_us, count});
+    if (entry == nullptr) continue;
+    standstills.push_back({*front, WhyOf(entry->state), entry->due_us, count});
   }
   std::sort(standstills.begin(), standstills.end(), [](const auto& a, const auto& b) {
     return std::pair(-a.waiting, a.offset) < std::pair(-b.waiting, b.offset);
@@ -374,14 +342,14 @@ void PartitionQueue::Expire(Offset offset) {
 std::vector<OffsetRun> PartitionQueue::TakeExpired() { return std::exchange(expired_, {}); }
 
 int64_t PartitionQueue::CountTried() const {
-  return std::count_if(parked_.begin(), parked_.end(),
-                       [](const auto& row) { return WasTried(*row.second); });
+  const auto& parked = events_.parked();
+  return std::count_if(parked.begin(), parked.end(),
+                       [&](Offset offset) { return WasTried(*Find(offset)); });
 }
 
 Offset PartitionQueue::oldest() const {
-  Offset oldest = window_.empty() ? head_ : window_.begin()->first;
-  if (!parked_.empty()) oldest = std::min(oldest, parked_.begin()->first);
-  return oldest;
+  const auto& parked = events_.parked();
+  return parked.empty() ? floor() : std::min(floor(), *parked.begin());
 }
 
 }  // namespace acta

@@ -4,16 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
 #include "server/core/delivery/key_turns.h"
 #include "server/core/delivery/lease_runs.h"
+#include "server/core/delivery/outstanding.h"
 #include "server/core/delivery/queue_types.h"
 
 namespace acta {
@@ -33,7 +32,7 @@ namespace acta {
 // leased that might be held: of ordered groups nothing at all, else nothing from before the load.
 //
 // Threads: one at a time.
-// Cost:    O(log window) an event, but MemberGone(): O(window + parked).
+// Cost:    O(log of the runs) an event, but MemberGone(): O(window + parked).
 // Memory:  about 130 bytes an outstanding event.
 class PartitionQueue {
  public:
@@ -154,9 +153,7 @@ class PartitionQueue {
   std::vector<OffsetRun> TakeExpired();
   // Outstanding ones that failed or were redriven. O(parked).
   int64_t CountTried() const;
-  bool IsOutstanding(Offset offset) const {
-    return window_.contains(offset) || parked_.contains(offset);
-  }
+  bool IsOutstanding(Offset offset) const { return Find(offset) != nullptr; }
   // What its row says; not set: it is not parked.
   std::optional<ParkedEvent> Parked(Offset offset) const;
   // Those of the run that are held, by offset, at most so many. O(parked).
@@ -180,29 +177,12 @@ class PartitionQueue {
   Offset oldest() const;
 
  private:
-  enum class State : uint8_t {
-    kReady,
-    kWaitsForKey,
-    kLeased,
-    kSettling,  // Between Hold() and what follows.
-    kRetryWait,
-    kBlocked,
-    kHeld,
+  using Entry = QueueEntry;
+  using State = Entry::State;
+  struct Picked {
+    Offset offset;
+    Entry* entry = nullptr;  // Null: there is none.
   };
-  struct Entry {
-    State state = State::kReady;
-    EventFacts facts;
-    int32_t attempts = 0;  // That failed.
-    int32_t deliveries = 0;
-    int32_t redrives = 0;
-    uint64_t holder = 0;  // Of the last lease; 0: nobody, or it gave it back.
-    uint64_t run = 0;     // kLeased.
-    int64_t leased_us = 0;
-    int64_t due_us = 0;  // kRetryWait.
-  };
-  // By pointer: a node of the tree then holds fifteen instead of two, and every look at one goes
-  // through a third of the levels.
-  using Entries = absl::btree_map<Offset, std::unique_ptr<Entry>>;
 
   // It failed or was redriven: it is parked, and waits for its time.
   static bool WasTried(const Entry& entry) { return entry.attempts > 0 || entry.redrives > 0; }
@@ -210,11 +190,11 @@ class PartitionQueue {
   static State StateOf(ParkedEvent::State state);
   static KeyStandstill::Why WhyOf(State state);
   static ParkedEvent RowOf(Offset offset, const Entry& entry);
+  // The oldest of the window; head_ when there is none.
+  Offset floor() const { return events_.runs().empty() ? head_ : events_.runs().begin()->first; }
   // Null: it is not outstanding.
-  Entry* Find(Offset offset) {
-    return const_cast<Entry*>(static_cast<const PartitionQueue*>(this)->Find(offset));
-  }
-  const Entry* Find(Offset offset) const;
+  Entry* Find(Offset offset) { return events_.Find(offset); }
+  const Entry* Find(Offset offset) const { return events_.Find(offset); }
   bool Ordered(const Entry& entry) const {
     return policy_.order != QueueOrder::kUnordered && entry.facts.key != 0;
   }
@@ -234,20 +214,20 @@ class PartitionQueue {
   void ScanOne(const EventFacts& facts, int64_t now_us);
   void PassSettled();
   bool BehindParked(uint64_t key) const;
-  void AddToWindow(Offset offset, const Entry& entry);
-  void RemoveFromWindow(Offset offset);
   // Into the rows, with the state it has.
   Entry& Park(Offset offset);
   void ParkWaiting(uint64_t key);
 
-  // The next event that can be leased now and its entry; it is nobody's any more.
-  std::optional<Offset> PickReady(int64_t now_us);
-  std::optional<Offset> PickFresh(int64_t now_us);
+  // The next event that can be leased now; it is nobody's any more.
+  Picked PickReady(int64_t now_us);
+  Picked PickFresh(int64_t now_us);
   // Its turn has come, it is not expired, and it was not delivered too often; else it is dealt
   // with.
   bool CanLease(Offset offset, Entry* entry, int64_t now_us);
-  void GiveLease(uint64_t member, OffsetRun offsets, int64_t now_us, int64_t until_us);
-  void MakeReady(Offset offset);
+  // `entries`: of the offsets.
+  void GiveLease(uint64_t member, OffsetRun offsets, absl::Span<Entry* const> entries,
+                 int64_t now_us, int64_t until_us);
+  void MakeReady(Offset offset, Entry* entry);
   // Tick() comes to it when its wait, or the event itself, is over. Of kRetryWait and kHeld.
   void AwaitTime(Offset offset, const Entry& entry);
   // Its time has come, or it is nobody's business any more.
@@ -256,7 +236,7 @@ class PartitionQueue {
   void TurnCame(Offset offset);
   void DropLease(Entry* entry);
 
-  // It was dealt with for good, or passed as unmatched.
+  // Of one that is not outstanding: it was dealt with for good, or passed as unmatched.
   bool WasSettled(Offset offset) const;
   SettleOutcome OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const;
   // kDone only while the member has the current lease.
@@ -269,9 +249,9 @@ class PartitionQueue {
   DeadLetter LetterOf(Offset offset, int32_t attempts, DeadLetterReason reason, int64_t now_us);
   void Bury(const DeadLetter& letter);
   // It is settled, and no dead letter.
-  void Settle(Offset offset);
+  void Settle(Offset offset, Entry* entry);
   // Gone from everywhere, and the next of its key has its turn.
-  void Remove(Offset offset);
+  void Remove(Offset offset, Entry* entry);
   void PassTurn(Offset offset, const EventFacts& facts);
   absl::Duration DelayAfter(AttemptEnd end, const Nack& nack, int32_t attempts);
 
@@ -280,11 +260,9 @@ class PartitionQueue {
   uint64_t random_;
 
   Offset head_;
-  Offset fresh_;                          // From here to head_ nothing was looked at by Lease().
-  Entries window_;                        // Outstanding and not parked.
-  absl::btree_map<Offset, Offset> runs_;  // Of the window: where each begins and ends.
-  Entries parked_;
-  std::array<int64_t, static_cast<size_t>(State::kHeld) + 1> by_state_{};  // Of window and parked.
+  Offset fresh_;  // From here to head_ nothing was looked at by Lease().
+  Outstanding events_;
+  std::array<int64_t, static_cast<size_t>(State::kHeld) + 1> by_state_{};
   absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.
   absl::btree_set<std::pair<int64_t, Offset>> due_;
   KeyTurns turns_;

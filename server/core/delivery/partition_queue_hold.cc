@@ -29,7 +29,7 @@ bool PartitionQueue::InStep(uint64_t member, Offset offset) const {
 }
 
 bool PartitionQueue::Confirm(Offset offset, const Failure* failure) {
-  const Entry* const entry = Find(offset);
+  Entry* const entry = Find(offset);
   if (entry == nullptr || entry->state != State::kSettling) return false;
   const bool moved = moved_;
   rows_.erase(offset);
@@ -37,7 +37,7 @@ bool PartitionQueue::Confirm(Offset offset, const Failure* failure) {
   QueueChanges others = std::exchange(changes_, {});
   if (failure == nullptr) {
     ++budget_.tally.acked;
-    Settle(offset);
+    Settle(offset, entry);
   } else {
     Apply(*failure);
   }
@@ -55,7 +55,7 @@ void PartitionQueue::Unhold(Offset offset, std::optional<int64_t> anew_us) {
   if (!anew_us.has_value()) {
     DropLease(entry);
     entry->holder = 0;
-    MakeReady(offset);
+    MakeReady(offset, entry);
     return;
   }
   SetState(entry, State::kLeased);

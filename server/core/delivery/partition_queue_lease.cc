@@ -15,31 +15,33 @@ LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now
   const int64_t until_us = now_us + absl::ToInt64Microseconds(policy_.lease);
   LeaseBounds leased;
   OffsetRun run;
+  std::vector<Entry*> entries;  // Of the run.
   int32_t attempt = 0, redrives = 0;
   const auto close = [&] {
-    if (run.first == run.end) return;
-    GiveLease(member, run, now_us, until_us);
-    const auto count = static_cast<int32_t>(Lag(run.first, run.end));
-    out->push_back({run.first, count, attempt, until_us, redrives});
+    if (entries.empty()) return;
+    GiveLease(member, run, entries, now_us, until_us);
+    out->push_back({run.first, static_cast<int32_t>(entries.size()), attempt, until_us, redrives});
+    entries.clear();
   };
   while (leased.events < most.events && leased.bytes < most.bytes &&
          budget_.dead_letters < budget_.max_dead_letters) {
-    std::optional<Offset> offset = PickReady(now_us);
-    if (!offset.has_value()) offset = PickFresh(now_us);
+    Picked next = PickReady(now_us);
+    if (next.entry == nullptr) next = PickFresh(now_us);
     // What was dealt with on the way may have passed its turn on.
-    if (!offset.has_value()) offset = PickReady(now_us);
-    if (!offset.has_value()) break;
-    Entry& entry = *Find(*offset);
+    if (next.entry == nullptr) next = PickReady(now_us);
+    if (next.entry == nullptr) break;
+    Entry& entry = *next.entry;
     SetState(&entry, State::kLeased);
     budget_.tally.redelivered += entry.deliveries > 0 || WasTried(entry);
     const int32_t next_attempt = entry.attempts + 1;
-    if (run.end != *offset || attempt != next_attempt || redrives != entry.redrives) {
+    if (run.end != next.offset || attempt != next_attempt || redrives != entry.redrives) {
       close();
-      run = {*offset, *offset};
+      run.first = next.offset;
       attempt = next_attempt;
       redrives = entry.redrives;
     }
-    run.end = *offset + 1;
+    run.end = next.offset + 1;
+    entries.push_back(&entry);
     ++leased.events;
     leased.bytes += std::max<int64_t>(1, entry.facts.bytes);
   }
@@ -47,50 +49,49 @@ LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now
   return leased;
 }
 
-void PartitionQueue::GiveLease(uint64_t member, OffsetRun offsets, int64_t now_us,
-                               int64_t until_us) {
+void PartitionQueue::GiveLease(uint64_t member, OffsetRun offsets, absl::Span<Entry* const> entries,
+                               int64_t now_us, int64_t until_us) {
   const uint64_t run = leases_.Open(offsets, until_us);
-  for (Offset offset = offsets.first; offset < offsets.end; offset = offset + 1) {
-    Entry& entry = *Find(offset);
-    SetState(&entry, State::kLeased);
-    entry.holder = member;
-    entry.run = run;
-    entry.leased_us = now_us;
-    ++entry.deliveries;
+  for (Entry* const entry : entries) {
+    SetState(entry, State::kLeased);
+    entry->holder = member;
+    entry->run = run;
+    entry->leased_us = now_us;
+    ++entry->deliveries;
   }
 }
 
-std::optional<Offset> PartitionQueue::PickReady(int64_t now_us) {
+PartitionQueue::Picked PartitionQueue::PickReady(int64_t now_us) {
   const bool grace = now_us < grace_until_us_;
-  if (grace && policy_.order != QueueOrder::kUnordered) return std::nullopt;
+  if (grace && policy_.order != QueueOrder::kUnordered) return {};
   const Offset first = grace ? loaded_end_ : Offset(0);
   // What is dealt with may make others ready.
   for (auto it = ready_.lower_bound(first); it != ready_.end(); it = ready_.lower_bound(first)) {
     const Offset offset = *it;
     ready_.erase(it);
-    if (CanLease(offset, Find(offset), now_us)) return offset;
+    Entry* const entry = Find(offset);
+    if (CanLease(offset, entry, now_us)) return {offset, entry};
   }
-  return std::nullopt;
+  return {};
 }
 
-std::optional<Offset> PartitionQueue::PickFresh(int64_t now_us) {
-  for (auto it = window_.lower_bound(fresh_); it != window_.end();
-       it = window_.lower_bound(fresh_)) {
-    const Offset offset = it->first;
-    if (InGrace(offset, now_us)) return std::nullopt;
-    fresh_ = offset + 1;
-    ready_.erase(offset);  // Its turn may have come meanwhile.
-    Entry* const entry = it->second.get();
-    if (entry->state == State::kReady && CanLease(offset, entry, now_us)) return offset;
+PartitionQueue::Picked PartitionQueue::PickFresh(int64_t now_us) {
+  while (const std::optional<Offset> offset = events_.NextInWindow(fresh_)) {
+    if (InGrace(*offset, now_us)) return {};
+    fresh_ = *offset + 1;
+    Entry* const entry = Find(*offset);
+    if (entry->state != State::kReady) continue;
+    ready_.erase(*offset);  // Its turn may have come meanwhile.
+    if (CanLease(*offset, entry, now_us)) return {*offset, entry};
   }
   fresh_ = head_;
-  return std::nullopt;
+  return {};
 }
 
 bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
   if (entry->facts.expires_us <= now_us) {
     Expire(offset);
-    Settle(offset);
+    Settle(offset, entry);
     return false;
   }
   if (entry->deliveries >= policy_.max_deliveries) {
@@ -102,14 +103,14 @@ bool PartitionQueue::CanLease(Offset offset, Entry* entry, int64_t now_us) {
   return false;
 }
 
-void PartitionQueue::MakeReady(Offset offset) {
-  SetState(Find(offset), State::kReady);
+void PartitionQueue::MakeReady(Offset offset, Entry* entry) {
+  SetState(entry, State::kReady);
   ready_.insert(offset);
 }
 
 void PartitionQueue::TurnCame(Offset offset) {
   Entry* const entry = Find(offset);
-  if (!WasTried(*entry) || entry->due_us <= now_us_) return MakeReady(offset);
+  if (!WasTried(*entry) || entry->due_us <= now_us_) return MakeReady(offset, entry);
   SetState(entry, State::kRetryWait);
   AwaitTime(offset, *entry);
   ParkWaiting(entry->facts.key);
@@ -127,14 +128,14 @@ void PartitionQueue::AwaitTime(Offset offset, const Entry& entry) {
 }
 
 void PartitionQueue::EndWait(Offset offset, int64_t now_us) {
-  const Entry& entry = *Find(offset);
-  const bool expired = entry.facts.expires_us <= now_us;
+  Entry* const entry = Find(offset);
+  const bool expired = entry->facts.expires_us <= now_us;
   // Within the grace somebody may say that he has it: it is looked at when it is leased.
-  if (entry.state != State::kHeld && (!expired || InGrace(offset, now_us))) {
-    return MakeReady(offset);
+  if (entry->state != State::kHeld && (!expired || InGrace(offset, now_us))) {
+    return MakeReady(offset, entry);
   }
   Expire(offset);
-  Settle(offset);
+  Settle(offset, entry);
 }
 
 void PartitionQueue::DropLease(Entry* entry) {
@@ -161,27 +162,21 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
   }
   due_.erase({WaitEnds(*entry), offset});
   ready_.erase(offset);
-  GiveLease(member, {offset, offset + 1}, now_us,
+  GiveLease(member, {offset, offset + 1}, {&entry, 1}, now_us,
             now_us + absl::ToInt64Microseconds(policy_.lease));
   return true;
 }
 
 uint32_t PartitionQueue::bytes(Offset offset) const {
-  for (const Entries* entries : {&window_, &parked_}) {
-    const auto it = entries->find(offset);
-    if (it != entries->end()) return it->second->facts.bytes;
-  }
-  return 0;
+  const Entry* const entry = Find(offset);
+  return entry == nullptr ? 0 : entry->facts.bytes;
 }
 
 uint64_t PartitionQueue::holder(Offset offset) const {
-  for (const Entries* entries : {&window_, &parked_}) {
-    const auto it = entries->find(offset);
-    if (it == entries->end()) continue;
-    const State state = it->second->state;
-    if (state == State::kLeased || state == State::kSettling) return it->second->holder;
-  }
-  return 0;
+  const Entry* const entry = Find(offset);
+  if (entry == nullptr) return 0;
+  const bool leased = entry->state == State::kLeased || entry->state == State::kSettling;
+  return leased ? entry->holder : 0;
 }
 
 void PartitionQueue::Tick(int64_t now_us) {

@@ -6,14 +6,13 @@
 namespace acta {
 
 bool PartitionQueue::WasSettled(Offset offset) const {
-  if (window_.contains(offset) || parked_.contains(offset)) return false;
   return offset < head_ ||
          std::any_of(done_ahead_.begin(), done_ahead_.end(),
                      [&](const OffsetRun& run) { return run.first <= offset && offset < run.end; });
 }
 
 SettleOutcome PartitionQueue::OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const {
-  if (WasSettled(offset)) return SettleOutcome::kAlreadySettled;
+  if (entry == nullptr && WasSettled(offset)) return SettleOutcome::kAlreadySettled;
   if (entry != nullptr && entry->holder == member) {
     return entry->state == State::kSettling ? SettleOutcome::kLeaseLost : SettleOutcome::kDone;
   }
@@ -32,10 +31,11 @@ SettleOutcome PartitionQueue::OutcomeWithLease(Offset offset, uint64_t member) c
 }
 
 SettleOutcome PartitionQueue::Ack(uint64_t member, Offset offset) {
-  const SettleOutcome outcome = OutcomeFor(offset, Find(offset), member);
+  Entry* const entry = Find(offset);
+  const SettleOutcome outcome = OutcomeFor(offset, entry, member);
   if (outcome != SettleOutcome::kDone) return outcome;
   ++budget_.tally.acked;
-  Settle(offset);
+  Settle(offset, entry);
   return outcome;
 }
 
@@ -73,18 +73,16 @@ SettleOutcome PartitionQueue::Release(uint64_t member, Offset offset) {
   Entry* const entry = Find(offset);
   DropLease(entry);
   entry->holder = 0;
-  MakeReady(offset);
+  MakeReady(offset, entry);
   ++budget_.tally.released;
   return outcome;
 }
 
 void PartitionQueue::MemberGone(uint64_t member, bool cleanly, int64_t now_us) {
   std::vector<Offset> held;
-  for (const Entries* entries : {&window_, &parked_}) {
-    for (const auto& [offset, entry] : *entries) {
-      if (entry->state == State::kLeased && entry->holder == member) held.push_back(offset);
-    }
-  }
+  events_.ForEach([&](Offset offset, const Entry& entry) {
+    if (entry.state == State::kLeased && entry.holder == member) held.push_back(offset);
+  });
   for (const Offset offset : held) {
     if (cleanly) {
       Release(member, offset);
@@ -170,31 +168,30 @@ void PartitionQueue::Bury(const DeadLetter& letter) {
   changes_.dead_letters.push_back(letter);
   ++budget_.dead_letters;
   ++budget_.tally.dead_lettered[static_cast<size_t>(letter.reason)];
-  Remove(letter.offset);
+  Remove(letter.offset, Find(letter.offset));
 }
 
-void PartitionQueue::Settle(Offset offset) {
-  const Entry& entry = *Find(offset);
-  if (WasTried(entry)) {
-    changes_.past.push_back({offset, entry.attempts});
+void PartitionQueue::Settle(Offset offset, Entry* entry) {
+  if (WasTried(*entry)) {
+    changes_.past.push_back({offset, entry->attempts});
   }
-  Remove(offset);
+  Remove(offset, entry);
 }
 
-void PartitionQueue::Remove(Offset offset) {
-  Entry* const entry = Find(offset);
+void PartitionQueue::Remove(Offset offset, Entry* entry) {
   DropLease(entry);
-  ready_.erase(offset);
+  if (entry->state == State::kReady) ready_.erase(offset);
   const bool waits = entry->state == State::kRetryWait || entry->state == State::kHeld;
   if (waits) due_.erase({WaitEnds(*entry), offset});
   --Counted(entry->state);
   const EventFacts facts = entry->facts;
-  if (parked_.erase(offset) > 0) {
+  if (entry->parked) {
     --budget_.parked;
     rows_.insert(offset);
   } else {
-    RemoveFromWindow(offset);
+    moved_ = true;
   }
+  events_.Remove(offset);
   if (policy_.order == QueueOrder::kUnordered || facts.key == 0) return;
   if (turns_.Front(facts.key) == offset) {
     changes_.turns.push_back({offset, facts.key});
@@ -215,9 +212,10 @@ void PartitionQueue::PassTurn(Offset offset, const EventFacts& facts) {
 }
 
 bool PartitionQueue::Skip(Offset offset) {
-  if (Find(offset) == nullptr) return false;
+  Entry* const entry = Find(offset);
+  if (entry == nullptr) return false;
   ++budget_.tally.skipped;
-  Settle(offset);
+  Settle(offset, entry);
   return true;
 }
 
@@ -229,9 +227,9 @@ bool PartitionQueue::Redrive(Offset offset, const EventFacts& facts, int32_t red
   if (held != nullptr) {
     --Counted(held->state);
     due_.erase({WaitEnds(*held), offset});
+    events_.Remove(offset);
   }
-  Entry& entry = *(parked_[offset] = std::make_unique<Entry>());
-  entry.facts = facts;
+  Entry& entry = events_.AddParked(offset, facts);
   entry.redrives = redrives;
   entry.state = State::kRetryWait;
   ++Counted(entry.state);

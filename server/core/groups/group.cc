@@ -215,8 +215,8 @@ void Group::EndAll(const absl::Status& status) {
   Flush();
 }
 
-absl::Status Group::WaitQuiet() {
-  if (queue_ != nullptr) RETURN_IF_ERROR(queue_->WaitQuiet());
+absl::Status Group::WaitQuiet(bool patient) {
+  if (queue_ != nullptr) RETURN_IF_ERROR(queue_->WaitQuiet(patient));
   MutexLock lock(mu_);
   WaitForRows(last_row_);
   return absl::OkStatus();

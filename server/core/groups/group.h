@@ -83,7 +83,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   void EndAll(const absl::Status& status);
   // Blocks until the rows of the group that are on their way now are on the disk, whatever comes
   // after them. Errors: as GroupQueue::WaitQuiet().
-  absl::Status WaitQuiet();
+  absl::Status WaitQuiet(bool patient = true);
 
   // Members are told when it says that the group is paused, or is not any more.
   void SetRecord(storage::v1::GroupRecord record);

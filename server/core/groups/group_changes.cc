@@ -313,7 +313,7 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
 
 absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   group->EndAll(GroupNotFound(group->name()));
-  RETURN_IF_ERROR(group->WaitQuiet());
+  RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));
   std::vector<RowWrite> rows;
   rows.push_back({Family::kMeta, GroupRow(group->tenant(), group->name()), std::nullopt});
   for (const Group::PositionView& view : group->Positions()) {

@@ -143,6 +143,7 @@ absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->Get(caller, request.tenant(), request.group().name()));
+  RETURN_IF_ERROR(state_->CheckRoom());
   RETURN_IF_ERROR(state_->Update(caller, *group, request));
   v1::UpdateGroupResponse response;
   *response.mutable_group() = group->record().group();
@@ -161,6 +162,7 @@ absl::StatusOr<v1::DeleteGroupResponse> GroupRegistry::Delete(
                               " connected members: stop them, or force the deletion"),
                  {{"group", group->name()}, {"members", absl::StrCat(connected)}});
   }
+  RETURN_IF_ERROR(state_->CheckRoom());
   RETURN_IF_ERROR(state_->Delete(group));
   return v1::DeleteGroupResponse();
 }

@@ -128,6 +128,15 @@ TEST_CASE("nobody waits for an operator's change that a full disk does not take"
   skip.set_topic("orders");
   skip.set_reason("nobody needs it");
   CHECK(ReasonOf(room.groups.Skip(room.caller, skip).status()) == v1::DISK_FULL);
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("workers");
+  update.mutable_update_mask()->add_paths("description");
+  CHECK(ReasonOf(room.groups.Update(room.caller, update).status()) == v1::DISK_FULL);
+  v1::DeleteGroupRequest deletion;
+  deletion.set_name("workers");
+  deletion.set_force(true);
+  CHECK(ReasonOf(room.groups.Delete(room.caller, deletion).status()) == v1::DISK_FULL);
+  CHECK_FALSE(client.sink.result.has_value());  // Its members go on.
   // There is room again, also while who waits has not noticed yet.
   room.engine.SetDiskState(DiskState::kOk);
   CHECK(room.groups.RedriveDeadLetters(room.caller, redrive)->redriven() >= 1);

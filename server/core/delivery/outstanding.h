@@ -1,0 +1,101 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "server/core/delivery/queue_types.h"
+
+namespace acta {
+
+// What a queue knows of an event that is not settled.
+struct QueueEntry {
+  enum class State : uint8_t {
+    kReady,
+    kWaitsForKey,
+    kLeased,
+    kSettling,  // Between PartitionQueue::Hold() and what follows.
+    kRetryWait,
+    kBlocked,
+    kHeld,
+  };
+  State state = State::kReady;
+  bool parked = false;  // It has a row of its own; else it is in the window.
+  EventFacts facts;
+  int32_t attempts = 0;  // That failed.
+  int32_t deliveries = 0;
+  int32_t redrives = 0;
+  uint64_t holder = 0;  // Of the last lease; 0: nobody, or it gave it back.
+  uint64_t run = 0;     // kLeased.
+  int64_t leased_us = 0;
+  int64_t due_us = 0;  // kRetryWait.
+};
+
+// The events of a partition that are not settled: of the window, which the position names as runs,
+// and parked ones. Looking one up is most of what a queue does. A queue goes through its events in
+// the order of their offsets: pages of neighbours keep what it needs next in the cache, which a
+// table or a tree of single events does not.
+//
+// Threads: one at a time. Entries stay where they are until they are removed.
+// Cost:    O(1) to find, else O(log runs) or O(log parked).
+// Memory:  96 bytes each, and at most 150 where it has no neighbours.
+class Outstanding {
+ public:
+  using Runs = absl::btree_map<Offset, Offset>;  // First and end of each; they do not touch.
+
+  // Null: it is settled, or was never here.
+  QueueEntry* Find(Offset offset) {
+    const auto page = pages_.find(PageOf(offset));
+    return page == pages_.end() ? nullptr : page->second->entries[PlaceOf(offset)].get();
+  }
+  const QueueEntry* Find(Offset offset) const {
+    return const_cast<Outstanding*>(this)->Find(offset);
+  }
+
+  // Into the window, behind all that is in it.
+  QueueEntry& Append(Offset offset, const EventFacts& facts);
+  // Out of the window, if it is there.
+  QueueEntry& Park(Offset offset);
+  // A new one, parked.
+  QueueEntry& AddParked(Offset offset, const EventFacts& facts);
+  void Remove(Offset offset);
+
+  int64_t in_window() const { return in_window_; }
+  const Runs& runs() const { return runs_; }
+  // The first in the window that is not below it.
+  std::optional<Offset> NextInWindow(Offset from) const;
+  const absl::btree_set<Offset>& parked() const { return parked_; }
+
+  // Those of the window, then those that are parked, each by offset. `visit` adds and removes none.
+  template <typename Visit>  // void(Offset, const QueueEntry&)
+  void ForEach(Visit visit) const {
+    for (const auto& [first, end] : runs_) {
+      for (Offset offset = first; offset < end; offset = offset + 1) visit(offset, *Find(offset));
+    }
+    for (const Offset offset : parked_) visit(offset, *Find(offset));
+  }
+
+ private:
+  static constexpr int64_t kPageEvents = 16;
+  struct Page {
+    std::array<std::unique_ptr<QueueEntry>, kPageEvents> entries;
+    int32_t count = 0;  // That are set.
+  };
+  static int64_t PageOf(Offset offset) { return offset.value() / kPageEvents; }
+  static size_t PlaceOf(Offset offset) { return static_cast<size_t>(offset.value() % kPageEvents); }
+
+  QueueEntry& Add(Offset offset, const EventFacts& facts);
+  void LeaveWindow(Offset offset);
+
+  absl::flat_hash_map<int64_t, std::unique_ptr<Page>> pages_;
+  int64_t in_window_ = 0;
+  Runs runs_;  // Of the window.
+  absl::btree_set<Offset> parked_;
+};
+
+}  // namespace acta
