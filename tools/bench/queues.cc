@@ -39,6 +39,7 @@ struct Work {
   int64_t parked = 0;
   // While they are published.
   bool live = false;
+  int64_t bytes = int64_t{100} << 20;  // At most.
 };
 
 // Each acks every event by itself; what is acked together travels together.
@@ -167,8 +168,8 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
     ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
   }
   const int64_t preload = bed.durations().preload_bytes;
-  const int64_t bytes = work.steps ? std::min(preload / 64, int64_t{2} << 20)
-                                   : std::min(preload, int64_t{100} << 20);
+  const int64_t most = work.steps ? std::min(preload / 64, int64_t{2} << 20) : preload;
+  const int64_t bytes = std::min(most, work.bytes);
   const EventForm form(kEventBytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
   int64_t parked = 0;
@@ -269,6 +270,7 @@ void AddQueueMeasures(std::vector<Measure>* measures) {
   parked.run = [](Bed& bed) {
     Work work;
     work.parked = MostParked(bed);
+    work.bytes = int64_t{400} << 20;  // Less is gone before it is under way.
     return RunBesideParked(bed, work);
   };
   measures->push_back(std::move(parked));

@@ -2,13 +2,17 @@
 
 #include <iterator>
 
+#include "storage/base/fatal.h"
+
 namespace acta {
 
 QueueEntry& Outstanding::Add(Offset offset, const EventFacts& facts) {
   std::unique_ptr<Page>& page = pages_[PageOf(offset)];
   if (page == nullptr) page = std::make_unique<Page>();
+  auto& entry = page->entries[PlaceOf(offset)];
+  ACTA_CHECK(entry == nullptr);
   ++page->count;
-  auto& entry = page->entries[PlaceOf(offset)] = std::make_unique<QueueEntry>();
+  entry = std::make_unique<QueueEntry>();
   entry->facts = facts;
   return *entry;
 }
@@ -23,18 +27,16 @@ QueueEntry& Outstanding::Append(Offset offset, const EventFacts& facts) {
   return Add(offset, facts);
 }
 
-QueueEntry& Outstanding::Park(Offset offset) {
-  QueueEntry& entry = *Find(offset);
-  if (std::exchange(entry.parked, true)) return entry;
+void Outstanding::Park(Offset offset, QueueEntry* entry) {
   LeaveWindow(offset);
-  parked_.insert(offset);
-  return entry;
+  entry->parked = true;
+  parked_[offset] = entry;
 }
 
 QueueEntry& Outstanding::AddParked(Offset offset, const EventFacts& facts) {
-  parked_.insert(offset);
   QueueEntry& entry = Add(offset, facts);
   entry.parked = true;
+  parked_[offset] = &entry;
   return entry;
 }
 

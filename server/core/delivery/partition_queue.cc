@@ -137,6 +137,8 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
     moved_ = true;
     return;
   }
+  // Its row says what it is, whatever the position says.
+  if (!events_.parked().empty() && events_.parked().contains(offset)) return;
   const Entry& entry = events_.Append(offset, facts);
   ++Counted(entry.state);
   if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {
@@ -168,7 +170,8 @@ PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
   if (entry.parked) return entry;
   moved_ = true;
   ++budget_.parked;
-  return events_.Park(offset);
+  events_.Park(offset, &entry);
+  return entry;
 }
 
 void PartitionQueue::ParkBelow(Offset end) {
@@ -183,11 +186,12 @@ void PartitionQueue::ParkBelow(Offset end) {
 
 std::vector<Offset> PartitionQueue::OutstandingBelow(Offset end) const {
   std::vector<Offset> offsets;
-  for (const Offset offset : events_.parked()) {
+  for (const auto& [offset, entry] : events_.parked()) {
     if (offset >= end) break;
     offsets.push_back(offset);
   }
   for (const auto& [first, last] : events_.runs()) {
+    if (first >= end) break;
     for (Offset at = first; at < std::min(end, last); at = at + 1) offsets.push_back(at);
   }
   return offsets;
@@ -251,10 +255,9 @@ std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) cons
   std::vector<ParkedEvent> held;
   if (states().held == 0) return held;
   const auto& parked = events_.parked();
-  for (auto it = parked.lower_bound(run.first); it != parked.end() && *it < run.end; ++it) {
+  for (auto it = parked.lower_bound(run.first); it != parked.end() && it->first < run.end; ++it) {
     if (held.size() == most) break;
-    const Entry& entry = *Find(*it);
-    if (entry.state == State::kHeld) held.push_back(RowOf(*it, entry));
+    if (it->second->state == State::kHeld) held.push_back(RowOf(it->first, *it->second));
   }
   return held;
 }
@@ -262,7 +265,7 @@ std::vector<ParkedEvent> PartitionQueue::HeldIn(OffsetRun run, size_t most) cons
 std::vector<ParkedEvent> PartitionQueue::AllParked() const {
   std::vector<ParkedEvent> rows;
   rows.reserve(events_.parked().size());
-  for (const Offset offset : events_.parked()) rows.push_back(RowOf(offset, *Find(offset)));
+  for (const auto& [offset, entry] : events_.parked()) rows.push_back(RowOf(offset, *entry));
   return rows;
 }
 
@@ -344,12 +347,12 @@ std::vector<OffsetRun> PartitionQueue::TakeExpired() { return std::exchange(expi
 int64_t PartitionQueue::CountTried() const {
   const auto& parked = events_.parked();
   return std::count_if(parked.begin(), parked.end(),
-                       [&](Offset offset) { return WasTried(*Find(offset)); });
+                       [](const auto& one) { return WasTried(*one.second); });
 }
 
 Offset PartitionQueue::oldest() const {
   const auto& parked = events_.parked();
-  return parked.empty() ? floor() : std::min(floor(), *parked.begin());
+  return parked.empty() ? floor() : std::min(floor(), parked.begin()->first);
 }
 
 }  // namespace acta

@@ -32,8 +32,8 @@ namespace acta {
 // leased that might be held: of ordered groups nothing at all, else nothing from before the load.
 //
 // Threads: one at a time.
-// Cost:    O(log of the runs) an event, but MemberGone(): O(window + parked).
-// Memory:  about 130 bytes an outstanding event.
+// Cost:    O(log outstanding) an event, but MemberGone(): O(window + parked).
+// Memory:  as Outstanding has, and up to 30 bytes for each that waits.
 class PartitionQueue {
  public:
   // Borrows the budget, which all partitions of the group share. `seed`: of the jitter.
@@ -173,6 +173,8 @@ class PartitionQueue {
     const bool all = policy_.order != QueueOrder::kUnordered;
     return all ? Offset(std::numeric_limits<int64_t>::max()) : loaded_end_;
   }
+  // The oldest of the window; head() when there is none.
+  Offset floor() const { return events_.runs().empty() ? head_ : events_.runs().begin()->first; }
   // The oldest that is not settled, parked ones too; head() when there is none.
   Offset oldest() const;
 
@@ -190,8 +192,6 @@ class PartitionQueue {
   static State StateOf(ParkedEvent::State state);
   static KeyStandstill::Why WhyOf(State state);
   static ParkedEvent RowOf(Offset offset, const Entry& entry);
-  // The oldest of the window; head_ when there is none.
-  Offset floor() const { return events_.runs().empty() ? head_ : events_.runs().begin()->first; }
   // Null: it is not outstanding.
   Entry* Find(Offset offset) { return events_.Find(offset); }
   const Entry* Find(Offset offset) const { return events_.Find(offset); }
@@ -263,7 +263,7 @@ class PartitionQueue {
   Offset fresh_;  // From here to head_ nothing was looked at by Lease().
   Outstanding events_;
   std::array<int64_t, static_cast<size_t>(State::kHeld) + 1> by_state_{};
-  absl::btree_set<Offset> ready_;  // kReady below fresh_, or parked.
+  absl::btree_set<Offset> ready_;  // Of kReady, those that PickFresh() does not come to.
   absl::btree_set<std::pair<int64_t, Offset>> due_;
   KeyTurns turns_;
   LeaseRuns leases_;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/container/inlined_vector.h"
 #include "server/core/delivery/partition_queue.h"
 
 namespace acta {
@@ -15,7 +16,7 @@ LeaseBounds PartitionQueue::Lease(uint64_t member, LeaseBounds most, int64_t now
   const int64_t until_us = now_us + absl::ToInt64Microseconds(policy_.lease);
   LeaseBounds leased;
   OffsetRun run;
-  std::vector<Entry*> entries;  // Of the run.
+  absl::InlinedVector<Entry*, 16> entries;  // Of the run.
   int32_t attempt = 0, redrives = 0;
   const auto close = [&] {
     if (entries.empty()) return;

@@ -25,8 +25,8 @@ std::shared_ptr<GroupQueue> MakeQueue(const Group::Deps& deps,
   QueueBudget budget;
   budget.max_dead_letters = record.group().queue().max_dead_letters();
   budget.dead_letters = dead_letters;
-  return GroupQueue::Make({deps.engine, deps.pool, deps.timer}, GroupId(record.group_id()),
-                          PolicyOf(record.group().queue()), budget);
+  return GroupQueue::Make({deps.engine, deps.pool, deps.timer, deps.shelves},
+                          GroupId(record.group_id()), PolicyOf(record.group().queue()), budget);
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     Timer& timer;
     GroupLimits limits;
     std::shared_ptr<std::atomic<uint64_t>> next_handle;
+    std::shared_ptr<ShelfBudget> shelves;
     // The group's next deadline, since boot, may have come nearer; called without a lock.
     absl::AnyInvocable<void(GroupId, absl::Duration) const> on_deadline;
   };
@@ -82,7 +83,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   // Ends every member and drops every place.
   void EndAll(const absl::Status& status);
   // Blocks until the rows of the group that are on their way now are on the disk, whatever comes
-  // after them. Errors: as GroupQueue::WaitQuiet().
+  // after them. `patient` and errors: as GroupQueue::WaitQuiet().
   absl::Status WaitQuiet(bool patient = true);
 
   // Members are told when it says that the group is paused, or is not any more.

@@ -312,6 +312,7 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
 }
 
 absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
+  RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));  // Before members are told of an end.
   group->EndAll(GroupNotFound(group->name()));
   RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));
   std::vector<RowWrite> rows;

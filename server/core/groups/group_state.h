@@ -132,6 +132,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // One change at a time; held over the disk write. Taken before every other lock here.
   Mutex write_mu;
   const std::shared_ptr<std::atomic<uint64_t>> next_handle;
+  const std::shared_ptr<ShelfBudget> shelves = std::make_shared<ShelfBudget>();
 
  private:
   absl::StatusOr<std::vector<TopicPtr>> FindTopics(const Caller& caller,

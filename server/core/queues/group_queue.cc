@@ -54,7 +54,7 @@ void GroupQueue::Add(const Start& start) {
     MutexLock lock(mu_);
     auto& slot = partitions_[id];
     if (slot != nullptr) return;
-    slot = std::make_unique<Partition>();
+    slot = std::make_unique<Partition>(deps_.shelves);
     Partition& partition = *slot;
     partition.id = id;
     partition.record = start.record;

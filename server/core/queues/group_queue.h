@@ -105,6 +105,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     LogEngine& engine;
     Executor& pool;
     Timer& timer;
+    std::shared_ptr<ShelfBudget> shelves = std::make_shared<ShelfBudget>();
   };
   // There may be something to take.
   using Wake = std::function<void()>;
@@ -322,7 +323,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                std::vector<QueueDelivery>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the batch is not in memory.
   bool Shelve(Partition& partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void FetchCold(PartitionId partition, uint64_t session, const LeasedRun& run);
+  void FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run);
   void OnFetched(PartitionId partition, uint64_t session, const LeasedRun& run,
                  const absl::Status& status, const std::vector<IndexedBatchPtr>& batches);
   void OnNews(const std::vector<PartitionId>& partitions);

@@ -13,6 +13,8 @@ namespace acta {
 constexpr absl::Duration kTryAgain = absl::Seconds(1);
 
 struct GroupQueue::Partition {
+  explicit Partition(std::shared_ptr<ShelfBudget> shelves) : shelf(std::move(shelves)) {}
+
   // What is in `redriven`; else nothing.
   AttemptsBefore RoundsBefore(Offset offset) const {
     const auto found = redriven.find(offset);

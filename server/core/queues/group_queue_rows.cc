@@ -50,6 +50,7 @@ void GroupQueue::CollectRows() {
 // Rows that go come before those that are written: an event may be parked again.
 void GroupQueue::CollectRowsOf(Partition& partition) {
   NoteExpired(partition);
+  partition.shelf.DropBelow(partition.queue->floor());
   const QueueChanges changes = partition.queue->TakeChanges();
   if (!changes.turns.empty()) {
     std::vector<KeyTurn>& turns = turns_[partition.id];

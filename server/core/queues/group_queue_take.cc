@@ -307,7 +307,7 @@ void GroupQueue::Deliver(Partition& partition, uint64_t session, const LeasedRun
         LeasedRun rest = run;
         rest.first = at;
         rest.count = static_cast<int32_t>(Lag(at, end));
-        return FetchCold(partition.id, session, rest);
+        return FetchCold(partition, session, rest);
       }
       indexed = partition.shelf.Find(at);
     }
@@ -348,12 +348,14 @@ bool GroupQueue::Shelve(Partition& partition, Offset offset) {
 }
 
 // It has the lease already; the events come when they are read.
-void GroupQueue::FetchCold(PartitionId id, uint64_t session, const LeasedRun& run) {
-  deps_.pool.Post([self = shared_from_this(), id, session, run] {
+void GroupQueue::FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run) {
+  size_t bytes = 0;
+  for (int32_t i = 0; i < run.count; ++i) bytes += partition.queue->bytes(run.first + i);
+  deps_.pool.Post([self = shared_from_this(), id = partition.id, session, run, bytes] {
     std::vector<IndexedBatchPtr> batches;
     const Offset end = run.first + run.count;
     for (Offset at = run.first; at < end; at = batches.back()->batch->end()) {
-      const auto read = self->deps_.engine.Read(id, at, kScanBytes);
+      const auto read = self->deps_.engine.Read(id, at, std::min(bytes, kScanBytes));
       if (ReasonOf(read.status()) == v1::GAP) {
         auto kept = LoadKeptEvent(self->deps_.engine, self->group_, id, at);
         if (!kept.ok()) return self->OnFetched(id, session, run, kept.status(), {});
@@ -389,6 +391,7 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     const Offset end = run.first + run.count;
     for (const IndexedBatchPtr& indexed : batches) {
       if (std::min(end, indexed->batch->end()) <= at) continue;
+      if (indexed->batch->base_offset <= at) partition->shelf.Put(indexed);
       member->second->fetched.push_back(CutDelivery(*indexed, id, run, &at));
       member->second->fetched.back().redrive = partition->RedriveOf(run);
     }

@@ -165,6 +165,13 @@ MUTANTS = [
      '  if (!due_.empty()) sooner(due_.begin()->first);\n', ''),
     ('comes again at once', 'partition_queue_lease.cc',
      'if (waits && grace_until_us_ > 0) sooner(grace_until_us_);', 'if (waits) sooner(now_us_);'),
+    ('forgets who waits for a key', 'key_turns.cc',
+     'it->second.waiting.insert(offset);',
+     'if (it->second.waiting.empty() || offset.value() % 5 != 3)\n'
+     '    it->second.waiting.insert(offset);'),
+    ('gives the turn to the last', 'key_turns.cc',
+     '  turn.front = *turn.waiting.begin();\n  turn.waiting.erase(turn.waiting.begin());\n',
+     '  turn.front = *turn.waiting.rbegin();\n  turn.waiting.erase(turn.front);\n'),
     ('gives a free key away', 'key_turns.cc',
      '  if (turn.front != offset) {\n    turn.waiting.erase(offset);\n    return std::nullopt;\n'
      '  }\n', ''),

@@ -27,6 +27,25 @@ TEST_CASE("a key is bound to a member only while it has something in flight", "[
   CHECK(room.DataOf(one) == Strings{"1", "3"});
 }
 
+TEST_CASE("what waits for its key is not read again", "[queue]") {
+  QueueRoom room(QueueRoom::Ordered());
+  constexpr int kBatches = 200;
+  for (int n = 0; n < kBatches; ++n) {
+    room.PublishKeyed({{"a", absl::StrCat("a", n)}, {"b", absl::StrCat("b", n)}});
+  }
+  room.engine.SetCachedReads(false);
+  Client& client = room.Work();
+  const int64_t reads = room.engine.Stats().cold_reads;
+  for (int n = 0; n < kBatches; ++n) {
+    REQUIRE(client.sink.leased.size() == 2 * static_cast<size_t>(n + 1));
+    client.Ack(client.sink.leased[2 * n + 1]);
+    client.Ack(client.sink.leased[2 * n]);
+    client.Credit(2, 1000);
+    room.Run();
+  }
+  CHECK(room.engine.Stats().cold_reads - reads <= 1);  // Whether there is more.
+}
+
 constexpr int kKeys = 7;
 constexpr int kEventsOfKey = 12;
 
