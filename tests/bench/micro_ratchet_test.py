@@ -5,7 +5,7 @@ has a reason to make it dearer, writes the new figures down:
 
     python3 tests/bench/micro_ratchet_test.py --write
 
-Instructions need valgrind; without it only allocations are compared.
+Instructions need valgrind, and it fails without.
 """
 
 import json
@@ -59,7 +59,9 @@ def measure(valgrind):
 class MicroRatchetTest(unittest.TestCase):
     def test_an_event_takes_no_more_than_it_did(self):
         baseline = json.loads(BASELINE.read_text())
-        figures = measure(shutil.which('valgrind'))
+        valgrind = shutil.which('valgrind')
+        self.assertTrue(valgrind, 'valgrind is not installed: tools/dev setup')
+        figures = measure(valgrind)
         print(json.dumps(figures, indent=2))
         for name, value in figures.items():
             with self.subTest(name):

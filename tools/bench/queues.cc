@@ -157,6 +157,19 @@ absl::StatusOr<std::string> NewQueue(const Bed& bed, const std::string& topic, c
   return name;
 }
 
+// What filling left to be flushed and compacted is not what consuming costs.
+absl::Status AwaitIdle(const Bed& bed) {
+  constexpr double kIdle = 0.05;  // Of a core.
+  constexpr absl::Duration kLook = absl::Milliseconds(200);
+  auto before = bed.BrokerUse();
+  return Await("the broker to be idle", kPatience, [&] {
+    absl::SleepFor(kLook);
+    const auto now = std::exchange(before, bed.BrokerUse());
+    return !now || !before ||
+           before->cpu_seconds - now->cpu_seconds < kIdle * absl::ToDoubleSeconds(kLook);
+  });
+}
+
 // Events that are there are leased and acked, one by one, until none but those that wait is
 // outstanding.
 absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
@@ -182,6 +195,7 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
     ASSIGN_OR_RETURN(events,
                      keyed ? FillKeyed(bed, topic, bytes / 2) : Fill(bed, form, topic, bytes));
   }
+  RETURN_IF_ERROR(AwaitIdle(bed));
   const CpuWatch cpu(bed);
   const auto before = bed.BrokerUse();
   const int64_t begin = NowNanos();

@@ -71,6 +71,10 @@ class Outstanding {
   // The first in the window that is not below it.
   std::optional<Offset> NextInWindow(Offset from) const;
   const absl::btree_map<Offset, QueueEntry*>& parked() const { return parked_; }
+  // Quick for what is above all of them.
+  bool IsParked(Offset offset) const {
+    return !parked_.empty() && offset <= parked_.rbegin()->first && parked_.contains(offset);
+  }
 
   // Those of the window, then those that are parked, each by offset. `visit` adds and removes none.
   template <typename Visit>  // void(Offset, const QueueEntry&)

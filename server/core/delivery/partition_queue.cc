@@ -138,7 +138,7 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
     return;
   }
   // Its row says what it is, whatever the position says.
-  if (!events_.parked().empty() && events_.parked().contains(offset)) return;
+  if (events_.IsParked(offset)) return;
   const Entry& entry = events_.Append(offset, facts);
   ++Counted(entry.state);
   if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {
