@@ -186,8 +186,9 @@ def missed(rows):
         worse = ratio_to_goal if row['lower_is_better'] else 1 / ratio_to_goal
         if worse > 1:
             found.append((worse, name, row))
-    return [f'{name}: {number(row["value"])} {span(row)} {row["unit"]}, least / goal {bounds(row)}: '
-            f'{worse:.2f} times worse' for worse, name, row in sorted(found, key=lambda one: -one[0])]
+    return [f'{name}: {number(row["value"])} {span(row)} {row["unit"]}, least / goal '
+            f'{bounds(row)}: {worse:.2f} times worse'
+            for worse, name, row in sorted(found, key=lambda one: -one[0])]
 
 
 def replace(page, name, lines):
@@ -201,7 +202,8 @@ def main():
         sys.exit(__doc__)
     report = json.loads(pathlib.Path(sys.argv[1]).read_text())
     rows = {row['measure']: row for row in report['rows']}
-    tables = [('limits', [], lambda: limits(report)), ('measured', MEASURED, lambda: measured(rows)),
+    tables = [('limits', [], lambda: limits(report)),
+              ('measured', MEASURED, lambda: measured(rows)),
               ('queues', QUEUES, lambda: queues(rows)), ('machine', MACHINE, lambda: machine(rows))]
     whole = all(name in rows for _, name in MEASURED)
     page = PAGE.read_text()

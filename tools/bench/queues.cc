@@ -170,6 +170,16 @@ absl::Status AwaitIdle(const Bed& bed) {
   });
 }
 
+std::vector<std::unique_ptr<WorkingMember>> StartMembers(const Bed& bed, const std::string& group,
+                                                         const std::string& results,
+                                                         const Work& work) {
+  std::vector<std::unique_ptr<WorkingMember>> members;
+  for (int i = 0; i < work.members; ++i) {
+    members.push_back(std::make_unique<WorkingMember>(bed, group, results, work, i));
+  }
+  return members;
+}
+
 // Events that are there are leased and acked, one by one, until none but those that wait is
 // outstanding.
 absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
@@ -199,10 +209,7 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   const CpuWatch cpu(bed);
   const auto before = bed.BrokerUse();
   const int64_t begin = NowNanos();
-  std::vector<std::unique_ptr<WorkingMember>> members;
-  for (int i = 0; i < work.members; ++i) {
-    members.push_back(std::make_unique<WorkingMember>(bed, group, results, work, i));
-  }
+  const auto members = StartMembers(bed, group, results, work);
   if (work.live) {
     ASSIGN_OR_RETURN(events, Fill(bed, form, topic, bytes, v1::ACK_LEVEL_FSYNC));
   }
@@ -223,13 +230,13 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   }));
   RETURN_IF_ERROR(status);
   const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
+  const auto count = static_cast<double>(events);
   Outcome outcome;
-  cpu.Read(static_cast<double>(events), &outcome);
-  outcome.values = {static_cast<double>(events) / seconds, std::nullopt};
+  cpu.Read(count, &outcome);
+  outcome.values = {count / seconds, std::nullopt};
   const auto after = bed.BrokerUse();
   if (before && after) {
-    outcome.values[1] =
-        (after->written_bytes - before->written_bytes) / static_cast<double>(events);
+    outcome.values[1] = (after->written_bytes - before->written_bytes) / count;
   }
   return outcome;
 }

@@ -1,21 +1,11 @@
 #include "server/core/delivery/outstanding.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "storage/base/fatal.h"
 
 namespace acta {
-
-QueueEntry& Outstanding::Add(Offset offset, const EventFacts& facts) {
-  std::unique_ptr<Page>& page = pages_[PageOf(offset)];
-  if (page == nullptr) page = std::make_unique<Page>();
-  auto& entry = page->entries[PlaceOf(offset)];
-  ACTA_CHECK(entry == nullptr);
-  ++page->count;
-  entry = std::make_unique<QueueEntry>();
-  entry->facts = facts;
-  return *entry;
-}
 
 QueueEntry& Outstanding::Append(Offset offset, const EventFacts& facts) {
   ++in_window_;
@@ -24,32 +14,41 @@ QueueEntry& Outstanding::Append(Offset offset, const EventFacts& facts) {
   } else {
     runs_.emplace_hint(runs_.end(), offset, offset + 1);
   }
-  return Add(offset, facts);
+  std::unique_ptr<Page>& page = pages_[PageOf(offset)];
+  if (page == nullptr) page = std::make_unique<Page>();
+  ACTA_CHECK(!page->Has(offset));
+  page->used |= 1U << Page::PlaceOf(offset);
+  QueueEntry& entry = *page->At(offset);
+  entry = QueueEntry();
+  entry.facts = facts;
+  return entry;
 }
 
-void Outstanding::Park(Offset offset, QueueEntry* entry) {
-  LeaveWindow(offset);
-  entry->parked = true;
-  parked_[offset] = entry;
+QueueEntry& Outstanding::Park(Offset offset) {
+  const auto page = pages_.find(PageOf(offset));
+  QueueEntry& entry = AddParked(offset, {});
+  entry = *page->second->At(offset);
+  entry.parked = true;
+  LeaveWindow(offset, page);
+  return entry;
 }
 
 QueueEntry& Outstanding::AddParked(Offset offset, const EventFacts& facts) {
-  QueueEntry& entry = Add(offset, facts);
-  entry.parked = true;
-  parked_[offset] = &entry;
-  return entry;
+  parked_end_ = std::max(parked_end_, offset + 1);
+  auto& entry = parked_[offset] = std::make_unique<QueueEntry>();
+  entry->facts = facts;
+  entry->parked = true;
+  return *entry;
 }
 
 void Outstanding::Remove(Offset offset) {
   const auto page = pages_.find(PageOf(offset));
-  std::unique_ptr<QueueEntry>& entry = page->second->entries[PlaceOf(offset)];
-  if (entry->parked) {
-    parked_.erase(offset);
+  const bool in_window = page != pages_.end() && page->second->Has(offset);
+  if (in_window) {
+    LeaveWindow(offset, page);
   } else {
-    LeaveWindow(offset);
+    parked_.erase(offset);
   }
-  entry.reset();
-  if (--page->second->count == 0) pages_.erase(page);
 }
 
 std::optional<Offset> Outstanding::NextInWindow(Offset from) const {
@@ -59,8 +58,10 @@ std::optional<Offset> Outstanding::NextInWindow(Offset from) const {
   return next->first;
 }
 
-void Outstanding::LeaveWindow(Offset offset) {
+void Outstanding::LeaveWindow(Offset offset, Pages::iterator page) {
   --in_window_;
+  page->second->used &= ~(1U << Page::PlaceOf(offset));
+  if (page->second->used == 0) pages_.erase(page);
   const auto run = std::prev(runs_.upper_bound(offset));
   const Offset end = run->second;
   if (run->first == offset) {

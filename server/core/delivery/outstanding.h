@@ -37,21 +37,24 @@ struct QueueEntry {
 };
 
 // The events of a partition that are not settled: of the window, which the position names as runs,
-// and parked ones. Looking one up is most of what a queue does. A queue goes through its events in
-// the order of their offsets: pages of neighbours keep what it needs next in the cache, which a
-// table or a tree of single events does not.
+// and parked ones. Looking one up is most of what a queue does, and it goes through its window in
+// the order of the offsets: pages of neighbours keep what it needs next in the cache, which a table
+// or a tree of single events does not.
 //
-// Threads: one at a time. Entries stay where they are until they are removed.
-// Cost:    O(1) to find, else O(log runs) or O(log parked).
-// Memory:  about 110 bytes each, 240 where an event has no neighbours.
+// Threads: one at a time. An entry stays where it is until it is parked or removed.
+// Cost:    of the window O(1) to find, O(log runs) to add and to remove; of parked ones O(log).
+// Memory:  about 90 bytes each in the window, at most 700 where an event has no neighbours; about
+//          130 each parked.
 class Outstanding {
  public:
   using Runs = absl::btree_map<Offset, Offset>;  // First and end of each; they do not touch.
+  using Parked = absl::btree_map<Offset, std::unique_ptr<QueueEntry>>;
 
   // Null: it is settled, or was never here.
   QueueEntry* Find(Offset offset) {
     const auto page = pages_.find(PageOf(offset));
-    return page == pages_.end() ? nullptr : page->second->entries[PlaceOf(offset)].get();
+    if (page != pages_.end() && page->second->Has(offset)) return page->second->At(offset);
+    return IsParked(offset) ? parked_.find(offset)->second.get() : nullptr;
   }
   const QueueEntry* Find(Offset offset) const {
     return const_cast<Outstanding*>(this)->Find(offset);
@@ -60,7 +63,7 @@ class Outstanding {
   // Into the window, behind all that is in it.
   QueueEntry& Append(Offset offset, const EventFacts& facts);
   // Out of the window, where it is.
-  void Park(Offset offset, QueueEntry* entry);
+  QueueEntry& Park(Offset offset);
   // A new one, parked.
   QueueEntry& AddParked(Offset offset, const EventFacts& facts);
   // Of one that is here.
@@ -70,11 +73,9 @@ class Outstanding {
   const Runs& runs() const { return runs_; }
   // The first in the window that is not below it.
   std::optional<Offset> NextInWindow(Offset from) const;
-  const absl::btree_map<Offset, QueueEntry*>& parked() const { return parked_; }
-  // Quick for what is above all of them.
-  bool IsParked(Offset offset) const {
-    return !parked_.empty() && offset <= parked_.rbegin()->first && parked_.contains(offset);
-  }
+  const Parked& parked() const { return parked_; }
+  // O(1) above all of them.
+  bool IsParked(Offset offset) const { return offset < parked_end_ && parked_.contains(offset); }
 
   // Those of the window, then those that are parked, each by offset. `visit` adds and removes none.
   template <typename Visit>  // void(Offset, const QueueEntry&)
@@ -87,24 +88,28 @@ class Outstanding {
 
  private:
   static constexpr uint64_t kPageEvents = 8;
-  struct Page {
-    std::array<std::unique_ptr<QueueEntry>, kPageEvents> entries;
-    int32_t count = 0;  // That are set.
-  };
   static uint64_t PageOf(Offset offset) {
     return static_cast<uint64_t>(offset.value()) / kPageEvents;
   }
-  static size_t PlaceOf(Offset offset) {
-    return static_cast<uint64_t>(offset.value()) % kPageEvents;
-  }
+  struct Page {
+    static size_t PlaceOf(Offset offset) {
+      return static_cast<uint64_t>(offset.value()) % kPageEvents;
+    }
+    bool Has(Offset offset) const { return (used >> PlaceOf(offset) & 1) != 0; }
+    QueueEntry* At(Offset offset) { return &entries[PlaceOf(offset)]; }
 
-  QueueEntry& Add(Offset offset, const EventFacts& facts);
-  void LeaveWindow(Offset offset);
+    uint32_t used = 0;  // A bit for each.
+    std::array<QueueEntry, kPageEvents> entries;
+  };
+  using Pages = absl::flat_hash_map<uint64_t, std::unique_ptr<Page>>;
 
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Page>> pages_;
+  void LeaveWindow(Offset offset, Pages::iterator page);
+
+  Pages pages_;  // Of the window.
   int64_t in_window_ = 0;
   Runs runs_;  // Of the window.
-  absl::btree_map<Offset, QueueEntry*> parked_;
+  Parked parked_;
+  Offset parked_end_;  // Above all that were ever parked.
 };
 
 }  // namespace acta

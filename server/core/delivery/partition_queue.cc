@@ -170,8 +170,7 @@ PartitionQueue::Entry& PartitionQueue::Park(Offset offset) {
   if (entry.parked) return entry;
   moved_ = true;
   ++budget_.parked;
-  events_.Park(offset, &entry);
-  return entry;
+  return events_.Park(offset);
 }
 
 void PartitionQueue::ParkBelow(Offset end) {
