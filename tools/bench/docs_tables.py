@@ -86,6 +86,8 @@ QUEUES = [
     ('eight, in any order', 'queue_scattered_8_fsync'),
     ('one, `KEY` with 1,000 keys', 'queue_key_1_fsync'),
     ('eight, `KEY` with 1,000 keys', 'queue_key_8_fsync'),
+    ('one, `KEY`, behind 2 million events', 'queue_key_backlog_1_fsync'),
+    ('eight, `KEY`, behind 2 million events', 'queue_key_backlog_8_fsync'),
     ('one, in order, while they are published', 'queue_live_1_fsync'),
     ('eight, in order, while they are published', 'queue_live_8_fsync'),
 ]
@@ -210,7 +212,7 @@ def main():
     for name, wanted, lines in tables:
         missing = [row for _, row in wanted if row not in rows]
         if missing or (name == 'limits' and not whole):
-            print(f'{name}: left as it is, the report lacks {", ".join(missing) or "measures"}')
+            print(f'{name}: left as it is, the report lacks {len(missing) or "some"} of its measures')
             continue
         page = replace(page, name, lines())
         print(f'{name}: written')

@@ -277,6 +277,11 @@ void AddQueueMeasures(std::vector<Measure>* measures) {
   add("scattered_8", "eight members, in any order", {8, true});
   add("key_1", "one member, order KEY with 1,000 keys", {1, false, v1::QUEUE_ORDER_KEY});
   add("key_8", "eight members, order KEY with 1,000 keys", {8, false, v1::QUEUE_ORDER_KEY});
+  Work backlog = {.members = 1, .order = v1::QUEUE_ORDER_KEY, .bytes = int64_t{400} << 20};
+  add("key_backlog_1", "one member, order KEY, behind more than windows and cache have", backlog);
+  backlog.members = 8;
+  add("key_backlog_8", "eight members, order KEY, behind more than windows and cache have",
+      backlog);
   add("live_1", "one member, in order, while they are published", {.live = true});
   add("live_8", "eight members, each in order, while they are published",
       {.members = 8, .live = true});
