@@ -212,7 +212,7 @@ def main():
     for name, wanted, lines in tables:
         missing = [row for _, row in wanted if row not in rows]
         if missing or (name == 'limits' and not whole):
-            print(f'{name}: left as it is, the report lacks {len(missing) or "some"} of its measures')
+            print(f'{name}: left as it is, the report lacks {len(missing) or "some"} measures')
             continue
         page = replace(page, name, lines())
         print(f'{name}: written')
