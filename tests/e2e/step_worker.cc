@@ -95,7 +95,9 @@ int Work(const std::string& address, const std::string& name) {
     }
     if (item->has_value()) Bill(worker, claims, **item);
   }
-  return worker.Close().ok() ? 0 : 1;
+  const absl::Status closed = worker.Close();
+  if (!closed.ok()) std::fprintf(stderr, "close: %s\n", closed.ToString().c_str());
+  return closed.ok() ? 0 : 1;
 }
 
 }  // namespace
