@@ -31,7 +31,7 @@ SOON_S = 5 if SANITIZED else 1
 AGAIN_MIB = 4  # What one more time of the same adds, when pools have their size: after a few.
 POOLS_MIB = 64
 # How much is under way at the worst moment is chance: pools grow in some rounds and not in others,
-# what leaks grows in each. Thirty of rapid resets grew in eleven, to 140 MiB, none of 6 to 15.
+# what leaks grows in each. Thirty of rapid resets grew in some, to 173 MiB, none of ten in a row.
 ROUNDS = 12
 
 
