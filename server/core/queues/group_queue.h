@@ -324,7 +324,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // False: the batch is not in memory.
   bool Shelve(Partition& partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run);
-  void OnFetched(PartitionId partition, uint64_t session, const LeasedRun& run,
+  void OnFetched(PartitionId partition, uint64_t session, const LeasedRun& run, size_t bytes,
                  const absl::Status& status, const std::vector<IndexedBatchPtr>& batches);
   void OnNews(const std::vector<PartitionId>& partitions);
   void OnTimer(uint64_t number);

@@ -358,26 +358,26 @@ void GroupQueue::FetchCold(const Partition& partition, uint64_t session, const L
       const auto read = self->deps_.engine.Read(id, at, std::min(bytes, kScanBytes));
       if (ReasonOf(read.status()) == v1::GAP) {
         auto kept = LoadKeptEvent(self->deps_.engine, self->group_, id, at);
-        if (!kept.ok()) return self->OnFetched(id, session, run, kept.status(), {});
+        if (!kept.ok()) return self->OnFetched(id, session, run, bytes, kept.status(), {});
         batches.push_back(*std::move(kept));
         continue;
       }
-      if (!read.ok()) return self->OnFetched(id, session, run, read.status(), {});
+      if (!read.ok()) return self->OnFetched(id, session, run, bytes, read.status(), {});
       for (const BatchPtr& batch : *read) {
         IndexedBatchPtr indexed = IndexBatch(batch);
         if (indexed == nullptr) {
           const absl::Status status = NotWholeBatch(batch->base_offset, batch->end());
-          return self->OnFetched(id, session, run, status, {});
+          return self->OnFetched(id, session, run, bytes, status, {});
         }
         batches.push_back(std::move(indexed));
       }
       if (read->empty()) break;
     }
-    self->OnFetched(id, session, run, absl::OkStatus(), batches);
+    self->OnFetched(id, session, run, bytes, absl::OkStatus(), batches);
   });
 }
 
-void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& run,
+void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& run, size_t bytes,
                            const absl::Status& status,
                            const std::vector<IndexedBatchPtr>& batches) {
   After after;
@@ -392,15 +392,17 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     for (const IndexedBatchPtr& indexed : batches) {
       if (std::min(end, indexed->batch->end()) <= at) continue;
       if (indexed->batch->base_offset <= at) partition->shelf.Put(indexed);
-      member->second->fetched.push_back(CutDelivery(*indexed, id, run, &at));
-      member->second->fetched.back().redrive = partition->RedriveOf(run);
+      QueueDelivery& fetched =
+          member->second->fetched.emplace_back(CutDelivery(*indexed, id, run, &at));
+      fetched.redrive = partition->RedriveOf(run);
+      bytes -= std::min(bytes, fetched.end - fetched.begin);
     }
     // What cannot be read is nobody's, and costs no credit, whatever became of it meanwhile.
     bool waits = false;
     LeaseBounds& unread = member->second->unread;
+    unread.events += Lag(at, end);
+    unread.bytes += static_cast<int64_t>(bytes);
     for (; at < end; at = at + 1) {
-      ++unread.events;
-      unread.bytes += partition->queue->bytes(at);
       waits |= partition->queue->Release(session, at) == SettleOutcome::kDone;
     }
     if (!status.ok() && waits) StandStill(*partition, status);  // Else it was skipped meanwhile.

@@ -47,14 +47,14 @@ class QueueRoom : public SubscribeRoom {
   }
 
   Client& Work(int64_t credit = 1000, const std::string& member_id = "",
-               const std::string& group = "workers") {
+               const std::string& group = "workers", int64_t bytes = 1 << 20) {
     v1::SubscribeStart start;
     start.set_group(group);
     start.set_member_id(member_id);
     start.set_app("shop");
     start.set_app_version("7");
     start.mutable_credit()->set_events(credit);
-    start.mutable_credit()->set_bytes(1 << 20);
+    start.mutable_credit()->set_bytes(bytes);
     return Subscribe(start);
   }
   // Time passes, and the members tick.
@@ -68,6 +68,29 @@ class QueueRoom : public SubscribeRoom {
     std::string payload;
     for (const auto& [key, data] : events) payload += Element(data, key);
     PublishElements(0, payload, events.size());
+  }
+  // A client that settled 500 events but the one at kColdOffset, which failed and is leased to it
+  // again, with credit for no other event or byte: it is about to be read from the disk, on the
+  // pool.
+  static constexpr int64_t kColdOffset = 5;
+  Client& ReadOneAnew() {
+    PublishNumbers(0, 500, 10);
+    engine.SetCachedReads(false);
+    size_t bytes = 0;
+    for (const std::string& number : Numbers(0, 500)) bytes += Element(number).size();
+    Client& client = Work(500, "", "workers", static_cast<int64_t>(bytes));
+    REQUIRE(client.sink.leased.size() == 500);
+    client.Nack(client.sink.leased[kColdOffset]);
+    for (const RecordingSink::Leased& event : client.sink.leased) {
+      if (event.offset != kColdOffset) client.Ack(event);
+    }
+    client.Credit(1, static_cast<int64_t>(Element("5").size()));
+    Run();
+    engine.Advance(absl::Seconds(2));
+    timer.Advance(absl::Seconds(2));
+    while (Lag("workers", 0).queue().leased() == 0) REQUIRE(pool.RunOne());
+    REQUIRE(pool.pending() == 1);  // The read.
+    return client;
   }
   static Strings DataOf(const Client& client) {
     Strings data;
