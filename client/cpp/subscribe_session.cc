@@ -106,7 +106,7 @@ absl::Status SubscribeSession<State>::Close(absl::Duration timeout) {
   {
     MutexLock lock(mu_);
     const absl::Time deadline = absl::Now() + timeout;
-    while (open_ && WaitUntil(deadline)) continue;
+    while (streaming_ && WaitUntil(deadline)) continue;  // Also while it opens.
     if (streaming_) {
       end_ = absl::DeadlineExceededError(
           absl::StrCat("broker '", channel_->address(), "' did not end the stream in good order"));

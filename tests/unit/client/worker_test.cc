@@ -95,6 +95,14 @@ TEST_CASE("a worker that is closed has settled what it was told to", "[client]")
   CHECK(queue.settled().size() == 50 * FakeQueue::kBatch);
 }
 
+TEST_CASE("a worker that is closed before its stream is open ends it in good order", "[client]") {
+  FakeQueue queue(4);
+  for (int i = 0; i < 20; ++i) {
+    Worker worker(queue.Connect(), Working());
+    CHECK_OK(worker.Close());
+  }
+}
+
 TEST_CASE("without a broker a worker fails, and so do its settlements", "[client]") {
   WorkerOptions options = Working();
   options.retry_for = absl::ZeroDuration();
