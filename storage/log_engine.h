@@ -13,8 +13,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "storage/base/bytes.h"
 #include "storage/base/ids.h"
+#include "storage/layout/index_block.h"
 
 namespace acta {
 
@@ -168,6 +170,8 @@ struct EngineStats {
   int64_t wal_bytes = 0;
   int64_t log_bytes = 0;
   int32_t slices = 0;
+  int32_t indexes = 0;  // Of slices.
+  int64_t index_bytes = 0;
   int64_t tail_cache_bytes = 0;
   int64_t tail_cache_limit_bytes = 0;
   int64_t unsynced_bytes = 0;  // Written and not yet synced.
@@ -283,6 +287,17 @@ class LogEngine {
 
   // Hash of an event's identity for Append::ids.
   virtual EventIdHash HashEventId(absl::string_view source, absl::string_view id) const = 0;
+
+  // Adds entries, in their order, to the index that lies beside the events; those of events that
+  // are gone are passed over. Durable when it returns. An entry may be added twice. Blocks, and
+  // writers wait for milliseconds: many at a time. Errors: RESOURCE_EXHAUSTED: the disk is full.
+  virtual absl::Status AddToIndex(absl::Span<const IndexEntry> entries) = 0;
+  // The entries with one of these hashes (IndexedHash() counts), each once, in order; also some of
+  // events that are gone meanwhile. Blocks. Errors: DATA_CORRUPTED.
+  virtual absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
+      std::vector<uint64_t> hashes) const = 0;
+  // Forgets all of it. Blocks.
+  virtual absl::Status DropIndex() = 0;
 
   // Server time: wall time at start advanced by the boot clock; jumps of the wall clock are
   // ignored. Never below the time a former run has witnessed.

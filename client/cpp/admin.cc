@@ -11,6 +11,7 @@
 #include "acta/v1/claims.grpc.pb.h"
 #include "acta/v1/dead_letters.grpc.pb.h"
 #include "acta/v1/groups.grpc.pb.h"
+#include "acta/v1/journeys.grpc.pb.h"
 #include "acta/v1/publisher.grpc.pb.h"
 #include "acta/v1/schedules.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
@@ -44,6 +45,7 @@ struct Admin::Stubs {
         groups(channel),
         dead_letters(channel),
         schedules(channel),
+        journeys(channel),
         claims(channel),
         admin(channel),
         publisher(channel),
@@ -53,6 +55,7 @@ struct Admin::Stubs {
   v1::Groups::Stub groups;
   v1::DeadLetters::Stub dead_letters;
   v1::Schedules::Stub schedules;
+  v1::Journeys::Stub journeys;
   v1::Claims::Stub claims;
   v1::Admin::Stub admin;
   v1::Publisher::Stub publisher;
@@ -211,6 +214,10 @@ absl::StatusOr<v1::MoveScheduleResponse> Admin::MoveSchedule(
 absl::StatusOr<v1::CancelScheduleResponse> Admin::CancelSchedule(
     const v1::CancelScheduleRequest& request) {
   return Call(*channel_, stubs_->schedules, &v1::Schedules::Stub::CancelSchedule, request);
+}
+
+absl::StatusOr<v1::GetJourneyResponse> Admin::GetJourney(const v1::GetJourneyRequest& request) {
+  return Call(*channel_, stubs_->journeys, &v1::Journeys::Stub::GetJourney, request);
 }
 
 absl::StatusOr<v1::ClaimResponse> Admin::Claim(const v1::ClaimRequest& request) {

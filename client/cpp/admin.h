@@ -7,6 +7,7 @@
 #include "acta/v1/claims.pb.h"
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
+#include "acta/v1/journeys.pb.h"
 #include "acta/v1/publisher.pb.h"
 #include "acta/v1/schedules.pb.h"
 #include "acta/v1/subscriber.pb.h"
@@ -71,6 +72,8 @@ class Admin {
   absl::StatusOr<v1::MoveScheduleResponse> MoveSchedule(const v1::MoveScheduleRequest& request);
   absl::StatusOr<v1::CancelScheduleResponse> CancelSchedule(
       const v1::CancelScheduleRequest& request);
+
+  absl::StatusOr<v1::GetJourneyResponse> GetJourney(const v1::GetJourneyRequest& request);
 
   absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request);
   absl::StatusOr<v1::CompleteClaimResponse> CompleteClaim(const v1::CompleteClaimRequest& request);

@@ -10,6 +10,7 @@
 #include "server/app/claim_metrics.h"
 #include "server/app/daemon_properties.h"
 #include "server/app/engine_metrics.h"
+#include "server/app/journey_metrics.h"
 #include "server/app/library_versions.h"
 #include "server/app/queue_metrics.h"
 #include "storage/base/log.h"
@@ -84,6 +85,11 @@ absl::Status Daemon::LoadDomain() {
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
       *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
   settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *claims_, *pool_});
+  indexer_ = std::make_unique<JourneyIndexer>(*engine_, clock_, *topics_, options_.journeys);
+  RETURN_IF_ERROR(indexer_->Load());
+  journeys_ = std::make_unique<Journeys>(
+      Journeys::Deps{*engine_, clock_, *topics_, authorizer_, *indexer_});
+  indexer_->Start();
   return absl::OkStatus();
 }
 
@@ -123,6 +129,7 @@ RpcDeps Daemon::MakeRpcDeps() {
           *schedules_,
           *groups_,
           *claims_,
+          *journeys_,
           authorizer_,
           telemetry_.rejections(),
           CallsOf(*hub_, *settler_),
@@ -161,6 +168,7 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   add(Metric::kGroupsGroups, groups_->group_count());
   CollectQueues(*groups_, writer);
   CollectClaims(*claims_, writer);
+  CollectJourneys(*indexer_, *engine_, writer);
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
   add(Metric::kSubscribeDeliveredEvents, hub_->events_delivered());
   add(Metric::kSubscribeDeliveredBytes, hub_->bytes_delivered());
@@ -199,6 +207,7 @@ void Daemon::Stop() {
   if (http_ != nullptr) http_->Stop();
   if (timer_ != nullptr) timer_->Stop();
   if (pool_ != nullptr) pool_->Stop();
+  if (indexer_ != nullptr) indexer_->Stop();
   // Nobody submits any more.
   if (engine_ != nullptr) engine_->Stop();
 }

@@ -14,6 +14,8 @@
 #include "server/core/admin/server_status.h"
 #include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/journeys/journey_indexer.h"
+#include "server/core/journeys/journeys.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/settle/settler.h"
 #include "server/core/subscribe/subscription_hub.h"
@@ -89,6 +91,8 @@ class Daemon {
   std::atomic<const GroupRegistry*> loaded_groups_{nullptr};  // Asked by the engine's maintenance.
   std::unique_ptr<Settler> settler_;
   std::unique_ptr<ClaimRegistry> claims_;
+  std::unique_ptr<JourneyIndexer> indexer_;
+  std::unique_ptr<Journeys> journeys_;
   std::unique_ptr<SubscriptionHub> hub_;
   std::unique_ptr<ServerStatus> status_;
   std::unique_ptr<RpcServer> rpc_;

@@ -7,6 +7,7 @@
 #include "server/core/claims/claim_rules.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/publish/publish_limits.h"
+#include "server/core/journeys/journey_indexer.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_limits.h"
@@ -41,6 +42,7 @@ struct DaemonOptions {
   TopicLimits topics;
   PublishLimits publish;
   ScheduleLimits schedules;
+  JourneyLimits journeys;
   SubscribeLimits subscribe;
   GroupLimits groups;
   ClaimLimits claims;

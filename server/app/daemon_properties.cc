@@ -80,7 +80,10 @@ void DescribeStorage(DaemonOptions* o, PropertyTable* table) {
                     "age at which a time slice closes; 0: an eighth of its class");
   table->AddBytes("storage.slice_bytes", &s->slice_bytes, kMiB, kTiB,
                   "size at which a time slice closes early");
-  table->AddInteger("storage.max_slices", &s->max_slices, 8, 96, "time slices of all classes");
+  table->AddInteger("storage.max_slices", &s->max_slices, 8, 96,
+                    "time slices of all classes, each counted twice when it has an index");
+  table->AddBytes("storage.journey_memory", &o->journeys.buffer_bytes, kMiB, kGiB,
+                  "entries of the index of journeys that are in no file yet");
   DescribeWatermark("warn", "an alarm is raised", &s->watermarks.warn, table);
   DescribeWatermark("soft", "publishes are refused", &s->watermarks.soft, table);
   DescribeWatermark("hard", "every write is refused", &s->watermarks.hard, table);

@@ -11,6 +11,7 @@
 #include "server/core/admin/limits_table.h"
 #include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/journeys/journeys.h"
 #include "server/core/publish/publish_session.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
@@ -47,6 +48,7 @@ struct RpcDeps {
   Schedules& schedules;
   GroupRegistry& groups;
   ClaimRegistry& claims;
+  const Journeys& journeys;
   const Authorizer& authorizer;
   RejectionCounter& rejections;
   SubscribeCalls subscribe;

@@ -76,6 +76,9 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Claims/GetClaim", false, Verb::kObserve, kGroup, kField, "group"},
     {"/acta.v1.Claims/ListClaims", false, Verb::kObserve, kGroup, kField, "group"},
 
+    // Topics of what is found are asked for one by one.
+    {"/acta.v1.Journeys/GetJourney", false, Verb::kObserve, kTopic, kNone, ""},
+
     {"/acta.v1.Admin/GetServer", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetStatus", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetConfig", false, Verb::kAdminServer, kServer, kNone, ""},

@@ -17,6 +17,7 @@
 #include "server/rpc/dead_letters_service.h"
 #include "server/rpc/groups_service.h"
 #include "server/rpc/health_watch.h"
+#include "server/rpc/journeys_service.h"
 #include "server/rpc/publish_stream.h"
 #include "server/rpc/reflection_stream.h"
 #include "server/rpc/schedules_service.h"
@@ -68,6 +69,7 @@ struct RpcServer::Core {
         groups(edge),
         dead_letters(edge),
         schedules(edge),
+        journeys(edge),
         claims(edge),
         admin(edge) {}
 
@@ -84,6 +86,7 @@ struct RpcServer::Core {
   GroupsService groups;
   DeadLettersService dead_letters;
   SchedulesService schedules;
+  JourneysService journeys;
   ClaimsService claims;
   AdminService admin;
   const UnaryMethod unary[4] = {PublishMethod(publisher), SettleMethod(subscriber),
@@ -98,9 +101,9 @@ struct RpcServer::Core {
 absl::Status RpcServer::Core::Build() {
   grpc::ServerBuilder builder;
   SetLimits(edge.deps.limits, &builder);
-  for (grpc::Service* service :
-       std::initializer_list<grpc::Service*>{&publisher, &subscriber, &health, &reflection, &topics,
-                                             &groups, &dead_letters, &schedules, &claims, &admin}) {
+  for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+           &publisher, &subscriber, &health, &reflection, &topics, &groups, &dead_letters,
+           &schedules, &journeys, &claims, &admin}) {
     builder.RegisterService(service);
   }
   loop = std::make_unique<CompletionLoop>(builder);

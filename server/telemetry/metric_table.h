@@ -79,6 +79,19 @@ absl::string_view Name(MetricType type);
     "Events that became dead letters, by DeadLetterReason.")                                     \
   M(kQueuesRefused, "acta_queues_refused_settlements_total", kCounter, "group,reason",           \
     "Events whose settlement did not count, by reason of errors.proto.")                         \
+  M(kJourneysLagEvents, "acta_journeys_index_lag_events", kGauge, "",                            \
+    "Events that are visible and not yet in the index of journeys.")                             \
+  M(kJourneysLag, "acta_journeys_index_lag_seconds", kGauge, "",                                 \
+    "How long the oldest of them has been waiting.")                                             \
+  M(kJourneysIndexedEvents, "acta_journeys_indexed_events_total", kCounter, "",                  \
+    "Events indexed since the start.")                                                           \
+  M(kJourneysUnreadableEvents, "acta_journeys_unreadable_events_total", kCounter, "",            \
+    "Events that were passed over because their bytes are damaged.")                             \
+  M(kJourneysBufferedEntries, "acta_journeys_buffered_entries", kGauge, "",                      \
+    "Entries of the index that are in no file yet.")                                             \
+  M(kJourneysIndexBytes, "acta_journeys_index_bytes", kGauge, "", "Bytes of the index on disk.") \
+  M(kJourneysIndexFiles, "acta_journeys_index_files_total", kCounter, "",                        \
+    "Files added to the index since the start.")                                                 \
   M(kClaimsClaims, "acta_claims_claims", kGauge, "group",                                        \
     "Claims that a group remembers; of groups that were asked for one since the start.")         \
   M(kClaimsLimit, "acta_claims_limit", kGauge, "", "Claims with which a group is refused more.") \

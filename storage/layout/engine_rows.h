@@ -52,6 +52,10 @@ inline constexpr char kStateFamily[] = "state";
 inline std::string SliceFamily(int64_t class_seconds, uint64_t slice_id) {
   return absl::StrCat("log.", class_seconds, ".", slice_id);
 }
+// index.<class seconds>.<slice id>: of the slice of that name.
+inline std::string IndexFamily(int64_t class_seconds, uint64_t slice_id) {
+  return absl::StrCat("index.", class_seconds, ".", slice_id);
+}
 
 // Files of a data folder.
 inline constexpr char kFormatFile[] = "FORMAT";

@@ -88,6 +88,14 @@ inline std::string ScheduleRow(uint64_t number) {
   return key;
 }
 
+// state: IndexedRecord.
+inline constexpr char kIndexedRows[] = "indexed/";
+inline std::string IndexedRow(PartitionId partition) {
+  std::string key = kIndexedRows;
+  PutBig64(&key, partition.value());
+  return key;
+}
+
 // state, of claims: ClaimRecord, and beside each an empty row by the time it ends. The length of
 // the key comes first: no row is the beginning of another.
 inline constexpr char kClaimRows[] = "claim/";

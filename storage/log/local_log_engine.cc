@@ -44,6 +44,8 @@ void LocalLogEngine::Start(OpenedStore opened) {
   slices_ = std::make_unique<SliceSet>(*opened_.rocks);
   for (SlicePtr& slice : opened_.slices) slices_->Add(std::move(slice));
   opened_.slices.clear();
+  for (auto& [slice, index] : opened_.indexes) slices_->AddIndex(slice, std::move(index));
+  opened_.indexes.clear();
   {
     MutexLock lock(unopened_mu_);
     unopened_ = std::move(opened_.partitions);
@@ -64,6 +66,7 @@ void LocalLogEngine::Start(OpenedStore opened) {
                                          opened_.last_group);
   keeper_ =
       std::make_unique<SliceKeeper>(options_, *opened_.rocks, *slices_, table_, *queue_, *reader_);
+  index_ = std::make_unique<SliceIndex>(*opened_.rocks, *slices_, table_, *queue_);
   maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
   pthread_setname_np(maintenance_thread_.native_handle(), "acta-keeper");
 }
@@ -274,6 +277,10 @@ EngineStats LocalLogEngine::Stats() const {
   stats.wal_bytes = opened_.rocks->WalBytes();
   for (const SlicePtr& slice : slices_->All()) stats.log_bytes += slice->bytes.load();
   stats.slices = static_cast<int32_t>(slices_->size());
+  for (const FamilyPtr& index : slices_->Indexes()) {
+    ++stats.indexes;
+    stats.index_bytes += opened_.rocks->FamilyBytes(index);
+  }
   stats.tail_cache_bytes = writer_->tail_cache_bytes();
   stats.tail_cache_limit_bytes = options_.tail_cache_bytes;
   stats.unsynced_bytes = queue_->unsynced_bytes();

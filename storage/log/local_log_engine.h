@@ -17,6 +17,7 @@
 #include "storage/log/log_table.h"
 #include "storage/log/partition_log.h"
 #include "storage/log/server_clock.h"
+#include "storage/log/slice_index.h"
 #include "storage/log/slice_keeper.h"
 #include "storage/log/slice_set.h"
 #include "storage/log/store_opening.h"
@@ -59,6 +60,14 @@ class LocalLogEngine final : public LogEngine {
   using LogEngine::LoadRows;
   absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
+  absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override {
+    return index_->Add(entries);
+  }
+  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
+      std::vector<uint64_t> hashes) const override {
+    return index_->Find(std::move(hashes));
+  }
+  absl::Status DropIndex() override { return slices_->DropIndexes(); }
   absl::Time Now() const override { return server_clock_->Now(); }
   absl::Duration ClockJump() const override { return server_clock_->jump(); }
   void AcceptClock() override { server_clock_->Accept(); }
@@ -100,6 +109,7 @@ class LocalLogEngine final : public LogEngine {
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<CommitQueue> queue_;
   std::unique_ptr<SliceKeeper> keeper_;
+  std::unique_ptr<SliceIndex> index_;
   mutable std::atomic<int64_t> cold_reads_{0};
   mutable std::atomic<int64_t> cache_reads_{0};
 

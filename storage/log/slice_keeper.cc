@@ -14,7 +14,7 @@
 namespace acta {
 namespace {
 
-// So many slices below the limit are near it.
+// So many families below the limit are near it.
 constexpr size_t kNearLimit = 8;
 
 // Where a partition's first offset has to be.
@@ -147,11 +147,13 @@ absl::Status SliceKeeper::Rotate(absl::Time now) {
   // Families are few: near the limit slices of the class with most live twice as long. At the limit
   // only a class gets one that has no other: without, its events would never leave the disk.
   const auto most = static_cast<size_t>(options_.max_slices);
-  const bool near = all.size() + kNearLimit >= most;
+  const size_t families = slices_.families();
+  const size_t each = families > all.size() ? 2 : 1;  // Where slices have an index.
+  const bool near = families + kNearLimit >= most;
   std::vector<int64_t> classes;
   for (const SlicePtr& slice : all) {
     const size_t slices = slices_of_class[slice->class_seconds];
-    if (slices > 1 && all.size() + classes.size() >= most) continue;
+    if (slices > 1 && families + classes.size() * each >= most) continue;
     if (!slice->closed && Due(*slice, now, log_bytes, near && slices == largest)) {
       classes.push_back(slice->class_seconds);
     }

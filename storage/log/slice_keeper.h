@@ -36,8 +36,8 @@ class SliceKeeper {
   absl::Status Trim(absl::Time now, Precision precision);
   // A new slice for each class; the ones they replace are flushed and get their directory record.
   absl::Status Renew(const std::vector<int64_t>& classes, absl::Time now);
-  // New slices for the classes whose current one is too old or too large, up to max_slices and
-  // one more for each class.
+  // New slices for the classes whose current one is too old or too large, up to max_slices, which
+  // counts their indexes, and one more for each class.
   absl::Status Rotate(absl::Time now);
   // Closed slices that hold nothing readable. `claimed` says which partitions not opened yet
   // still need one.

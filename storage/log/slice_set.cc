@@ -71,11 +71,69 @@ std::vector<SlicePtr> SliceSet::Switch(const std::vector<SlicePtr>& created) {
 }
 
 absl::Status SliceSet::Drop(const SlicePtr& slice) {
+  MutexLock creating(create_mu_);
+  FamilyPtr index;
   {
     MutexLock lock(mu_);
     slices_.erase(slice->id);
+    const auto at = indexes_.find(slice->id);
+    if (at != indexes_.end()) {
+      index = std::move(at->second);
+      indexes_.erase(at);
+    }
   }
-  return store_.DropSlice(slice->family);
+  if (index != nullptr) RETURN_IF_ERROR(store_.DropFamily(index));
+  return store_.DropFamily(slice->family);
+}
+
+void SliceSet::AddIndex(uint64_t slice_id, FamilyPtr index) {
+  MutexLock lock(mu_);
+  indexes_[slice_id] = std::move(index);
+}
+
+absl::StatusOr<std::vector<FamilyPtr>> SliceSet::EnsureIndexes(
+    const std::vector<SlicePtr>& slices) {
+  MutexLock creating(create_mu_);
+  std::vector<SlicePtr> without;
+  std::vector<std::string> names;
+  {
+    MutexLock lock(mu_);
+    for (const SlicePtr& slice : slices) {
+      if (!slices_.contains(slice->id) || indexes_.contains(slice->id)) continue;
+      names.push_back(IndexFamily(slice->class_seconds, slice->id));
+      without.push_back(slice);
+    }
+  }
+  if (!names.empty()) {
+    ASSIGN_OR_RETURN(std::vector<FamilyPtr> created, store_.CreateIndexes(names));
+    MutexLock lock(mu_);
+    for (size_t i = 0; i < created.size(); ++i) indexes_[without[i]->id] = std::move(created[i]);
+  }
+  std::vector<FamilyPtr> found;
+  MutexLock lock(mu_);
+  for (const SlicePtr& slice : slices) {
+    const auto at = indexes_.find(slice->id);
+    found.push_back(at == indexes_.end() ? nullptr : at->second);
+  }
+  return found;
+}
+
+std::vector<FamilyPtr> SliceSet::Indexes() const {
+  MutexLock lock(mu_);
+  std::vector<FamilyPtr> all;
+  for (const auto& [slice, index] : indexes_) all.push_back(index);
+  return all;
+}
+
+absl::Status SliceSet::DropIndexes() {
+  MutexLock creating(create_mu_);
+  std::map<uint64_t, FamilyPtr> dropped;
+  {
+    MutexLock lock(mu_);
+    dropped.swap(indexes_);
+  }
+  for (const auto& [slice, index] : dropped) RETURN_IF_ERROR(store_.DropFamily(index));
+  return absl::OkStatus();
 }
 
 std::vector<SlicePtr> SliceSet::All() const {
@@ -83,6 +141,11 @@ std::vector<SlicePtr> SliceSet::All() const {
   std::vector<SlicePtr> all;
   for (const auto& [id, slice] : slices_) all.push_back(slice);
   return all;
+}
+
+size_t SliceSet::families() const {
+  MutexLock lock(mu_);
+  return slices_.size() + indexes_.size();
 }
 
 size_t SliceSet::size() const {

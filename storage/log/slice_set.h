@@ -35,11 +35,22 @@ class SliceSet {
     const auto paused = pause();
     return Switch(*created);
   }
-  // Drops a closed slice from the disk.
+  // Drops a closed slice from the disk, and its index.
   absl::Status Drop(const SlicePtr& slice);
+
+  // An index found at the start, of a slice that was added.
+  void AddIndex(uint64_t slice_id, FamilyPtr index);
+  // The indexes of these slices, in their order; made when missing, which blocks on the disk. Null
+  // for a slice that was dropped.
+  absl::StatusOr<std::vector<FamilyPtr>> EnsureIndexes(const std::vector<SlicePtr>& slices);
+  std::vector<FamilyPtr> Indexes() const;
+  // Of all slices, from the disk.
+  absl::Status DropIndexes();
 
   std::vector<SlicePtr> All() const;
   size_t size() const;
+  // Of slices and indexes.
+  size_t families() const;
 
  private:
   absl::StatusOr<std::vector<SlicePtr>> Create(const std::vector<int64_t>& classes, int64_t now_us);
@@ -48,9 +59,11 @@ class SliceSet {
   RocksStore& store_;
   mutable Mutex mu_;  // Leaf.
   std::map<uint64_t, SlicePtr> slices_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, FamilyPtr> indexes_ ABSL_GUARDED_BY(mu_);  // By slice.
   std::map<int64_t, SlicePtr> current_ ABSL_GUARDED_BY(mu_);
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
-  Mutex create_mu_;  // One creation at a time; taken before mu_, held over the disk.
+  // One creation or drop at a time; taken before mu_, held over the disk.
+  Mutex create_mu_;
 };
 
 }  // namespace acta

@@ -125,6 +125,33 @@ absl::Status MatchTopics(const RocksStore& rocks, OpenedStore* opened) {
   return absl::OkStatus();
 }
 
+// The slice that a family's name speaks of. Errors: DATA_CORRUPTED.
+absl::StatusOr<SlicePtr> SliceOfFamily(const std::string& name) {
+  const std::vector<std::string> parts = absl::StrSplit(name, '.');
+  auto slice = std::make_shared<Slice>();
+  if (parts.size() != 3 || !absl::SimpleAtoi(parts[1], &slice->class_seconds) ||
+      !absl::SimpleAtoi(parts[2], &slice->id)) {
+    return Error(v1::DATA_CORRUPTED, absl::StrCat("unknown family '", name, "'"));
+  }
+  return slice;
+}
+
+// An index whose slice is gone was being dropped with it.
+absl::Status LoadIndexes(RocksStore& rocks, OpenedStore* opened) {
+  const std::map<std::string, FamilyPtr> indexes = rocks.indexes();
+  for (const auto& [name, family] : indexes) {
+    ASSIGN_OR_RETURN(const SlicePtr of, SliceOfFamily(name));
+    const bool there = std::any_of(opened->slices.begin(), opened->slices.end(),
+                                   [&of](const SlicePtr& slice) { return slice->id == of->id; });
+    if (there) {
+      opened->indexes[of->id] = family;
+    } else {
+      RETURN_IF_ERROR(rocks.DropFamily(family));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
   std::map<uint64_t, storage::v1::SliceRecord> records;
   const auto cursor = rocks.NewCursor(rocks.meta(), 0);
@@ -139,12 +166,7 @@ absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
   }
   RETURN_IF_ERROR(cursor->status());
   for (const auto& [name, family] : rocks.slices()) {
-    const std::vector<std::string> parts = absl::StrSplit(name, '.');
-    auto slice = std::make_shared<Slice>();
-    if (parts.size() != 3 || !absl::SimpleAtoi(parts[1], &slice->class_seconds) ||
-        !absl::SimpleAtoi(parts[2], &slice->id)) {
-      return Error(v1::DATA_CORRUPTED, absl::StrCat("unknown family '", name, "'"));
-    }
+    ASSIGN_OR_RETURN(const SlicePtr slice, SliceOfFamily(name));
     slice->family = family;
     slice->bytes = rocks.FamilyBytes(family);
     const auto record = records.find(slice->id);
@@ -423,6 +445,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   }));
   KeepList(opened);
   opened.files->AcceptRecovery();
+  RETURN_IF_ERROR(LoadIndexes(*opened.rocks, &opened));
   EnsureBallast(options.data, options.ballast_bytes);
   return opened;
 }

@@ -27,6 +27,7 @@ struct OpenedStore {
   GroupNumber last_group;
   absl::Time least_time;  // Server time never starts before it.
   std::vector<SlicePtr> slices;
+  std::map<uint64_t, FamilyPtr> indexes;  // By slice.
   std::map<PartitionId, PartitionStart> partitions;
 };
 

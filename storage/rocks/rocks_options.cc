@@ -99,6 +99,30 @@ rocksdb::ColumnFamilyOptions MakeSliceOptions(const RocksSettings& settings) {
   return options;
 }
 
+rocksdb::ColumnFamilyOptions MakeIndexOptions(const RocksSettings&) {
+  // One for all of them: a question looks into each.
+  static const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(32 << 20);
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = 64 << 10;  // Nothing is ever written but by ingestion.
+  options.compression = rocksdb::kNoCompression;
+  // A question reads one block of each file: few files matter more than that each byte is written
+  // three or four times, and it is a tenth of the log's bytes.
+  options.compaction_style = rocksdb::kCompactionStyleUniversal;
+  options.level0_file_num_compaction_trigger = 8;
+  options.level0_slowdown_writes_trigger = 1 << 29;
+  options.level0_stop_writes_trigger = 1 << 29;
+  options.soft_pending_compaction_bytes_limit = 0;
+  options.hard_pending_compaction_bytes_limit = 0;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = 16 << 10;
+  table.block_cache = cache;
+  table.format_version = 5;
+  table.checksum = rocksdb::kXXH3;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.table_properties_collector_factories = {MakeExtentsCollector()};
+  return options;
+}
+
 bool SupportsDirectIo(const std::string& folder) {
   const std::string path = folder + "/direct-io-probe";
   const int fd = open(path.c_str(), O_CREAT | O_WRONLY | O_DIRECT | O_CLOEXEC, 0600);

@@ -27,6 +27,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksSettings& settings, rocksdb::Env* en
 rocksdb::ColumnFamilyOptions MakeRowOptions(const RocksSettings& settings);
 // A log slice: batches in order of partition and offset, written once, never compacted.
 rocksdb::ColumnFamilyOptions MakeSliceOptions(const RocksSettings& settings);
+// The index of a slice: blocks that come sorted and in whole files, many at a time.
+rocksdb::ColumnFamilyOptions MakeIndexOptions(const RocksSettings& settings);
 
 // False where files of `folder` cannot be opened past the page cache (tmpfs).
 bool SupportsDirectIo(const std::string& folder);

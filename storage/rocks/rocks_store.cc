@@ -4,11 +4,13 @@
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/sst_file_manager.h>
+#include <rocksdb/sst_file_writer.h>
 #include <rocksdb/version.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "storage/base/log.h"
@@ -41,8 +43,9 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Describe(const std::vector<std::str
                                                       const RocksSettings& settings) {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) {
-    const bool slice = name.rfind("log.", 0) == 0;
-    descriptors.emplace_back(name, slice ? MakeSliceOptions(settings) : MakeRowOptions(settings));
+    descriptors.emplace_back(name, absl::StartsWith(name, "log.")     ? MakeSliceOptions(settings)
+                                   : absl::StartsWith(name, "index.") ? MakeIndexOptions(settings)
+                                                                      : MakeRowOptions(settings));
   }
   return descriptors;
 }
@@ -205,7 +208,8 @@ absl::Status RocksStore::Adopt(rocksdb::DB* db,
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == kMetaFamily) meta_ = families[i];
     if (names[i] == kStateFamily) state_ = families[i];
-    if (names[i].rfind("log.", 0) == 0) slices_.emplace(names[i], families[i]);
+    if (absl::StartsWith(names[i], "log.")) slices_.emplace(names[i], families[i]);
+    if (absl::StartsWith(names[i], "index.")) indexes_.emplace(names[i], families[i]);
     ASSIGN_OR_RETURN(const TableExtents extents, ReadFamilyExtents(families[i]));
     recovered_.max_in_tables = std::max(recovered_.max_in_tables, extents.max_group);
   }
@@ -220,6 +224,7 @@ RocksStore::~RocksStore() {
   meta_.reset();
   state_.reset();
   slices_.clear();
+  indexes_.clear();
   // Handles still held by readers keep the database alive through their deleters.
 }
 
@@ -260,21 +265,52 @@ absl::Status RocksStore::SlicesChanged(const rocksdb::Status& status) const {
 
 absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateSlices(
     const std::vector<std::string>& names) {
+  return CreateFamilies(names, MakeSliceOptions(*settings_));
+}
+
+absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateIndexes(
+    const std::vector<std::string>& names) {
+  return CreateFamilies(names, MakeIndexOptions(*settings_));
+}
+
+absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateFamilies(
+    const std::vector<std::string>& names, const rocksdb::ColumnFamilyOptions& options) {
   RETURN_IF_ERROR(files_->wal_guard().Check());
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  RETURN_IF_ERROR(
-      SlicesChanged(db_->CreateColumnFamilies(MakeSliceOptions(*settings_), names, &handles)));
+  RETURN_IF_ERROR(SlicesChanged(db_->CreateColumnFamilies(options, names, &handles)));
   std::vector<FamilyPtr> families;
   families.reserve(handles.size());
   for (rocksdb::ColumnFamilyHandle* handle : handles) families.push_back(Own(db_, handle));
   return families;
 }
 
-absl::Status RocksStore::DropSlice(const FamilyPtr& family) {
+absl::Status RocksStore::DropFamily(const FamilyPtr& family) {
   const std::string name = family->GetName();
   RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamily(family.get())));
   slices_.erase(name);
+  indexes_.erase(name);
   return absl::OkStatus();
+}
+
+absl::Status RocksStore::AddFile(const FamilyPtr& index,
+                                 absl::Span<const std::pair<std::string, std::string>> rows) {
+  const std::string path = settings_->path + "/run.tmp";
+  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), db_->GetOptions(index.get()), index.get());
+  rocksdb::Status status = writer.Open(path);
+  for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
+    status = writer.Put(ToSlice(rows[i].first), ToSlice(rows[i].second));
+  }
+  if (status.ok()) status = writer.Finish();
+  if (status.IsNoSpace()) {
+    files_->DeleteFile(path, {}, nullptr).PermitUncheckedError();
+    return FromRocks(status);
+  }
+  if (!status.ok()) return SlicesChanged(status);
+  rocksdb::IngestExternalFileOptions how;
+  how.move_files = true;
+  how.snapshot_consistency = false;
+  how.write_global_seqno = false;
+  return SlicesChanged(db_->IngestExternalFile(index.get(), {path}, how));
 }
 
 absl::Status RocksStore::Flush(const FamilyPtr& family) {

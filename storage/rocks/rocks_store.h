@@ -11,11 +11,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "storage/base/ids.h"
 #include "storage/rocks/table_extents.h"
 #include "storage/rocks/write_group.h"
 
 namespace rocksdb {
+struct ColumnFamilyOptions;
 class DB;
 class Env;
 class FileSystem;
@@ -87,8 +89,9 @@ class RocksStore {
   absl::StatusOr<std::string> FindUnreached(Incarnation incarnation) const;
   FamilyPtr meta() const { return meta_; }
   FamilyPtr state() const { return state_; }
-  // Families other than meta, state and the default, by name, as found at the start.
+  // Families of log slices by name, as found at the start, and of their indexes.
   const std::map<std::string, FamilyPtr>& slices() const { return slices_; }
+  const std::map<std::string, FamilyPtr>& indexes() const { return indexes_; }
 
   // In the WAL file when it returns; not synced.
   absl::Status Write(WriteGroup& group);
@@ -97,7 +100,13 @@ class RocksStore {
 
   // Stops writers for milliseconds: create several at once.
   absl::StatusOr<std::vector<FamilyPtr>> CreateSlices(const std::vector<std::string>& names);
-  absl::Status DropSlice(const FamilyPtr& family);
+  absl::StatusOr<std::vector<FamilyPtr>> CreateIndexes(const std::vector<std::string>& names);
+  absl::Status DropFamily(const FamilyPtr& family);
+  // Adds rows, in the order of their keys and at least one, to the index of a slice, as one file.
+  // Durable when it returns; writers wait for its entry in the MANIFEST. What the rows tell of has
+  // to be synced before. One at a time. Errors: RESOURCE_EXHAUSTED, nothing was added.
+  absl::Status AddFile(const FamilyPtr& index,
+                       absl::Span<const std::pair<std::string, std::string>> rows);
   absl::Status Flush(const FamilyPtr& family);
 
   // `readahead_bytes` 0: for single rows and point reads.
@@ -140,6 +149,8 @@ class RocksStore {
                      const std::vector<std::string>& names,
                      const std::shared_ptr<WalGroups>& groups);
 
+  absl::StatusOr<std::vector<FamilyPtr>> CreateFamilies(
+      const std::vector<std::string>& names, const rocksdb::ColumnFamilyOptions& options);
   // Of a change of the families; tells of one that failed.
   absl::Status SlicesChanged(const rocksdb::Status& status) const;
 
@@ -154,6 +165,7 @@ class RocksStore {
   FamilyPtr meta_;
   FamilyPtr state_;
   std::map<std::string, FamilyPtr> slices_;
+  std::map<std::string, FamilyPtr> indexes_;
 };
 
 // The names of linked storage libraries with their versions.

@@ -74,6 +74,14 @@ class TornEngine final : public LogEngine {
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override {
     return engine_.HashEventId(source, id);
   }
+  absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override {
+    return engine_.AddToIndex(entries);
+  }
+  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
+      std::vector<uint64_t> hashes) const override {
+    return engine_.FindInIndex(std::move(hashes));
+  }
+  absl::Status DropIndex() override { return engine_.DropIndex(); }
   absl::Time Now() const override { return engine_.Now(); }
   absl::Duration ClockJump() const override { return engine_.ClockJump(); }
   void AcceptClock() override { engine_.AcceptClock(); }

@@ -82,6 +82,14 @@ class MutantEngine final : public LogEngine {
   using LogEngine::LoadRows;
   absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
+  absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override {
+    return engine_->AddToIndex(entries);
+  }
+  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
+      std::vector<uint64_t> hashes) const override {
+    return engine_->FindInIndex(std::move(hashes));
+  }
+  absl::Status DropIndex() override { return engine_->DropIndex(); }
   absl::Time Now() const override { return engine_->Now(); }
   absl::Duration ClockJump() const override { return engine_->ClockJump(); }
   void AcceptClock() override { engine_->AcceptClock(); }

@@ -85,6 +85,9 @@ void PowerCutDisk::Note(const DiskCall& call) {
       lengths_[std::string(call.other)] = length;
       lengths_.erase(it);
       return;
+    case Kind::kLink:
+      lengths_[std::string(call.other)] = Length(length);
+      return;
     case Kind::kDelete:
       lengths_.erase(it);
       return;

@@ -103,7 +103,7 @@ class Slices {
     return made->front();
   }
   // Its files go with the last who reads them: the caller must not be one.
-  void Drop(FamilyPtr slice) { REQUIRE_OK(store_.DropSlice(slice)); }
+  void Drop(FamilyPtr slice) { REQUIRE_OK(store_.DropFamily(slice)); }
 
  private:
   RocksStore& store_;

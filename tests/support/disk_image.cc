@@ -83,6 +83,7 @@ class Replay {
         if (now_.erase(operation.path) > 0) Change(operation, kFolder);
         return;
       case Kind::kRename:
+      case Kind::kLink:
         return Rename(operation);
       case Kind::kSync:
         return Sync(operation.path);
@@ -152,7 +153,7 @@ class Replay {
     const auto file = now_.find(operation.path);
     if (file == now_.end()) return;  // Not a recorded file: a log of the database.
     const size_t inode = file->second;
-    now_.erase(file);
+    if (operation.kind == Kind::kRename) now_.erase(file);
     now_[operation.other] = inode;
     Change(operation, inode);
   }
@@ -171,7 +172,7 @@ class Replay {
 
   static std::string FolderOfChange(const NameChange& change) {
     const DiskOperation& operation = *change.operation;
-    return FolderOf(operation.kind == Kind::kRename ? operation.other : operation.path);
+    return FolderOf(operation.other.empty() ? operation.path : operation.other);
   }
 
   // Of one folder; of an ordered journal, all.
@@ -188,7 +189,7 @@ class Replay {
     if (operation.kind == Kind::kDelete || operation.kind == Kind::kRename) {
       durable_.erase(operation.path);
     }
-    if (operation.kind == Kind::kRename) durable_[operation.other] = change.inode;
+    if (!operation.other.empty()) durable_[operation.other] = change.inode;
     if (operation.kind == Kind::kCreate || operation.kind == Kind::kMakeFolder) {
       durable_[operation.path] = change.inode;
     }

@@ -16,6 +16,7 @@ struct DiskOperation {
     kSync,
     kDelete,
     kRename,
+    kLink,  // Another name of a file.
     kMakeFolder,
     kSyncFolder,
     // These leave nothing behind, and are in no record.
@@ -24,7 +25,7 @@ struct DiskOperation {
   };
   Kind kind = Kind::kCreate;
   std::string path;
-  std::string other;  // kRename: to.
+  std::string other;  // kRename, kLink: to.
   uint64_t offset = 0;
   std::string bytes;
 };

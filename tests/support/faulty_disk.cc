@@ -30,6 +30,7 @@ Fault FaultFor(Kind kind) {
       return Fault::kOpen;
     case Kind::kDelete:
     case Kind::kRename:
+    case Kind::kLink:
     case Kind::kMakeFolder:
       return Fault::kName;
     case Kind::kRead:

@@ -234,6 +234,12 @@ IOStatus HookedDisk::RenameFile(const std::string& from, const std::string& to,
             [&](const Slice&) { return FileSystemWrapper::RenameFile(from, to, options, debug); });
 }
 
+IOStatus HookedDisk::LinkFile(const std::string& from, const std::string& to,
+                              const IOOptions& options, IODebugContext* debug) {
+  return Do({Kind::kLink, from, to},
+            [&](const Slice&) { return FileSystemWrapper::LinkFile(from, to, options, debug); });
+}
+
 IOStatus HookedDisk::CreateDir(const std::string& path, const IOOptions& options,
                                IODebugContext* debug) {
   return Do({Kind::kMakeFolder, WithoutSlash(path)},

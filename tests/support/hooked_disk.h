@@ -16,7 +16,7 @@ namespace acta {
 struct DiskCall {
   DiskOperation::Kind kind;
   absl::string_view path;
-  absl::string_view other = {};  // kRename: to.
+  absl::string_view other = {};  // kRename, kLink: to.
   uint64_t offset = 0;
   rocksdb::Slice data = {};  // kAppend, kOverwrite.
 
@@ -55,6 +55,9 @@ class HookedDisk : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) final;
+  rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) final;
   rocksdb::IOStatus CreateDir(const std::string& path, const rocksdb::IOOptions& options,
                               rocksdb::IODebugContext* debug) final;
   // A folder that is there is not made: no call.

@@ -33,6 +33,7 @@ std::unique_ptr<MemoryLogEngine> MemoryLogEngine::Restart() const {
   next->partitions_ = partitions_;
   for (auto& [id, partition] : next->partitions_) partition.visible_end = partition.end;
   next->rows_ = rows_;
+  next->index_ = index_;
   next->incarnation_ = incarnation_;
   next->stats_.last_group = next->stats_.synced_group = stats_.last_group;
   return next;
@@ -384,6 +385,41 @@ absl::Status MemoryLogEngine::CheckPosition(PartitionId id, Incarnation incarnat
         absl::StrCat("the log was cut at offset ", start.value(), " in incarnation ", life.value()),
         {{"incarnation", absl::StrCat(life.value())}, {"offset", absl::StrCat(start.value())}});
   }
+  return absl::OkStatus();
+}
+
+void MemoryLogEngine::FailNextIndex(absl::Status status) {
+  MutexLock lock(mu_);
+  fail_index_ = std::move(status);
+}
+
+absl::Status MemoryLogEngine::AddToIndex(absl::Span<const IndexEntry> entries) {
+  MutexLock lock(mu_);
+  if (!fail_index_.ok()) return std::exchange(fail_index_, absl::OkStatus());
+  for (IndexEntry entry : entries) {
+    entry.hash = IndexedHash(entry.hash);
+    index_.insert(entry);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<IndexEntry>> MemoryLogEngine::FindInIndex(
+    std::vector<uint64_t> hashes) const {
+  MutexLock lock(mu_);
+  std::set<IndexEntry> found;
+  for (const uint64_t hash : hashes) {
+    const uint64_t wanted = IndexedHash(hash);
+    for (auto at = index_.lower_bound({wanted, {}, {}}); at != index_.end() && at->hash == wanted;
+         ++at) {
+      found.insert(*at);
+    }
+  }
+  return std::vector<IndexEntry>(found.begin(), found.end());
+}
+
+absl::Status MemoryLogEngine::DropIndex() {
+  MutexLock lock(mu_);
+  index_.clear();
   return absl::OkStatus();
 }
 

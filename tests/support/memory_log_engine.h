@@ -48,6 +48,8 @@ class MemoryLogEngine : public LogEngine {
   void FailNextSubmit(absl::Status status);
   // The next transaction is answered with this, and nothing of it is stored.
   void FailNextWrite(absl::Status status);
+  // The next AddToIndex() answers this, and nothing is added.
+  void FailNextIndex(absl::Status status);
   // Without room HasRoom() is false and appends are refused PUBLISH_QUEUE_FULL.
   void SetRoom(bool room);
 
@@ -87,6 +89,9 @@ class MemoryLogEngine : public LogEngine {
   using LogEngine::LoadRows;
   absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
+  absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override;
+  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(std::vector<uint64_t> hashes) const override;
+  absl::Status DropIndex() override;
   absl::Time Now() const override;
   absl::Duration ClockJump() const override;
   void AcceptClock() override;
@@ -180,6 +185,7 @@ class MemoryLogEngine : public LogEngine {
   std::map<PartitionId, Partition> partitions_ ABSL_GUARDED_BY(mu_);
   std::map<TopicId, OpenedTopic> topics_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<Family, std::string>, std::string> rows_ ABSL_GUARDED_BY(mu_);
+  std::set<IndexEntry> index_ ABSL_GUARDED_BY(mu_);
   mutable std::atomic<int64_t> rows_loaded_{0};
   std::map<PartitionId, std::vector<Waiting>> waiting_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, std::thread::id> running_wakes_ ABSL_GUARDED_BY(mu_);
@@ -192,6 +198,7 @@ class MemoryLogEngine : public LogEngine {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status fail_submit_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_write_ ABSL_GUARDED_BY(mu_);
+  absl::Status fail_index_ ABSL_GUARDED_BY(mu_);
   int64_t scrub_page_ ABSL_GUARDED_BY(mu_) = 1'000'000;
   absl::Duration scrub_budget_ ABSL_GUARDED_BY(mu_);
   Incarnation incarnation_ ABSL_GUARDED_BY(mu_) = Incarnation(1);

@@ -72,10 +72,11 @@ CORE_LEAVES = ('topics', 'access', 'schemas', 'catalog')
 CORE_MAY = {
     'access': (), 'topics': ('access',), 'schemas': ('access',), 'catalog': ('access',),
     'schedules': CORE_LEAVES, 'publish': CORE_LEAVES + ('schedules',),
-    'delivery': CORE_LEAVES, 'routing': CORE_LEAVES, 'journeys': CORE_LEAVES,
+    'delivery': CORE_LEAVES, 'routing': CORE_LEAVES,
     'queues': CORE_LEAVES + ('delivery',),
     'groups': CORE_LEAVES + ('delivery', 'queues'),
     'claims': CORE_LEAVES + ('delivery', 'queues', 'groups'),
+    'journeys': CORE_LEAVES + ('delivery', 'queues', 'groups'),
     'settle': CORE_LEAVES + ('schedules', 'publish', 'delivery', 'queues', 'groups', 'claims'),
     'subscribe': CORE_LEAVES + ('delivery', 'queues', 'groups', 'routing', 'journeys'),
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),

@@ -176,7 +176,8 @@ void AddStorage(const StorageLimits& limits, const LimitUse& use, Rows* rows) {
   rows->AddUsed("storage.dedupe_memory", limits.dedupe_bytes, use.dedupe_bytes, "bytes",
                 "event ids of all topics");
   rows->Add("storage.dedupe_max_ids", limits.dedupe_max_ids, "ids", "remembered for one topic");
-  rows->AddUsed("storage.max_slices", limits.max_slices, use.slices, "slices", "of all topics");
+  rows->AddUsed("storage.max_slices", limits.max_slices, use.slices, "slices",
+                "of all topics; those with an index count twice");
   AddWatermark("warn", limits.watermarks.warn, "an alarm is raised", use, rows);
   AddWatermark("soft", limits.watermarks.soft, "publishes are refused", use, rows);
   AddWatermark("hard", limits.watermarks.hard, "every write is refused", use, rows);

@@ -167,7 +167,7 @@ v1::GetLimitsResponse ServerStatus::GetLimits() const {
   use.in_flight_bytes = stats.commit_queue_bytes;
   use.tail_cache_bytes = stats.tail_cache_bytes;
   use.dedupe_bytes = stats.dedupe_bytes;
-  use.slices = stats.slices;
+  use.slices = stats.slices + stats.indexes;
   use.disk_free_bytes = stats.disk_free_bytes;
   use.disk_total_bytes = stats.disk_total_bytes;
   v1::GetLimitsResponse response;

@@ -55,6 +55,7 @@ std::shared_ptr<const TopicRegistry::Snapshot> TopicRegistry::snapshot() const {
 void TopicRegistry::Publish(std::shared_ptr<const Snapshot> next) {
   MutexLock lock(snapshot_mu_);
   snapshot_.swap(next);  // The old one may be freed here, after the lock.
+  version_.fetch_add(1, std::memory_order_release);
 }
 
 absl::Status TopicRegistry::LoadNextId() {
@@ -76,6 +77,9 @@ absl::Status TopicRegistry::Load() {
     storage::v1::TopicRecord record;
     if (!record.ParseFromString(value) || key != TopicRow(record.tenant(), record.topic().name())) {
       return Error(v1::DATA_CORRUPTED, absl::StrCat("the record '", key, "' cannot be read"));
+    }
+    if (record.topic().journey() == v1::JOURNEY_MODE_UNSPECIFIED) {
+      record.mutable_topic()->set_journey(v1::JOURNEY_MODE_FULL);  // Made before there were any.
     }
     const TopicId id(record.topic_id());
     next_topic_id_ = std::max(next_topic_id_, id.value() + 1);
@@ -208,6 +212,14 @@ void TopicRegistry::SetDeleteCheck(
 
 void TopicRegistry::SetChangeListener(absl::AnyInvocable<void(const Topic&, bool) const> listener) {
   listener_ = std::move(listener);
+}
+
+std::vector<TopicPtr> TopicRegistry::All() const {
+  const auto now = snapshot();
+  std::vector<TopicPtr> all;
+  all.reserve(now->by_name.size());
+  for (const auto& [name, topic] : now->by_name) all.push_back(topic);
+  return all;
 }
 
 int64_t TopicRegistry::topic_count() const {

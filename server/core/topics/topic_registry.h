@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,6 +70,9 @@ class TopicRegistry {
   // Told after a topic was changed (grown) or deleted, in order; runs on the caller's thread.
   void SetChangeListener(absl::AnyInvocable<void(const Topic&, bool deleted) const> listener);
 
+  std::vector<TopicPtr> All() const;
+  // Rises with every change. Ask it before All().
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
   int64_t topic_count() const;
   int64_t partition_count() const;
 
@@ -85,6 +89,7 @@ class TopicRegistry {
   const TopicLimits limits_;
   mutable Mutex snapshot_mu_;  // Leaf; held for a pointer copy.
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(snapshot_mu_);
+  std::atomic<uint64_t> version_{0};
   Mutex write_mu_;  // One change at a time; held over the disk write. Taken before snapshot_mu_.
   uint64_t next_topic_id_ ABSL_GUARDED_BY(write_mu_) = 1;
   absl::AnyInvocable<absl::Status(const Topic&, bool) const> delete_check_;

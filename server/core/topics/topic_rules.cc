@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kChangeable[] =
     "partitions, retention, retention_bytes, ack_level, dedupe, dedupe_window, max_event_bytes, "
-    "labels";
+    "labels, journey";
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return Error(v1::INVALID_ARGUMENT, absl::StrCat(field, " ", what),
@@ -85,6 +85,19 @@ absl::StatusOr<v1::DedupeMode> DedupeOr(v1::DedupeMode mode) {
   }
 }
 
+absl::StatusOr<v1::JourneyMode> JourneyOr(v1::JourneyMode mode) {
+  switch (mode) {
+    case v1::JOURNEY_MODE_UNSPECIFIED:
+      return v1::JOURNEY_MODE_FULL;
+    case v1::JOURNEY_MODE_FULL:
+    case v1::JOURNEY_MODE_CORRELATION:
+    case v1::JOURNEY_MODE_OFF:
+      return mode;
+    default:
+      return UnknownEnum("journey", static_cast<int>(mode), "FULL, CORRELATION or OFF");
+  }
+}
+
 absl::StatusOr<v1::Partitioner> PartitionerOr(v1::Partitioner partitioner) {
   switch (partitioner) {
     case v1::PARTITIONER_UNSPECIFIED:
@@ -113,6 +126,8 @@ absl::Status CheckChangeable(v1::Topic* topic, const TopicLimits& limits) {
   topic->set_ack_level(level);
   ASSIGN_OR_RETURN(const v1::DedupeMode dedupe, DedupeOr(topic->dedupe()));
   topic->set_dedupe(dedupe);
+  ASSIGN_OR_RETURN(const v1::JourneyMode journey, JourneyOr(topic->journey()));
+  topic->set_journey(journey);
   RETURN_IF_ERROR(CheckDuration("dedupe_window", topic->dedupe_window(), kLeastDedupeWindow,
                                 kMostDedupeWindow));
   RETURN_IF_ERROR(CheckMaxEventBytes(topic->max_event_bytes(), limits));
@@ -128,6 +143,8 @@ absl::Status CopyField(const std::string& path, const v1::Topic& from, v1::Topic
     to->set_retention_bytes(from.retention_bytes());
   } else if (path == "ack_level") {
     to->set_ack_level(from.ack_level());
+  } else if (path == "journey") {
+    to->set_journey(from.journey());
   } else if (path == "dedupe") {
     to->set_dedupe(from.dedupe());
   } else if (path == "dedupe_window") {

@@ -87,6 +87,7 @@ TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
                    room.schedules,
                    room.groups,
                    room.claims,
+                   room.journeys,
                    room.authorizer,
                    room.rejections,
                    {},

@@ -106,7 +106,9 @@ class RpcRoom {
   explicit RpcRoom(const RpcLimits& limits = {}, bool serving = true)
       : topics(engine, TopicLimits()),
         groups({engine, clock, topics, authorizer, pool, timer, GroupLimits()}),
-        claims({engine, groups, authorizer, timer, ClaimLimits()}) {
+        claims({engine, groups, authorizer, timer, ClaimLimits()}),
+        indexer(engine, clock, topics, JourneyLimits()),
+        journeys({engine, clock, topics, authorizer, indexer}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
@@ -147,6 +149,8 @@ class RpcRoom {
   RecordingAuthorizer authorizer;
   GroupRegistry groups;
   ClaimRegistry claims;
+  JourneyIndexer indexer;
+  Journeys journeys;
   RejectionCounter rejections;
   std::atomic<int> subscribe_calls{0};
   std::atomic<int> fetches_over{0};
@@ -199,6 +203,7 @@ class RpcRoom {
                    schedules,
                    groups,
                    claims,
+                   journeys,
                    authorizer,
                    rejections,
                    std::move(subscribe),

@@ -74,7 +74,7 @@ TEST_CASE("reflection lists the services and their files", "[rpc]") {
   for (const auto& service : response.list_services_response().service()) {
     services.insert(service.name());
   }
-  CHECK(services.size() == 10);
+  CHECK(services.size() == 11);
   CHECK(services.count("acta.v1.Topics") == 1);
 
   request.set_file_containing_symbol("acta.v1.Topics.CreateTopic");

@@ -38,6 +38,7 @@ const std::vector<Command>& AllCommands() {
                                                           ScheduleShowCommand(),
                                                           ScheduleMoveCommand(),
                                                           ScheduleCancelCommand(),
+                                                          JourneyCommand(),
                                                           StatusCommand(),
                                                           ConfigCommand(),
                                                           LimitsCommand(),

@@ -39,6 +39,7 @@ Command ScheduleListCommand();
 Command ScheduleShowCommand();
 Command ScheduleMoveCommand();
 Command ScheduleCancelCommand();
+Command JourneyCommand();
 Command ClaimListCommand();
 Command ClaimShowCommand();
 Command ClaimReleaseCommand();

@@ -28,7 +28,8 @@ std::string Settings(const v1::Topic& topic) {
       "topic ", topic.name(), ": ack ", LevelText(topic.ack_level()), ", visible at ",
       LevelText(topic.visible_at()), ", retention ", DurationText(topic.retention()), ", ",
       topic.retention_bytes() == 0 ? "any size" : BytesText(topic.retention_bytes()), ", dedupe ",
-      DedupeText(topic.dedupe()), " for ", DurationText(topic.dedupe_window()), ", events up to ",
+      DedupeText(topic.dedupe()), " for ", DurationText(topic.dedupe_window()), ", journeys ",
+      EnumText(v1::JourneyMode_Name(topic.journey()), "JOURNEY_MODE_"), ", events up to ",
       BytesText(topic.max_event_bytes()), ", labels ", LabelsText(topic.labels()), "\n");
 }
 

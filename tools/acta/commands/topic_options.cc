@@ -17,6 +17,13 @@ absl::StatusOr<v1::DedupeMode> ReadDedupe(const std::string& text) {
   return UsageError(absl::StrCat("--dedupe: '", text, "' is not ids, sequences or off"));
 }
 
+absl::StatusOr<v1::JourneyMode> ReadJourney(const std::string& text) {
+  if (text == "full") return v1::JOURNEY_MODE_FULL;
+  if (text == "correlation") return v1::JOURNEY_MODE_CORRELATION;
+  if (text == "off") return v1::JOURNEY_MODE_OFF;
+  return UsageError(absl::StrCat("--journey: '", text, "' is not full, correlation or off"));
+}
+
 absl::Status ReadDurations(const Args& args, v1::Topic* topic, std::vector<std::string>* fields) {
   ASSIGN_OR_RETURN(const auto retention, args.Duration("--retention"));
   if (retention) {
@@ -63,6 +70,7 @@ std::vector<Option> TopicOptions() {
       {"--ack", "LEVEL", "fsync or os: when a publish is done (fsync)"},
       {"--dedupe", "MODE", "ids, sequences or off (ids)"},
       {"--dedupe-window", "TIME", "how far back ids are remembered (10m)"},
+      {"--journey", "MODE", "full, correlation or off: what `acta journey` finds (full)"},
       {"--max-event", "SIZE", "largest event, up to 16MiB (1MiB)"},
       {"--label", "NAME=VALUE", "a note for people and programs", true},
   };
@@ -82,6 +90,11 @@ absl::Status ReadTopicOptions(const Args& args, v1::Topic* topic,
     ASSIGN_OR_RETURN(const v1::DedupeMode mode, ReadDedupe(args.Get("--dedupe")));
     topic->set_dedupe(mode);
     fields->push_back("dedupe");
+  }
+  if (args.Has("--journey")) {
+    ASSIGN_OR_RETURN(const v1::JourneyMode mode, ReadJourney(args.Get("--journey")));
+    topic->set_journey(mode);
+    fields->push_back("journey");
   }
   RETURN_IF_ERROR(ReadPairs(args, "--label", topic->mutable_labels()));
   if (args.Has("--label")) fields->push_back("labels");

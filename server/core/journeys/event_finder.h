@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "server/core/journeys/event_links.h"
+#include "server/core/journeys/found_event.h"
+#include "server/core/journeys/journey_indexer.h"
+#include "server/core/topics/topic_registry.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// EventFinder finds events of one tenant by what they name, and reads them. For one call: it keeps
+// the batches that it read.
+//
+// Threads: one at a time; blocks on the disk.
+class EventFinder {
+ public:
+  EventFinder(const LogEngine& engine, const TopicRegistry& topics, const JourneyIndexer& indexer,
+              std::string tenant)
+      : engine_(engine), topics_(topics), indexer_(indexer), tenant_(std::move(tenant)) {}
+
+  // What is looked for: events that have one of these.
+  struct Wanted {
+    LinkKind kind = LinkKind::kId;
+    std::string text;
+    std::string source;  // Of kId; empty: any.
+  };
+  // Those that have one of `wanted`, by partition and offset, from `from` on, at most `most`;
+  // `next`: where to go on, if there may be more. Of events that retention took only their places
+  // are known: they are TRIMMED, and taken on the word of their hash. Errors: DATA_CORRUPTED: the
+  // index cannot be read.
+  using Place = std::pair<PartitionId, Offset>;
+  absl::StatusOr<std::vector<FoundEvent>> Find(const std::vector<Wanted>& wanted, Place from,
+                                               size_t most, std::optional<Place>* next);
+  // The event at a position. One that cannot be read is told by its state; MISSING: it was never
+  // there.
+  FoundEvent ReadAt(const TopicPtr& topic, PartitionId partition, Offset offset);
+  // The event that "topic/partition/offset" names; nullopt: there is none of that name.
+  std::optional<FoundEvent> FindPlace(absl::string_view text);
+
+ private:
+  // Null: it cannot be read, `state` says why.
+  BatchPtr BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state);
+
+  const LogEngine& engine_;
+  const TopicRegistry& topics_;
+  const JourneyIndexer& indexer_;
+  const std::string tenant_;
+  absl::flat_hash_map<PartitionId, absl::btree_map<Offset, BatchPtr>> batches_;  // By last offset.
+};
+
+}  // namespace acta

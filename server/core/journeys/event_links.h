@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// What an event can be found by.
+enum class LinkKind : char {
+  kId = 'i',
+  kCorrelation = 'c',
+  kCause = 'p',     // The id of the event that caused it.
+  kAffected = 'a',  // "kind:id".
+  kLedger = 'l',    // Offsets of a partition, for what groups did with them.
+};
+
+// For the index. Two tenants, and two sources of one id, share it: whoever finds an event looks
+// whether it is the one.
+uint64_t LinkHash(const LogEngine& engine, LinkKind kind, absl::string_view text);
+
+// "kind:id", as LinkKind::kAffected has it.
+std::string AffectedText(absl::string_view kind, absl::string_view id);
+
+// The links of one event as it was stored; views of its bytes.
+struct EventLinks {
+  absl::string_view id;
+  absl::string_view source;
+  absl::string_view correlation_id;
+  absl::string_view causation_id;
+  std::vector<absl::string_view> affected;  // Encoded acta.v1.Affected.
+};
+
+// Reads them from an encoded acta.v1.Event. The bytes passed the scan of the publish path; of
+// others it finds what is before the fault.
+void ReadEventLinks(absl::string_view event, EventLinks* links);
+// Kind and id of an encoded acta.v1.Affected.
+std::pair<absl::string_view, absl::string_view> ReadAffected(absl::string_view affected);
+
+}  // namespace acta

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "acta/v1/context.pb.h"
+#include "acta/v1/journeys.pb.h"
+#include "server/core/topics/topic_registry.h"
+#include "storage/base/ids.h"
+
+namespace acta {
+
+// An event of a journey, as it is told.
+struct FoundEvent {
+  v1::JourneyEventState state = v1::JOURNEY_EVENT_STATE_STORED;
+  TopicPtr topic;  // Null: MISSING.
+  PartitionId partition;
+  Offset offset;
+  Incarnation incarnation;
+  int64_t append_time_us = 0;
+  v1::Event event;  // Without data and attributes; ids as JourneyEvent has them.
+  int64_t data_bytes = 0;
+  v1::BatchContext context;
+
+  // What others name it by: its id, else its place.
+  std::string name() const { return event.id().empty() ? place() : event.id(); }
+  std::string place() const;
+  const std::string& correlation() const { return event.correlation_id(); }
+  const std::string& cause() const { return event.causation_id(); }
+};
+
+// "topic/partition/offset", as an event without an id is named.
+std::string PlaceText(absl::string_view topic, int32_t partition, Offset offset);
+// nullopt: it is none.
+struct PlaceName {
+  std::string topic;
+  int32_t partition = 0;
+  Offset offset;
+};
+std::optional<PlaceName> ParsePlace(absl::string_view text);
+
+}  // namespace acta

@@ -1,0 +1,114 @@
+#include "server/core/journeys/journey_gathering.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/base/status_macros.h"
+
+namespace acta {
+
+bool JourneyGathering::Add(FoundEvent event) {
+  if (event.topic != nullptr && !places_.emplace(event.partition, event.offset).second)
+    return false;
+  if (const std::string name = event.name(); !name.empty()) names_.insert(name);
+  events_.push_back(std::move(event));
+  return true;
+}
+
+// What is left out from now on is known to be there.
+bool JourneyGathering::Spent() {
+  if (left_ == 0) truncated_ = true;
+  return left_ == 0;
+}
+
+void JourneyGathering::Start(std::vector<FoundEvent> events) {
+  for (FoundEvent& event : events) Add(std::move(event));
+}
+
+absl::Status JourneyGathering::AddFound(const std::vector<EventFinder::Wanted>& wanted) {
+  if (wanted.empty()) return absl::OkStatus();
+  std::optional<EventFinder::Place> next;
+  // Those that are there already are found again.
+  ASSIGN_OR_RETURN(std::vector<FoundEvent> found,
+                   finder_.Find(wanted, {}, left_ + events_.size(), &next));
+  truncated_ = truncated_ || next.has_value();
+  for (FoundEvent& event : found) {
+    if (left_ == 0) {
+      truncated_ = truncated_ || !places_.contains({event.partition, event.offset});
+      continue;
+    }
+    if (Add(std::move(event))) --left_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JourneyGathering::AddCorrelations() {
+  absl::flat_hash_set<std::string> journeys;
+  std::vector<EventFinder::Wanted> wanted;
+  for (const FoundEvent& event : events_) {
+    if (!event.correlation().empty()) journeys.insert(event.correlation());
+  }
+  for (const std::string& journey : journeys) {
+    wanted.push_back({LinkKind::kCorrelation, journey, ""});
+    // Who began it names no correlation.
+    wanted.push_back({LinkKind::kId, journey, ""});
+    if (auto root = finder_.FindPlace(journey); root.has_value() && left_ > 0) {
+      if (Add(*std::move(root))) --left_;
+    }
+  }
+  return AddFound(wanted);
+}
+
+absl::Status JourneyGathering::AddEffects(size_t from) {
+  std::vector<EventFinder::Wanted> wanted;
+  for (size_t i = from; i < events_.size(); ++i) {
+    if (const std::string name = events_[i].name(); !name.empty()) {
+      wanted.push_back({LinkKind::kCause, name, ""});
+    }
+  }
+  return AddFound(wanted);
+}
+
+absl::Status JourneyGathering::AddCauses(size_t from) {
+  std::vector<EventFinder::Wanted> wanted;
+  std::vector<std::pair<std::string, int64_t>> causes;
+  for (size_t i = from; i < events_.size(); ++i) {
+    const std::string& cause = events_[i].cause();
+    // One of that name that is there already may have been published twice.
+    if (cause.empty() || !looked_for_.insert(cause).second) continue;
+    causes.emplace_back(cause, events_[i].append_time_us);
+    wanted.push_back({LinkKind::kId, cause, ""});
+  }
+  RETURN_IF_ERROR(AddFound(wanted));
+  for (const auto& [cause, effect_us] : causes) {
+    if (names_.contains(cause) || Spent()) continue;
+    std::optional<FoundEvent> found = finder_.FindPlace(cause);
+    if (!found.has_value()) {
+      found.emplace();
+      found->state = v1::JOURNEY_EVENT_STATE_MISSING;
+      found->event.set_id(cause);
+      found->append_time_us = effect_us;  // Its place among the others.
+    }
+    if (Add(*std::move(found))) --left_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JourneyGathering::Complete(bool correlations) {
+  if (correlations) RETURN_IF_ERROR(AddCorrelations());
+  size_t done = 0;
+  while (done < events_.size()) {
+    if (clock_.SinceBoot() >= until_) {
+      truncated_ = true;
+      break;
+    }
+    const size_t from = std::exchange(done, events_.size());
+    RETURN_IF_ERROR(AddEffects(from));
+    RETURN_IF_ERROR(AddCauses(from));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<FoundEvent> JourneyGathering::Take() { return std::move(events_); }
+
+}  // namespace acta

@@ -1,0 +1,435 @@
+#include "server/core/journeys/journey_indexer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/functional/function_ref.h"
+#include "proto/support/error.h"
+#include "server/core/journeys/batch_entries.h"
+#include "server/core/queues/offset_detail.h"
+#include "storage/base/log.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/rows.h"
+#include "storage/submit_and_wait.h"
+
+namespace acta {
+namespace {
+
+constexpr size_t kReadBytes = size_t{4} << 20;
+constexpr absl::Duration kLookForTopics = absl::Seconds(1);
+// What a full disk refused is tried again so soon.
+constexpr absl::Duration kFullDisk = absl::Seconds(10);
+
+absl::StatusOr<storage::v1::IndexedRecord> ParseRecord(const std::string& value) {
+  storage::v1::IndexedRecord record;
+  if (record.ParseFromString(value)) return record;
+  return Error(v1::DATA_CORRUPTED, "a record of the journeys' index cannot be read");
+}
+
+// Of a position on the disk; a log that was cut since begins anew where it was cut.
+Offset WhereToGoOn(const LogEngine& engine, PartitionId partition,
+                   const storage::v1::IndexedRecord& record) {
+  const Offset offset(record.offset());
+  const absl::Status same = engine.CheckPosition(
+      partition, Incarnation(static_cast<uint32_t>(record.incarnation())), offset);
+  if (same.ok()) return offset;
+  return std::min(offset, OffsetDetail(same, "offset", offset));
+}
+
+}  // namespace
+
+JourneyIndexer::JourneyIndexer(LogEngine& engine, const Clock& clock, const TopicRegistry& topics,
+                               JourneyLimits limits)
+    : engine_(engine),
+      clock_(clock),
+      topics_(topics),
+      limits_(limits),
+      not_before_(absl::InfinitePast()) {}
+
+JourneyIndexer::~JourneyIndexer() { Stop(); }
+
+absl::Status JourneyIndexer::Load() {
+  ASSIGN_OR_RETURN(const RowList rows, engine_.LoadRows(Family::kState, kIndexedRows));
+  const size_t prefix = std::string(kIndexedRows).size();
+  MutexLock lock(mu_);
+  for (const auto& [key, value] : rows) {
+    if (key.size() != prefix + 8) return Error(v1::DATA_CORRUPTED, "a key of an index position");
+    const PartitionId partition(GetBig64(key.data() + prefix));
+    ASSIGN_OR_RETURN(stored_[partition], ParseRecord(value));
+  }
+  return absl::OkStatus();
+}
+
+void JourneyIndexer::Start() {
+  thread_ = std::thread([this] { Loop(); });
+  pthread_setname_np(thread_.native_handle(), "acta-journeys");
+}
+
+void JourneyIndexer::Stop() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    work_.SignalAll();
+    hurry_up_.SignalAll();
+    moved_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+  std::vector<std::pair<PartitionId, uint64_t>> wakes;
+  {
+    MutexLock lock(mu_);
+    for (auto& [partition, followed] : followed_) {
+      if (followed.wake != 0) wakes.emplace_back(partition, std::exchange(followed.wake, 0));
+    }
+  }
+  for (const auto& [partition, wake] : wakes) engine_.CancelWake(partition, wake);
+}
+
+void JourneyIndexer::Loop() {
+  for (;;) {
+    Refresh();
+    {
+      MutexLock lock(mu_);
+      if (stopping_) return;
+      if (news_.empty() && topics_seen_ == topics_.version()) {
+        work_.WaitFor(mu_, kLookForTopics);
+        if (stopping_) return;
+      }
+    }
+    Refresh();
+    const bool all_read = Pass();
+    MutexLock lock(mu_);
+    if (stopping_) return;
+    // What comes meanwhile is read together.
+    if (all_read && waiting_ == 0) hurry_up_.WaitFor(mu_, limits_.pause);
+  }
+}
+
+bool JourneyIndexer::Pass() {
+  std::set<PartitionId> pass;
+  {
+    MutexLock lock(mu_);
+    pass.swap(news_);
+  }
+  bool all_read = true;
+  for (const PartitionId partition : pass) {
+    if (NeedsFile() && !WriteFile()) {
+      MutexLock lock(mu_);
+      news_.insert(pass.begin(), pass.end());
+      if (!stopping_) hurry_up_.WaitFor(mu_, kLookForTopics);
+      return false;
+    }
+    const bool read = ReadSome(partition);
+    MutexLock lock(mu_);
+    if (stopping_) return true;
+    if (!read) news_.insert(partition);
+    if (waiting_ > 0) moved_.SignalAll();
+    all_read = all_read && read;
+  }
+  return all_read;
+}
+
+void JourneyIndexer::Refresh() {
+  const uint64_t version = topics_.version();
+  {
+    MutexLock lock(mu_);
+    if (topics_seen_ == version) return;
+  }
+  absl::btree_map<PartitionId, v1::JourneyMode> wanted;
+  std::set<TopicId> there;
+  for (const TopicPtr& topic : topics_.All()) {
+    there.insert(topic->id);
+    if (topic->proto.journey() == v1::JOURNEY_MODE_OFF) continue;
+    for (int32_t i = 0; i < topic->partitions(); ++i) {
+      wanted[topic->partition(i)] = topic->proto.journey();
+    }
+  }
+  std::vector<std::pair<PartitionId, uint64_t>> wakes;
+  Transaction gone;
+  {
+    MutexLock lock(mu_);
+    for (auto at = followed_.begin(); at != followed_.end();) {
+      if (wanted.contains(at->first)) {
+        ++at;
+        continue;
+      }
+      if (at->second.wake != 0) wakes.emplace_back(at->first, at->second.wake);
+      storage::v1::IndexedRecord& record = stored_[at->first];
+      record.set_offset(at->second.on_disk.value());
+      record.set_incarnation(engine_.incarnation().value());
+      news_.erase(at->first);
+      at = followed_.erase(at);
+    }
+    for (const auto& [partition, mode] : wanted) Follow(partition, mode);
+    for (auto at = stored_.begin(); at != stored_.end();) {
+      const bool deleted = !there.contains(at->first.topic());
+      if (deleted) gone.rows.push_back({Family::kState, IndexedRow(at->first), std::nullopt});
+      deleted ? at = stored_.erase(at) : ++at;
+    }
+    topics_seen_ = version;
+    moved_.SignalAll();
+  }
+  for (const auto& [partition, wake] : wakes) engine_.CancelWake(partition, wake);
+  if (gone.rows.empty()) return;
+  gone.done = [](TransactionResult) {};
+  // Rows that stay are of no topic: the next start removes them.
+  (void)engine_.Submit(std::move(gone));
+}
+
+void JourneyIndexer::Follow(PartitionId partition, v1::JourneyMode mode) {
+  const auto [at, added] = followed_.try_emplace(partition);
+  Followed& followed = at->second;
+  followed.mode = mode;
+  if (!added) return;
+  const auto record = stored_.find(partition);
+  if (record != stored_.end()) {
+    followed.next = WhereToGoOn(engine_, partition, record->second);
+    stored_.erase(record);
+  }
+  const auto extent = engine_.Extent(partition);
+  if (extent.ok()) followed.next = std::max(followed.next, extent->first);
+  followed.on_disk = followed.next;
+  followed.behind_since = engine_.Now();
+  news_.insert(partition);
+}
+
+void JourneyIndexer::AddNews(PartitionId partition) {
+  const absl::Time now = engine_.Now();
+  MutexLock lock(mu_);
+  const auto at = followed_.find(partition);
+  if (at == followed_.end()) return;
+  at->second.wake = 0;
+  at->second.behind_since = std::min(at->second.behind_since, now);
+  news_.insert(partition);
+  work_.SignalAll();
+}
+
+bool JourneyIndexer::ReadSome(PartitionId partition) {
+  Offset next;
+  v1::JourneyMode mode;
+  {
+    MutexLock lock(mu_);
+    const auto at = followed_.find(partition);
+    if (at == followed_.end()) return true;
+    next = at->second.next;
+    mode = at->second.mode;
+  }
+  auto cached = engine_.ReadCached(partition, next, kReadBytes);
+  if (cached.ok() && cached->has_value() && (*cached)->empty()) {
+    Await(partition, next);
+    return true;
+  }
+  if (!cached.ok()) return PassOver(partition, next, cached.status());
+  auto batches = cached->has_value() ? absl::StatusOr<std::vector<BatchPtr>>(*std::move(*cached))
+                                     : engine_.Read(partition, next, kReadBytes);
+  if (!batches.ok()) return PassOver(partition, next, batches.status());
+  std::vector<IndexEntry> entries;
+  Offset end = next;
+  for (const BatchPtr& batch : *batches) {
+    CollectEntries(engine_, *batch, mode, &entries);
+    end = batch->end();
+    log_bytes_ += static_cast<int64_t>(batch->payload.size());
+  }
+  {
+    MutexLock lock(buffer_mu_);
+    buffer_.Add(entries);
+  }
+  MutexLock lock(mu_);
+  Move(partition, next, end);
+  indexed_ += Lag(next, end);
+  return false;
+}
+
+void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to) {
+  const auto at = followed_.find(partition);
+  if (at != followed_.end() && at->second.next == from) at->second.next = to;
+}
+
+bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  if (reason == v1::GAP || reason == v1::DATA_CORRUPTED) {
+    const Offset last = std::max(next, OffsetDetail(status, "last_lost", next));
+    MutexLock lock(mu_);
+    Move(partition, next, last + 1);
+    if (reason == v1::DATA_CORRUPTED) unreadable_ += Lag(next, last + 1);
+    return false;
+  }
+  // The topic is gone, or the engine stops: Refresh() or Stop() sees to it.
+  return true;
+}
+
+// The wake may come inside the call.
+void JourneyIndexer::Await(PartitionId partition, Offset next) {
+  {
+    MutexLock lock(mu_);
+    const auto at = followed_.find(partition);
+    if (at != followed_.end()) at->second.behind_since = absl::InfiniteFuture();
+  }
+  const auto wake = engine_.WhenPast(partition, next, [this, partition] { AddNews(partition); });
+  if (!wake.ok()) return;
+  MutexLock lock(mu_);
+  const auto at = followed_.find(partition);
+  const bool came = news_.contains(partition);
+  if (at != followed_.end() && !came) at->second.wake = *wake;
+}
+
+bool JourneyIndexer::NeedsFile() const {
+  MutexLock lock(buffer_mu_);
+  return static_cast<int64_t>(buffer_.size() * sizeof(IndexEntry)) >= limits_.buffer_bytes ||
+         log_bytes_ >= limits_.buffer_log_bytes;
+}
+
+bool JourneyIndexer::WriteFile() {
+  if (engine_.Now() < not_before_) return false;
+  MutexLock writing(file_mu_);
+  Transaction positions;
+  std::vector<std::pair<PartitionId, Offset>> moved;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [partition, followed] : followed_) {
+      if (followed.next == followed.on_disk) continue;
+      storage::v1::IndexedRecord record;
+      record.set_offset(followed.next.value());
+      record.set_incarnation(engine_.incarnation().value());
+      positions.rows.push_back({Family::kState, IndexedRow(partition), record.SerializeAsString()});
+      moved.emplace_back(partition, followed.next);
+    }
+  }
+  std::shared_ptr<const Entries> entries;
+  {
+    MutexLock lock(buffer_mu_);
+    entries = writing_ = std::make_shared<const Entries>(buffer_.Take());
+  }
+  absl::Status written = engine_.AddToIndex(*entries);
+  if (written.ok()) written = SubmitAndWait(engine_, std::move(positions)).status;
+  {
+    MutexLock lock(buffer_mu_);
+    if (!written.ok()) buffer_.Add(*entries);
+    writing_.reset();
+  }
+  if (!written.ok()) {
+    not_before_ = engine_.Now() + kFullDisk;
+    LogWarn("the index of journeys was not written: tried again", {{"cause", written.message()}});
+    return false;
+  }
+  log_bytes_ = 0;
+  MutexLock lock(mu_);
+  ++files_;
+  for (const auto& [partition, offset] : moved) {
+    const auto at = followed_.find(partition);
+    if (at != followed_.end()) at->second.on_disk = offset;
+  }
+  return true;
+}
+
+bool JourneyIndexer::CatchUp(absl::Duration patience) {
+  const absl::Duration until = clock_.SinceBoot() + patience;
+  const uint64_t version = topics_.version();
+  std::vector<std::pair<PartitionId, Offset>> wanted;
+  MutexLock lock(mu_);
+  ++waiting_;
+  const auto waited = absl::MakeCleanup([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { --waiting_; });
+  const auto wait_for = [&](absl::FunctionRef<bool()> done) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    while (!stopping_ && !done()) {
+      const absl::Duration left = until - clock_.SinceBoot();
+      if (left <= absl::ZeroDuration()) return false;
+      work_.SignalAll();
+      hurry_up_.SignalAll();
+      moved_.WaitFor(mu_, left);
+    }
+    return !stopping_;
+  };
+  if (!wait_for([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return topics_seen_ >= version; })) {
+    return false;
+  }
+  for (const auto& [partition, followed] : followed_) {
+    const auto extent = engine_.Extent(partition);
+    if (extent.ok() && followed.next < extent->visible_end) {
+      wanted.emplace_back(partition, extent->visible_end);
+    }
+  }
+  return wait_for([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    while (!wanted.empty()) {
+      const auto at = followed_.find(wanted.back().first);
+      if (at != followed_.end() && at->second.next < wanted.back().second) return false;
+      wanted.pop_back();
+    }
+    return true;
+  });
+}
+
+absl::StatusOr<std::vector<IndexEntry>> JourneyIndexer::Find(
+    const std::vector<uint64_t>& hashes) const {
+  std::vector<IndexEntry> found;
+  std::shared_ptr<const Entries> writing;
+  {
+    MutexLock lock(buffer_mu_);
+    for (const uint64_t hash : hashes) buffer_.Find(hash, &found);
+    writing = writing_;
+  }
+  // Before the files: what leaves memory meanwhile is in them.
+  if (writing != nullptr) {
+    for (const uint64_t hash : hashes) FindInRun(*writing, hash, &found);
+  }
+  ASSIGN_OR_RETURN(const std::vector<IndexEntry> stored, engine_.FindInIndex(hashes));
+  found.insert(found.end(), stored.begin(), stored.end());
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+absl::Status JourneyIndexer::Rebuild() {
+  MutexLock writing(file_mu_);
+  Refresh();
+  Transaction forgotten;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [partition, followed] : followed_) {
+      forgotten.rows.push_back({Family::kState, IndexedRow(partition), std::nullopt});
+    }
+    for (const auto& [partition, record] : stored_) {
+      forgotten.rows.push_back({Family::kState, IndexedRow(partition), std::nullopt});
+    }
+    stored_.clear();
+  }
+  // First: a crash behind it makes the whole index anew.
+  RETURN_IF_ERROR(SubmitAndWait(engine_, std::move(forgotten)).status);
+  RETURN_IF_ERROR(engine_.DropIndex());
+  MutexLock lock(mu_);
+  for (auto& [partition, followed] : followed_) {
+    const auto extent = engine_.Extent(partition);
+    if (!extent.ok()) continue;
+    followed.next = followed.on_disk = extent->first;
+    followed.behind_since = std::min(followed.behind_since, engine_.Now());
+    news_.insert(partition);
+  }
+  work_.SignalAll();
+  return absl::OkStatus();
+}
+
+JourneyIndexer::Figures JourneyIndexer::Measure() const {
+  Figures figures;
+  const absl::Time now = engine_.Now();
+  {
+    MutexLock lock(buffer_mu_);
+    figures.entries = static_cast<int64_t>(buffer_.size());
+    if (writing_ != nullptr) figures.entries += static_cast<int64_t>(writing_->size());
+  }
+  MutexLock lock(mu_);
+  for (const auto& [partition, followed] : followed_) {
+    const auto extent = engine_.Extent(partition);
+    if (!extent.ok() || followed.next >= extent->visible_end) continue;
+    figures.lag_events += Lag(std::max(followed.next, extent->first), extent->visible_end);
+    if (followed.behind_since < now) {
+      figures.lag = std::max(figures.lag, now - followed.behind_since);
+    }
+  }
+  figures.indexed_events = indexed_;
+  figures.unreadable_events = unreadable_;
+  figures.files = files_;
+  return figures;
+}
+
+}  // namespace acta

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "acta/storage/v1/records.pb.h"
+#include "server/core/journeys/index_buffer.h"
+#include "server/core/topics/topic_registry.h"
+#include "storage/base/clock.h"
+#include "storage/base/mutex.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+struct JourneyLimits {
+  int64_t buffer_bytes = int64_t{16} << 20;       // In memory; then a file is written.
+  int64_t buffer_log_bytes = int64_t{512} << 20;  // The same: what a start has to read again.
+  // Between two looks at what was published; nobody waits for it who asks.
+  absl::Duration pause = absl::Milliseconds(20);
+};
+
+// JourneyIndexer reads what becomes visible and keeps the index of it: new entries in memory, and
+// when there are many of them in files beside the log. It is a reader like any other: nobody who
+// publishes waits for it. How far it is, is on the disk with the files; a start reads the rest
+// again, and all of it when the index is lost.
+//
+// Threads: any; its own reads and writes.
+class JourneyIndexer {
+ public:
+  JourneyIndexer(LogEngine& engine, const Clock& clock, const TopicRegistry& topics,
+                 JourneyLimits limits);
+  ~JourneyIndexer();
+
+  // Reads how far it is. Once, when topics are there.
+  absl::Status Load();
+  void Start();
+  void Stop();
+
+  // Waits until what is visible now is looked at, at most that long. False: it is not yet.
+  bool CatchUp(absl::Duration patience);
+  // Entries with one of these hashes, in order, each once. Blocks on the disk. Errors:
+  // DATA_CORRUPTED.
+  absl::StatusOr<std::vector<IndexEntry>> Find(const std::vector<uint64_t>& hashes) const;
+  // Forgets the index and makes it anew from the log, behind the caller's back. Blocks.
+  absl::Status Rebuild();
+
+  struct Figures {
+    int64_t lag_events = 0;         // Visible and not looked at.
+    absl::Duration lag;             // Since when the oldest of them waits.
+    int64_t indexed_events = 0;     // Since the start.
+    int64_t entries = 0;            // In memory.
+    int64_t files = 0;              // Written since the start.
+    int64_t unreadable_events = 0;  // Passed over, since the start.
+  };
+  Figures Measure() const;
+
+ private:
+  struct Followed {
+    v1::JourneyMode mode = v1::JOURNEY_MODE_FULL;
+    Offset next;        // Everything below it is looked at.
+    Offset on_disk;     // Everything below it is in files.
+    uint64_t wake = 0;  // The engine's number while it waits for news.
+    absl::Time behind_since = absl::InfiniteFuture();  // It has news.
+  };
+  using Entries = std::vector<IndexEntry>;
+
+  void Loop();
+  // One turn for each partition with news. False: there is more.
+  bool Pass();
+  // Follows new partitions, and those of deleted topics no more.
+  void Refresh();
+  void Follow(PartitionId partition, v1::JourneyMode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddNews(PartitionId partition);
+  // A part of what the partition has; false: it may have more.
+  bool ReadSome(PartitionId partition);
+  // Unless it begins anew meanwhile.
+  void Move(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Goes on behind what cannot be read. As ReadSome().
+  bool PassOver(PartitionId partition, Offset next, const absl::Status& status);
+  void Await(PartitionId partition, Offset next);
+  bool NeedsFile() const;
+  // False: the disk is full, or the engine stops.
+  bool WriteFile();
+
+  LogEngine& engine_;
+  const Clock& clock_;
+  const TopicRegistry& topics_;
+  const JourneyLimits limits_;
+
+  Mutex file_mu_;     // One file, or one Rebuild(), at a time; taken before the others.
+  mutable Mutex mu_;  // Held over calls of the engine that do not block, and call nobody.
+  CondVar work_;      // There are news.
+  CondVar hurry_up_;  // Somebody waits.
+  CondVar moved_;     // It is further than it was.
+  absl::btree_map<PartitionId, Followed> followed_ ABSL_GUARDED_BY(mu_);
+  // Positions on the disk of partitions that are not followed.
+  absl::btree_map<PartitionId, storage::v1::IndexedRecord> stored_ ABSL_GUARDED_BY(mu_);
+  std::set<PartitionId> news_ ABSL_GUARDED_BY(mu_);
+  uint64_t topics_seen_ ABSL_GUARDED_BY(mu_) = 0;  // The registry's version.
+  int waiting_ ABSL_GUARDED_BY(mu_) = 0;           // Calls of CatchUp().
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t indexed_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t unreadable_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t files_ ABSL_GUARDED_BY(mu_) = 0;
+
+  mutable Mutex buffer_mu_;  // Leaf.
+  IndexBuffer buffer_ ABSL_GUARDED_BY(buffer_mu_);
+  std::shared_ptr<const Entries> writing_ ABSL_GUARDED_BY(buffer_mu_);  // On its way to a file.
+
+  // Of the thread.
+  int64_t log_bytes_ = 0;  // Since the last file.
+  absl::Time not_before_;  // Of the next file, when the disk was full.
+  std::thread thread_;
+};
+
+}  // namespace acta

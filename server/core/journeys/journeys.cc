@@ -1,0 +1,206 @@
+#include "server/core/journeys/journeys.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "proto/support/error.h"
+#include "proto/support/proto_time.h"
+#include "server/core/access/names.h"
+#include "server/core/journeys/event_finder.h"
+#include "server/core/journeys/journey_gathering.h"
+#include "server/core/journeys/journey_tree.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+constexpr int32_t kDefaultEvents = 1'000;
+constexpr int32_t kMostEvents = 10'000;
+constexpr absl::Duration kMostTime = absl::Seconds(2);
+// For what was published just before the call.
+constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
+constexpr int kMostTopicsNamed = 100;
+
+absl::Status Invalid(absl::string_view what) {
+  return Error(v1::INVALID_ARGUMENT, std::string(what));
+}
+
+absl::StatusOr<size_t> PageOf(int32_t wanted) {
+  if (wanted == 0) return static_cast<size_t>(kDefaultEvents);
+  if (wanted >= 1 && wanted <= kMostEvents) return static_cast<size_t>(wanted);
+  return Error(v1::INVALID_ARGUMENT,
+               absl::StrCat("page_size of ", wanted, " is not between 1 and ", kMostEvents,
+                            "; 0 is ", kDefaultEvents),
+               {{"field", "page_size"}});
+}
+
+std::string PageToken(const EventFinder::Place& next) {
+  return absl::StrCat(next.first.value(), ".", next.second.value());
+}
+
+absl::StatusOr<EventFinder::Place> ParsePageToken(const std::string& token) {
+  if (token.empty()) return EventFinder::Place();
+  const std::vector<std::string> parts = absl::StrSplit(token, '.');
+  uint64_t partition = 0;
+  int64_t offset = 0;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &partition) ||
+      !absl::SimpleAtoi(parts[1], &offset)) {
+    return Error(v1::INVALID_ARGUMENT, "page_token is not one that this server made",
+                 {{"field", "page_token"}});
+  }
+  return EventFinder::Place(PartitionId(partition), Offset(offset));
+}
+
+absl::Status NotFound(absl::string_view what) {
+  return Error(v1::EVENT_NOT_FOUND,
+               absl::StrCat("no event ", what,
+                            ": it was never published here, or its topic is not indexed, or its "
+                            "retention is over"));
+}
+
+// What a selection looks for in the index. Empty: it names a position.
+absl::StatusOr<std::vector<EventFinder::Wanted>> WantedOf(const v1::JourneySelection& selection,
+                                                          std::string* what) {
+  using By = v1::JourneySelection;
+  std::vector<EventFinder::Wanted> wanted;
+  switch (selection.by_case()) {
+    case By::kEvent:
+      if (selection.event().id().empty()) return Invalid("the event's id is empty");
+      wanted = {{LinkKind::kId, selection.event().id(), selection.event().source()}};
+      *what = absl::StrCat("with id '", selection.event().id(), "'");
+      break;
+    case By::kCorrelationId:
+      if (selection.correlation_id().empty()) return Invalid("the correlation_id is empty");
+      wanted = {{LinkKind::kCorrelation, selection.correlation_id(), ""},
+                {LinkKind::kId, selection.correlation_id(), ""}};
+      *what = absl::StrCat("of correlation '", selection.correlation_id(), "'");
+      break;
+    case By::kAffected:
+      if (selection.affected().id().empty()) return Invalid("the id of what is affected is empty");
+      wanted = {{LinkKind::kAffected,
+                 AffectedText(selection.affected().kind(), selection.affected().id()), ""}};
+      *what = absl::StrCat("that affects '", wanted[0].text, "'");
+      break;
+    case By::kPosition:
+      break;
+    case By::BY_NOT_SET:
+      return Invalid("the selection names no event, correlation, affected or position");
+  }
+  return wanted;
+}
+
+// The event that a position names, and nothing else.
+absl::StatusOr<FoundEvent> EventOf(const TopicRegistry& topics, EventFinder& finder,
+                                   absl::string_view tenant, const v1::EventPosition& position) {
+  ASSIGN_OR_RETURN(const TopicPtr topic, topics.Get(tenant, position.topic()));
+  if (position.partition() < 0 || position.partition() >= topic->partitions()) {
+    return Error(v1::PARTITION_NOT_FOUND,
+                 absl::StrCat("topic '", position.topic(), "' has no partition ",
+                              position.partition(), ": it has ", topic->partitions()));
+  }
+  FoundEvent found =
+      finder.ReadAt(topic, topic->partition(position.partition()), Offset(position.offset()));
+  if (position.offset() < 0 || found.state == v1::JOURNEY_EVENT_STATE_MISSING) {
+    return NotFound(absl::StrCat(
+        "at '", PlaceText(position.topic(), position.partition(), Offset(position.offset())), "'"));
+  }
+  return found;
+}
+
+}  // namespace
+
+absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const Caller& caller,
+                                                    const v1::JourneySelection& selection,
+                                                    EventFinder::Place from, size_t most) const {
+  Selected selected;
+  std::string what;
+  ASSIGN_OR_RETURN(const std::vector<EventFinder::Wanted> wanted, WantedOf(selection, &what));
+  if (wanted.empty()) {
+    const v1::EventPosition& position = selection.position();
+    RETURN_IF_ERROR(deps_.authorizer.Authorize(caller, Verb::kBrowse,
+                                               {ResourceKind::kTopic, position.topic()}));
+    ASSIGN_OR_RETURN(FoundEvent event,
+                     EventOf(deps_.topics, finder, caller.tenant, selection.position()));
+    selected.events.push_back(std::move(event));
+    return selected;
+  }
+  ASSIGN_OR_RETURN(selected.events, finder.Find(wanted, from, most, &selected.next));
+  // An event without an id is named by its place, and so is the journey that it began.
+  const bool names_place = selection.has_correlation_id() || selection.has_event();
+  if (selected.events.empty() && from == EventFinder::Place() && names_place) {
+    auto at = finder.FindPlace(wanted[0].text);
+    if (at.has_value()) selected.events.push_back(*std::move(at));
+  }
+  const bool first_page = from == EventFinder::Place();
+  if (selected.events.empty() && first_page) return NotFound(what);
+  return selected;
+}
+
+absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
+                                                     const v1::GetJourneyRequest& request) const {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  ASSIGN_OR_RETURN(const size_t page, PageOf(request.page_size()));
+  ASSIGN_OR_RETURN(const EventFinder::Place from, ParsePageToken(request.page_token()));
+  const absl::Duration until = deps_.clock.SinceBoot() + kMostTime;
+  v1::GetJourneyResponse response;
+  *response.mutable_index() = LookAtIndex(caller.tenant);
+  EventFinder finder(deps_.engine, deps_.topics, deps_.indexer, caller.tenant);
+  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), from, page));
+  if (selected.next.has_value()) response.set_next_page_token(PageToken(*selected.next));
+  JourneyGathering gathering(finder, deps_.clock, page, until);
+  gathering.Start(std::move(selected.events));
+  RETURN_IF_ERROR(gathering.Complete(/*correlations=*/!request.selection().has_correlation_id()));
+  response.set_truncated(gathering.truncated());
+  for (const TreeNode& node : MakeTree(gathering.Take())) {
+    *response.add_events() = Tell(caller, node);
+  }
+  return response;
+}
+
+v1::JourneyIndexState Journeys::LookAtIndex(absl::string_view tenant) const {
+  v1::JourneyIndexState state;
+  if (!deps_.indexer.CatchUp(kCatchUp)) state.set_lag_events(deps_.indexer.Measure().lag_events);
+  for (const TopicPtr& topic : deps_.topics.All()) {
+    if (topic->tenant != tenant || topic->proto.journey() == v1::JOURNEY_MODE_FULL) continue;
+    if (state.not_indexed_topics_size() >= kMostTopicsNamed) break;
+    state.add_not_indexed_topics(topic->name());
+  }
+  return state;
+}
+
+v1::JourneyEvent Journeys::Tell(const Caller& caller, const TreeNode& node) const {
+  const FoundEvent& found = node.event;
+  v1::JourneyEvent told;
+  if (node.cause.has_value()) told.set_cause(static_cast<int32_t>(*node.cause));
+  told.set_in_cycle(node.in_cycle);
+  if (found.topic != nullptr) {
+    const absl::Status may = deps_.authorizer.Authorize(
+        caller, Verb::kBrowse, {ResourceKind::kTopic, found.topic->name()});
+    if (!may.ok()) {
+      told.set_state(v1::JOURNEY_EVENT_STATE_OPAQUE);
+      return told;
+    }
+    v1::EventPosition* const position = told.mutable_position();
+    position->set_topic(found.topic->name());
+    position->set_partition(found.partition.partition());
+    position->set_offset(found.offset.value());
+    told.set_incarnation(found.incarnation.value());
+  }
+  told.set_state(found.state);
+  *told.mutable_event() = found.event;
+  told.set_data_bytes(found.data_bytes);
+  if (found.append_time_us != 0 && found.topic != nullptr) {
+    SetTimeUs(found.append_time_us, told.mutable_append_time());
+  }
+  told.set_principal(found.context.principal());
+  told.set_app(found.context.app());
+  told.set_app_version(found.context.app_version());
+  told.set_instance(found.context.instance());
+  told.set_cause_known(!found.context.causation_id().empty() &&
+                       found.context.causation_id() == found.cause());
+  return told;
+}
+
+}  // namespace acta

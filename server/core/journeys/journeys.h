@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "acta/v1/journeys.pb.h"
+#include "server/core/access/authorizer.h"
+#include "server/core/journeys/event_finder.h"
+#include "server/core/journeys/journey_indexer.h"
+#include "server/core/journeys/journey_tree.h"
+#include "server/core/topics/topic_registry.h"
+#include "storage/base/clock.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// Journeys answers what happened to events: acta.v1.Journeys.
+//
+// Threads: any; every method blocks on the disk, for 2 s at most and what one read takes.
+class Journeys {
+ public:
+  struct Deps {
+    const LogEngine& engine;
+    const Clock& clock;
+    const TopicRegistry& topics;
+    const Authorizer& authorizer;
+    JourneyIndexer& indexer;
+  };
+  explicit Journeys(Deps deps) : deps_(deps) {}
+
+  absl::StatusOr<v1::GetJourneyResponse> Get(const Caller& caller,
+                                             const v1::GetJourneyRequest& request) const;
+
+ private:
+  // What was asked for.
+  struct Selected {
+    std::vector<FoundEvent> events;
+    std::optional<EventFinder::Place> next;  // Of the next page.
+  };
+  absl::StatusOr<Selected> Select(EventFinder& finder, const Caller& caller,
+                                  const v1::JourneySelection& selection, EventFinder::Place from,
+                                  size_t most) const;
+  // Waits a moment for what was published just now.
+  v1::JourneyIndexState LookAtIndex(absl::string_view tenant) const;
+  v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
+
+  const Deps deps_;
+};
+
+}  // namespace acta

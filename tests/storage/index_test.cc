@@ -1,0 +1,134 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <random>
+
+#include "storage/layout/index_block.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_store.h"
+
+namespace acta {
+namespace {
+
+constexpr uint64_t kLeastHash = uint64_t{1} << (64 - kIndexHashBits);
+
+IndexEntry Entry(uint64_t hash, int32_t partition, int64_t offset) {
+  return {IndexedHash(hash), TestStore::Partition(partition), Offset(offset)};
+}
+
+void Publish(TestStore& store, int32_t partition, int events) {
+  for (int i = 0; i < events; ++i) {
+    const auto done =
+        Commit(store.engine(), MakeAppend(TestStore::Partition(partition), {EventElement("x")}));
+    REQUIRE_OK(done.status);
+  }
+}
+
+std::vector<IndexEntry> Find(TestStore& store, std::vector<uint64_t> hashes) {
+  const auto found = store.engine().FindInIndex(std::move(hashes));
+  REQUIRE_OK(found.status());
+  return *found;
+}
+
+TEST_CASE("a block of the index gives back what was put into it") {
+  std::vector<IndexEntry> entries;
+  for (uint64_t i = 0; i < 300; ++i) {
+    entries.push_back(Entry((i / 3) * kLeastHash, static_cast<int32_t>(i % 4),
+                            static_cast<int64_t>(i * i * i * 1'000'003)));
+  }
+  std::sort(entries.begin(), entries.end());
+  const std::string block = EncodeIndexBlock(entries);
+  for (uint64_t hash = 0; hash <= 100; ++hash) {
+    std::vector<IndexEntry> found;
+    REQUIRE_OK(FindInIndexBlock(block, hash * kLeastHash + 5, &found));
+    std::vector<IndexEntry> expected;
+    for (const IndexEntry& entry : entries) {
+      if (entry.hash == hash * kLeastHash) expected.push_back(entry);
+    }
+    CHECK(found == expected);
+    CHECK(found.size() == (hash < 100 ? 3 : 0));
+  }
+  std::vector<IndexEntry> found;
+  for (size_t cut = 1; cut < 6; ++cut) {
+    CHECK(ReasonOf(FindInIndexBlock(absl::string_view(block).substr(0, block.size() - cut), 0,
+                                    &found)) == v1::DATA_CORRUPTED);
+  }
+}
+
+TEST_CASE("what was added to the index is found, also after a restart and a crash") {
+  TestStore store;
+  Publish(store, 0, 10);
+  Publish(store, 1, 10);
+  std::mt19937_64 random(7);
+  std::vector<IndexEntry> entries;
+  for (int i = 0; i < 5'000; ++i) {
+    entries.push_back(Entry(random(), i % 2, static_cast<int64_t>(random() % 10)));
+  }
+  std::sort(entries.begin(), entries.end());
+  const absl::Span<const IndexEntry> all_of(entries);
+  REQUIRE_OK(store.engine().AddToIndex(all_of.subspan(0, 2'000)));
+  REQUIRE_OK(store.engine().AddToIndex(all_of.subspan(1'500)));
+  const auto check = [&] {
+    std::vector<uint64_t> all;
+    for (const IndexEntry& entry : entries) {
+      const auto found = Find(store, {entry.hash, ~entry.hash});
+      REQUIRE(std::count(found.begin(), found.end(), entry) == 1);
+      all.push_back(entry.hash);
+    }
+    CHECK(Find(store, all).size() == entries.size());
+  };
+  check();
+  CHECK(store.engine().Stats().indexes == 1);
+  CHECK(store.engine().Stats().index_bytes > 0);
+  store.Reopen();
+  check();
+  store.Crash();
+  check();
+  REQUIRE_OK(store.engine().DropIndex());
+  CHECK(Find(store, {entries[0].hash}).empty());
+  store.Reopen();
+  CHECK(Find(store, {entries[0].hash}).empty());
+}
+
+TEST_CASE("an entry leaves the disk with the slice of its event") {
+  LocalEngineOptions options;
+  options.slice_age = absl::Minutes(1);
+  TestStore store(options);
+  Publish(store, 0, 3);
+  REQUIRE_OK(store.engine().AddToIndex({Entry(kLeastHash, 0, 1)}));
+  store.clock().Advance(absl::Hours(1));
+  REQUIRE_OK(store.engine().MaintainNow());  // A new slice.
+  Publish(store, 0, 3);
+  REQUIRE_OK(store.engine().AddToIndex(
+      {Entry(kLeastHash, 0, 2), Entry(kLeastHash, 0, 4), Entry(kLeastHash, 3, 0)}));
+  CHECK(store.engine().Stats().indexes == 2);
+  CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 1),
+                                                             Entry(kLeastHash, 0, 2),
+                                                             Entry(kLeastHash, 0, 4)});
+  store.clock().Advance(store.settings().retention - absl::Minutes(30));
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(store.engine().Stats().indexes == 1);
+  CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 4)});
+  store.Reopen();
+  CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 4)});
+}
+
+TEST_CASE("files of the index are merged, and nothing is lost by it") {
+  TestStore store;
+  Publish(store, 0, 100);
+  for (int64_t i = 0; i < 100; ++i) {
+    std::vector<IndexEntry> entries;
+    for (uint64_t hash = 0; hash < 50; ++hash) entries.push_back(Entry(hash << 48, 0, i));
+    REQUIRE_OK(store.engine().AddToIndex(entries));
+  }
+  for (uint64_t hash = 0; hash < 50; ++hash) {
+    CHECK(Find(store, {hash << 48}).size() == 100);
+  }
+  store.Crash();
+  for (uint64_t hash = 0; hash < 50; ++hash) {
+    CHECK(Find(store, {hash << 48}).size() == 100);
+  }
+}
+
+}  // namespace
+}  // namespace acta

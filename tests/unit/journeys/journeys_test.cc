@@ -1,0 +1,265 @@
+#include <catch2/catch.hpp>
+
+#include "tests/unit/journeys/journey_room.h"
+
+namespace acta {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+TEST_CASE("a journey is found by each of its events, its correlation and its places") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.CreateTopic("payments");
+  v1::Event placed = JourneyRoom::Event("o1");
+  v1::Affected* const affected = placed.add_affected();
+  affected->set_kind("user");
+  affected->set_id("42");
+  room.Publish("orders", placed);
+  room.Publish("payments", JourneyRoom::Event("p1", "o1", "o1"));
+  room.Publish("orders", JourneyRoom::Event("s1", "o1", "p1"));
+  room.Publish("orders", JourneyRoom::Event("other", "else"));
+  const Strings edges = {"o1", "o1>p1", "p1>s1"};
+  for (const char* id : {"o1", "p1", "s1"}) {
+    CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent(id))) == edges);
+  }
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByCorrelation("o1"))) == edges);
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByAffected("user", "42"))) == edges);
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByPosition("orders", 0, 1))) == edges);
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("other"))) == Strings{"other"});
+  const auto journey = room.Get(JourneyRoom::ByEvent("p1"));
+  CHECK(journey.events(1).event().correlation_id() == "o1");
+  CHECK(journey.events(0).event().correlation_id() == "o1");  // It began the journey.
+  CHECK(journey.events(0).data_bytes() == 4);
+  CHECK(journey.events(0).event().data().empty());
+}
+
+TEST_CASE("what the context of a batch says counts where the event says nothing") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event("a"));
+  v1::BatchContext context;
+  context.set_correlation_id("a");
+  context.set_causation_id("a");
+  context.set_app("shipping");
+  room.Publish(
+      "orders", 0,
+      {JourneyRoom::Event("b"), JourneyRoom::Event("c", "own", "b"), JourneyRoom::Event("d")},
+      context);
+  const auto journey = room.Get(JourneyRoom::ByCorrelation("a"));
+  CHECK(JourneyRoom::Edges(journey) == Strings{"a", "a>b", "b>c", "a>d"});
+  CHECK(journey.events(1).app() == "shipping");
+  CHECK(journey.events(1).cause_known());
+  CHECK_FALSE(journey.events(2).cause_known());
+}
+
+TEST_CASE("causes and effects of another correlation belong to a journey") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event("a", "one"));
+  room.Publish("orders", JourneyRoom::Event("b", "two", "a"));
+  room.Publish("orders", JourneyRoom::Event("c", "three", "b"));
+  room.Publish("orders", JourneyRoom::Event("d", "three"));  // Only beside it.
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByCorrelation("two"))) ==
+        Strings{"a", "a>b", "b>c"});
+}
+
+TEST_CASE("events without an id are named by their places") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event(""));
+  room.Publish("orders", JourneyRoom::Event("b", "orders/0/0", "orders/0/0"));
+  const auto journey = room.Get(JourneyRoom::ByEvent("b"));
+  REQUIRE(journey.events_size() == 2);
+  CHECK(journey.events(1).cause() == 0);
+  CHECK(room.Get(JourneyRoom::ByCorrelation("orders/0/0")).events_size() == 2);
+}
+
+TEST_CASE("a cause that never came is told as missing") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event("b", "x", "never"));
+  const auto journey = room.Get(JourneyRoom::ByEvent("b"));
+  CHECK(JourneyRoom::Edges(journey) == Strings{"never", "never>b"});
+  CHECK(journey.events(0).state() == v1::JOURNEY_EVENT_STATE_MISSING);
+  CHECK_FALSE(journey.events(0).has_position());
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("never")) == v1::EVENT_NOT_FOUND);
+}
+
+TEST_CASE("an id belongs to a source") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  v1::Event one = JourneyRoom::Event("1");
+  one.set_source("/a");
+  v1::Event other = JourneyRoom::Event("1");
+  other.set_source("/b");
+  room.Publish("orders", one);
+  room.Publish("orders", other);
+  CHECK(room.Get(JourneyRoom::ByEvent("1")).events_size() == 2);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("1", "/c")) == v1::EVENT_NOT_FOUND);
+}
+
+TEST_CASE("events of topics that one may not browse are opaque") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.CreateTopic("secret");
+  room.Publish("orders", JourneyRoom::Event("a"));
+  room.Publish("secret", JourneyRoom::Event("b", "a", "a"));
+  room.Publish("orders", JourneyRoom::Event("c", "a", "b"));
+  room.authorizer.closed.insert("secret");
+  const auto journey = room.Get(JourneyRoom::ByEvent("a"));
+  CHECK(JourneyRoom::Edges(journey) == Strings{"a", "a>", ">c"});
+  v1::JourneyEvent opaque;
+  opaque.set_state(v1::JOURNEY_EVENT_STATE_OPAQUE);
+  opaque.set_cause(0);
+  CHECK(journey.events(1).SerializeAsString() == opaque.SerializeAsString());
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("secret", 0, 0)) == v1::PERMISSION_DENIED);
+}
+
+TEST_CASE("what retention took and what is damaged is told as such") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event("a", "j"));
+  room.Publish("orders", JourneyRoom::Event("b", "j", "a"));
+  room.Publish("orders", JourneyRoom::Event("c", "j", "b"));
+  room.Get(JourneyRoom::ByCorrelation("j"));
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  room.engine->TrimTo(partition, Offset(1));
+  room.engine->SetCachedReads(false);
+  room.engine->CorruptBatch(partition, Offset(1));
+  const auto journey = room.Get(JourneyRoom::ByCorrelation("j"));
+  std::map<int64_t, v1::JourneyEventState> states;
+  for (const v1::JourneyEvent& event : journey.events()) {
+    if (event.has_position()) states[event.position().offset()] = event.state();
+  }
+  CHECK(states == std::map<int64_t, v1::JourneyEventState>{{0, v1::JOURNEY_EVENT_STATE_TRIMMED},
+                                                           {1, v1::JOURNEY_EVENT_STATE_UNREADABLE},
+                                                           {2, v1::JOURNEY_EVENT_STATE_STORED}});
+  CHECK(room.Get(JourneyRoom::ByPosition("orders", 0, 0)).events(0).state() ==
+        v1::JOURNEY_EVENT_STATE_TRIMMED);
+}
+
+TEST_CASE("a topic says how much of it can be found") {
+  JourneyRoom room;
+  room.CreateTopic("some", 1, v1::JOURNEY_MODE_CORRELATION);
+  room.CreateTopic("none", 1, v1::JOURNEY_MODE_OFF);
+  room.Publish("some", JourneyRoom::Event("a", "j"));
+  room.Publish("none", JourneyRoom::Event("b", "j"));
+  const auto journey = room.Get(JourneyRoom::ByCorrelation("j"));
+  CHECK(JourneyRoom::Edges(journey) == Strings{"a"});
+  CHECK(journey.index().not_indexed_topics_size() == 2);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("a")) == v1::EVENT_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("b")) == v1::EVENT_NOT_FOUND);
+  room.SetMode("none", v1::JOURNEY_MODE_FULL);  // What is there already is indexed then.
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("b"))) == Strings{"a", "b"});
+}
+
+TEST_CASE("a large journey is told in pages") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  std::vector<v1::Event> events;
+  for (int i = 0; i < 250; ++i) events.push_back(JourneyRoom::Event("e" + std::to_string(i), "j"));
+  room.Publish("orders", 0, events);
+  room.Publish("orders", 1, {JourneyRoom::Event("last", "j")});
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(100);
+  std::set<std::string> seen;
+  std::vector<int> sizes;
+  do {
+    const auto page = room.Get(request);
+    sizes.push_back(page.events_size());
+    for (const v1::JourneyEvent& event : page.events()) {
+      CHECK(seen.insert(event.event().id()).second);
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(sizes == std::vector<int>{100, 100, 51});
+  CHECK(seen.size() == 251);
+}
+
+TEST_CASE("causes and effects beyond the limit are left out, and it is said") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event("root", "j"));
+  for (int i = 0; i < 30; ++i) {
+    const std::string cause = i == 0 ? "root" : "e" + std::to_string(i - 1);
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "other", cause));
+  }
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(10);
+  const auto some = room.Get(request);
+  CHECK(some.events_size() == 11);
+  CHECK(some.truncated());
+  request.set_page_size(30);
+  const auto all = room.Get(request);
+  CHECK(all.events_size() == 31);
+  CHECK_FALSE(all.truncated());
+}
+
+TEST_CASE("bad questions are refused with a reason") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  CHECK(room.ReasonOfGet({}) == v1::INVALID_ARGUMENT);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("")) == v1::INVALID_ARGUMENT);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByCorrelation("")) == v1::INVALID_ARGUMENT);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByAffected("user", "")) == v1::INVALID_ARGUMENT);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByAffected("user", "1")) == v1::EVENT_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByCorrelation("half")) == v1::EVENT_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("nowhere", 0, 0)) == v1::TOPIC_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", 2, 0)) == v1::PARTITION_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", -1, 0)) == v1::PARTITION_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", 0, 0)) == v1::EVENT_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", 0, -1)) == v1::EVENT_NOT_FOUND);
+  auto request = JourneyRoom::ByEvent("a");
+  for (const int32_t size : {-1, 10'001}) {
+    request.set_page_size(size);
+    CHECK(room.ReasonOfGet(request) == v1::INVALID_ARGUMENT);
+  }
+  request.set_page_size(0);
+  request.set_page_token("nonsense");
+  CHECK(room.ReasonOfGet(request) == v1::INVALID_ARGUMENT);
+  request.clear_page_token();
+  request.set_tenant("other");
+  CHECK(room.ReasonOfGet(request) == v1::TENANT_NOT_FOUND);
+}
+
+TEST_CASE("the index is made anew from the log") {
+  JourneyLimits limits;
+  limits.buffer_bytes = 10 * sizeof(IndexEntry);
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  room.Get(JourneyRoom::ByEvent("e0"));
+  REQUIRE(room.indexer->Measure().files > 0);
+  REQUIRE_OK(room.engine->DropIndex());
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::EVENT_NOT_FOUND);
+  REQUIRE_OK(room.indexer->Rebuild());
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+  REQUIRE_OK(room.indexer->Rebuild());
+  room.Restart();
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+TEST_CASE("a full disk keeps the index in memory until there is room") {
+  JourneyLimits limits;
+  limits.buffer_bytes = 10 * sizeof(IndexEntry);
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  room.engine->FailNextIndex(absl::ResourceExhaustedError("full"));
+  room.Publish("orders", 0, std::vector<v1::Event>(50, JourneyRoom::Event("e", "j")));
+  CHECK(room.Get(JourneyRoom::ByEvent("e")).events_size() == 50);
+  room.Publish("orders", JourneyRoom::Event("f", "j"));  // Is read when there is room.
+  const auto meanwhile = room.journeys->Get(room.caller, JourneyRoom::ByEvent("e"));
+  REQUIRE_OK(meanwhile.status());
+  CHECK(meanwhile->index().lag_events() == 1);
+  CHECK(room.indexer->Measure().files == 0);
+  room.engine->Advance(absl::Seconds(11));
+  CHECK(room.indexer->CatchUp(absl::Seconds(20)));
+  CHECK(room.indexer->Measure().files == 1);
+  CHECK(room.Get(JourneyRoom::ByEvent("f")).events_size() == 51);
+}
+
+}  // namespace
+}  // namespace acta

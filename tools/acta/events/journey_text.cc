@@ -1,0 +1,197 @@
+#include "tools/acta/events/journey_text.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
+
+namespace acta::cli {
+namespace {
+
+std::string PlaceOf(const v1::JourneyEvent& event) {
+  const v1::EventPosition& at = event.position();
+  return absl::StrCat(at.topic(), "/", at.partition(), "/", at.offset());
+}
+
+// What it is, in a few words.
+std::string NameOf(const v1::JourneyEvent& event) {
+  switch (event.state()) {
+    case v1::JOURNEY_EVENT_STATE_OPAQUE:
+      return "(an event of a topic you may not browse)";
+    case v1::JOURNEY_EVENT_STATE_MISSING:
+      return absl::StrCat("(", event.event().id(), " is nowhere to be found)");
+    case v1::JOURNEY_EVENT_STATE_TRIMMED:
+      return absl::StrCat("(gone by retention) ", PlaceOf(event));
+    case v1::JOURNEY_EVENT_STATE_UNREADABLE:
+      return absl::StrCat("(damaged) ", PlaceOf(event));
+    default:
+      break;
+  }
+  const std::string& type = event.event().type();
+  std::string name = type.empty() ? "(no type)" : type;
+  if (!event.event().id().empty()) absl::StrAppend(&name, "  ", event.event().id());
+  return absl::StrCat(name, "  ", PlaceOf(event));
+}
+
+std::string OriginOf(const v1::JourneyEvent& event) {
+  std::string origin;
+  if (event.has_append_time()) origin = TimeText(event.append_time());
+  if (!event.app().empty()) {
+    absl::StrAppend(&origin, " by ", event.app());
+    if (!event.app_version().empty()) absl::StrAppend(&origin, " ", event.app_version());
+  }
+  if (event.in_cycle()) absl::StrAppend(&origin, " (it is among its own causes)");
+  return origin;
+}
+
+std::string SinceAppend(const v1::JourneyEvent& event, const google::protobuf::Timestamp& time) {
+  if (!event.has_append_time()) return "";
+  const absl::Duration after = FromProtoTime(time) - FromProtoTime(event.append_time());
+  return absl::StrCat(" after ", DurationText(std::max(after, absl::ZeroDuration())));
+}
+
+std::string AttemptText(const v1::Attempt& attempt) {
+  std::string text = absl::StrCat("attempt ", attempt.attempt(), ": ",
+                                  EnumText(v1::AttemptEnd_Name(attempt.end()), "ATTEMPT_END_"));
+  if (!attempt.member_id().empty()) absl::StrAppend(&text, " by ", attempt.member_id());
+  if (!attempt.app().empty()) absl::StrAppend(&text, " (", attempt.app(), ")");
+  if (!attempt.reason().empty()) absl::StrAppend(&text, ": ", attempt.reason());
+  if (!attempt.text().empty()) absl::StrAppend(&text, ": ", attempt.text());
+  return text;
+}
+
+class TreeText {
+ public:
+  explicit TreeText(const std::vector<v1::JourneyEvent>& events) : events_(events) {
+    effects_.resize(events.size());
+    for (size_t i = 0; i < events.size(); ++i) {
+      const int32_t cause = events[i].has_cause() ? events[i].cause() : -1;
+      if (cause >= 0 && static_cast<size_t>(cause) < i) {
+        effects_[static_cast<size_t>(cause)].push_back(i);
+      } else {
+        roots_.push_back(i);
+      }
+    }
+  }
+  std::string Draw() {
+    for (const size_t root : roots_) Draw(root, "", "");
+    return std::move(text_);
+  }
+
+ private:
+  // `first` begins its own line, `rest` those below it.
+  void Draw(size_t root, const std::string& root_first, const std::string& root_rest) {
+    struct Open {
+      size_t event;
+      std::string first, rest;
+    };
+    std::vector<Open> open = {{root, root_first, root_rest}};
+    while (!open.empty()) {
+      const Open at = std::move(open.back());
+      open.pop_back();
+      const std::vector<size_t>& effects = effects_[at.event];
+      const std::string beside = at.rest + (effects.empty() ? "  " : "\u2502 ");
+      Put(at.event, at.first, beside);
+      for (size_t i = effects.size(); i-- > 0;) {
+        const bool last = i + 1 == effects.size();
+        open.push_back({effects[i], at.rest + (last ? "\u2514\u2500 " : "\u251c\u2500 "),
+                        at.rest + (last ? "   " : "\u2502  ")});
+      }
+    }
+  }
+  void Put(size_t i, const std::string& first, const std::string& beside) {
+    const v1::JourneyEvent& event = events_[i];
+    absl::StrAppend(&text_, first, NameOf(event), "\n");
+    if (const std::string origin = OriginOf(event); !origin.empty()) {
+      absl::StrAppend(&text_, beside, origin, "\n");
+    }
+    for (const v1::GroupOutcome& outcome : event.groups()) {
+      absl::StrAppend(&text_, beside, "* ", OutcomeText(outcome, event), "\n");
+      for (const v1::Attempt& attempt : outcome.failed_attempts()) {
+        absl::StrAppend(&text_, beside, "    ", AttemptText(attempt), "\n");
+      }
+    }
+  }
+
+  const std::vector<v1::JourneyEvent>& events_;
+  std::vector<std::vector<size_t>> effects_;
+  std::vector<size_t> roots_;
+  std::string text_;
+};
+
+// Lines of a node's label.
+std::vector<std::string> LabelOf(const v1::JourneyEvent& event) {
+  std::vector<std::string> lines = {NameOf(event)};
+  for (const v1::GroupOutcome& outcome : event.groups()) {
+    lines.push_back(OutcomeText(outcome, event));
+  }
+  return lines;
+}
+
+std::string Dot(const std::vector<v1::JourneyEvent>& events) {
+  std::string text = "digraph journey {\n  node [shape=box];\n";
+  for (size_t i = 0; i < events.size(); ++i) {
+    std::string label;
+    for (const std::string& line : LabelOf(events[i])) {
+      absl::StrAppend(&label, absl::StrReplaceAll(line, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\\l");
+    }
+    absl::StrAppend(&text, "  e", i, " [label=\"", label, "\"];\n");
+    if (events[i].has_cause()) absl::StrAppend(&text, "  e", events[i].cause(), " -> e", i, ";\n");
+  }
+  return text + "}\n";
+}
+
+std::string Mermaid(const std::vector<v1::JourneyEvent>& events) {
+  std::string text = "flowchart TD\n";
+  for (size_t i = 0; i < events.size(); ++i) {
+    std::string label;
+    for (const std::string& line : LabelOf(events[i])) {
+      absl::StrAppend(&label, label.empty() ? "" : "<br/>",
+                      absl::StrReplaceAll(
+                          line, {{"&", "&amp;"}, {"\"", "&quot;"}, {"<", "&lt;"}, {">", "&gt;"}}));
+    }
+    absl::StrAppend(&text, "  e", i, "[\"", label, "\"]\n");
+    if (events[i].has_cause()) absl::StrAppend(&text, "  e", events[i].cause(), " --> e", i, "\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<JourneyDrawing> ParseJourneyDrawing(absl::string_view text) {
+  if (text == "tree") return JourneyDrawing::kTree;
+  if (text == "dot") return JourneyDrawing::kDot;
+  if (text == "mermaid") return JourneyDrawing::kMermaid;
+  return UsageError(absl::StrCat("--draw: '", text, "' is not tree, dot or mermaid"));
+}
+
+std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent& event) {
+  std::string text = absl::StrCat(
+      outcome.group(), ": ", EnumText(v1::OutcomeState_Name(outcome.state()), "OUTCOME_STATE_"));
+  if (outcome.of_range()) absl::StrAppend(&text, " (passed with its range)");
+  if (!outcome.member_id().empty()) absl::StrAppend(&text, " by ", outcome.member_id());
+  if (!outcome.by().empty()) absl::StrAppend(&text, " by ", outcome.by());
+  if (outcome.has_end_time()) absl::StrAppend(&text, SinceAppend(event, outcome.end_time()));
+  if (outcome.has_until_time()) {
+    absl::StrAppend(&text, " until ", TimeText(outcome.until_time()));
+  }
+  if (outcome.redrives() > 0) absl::StrAppend(&text, ", redriven ", outcome.redrives(), " times");
+  if (!outcome.why().empty()) absl::StrAppend(&text, ": ", outcome.why());
+  return text;
+}
+
+std::string DrawJourney(JourneyDrawing drawing, const std::vector<v1::JourneyEvent>& events) {
+  switch (drawing) {
+    case JourneyDrawing::kDot:
+      return Dot(events);
+    case JourneyDrawing::kMermaid:
+      return Mermaid(events);
+    case JourneyDrawing::kTree:
+      break;
+  }
+  return TreeText(events).Draw();
+}
+
+}  // namespace acta::cli
