@@ -81,8 +81,10 @@ struct AppendResult {
   std::vector<DuplicateEvent> duplicates;  // By index.
 };
 
-// A row of metadata or state. Later writes of a key win.
-enum class Family : uint8_t { kMeta, kState };
+// A row of metadata or state. Later writes of a key win. Of kLedger there are no keys and nothing
+// is deleted: the value, one whole `events` element, is appended to the broker's own log
+// (kLedgerPartition), where that is kept; it counts as a row everywhere else.
+enum class Family : uint8_t { kMeta, kState, kLedger };
 struct RowWrite {
   Family family = Family::kState;
   std::string key;

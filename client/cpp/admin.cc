@@ -220,6 +220,11 @@ absl::StatusOr<v1::GetJourneyResponse> Admin::GetJourney(const v1::GetJourneyReq
   return Call(*channel_, stubs_->journeys, &v1::Journeys::Stub::GetJourney, request);
 }
 
+absl::StatusOr<v1::AskQuestionsResponse> Admin::AskQuestions(
+    const v1::AskQuestionsRequest& request) {
+  return Call(*channel_, stubs_->journeys, &v1::Journeys::Stub::AskQuestions, request);
+}
+
 absl::StatusOr<v1::ClaimResponse> Admin::Claim(const v1::ClaimRequest& request) {
   return Call(*channel_, stubs_->claims, &v1::Claims::Stub::Claim, request);
 }

@@ -74,6 +74,7 @@ class Admin {
       const v1::CancelScheduleRequest& request);
 
   absl::StatusOr<v1::GetJourneyResponse> GetJourney(const v1::GetJourneyRequest& request);
+  absl::StatusOr<v1::AskQuestionsResponse> AskQuestions(const v1::AskQuestionsRequest& request);
 
   absl::StatusOr<v1::ClaimResponse> Claim(const v1::ClaimRequest& request);
   absl::StatusOr<v1::CompleteClaimResponse> CompleteClaim(const v1::CompleteClaimRequest& request);

@@ -88,7 +88,7 @@ absl::Status Daemon::LoadDomain() {
   indexer_ = std::make_unique<JourneyIndexer>(*engine_, clock_, *topics_, options_.journeys);
   RETURN_IF_ERROR(indexer_->Load());
   journeys_ = std::make_unique<Journeys>(
-      Journeys::Deps{*engine_, clock_, *topics_, authorizer_, *indexer_});
+      Journeys::Deps{*engine_, clock_, *topics_, authorizer_, *indexer_, *groups_});
   indexer_->Start();
   return absl::OkStatus();
 }

@@ -6,8 +6,8 @@
 #include "absl/time/time.h"
 #include "server/core/claims/claim_rules.h"
 #include "server/core/groups/group_registry.h"
-#include "server/core/publish/publish_limits.h"
 #include "server/core/journeys/journey_indexer.h"
+#include "server/core/publish/publish_limits.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_limits.h"
@@ -32,10 +32,17 @@ struct LogOptions {
   LogFormat format = LogFormat::kText;
 };
 
+// The engine by itself keeps no ledger.
+inline LocalEngineOptions StorageDefaults() {
+  LocalEngineOptions options;
+  options.ledger_retention = absl::Hours(24 * 7);
+  return options;
+}
+
 // The options of every component; what the properties are bound to.
 struct DaemonOptions {
   ListenOptions listen;
-  LocalEngineOptions storage;
+  LocalEngineOptions storage = StorageDefaults();
   int64_t slice_seconds = 0;  // Becomes storage.slice_age.
   int32_t read_threads = 0;   // 0: one a core, at least 4.
   int64_t catch_up_rate = 0;  // Becomes subscribe.catch_up_bytes_per_second; 0: 64 MiB a core.

@@ -82,6 +82,9 @@ void DescribeStorage(DaemonOptions* o, PropertyTable* table) {
                   "size at which a time slice closes early");
   table->AddInteger("storage.max_slices", &s->max_slices, 8, 96,
                     "time slices of all classes, each counted twice when it has an index");
+  table->AddDuration("storage.ledger_retention", &s->ledger_retention, absl::ZeroDuration(),
+                     kMostRetention,
+                     "how long it is kept what groups did with events; 0: not at all");
   table->AddBytes("storage.journey_memory", &o->journeys.buffer_bytes, kMiB, kGiB,
                   "entries of the index of journeys that are in no file yet");
   DescribeWatermark("warn", "an alarm is raised", &s->watermarks.warn, table);

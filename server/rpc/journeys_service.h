@@ -15,6 +15,8 @@ class JourneysService final : public v1::Journeys::Service {
 
   grpc::Status GetJourney(grpc::ServerContext* context, const v1::GetJourneyRequest* request,
                           v1::GetJourneyResponse* response) override;
+  grpc::Status AskQuestions(grpc::ServerContext* context, const v1::AskQuestionsRequest* request,
+                            v1::AskQuestionsResponse* response) override;
 
  private:
   const Edge& edge_;

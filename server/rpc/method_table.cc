@@ -78,6 +78,7 @@ constexpr Method kMethods[] = {
 
     // Topics of what is found are asked for one by one.
     {"/acta.v1.Journeys/GetJourney", false, Verb::kObserve, kTopic, kNone, ""},
+    {"/acta.v1.Journeys/AskQuestions", false, Verb::kObserve, kTopic, kNone, ""},
 
     {"/acta.v1.Admin/GetServer", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/GetStatus", false, Verb::kObserve, kServer, kNone, ""},

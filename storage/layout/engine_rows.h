@@ -45,6 +45,11 @@ inline std::string ProducerRow(PartitionId partition) {
   return key;
 }
 
+// The broker's own log: what groups did with events (acta/storage/v1/ledger.proto). Topics begin
+// with 1.
+inline constexpr TopicId kLedgerTopic{0};
+inline constexpr PartitionId kLedgerPartition{kLedgerTopic, 0};
+
 // The families.
 inline constexpr char kMetaFamily[] = "meta";
 inline constexpr char kStateFamily[] = "state";

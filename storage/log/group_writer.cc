@@ -52,6 +52,7 @@ absl::Status GroupWriter::Write(std::vector<Queued> transactions, WrittenGroup* 
     settled.done = std::move(transaction.done);
     written->settled.push_back(std::move(settled));
   }
+  AddLedger();
   for (const Accepted& accepted : accepted_) AddToGroup(accepted);
   AddSnapshots();
   if (!group_has_data_) return absl::OkStatus();  // Duplicates and refusals only.
@@ -296,6 +297,7 @@ void GroupWriter::AddToGroup(const Accepted& accepted) {
   accepted.slice->bytes.fetch_add(bytes + static_cast<int64_t>(BatchHeader::kSize),
                                   std::memory_order_relaxed);
   bytes_since_snapshot_ += bytes;
+  if (batch.partition == kLedgerPartition) return;  // Nobody published it.
   events_.fetch_add(batch.count, std::memory_order_relaxed);
   bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
@@ -318,7 +320,11 @@ void GroupWriter::Cache(Accepted& accepted, WrittenGroup* group) {
 }
 
 void GroupWriter::AddRows(std::vector<RowWrite>& rows) {
-  for (const RowWrite& row : rows) {
+  for (RowWrite& row : rows) {
+    if (row.family == Family::kLedger) {
+      ledger_.push_back(*std::move(row.value));
+      continue;
+    }
     const bool meta = row.family == Family::kMeta;
     const FamilyPtr family = meta ? store_.meta() : store_.state();
     if (row.value.has_value()) {
@@ -335,6 +341,23 @@ void GroupWriter::AddRows(std::vector<RowWrite>& rows) {
     }
     group_has_data_ = true;
   }
+}
+
+// One batch for all that groups did.
+void GroupWriter::AddLedger() {
+  constexpr size_t kMostEvents = 65'536;
+  for (size_t begin = 0; begin < ledger_.size(); begin += kMostEvents) {
+    Append append;
+    append.partition = kLedgerPartition;
+    append.count = static_cast<uint32_t>(std::min(kMostEvents, ledger_.size() - begin));
+    std::string payload;
+    for (size_t i = begin; i < begin + append.count; ++i) payload += ledger_[i];
+    append.payload_crc32c = Crc32c(payload);
+    append.payload = SharedBytes(std::move(payload));
+    AppendResult result;
+    Accept(append, false, &result);  // Refused: it is not kept.
+  }
+  ledger_.clear();
 }
 
 void GroupWriter::SnapshotProducers(PartitionLog& partition) {

@@ -120,6 +120,7 @@ class GroupWriter {
   void AddToGroup(const Accepted& accepted);
   void Cache(Accepted& accepted, WrittenGroup* group);
   void AddRows(std::vector<RowWrite>& rows);
+  void AddLedger();
   void AddSnapshots();
   void SnapshotProducers(PartitionLog& partition);
   void KeepBudgets();
@@ -138,6 +139,7 @@ class GroupWriter {
   bool wrote_meta_ = false;
   bool wrote_state_ = false;
   std::vector<Accepted> accepted_;
+  std::vector<std::string> ledger_;  // Elements of this group.
   std::vector<PartitionPtr> changed_producers_;
   std::deque<PartitionPtr> due_snapshots_;  // Rows do not depend on each other.
   // With a sequence in this group that no header tells of.

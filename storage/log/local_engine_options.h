@@ -29,6 +29,7 @@ struct LocalEngineOptions {
   absl::Duration lazy_sync = absl::Seconds(1);  // Of what nobody asks to be synced.
   int64_t dedupe_bytes = int64_t{256} << 20;
   int64_t dedupe_max_ids = 1'000'000;  // A topic.
+  absl::Duration ledger_retention;     // Of the broker's own log; zero: there is none.
   absl::Duration slice_age;            // Zero: an eighth of the slice's class.
   int64_t slice_bytes = int64_t{4} << 30;
   int32_t max_slices = 96;

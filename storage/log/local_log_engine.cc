@@ -27,6 +27,12 @@ absl::StatusOr<std::unique_ptr<LocalLogEngine>> LocalLogEngine::Open(
       OpenedStore opened,
       OpenStore(engine->options_, clock, [raw](const std::string& what) { raw->OnFatal(what); }));
   engine->Start(std::move(opened));
+  if (options.ledger_retention > absl::ZeroDuration()) {
+    TopicSettings ledger;
+    ledger.dedupe = Dedupe::kOff;
+    ledger.retention = options.ledger_retention;
+    RETURN_IF_ERROR(engine->OpenTopic(kLedgerTopic, 1, ledger));
+  }
   return engine;
 }
 

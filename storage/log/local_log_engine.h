@@ -63,8 +63,7 @@ class LocalLogEngine final : public LogEngine {
   absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override {
     return index_->Add(entries);
   }
-  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
-      std::vector<uint64_t> hashes) const override {
+  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(std::vector<uint64_t> hashes) const override {
     return index_->Find(std::move(hashes));
   }
   absl::Status DropIndex() override { return slices_->DropIndexes(); }

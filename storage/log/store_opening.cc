@@ -104,7 +104,7 @@ TableExtents ExtentsOf(const storage::v1::SliceRecord& record) {
 // Every partition of the topics there are, also those without events; what is left of other topics
 // in the slices belongs to nobody.
 absl::Status MatchTopics(const RocksStore& rocks, OpenedStore* opened) {
-  std::set<uint64_t> topics;
+  std::set<uint64_t> topics = {kLedgerTopic.value()};  // It has no record.
   const auto cursor = rocks.NewCursor(rocks.meta(), 0);
   const std::string prefix = kTopicRows;
   for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;

@@ -162,6 +162,8 @@ class MemoryLogEngine : public LogEngine {
   static size_t ElementBytes(absl::string_view payload, int64_t count);
 
   absl::Status Admit(const Transaction& transaction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Rows of the ledger become the last append.
+  void TakeLedger(Transaction* transaction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Decide(Transaction& transaction, Held* held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DecideAtomic(Transaction& transaction, Held* held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Accept(const Append& append, AppendResult* result, std::vector<Undo>* undo)

@@ -7,6 +7,7 @@
 #include "proto/support/error.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
 #include "tests/support/memory_log_engine.h"
 
 // Writing, and what is not reading.
@@ -69,6 +70,8 @@ absl::Status MemoryLogEngine::Submit(Transaction transaction) {
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(Admit(transaction));
+    const size_t asked = transaction.appends.size();
+    TakeLedger(&transaction);
     held.result.level = transaction.level;
     held.result.incarnation = incarnation_;
     if (!fail_write_.ok()) {
@@ -76,6 +79,7 @@ absl::Status MemoryLogEngine::Submit(Transaction transaction) {
     } else {
       Decide(transaction, &held);
     }
+    if (held.result.appends.size() > asked) held.result.appends.resize(asked);
     held.done = std::move(transaction.done);
     for (const PartitionId id : held.written) {
       if (topics_.at(id.topic()).settings.visible_at == Level::kOs) Show(id, &due);
@@ -86,6 +90,21 @@ absl::Status MemoryLogEngine::Submit(Transaction transaction) {
   RunWakes(std::move(due));
   if (!wait) Finish(std::move(held));
   return absl::OkStatus();
+}
+
+void MemoryLogEngine::TakeLedger(Transaction* transaction) {
+  std::string payload;
+  Append append;
+  append.partition = kLedgerPartition;
+  for (const RowWrite& row : transaction->rows) {
+    if (row.family != Family::kLedger) continue;
+    payload += *row.value;
+    ++append.count;
+  }
+  std::erase_if(transaction->rows, [](const auto& row) { return row.family == Family::kLedger; });
+  if (append.count == 0 || FindOpen(kLedgerPartition) == nullptr) return;
+  append.payload = SharedBytes(std::move(payload));
+  transaction->appends.push_back(std::move(append));
 }
 
 void MemoryLogEngine::Decide(Transaction& transaction, Held* held) {

@@ -182,6 +182,7 @@ absl::StatusOr<std::string> Bed::NewTopic(int32_t partitions, v1::AckLevel level
   topic->set_ack_level(level);
   topic->set_visible_at(level);
   if (profile == Profile::kLog) topic->set_dedupe(v1::DEDUPE_MODE_SEQUENCES);
+  if (profile != Profile::kFull) topic->set_journey(v1::JOURNEY_MODE_OFF);
   if (profile == Profile::kOff) topic->set_dedupe(v1::DEDUPE_MODE_OFF);
   client::Admin admin(NewChannel());
   RETURN_IF_ERROR(admin.CreateTopic(request).status());

@@ -21,6 +21,11 @@ class LeaseRuns {
   void Drop(uint64_t run);
   // It has events, and was not over when last asked.
   bool Has(uint64_t run) const { return runs_.contains(run); }
+  // When it ends; 0: it is over.
+  int64_t UntilOf(uint64_t run) const {
+    const auto it = runs_.find(run);
+    return it == runs_.end() ? 0 : it->second.until_us;
+  }
   // A run that is over at `now_us`, the earliest first, which is forgotten; its events are those in
   // it that still carry its number.
   struct Ended {

@@ -162,6 +162,12 @@ class PartitionQueue {
   std::vector<ParkedEvent> AllParked() const;
   // Who has a lease on it; 0: nobody.
   uint64_t holder(Offset offset) const;
+  EventStanding StandingOf(Offset offset) const;
+  // When it was leased last; 0: never, or it is not outstanding.
+  int64_t leased_us(Offset offset) const {
+    const Entry* const entry = Find(offset);
+    return entry == nullptr ? 0 : entry->leased_us;
+  }
   // Of its element; 0: it is not outstanding.
   uint32_t bytes(Offset offset) const;
   // At most so many can be leased now, without another scan.

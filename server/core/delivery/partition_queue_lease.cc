@@ -173,6 +173,41 @@ uint32_t PartitionQueue::bytes(Offset offset) const {
   return entry == nullptr ? 0 : entry->facts.bytes;
 }
 
+EventStanding PartitionQueue::StandingOf(Offset offset) const {
+  using Where = EventStanding::Where;
+  EventStanding standing;
+  const Entry* const entry = Find(offset);
+  if (entry == nullptr) {
+    standing.where = offset >= head_ && !WasSettled(offset) ? Where::kPending : Where::kSettled;
+    return standing;
+  }
+  standing.leased_us = entry->leased_us;
+  standing.redrives = entry->redrives;
+  switch (entry->state) {
+    case State::kReady:
+    case State::kWaitsForKey:
+      standing.where = Where::kPending;
+      break;
+    case State::kLeased:
+    case State::kSettling:
+      standing.where = Where::kLeased;
+      standing.holder = entry->holder;
+      standing.until_us = leases_.UntilOf(entry->run);
+      break;
+    case State::kRetryWait:
+      standing.where = Where::kRetryWait;
+      standing.until_us = entry->due_us;
+      break;
+    case State::kBlocked:
+      standing.where = Where::kBlockedByKey;
+      break;
+    case State::kHeld:
+      standing.where = Where::kHeld;
+      break;
+  }
+  return standing;
+}
+
 uint64_t PartitionQueue::holder(Offset offset) const {
   const Entry* const entry = Find(offset);
   if (entry == nullptr) return 0;

@@ -147,6 +147,23 @@ struct QueueTally {
   int64_t skipped = 0;
 };
 
+// Where an event is just now.
+struct EventStanding {
+  enum class Where : uint8_t {
+    kSettled,  // Or never a part of the queue.
+    kPending,  // Nobody has it yet.
+    kLeased,
+    kRetryWait,
+    kBlockedByKey,
+    kHeld,
+  };
+  Where where = Where::kSettled;
+  uint64_t holder = 0;   // kLeased.
+  int64_t until_us = 0;  // kLeased, kRetryWait.
+  int64_t leased_us = 0;
+  int32_t redrives = 0;
+};
+
 // A key whose events wait for an earlier one.
 struct KeyStandstill {
   enum class Why : uint8_t { kReady, kLeased, kRetryWait, kHeld };

@@ -25,7 +25,7 @@ std::shared_ptr<GroupQueue> MakeQueue(const Group::Deps& deps,
   QueueBudget budget;
   budget.max_dead_letters = record.group().queue().max_dead_letters();
   budget.dead_letters = dead_letters;
-  return GroupQueue::Make({deps.engine, deps.pool, deps.timer, deps.shelves},
+  return GroupQueue::Make({deps.engine, deps.pool, deps.timer, deps.shelves, deps.topics},
                           GroupId(record.group_id()), PolicyOf(record.group().queue()), budget);
 }
 
@@ -74,6 +74,13 @@ std::vector<Group::PositionView> Group::StreamPositions() const {
     views.push_back({position.topic, position.number, position.committed, OwnerOf(id)});
   }
   return views;
+}
+
+std::optional<int64_t> Group::CommittedOf(PartitionId partition) const {
+  MutexLock lock(mu_);
+  const auto it = positions_.find(partition);
+  if (it == positions_.end()) return std::nullopt;
+  return it->second.committed.offset();
 }
 
 std::vector<Group::PositionView> Group::Positions() const {

@@ -37,6 +37,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     GroupLimits limits;
     std::shared_ptr<std::atomic<uint64_t>> next_handle;
     std::shared_ptr<ShelfBudget> shelves;
+    const TopicRegistry* topics = nullptr;  // Of what is kept in the ledger; null: nothing.
     // The group's next deadline, since boot, may have come nearer; called without a lock.
     absl::AnyInvocable<void(GroupId, absl::Duration) const> on_deadline;
   };
@@ -69,6 +70,8 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   bool ReadsTopic(TopicId topic) const;
   // Null: the group does not read the partition.
   TopicPtr TopicOf(PartitionId partition) const;
+  // Of a STREAM group: the committed offset. nullopt: it does not read the partition.
+  std::optional<int64_t> CommittedOf(PartitionId partition) const;
   // nullopt: the group does not read it.
   std::optional<PartitionId> FindPartition(absl::string_view topic, int32_t partition) const;
   GroupQueue* queue() const override { return queue_.get(); }
@@ -176,6 +179,10 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   std::string OwnerOf(PartitionId partition) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetMembers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RowWrite MakeRow(const Position& position, int64_t offset, int64_t commit_time_us) const;
+  // Appends to the rows that the member passed what is between the two.
+  void PutPassed(const Position& position, const Session& member, int64_t from, int64_t to,
+                 int64_t time_us, std::vector<RowWrite>* rows) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues the rows; `done` runs on the sync thread or the one that submits.
   void QueueRows(std::vector<RowWrite> rows, Level level,
                  absl::AnyInvocable<void(const TransactionResult&)> done)

@@ -45,6 +45,21 @@ RowWrite Group::MakeRow(const Position& position, int64_t offset, int64_t commit
   return {Family::kState, PositionRow(id_, partition), record.SerializeAsString()};
 }
 
+void Group::PutPassed(const Position& position, const Session& member, int64_t from, int64_t to,
+                      int64_t time_us, std::vector<RowWrite>* rows) const {
+  const PartitionId partition = position.topic->partition(position.number);
+  if (from >= to || !KeepsLedger(deps_.topics, partition)) return;
+  storage::v1::LedgerRecord record =
+      PassedRecord(id_, partition, {Offset(from), Offset(to)}, time_us);
+  storage::v1::LedgerMember* const named = record.add_members();
+  named->set_member_id(member.member_id);
+  if (const auto it = members_.find(member.member_id); it != members_.end()) {
+    named->set_app(it->second.app());
+    named->set_app_version(it->second.app_version());
+  }
+  rows->push_back(LedgerRow(record));
+}
+
 void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
                    Membership::CommitDone done) {
   PartitionId partition;
@@ -78,10 +93,12 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     if (newer) {
       // A lower commit than one in flight waits for it by writing the higher again.
       const bool highest = offset.value() > position->submitted;
+      const int64_t passed = std::max(position->submitted, position->committed.offset());
       position->submitted = std::max(position->submitted, offset.value());
       ++position->in_flight;
       std::vector<RowWrite> rows;
       rows.push_back(MakeRow(*position, position->submitted, time_us));
+      PutPassed(*position, *session, passed, position->submitted, time_us, &rows);
       QueueRows(
           std::move(rows), Level::kFsync,
           [self = shared_from_this(), partition, handle, row_offset = position->submitted, time_us,

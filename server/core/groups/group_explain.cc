@@ -114,12 +114,13 @@ absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Of
                {{"limit", "window"}, {"offset", absl::StrCat(at->head.value())}});
 }
 
-absl::StatusOr<int64_t> SkipOfQueue(GroupQueue& queue, const Group::PositionView& view,
+absl::StatusOr<int64_t> SkipOfQueue(const Caller& caller, GroupQueue& queue,
+                                    const Group::PositionView& view,
                                     const v1::SkipOffsetsRequest& request, int32_t count) {
   const OffsetRun run = {Offset(request.offset()), Offset(request.offset()) + count};
   RETURN_IF_ERROR(CheckReached(queue, view, run.first, queue.ScanThrough(view.id(), run.end)));
   if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
-  const int64_t skipped = queue.Skip(view.id(), run);
+  const int64_t skipped = queue.Skip(view.id(), run, {caller.principal, request.reason()});
   RETURN_IF_ERROR(queue.WaitQuiet());
   return skipped;
 }
@@ -345,7 +346,8 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
     v1::SkipOffsetsResponse response;
     response.set_dry_run(request.dry_run());
     if (group->queue() != nullptr) {
-      ASSIGN_OR_RETURN(const int64_t skipped, SkipOfQueue(*group->queue(), view, request, count));
+      ASSIGN_OR_RETURN(const int64_t skipped,
+                       SkipOfQueue(caller, *group->queue(), view, request, count));
       response.set_skipped(skipped);
     } else {
       RETURN_IF_ERROR(state_->SkipOfStream(caller, *group, view, request, count));

@@ -197,6 +197,16 @@ class GroupRegistry {
   void StopWaiting();
 
   int64_t group_count() const;
+  // Where events of a partition are in each group of the tenant that reads it, by name; the events
+  // in their order. Does not wait.
+  struct GroupStandings {
+    GroupId id;
+    std::string group;
+    v1::GroupMode mode = v1::GROUP_MODE_UNSPECIFIED;
+    std::vector<GroupQueue::Standing> events;  // Of STREAM groups kPending or kSettled.
+  };
+  std::vector<GroupStandings> StandingsOf(absl::string_view tenant, PartitionId partition,
+                                          absl::Span<const Offset> offsets) const;
   // Of every QUEUE group, by name. Does not wait.
   struct QueueFigures {
     std::string group;

@@ -117,6 +117,10 @@ void Group::QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep>
     ++position.in_flight;
     position.step_end = commit.end.value();
     transaction.rows.push_back(MakeRow(position, commit.end.value(), time_us));
+    if (const auto held = handles_.find(commit.handle); held != handles_.end()) {
+      PutPassed(position, *held->second.session, position.committed.offset(), commit.end.value(),
+                time_us, &transaction.rows);
+    }
   }
   QueueWrite(std::move(transaction), [self = shared_from_this(), commits, time_us,
                                       step = std::move(step)](const TransactionResult& result) {

@@ -9,9 +9,11 @@
 #include "absl/functional/function_ref.h"
 #include "proto/support/error.h"
 #include "server/core/journeys/batch_entries.h"
+#include "server/core/journeys/ledger_index.h"
 #include "server/core/queues/offset_detail.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/layout/rows.h"
 #include "storage/submit_and_wait.h"
 
@@ -138,7 +140,8 @@ void JourneyIndexer::Refresh() {
     if (topics_seen_ == version) return;
   }
   absl::btree_map<PartitionId, v1::JourneyMode> wanted;
-  std::set<TopicId> there;
+  std::set<TopicId> there = {kLedgerTopic};
+  if (engine_.Extent(kLedgerPartition).ok()) wanted[kLedgerPartition] = v1::JOURNEY_MODE_FULL;
   for (const TopicPtr& topic : topics_.All()) {
     there.insert(topic->id);
     if (topic->proto.journey() == v1::JOURNEY_MODE_OFF) continue;
@@ -228,7 +231,11 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
   std::vector<IndexEntry> entries;
   Offset end = next;
   for (const BatchPtr& batch : *batches) {
-    CollectEntries(engine_, *batch, mode, &entries);
+    if (partition == kLedgerPartition) {
+      CollectLedgerEntries(engine_, *batch, &entries);
+    } else {
+      CollectEntries(engine_, *batch, mode, &entries);
+    }
     end = batch->end();
     log_bytes_ += static_cast<int64_t>(batch->payload.size());
   }

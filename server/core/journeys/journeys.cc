@@ -1,5 +1,6 @@
 #include "server/core/journeys/journeys.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -11,6 +12,7 @@
 #include "server/core/journeys/event_finder.h"
 #include "server/core/journeys/journey_gathering.h"
 #include "server/core/journeys/journey_tree.h"
+#include "server/core/journeys/questions.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -153,9 +155,58 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   gathering.Start(std::move(selected.events));
   RETURN_IF_ERROR(gathering.Complete(/*correlations=*/!request.selection().has_correlation_id()));
   response.set_truncated(gathering.truncated());
-  for (const TreeNode& node : MakeTree(gathering.Take())) {
-    *response.add_events() = Tell(caller, node);
+  const std::vector<TreeNode> tree = MakeTree(gathering.Take());
+  std::vector<Outcomes::OfEvent> outcomes(tree.size());
+  if (!request.events_only()) {
+    std::vector<const FoundEvent*> events;
+    for (const TreeNode& node : tree) events.push_back(&node.event);
+    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events));
   }
+  for (size_t i = 0; i < tree.size(); ++i) {
+    v1::JourneyEvent told = Tell(caller, tree[i]);
+    if (told.state() != v1::JOURNEY_EVENT_STATE_OPAQUE) {
+      for (v1::GroupOutcome& outcome : outcomes[i]) *told.add_groups() = std::move(outcome);
+    }
+    *response.add_events() = std::move(told);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
+    const Caller& caller, const v1::AskQuestionsRequest& request) const {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  if (!request.selection().has_event() && !request.selection().has_position()) {
+    return Invalid("the questions are about one event: name it by id or position");
+  }
+  v1::AskQuestionsResponse response;
+  *response.mutable_index() = LookAtIndex(caller.tenant);
+  EventFinder finder(deps_.engine, deps_.topics, deps_.indexer, caller.tenant);
+  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), {}, kMostEvents));
+  const auto newest = std::max_element(
+      selected.events.begin(), selected.events.end(),
+      [](const auto& a, const auto& b) { return a.append_time_us < b.append_time_us; });
+  TreeNode node;
+  node.event = std::move(*newest);
+  v1::JourneyEvent& event = *response.mutable_event();
+  event = Tell(caller, node);
+  if (event.state() == v1::JOURNEY_EVENT_STATE_OPAQUE) {
+    return Error(v1::PERMISSION_DENIED,
+                 absl::StrCat("the event is of topic '", node.event.topic->name(),
+                              "', which you may not browse"));
+  }
+  ASSIGN_OR_RETURN(std::vector<Outcomes::OfEvent> outcomes, outcomes_.Find(caller, {&node.event}));
+  for (v1::GroupOutcome& outcome : outcomes[0]) *event.add_groups() = std::move(outcome);
+  QuestionFacts facts;
+  facts.event = &event;
+  facts.tenant = caller.tenant;
+  facts.copies = selected.events.size();
+  std::optional<EventFinder::Place> more;
+  if (!node.event.cause().empty()) {
+    ASSIGN_OR_RETURN(const std::vector<FoundEvent> cause,
+                     finder.Find({{LinkKind::kId, node.event.cause(), ""}}, {}, 1, &more));
+    facts.cause_found = !cause.empty() || finder.FindPlace(node.event.cause()).has_value();
+  }
+  for (v1::Answer& answer : AnswerQuestions(facts)) *response.add_answers() = std::move(answer);
   return response;
 }
 

@@ -9,6 +9,7 @@
 #include "server/core/journeys/event_finder.h"
 #include "server/core/journeys/journey_indexer.h"
 #include "server/core/journeys/journey_tree.h"
+#include "server/core/journeys/outcomes.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/clock.h"
 #include "storage/log_engine.h"
@@ -26,11 +27,15 @@ class Journeys {
     const TopicRegistry& topics;
     const Authorizer& authorizer;
     JourneyIndexer& indexer;
+    const GroupRegistry& groups;
   };
-  explicit Journeys(Deps deps) : deps_(deps) {}
+  explicit Journeys(Deps deps)
+      : deps_(deps), outcomes_({deps.engine, deps.authorizer, deps.groups, deps.indexer}) {}
 
   absl::StatusOr<v1::GetJourneyResponse> Get(const Caller& caller,
                                              const v1::GetJourneyRequest& request) const;
+  absl::StatusOr<v1::AskQuestionsResponse> Ask(const Caller& caller,
+                                               const v1::AskQuestionsRequest& request) const;
 
  private:
   // What was asked for.
@@ -46,6 +51,7 @@ class Journeys {
   v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
 
   const Deps deps_;
+  const Outcomes outcomes_;
 };
 
 }  // namespace acta

@@ -57,6 +57,7 @@ void GroupQueue::Add(const Start& start) {
     slot = std::make_unique<Partition>(deps_.shelves);
     Partition& partition = *slot;
     partition.id = id;
+    partition.keeps_ledger = KeepsLedger(deps_.topics, id);
     partition.record = start.record;
     seed_ += static_cast<uint64_t>(now_us) ^ id.value();
     partition.queue = std::make_unique<PartitionQueue>(policy_, budget_, seed_);
@@ -207,11 +208,14 @@ std::vector<SettleFailure> GroupQueue::Settle(uint64_t session,
       Partition* const partition = member ? Find(settlement.partition) : nullptr;
       for (int32_t n = 0; n < settlement.count; ++n) {
         const Offset offset = settlement.offset + n;
+        const bool acks = partition != nullptr && settlement.kind == QueueSettlement::Kind::kAck;
+        const int64_t leased_us = acks ? LeasedAt(*partition, session, offset) : 0;
         const SettleOutcome outcome = partition == nullptr ? SettleOutcome::kLeaseLost
                                                            : SettleOne(*partition->queue, session,
                                                                        offset, settlement, now_us);
         if (outcome == SettleOutcome::kDone) {
           moved_us_ = now_us;
+          if (acks) NoteAck(*partition, session, offset, leased_us);
           continue;
         }
         ++refused_[static_cast<size_t>(outcome)];

@@ -21,6 +21,8 @@
 #include "acta/storage/v1/records.pb.h"
 #include "server/core/delivery/partition_queue.h"
 #include "server/core/queues/batch_shelf.h"
+#include "server/core/queues/group_queue_types.h"
+#include "server/core/queues/ledger.h"
 #include "server/core/queues/queue_records.h"
 #include "server/core/queues/queue_step.h"
 #include "server/exec/executor.h"
@@ -28,68 +30,6 @@
 #include "storage/log_engine.h"
 
 namespace acta {
-
-// Consecutive events of one stored batch, leased to a member.
-struct QueueDelivery {
-  PartitionId partition;
-  Offset first;
-  uint32_t count = 0;
-  int32_t attempt = 0;
-  int64_t until_us = 0;
-  BatchPtr batch;
-  size_t begin = 0;  // Of its payload.
-  size_t end = 0;
-  int32_t redrives = 0;
-  uint64_t redrive = 0;  // As AttemptsBefore::redrive.
-};
-
-// The events of a run that are in the batch, from `at` on, which is in it too. `at` goes behind
-// them.
-QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, const LeasedRun& run,
-                          Offset* at);
-// A dead letter, and its record on the disk; or an event that is held.
-struct LetterToRedrive {
-  PartitionId partition;
-  Offset offset;
-  const storage::v1::DeadLetterRecord* record = nullptr;  // Null: it is held.
-};
-struct RedrivenLetters {
-  int64_t passed = 0;    // Of those that were given, from the front.
-  int64_t redriven = 0;  // Of those passed; the others are outstanding, or not this queue's.
-};
-
-// A partition that stands still until somebody decides.
-struct QueueProblem {
-  PartitionId partition;
-  Offset at;
-  absl::Status status;
-};
-
-struct QueueSettlement {
-  enum class Kind : uint8_t { kAck, kNack, kReject, kExtend, kRelease };
-  PartitionId partition;
-  Offset offset;
-  int32_t count = 1;
-  Kind kind = Kind::kAck;
-  std::optional<absl::Duration> delay;
-  std::string reason;
-  std::string text;
-};
-
-// Consecutive events of a settlement that did not count, and why.
-struct SettleFailure {
-  size_t index = 0;  // Of the settlement.
-  Offset first;
-  int32_t count = 0;
-  SettleOutcome outcome = SettleOutcome::kDone;
-};
-
-// Who a member is, as it stands in the history of attempts.
-struct QueueMemberFacts {
-  std::string member_id;
-  std::string app;
-  std::string app_version;
-};
 
 // GroupQueue is a QUEUE group at work: the queues of its partitions, who waits for events, and the
 // rows. Events are looked at only when somebody has credit for them.
@@ -106,6 +46,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     Executor& pool;
     Timer& timer;
     std::shared_ptr<ShelfBudget> shelves = std::make_shared<ShelfBudget>();
+    const TopicRegistry* topics = nullptr;  // Of what is kept in the ledger; null: nothing.
   };
   // There may be something to take.
   using Wake = std::function<void()>;
@@ -181,7 +122,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // What an operator decides. Durable when WaitQuiet() has returned.
   // Settles the outstanding events of a run that begins at or below the head, those too that were
   // not scanned or are missing; what stands still in it goes on behind it. Returns how many.
-  int64_t Skip(PartitionId partition, OffsetRun run);
+  int64_t Skip(PartitionId partition, OffsetRun run, const LedgerNote& note = {});
   int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
   // Offers it again. False: it is outstanding and not held, or as many are parked as may be, or it
   // is being redriven or discarded already, and its record is about to go.
@@ -235,6 +176,12 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   };
   std::optional<View> Look(PartitionId partition) const;
 
+  // Where events of a partition are, in their order, and who has them.
+  struct Standing {
+    EventStanding event;
+    QueueMemberFacts member;
+  };
+  std::vector<Standing> StandingsOf(PartitionId partition, absl::Span<const Offset> offsets) const;
   // As PartitionQueue::Standstills().
   std::vector<KeyStandstill> Standstills(PartitionId partition, size_t most) const;
   // Consecutive events that expired, found at that time.
@@ -274,6 +221,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     Offset offset;
     std::optional<Failure> failure;   // Not set: it is processed.
     std::optional<RowWrite> attempt;  // That failed.
+    uint64_t session = 0;
+    int64_t leased_us = 0;
   };
   struct HeldStep {
     uint64_t number = 0;  // Rises. They end in this order.
@@ -395,10 +344,31 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void UndoSteps(bool apart, Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void AnswerSteps(const TransactionResult& result, Pending* write);
 
+  // group_queue_ledger.cc
+  // Of an event that is about to be acked; 0: it is not asked for.
+  int64_t LeasedAt(const Partition& partition, uint64_t session, Offset offset) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteAck(Partition& partition, uint64_t session, Offset offset, int64_t leased_us)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Appends to the rows what became of events since the last time.
+  void PutLedger(Partition& partition, const QueueChanges& changes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutEntry(const Partition& partition, storage::v1::LedgerEntry entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Null: it is no member.
+  const QueueMemberFacts* MemberFactsOf(uint64_t session) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  storage::v1::LedgerEntry FailedEntryOf(const FailedAttempt& attempt) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a step, as PutSettled().
+  void PutSettledLedger(const Partition& partition, absl::Span<const HeldEvent* const> events,
+                        std::vector<RowWrite>* rows) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // group_queue_rows.cc
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteExpired(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  storage::v1::AttemptRecord AttemptRecordOf(const FailedAttempt& attempt) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RowWrite AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetAttempts(Partition& partition, const PastAttempts& past)

@@ -53,7 +53,7 @@ int64_t GroupQueue::CountTried() const {
   return tried;
 }
 
-int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
+int64_t GroupQueue::Skip(PartitionId id, OffsetRun run, const LedgerNote& note) {
   int64_t skipped = 0;
   After after;
   {
@@ -68,6 +68,9 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run) {
       for (const OffsetRun& lost : queue.SkipUnscanned(run.end)) {
         skipped += Lag(lost.first, lost.end);
       }
+    }
+    if (skipped > 0) {
+      PutEntry(*partition, LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED, run, note));
     }
     const OffsetRun& lost = partition->lost;
     if (!partition->problem.ok() && run.first < lost.end && lost.first < run.end) {
@@ -99,6 +102,10 @@ bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFact
   const auto redrives = static_cast<int32_t>(before.rounds.size());
   if (!partition.queue->Redrive(offset, facts, redrives, NowUs())) return false;
   partition.redriven[offset] = std::move(before);
+  storage::v1::LedgerEntry entry =
+      LedgerEntryOf(storage::v1::LedgerEntry::REDRIVEN, {offset, offset + 1});
+  entry.set_redrives(redrives);
+  PutEntry(partition, std::move(entry));
   Touch(partition);
   Activate(partition);
   return true;
@@ -249,6 +256,10 @@ bool GroupQueue::Discard(PartitionId id, Offset offset,
     const bool outstanding = partition != nullptr && partition->queue->IsOutstanding(offset);
     if (outstanding || !LetGoOfLetter(id, offset)) return false;
     PutDiscarded(id, offset, record, &rows_);
+    if (partition != nullptr) {
+      PutEntry(*partition,
+               LedgerEntryOf(storage::v1::LedgerEntry::DISCARDED, {offset, offset + 1}));
+    }
     ForgetDeadLetter(id, offset);
     after = MakeAfter();
   }

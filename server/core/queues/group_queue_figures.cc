@@ -33,6 +33,7 @@ std::optional<int64_t> TimeInMemory(const LogEngine& engine, PartitionId partiti
 void GroupQueue::NoteExpired(Partition& partition) {
   for (const OffsetRun& run : partition.queue->TakeExpired()) {
     expired_.push_back({partition.id, run, NowUs()});
+    PutEntry(partition, LedgerEntryOf(storage::v1::LedgerEntry::EXPIRED, run));
     if (expired_.size() > kMostExpired) expired_.pop_front();
   }
 }
@@ -40,6 +41,20 @@ void GroupQueue::NoteExpired(Partition& partition) {
 GroupQueue::ExpiredList GroupQueue::ListExpired() const {
   MutexLock lock(mu_);
   return {budget_.tally.expired, {expired_.rbegin(), expired_.rend()}};
+}
+
+std::vector<GroupQueue::Standing> GroupQueue::StandingsOf(PartitionId id,
+                                                          absl::Span<const Offset> offsets) const {
+  std::vector<Standing> standings(offsets.size());
+  MutexLock lock(mu_);
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return standings;
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    standings[i].event = it->second->queue->StandingOf(offsets[i]);
+    const QueueMemberFacts* const facts = MemberFactsOf(standings[i].event.holder);
+    if (facts != nullptr) standings[i].member = *facts;
+  }
+  return standings;
 }
 
 std::vector<KeyStandstill> GroupQueue::Standstills(PartitionId id, size_t most) const {

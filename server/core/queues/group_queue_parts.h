@@ -12,6 +12,14 @@ namespace acta {
 // What a full disk refused is tried again so soon.
 constexpr absl::Duration kTryAgain = absl::Seconds(1);
 
+// Consecutive events that a member acked, on their way to the ledger.
+struct LedgerAck {
+  uint64_t session = 0;
+  Offset first;
+  Offset end;
+  int64_t leased_us = 0;
+};
+
 struct GroupQueue::Partition {
   explicit Partition(std::shared_ptr<ShelfBudget> shelves) : shelf(std::move(shelves)) {}
 
@@ -48,6 +56,8 @@ struct GroupQueue::Partition {
   OffsetRun lost;                 // What cannot be read, when it stands still.
   std::optional<int64_t> due_us;  // Its place in due_.
   uint64_t wake = 0;              // The engine's number while it waits for news.
+  bool keeps_ledger = false;      // What becomes of its events is kept.
+  std::vector<LedgerAck> acked;   // Since the rows were collected last, for that.
   bool active = false;            // In active_.
   bool leaving = false;           // About to be detached: no step takes its events.
   bool reading = false;           // What follows its head, on the pool.

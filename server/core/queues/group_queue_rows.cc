@@ -52,6 +52,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   NoteExpired(partition);
   partition.shelf.DropBelow(partition.queue->floor());
   const QueueChanges changes = partition.queue->TakeChanges();
+  PutLedger(partition, changes);
   if (!changes.turns.empty()) {
     std::vector<KeyTurn>& turns = turns_[partition.id];
     turns.insert(turns.end(), changes.turns.begin(), changes.turns.end());
@@ -115,21 +116,25 @@ void GroupQueue::PutForgottenCopy(PartitionId id, Offset offset,
   rows->push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::nullopt});
 }
 
-RowWrite GroupQueue::AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const {
+storage::v1::AttemptRecord GroupQueue::AttemptRecordOf(const FailedAttempt& attempt) const {
   storage::v1::AttemptRecord record;
   record.set_end(EndFor(attempt.end));
-  if (const auto member = members_.find(attempt.member); member != members_.end()) {
-    record.set_member_id(member->second->facts.member_id);
-    record.set_app(member->second->facts.app);
-    record.set_app_version(member->second->facts.app_version);
+  if (const QueueMemberFacts* const facts = MemberFactsOf(attempt.member); facts != nullptr) {
+    record.set_member_id(facts->member_id);
+    record.set_app(facts->app);
+    record.set_app_version(facts->app_version);
   }
   record.set_leased_us(attempt.leased_us);
   record.set_ended_us(attempt.ended_us);
   record.set_reason(attempt.reason);
   record.set_text(attempt.text);
+  return record;
+}
+
+RowWrite GroupQueue::AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const {
   return {Family::kState,
           AttemptRow(group_, partition, attempt.offset, attempt.redrives, attempt.attempt),
-          record.SerializeAsString()};
+          AttemptRecordOf(attempt).SerializeAsString()};
 }
 
 void GroupQueue::ForgetAttempts(Partition& partition, const PastAttempts& past) {

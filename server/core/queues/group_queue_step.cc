@@ -131,6 +131,8 @@ SettleOutcome GroupQueue::HoldOne(Partition& partition, const HeldRun& run, Offs
   HeldEvent& event = held->events.emplace_back();
   event.partition = partition.id;
   event.offset = offset;
+  event.session = held->session;
+  event.leased_us = partition.queue->leased_us(offset);
   if (!run.failed.has_value()) return outcome;
   event.failure = partition.queue->PlanFailure(offset, *run.failed, run.nack, NowUs());
   event.attempt = AttemptRowOf(partition.id, event.failure->attempt);
@@ -204,6 +206,7 @@ void GroupQueue::PutSettled(const Partition& partition, absl::Span<const HeldEve
     offsets.push_back(event->offset);
     PutOneSettled(partition, *event, rows);
   }
+  PutSettledLedger(partition, events, rows);
   storage::v1::PositionRecord record = partition.record;
   PutPosition(partition.queue->PositionWithout(offsets), &record);
   record.set_incarnation(deps_.engine.incarnation().value());

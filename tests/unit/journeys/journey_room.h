@@ -13,6 +13,7 @@
 #include "storage/submit_and_wait.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/stepped_executor.h"
 
 namespace acta {
 
@@ -38,6 +39,7 @@ class JourneyRoom {
   // A new life on what was stored, as after kill -9.
   void Restart() {
     indexer->Stop();
+    groups.reset();
     engine = engine->Restart();
     Build();
   }
@@ -141,6 +143,9 @@ class JourneyRoom {
   ClosedTopics authorizer;
   std::unique_ptr<MemoryLogEngine> engine;
   std::unique_ptr<TopicRegistry> topics;
+  SteppedExecutor pool;
+  SteppedTimer timer{pool};
+  std::unique_ptr<GroupRegistry> groups;
   std::unique_ptr<JourneyIndexer> indexer;
   std::unique_ptr<Journeys> journeys;
 
@@ -150,8 +155,11 @@ class JourneyRoom {
     REQUIRE_OK(topics->Load());
     indexer = std::make_unique<JourneyIndexer>(*engine, clock, *topics, limits);
     REQUIRE_OK(indexer->Load());
-    journeys =
-        std::make_unique<Journeys>(Journeys::Deps{*engine, clock, *topics, authorizer, *indexer});
+    groups = std::make_unique<GroupRegistry>(
+        GroupRegistry::Deps{*engine, clock, *topics, authorizer, pool, timer, GroupLimits()});
+    REQUIRE_OK(groups->Load());
+    journeys = std::make_unique<Journeys>(
+        Journeys::Deps{*engine, clock, *topics, authorizer, *indexer, *groups});
     indexer->Start();
   }
 };

@@ -39,6 +39,7 @@ const std::vector<Command>& AllCommands() {
                                                           ScheduleMoveCommand(),
                                                           ScheduleCancelCommand(),
                                                           JourneyCommand(),
+                                                          QuestionsCommand(),
                                                           StatusCommand(),
                                                           ConfigCommand(),
                                                           LimitsCommand(),

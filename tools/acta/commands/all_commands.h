@@ -40,6 +40,7 @@ Command ScheduleShowCommand();
 Command ScheduleMoveCommand();
 Command ScheduleCancelCommand();
 Command JourneyCommand();
+Command QuestionsCommand();
 Command ClaimListCommand();
 Command ClaimShowCommand();
 Command ClaimReleaseCommand();

@@ -1,0 +1,163 @@
+#include "server/core/journeys/ledger_fold.h"
+
+#include <algorithm>
+#include <set>
+
+#include "proto/support/proto_time.h"
+#include "proto/support/wire.h"
+#include "server/core/journeys/ledger_index.h"
+#include "server/core/queues/ledger.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+
+namespace acta {
+namespace {
+
+using Entry = storage::v1::LedgerEntry;
+
+bool IsFinal(const v1::GroupOutcome& outcome) {
+  switch (outcome.state()) {
+    case v1::OUTCOME_STATE_PROCESSED:
+    case v1::OUTCOME_STATE_DEAD_LETTERED:
+    case v1::OUTCOME_STATE_DISCARDED:
+    case v1::OUTCOME_STATE_EXPIRED:
+    case v1::OUTCOME_STATE_SKIPPED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void PutAttempt(const Entry& entry, v1::GroupOutcome* outcome) {
+  const storage::v1::AttemptRecord& record = entry.attempt();
+  v1::Attempt* const attempt = outcome->add_failed_attempts();
+  attempt->set_attempt(entry.attempt_number());
+  attempt->set_redrives(entry.redrives());
+  attempt->set_end(static_cast<v1::AttemptEnd>(record.end()));  // The same numbers.
+  attempt->set_member_id(record.member_id());
+  attempt->set_app(record.app());
+  attempt->set_app_version(record.app_version());
+  SetTimeUs(record.leased_us(), attempt->mutable_lease_time());
+  SetTimeUs(record.ended_us(), attempt->mutable_end_time());
+  attempt->set_reason(record.reason());
+  attempt->set_text(record.text());
+}
+
+void End(v1::OutcomeState state, int64_t time_us, v1::GroupOutcome* outcome) {
+  outcome->set_state(state);
+  SetTimeUs(time_us, outcome->mutable_end_time());
+}
+
+// It is before the group once more.
+void Begin(v1::GroupOutcome* outcome) {
+  outcome->set_state(v1::OUTCOME_STATE_PENDING);
+  outcome->clear_member_id();
+  outcome->clear_deliver_time();
+  outcome->clear_end_time();
+  outcome->clear_by();
+  outcome->clear_why();
+}
+
+void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome) {
+  switch (entry.kind()) {
+    case Entry::FAILED:
+      PutAttempt(entry, outcome);
+      return Begin(outcome);
+    case Entry::DEAD_LETTERED:
+      return End(v1::OUTCOME_STATE_DEAD_LETTERED, time_us, outcome);
+    case Entry::SKIPPED:
+      if (IsFinal(*outcome)) return;  // Of a range, what was not settled is skipped.
+      End(v1::OUTCOME_STATE_SKIPPED, time_us, outcome);
+      outcome->set_by(entry.by());
+      outcome->set_why(entry.why());
+      return;
+    case Entry::EXPIRED:
+      return End(v1::OUTCOME_STATE_EXPIRED, time_us, outcome);
+    case Entry::REDRIVEN:
+      Begin(outcome);
+      return outcome->set_redrives(entry.redrives());
+    case Entry::DISCARDED:
+      return End(v1::OUTCOME_STATE_DISCARDED, time_us, outcome);
+    case Entry::REWOUND:
+      return Begin(outcome);
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+LedgerFold::LedgerFold(absl::Span<const Place> places) {
+  for (const Place& place : places) outcomes_.try_emplace(place);
+}
+
+const LedgerFold::ByGroup& LedgerFold::Of(Place place) const {
+  static const auto& nothing = *new ByGroup;
+  const auto at = outcomes_.find(place);
+  return at == outcomes_.end() ? nothing : at->second;
+}
+
+template <typename Change>
+void LedgerFold::ForEach(const storage::v1::LedgerRecord& record, Offset first, int64_t count,
+                         Change change) {
+  const PartitionId partition(record.partition_id());
+  const Offset end = first + std::max<int64_t>(1, count);
+  for (auto at = outcomes_.lower_bound({partition, first});
+       at != outcomes_.end() && at->first.first == partition && at->first.second < end; ++at) {
+    change(&at->second[GroupId(record.group_id())]);
+  }
+}
+
+void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
+  VisitProcessed(record, [&](const ProcessedRun& run) {
+    ForEach(record, run.first, run.count, [&](v1::GroupOutcome* outcome) {
+      Begin(outcome);
+      End(v1::OUTCOME_STATE_PROCESSED, record.time_us(), outcome);
+      if (run.delivered_us > 0) SetTimeUs(run.delivered_us, outcome->mutable_deliver_time());
+      const auto member = static_cast<int>(run.member) - 1;
+      if (member >= 0 && member < record.members_size()) {
+        outcome->set_member_id(record.members(member).member_id());
+      }
+    });
+  });
+  for (const Entry& entry : record.entries()) {
+    ForEach(record, Offset(entry.offset()), entry.count(),
+            [&](v1::GroupOutcome* outcome) { ApplyEntry(entry, record.time_us(), outcome); });
+  }
+}
+
+absl::StatusOr<LedgerFold> LedgerFold::Read(const LogEngine& engine, const JourneyIndexer& indexer,
+                                            absl::Span<const Place> places) {
+  LedgerFold fold(places);
+  std::vector<uint64_t> hashes;
+  for (const auto& [partition, offset] : places) {
+    const std::vector<uint64_t> of = LedgerHashesOf(engine, partition, offset);
+    hashes.insert(hashes.end(), of.begin(), of.end());
+  }
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+  ASSIGN_OR_RETURN(const std::vector<IndexEntry> entries, indexer.Find(hashes));
+  std::set<Offset> records;
+  for (const IndexEntry& entry : entries) {
+    if (entry.partition == kLedgerPartition) records.insert(entry.offset);
+  }
+  BatchPtr batch;
+  for (const Offset offset : records) {
+    if (batch == nullptr || batch->end() <= offset) {
+      const auto cached = engine.ReadCached(kLedgerPartition, offset, 1);
+      const bool in_memory = cached.ok() && cached->has_value() && !(*cached)->empty();
+      const auto read = in_memory ? absl::StatusOr<std::vector<BatchPtr>>(**cached)
+                                  : engine.Read(kLedgerPartition, offset, 1);
+      if (!read.ok() || read->empty()) continue;
+      batch = read->front();
+    }
+    const auto index = static_cast<uint32_t>(Lag(batch->base_offset, offset));
+    EventElements elements(EventElements::Cut(batch->payload.view(), index, index + 1));
+    absl::string_view event;
+    storage::v1::LedgerRecord record;
+    if (elements.Next(&event) && ParseLedgerRecord(event, &record)) fold.Apply(record);
+  }
+  return fold;
+}
+
+}  // namespace acta

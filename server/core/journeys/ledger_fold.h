@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "acta/storage/v1/records.pb.h"
+#include "acta/v1/journeys.pb.h"
+#include "server/core/journeys/journey_indexer.h"
+#include "storage/base/ids.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+// What the ledger says of some events: its records in their order, each applied to what was said
+// before. `group`, `mode` and `of_range` of the outcomes are the caller's.
+class LedgerFold {
+ public:
+  using Place = std::pair<PartitionId, Offset>;
+  using ByGroup = std::map<GroupId, v1::GroupOutcome>;
+
+  // Of these places. Blocks. Errors: DATA_CORRUPTED: the index cannot be read. Records that cannot
+  // be read are passed over.
+  static absl::StatusOr<LedgerFold> Read(const LogEngine& engine, const JourneyIndexer& indexer,
+                                         absl::Span<const Place> places);
+
+  // Empty: the ledger says nothing of it.
+  const ByGroup& Of(Place place) const;
+
+  // One record; for those that speak of nothing that was asked for it does nothing.
+  void Apply(const storage::v1::LedgerRecord& record);
+  explicit LedgerFold(absl::Span<const Place> places);
+
+ private:
+  template <typename Change>
+  void ForEach(const storage::v1::LedgerRecord& record, Offset first, int64_t count, Change change);
+
+  std::map<Place, ByGroup> outcomes_;
+};
+
+}  // namespace acta

@@ -1,0 +1,238 @@
+#include "server/core/journeys/questions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
+#include "proto/support/proto_time.h"
+
+namespace acta {
+namespace {
+
+constexpr char kRangesOnly[] =
+    "a STREAM group knows the range that it committed, not what became of each event in it";
+constexpr char kUseQueue[] = "a QUEUE group settles each event by itself";
+constexpr char kForgotten[] =
+    "a group settled it before the ledger of what groups do began, or that is over";
+constexpr char kKeepLonger[] = "storage.ledger_retention says how long the ledger is kept";
+
+// One answer in the making: it is KNOWN until something is missing.
+class AnswerMaker {
+ public:
+  explicit AnswerMaker(v1::Question question) {
+    answer_.set_question(question);
+    answer_.set_certainty(v1::CERTAINTY_KNOWN);
+  }
+  template <typename... Parts>
+  void Say(const Parts&... parts) {
+    answer_.add_lines(std::string(absl::StrCat(parts...)));
+  }
+  // The first reason is told, the worst certainty counts.
+  void Lacks(v1::Certainty certainty, absl::string_view why, absl::string_view remedy) {
+    answer_.set_certainty(std::max(answer_.certainty(), certainty));
+    if (!answer_.why().empty()) return;
+    answer_.set_why(std::string(why));
+    answer_.set_remedy(std::string(remedy));
+  }
+  v1::Answer Make() { return std::move(answer_); }
+
+ private:
+  v1::Answer answer_;
+};
+
+std::string TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%E3SZ", ToTime(time), absl::UTCTimeZone());
+}
+
+std::string StateWords(v1::OutcomeState state) {
+  const std::string name = absl::AsciiStrToLower(v1::OutcomeState_Name(state).substr(14));
+  return absl::StrReplaceAll(name, {{"_", " "}});
+}
+
+std::string AppWords(const std::string& app, const std::string& version) {
+  if (app.empty()) return "";
+  return absl::StrCat(" (", app, version.empty() ? "" : " ", version, ")");
+}
+
+v1::Answer WhereFrom(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHERE_FROM);
+  const v1::JourneyEvent& event = *facts.event;
+  answer.Say("published by ", event.app().empty() ? "an application without a name" : event.app(),
+             event.app_version().empty() ? "" : " ", event.app_version(), " as ",
+             event.principal().empty() ? "nobody" : event.principal(),
+             event.has_append_time() ? " at " : "",
+             event.has_append_time() ? TimeOf(event.append_time()) : "");
+  if (!event.event().source().empty()) answer.Say("source ", event.event().source());
+  if (event.app().empty()) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL, "the producer did not say which application it is",
+                 "name app and app_version where the producer opens its stream");
+  }
+  if (facts.copies > 1) answer.Say("published ", facts.copies, " times under this id");
+  const std::string& cause = event.event().causation_id();
+  if (cause.empty()) {
+    answer.Say("no event caused it: it begins a journey, or nobody said so");
+    return answer.Make();
+  }
+  answer.Say("caused by ", cause, event.cause_known() ? ", in one step with it" : "");
+  if (!facts.cause_found) {
+    answer.Lacks(
+        v1::CERTAINTY_PARTIAL,
+        absl::StrCat("the event that caused it, ", cause, ", is nowhere to be found"),
+        "look for its topic: it may not be indexed (journey OFF), or its retention is over");
+  }
+  return answer.Make();
+}
+
+v1::Answer WhichSchema(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHICH_SCHEMA);
+  const v1::Event& event = facts.event->event();
+  if (!event.content_type().empty()) answer.Say("media type ", event.content_type());
+  if (event.schema().empty()) {
+    answer.Lacks(v1::CERTAINTY_UNKNOWN, "the event names no schema",
+                 "set schema (CloudEvents dataschema) where it is published");
+    return answer.Make();
+  }
+  answer.Say("schema ", event.schema());
+  answer.Lacks(v1::CERTAINTY_PARTIAL,
+               "the reference is the producer's word: no registry of schemas has checked it",
+               "a registry is a part of Acta that does not exist yet");
+  return answer.Make();
+}
+
+// What the answer lacks when a group tells less than a QUEUE group would.
+void LackOf(const v1::GroupOutcome& outcome, AnswerMaker* answer) {
+  if (outcome.state() == v1::OUTCOME_STATE_SETTLED) {
+    answer->Lacks(v1::CERTAINTY_PARTIAL, kForgotten, kKeepLonger);
+  } else if (outcome.of_range()) {
+    answer->Lacks(v1::CERTAINTY_PARTIAL, kRangesOnly, kUseQueue);
+  }
+}
+
+v1::Answer WhoReceived(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHO_RECEIVED);
+  for (const v1::GroupOutcome& group : facts.event->groups()) {
+    LackOf(group, &answer);
+    for (const v1::Attempt& attempt : group.failed_attempts()) {
+      answer.Say(group.group(), ": ", attempt.member_id(),
+                 AppWords(attempt.app(), attempt.app_version()), ", attempt ", attempt.attempt(),
+                 " at ", TimeOf(attempt.lease_time()));
+    }
+    if (!group.member_id().empty()) {
+      answer.Say(group.group(), ": ", group.member_id(), group.has_deliver_time() ? " at " : "",
+                 group.has_deliver_time() ? TimeOf(group.deliver_time()) : "");
+    } else if (group.failed_attempts().empty()) {
+      answer.Say(group.group(), ": nobody (", StateWords(group.state()), ")");
+    }
+  }
+  if (facts.event->groups().empty()) answer.Say("nobody: no group reads its topic");
+  return answer.Make();
+}
+
+v1::Answer WhoProcessed(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHO_PROCESSED);
+  bool somebody = false;
+  for (const v1::GroupOutcome& group : facts.event->groups()) {
+    LackOf(group, &answer);
+    if (group.state() != v1::OUTCOME_STATE_PROCESSED) continue;
+    somebody = true;
+    answer.Say(group.group(), ": ", group.member_id().empty() ? "somebody" : group.member_id(),
+               " at ", TimeOf(group.end_time()),
+               group.of_range() ? ", with the range it committed" : "");
+  }
+  for (const v1::GroupOutcome& group : facts.event->groups()) {
+    if (group.state() == v1::OUTCOME_STATE_PROCESSED) continue;
+    answer.Say(group.group(), ": not processed (", StateWords(group.state()), ")",
+               group.why().empty() ? "" : ": ", group.why());
+  }
+  if (!somebody && facts.event->groups().empty()) answer.Say("nobody: no group reads its topic");
+  return answer.Make();
+}
+
+v1::Answer WhoFailed(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHO_FAILED);
+  bool somebody = false;
+  for (const v1::GroupOutcome& group : facts.event->groups()) {
+    LackOf(group, &answer);
+    for (const v1::Attempt& attempt : group.failed_attempts()) {
+      somebody = true;
+      answer.Say(group.group(), ": attempt ", attempt.attempt(), " by ", attempt.member_id(),
+                 AppWords(attempt.app(), attempt.app_version()), " failed at ",
+                 TimeOf(attempt.end_time()), attempt.reason().empty() ? "" : ": ", attempt.reason(),
+                 attempt.text().empty() ? "" : ": ", attempt.text());
+    }
+    const bool waits = group.state() == v1::OUTCOME_STATE_RETRY_WAIT ||
+                       group.state() == v1::OUTCOME_STATE_HELD ||
+                       group.state() == v1::OUTCOME_STATE_BLOCKED_BY_KEY;
+    if (waits || group.state() == v1::OUTCOME_STATE_DEAD_LETTERED ||
+        group.state() == v1::OUTCOME_STATE_DISCARDED) {
+      somebody = true;
+      answer.Say(group.group(), ": ", StateWords(group.state()),
+                 group.has_until_time() ? " until " : "",
+                 group.has_until_time() ? TimeOf(group.until_time()) : "");
+    }
+    if (group.redrives() > 0) answer.Say(group.group(), ": redriven ", group.redrives(), " times");
+  }
+  if (!somebody) answer.Say("nobody");
+  return answer.Make();
+}
+
+v1::Answer WhichProcess(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHICH_PROCESS);
+  const v1::Event& event = facts.event->event();
+  if (!event.correlation_id().empty()) answer.Say("journey ", event.correlation_id());
+  if (event.process().empty()) {
+    answer.Lacks(v1::CERTAINTY_UNKNOWN, "the event names no process",
+                 "set process where it is published");
+    return answer.Make();
+  }
+  answer.Say("process ", event.process());
+  answer.Lacks(v1::CERTAINTY_PARTIAL,
+               "the name is the producer's word: processes are not declared, so nobody knows their "
+               "steps",
+               "declared processes are a part of Acta that does not exist yet");
+  return answer.Make();
+}
+
+v1::Answer MayReplay(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_MAY_REPLAY);
+  const bool stored = facts.event->state() == v1::JOURNEY_EVENT_STATE_STORED;
+  answer.Say(stored ? "the event is still stored" : "the event is not stored any more");
+  for (const v1::GroupOutcome& group : facts.event->groups()) {
+    if (group.state() == v1::OUTCOME_STATE_PROCESSED) {
+      answer.Say(group.group(), ": would get it again, although it processed it");
+    } else if (group.state() == v1::OUTCOME_STATE_DEAD_LETTERED) {
+      answer.Say(group.group(), ": gave up on it; a redrive offers it to this group only");
+    }
+  }
+  answer.Lacks(
+      v1::CERTAINTY_PARTIAL,
+      "groups do not declare what effects they have outside, nor types whether they may be "
+      "replayed",
+      "both are parts of Acta that do not exist yet; ask the owners of the groups above");
+  return answer.Make();
+}
+
+v1::Answer WhoIsAffected(const QuestionFacts& facts) {
+  AnswerMaker answer(v1::QUESTION_WHO_IS_AFFECTED);
+  answer.Say("tenant ", facts.tenant);
+  for (const v1::Affected& affected : facts.event->event().affected()) {
+    answer.Say(affected.kind(), " ", affected.id());
+  }
+  if (facts.event->event().affected().empty()) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL, "the event names nobody who is affected",
+                 "set affected, as {kind: user, id: 42}, where it is published");
+  }
+  return answer.Make();
+}
+
+}  // namespace
+
+std::vector<v1::Answer> AnswerQuestions(const QuestionFacts& facts) {
+  return {WhereFrom(facts), WhichSchema(facts),  WhoReceived(facts), WhoProcessed(facts),
+          WhoFailed(facts), WhichProcess(facts), MayReplay(facts),   WhoIsAffected(facts)};
+}
+
+}  // namespace acta

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "acta/v1/journeys.pb.h"
+
+namespace acta {
+
+// What is known of an event when it is asked about. Borrowed.
+struct QuestionFacts {
+  const v1::JourneyEvent* event = nullptr;  // With what groups did.
+  std::string tenant;
+  size_t copies = 1;         // Events of its id.
+  bool cause_found = false;  // The event that it names as its cause is there.
+};
+
+// The eight answers, in the order of v1::Question. Pure.
+std::vector<v1::Answer> AnswerQuestions(const QuestionFacts& facts);
+
+}  // namespace acta
