@@ -47,6 +47,8 @@ class Help(BrokerTest):
         self.acta('topic', 'create', 'orders')
         for partition in range(4):
             self.acta('publish', 'orders', '{"total": 12}', '--partition', partition)
+        if path in ('journey', 'questions'):
+            self.acta('publish', 'orders', '{"total": 12}', '--id', 'order-1042')
         if path.startswith('schedule'):
             self.acta('publish', 'orders', '{"remind": "ann"}', '--delay', '1h')
         if path == 'group create':

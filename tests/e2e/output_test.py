@@ -55,19 +55,19 @@ orders,2,30d,10.0 GiB,fsync,fsync,ids,"note=a, ""b\"""
             {"topics":[
             {"name":"audit","partitions":1,"retentionBytes":"0","ackLevel":"ACK_LEVEL_OS",
             "visibleAt":"ACK_LEVEL_OS","dedupe":"DEDUPE_MODE_OFF","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{},"retention":"604800s",
+            "partitioner":"PARTITIONER_KEY","labels":{},"journey":"JOURNEY_MODE_FULL","retention":"604800s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"},
             {"name":"orders","partitions":2,"retentionBytes":"10737418240",
             "ackLevel":"ACK_LEVEL_FSYNC","visibleAt":"ACK_LEVEL_FSYNC",
             "dedupe":"DEDUPE_MODE_IDS","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"retention":"2592000s",
+            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL","retention":"2592000s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"}],
             "nextPageToken":""}""", 'topic', 'list')
 
     def test_topic_describe(self):
         self.prints("""\
-topic orders: ack fsync, visible at fsync, retention 30d, 10.0 GiB, dedupe ids for 10m, events up \
-to 1.0 MiB, labels note=a, "b"
+topic orders: ack fsync, visible at fsync, retention 30d, 10.0 GiB, dedupe ids for 10m, journeys \
+full, events up to 1.0 MiB, labels note=a, "b"
 PARTITION  FIRST  END  EVENTS  BYTES                OLDEST                NEWEST  DEDUPE_WINDOW
         0      0    2       2     77  YYYY-MM-DD hh:mm:ssZ  YYYY-MM-DD hh:mm:ssZ            10m
         1      0    1       1     40  YYYY-MM-DD hh:mm:ssZ  YYYY-MM-DD hh:mm:ssZ            10m
@@ -82,7 +82,7 @@ PARTITION,FIRST,END,EVENTS,BYTES,OLDEST,NEWEST,DEDUPE_WINDOW
             {"topic":{"name":"orders","partitions":2,"retentionBytes":"10737418240",
             "ackLevel":"ACK_LEVEL_FSYNC","visibleAt":"ACK_LEVEL_FSYNC",
             "dedupe":"DEDUPE_MODE_IDS","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"retention":"2592000s",
+            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL","retention":"2592000s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"},
             "partitions":[
             {"partition":0,"firstOffset":"0","endOffset":"2","bytes":"77","incarnation":"1",

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Journeys on a real broker: what `acta journey` and `acta questions` say of an order, as it happens
+and after kill -9, against what was done."""
+
+import json
+import unittest
+
+from broker import BrokerTest
+
+ANSWERS = ['WHERE_FROM', 'WHICH_SCHEMA', 'WHO_RECEIVED', 'WHO_PROCESSED', 'WHO_FAILED',
+           'WHICH_PROCESS', 'MAY_REPLAY', 'WHO_IS_AFFECTED']
+
+
+class Journeys(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        for topic in ('orders', 'payments'):
+            self.acta('topic', 'create', topic, '--partitions', 2)
+        self.acta('group', 'create', 'billing', '--topic', 'orders', '--mode', 'queue', '--from',
+                  'earliest', '--max-attempts', 2, '--backoff', '10ms')
+        self.acta('group', 'create', 'audit', '--topic', 'orders', '--topic', 'payments', '--from',
+                  'earliest')
+
+    def publish(self, topic, name, *options):
+        self.acta('publish', topic, json.dumps({'name': name}), '--id', name, '--type',
+                  f'Type{name}', *options)
+
+    def order(self):
+        self.publish('orders', 'o1')
+        self.publish('payments', 'p1', '--correlation', 'o1', '--causation', 'o1')
+        self.publish('orders', 'bad', '--correlation', 'o1', '--causation', 'p1')
+        self.publish('orders', 'else')
+
+    def journey(self, *selection):
+        return self.acta_json('journey', *selection)['events']
+
+    def outcomes(self, *selection):
+        """{event: {group: (state, failed attempts)}}"""
+        return {event['event']['id']: {
+            group['group']: (group['state'].removeprefix('OUTCOME_STATE_'),
+                             [attempt['reason'] for attempt in group['failedAttempts']])
+            for group in event['groups']} for event in self.journey(*selection)}
+
+    def test_an_order_is_told_as_it_happens_and_after_a_crash(self):
+        self.order()
+        pending = ('PENDING', [])
+        self.assertEqual(self.outcomes('--event', 'p1'), {
+            'o1': {'billing': pending, 'audit': pending}, 'p1': {'audit': pending},
+            'bad': {'billing': pending, 'audit': pending}})
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec',
+                  'if grep -q bad; then exit 5; fi', '--max', 4)
+        self.acta('subscribe', 'orders', 'payments', '--group', 'audit', '--until-end')
+        done = ('PROCESSED', [])
+        expected = {
+            'o1': {'billing': done, 'audit': done}, 'p1': {'audit': done},
+            'bad': {'billing': ('DEAD_LETTERED', ['exit-5', 'exit-5']), 'audit': done}}
+        self.assertEqual(self.outcomes('--event', 'p1'), expected)
+        self.broker.kill()
+        self.broker.start()
+        self.assertEqual(self.outcomes('--correlation', 'o1'), expected)
+        self.acta('deadletter', 'redrive', 'billing', '--all')
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec', 'true', '--max', 1)
+        [bad] = [event for event in self.journey('--event', 'bad')
+                 if event['event']['id'] == 'bad']
+        [billing] = [group for group in bad['groups'] if group['group'] == 'billing']
+        self.assertEqual((billing['state'], len(billing['failedAttempts']), billing['redrives']),
+                         ('OUTCOME_STATE_PROCESSED', 2, 1))
+        self.assertTrue(billing['memberId'])
+
+    def test_who_decided_that_an_event_was_skipped_is_told(self):
+        self.order()
+        [place] = [event['position'] for event in self.journey('--event', 'else')]
+        self.acta('group', 'skip', 'billing', '--topic', 'orders', '--partition',
+                  place['partition'], '--offset', place['offset'], '--reason', 'a test')
+        [event] = self.journey('--event', 'else')
+        [billing] = [group for group in event['groups'] if group['group'] == 'billing']
+        self.assertEqual((billing['state'], billing['by'], billing['why']),
+                         ('OUTCOME_STATE_SKIPPED', 'anonymous', 'a test'))
+
+    def test_the_tree_is_drawn(self):
+        self.order()
+        tree = self.acta('journey', '--correlation', 'o1', '--events-only').splitlines()
+        self.assertEqual([line.split('Type')[0] for line in tree if 'Type' in line],
+                         ['', '\u2514\u2500 ', '   \u2514\u2500 '])
+        for drawing, edges in (('dot', ('e0 -> e1', 'e1 -> e2')),
+                               ('mermaid', ('e0 --> e1', 'e1 --> e2'))):
+            drawn = self.acta('journey', '--correlation', 'o1', '--draw', drawing)
+            for edge in edges:
+                self.assertIn(edge, drawn)
+
+    def test_the_eight_questions_are_answered(self):
+        self.order()
+        answers = self.acta_json('questions', 'p1')['answers']
+        self.assertEqual([answer['question'].removeprefix('QUESTION_') for answer in answers],
+                         ANSWERS)
+        known = {answer['question'].removeprefix('QUESTION_'):
+                 answer['certainty'].removeprefix('CERTAINTY_') for answer in answers}
+        self.assertEqual({known[q] for q in ('WHERE_FROM', 'WHO_RECEIVED', 'WHO_PROCESSED')},
+                         {'KNOWN'})
+        for answer in answers:
+            if answer['certainty'] != 'CERTAINTY_KNOWN':
+                self.assertTrue(answer['why'] and answer['remedy'], answer)
+
+    def test_bad_questions_have_their_reason(self):
+        for code, text, args in (
+                (3, 'EVENT_NOT_FOUND', ('journey', '--event', 'nobody')),
+                (3, 'TOPIC_NOT_FOUND', ('journey', '--position', 'nowhere/0/0')),
+                (2, '--position', ('journey', '--position', 'orders')),
+                (2, '--affected', ('journey', '--affected', 'user')),
+                (2, 'name one of', ('journey',)),
+                (3, 'EVENT_NOT_FOUND', ('questions', 'nobody'))):
+            with self.subTest(args=args):
+                self.fails(code, text, *args)
+
+    def test_a_topic_that_keeps_no_journey_says_so(self):
+        self.acta('topic', 'create', 'quiet', '--journey', 'off')
+        self.publish('quiet', 'q1')
+        self.fails(3, 'EVENT_NOT_FOUND', 'journey', '--event', 'q1')
+        self.acta('topic', 'alter', 'quiet', '--journey', 'full')
+        self.assertEqual(len(self.journey('--event', 'q1')), 1)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
