@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Journeys on a real broker: what `acta journey` and `acta questions` say of an order, as it happens
-and after kill -9, against what was done."""
+"""Journeys on a real broker: what `acta journey` and `acta questions` say of an order, as it
+happens and after kill -9, against what was done."""
 
 import json
 import unittest

@@ -55,12 +55,14 @@ orders,2,30d,10.0 GiB,fsync,fsync,ids,"note=a, ""b\"""
             {"topics":[
             {"name":"audit","partitions":1,"retentionBytes":"0","ackLevel":"ACK_LEVEL_OS",
             "visibleAt":"ACK_LEVEL_OS","dedupe":"DEDUPE_MODE_OFF","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{},"journey":"JOURNEY_MODE_FULL","retention":"604800s",
+            "partitioner":"PARTITIONER_KEY","labels":{},"journey":"JOURNEY_MODE_FULL",
+            "retention":"604800s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"},
             {"name":"orders","partitions":2,"retentionBytes":"10737418240",
             "ackLevel":"ACK_LEVEL_FSYNC","visibleAt":"ACK_LEVEL_FSYNC",
             "dedupe":"DEDUPE_MODE_IDS","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL","retention":"2592000s",
+            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL",
+            "retention":"2592000s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"}],
             "nextPageToken":""}""", 'topic', 'list')
 
@@ -82,7 +84,8 @@ PARTITION,FIRST,END,EVENTS,BYTES,OLDEST,NEWEST,DEDUPE_WINDOW
             {"topic":{"name":"orders","partitions":2,"retentionBytes":"10737418240",
             "ackLevel":"ACK_LEVEL_FSYNC","visibleAt":"ACK_LEVEL_FSYNC",
             "dedupe":"DEDUPE_MODE_IDS","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL","retention":"2592000s",
+            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL",
+            "retention":"2592000s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"},
             "partitions":[
             {"partition":0,"firstOffset":"0","endOffset":"2","bytes":"77","incarnation":"1",
