@@ -61,7 +61,8 @@ orders,2,30d,10.0 GiB,fsync,fsync,ids,"note=a, ""b\"""
             {"name":"orders","partitions":2,"retentionBytes":"10737418240",
             "ackLevel":"ACK_LEVEL_FSYNC","visibleAt":"ACK_LEVEL_FSYNC",
             "dedupe":"DEDUPE_MODE_IDS","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL",
+            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},
+            "journey":"JOURNEY_MODE_FULL",
             "retention":"2592000s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"}],
             "nextPageToken":""}""", 'topic', 'list')
@@ -84,7 +85,8 @@ PARTITION,FIRST,END,EVENTS,BYTES,OLDEST,NEWEST,DEDUPE_WINDOW
             {"topic":{"name":"orders","partitions":2,"retentionBytes":"10737418240",
             "ackLevel":"ACK_LEVEL_FSYNC","visibleAt":"ACK_LEVEL_FSYNC",
             "dedupe":"DEDUPE_MODE_IDS","maxEventBytes":1048576,
-            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},"journey":"JOURNEY_MODE_FULL",
+            "partitioner":"PARTITIONER_KEY","labels":{"note":"a, \"b\""},
+            "journey":"JOURNEY_MODE_FULL",
             "retention":"2592000s",
             "dedupeWindow":"600s","createTime":"TIME","updateTime":"TIME"},
             "partitions":[
