@@ -10,6 +10,7 @@
 #include "acta/v1/journeys.pb.h"
 #include "proto/support/error.h"
 #include "server/core/journeys/journeys.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/submit_and_wait.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
@@ -151,6 +152,7 @@ class JourneyRoom {
 
  private:
   void Build() {
+    REQUIRE_OK(engine->OpenTopic(kLedgerTopic, 1, TopicSettings()));
     topics = std::make_unique<TopicRegistry>(*engine, TopicLimits());
     REQUIRE_OK(topics->Load());
     indexer = std::make_unique<JourneyIndexer>(*engine, clock, *topics, limits);

@@ -1,0 +1,184 @@
+#include <catch2/catch.hpp>
+
+#include <random>
+
+#include "server/core/journeys/ledger_fold.h"
+#include "server/core/journeys/ledger_index.h"
+#include "server/core/queues/ledger.h"
+#include "storage/layout/engine_rows.h"
+#include "tests/unit/journeys/journey_room.h"
+
+namespace acta {
+namespace {
+
+using Entry = storage::v1::LedgerEntry;
+
+constexpr PartitionId kPartition{uint64_t{7} << 16};
+
+TEST_CASE("runs of processed events come out of a record as they went in") {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<ProcessedRun> runs;
+    Offset at(static_cast<int64_t>(random() % 1'000'000'000));
+    const int64_t time_us = 1'700'000'000'000'000;
+    for (uint64_t i = random() % 20; i > 0; --i) {
+      at = at + static_cast<int64_t>(random() % 3);
+      ProcessedRun run{at, static_cast<int64_t>(random() % 1'000 + 1),
+                       static_cast<uint32_t>(random() % 4), 0};
+      if (random() % 2 == 0)
+        run.delivered_us = time_us - static_cast<int64_t>(random() % 10'000) - 1;
+      runs.push_back(run);
+      at = at + run.count;
+    }
+    std::vector<ProcessedRun> shuffled = runs;
+    std::shuffle(shuffled.begin(), shuffled.end(), random);
+    storage::v1::LedgerRecord record;
+    PutProcessed(shuffled, time_us, &record);
+    size_t next = 0;
+    VisitProcessed(record, [&](const ProcessedRun& run) {
+      REQUIRE(next < runs.size());
+      CHECK(run.first == runs[next].first);
+      CHECK(run.count == runs[next].count);
+      CHECK(run.member == runs[next].member);
+      CHECK(run.delivered_us == runs[next].delivered_us);
+      ++next;
+    });
+    CHECK(next == runs.size());
+  }
+}
+
+TEST_CASE("a range has few hashes, and each of its events has one of them") {
+  MemoryLogEngine engine;
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 300; ++round) {
+    const auto first = static_cast<int64_t>(random() % (uint64_t{1} << (random() % 36 + 1)));
+    const auto count = static_cast<int64_t>(random() % (uint64_t{1} << (random() % 34 + 1))) + 1;
+    std::vector<uint64_t> hashes;
+    PutLedgerHashes(engine, kPartition, {Offset(first), Offset(first + count)}, &hashes);
+    CHECK(hashes.size() <= 6 * 256 + 4);
+    const std::set<uint64_t> covered(hashes.begin(), hashes.end());
+    for (int64_t at : {first, first + count - 1, first + count / 2,
+                       first + static_cast<int64_t>(random() % static_cast<uint64_t>(count))}) {
+      const auto of = LedgerHashesOf(engine, kPartition, Offset(at));
+      CHECK(std::any_of(of.begin(), of.end(), [&](auto hash) { return covered.contains(hash); }));
+    }
+  }
+}
+
+// What was done with an event, one thing after the other.
+struct NaiveOutcome {
+  v1::OutcomeState state = v1::OUTCOME_STATE_UNSPECIFIED;
+  int failed = 0;
+  std::string by;
+
+  bool final() const {
+    return state != v1::OUTCOME_STATE_UNSPECIFIED && state != v1::OUTCOME_STATE_PENDING;
+  }
+};
+
+class LedgerModel {
+ public:
+  explicit LedgerModel(uint64_t seed) : random_(seed), room_(Limits()) {}
+
+  void Run() {
+    for (int step = 0; step < 80; ++step) {
+      if (random_() % 20 == 0) {
+        room_.Restart();
+      } else if (random_() % 10 == 0) {
+        Compare();
+      } else {
+        Write();
+      }
+    }
+    Compare();
+  }
+
+ private:
+  static JourneyLimits Limits() {
+    JourneyLimits limits;
+    limits.buffer_bytes = 30 * sizeof(IndexEntry);
+    return limits;
+  }
+  OffsetRun Range() {
+    const auto first = static_cast<int64_t>(random_() % 600);
+    const auto most = random_() % 3 == 0 ? uint64_t{400} : uint64_t{3};
+    return {Offset(first), Offset(first + 1 + static_cast<int64_t>(random_() % most))};
+  }
+  template <typename Change>
+  void Expect(uint64_t group, OffsetRun range, Change change) {
+    for (Offset at = range.first; at < range.end; at = at + 1) change(&naive_[{group, at}]);
+  }
+  void Write() {
+    const uint64_t group = random_() % 3 + 1;
+    storage::v1::LedgerRecord record;
+    record.set_group_id(group);
+    record.set_partition_id(kPartition.value());
+    record.set_time_us(1'700'000'000'000'000);
+    const OffsetRun range = Range();
+    if (random_() % 2 == 0) {
+      PutProcessed({{range.first, Lag(range.first, range.end), 0, 0}}, record.time_us(), &record);
+      Expect(group, range, [](NaiveOutcome* one) {
+        one->state = v1::OUTCOME_STATE_PROCESSED;
+        one->by.clear();
+      });
+    } else {
+      Decide(group, range, &record);
+    }
+    Transaction transaction;
+    transaction.rows.push_back(LedgerRow(record));
+    REQUIRE_OK(SubmitAndWait(*room_.engine, std::move(transaction)).status);
+  }
+  void Decide(uint64_t group, OffsetRun range, storage::v1::LedgerRecord* record) {
+    static constexpr Entry::Kind kKinds[] = {Entry::FAILED,   Entry::DEAD_LETTERED, Entry::SKIPPED,
+                                             Entry::REDRIVEN, Entry::EXPIRED,       Entry::REWOUND};
+    const Entry::Kind kind = kKinds[random_() % 6];
+    if (kind == Entry::FAILED) range.end = range.first + 1;
+    *record->add_entries() = LedgerEntryOf(kind, range, {"ann", "because"});
+    Expect(group, range, [kind](NaiveOutcome* one) {
+      if (kind == Entry::SKIPPED && one->final()) return;
+      if (kind == Entry::FAILED) ++one->failed;
+      const bool again = kind == Entry::FAILED || kind == Entry::REDRIVEN || kind == Entry::REWOUND;
+      if (again) one->by.clear();
+      if (kind == Entry::SKIPPED) one->by = "ann";
+      one->state = again                          ? v1::OUTCOME_STATE_PENDING
+                   : kind == Entry::DEAD_LETTERED ? v1::OUTCOME_STATE_DEAD_LETTERED
+                   : kind == Entry::EXPIRED       ? v1::OUTCOME_STATE_EXPIRED
+                                                  : v1::OUTCOME_STATE_SKIPPED;
+    });
+  }
+  void Compare() {
+    REQUIRE(room_.indexer->CatchUp(absl::Seconds(20)));
+    std::vector<LedgerFold::Place> places;
+    for (int i = 0; i < 50; ++i) {
+      places.emplace_back(kPartition, Offset(static_cast<int64_t>(random_() % 1'000)));
+    }
+    const auto fold = LedgerFold::Read(*room_.engine, *room_.indexer, places);
+    REQUIRE_OK(fold.status());
+    for (const LedgerFold::Place& place : places) {
+      for (uint64_t group = 1; group <= 3; ++group) {
+        const auto& told = fold->Of(place);
+        const auto at = told.find(GroupId(group));
+        const v1::GroupOutcome outcome = at == told.end() ? v1::GroupOutcome() : at->second;
+        const NaiveOutcome& expected = naive_[{group, place.second}];
+        INFO("group " << group << " offset " << place.second.value());
+        CHECK(outcome.state() == expected.state);
+        CHECK(outcome.failed_attempts_size() == expected.failed);
+        CHECK(outcome.by() == expected.by);
+      }
+    }
+  }
+
+  std::mt19937_64 random_;
+  JourneyRoom room_;
+  std::map<std::pair<uint64_t, Offset>, NaiveOutcome> naive_;
+};
+
+TEST_CASE("the ledger says what was done, over crashes") {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    INFO("seed " << seed);
+    LedgerModel(seed).Run();
+  }
+}
+
+}  // namespace
+}  // namespace acta
