@@ -103,8 +103,9 @@ TableExtents ExtentsOf(const storage::v1::SliceRecord& record) {
 
 // Every partition of the topics there are, also those without events; what is left of other topics
 // in the slices belongs to nobody.
-absl::Status MatchTopics(const RocksStore& rocks, OpenedStore* opened) {
-  std::set<uint64_t> topics = {kLedgerTopic.value()};  // It has no record.
+absl::Status MatchTopics(const RocksStore& rocks, bool keeps_ledger, OpenedStore* opened) {
+  std::set<uint64_t> topics;
+  if (keeps_ledger) topics.insert(kLedgerTopic.value());  // It has no record.
   const auto cursor = rocks.NewCursor(rocks.meta(), 0);
   const std::string prefix = kTopicRows;
   for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
@@ -430,7 +431,8 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   opened.least_time = absl::FromUnixMicros(witness.server_time_us);
   RETURN_IF_ERROR(LoadSlices(*opened.rocks, &opened));
   RETURN_IF_ERROR(LoadPartitions(*opened.rocks, &opened));
-  RETURN_IF_ERROR(MatchTopics(*opened.rocks, &opened));
+  RETURN_IF_ERROR(
+      MatchTopics(*opened.rocks, options.ledger_retention > absl::ZeroDuration(), &opened));
   const bool raised = power_cut || !report.empty();
   if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, &store));
   RETURN_IF_ERROR(WriteStart(&opened, store, raised));

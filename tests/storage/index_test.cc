@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "storage/layout/engine_rows.h"
 #include "storage/layout/index_block.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -111,6 +112,55 @@ TEST_CASE("an entry leaves the disk with the slice of its event") {
   CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 4)});
   store.Reopen();
   CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 4)});
+}
+
+RowWrite LedgerElement(const std::string& data) {
+  return {Family::kLedger, "", EventElement(data)};
+}
+
+TEST_CASE("what groups did is appended with their rows, and to nothing where it is not kept") {
+  LocalEngineOptions options;
+  options.ledger_retention = absl::Hours(1);
+  TestStore store(options);
+  Transaction transaction;
+  transaction.rows = {{Family::kState, "position", "1"}, LedgerElement("a"), LedgerElement("b")};
+  const TransactionResult result = Commit(store.engine(), std::move(transaction));
+  REQUIRE_OK(result.status);
+  CHECK(result.appends.empty());
+  CHECK(ReadData(store.engine(), kLedgerPartition).value() == std::vector<std::string>{"a", "b"});
+  CHECK(store.engine().Stats().events_appended == 0);  // Nobody published it.
+  store.Crash();
+  CHECK(ReadData(store.engine(), kLedgerPartition).value() == std::vector<std::string>{"a", "b"});
+  CHECK(store.engine().LoadRows(Family::kState, "position")->size() == 1);
+
+  store.options().ledger_retention = absl::ZeroDuration();
+  store.Reopen();
+  CHECK(ReasonOf(store.engine().Extent(kLedgerPartition).status()) == v1::PARTITION_NOT_FOUND);
+  Transaction unkept;
+  unkept.rows = {{Family::kState, "position", "2"}, LedgerElement("c")};
+  REQUIRE_OK(Commit(store.engine(), std::move(unkept)).status);
+  CHECK(store.engine().LoadRows(Family::kState, "position")->at(0).second == "2");
+  // Its slices keep nothing of the ledger alive.
+  store.clock().Advance(absl::Hours(24 * 60));
+  REQUIRE_OK(store.engine().MaintainNow());
+  REQUIRE_OK(store.engine().MaintainNow());
+  for (int i = 0; i < 3; ++i) REQUIRE_OK(store.engine().MaintainNow());
+  store.options().ledger_retention = absl::Hours(1);
+  store.Reopen();
+  CHECK(store.engine().Extent(kLedgerPartition)->end == Offset(0));
+}
+
+TEST_CASE("an append of an atomic transaction that fails leaves nothing in the ledger") {
+  LocalEngineOptions options;
+  options.ledger_retention = absl::Hours(1);
+  TestStore store(options);
+  Transaction transaction;
+  transaction.appends.push_back(MakeAppend(TestStore::Partition(), {EventElement("x")}));
+  transaction.appends[0].expected_end = Offset(5);
+  transaction.rows = {LedgerElement("a")};
+  transaction.atomic = true;
+  CHECK_FALSE(Commit(store.engine(), std::move(transaction)).appends[0].status.ok());
+  CHECK(store.engine().Extent(kLedgerPartition)->end == Offset(0));
 }
 
 TEST_CASE("files of the index are merged, and nothing is lost by it") {

@@ -140,8 +140,11 @@ void JourneyIndexer::Refresh() {
     if (topics_seen_ == version) return;
   }
   absl::btree_map<PartitionId, v1::JourneyMode> wanted;
-  std::set<TopicId> there = {kLedgerTopic};
-  if (engine_.Extent(kLedgerPartition).ok()) wanted[kLedgerPartition] = v1::JOURNEY_MODE_FULL;
+  std::set<TopicId> there;
+  if (engine_.Extent(kLedgerPartition).ok()) {
+    there.insert(kLedgerTopic);
+    wanted[kLedgerPartition] = v1::JOURNEY_MODE_FULL;
+  }
   for (const TopicPtr& topic : topics_.All()) {
     there.insert(topic->id);
     if (topic->proto.journey() == v1::JOURNEY_MODE_OFF) continue;
