@@ -1,6 +1,7 @@
 #include "storage/layout/index_block.h"
 
 #include "proto/support/error.h"
+#include "proto/support/wire.h"
 #include "storage/base/bytes.h"
 
 namespace acta {
@@ -14,20 +15,6 @@ void PutVarint(std::string* out, uint64_t value) {
     value >>= 7;
   }
   out->push_back(static_cast<char>(value));
-}
-
-// Takes it from the front of `in`; false when it is not there.
-bool TakeVarint(absl::string_view* in, uint64_t* value) {
-  *value = 0;
-  for (size_t i = 0; i < in->size() && i < 10; ++i) {
-    const auto byte = static_cast<uint8_t>((*in)[i]);
-    *value |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
-    if (byte < 0x80) {
-      in->remove_prefix(i + 1);
-      return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace
@@ -60,13 +47,14 @@ std::string EncodeIndexBlock(absl::Span<const IndexEntry> entries) {
 absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash,
                               std::vector<IndexEntry>* out) {
   const uint32_t wanted = StoredHash(hash);
-  while (!block.empty()) {
+  WireReader reader(block);
+  while (!reader.AtEnd()) {
+    uint32_t stored = 0;
     uint64_t partition = 0;
     uint64_t offset = 0;
-    const bool whole = block.size() > 4;
-    const uint32_t stored = whole ? GetLittle<uint32_t>(block.data()) : 0;
-    if (whole) block.remove_prefix(4);
-    if (!whole || !TakeVarint(&block, &partition) || !TakeVarint(&block, &offset)) {
+    if (reader.ReadFixed32(&stored) != WireFault::kNone ||
+        reader.ReadVarint(&partition) != WireFault::kNone ||
+        reader.ReadVarint(&offset) != WireFault::kNone) {
       return Error(v1::DATA_CORRUPTED, "a block of the index is cut short");
     }
     if (stored != wanted) continue;

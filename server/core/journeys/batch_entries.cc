@@ -1,7 +1,6 @@
 #include "server/core/journeys/batch_entries.h"
 
 #include "absl/container/flat_hash_set.h"
-#include "acta/v1/context.pb.h"
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
 
@@ -40,25 +39,18 @@ void CollectEntries(const LogEngine& engine, const StoredBatch& batch, v1::Journ
                     std::vector<IndexEntry>* out) {
   if (mode == v1::JOURNEY_MODE_OFF) return;
   const bool full = mode != v1::JOURNEY_MODE_CORRELATION;
-  v1::BatchContext context;
-  if (!batch.context.empty()) {
-    const absl::string_view bytes = batch.context.view();
-    (void)context.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-  }
-  const auto own = [](absl::string_view text, const std::string& otherwise) {
-    return text.empty() ? absl::string_view(otherwise) : text;
-  };
+  const v1::BatchContext context = ContextOfBatch(batch);
   Collector collector(engine, batch, out);
   EventElements elements(batch.payload.view());
   EventLinks links;
   absl::string_view event;
   for (Offset offset = batch.base_offset; elements.Next(&event); offset = offset + 1) {
     ReadEventLinks(event, &links);
-    collector.PutFirst(LinkKind::kCorrelation, own(links.correlation_id, context.correlation_id()),
-                       offset);
+    collector.PutFirst(LinkKind::kCorrelation,
+                       OwnOr(links.correlation_id, context.correlation_id()), offset);
     if (!full) continue;
     if (!links.id.empty()) collector.Put(LinkHash(engine, LinkKind::kId, links.id), offset);
-    collector.PutFirst(LinkKind::kCause, own(links.causation_id, context.causation_id()), offset);
+    collector.PutFirst(LinkKind::kCause, OwnOr(links.causation_id, context.causation_id()), offset);
     for (const absl::string_view affected : links.affected) {
       const auto [kind, id] = ReadAffected(affected);
       collector.PutFirst(LinkKind::kAffected, AffectedText(kind, id), offset);

@@ -1,17 +1,17 @@
 #include "server/core/journeys/event_finder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
+
+constexpr int64_t kMostKnownBytes = int64_t{64} << 20;
 
 // What is wanted, by kind.
 class Matcher {
@@ -21,14 +21,11 @@ class Matcher {
   }
 
   bool Matches(const EventLinks& links, const v1::BatchContext& context) const {
-    const auto own = [](absl::string_view text, const std::string& otherwise) {
-      return text.empty() ? absl::string_view(otherwise) : text;
-    };
     if (const auto id = ids_.find(links.id); id != ids_.end()) {
       if (id->second.empty() || id->second == links.source) return true;
     }
-    return correlations_.contains(own(links.correlation_id, context.correlation_id())) ||
-           causes_.contains(own(links.causation_id, context.causation_id())) || IsAffected(links);
+    return correlations_.contains(OwnOr(links.correlation_id, context.correlation_id())) ||
+           causes_.contains(OwnOr(links.causation_id, context.causation_id())) || IsAffected(links);
   }
 
  private:
@@ -56,13 +53,6 @@ class Matcher {
 
   Texts ids_, correlations_, causes_, affected_;
 };
-
-v1::BatchContext ContextOfBatch(const StoredBatch& batch) {
-  v1::BatchContext context;
-  const absl::string_view bytes = batch.context.view();
-  (void)context.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-  return context;
-}
 
 FoundEvent TellEvent(const TopicPtr& topic, const StoredBatch& batch, Offset offset,
                      absl::string_view event) {
@@ -133,46 +123,29 @@ struct Search {
 
 }  // namespace
 
-std::string PlaceText(absl::string_view topic, int32_t partition, Offset offset) {
-  return absl::StrCat(topic, "/", partition, "/", offset.value());
-}
-
-std::optional<PlaceName> ParsePlace(absl::string_view text) {
-  const std::vector<std::string> parts = absl::StrSplit(text, '/');
-  PlaceName place;
-  int64_t offset = 0;
-  if (parts.size() != 3 || !absl::SimpleAtoi(parts[1], &place.partition) ||
-      !absl::SimpleAtoi(parts[2], &offset)) {
-    return std::nullopt;
-  }
-  place.topic = parts[0];
-  place.offset = Offset(offset);
-  return place;
-}
-
 std::string FoundEvent::place() const {
   return topic == nullptr ? std::string() : PlaceText(topic->name(), partition.partition(), offset);
 }
 
 BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state) {
-  auto& known = batches_[partition];
-  const auto at = known.lower_bound(offset);
-  if (at != known.end() && at->second->base_offset <= offset) return at->second;
-  absl::StatusOr<std::vector<BatchPtr>> read = std::vector<BatchPtr>();
-  const auto cached = engine_.ReadCached(partition, offset, 1);
-  if (cached.ok() && cached->has_value()) {
-    read = **cached;
-  } else {
-    read = engine_.Read(partition, offset, 1);
+  if (const auto of = batches_.find(partition); of != batches_.end()) {
+    const auto at = of->second.lower_bound(offset);
+    if (at != of->second.end() && at->second->base_offset <= offset) return at->second;
   }
+  const absl::StatusOr<BatchPtr> read = ReadBatchAt(engine_, partition, offset);
   *state = ReasonOf(read.status()) == v1::GAP ? v1::JOURNEY_EVENT_STATE_TRIMMED
            : read.ok()                        ? v1::JOURNEY_EVENT_STATE_MISSING
                                               : v1::JOURNEY_EVENT_STATE_UNREADABLE;
-  if (!read.ok() || read->empty()) return nullptr;
-  const BatchPtr& batch = read->front();
-  if (batch->base_offset > offset || batch->end() <= offset) return nullptr;
-  known[batch->end() + -1] = batch;
-  return batch;
+  if (!read.ok() || *read == nullptr) return nullptr;
+  // Neighbours are asked for next; a journey over many large batches is not kept whole.
+  const auto bytes = static_cast<int64_t>((*read)->payload.size());
+  if (known_bytes_ + bytes > kMostKnownBytes) {
+    batches_.clear();
+    known_bytes_ = 0;
+  }
+  known_bytes_ += bytes;
+  batches_[partition][(*read)->end() + -1] = *read;
+  return *read;
 }
 
 FoundEvent EventFinder::ReadAt(const TopicPtr& topic, PartitionId partition, Offset offset) {
@@ -216,8 +189,15 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
   }
   Search search{Matcher{wanted}, from, most, {}, std::nullopt};
   Place done{PartitionId(), Offset(-1)};  // Everything up to it was looked at.
-  for (const auto& [place, topic] : places) {
-    if (search.next.has_value()) break;
+  // The batch of the last place up to `from` may reach behind it.
+  auto first = places.upper_bound(from);
+  if (first != places.begin() && std::prev(first)->first.first == from.first) --first;
+  for (auto at = first; at != places.end() && !search.next.has_value(); ++at) {
+    const auto& [place, topic] = *at;
+    if (at != first && clock_.SinceBoot() >= until_) {
+      search.next = place;
+      break;
+    }
     if (place.first == done.first && place.second <= done.second) continue;
     v1::JourneyEventState state = v1::JOURNEY_EVENT_STATE_STORED;
     const BatchPtr batch = BatchAt(place.first, place.second, &state);

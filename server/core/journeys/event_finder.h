@@ -12,19 +12,26 @@
 #include "server/core/journeys/found_event.h"
 #include "server/core/journeys/journey_indexer.h"
 #include "server/core/topics/topic_registry.h"
+#include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
 namespace acta {
 
 // EventFinder finds events of one tenant by what they name, and reads them. For one call: it keeps
-// the batches that it read.
+// some of the batches that it read, 64 MiB at most and the one that passes it.
 //
 // Threads: one at a time; blocks on the disk.
 class EventFinder {
  public:
-  EventFinder(const LogEngine& engine, const TopicRegistry& topics, const JourneyIndexer& indexer,
-              std::string tenant)
-      : engine_(engine), topics_(topics), indexer_(indexer), tenant_(std::move(tenant)) {}
+  // Find() looks at no further batch from then on (since boot).
+  EventFinder(const LogEngine& engine, const Clock& clock, const TopicRegistry& topics,
+              const JourneyIndexer& indexer, std::string tenant, absl::Duration until)
+      : engine_(engine),
+        clock_(clock),
+        topics_(topics),
+        indexer_(indexer),
+        tenant_(std::move(tenant)),
+        until_(until) {}
 
   // What is looked for: events that have one of these.
   struct Wanted {
@@ -33,9 +40,9 @@ class EventFinder {
     std::string source;  // Of kId; empty: any.
   };
   // Those that have one of `wanted`, by partition and offset, from `from` on, at most `most`;
-  // `next`: where to go on, if there may be more. Of events that retention took only their places
-  // are known: they are TRIMMED, and taken on the word of their hash. Errors: DATA_CORRUPTED: the
-  // index cannot be read.
+  // `next`: where to go on, if there may be more: also when the time was over, and nothing found.
+  // Of events that retention took only their places are known: they are TRIMMED, and taken on the
+  // word of their hash. Errors: DATA_CORRUPTED: the index cannot be read.
   using Place = std::pair<PartitionId, Offset>;
   absl::StatusOr<std::vector<FoundEvent>> Find(const std::vector<Wanted>& wanted, Place from,
                                                size_t most, std::optional<Place>* next);
@@ -50,9 +57,12 @@ class EventFinder {
   BatchPtr BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state);
 
   const LogEngine& engine_;
+  const Clock& clock_;
   const TopicRegistry& topics_;
   const JourneyIndexer& indexer_;
   const std::string tenant_;
+  const absl::Duration until_;
+  int64_t known_bytes_ = 0;
   absl::flat_hash_map<PartitionId, absl::btree_map<Offset, BatchPtr>> batches_;  // By last offset.
 };
 

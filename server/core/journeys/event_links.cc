@@ -24,6 +24,25 @@ std::string AffectedText(absl::string_view kind, absl::string_view id) {
   return absl::StrCat(kind, ":", id);
 }
 
+v1::BatchContext ContextOfBatch(const StoredBatch& batch) {
+  v1::BatchContext context;
+  const absl::string_view bytes = batch.context.view();
+  (void)context.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  return context;
+}
+
+absl::StatusOr<BatchPtr> ReadBatchAt(const LogEngine& engine, PartitionId partition,
+                                     Offset offset) {
+  const auto cached = engine.ReadCached(partition, offset, 1);
+  const bool in_memory = cached.ok() && cached->has_value();
+  const auto read = in_memory ? absl::StatusOr<std::vector<BatchPtr>>(**cached)
+                              : engine.Read(partition, offset, 1);
+  if (!read.ok()) return read.status();
+  const bool holds =
+      !read->empty() && read->front()->base_offset <= offset && offset < read->front()->end();
+  return holds ? read->front() : nullptr;
+}
+
 void ReadEventLinks(absl::string_view event, EventLinks* links) {
   links->id = links->source = links->correlation_id = links->causation_id = {};
   links->affected.clear();

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <optional>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "acta/v1/context.pb.h"
 #include "acta/v1/journeys.pb.h"
+#include "server/core/topics/place_name.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/ids.h"
 
@@ -29,15 +28,5 @@ struct FoundEvent {
   const std::string& correlation() const { return event.correlation_id(); }
   const std::string& cause() const { return event.causation_id(); }
 };
-
-// "topic/partition/offset", as an event without an id is named.
-std::string PlaceText(absl::string_view topic, int32_t partition, Offset offset);
-// nullopt: it is none.
-struct PlaceName {
-  std::string topic;
-  int32_t partition = 0;
-  Offset offset;
-};
-std::optional<PlaceName> ParsePlace(absl::string_view text);
 
 }  // namespace acta

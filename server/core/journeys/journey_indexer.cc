@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
-#include "absl/functional/function_ref.h"
 #include "proto/support/error.h"
 #include "server/core/journeys/batch_entries.h"
 #include "server/core/journeys/ledger_index.h"
@@ -266,7 +264,8 @@ bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::St
     if (reason == v1::DATA_CORRUPTED) unreadable_ += Lag(next, last + 1);
     return false;
   }
-  // The topic is gone, or the engine stops: Refresh() or Stop() sees to it.
+  // The topic is gone or the engine stops, which Refresh() or Stop() see to; or it is tried again.
+  Await(partition, next);
   return true;
 }
 
@@ -292,7 +291,8 @@ bool JourneyIndexer::NeedsFile() const {
 }
 
 bool JourneyIndexer::WriteFile() {
-  if (engine_.Now() < not_before_) return false;
+  // A file would take what a full disk still has, and how far it reaches could not be written.
+  if (engine_.Now() < not_before_ || engine_.disk_state() == DiskState::kHard) return false;
   MutexLock writing(file_mu_);
   Transaction positions;
   std::vector<std::pair<PartitionId, Offset>> moved;
@@ -334,33 +334,46 @@ bool JourneyIndexer::WriteFile() {
   return true;
 }
 
+std::vector<JourneyIndexer::Reached> JourneyIndexer::Positions() const {
+  std::vector<Reached> positions;
+  MutexLock lock(mu_);
+  positions.reserve(followed_.size());
+  for (const auto& [partition, followed] : followed_) {
+    positions.push_back({partition, followed.next, followed.behind_since});
+  }
+  return positions;
+}
+
+bool JourneyIndexer::WaitUntil(absl::Duration until, absl::FunctionRef<bool()> done) {
+  ++waiting_;
+  bool over = false;
+  while (!stopping_ && !over && !done()) {
+    work_.SignalAll();
+    hurry_up_.SignalAll();
+    const absl::Duration left = until - clock_.SinceBoot();
+    over = left <= absl::ZeroDuration();
+    if (!over) moved_.WaitFor(mu_, left);
+  }
+  --waiting_;
+  return !stopping_ && !over;
+}
+
 bool JourneyIndexer::CatchUp(absl::Duration patience) {
   const absl::Duration until = clock_.SinceBoot() + patience;
   const uint64_t version = topics_.version();
+  {
+    MutexLock lock(mu_);
+    const auto seen = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return topics_seen_ >= version; };
+    if (!WaitUntil(until, seen)) return false;
+  }
   std::vector<std::pair<PartitionId, Offset>> wanted;
+  for (const Reached& at : Positions()) {
+    const auto extent = engine_.Extent(at.partition);
+    if (!extent.ok() || at.next >= extent->visible_end) continue;
+    wanted.emplace_back(at.partition, extent->visible_end);
+  }
   MutexLock lock(mu_);
-  ++waiting_;
-  const auto waited = absl::MakeCleanup([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { --waiting_; });
-  const auto wait_for = [&](absl::FunctionRef<bool()> done) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    while (!stopping_ && !done()) {
-      const absl::Duration left = until - clock_.SinceBoot();
-      if (left <= absl::ZeroDuration()) return false;
-      work_.SignalAll();
-      hurry_up_.SignalAll();
-      moved_.WaitFor(mu_, left);
-    }
-    return !stopping_;
-  };
-  if (!wait_for([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return topics_seen_ >= version; })) {
-    return false;
-  }
-  for (const auto& [partition, followed] : followed_) {
-    const auto extent = engine_.Extent(partition);
-    if (extent.ok() && followed.next < extent->visible_end) {
-      wanted.emplace_back(partition, extent->visible_end);
-    }
-  }
-  return wait_for([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return WaitUntil(until, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     while (!wanted.empty()) {
       const auto at = followed_.find(wanted.back().first);
       if (at != followed_.end() && at->second.next < wanted.back().second) return false;
@@ -427,15 +440,13 @@ JourneyIndexer::Figures JourneyIndexer::Measure() const {
     figures.entries = static_cast<int64_t>(buffer_.size());
     if (writing_ != nullptr) figures.entries += static_cast<int64_t>(writing_->size());
   }
-  MutexLock lock(mu_);
-  for (const auto& [partition, followed] : followed_) {
-    const auto extent = engine_.Extent(partition);
-    if (!extent.ok() || followed.next >= extent->visible_end) continue;
-    figures.lag_events += Lag(std::max(followed.next, extent->first), extent->visible_end);
-    if (followed.behind_since < now) {
-      figures.lag = std::max(figures.lag, now - followed.behind_since);
-    }
+  for (const Reached& at : Positions()) {
+    const auto extent = engine_.Extent(at.partition);
+    if (!extent.ok() || at.next >= extent->visible_end) continue;
+    figures.lag_events += Lag(std::max(at.next, extent->first), extent->visible_end);
+    if (at.behind_since < now) figures.lag = std::max(figures.lag, now - at.behind_since);
   }
+  MutexLock lock(mu_);
   figures.indexed_events = indexed_;
   figures.unreadable_events = unreadable_;
   figures.files = files_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -70,6 +71,12 @@ class JourneyIndexer {
     absl::Time behind_since = absl::InfiniteFuture();  // It has news.
   };
   using Entries = std::vector<IndexEntry>;
+  // How far a partition is.
+  struct Reached {
+    PartitionId partition;
+    Offset next;
+    absl::Time behind_since;
+  };
 
   void Loop();
   // One turn for each partition with news. False: there is more.
@@ -85,6 +92,10 @@ class JourneyIndexer {
   // Goes on behind what cannot be read. As ReadSome().
   bool PassOver(PartitionId partition, Offset next, const absl::Status& status);
   void Await(PartitionId partition, Offset next);
+  std::vector<Reached> Positions() const;
+  // Has the thread hurry until it is done. False: until then it was not, or it is to stop.
+  bool WaitUntil(absl::Duration until, absl::FunctionRef<bool()> done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool NeedsFile() const;
   // False: the disk is full, or the engine stops.
   bool WriteFile();

@@ -135,8 +135,12 @@ absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const C
     auto at = finder.FindPlace(wanted[0].text);
     if (at.has_value()) selected.events.push_back(*std::move(at));
   }
+  // What exists in topics that the caller may not browse is nobody's business.
+  const bool any =
+      std::any_of(selected.events.begin(), selected.events.end(),
+                  [&](const FoundEvent& event) { return MayBrowse(caller, *event.topic); });
   const bool first_page = from == EventFinder::Place();
-  if (selected.events.empty() && first_page) return NotFound(what);
+  if (!any && first_page && !selected.next.has_value()) return NotFound(what);
   return selected;
 }
 
@@ -148,7 +152,7 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   const absl::Duration until = deps_.clock.SinceBoot() + kMostTime;
   v1::GetJourneyResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
-  EventFinder finder(deps_.engine, deps_.topics, deps_.indexer, caller.tenant);
+  EventFinder finder(deps_.engine, deps_.clock, deps_.topics, deps_.indexer, caller.tenant, until);
   ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), from, page));
   if (selected.next.has_value()) response.set_next_page_token(PageToken(*selected.next));
   JourneyGathering gathering(finder, deps_.clock, page, until);
@@ -180,8 +184,14 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   }
   v1::AskQuestionsResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
-  EventFinder finder(deps_.engine, deps_.topics, deps_.indexer, caller.tenant);
+  EventFinder finder(deps_.engine, deps_.clock, deps_.topics, deps_.indexer, caller.tenant,
+                     deps_.clock.SinceBoot() + kMostTime);
   ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), {}, kMostEvents));
+  std::erase_if(selected.events,
+                [&](const FoundEvent& event) { return !MayBrowse(caller, *event.topic); });
+  if (selected.events.empty()) {
+    return Error(v1::DEADLINE_PASSED, "the event was not found in time: ask again");
+  }
   const auto newest = std::max_element(
       selected.events.begin(), selected.events.end(),
       [](const auto& a, const auto& b) { return a.append_time_us < b.append_time_us; });
@@ -189,11 +199,6 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   node.event = std::move(*newest);
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
-  if (event.state() == v1::JOURNEY_EVENT_STATE_OPAQUE) {
-    return Error(v1::PERMISSION_DENIED,
-                 absl::StrCat("the event is of topic '", node.event.topic->name(),
-                              "', which you may not browse"));
-  }
   ASSIGN_OR_RETURN(std::vector<Outcomes::OfEvent> outcomes, outcomes_.Find(caller, {&node.event}));
   for (v1::GroupOutcome& outcome : outcomes[0]) *event.add_groups() = std::move(outcome);
   QuestionFacts facts;
@@ -221,15 +226,18 @@ v1::JourneyIndexState Journeys::LookAtIndex(absl::string_view tenant) const {
   return state;
 }
 
+bool Journeys::MayBrowse(const Caller& caller, const Topic& topic) const {
+  return deps_.authorizer.Authorize(caller, Verb::kBrowse, {ResourceKind::kTopic, topic.name()})
+      .ok();
+}
+
 v1::JourneyEvent Journeys::Tell(const Caller& caller, const TreeNode& node) const {
   const FoundEvent& found = node.event;
   v1::JourneyEvent told;
   if (node.cause.has_value()) told.set_cause(static_cast<int32_t>(*node.cause));
   told.set_in_cycle(node.in_cycle);
   if (found.topic != nullptr) {
-    const absl::Status may = deps_.authorizer.Authorize(
-        caller, Verb::kBrowse, {ResourceKind::kTopic, found.topic->name()});
-    if (!may.ok()) {
+    if (!MayBrowse(caller, *found.topic)) {
       told.set_state(v1::JOURNEY_EVENT_STATE_OPAQUE);
       return told;
     }

@@ -48,6 +48,7 @@ class Journeys {
                                   size_t most) const;
   // Waits a moment for what was published just now.
   v1::JourneyIndexState LookAtIndex(absl::string_view tenant) const;
+  bool MayBrowse(const Caller& caller, const Topic& topic) const;
   v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
 
   const Deps deps_;

@@ -5,6 +5,7 @@
 
 #include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
+#include "server/core/journeys/event_links.h"
 #include "server/core/journeys/ledger_index.h"
 #include "server/core/queues/ledger.h"
 #include "storage/base/status_macros.h"
@@ -77,6 +78,7 @@ void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome) 
       Begin(outcome);
       return outcome->set_redrives(entry.redrives());
     case Entry::DISCARDED:
+      outcome->set_why(entry.why());
       return End(v1::OUTCOME_STATE_DISCARDED, time_us, outcome);
     case Entry::REWOUND:
       return Begin(outcome);
@@ -144,12 +146,9 @@ absl::StatusOr<LedgerFold> LedgerFold::Read(const LogEngine& engine, const Journ
   BatchPtr batch;
   for (const Offset offset : records) {
     if (batch == nullptr || batch->end() <= offset) {
-      const auto cached = engine.ReadCached(kLedgerPartition, offset, 1);
-      const bool in_memory = cached.ok() && cached->has_value() && !(*cached)->empty();
-      const auto read = in_memory ? absl::StatusOr<std::vector<BatchPtr>>(**cached)
-                                  : engine.Read(kLedgerPartition, offset, 1);
-      if (!read.ok() || read->empty()) continue;
-      batch = read->front();
+      const auto read = ReadBatchAt(engine, kLedgerPartition, offset);
+      if (!read.ok() || *read == nullptr) continue;
+      batch = *read;
     }
     const auto index = static_cast<uint32_t>(Lag(batch->base_offset, offset));
     EventElements elements(EventElements::Cut(batch->payload.view(), index, index + 1));

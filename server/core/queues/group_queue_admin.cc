@@ -274,6 +274,12 @@ bool GroupQueue::DiscardStep(PartitionId id, Offset offset,
     MutexLock lock(mu_);
     if (going_.contains({id, offset})) return false;
     PutDiscarded(id, offset, record, &step.rows);
+    if (KeepsLedger(deps_.topics, id)) {
+      step.rows.push_back(LedgerRow(
+          DecisionRecord(group_, id, NowUs(),
+                         LedgerEntryOf(storage::v1::LedgerEntry::DISCARDED, {offset, offset + 1},
+                                       {"", "an edited event took its place"}))));
+    }
     HeldStep held;
     held.step = std::move(step);
     held.dead_letters.emplace_back(id, offset);

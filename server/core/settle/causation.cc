@@ -7,6 +7,7 @@
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "server/core/queues/group_queue.h"
+#include "server/core/topics/place_name.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -45,8 +46,8 @@ absl::Status SetCausation(const LogEngine& engine, const TopicRegistry& topics, 
   }
   const TopicPtr topic = topics.FindById(at.partition.topic());
   const std::string place =
-      absl::StrCat(topic == nullptr ? absl::StrCat(at.partition.topic().value()) : topic->name(),
-                   "/", at.partition.partition(), "/", at.offset.value());
+      PlaceText(topic == nullptr ? absl::StrCat(at.partition.topic().value()) : topic->name(),
+                at.partition.partition(), at.offset);
   const std::string& id = cause.event.id().empty() ? place : cause.event.id();
   const std::string& journey = !cause.event.correlation_id().empty()
                                    ? cause.event.correlation_id()

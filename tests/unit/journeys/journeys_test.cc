@@ -114,6 +114,10 @@ TEST_CASE("events of topics that one may not browse are opaque") {
   opaque.set_cause(0);
   CHECK(journey.events(1).SerializeAsString() == opaque.SerializeAsString());
   CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("secret", 0, 0)) == v1::PERMISSION_DENIED);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("b")) == v1::EVENT_NOT_FOUND);
+  v1::AskQuestionsRequest questions;
+  questions.mutable_selection()->mutable_event()->set_id("b");
+  CHECK(ReasonOf(room.journeys->Ask(room.caller, questions).status()) == v1::EVENT_NOT_FOUND);
 }
 
 TEST_CASE("what retention took and what is damaged is told as such") {
@@ -175,6 +179,29 @@ TEST_CASE("a large journey is told in pages") {
   } while (!request.page_token().empty());
   CHECK(sizes == std::vector<int>{100, 100, 51});
   CHECK(seen.size() == 251);
+}
+
+TEST_CASE("a search whose time is over goes on where it stopped, and reads nothing twice") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  for (int i = 0; i < 20; ++i) {
+    room.Publish("orders", i % 2, {JourneyRoom::Event("e" + std::to_string(i), "j")});
+  }
+  room.Get(JourneyRoom::ByEvent("e19"));
+  EventFinder::Place from;
+  std::set<std::string> seen;
+  for (int pages = 1;; ++pages) {
+    REQUIRE(pages <= 20);
+    EventFinder finder(*room.engine, room.clock, *room.topics, *room.indexer, "default",
+                       absl::ZeroDuration());
+    std::optional<EventFinder::Place> next;
+    const auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, from, 1'000, &next);
+    REQUIRE_OK(found.status());
+    for (const FoundEvent& event : *found) CHECK(seen.insert(event.event.id()).second);
+    if (!next.has_value()) break;
+    from = *next;
+  }
+  CHECK(seen.size() == 20);
 }
 
 TEST_CASE("causes and effects beyond the limit are left out, and it is said") {
