@@ -173,7 +173,6 @@ struct EngineStats {
   int64_t log_bytes = 0;
   int32_t slices = 0;
   int32_t indexes = 0;  // Of slices.
-  int64_t index_bytes = 0;
   int64_t tail_cache_bytes = 0;
   int64_t tail_cache_limit_bytes = 0;
   int64_t unsynced_bytes = 0;  // Written and not yet synced.
@@ -294,10 +293,11 @@ class LogEngine {
   // are gone are passed over. Durable when it returns. An entry may be added twice. Blocks, and
   // writers wait for milliseconds: many at a time. Errors: RESOURCE_EXHAUSTED: the disk is full.
   virtual absl::Status AddToIndex(absl::Span<const IndexEntry> entries) = 0;
-  // The entries with one of these hashes (IndexedHash() counts), each once, in order; also some of
+  // Adds the places of the entries with one of these hashes (IndexedHash() counts); also some of
   // events that are gone meanwhile. Blocks. Errors: DATA_CORRUPTED.
-  virtual absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
-      std::vector<uint64_t> hashes) const = 0;
+  virtual absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const = 0;
+  // Bytes of the index on disk.
+  virtual int64_t IndexBytes() const = 0;
   // Forgets all of it. Blocks.
   virtual absl::Status DropIndex() = 0;
 

@@ -15,14 +15,6 @@ namespace {
 
 constexpr char kBatchesTag = static_cast<char>(WireTag(4, kWireBytes));
 
-void AppendVarint(uint64_t value, std::string* out) {
-  while (value >= 0x80) {
-    out->push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out->push_back(static_cast<char>(value));
-}
-
 grpc::Slice Share(std::shared_ptr<const std::string> bytes) {
   using Owner = std::shared_ptr<const std::string>;
   auto* const owner = new Owner(std::move(bytes));

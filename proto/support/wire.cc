@@ -48,6 +48,14 @@ bool IsUtf8BeyondAscii(const char* data, const char* end) {
 
 }  // namespace
 
+void AppendVarint(uint64_t value, std::string* out) {
+  while (value >= 0x80) {
+    out->push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out->push_back(static_cast<char>(value));
+}
+
 absl::string_view Describe(WireFault fault) {
   switch (fault) {
     case WireFault::kNone:

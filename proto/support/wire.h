@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -14,14 +15,14 @@ namespace acta {
 // What is wrong with the bytes.
 enum class WireFault : uint8_t {
   kNone,
-  kTruncated,       // The message ends inside a field.
-  kBadVarint,       // More than 10 bytes, or more than 64 bits (stricter).
-  kBadTag,          // Field number 0 or above 2^29-1, or not in its shortest form (stricter).
-  kBadWireType,     // 6 or 7.
-  kGroup,           // Groups: deprecated, and of no use here (stricter).
-  kWrongWireType,   // A known field of another wire type than declared (stricter).
-  kRepeatedField,   // A known singular field for the second time (stricter).
-  kBadUtf8,         // A string field that is not UTF-8.
+  kTruncated,      // The message ends inside a field.
+  kBadVarint,      // More than 10 bytes, or more than 64 bits (stricter).
+  kBadTag,         // Field number 0 or above 2^29-1, or not in its shortest form (stricter).
+  kBadWireType,    // 6 or 7.
+  kGroup,          // Groups: deprecated, and of no use here (stricter).
+  kWrongWireType,  // A known field of another wire type than declared (stricter).
+  kRepeatedField,  // A known singular field for the second time (stricter).
+  kBadUtf8,        // A string field that is not UTF-8.
 };
 // For people: "a string field is not UTF-8".
 absl::string_view Describe(WireFault fault);
@@ -41,6 +42,9 @@ constexpr uint32_t WireTypeOf(uint32_t tag) { return tag & 7; }
 // True when the bytes are UTF-8 as protobuf's parser checks it: no surrogates, nothing above
 // U+10FFFF, no overlong forms.
 bool IsUtf8(absl::string_view text);
+
+// The encoded varint behind what is there.
+void AppendVarint(uint64_t value, std::string* out);
 
 // A cursor over the bytes of one message. After a fault the position means nothing.
 class WireReader {

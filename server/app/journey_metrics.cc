@@ -14,7 +14,7 @@ void CollectJourneys(const JourneyIndexer& indexer, const LogEngine& engine, Met
   add(Metric::kJourneysIndexedEvents, figures.indexed_events);
   add(Metric::kJourneysUnreadableEvents, figures.unreadable_events);
   add(Metric::kJourneysBufferedEntries, figures.entries);
-  add(Metric::kJourneysIndexBytes, engine.Stats().index_bytes);
+  add(Metric::kJourneysIndexBytes, engine.IndexBytes());
   add(Metric::kJourneysIndexFiles, figures.files);
 }
 

@@ -14,14 +14,6 @@ namespace {
 constexpr size_t kLeastShared = 1024;
 constexpr uint32_t kBatchesField = 1;  // Of DeliveryFrame and of FetchResponse.
 
-void AppendVarint(uint64_t value, std::string* out) {
-  while (value >= 0x80) {
-    out->push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out->push_back(static_cast<char>(value));
-}
-
 void AppendNumber(uint32_t field, uint64_t value, std::string* out) {
   if (value == 0) return;
   AppendVarint(WireTag(field, kWireVarint), out);

@@ -1,5 +1,7 @@
 #include "storage/layout/index_block.h"
 
+#include <algorithm>
+
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
 #include "storage/base/bytes.h"
@@ -9,15 +11,15 @@ namespace {
 
 uint32_t StoredHash(uint64_t hash) { return static_cast<uint32_t>(hash >> (64 - kIndexHashBits)); }
 
-void PutVarint(std::string* out, uint64_t value) {
-  while (value >= 0x80) {
-    out->push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out->push_back(static_cast<char>(value));
-}
-
 }  // namespace
+
+void IndexPlaces::Cut() {
+  std::sort(places_.begin(), places_.end());
+  places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
+  if (places_.size() <= most_) return;
+  cut_ = true;
+  places_.resize(most_);
+}
 
 std::string IndexKey(uint64_t bucket, uint64_t run) {
   std::string key = IndexKeyPrefix(bucket);
@@ -38,14 +40,13 @@ std::string EncodeIndexBlock(absl::Span<const IndexEntry> entries) {
     char hash[4];
     PutLittle<uint32_t>(hash, StoredHash(entry.hash));
     block.append(hash, sizeof(hash));
-    PutVarint(&block, entry.partition.value());
-    PutVarint(&block, static_cast<uint64_t>(entry.offset.value()));
+    AppendVarint(entry.partition.value(), &block);
+    AppendVarint(static_cast<uint64_t>(entry.offset.value()), &block);
   }
   return block;
 }
 
-absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash,
-                              std::vector<IndexEntry>* out) {
+absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash, IndexPlaces* out) {
   const uint32_t wanted = StoredHash(hash);
   WireReader reader(block);
   while (!reader.AtEnd()) {
@@ -58,8 +59,7 @@ absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash,
       return Error(v1::DATA_CORRUPTED, "a block of the index is cut short");
     }
     if (stored != wanted) continue;
-    out->push_back(
-        {IndexedHash(hash), PartitionId(partition), Offset(static_cast<int64_t>(offset))});
+    out->Add({PartitionId(partition), Offset(static_cast<int64_t>(offset))});
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,43 @@ struct IndexEntry {
   friend auto operator<=>(const IndexEntry&, const IndexEntry&) = default;
 };
 
+// An entry's place.
+struct IndexPlace {
+  PartitionId partition;
+  Offset offset;
+  friend auto operator<=>(const IndexPlace&, const IndexPlace&) = default;
+};
+constexpr IndexPlace PlaceOf(const IndexEntry& entry) { return {entry.partition, entry.offset}; }
+
+// Collects the places that are wanted, in a bounded part of memory: from the least on, each once,
+// the lowest of them. Threads: one.
+class IndexPlaces {
+ public:
+  IndexPlaces(IndexPlace least, size_t most) : least_(least), most_(most) {}
+
+  void Add(IndexPlace place) {
+    if (place < least_) return;
+    places_.push_back(place);
+    if (places_.size() >= 2 * most_ + kSpare) Cut();
+  }
+  // In order; those that did not fit are above all of them.
+  std::vector<IndexPlace> Take() {
+    Cut();
+    return std::move(places_);
+  }
+  // There were more.
+  bool cut() const { return cut_; }
+
+ private:
+  static constexpr size_t kSpare = 4096;
+  void Cut();
+
+  const IndexPlace least_;
+  const size_t most_;
+  bool cut_ = false;
+  std::vector<IndexPlace> places_;
+};
+
 // A bucket and what is stored of a hash beyond it.
 inline constexpr int kIndexBucketBits = 14;
 inline constexpr int kIndexHashBits = kIndexBucketBits + 32;
@@ -39,7 +77,7 @@ std::string IndexKeyPrefix(uint64_t bucket);
 // The block of entries of one bucket. For each: the stored part of its hash u32 little endian,
 // partition and offset as varints.
 std::string EncodeIndexBlock(absl::Span<const IndexEntry> entries);
-// Appends the entries with this hash. Errors: DATA_CORRUPTED.
-absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash, std::vector<IndexEntry>* out);
+// Adds the places of the entries with this hash. Errors: DATA_CORRUPTED.
+absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash, IndexPlaces* out);
 
 }  // namespace acta

@@ -346,6 +346,7 @@ void GroupWriter::AddRows(std::vector<RowWrite>& rows) {
 // One batch for all that groups did.
 void GroupWriter::AddLedger() {
   constexpr size_t kMostEvents = 65'536;
+  if (table_.Find(kLedgerPartition) == nullptr) ledger_.clear();  // It is not kept.
   for (size_t begin = 0; begin < ledger_.size(); begin += kMostEvents) {
     Append append;
     append.partition = kLedgerPartition;
@@ -355,7 +356,7 @@ void GroupWriter::AddLedger() {
     append.payload_crc32c = Crc32c(payload);
     append.payload = SharedBytes(std::move(payload));
     AppendResult result;
-    Accept(append, false, &result);  // Refused: it is not kept.
+    Accept(append, false, &result);
   }
   ledger_.clear();
 }

@@ -278,15 +278,18 @@ EventIdHash LocalLogEngine::HashEventId(absl::string_view source, absl::string_v
   return HashEvent(id_key_, source, id);
 }
 
+int64_t LocalLogEngine::IndexBytes() const {
+  int64_t bytes = 0;
+  for (const FamilyPtr& index : slices_->Indexes()) bytes += opened_.rocks->FamilyBytes(index);
+  return bytes;
+}
+
 EngineStats LocalLogEngine::Stats() const {
   EngineStats stats;
   stats.wal_bytes = opened_.rocks->WalBytes();
   for (const SlicePtr& slice : slices_->All()) stats.log_bytes += slice->bytes.load();
   stats.slices = static_cast<int32_t>(slices_->size());
-  for (const FamilyPtr& index : slices_->Indexes()) {
-    ++stats.indexes;
-    stats.index_bytes += opened_.rocks->FamilyBytes(index);
-  }
+  stats.indexes = static_cast<int32_t>(slices_->families()) - stats.slices;
   stats.tail_cache_bytes = writer_->tail_cache_bytes();
   stats.tail_cache_limit_bytes = options_.tail_cache_bytes;
   stats.unsynced_bytes = queue_->unsynced_bytes();

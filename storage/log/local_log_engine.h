@@ -63,9 +63,10 @@ class LocalLogEngine final : public LogEngine {
   absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override {
     return index_->Add(entries);
   }
-  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(std::vector<uint64_t> hashes) const override {
-    return index_->Find(std::move(hashes));
+  absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
+    return index_->Find(std::move(hashes), out);
   }
+  int64_t IndexBytes() const override;
   absl::Status DropIndex() override { return slices_->DropIndexes(); }
   absl::Time Now() const override { return server_clock_->Now(); }
   absl::Duration ClockJump() const override { return server_clock_->jump(); }

@@ -79,10 +79,9 @@ absl::Status SliceIndex::Add(absl::Span<const IndexEntry> entries) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<IndexEntry>> SliceIndex::Find(std::vector<uint64_t> hashes) const {
+absl::Status SliceIndex::Find(std::vector<uint64_t> hashes, IndexPlaces* out) const {
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  std::vector<IndexEntry> found;
   for (const FamilyPtr& index : slices_.Indexes()) {
     const auto cursor = store_.NewCursor(index, 0);
     for (size_t begin = 0; begin < hashes.size();) {
@@ -93,16 +92,14 @@ absl::StatusOr<std::vector<IndexEntry>> SliceIndex::Find(std::vector<uint64_t> h
       for (cursor->Seek(prefix); cursor->Valid() && absl::StartsWith(cursor->key(), prefix);
            cursor->Next()) {
         for (size_t i = begin; i < end; ++i) {
-          RETURN_IF_ERROR(FindInIndexBlock(cursor->value(), hashes[i], &found));
+          RETURN_IF_ERROR(FindInIndexBlock(cursor->value(), hashes[i], out));
         }
       }
       RETURN_IF_ERROR(cursor->status());
       begin = end;
     }
   }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
+  return absl::OkStatus();
 }
 
 }  // namespace acta

@@ -26,7 +26,7 @@ class SliceIndex {
   // See LogEngine::AddToIndex().
   absl::Status Add(absl::Span<const IndexEntry> entries);
   // See LogEngine::FindInIndex().
-  absl::StatusOr<std::vector<IndexEntry>> Find(std::vector<uint64_t> hashes) const;
+  absl::Status Find(std::vector<uint64_t> hashes, IndexPlaces* out) const;
 
  private:
   RocksStore& store_;

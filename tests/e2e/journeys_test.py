@@ -88,6 +88,16 @@ class Journeys(BrokerTest):
             for edge in edges:
                 self.assertIn(edge, drawn)
 
+    def test_a_long_chain_stays_on_the_screen(self):
+        events = [{'id': f'c{i}', 'correlation': 'chain', 'causation': f'c{i - 1}' if i else ''}
+                  for i in range(200)]
+        self.acta('publish', 'orders', '--partition', 0, '--format', 'jsonl', '--id', '@/id',
+                  '--correlation', '@/correlation', '--causation', '@/causation',
+                  stdin=''.join(json.dumps(event) + '\n' for event in events))
+        drawn = self.acta('journey', '--correlation', 'chain', '--events-only').splitlines()
+        self.assertLess(max(len(line) for line in drawn), 120)
+        self.assertIn('(199) ', '\n'.join(drawn))
+
     def test_the_eight_questions_are_answered(self):
         self.order()
         answers = self.acta_json('questions', 'p1')['answers']

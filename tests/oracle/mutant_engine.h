@@ -85,10 +85,10 @@ class MutantEngine final : public LogEngine {
   absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override {
     return engine_->AddToIndex(entries);
   }
-  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(
-      std::vector<uint64_t> hashes) const override {
-    return engine_->FindInIndex(std::move(hashes));
+  absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
+    return engine_->FindInIndex(std::move(hashes), out);
   }
+  int64_t IndexBytes() const override { return engine_->IndexBytes(); }
   absl::Status DropIndex() override { return engine_->DropIndex(); }
   absl::Time Now() const override { return engine_->Now(); }
   absl::Duration ClockJump() const override { return engine_->ClockJump(); }

@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
+#include <set>
 
 #include "storage/layout/engine_rows.h"
 #include "storage/layout/index_block.h"
@@ -25,10 +27,18 @@ void Publish(TestStore& store, int32_t partition, int events) {
   }
 }
 
-std::vector<IndexEntry> Find(TestStore& store, std::vector<uint64_t> hashes) {
-  const auto found = store.engine().FindInIndex(std::move(hashes));
-  REQUIRE_OK(found.status());
-  return *found;
+std::vector<IndexPlace> Find(TestStore& store, std::vector<uint64_t> hashes, IndexPlace least = {},
+                             size_t most = 1'000'000) {
+  IndexPlaces found(least, most);
+  REQUIRE_OK(store.engine().FindInIndex(std::move(hashes), &found));
+  return found.Take();
+}
+std::vector<IndexPlace> Places(const std::vector<IndexEntry>& entries) {
+  std::vector<IndexPlace> places;
+  for (const IndexEntry& entry : entries) places.push_back(PlaceOf(entry));
+  std::sort(places.begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  return places;
 }
 
 TEST_CASE("a block of the index gives back what was put into it") {
@@ -40,16 +50,16 @@ TEST_CASE("a block of the index gives back what was put into it") {
   std::sort(entries.begin(), entries.end());
   const std::string block = EncodeIndexBlock(entries);
   for (uint64_t hash = 0; hash <= 100; ++hash) {
-    std::vector<IndexEntry> found;
+    IndexPlaces found({}, 100);
     REQUIRE_OK(FindInIndexBlock(block, hash * kLeastHash + 5, &found));
     std::vector<IndexEntry> expected;
     for (const IndexEntry& entry : entries) {
       if (entry.hash == hash * kLeastHash) expected.push_back(entry);
     }
-    CHECK(found == expected);
-    CHECK(found.size() == (hash < 100 ? 3 : 0));
+    CHECK(expected.size() == (hash < 100 ? 3 : 0));
+    CHECK(found.Take() == Places(expected));
   }
-  std::vector<IndexEntry> found;
+  IndexPlaces found({}, 100);
   for (size_t cut = 1; cut < 6; ++cut) {
     CHECK(ReasonOf(FindInIndexBlock(absl::string_view(block).substr(0, block.size() - cut), 0,
                                     &found)) == v1::DATA_CORRUPTED);
@@ -72,15 +82,14 @@ TEST_CASE("what was added to the index is found, also after a restart and a cras
   const auto check = [&] {
     std::vector<uint64_t> all;
     for (const IndexEntry& entry : entries) {
-      const auto found = Find(store, {entry.hash, ~entry.hash});
-      REQUIRE(std::count(found.begin(), found.end(), entry) == 1);
+      REQUIRE(Find(store, {entry.hash, ~entry.hash}) == Places({entry}));
       all.push_back(entry.hash);
     }
-    CHECK(Find(store, all).size() == entries.size());
+    CHECK(Find(store, all) == Places(entries));
   };
   check();
   CHECK(store.engine().Stats().indexes == 1);
-  CHECK(store.engine().Stats().index_bytes > 0);
+  CHECK(store.engine().IndexBytes() > 0);
   store.Reopen();
   check();
   store.Crash();
@@ -89,6 +98,25 @@ TEST_CASE("what was added to the index is found, also after a restart and a cras
   CHECK(Find(store, {entries[0].hash}).empty());
   store.Reopen();
   CHECK(Find(store, {entries[0].hash}).empty());
+}
+
+TEST_CASE("a file of the index that a kill left two names of is not written over") {
+  namespace fs = std::filesystem;
+  TestStore store;
+  Publish(store, 0, 3);
+  REQUIRE_OK(store.engine().AddToIndex({Entry(kLeastHash, 0, 1)}));
+  // As between the new name and the end of the old one. The newest table is that of the index.
+  const fs::path database = store.path() + "/db";
+  fs::path newest;
+  for (const auto& file : fs::directory_iterator(database)) {
+    if (file.path().extension() == ".sst") newest = std::max(newest, file.path());
+  }
+  REQUIRE(!newest.empty());
+  fs::create_hard_link(newest, database / "run.tmp");
+  REQUIRE_OK(store.engine().AddToIndex({Entry(2 * kLeastHash, 0, 2)}));
+  store.Reopen();
+  CHECK(Find(store, {kLeastHash}) == Places({Entry(kLeastHash, 0, 1)}));
+  CHECK(Find(store, {2 * kLeastHash}) == Places({Entry(2 * kLeastHash, 0, 2)}));
 }
 
 TEST_CASE("an entry leaves the disk with the slice of its event") {
@@ -103,15 +131,14 @@ TEST_CASE("an entry leaves the disk with the slice of its event") {
   REQUIRE_OK(store.engine().AddToIndex(
       {Entry(kLeastHash, 0, 2), Entry(kLeastHash, 0, 4), Entry(kLeastHash, 3, 0)}));
   CHECK(store.engine().Stats().indexes == 2);
-  CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 1),
-                                                             Entry(kLeastHash, 0, 2),
-                                                             Entry(kLeastHash, 0, 4)});
+  CHECK(Find(store, {kLeastHash}) ==
+        Places({Entry(kLeastHash, 0, 1), Entry(kLeastHash, 0, 2), Entry(kLeastHash, 0, 4)}));
   store.clock().Advance(store.settings().retention - absl::Minutes(30));
   REQUIRE_OK(store.engine().MaintainNow());
   CHECK(store.engine().Stats().indexes == 1);
-  CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 4)});
+  CHECK(Find(store, {kLeastHash}) == Places({Entry(kLeastHash, 0, 4)}));
   store.Reopen();
-  CHECK(Find(store, {kLeastHash}) == std::vector<IndexEntry>{Entry(kLeastHash, 0, 4)});
+  CHECK(Find(store, {kLeastHash}) == Places({Entry(kLeastHash, 0, 4)}));
 }
 
 RowWrite LedgerElement(const std::string& data) {
@@ -161,6 +188,27 @@ TEST_CASE("an append of an atomic transaction that fails leaves nothing in the l
   transaction.atomic = true;
   CHECK_FALSE(Commit(store.engine(), std::move(transaction)).appends[0].status.ok());
   CHECK(store.engine().Extent(kLedgerPartition)->end == Offset(0));
+}
+
+TEST_CASE("of many places the lowest are found, from the least on") {
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 50; ++round) {
+    std::set<IndexPlace> all;
+    const IndexPlace least{PartitionId(random() % 3), Offset(static_cast<int64_t>(random() % 50))};
+    const size_t most = random() % 200 + 1;
+    IndexPlaces found(least, most);
+    for (uint64_t i = random() % 20'000; i > 0; --i) {
+      const IndexPlace place{PartitionId(random() % 3),
+                             Offset(static_cast<int64_t>(random() % 500))};
+      found.Add(place);
+      if (place >= least) all.insert(place);
+    }
+    std::vector<IndexPlace> expected(all.begin(), all.end());
+    const bool more = expected.size() > most;
+    if (more) expected.resize(most);
+    CHECK(found.Take() == expected);
+    CHECK(found.cut() == more);
+  }
 }
 
 TEST_CASE("files of the index are merged, and nothing is lost by it") {

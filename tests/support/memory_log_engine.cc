@@ -403,23 +403,33 @@ absl::Status MemoryLogEngine::AddToIndex(absl::Span<const IndexEntry> entries) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<IndexEntry>> MemoryLogEngine::FindInIndex(
-    std::vector<uint64_t> hashes) const {
+void MemoryLogEngine::BreakIndex(absl::Status status) {
   MutexLock lock(mu_);
-  std::set<IndexEntry> found;
+  broken_index_ = std::move(status);
+}
+
+absl::Status MemoryLogEngine::FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const {
+  MutexLock lock(mu_);
+  RETURN_IF_ERROR(broken_index_);
   for (const uint64_t hash : hashes) {
     const uint64_t wanted = IndexedHash(hash);
     for (auto at = index_.lower_bound({wanted, {}, {}}); at != index_.end() && at->hash == wanted;
          ++at) {
-      found.insert(*at);
+      out->Add(PlaceOf(*at));
     }
   }
-  return std::vector<IndexEntry>(found.begin(), found.end());
+  return absl::OkStatus();
+}
+
+int64_t MemoryLogEngine::IndexBytes() const {
+  MutexLock lock(mu_);
+  return static_cast<int64_t>(index_.size() * sizeof(IndexEntry));
 }
 
 absl::Status MemoryLogEngine::DropIndex() {
   MutexLock lock(mu_);
   index_.clear();
+  broken_index_ = absl::OkStatus();
   return absl::OkStatus();
 }
 

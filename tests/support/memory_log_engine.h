@@ -50,6 +50,8 @@ class MemoryLogEngine : public LogEngine {
   void FailNextWrite(absl::Status status);
   // The next AddToIndex() answers this, and nothing is added.
   void FailNextIndex(absl::Status status);
+  // FindInIndex() answers this until DropIndex().
+  void BreakIndex(absl::Status status);
   // Without room HasRoom() is false and appends are refused PUBLISH_QUEUE_FULL.
   void SetRoom(bool room);
 
@@ -90,7 +92,8 @@ class MemoryLogEngine : public LogEngine {
   absl::StatusOr<RowList> LoadRows(const RowRange& range) const override;
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
   absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override;
-  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(std::vector<uint64_t> hashes) const override;
+  absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override;
+  int64_t IndexBytes() const override;
   absl::Status DropIndex() override;
   absl::Time Now() const override;
   absl::Duration ClockJump() const override;
@@ -201,6 +204,7 @@ class MemoryLogEngine : public LogEngine {
   absl::Status fail_submit_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_write_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_index_ ABSL_GUARDED_BY(mu_);
+  absl::Status broken_index_ ABSL_GUARDED_BY(mu_);
   int64_t scrub_page_ ABSL_GUARDED_BY(mu_) = 1'000'000;
   absl::Duration scrub_budget_ ABSL_GUARDED_BY(mu_);
   Incarnation incarnation_ ABSL_GUARDED_BY(mu_) = Incarnation(1);

@@ -93,12 +93,13 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     if (newer) {
       // A lower commit than one in flight waits for it by writing the higher again.
       const bool highest = offset.value() > position->submitted;
-      const int64_t passed = std::max(position->submitted, position->committed.offset());
       position->submitted = std::max(position->submitted, offset.value());
       ++position->in_flight;
       std::vector<RowWrite> rows;
       rows.push_back(MakeRow(*position, position->submitted, time_us));
-      PutPassed(*position, *session, passed, position->submitted, time_us, &rows);
+      // From what is durable on: what is in flight may fail.
+      PutPassed(*position, *session, position->committed.offset(), position->submitted, time_us,
+                &rows);
       QueueRows(
           std::move(rows), Level::kFsync,
           [self = shared_from_this(), partition, handle, row_offset = position->submitted, time_us,

@@ -133,26 +133,25 @@ absl::Status BeginAnew(const LogEngine& engine, GroupId group, PartitionId parti
 }
 
 // The ledger is told of a commit by who is no member.
-void PutCommitted(const GroupRegistry::Deps& deps, const Group& group,
-                  const Group::PositionView& view, const storage::v1::PositionRecord& now,
-                  std::vector<RowWrite>* rows) {
+void PutCommitted(const TopicRegistry* topics, const Group& group, const Group::PositionView& view,
+                  const storage::v1::PositionRecord& now, std::vector<RowWrite>* rows) {
   const OffsetRun range = {Offset(view.position.offset()), Offset(now.offset())};
-  if (range.first >= range.end || !KeepsLedger(&deps.topics, view.id())) return;
+  if (range.first >= range.end || !KeepsLedger(topics, view.id())) return;
   rows->push_back(LedgerRow(PassedRecord(group.id(), view.id(), range, now.commit_time_us())));
 }
 
 // And that somebody moved the group: forward past events that nobody processed, or
 // back before those that are to be processed again.
-void PutMoved(const GroupRegistry::Deps& deps, const Group& group, const Group::PositionView& view,
-              int64_t to, const LedgerNote& note, std::vector<RowWrite>* rows) {
+void PutMoved(const LogEngine& engine, const TopicRegistry* topics, const Group& group,
+              const Group::PositionView& view, int64_t to, const LedgerNote& note,
+              std::vector<RowWrite>* rows) {
   const int64_t from = view.position.offset();
-  if (from == to || !KeepsLedger(&deps.topics, view.id())) return;
+  if (from == to || !KeepsLedger(topics, view.id())) return;
   const OffsetRun range = {Offset(std::min(from, to)), Offset(std::max(from, to))};
   const auto kind =
       from < to ? storage::v1::LedgerEntry::SKIPPED : storage::v1::LedgerEntry::REWOUND;
-  rows->push_back(
-      LedgerRow(DecisionRecord(group.id(), view.id(), absl::ToUnixMicros(deps.engine.Now()),
-                               LedgerEntryOf(kind, range, note))));
+  rows->push_back(LedgerRow(DecisionRecord(group.id(), view.id(), absl::ToUnixMicros(engine.Now()),
+                                           LedgerEntryOf(kind, range, note))));
 }
 
 }  // namespace
@@ -195,7 +194,7 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
   for (const Group::PositionView& view : views) {
     const auto at = changed.find(view.id());
     if (at == changed.end()) continue;
-    PutCommitted(state_->deps, *group, view, at->second, &rows);
+    PutCommitted(state_->ledger_topics(), *group, view, at->second, &rows);
   }
   if (!rows.empty()) RETURN_IF_ERROR(state_->Write(std::move(rows)));
   for (const auto& [partition, position] : changed) group->SetPosition(partition, position);
@@ -252,8 +251,8 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     position.set_reset_time_us(now_us);
     rows.push_back(
         {Family::kState, PositionRow(group->id(), view.id()), position.SerializeAsString()});
-    PutMoved(state_->deps, *group, view, target->second, {caller.principal, request.reason()},
-             &rows);
+    PutMoved(engine, state_->ledger_topics(), *group, view, target->second,
+             {caller.principal, request.reason()}, &rows);
     moved.emplace_back(view.id(), std::move(position));
   }
   if (request.dry_run() || rows.empty()) return response;
@@ -297,7 +296,8 @@ absl::Status GroupRegistry::State::SkipOfStream(const Caller& caller, Group& gro
   position.set_reset_time_us(absl::ToUnixMicros(deps.engine.Now()));
   std::vector<RowWrite> rows = {
       {Family::kState, PositionRow(group.id(), view.id()), position.SerializeAsString()}};
-  PutMoved(deps, group, view, position.offset(), {caller.principal, request.reason()}, &rows);
+  PutMoved(deps.engine, ledger_topics(), group, view, position.offset(),
+           {caller.principal, request.reason()}, &rows);
   RETURN_IF_ERROR(Write(std::move(rows)));
   group.SetPosition(view.id(), position);
   return absl::OkStatus();

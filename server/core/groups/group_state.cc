@@ -98,7 +98,7 @@ GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record, int6
                          deps.limits,
                          next_handle,
                          shelves,
-                         &deps.topics,
+                         ledger_topics(),
                          [state = weak_from_this()](GroupId group, absl::Duration deadline) {
                            if (const auto self = state.lock()) self->OnDeadline(group, deadline);
                          }};

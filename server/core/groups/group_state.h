@@ -12,6 +12,7 @@
 #include "server/core/groups/group.h"
 #include "server/core/groups/group_registry.h"
 #include "storage/base/mutex.h"
+#include "storage/layout/engine_rows.h"
 
 namespace acta {
 
@@ -42,6 +43,10 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   explicit State(const Deps& deps)
       : deps(deps), next_handle(std::make_shared<std::atomic<uint64_t>>(1)) {}
 
+  // Whose events' outcomes are kept; null: the broker keeps no ledger.
+  const TopicRegistry* ledger_topics() const {
+    return deps.engine.Extent(kLedgerPartition).ok() ? &deps.topics : nullptr;
+  }
   GroupPtr Find(absl::string_view tenant, absl::string_view name) const;
   GroupPtr FindById(GroupId group) const;
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.

@@ -3,6 +3,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
+#include "server/core/queues/indexed_batch.h"
 
 namespace acta {
 namespace {

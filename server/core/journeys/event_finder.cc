@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "server/core/queues/indexed_batch.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
 
 constexpr int64_t kMostKnownBytes = int64_t{64} << 20;
+constexpr int64_t kMostInBatch = 65'536;  // Events.
 
 // What is wanted, by kind.
 class Matcher {
@@ -95,11 +96,11 @@ struct Search {
     EventLinks links;
     absl::string_view event;
     for (Offset at = batch.base_offset; elements.Next(&event); at = at + 1) {
-      if (at < first || EventFinder::Place(batch.partition, at) < from) continue;
+      if (at < first || EventFinder::Place{batch.partition, at} < from) continue;
       ReadEventLinks(event, &links);
       if (!matcher.Matches(links, context)) continue;
       if (found.size() >= most) {
-        next = EventFinder::Place(batch.partition, at);
+        next = EventFinder::Place{batch.partition, at};
         return;
       }
       found.push_back(TellEvent(topic, batch, at, event));
@@ -115,11 +116,23 @@ struct Search {
     FoundEvent gone;
     gone.state = state;
     gone.topic = topic;
-    gone.partition = place.first;
-    gone.offset = place.second;
+    gone.partition = place.partition;
+    gone.offset = place.offset;
     found.push_back(std::move(gone));
   }
 };
+
+// Of an event that was not read.
+v1::JourneyEventState StateOf(const absl::Status& status) {
+  switch (ReasonOf(status)) {
+    case v1::GAP:
+      return v1::JOURNEY_EVENT_STATE_TRIMMED;
+    case v1::DATA_CORRUPTED:
+      return v1::JOURNEY_EVENT_STATE_UNREADABLE;
+    default:  // Beyond the end, or of a topic that is gone.
+      return v1::JOURNEY_EVENT_STATE_MISSING;
+  }
+}
 
 }  // namespace
 
@@ -133,9 +146,7 @@ BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyE
     if (at != of->second.end() && at->second->base_offset <= offset) return at->second;
   }
   const absl::StatusOr<BatchPtr> read = ReadBatchAt(engine_, partition, offset);
-  *state = ReasonOf(read.status()) == v1::GAP ? v1::JOURNEY_EVENT_STATE_TRIMMED
-           : read.ok()                        ? v1::JOURNEY_EVENT_STATE_MISSING
-                                              : v1::JOURNEY_EVENT_STATE_UNREADABLE;
+  *state = StateOf(read.status());
   if (!read.ok() || *read == nullptr) return nullptr;
   // Neighbours are asked for next; a journey over many large batches is not kept whole.
   const auto bytes = static_cast<int64_t>((*read)->payload.size());
@@ -180,33 +191,33 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
                                                           std::optional<Place>* next) {
   std::vector<uint64_t> hashes;
   for (const Wanted& one : wanted) hashes.push_back(LinkHash(engine_, one.kind, one.text));
-  ASSIGN_OR_RETURN(const std::vector<IndexEntry> entries, indexer_.Find(hashes));
-  std::map<Place, TopicPtr> places;
-  for (const IndexEntry& entry : entries) {
-    const TopicPtr topic = topics_.FindById(entry.partition.topic());
-    if (topic == nullptr || topic->tenant != tenant_) continue;
-    places.emplace(Place(entry.partition, entry.offset), topic);
-  }
+  // The batch that holds `from` may be known by an earlier event of it.
+  const Place least{from.partition,
+                    Offset(std::max<int64_t>(0, from.offset.value() - kMostInBatch))};
+  IndexPlaces found(least, most + kMostInBatch);
+  RETURN_IF_ERROR(indexer_.Find(hashes, &found));
+  const std::vector<Place> places = found.Take();
   Search search{Matcher{wanted}, from, most, {}, std::nullopt};
+  auto at = std::upper_bound(places.begin(), places.end(), from);
+  if (at != places.begin() && std::prev(at)->partition == from.partition) --at;
   Place done{PartitionId(), Offset(-1)};  // Everything up to it was looked at.
-  // The batch of the last place up to `from` may reach behind it.
-  auto first = places.upper_bound(from);
-  if (first != places.begin() && std::prev(first)->first.first == from.first) --first;
-  for (auto at = first; at != places.end() && !search.next.has_value(); ++at) {
-    const auto& [place, topic] = *at;
-    if (at != first && clock_.SinceBoot() >= until_) {
-      search.next = place;
-      break;
-    }
-    if (place.first == done.first && place.second <= done.second) continue;
+  for (bool first = true; at != places.end() && !search.next.has_value(); ++at, first = false) {
+    const bool over = !first && clock_.SinceBoot() >= until_;
+    if (over) search.next = *at;
+    if (over || (at->partition == done.partition && at->offset <= done.offset)) continue;
+    const TopicPtr topic = topics_.FindById(at->partition.topic());
+    if (topic == nullptr || topic->tenant != tenant_) continue;
     v1::JourneyEventState state = v1::JOURNEY_EVENT_STATE_STORED;
-    const BatchPtr batch = BatchAt(place.first, place.second, &state);
+    const BatchPtr batch = BatchAt(at->partition, at->offset, &state);
     if (batch == nullptr) {
-      search.Pass(topic, place, state);
+      search.Pass(topic, *at, state);
       continue;
     }
-    done = {place.first, batch->end() + -1};
-    if (done >= from) search.LookInto(topic, *batch, place.second);
+    done = {at->partition, batch->end() + -1};
+    if (done >= from) search.LookInto(topic, *batch, at->offset);
+  }
+  if (!search.next.has_value() && found.cut()) {
+    search.next = Place{places.back().partition, places.back().offset + 1};
   }
   *next = search.next;
   return std::move(search.found);

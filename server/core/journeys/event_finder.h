@@ -43,9 +43,11 @@ class EventFinder {
   // `next`: where to go on, if there may be more: also when the time was over, and nothing found.
   // Of events that retention took only their places are known: they are TRIMMED, and taken on the
   // word of their hash. Errors: DATA_CORRUPTED: the index cannot be read.
-  using Place = std::pair<PartitionId, Offset>;
+  using Place = IndexPlace;
   absl::StatusOr<std::vector<FoundEvent>> Find(const std::vector<Wanted>& wanted, Place from,
                                                size_t most, std::optional<Place>* next);
+  // The time is over.
+  bool is_over() const { return clock_.SinceBoot() >= until_; }
   // The event at a position. One that cannot be read is told by its state; MISSING: it was never
   // there.
   FoundEvent ReadAt(const TopicPtr& topic, PartitionId partition, Offset offset);

@@ -24,13 +24,6 @@ std::string AffectedText(absl::string_view kind, absl::string_view id) {
   return absl::StrCat(kind, ":", id);
 }
 
-v1::BatchContext ContextOfBatch(const StoredBatch& batch) {
-  v1::BatchContext context;
-  const absl::string_view bytes = batch.context.view();
-  (void)context.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-  return context;
-}
-
 absl::StatusOr<BatchPtr> ReadBatchAt(const LogEngine& engine, PartitionId partition,
                                      Offset offset) {
   const auto cached = engine.ReadCached(partition, offset, 1);

@@ -7,7 +7,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "acta/v1/context.pb.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -28,8 +27,6 @@ uint64_t LinkHash(const LogEngine& engine, LinkKind kind, absl::string_view text
 // "kind:id", as LinkKind::kAffected has it.
 std::string AffectedText(absl::string_view kind, absl::string_view id);
 
-// What the broker knows of the events of a batch.
-v1::BatchContext ContextOfBatch(const StoredBatch& batch);
 // The event's own word wins, the context fills an empty one.
 inline absl::string_view OwnOr(absl::string_view own, const std::string& of_context) {
   return own.empty() ? absl::string_view(of_context) : own;

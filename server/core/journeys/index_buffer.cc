@@ -6,12 +6,12 @@
 
 namespace acta {
 
-void FindInRun(const std::vector<IndexEntry>& run, uint64_t hash, std::vector<IndexEntry>* out) {
+void FindInRun(const std::vector<IndexEntry>& run, uint64_t hash, IndexPlaces* out) {
   const uint64_t wanted = IndexedHash(hash);
   const auto before = [](const IndexEntry& entry, uint64_t value) { return entry.hash < value; };
   for (auto at = std::lower_bound(run.begin(), run.end(), wanted, before);
        at != run.end() && at->hash == wanted; ++at) {
-    out->push_back(*at);
+    out->Add(PlaceOf(*at));
   }
 }
 
@@ -41,11 +41,11 @@ void IndexBuffer::Sort() {
   }
 }
 
-void IndexBuffer::Find(uint64_t hash, std::vector<IndexEntry>* out) const {
+void IndexBuffer::Find(uint64_t hash, IndexPlaces* out) const {
   for (const std::vector<IndexEntry>& run : runs_) FindInRun(run, hash, out);
   const uint64_t wanted = IndexedHash(hash);
   for (const IndexEntry& entry : unsorted_) {
-    if (entry.hash == wanted) out->push_back(entry);
+    if (entry.hash == wanted) out->Add(PlaceOf(entry));
   }
 }
 

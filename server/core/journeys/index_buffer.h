@@ -19,8 +19,8 @@ namespace acta {
 class IndexBuffer {
  public:
   void Add(absl::Span<const IndexEntry> entries);
-  // Appends those with this hash (IndexedHash() counts).
-  void Find(uint64_t hash, std::vector<IndexEntry>* out) const;
+  // Adds the places of those with this hash (IndexedHash() counts).
+  void Find(uint64_t hash, IndexPlaces* out) const;
   // All of it, sorted; nothing stays.
   std::vector<IndexEntry> Take();
   size_t size() const { return size_; }
@@ -35,7 +35,7 @@ class IndexBuffer {
   size_t size_ = 0;
 };
 
-// Appends the entries of a sorted run with this hash.
-void FindInRun(const std::vector<IndexEntry>& run, uint64_t hash, std::vector<IndexEntry>* out);
+// Adds the places of a sorted run's entries with this hash.
+void FindInRun(const std::vector<IndexEntry>& run, uint64_t hash, IndexPlaces* out);
 
 }  // namespace acta

@@ -8,7 +8,7 @@
 namespace acta {
 
 bool JourneyGathering::Add(FoundEvent event) {
-  if (event.topic != nullptr && !places_.emplace(event.partition, event.offset).second)
+  if (event.topic != nullptr && !places_.insert({event.partition, event.offset}).second)
     return false;
   if (const std::string name = event.name(); !name.empty()) names_.insert(name);
   events_.push_back(std::move(event));
@@ -33,6 +33,10 @@ absl::Status JourneyGathering::AddFound(const std::vector<EventFinder::Wanted>& 
                    finder_.Find(wanted, {}, left_ + events_.size(), &next));
   truncated_ = truncated_ || next.has_value();
   for (FoundEvent& event : found) {
+    if (!paged_.empty() && (event.correlation() == paged_ || event.name() == paged_)) {
+      names_.insert(event.name());
+      continue;
+    }
     if (left_ == 0) {
       truncated_ = truncated_ || !places_.contains({event.partition, event.offset});
       continue;
@@ -52,6 +56,7 @@ absl::Status JourneyGathering::AddCorrelations() {
     wanted.push_back({LinkKind::kCorrelation, journey, ""});
     // Who began it names no correlation.
     wanted.push_back({LinkKind::kId, journey, ""});
+    if (finder_.is_over()) break;  // Find() says what is left out.
     if (auto root = finder_.FindPlace(journey); root.has_value() && left_ > 0) {
       if (Add(*std::move(root))) --left_;
     }
@@ -82,6 +87,10 @@ absl::Status JourneyGathering::AddCauses(size_t from) {
   RETURN_IF_ERROR(AddFound(wanted));
   for (const auto& [cause, effect_us] : causes) {
     if (names_.contains(cause) || Spent()) continue;
+    if (finder_.is_over()) {
+      truncated_ = true;
+      break;
+    }
     std::optional<FoundEvent> found = finder_.FindPlace(cause);
     if (!found.has_value()) {
       found.emplace();
@@ -98,7 +107,7 @@ absl::Status JourneyGathering::Complete(bool correlations) {
   if (correlations) RETURN_IF_ERROR(AddCorrelations());
   size_t done = 0;
   while (done < events_.size()) {
-    if (clock_.SinceBoot() >= until_) {
+    if (finder_.is_over()) {
       truncated_ = true;
       break;
     }

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "server/core/journeys/event_finder.h"
-#include "storage/base/clock.h"
 
 namespace acta {
 
@@ -17,11 +17,10 @@ namespace acta {
 // For one call. Threads: one; blocks on the disk.
 class JourneyGathering {
  public:
-  // At most so many events are gathered around those that were asked for, and until then (since
-  // boot).
-  JourneyGathering(EventFinder& finder, const Clock& clock, size_t most_around,
-                   absl::Duration until)
-      : finder_(finder), clock_(clock), left_(most_around), until_(until) {}
+  // At most so many events are gathered around those that were asked for, within the finder's time.
+  // `paged`: of this correlation other pages tell the rest; empty: of none.
+  JourneyGathering(EventFinder& finder, size_t most_around, std::string paged)
+      : finder_(finder), left_(most_around), paged_(std::move(paged)) {}
 
   // Those that were asked for.
   void Start(std::vector<FoundEvent> events);
@@ -44,13 +43,12 @@ class JourneyGathering {
   absl::Status AddCauses(size_t from);
 
   EventFinder& finder_;
-  const Clock& clock_;
   size_t left_;
-  const absl::Duration until_;
+  const std::string paged_;
   bool truncated_ = false;
   std::vector<FoundEvent> events_;
   absl::btree_set<EventFinder::Place> places_;
-  absl::flat_hash_set<std::string> names_;
+  absl::flat_hash_set<std::string> names_;       // Also of events on other pages.
   absl::flat_hash_set<std::string> looked_for_;  // Causes.
 };
 

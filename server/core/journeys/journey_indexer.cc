@@ -19,7 +19,8 @@ namespace acta {
 namespace {
 
 constexpr size_t kReadBytes = size_t{4} << 20;
-constexpr absl::Duration kLookForTopics = absl::Seconds(1);
+// For new topics, and at what could not be read.
+constexpr absl::Duration kLookAgain = absl::Seconds(1);
 // What a full disk refused is tried again so soon.
 constexpr absl::Duration kFullDisk = absl::Seconds(10);
 
@@ -88,16 +89,23 @@ void JourneyIndexer::Stop() {
 }
 
 void JourneyIndexer::Loop() {
+  absl::Duration tried = clock_.SinceBoot();
   for (;;) {
     Refresh();
+    bool damaged = false;
     {
       MutexLock lock(mu_);
       if (stopping_) return;
-      if (news_.empty() && topics_seen_ == topics_.version()) {
-        work_.WaitFor(mu_, kLookForTopics);
-        if (stopping_) return;
+      const bool nothing = news_.empty() && !damaged_ && topics_seen_ == topics_.version();
+      if (nothing) work_.WaitFor(mu_, kLookAgain);
+      if (stopping_) return;
+      if (clock_.SinceBoot() - tried >= kLookAgain) {
+        tried = clock_.SinceBoot();
+        news_.merge(std::exchange(later_, {}));
       }
+      damaged = std::exchange(damaged_, false);
     }
+    if (damaged) MakeAnew();
     Refresh();
     const bool all_read = Pass();
     MutexLock lock(mu_);
@@ -105,6 +113,16 @@ void JourneyIndexer::Loop() {
     // What comes meanwhile is read together.
     if (all_read && waiting_ == 0) hurry_up_.WaitFor(mu_, limits_.pause);
   }
+}
+
+void JourneyIndexer::MakeAnew() {
+  const absl::Status made = Rebuild();
+  if (made.ok()) {
+    LogWarn("the index of journeys was damaged: it is made anew from the log");
+    return;
+  }
+  LogWarn("the damaged index of journeys was not dropped: tried again when somebody asks",
+          {{"cause", made.message()}});
 }
 
 bool JourneyIndexer::Pass() {
@@ -118,7 +136,7 @@ bool JourneyIndexer::Pass() {
     if (NeedsFile() && !WriteFile()) {
       MutexLock lock(mu_);
       news_.insert(pass.begin(), pass.end());
-      if (!stopping_) hurry_up_.WaitFor(mu_, kLookForTopics);
+      if (!stopping_) hurry_up_.WaitFor(mu_, kLookAgain);
       return false;
     }
     const bool read = ReadSome(partition);
@@ -164,6 +182,7 @@ void JourneyIndexer::Refresh() {
       record.set_offset(at->second.on_disk.value());
       record.set_incarnation(engine_.incarnation().value());
       news_.erase(at->first);
+      later_.erase(at->first);
       at = followed_.erase(at);
     }
     for (const auto& [partition, mode] : wanted) Follow(partition, mode);
@@ -265,7 +284,15 @@ bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::St
     return false;
   }
   // The topic is gone or the engine stops, which Refresh() or Stop() see to; or it is tried again.
-  Await(partition, next);
+  if (reason == v1::PARTITION_NOT_FOUND) return true;
+  MutexLock lock(mu_);
+  if (later_.insert(partition).second) {
+    LogWarn("events cannot be read for the index of journeys: tried again",
+            {{"topic_id", partition.topic().value()},
+             {"partition", partition.partition()},
+             {"offset", next.value()},
+             {"cause", status.message()}});
+  }
   return true;
 }
 
@@ -383,24 +410,25 @@ bool JourneyIndexer::CatchUp(absl::Duration patience) {
   });
 }
 
-absl::StatusOr<std::vector<IndexEntry>> JourneyIndexer::Find(
-    const std::vector<uint64_t>& hashes) const {
-  std::vector<IndexEntry> found;
+absl::Status JourneyIndexer::Find(const std::vector<uint64_t>& hashes, IndexPlaces* out) const {
   std::shared_ptr<const Entries> writing;
   {
     MutexLock lock(buffer_mu_);
-    for (const uint64_t hash : hashes) buffer_.Find(hash, &found);
+    for (const uint64_t hash : hashes) buffer_.Find(hash, out);
     writing = writing_;
   }
   // Before the files: what leaves memory meanwhile is in them.
   if (writing != nullptr) {
-    for (const uint64_t hash : hashes) FindInRun(*writing, hash, &found);
+    for (const uint64_t hash : hashes) FindInRun(*writing, hash, out);
   }
-  ASSIGN_OR_RETURN(const std::vector<IndexEntry> stored, engine_.FindInIndex(hashes));
-  found.insert(found.end(), stored.begin(), stored.end());
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
+  const absl::Status stored = engine_.FindInIndex(hashes, out);
+  if (ReasonOf(stored) != v1::DATA_CORRUPTED) return stored;
+  MutexLock lock(mu_);
+  damaged_ = true;
+  work_.SignalAll();
+  return Error(v1::DATA_CORRUPTED,
+               "the index of journeys is damaged, and is being made anew from the log: ask again "
+               "when acta_journeys_index_lag_events is 0");
 }
 
 absl::Status JourneyIndexer::Rebuild() {

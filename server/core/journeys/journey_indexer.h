@@ -46,9 +46,9 @@ class JourneyIndexer {
 
   // Waits until what is visible now is looked at, at most that long. False: it is not yet.
   bool CatchUp(absl::Duration patience);
-  // Entries with one of these hashes, in order, each once. Blocks on the disk. Errors:
-  // DATA_CORRUPTED.
-  absl::StatusOr<std::vector<IndexEntry>> Find(const std::vector<uint64_t>& hashes) const;
+  // Adds the places of entries with one of these hashes. Blocks on the disk. Errors:
+  // DATA_CORRUPTED: the files are damaged, and are made anew from now on.
+  absl::Status Find(const std::vector<uint64_t>& hashes, IndexPlaces* out) const;
   // Forgets the index and makes it anew from the log, behind the caller's back. Blocks.
   absl::Status Rebuild();
 
@@ -79,6 +79,8 @@ class JourneyIndexer {
   };
 
   void Loop();
+  // What is damaged.
+  void MakeAnew();
   // One turn for each partition with news. False: there is more.
   bool Pass();
   // Follows new partitions, and those of deleted topics no more.
@@ -105,15 +107,17 @@ class JourneyIndexer {
   const TopicRegistry& topics_;
   const JourneyLimits limits_;
 
-  Mutex file_mu_;     // One file, or one Rebuild(), at a time; taken before the others.
-  mutable Mutex mu_;  // Held over calls of the engine that do not block, and call nobody.
-  CondVar work_;      // There are news.
-  CondVar hurry_up_;  // Somebody waits.
-  CondVar moved_;     // It is further than it was.
+  Mutex file_mu_;         // One file, or one Rebuild(), at a time; taken before the others.
+  mutable Mutex mu_;      // Held over calls of the engine that do not block, and call nobody.
+  mutable CondVar work_;  // There are news.
+  CondVar hurry_up_;      // Somebody waits.
+  CondVar moved_;         // It is further than it was.
   absl::btree_map<PartitionId, Followed> followed_ ABSL_GUARDED_BY(mu_);
   // Positions on the disk of partitions that are not followed.
   absl::btree_map<PartitionId, storage::v1::IndexedRecord> stored_ ABSL_GUARDED_BY(mu_);
   std::set<PartitionId> news_ ABSL_GUARDED_BY(mu_);
+  std::set<PartitionId> later_ ABSL_GUARDED_BY(mu_);  // Could not be read: tried again.
+  mutable bool damaged_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t topics_seen_ ABSL_GUARDED_BY(mu_) = 0;  // The registry's version.
   int waiting_ ABSL_GUARDED_BY(mu_) = 0;           // Calls of CatchUp().
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -21,6 +21,7 @@ namespace {
 constexpr int32_t kDefaultEvents = 1'000;
 constexpr int32_t kMostEvents = 10'000;
 constexpr absl::Duration kMostTime = absl::Seconds(2);
+constexpr absl::Duration kForEvents = absl::Milliseconds(1500);  // The rest is for the ledger.
 // For what was published just before the call.
 constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
 constexpr int kMostTopicsNamed = 100;
@@ -39,7 +40,7 @@ absl::StatusOr<size_t> PageOf(int32_t wanted) {
 }
 
 std::string PageToken(const EventFinder::Place& next) {
-  return absl::StrCat(next.first.value(), ".", next.second.value());
+  return absl::StrCat(next.partition.value(), ".", next.offset.value());
 }
 
 absl::StatusOr<EventFinder::Place> ParsePageToken(const std::string& token) {
@@ -52,7 +53,7 @@ absl::StatusOr<EventFinder::Place> ParsePageToken(const std::string& token) {
     return Error(v1::INVALID_ARGUMENT, "page_token is not one that this server made",
                  {{"field", "page_token"}});
   }
-  return EventFinder::Place(PartitionId(partition), Offset(offset));
+  return EventFinder::Place{PartitionId(partition), Offset(offset)};
 }
 
 absl::Status NotFound(absl::string_view what) {
@@ -128,19 +129,24 @@ absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const C
     selected.events.push_back(std::move(event));
     return selected;
   }
-  ASSIGN_OR_RETURN(selected.events, finder.Find(wanted, from, most, &selected.next));
+  const bool first_page = from == EventFinder::Place();
+  // What exists in topics that the caller may not browse is nobody's business: it is passed over.
+  const auto may_browse = [&](const FoundEvent& event) { return MayBrowse(caller, *event.topic); };
+  while (true) {
+    ASSIGN_OR_RETURN(selected.events, finder.Find(wanted, from, most, &selected.next));
+    const bool any = std::any_of(selected.events.begin(), selected.events.end(), may_browse);
+    if (any) return selected;
+    selected.events.clear();
+    if (!selected.next.has_value() || finder.is_over()) break;
+    from = *selected.next;
+  }
   // An event without an id is named by its place, and so is the journey that it began.
   const bool names_place = selection.has_correlation_id() || selection.has_event();
-  if (selected.events.empty() && from == EventFinder::Place() && names_place) {
+  if (first_page && names_place) {
     auto at = finder.FindPlace(wanted[0].text);
-    if (at.has_value()) selected.events.push_back(*std::move(at));
+    if (at.has_value() && may_browse(*at)) selected.events.push_back(*std::move(at));
   }
-  // What exists in topics that the caller may not browse is nobody's business.
-  const bool any =
-      std::any_of(selected.events.begin(), selected.events.end(),
-                  [&](const FoundEvent& event) { return MayBrowse(caller, *event.topic); });
-  const bool first_page = from == EventFinder::Place();
-  if (!any && first_page && !selected.next.has_value()) return NotFound(what);
+  if (selected.events.empty() && first_page && !selected.next.has_value()) return NotFound(what);
   return selected;
 }
 
@@ -149,23 +155,26 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(const size_t page, PageOf(request.page_size()));
   ASSIGN_OR_RETURN(const EventFinder::Place from, ParsePageToken(request.page_token()));
-  const absl::Duration until = deps_.clock.SinceBoot() + kMostTime;
+  const absl::Duration start = deps_.clock.SinceBoot();
   v1::GetJourneyResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
-  EventFinder finder(deps_.engine, deps_.clock, deps_.topics, deps_.indexer, caller.tenant, until);
+  EventFinder finder(deps_.engine, deps_.clock, deps_.topics, deps_.indexer, caller.tenant,
+                     start + kForEvents);
   ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), from, page));
   if (selected.next.has_value()) response.set_next_page_token(PageToken(*selected.next));
-  JourneyGathering gathering(finder, deps_.clock, page, until);
+  const bool paged = selected.next.has_value() || !request.page_token().empty();
+  JourneyGathering gathering(finder, page, paged ? request.selection().correlation_id() : "");
   gathering.Start(std::move(selected.events));
   RETURN_IF_ERROR(gathering.Complete(/*correlations=*/!request.selection().has_correlation_id()));
-  response.set_truncated(gathering.truncated());
+  bool truncated = gathering.truncated();
   const std::vector<TreeNode> tree = MakeTree(gathering.Take());
   std::vector<Outcomes::OfEvent> outcomes(tree.size());
   if (!request.events_only()) {
     std::vector<const FoundEvent*> events;
     for (const TreeNode& node : tree) events.push_back(&node.event);
-    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events));
+    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, start + kMostTime, &truncated));
   }
+  response.set_truncated(truncated);
   for (size_t i = 0; i < tree.size(); ++i) {
     v1::JourneyEvent told = Tell(caller, tree[i]);
     if (told.state() != v1::JOURNEY_EVENT_STATE_OPAQUE) {
@@ -199,7 +208,14 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   node.event = std::move(*newest);
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
-  ASSIGN_OR_RETURN(std::vector<Outcomes::OfEvent> outcomes, outcomes_.Find(caller, {&node.event}));
+  bool truncated = false;
+  ASSIGN_OR_RETURN(
+      std::vector<Outcomes::OfEvent> outcomes,
+      outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime, &truncated));
+  if (truncated) {
+    return Error(v1::DEADLINE_PASSED,
+                 "groups did more with events around it than can be read in time: ask again");
+  }
   for (v1::GroupOutcome& outcome : outcomes[0]) *event.add_groups() = std::move(outcome);
   QuestionFacts facts;
   facts.event = &event;

@@ -30,7 +30,8 @@ class Journeys {
     const GroupRegistry& groups;
   };
   explicit Journeys(Deps deps)
-      : deps_(deps), outcomes_({deps.engine, deps.authorizer, deps.groups, deps.indexer}) {}
+      : deps_(deps),
+        outcomes_({deps.engine, deps.clock, deps.authorizer, deps.groups, deps.indexer}) {}
 
   absl::StatusOr<v1::GetJourneyResponse> Get(const Caller& caller,
                                              const v1::GetJourneyRequest& request) const;

@@ -1,7 +1,7 @@
 #include "server/core/journeys/ledger_fold.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
@@ -15,6 +15,8 @@ namespace acta {
 namespace {
 
 using Entry = storage::v1::LedgerEntry;
+
+constexpr size_t kMostRecords = 1'000'000;
 
 bool IsFinal(const v1::GroupOutcome& outcome) {
   switch (outcome.state()) {
@@ -81,7 +83,9 @@ void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome) 
       outcome->set_why(entry.why());
       return End(v1::OUTCOME_STATE_DISCARDED, time_us, outcome);
     case Entry::REWOUND:
-      return Begin(outcome);
+      // What is a dead letter stays one.
+      if (outcome->state() != v1::OUTCOME_STATE_DEAD_LETTERED) Begin(outcome);
+      return;
     default:
       return;
   }
@@ -128,8 +132,11 @@ void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
   }
 }
 
-absl::StatusOr<LedgerFold> LedgerFold::Read(const LogEngine& engine, const JourneyIndexer& indexer,
-                                            absl::Span<const Place> places) {
+absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engine,
+                                                           const Clock& clock,
+                                                           const JourneyIndexer& indexer,
+                                                           absl::Span<const Place> places,
+                                                           absl::Duration until) {
   LedgerFold fold(places);
   std::vector<uint64_t> hashes;
   for (const auto& [partition, offset] : places) {
@@ -138,25 +145,31 @@ absl::StatusOr<LedgerFold> LedgerFold::Read(const LogEngine& engine, const Journ
   }
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  ASSIGN_OR_RETURN(const std::vector<IndexEntry> entries, indexer.Find(hashes));
-  std::set<Offset> records;
-  for (const IndexEntry& entry : entries) {
-    if (entry.partition == kLedgerPartition) records.insert(entry.offset);
-  }
-  BatchPtr batch;
-  for (const Offset offset : records) {
-    if (batch == nullptr || batch->end() <= offset) {
-      const auto read = ReadBatchAt(engine, kLedgerPartition, offset);
-      if (!read.ok() || *read == nullptr) continue;
-      batch = *read;
+  IndexPlaces found({kLedgerPartition, Offset(0)}, kMostRecords);
+  RETURN_IF_ERROR(indexer.Find(hashes, &found));
+  const std::vector<IndexPlace> records = found.Take();
+  if (found.cut()) return std::optional<LedgerFold>();
+  for (size_t i = 0; i < records.size();) {
+    if (clock.SinceBoot() >= until) return std::optional<LedgerFold>();
+    const auto batch = ReadBatchAt(engine, records[i].partition, records[i].offset);
+    const bool read = records[i].partition == kLedgerPartition && batch.ok() && *batch != nullptr;
+    if (!read) {
+      ++i;
+      continue;
     }
-    const auto index = static_cast<uint32_t>(Lag(batch->base_offset, offset));
-    EventElements elements(EventElements::Cut(batch->payload.view(), index, index + 1));
+    Offset at = (*batch)->base_offset;
+    EventElements elements((*batch)->payload.view());
     absl::string_view event;
-    storage::v1::LedgerRecord record;
-    if (elements.Next(&event) && ParseLedgerRecord(event, &record)) fold.Apply(record);
+    for (; i < records.size() && elements.Next(&event); at = at + 1) {
+      if (records[i].offset != at) continue;
+      ++i;
+      storage::v1::LedgerRecord record;
+      if (ParseLedgerRecord(event, &record)) fold.Apply(record);
+    }
+    // What the batch does not have although it counts it.
+    while (i < records.size() && records[i].offset < (*batch)->end()) ++i;
   }
-  return fold;
+  return std::optional<LedgerFold>(std::move(fold));
 }
 
 }  // namespace acta

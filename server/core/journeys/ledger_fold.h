@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "acta/v1/journeys.pb.h"
 #include "server/core/journeys/journey_indexer.h"
+#include "storage/base/clock.h"
 #include "storage/base/ids.h"
 #include "storage/log_engine.h"
 
@@ -21,10 +23,12 @@ class LedgerFold {
   using Place = std::pair<PartitionId, Offset>;
   using ByGroup = std::map<GroupId, v1::GroupOutcome>;
 
-  // Of these places. Blocks. Errors: DATA_CORRUPTED: the index cannot be read. Records that cannot
-  // be read are passed over.
-  static absl::StatusOr<LedgerFold> Read(const LogEngine& engine, const JourneyIndexer& indexer,
-                                         absl::Span<const Place> places);
+  // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Records
+  // that cannot be read are passed over. Errors: DATA_CORRUPTED: the index cannot be read.
+  static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, const Clock& clock,
+                                                        const JourneyIndexer& indexer,
+                                                        absl::Span<const Place> places,
+                                                        absl::Duration until);
 
   // Empty: the ledger says nothing of it.
   const ByGroup& Of(Place place) const;

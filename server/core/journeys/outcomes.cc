@@ -1,18 +1,21 @@
 #include "server/core/journeys/outcomes.h"
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/proto_time.h"
 #include "server/core/journeys/ledger_fold.h"
 #include "storage/base/status_macros.h"
-#include "storage/layout/engine_rows.h"
 
 namespace acta {
 namespace {
 
 using Where = EventStanding::Where;
+
+// For what was settled just now.
+constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
 
 v1::OutcomeState StateOf(Where where) {
   switch (where) {
@@ -47,19 +50,38 @@ void PutStanding(const GroupQueue::Standing& standing, v1::GroupOutcome* outcome
   outcome->set_redrives(event.redrives);
 }
 
-// Settled, and the ledger says nothing of it.
-v1::OutcomeState UnknownState(const LogEngine& engine, const FoundEvent& event) {
-  const auto ledger = engine.Extent(kLedgerPartition);
-  const bool kept = ledger.ok() && ledger->first == Offset(0) && event.topic != nullptr &&
-                    event.topic->proto.journey() != v1::JOURNEY_MODE_OFF;
-  // All that was ever kept is there: nobody did anything with it.
-  return kept ? v1::OUTCOME_STATE_NOT_READ : v1::OUTCOME_STATE_SETTLED;
+// What is told of an event in a group that reads its topic.
+v1::GroupOutcome OutcomeOf(v1::GroupOutcome told, const GroupRegistry::GroupStandings& group,
+                           const GroupQueue::Standing& standing) {
+  told.set_group(group.group);
+  told.set_mode(group.mode);
+  PutStanding(standing, &told);
+  const bool unknown =
+      told.state() == v1::OUTCOME_STATE_UNSPECIFIED ||
+      (told.state() == v1::OUTCOME_STATE_PENDING && standing.event.where == Where::kSettled);
+  if (unknown) told.set_state(v1::OUTCOME_STATE_SETTLED);
+  told.set_of_range(group.mode == v1::GROUP_MODE_STREAM &&
+                    told.state() == v1::OUTCOME_STATE_PROCESSED);
+  return told;
 }
 
 }  // namespace
 
+bool Outcomes::MayObserve(const Caller& caller, absl::string_view group) const {
+  return deps_.authorizer.Authorize(caller, Verb::kObserve, {ResourceKind::kGroup, group}).ok();
+}
+
+bool Outcomes::NameOther(const Caller& caller, GroupId group, v1::GroupOutcome* outcome) const {
+  const std::optional<std::string> name = deps_.groups.NameOf(group);
+  outcome->set_group(name.value_or(absl::StrCat("#", group.value())));
+  // One that is gone has no name that somebody could be allowed to observe: whoever sees all
+  // groups.
+  return MayObserve(caller, name.has_value() ? absl::string_view(*name) : "");
+}
+
 absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
-    const Caller& caller, const std::vector<const FoundEvent*>& events) const {
+    const Caller& caller, const std::vector<const FoundEvent*>& events, absl::Duration until,
+    bool* truncated) const {
   std::map<PartitionId, std::vector<size_t>> by_partition;
   std::vector<LedgerFold::Place> places;
   for (size_t i = 0; i < events.size(); ++i) {
@@ -67,41 +89,31 @@ absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
     by_partition[events[i]->partition].push_back(i);
     places.emplace_back(events[i]->partition, events[i]->offset);
   }
-  // Before the ledger is read: what is settled in between is in it.
+  // Before the ledger is read, and indexed so far: what is settled in between is in it.
   std::map<PartitionId, std::vector<GroupRegistry::GroupStandings>> standings;
   for (const auto& [partition, indexes] : by_partition) {
     std::vector<Offset> offsets;
     for (const size_t i : indexes) offsets.push_back(events[i]->offset);
     standings[partition] = deps_.groups.StandingsOf(caller.tenant, partition, offsets);
   }
-  ASSIGN_OR_RETURN(const LedgerFold ledger, LedgerFold::Read(deps_.engine, deps_.indexer, places));
+  (void)deps_.indexer.CatchUp(kCatchUp);  // Else it is SETTLED.
+  ASSIGN_OR_RETURN(const std::optional<LedgerFold> ledger,
+                   LedgerFold::Read(deps_.engine, deps_.clock, deps_.indexer, places, until));
+  if (!ledger.has_value()) *truncated = true;
   std::vector<OfEvent> found(events.size());
   for (const auto& [partition, indexes] : by_partition) {
     for (size_t n = 0; n < indexes.size(); ++n) {
-      const FoundEvent& event = *events[indexes[n]];
-      LedgerFold::ByGroup told = ledger.Of({partition, event.offset});
+      LedgerFold::ByGroup told;
+      if (ledger.has_value()) told = ledger->Of({partition, events[indexes[n]]->offset});
+      OfEvent& outcomes = found[indexes[n]];
       for (const GroupRegistry::GroupStandings& group : standings[partition]) {
-        v1::GroupOutcome outcome = std::move(told[group.id]);
+        v1::GroupOutcome of_group = std::move(told[group.id]);
         told.erase(group.id);
-        const absl::Status may =
-            deps_.authorizer.Authorize(caller, Verb::kObserve, {ResourceKind::kGroup, group.group});
-        if (!may.ok()) continue;
-        outcome.set_group(group.group);
-        outcome.set_mode(group.mode);
-        PutStanding(group.events[n], &outcome);
-        if (outcome.state() == v1::OUTCOME_STATE_UNSPECIFIED ||
-            (outcome.state() == v1::OUTCOME_STATE_PENDING &&
-             group.events[n].event.where == Where::kSettled)) {
-          outcome.set_state(UnknownState(deps_.engine, event));
-        }
-        outcome.set_of_range(group.mode == v1::GROUP_MODE_STREAM &&
-                             outcome.state() == v1::OUTCOME_STATE_PROCESSED);
-        found[indexes[n]].push_back(std::move(outcome));
+        if (!MayObserve(caller, group.group)) continue;
+        outcomes.push_back(OutcomeOf(std::move(of_group), group, group.events[n]));
       }
-      // Of groups that are gone.
       for (auto& [id, outcome] : told) {
-        outcome.set_group(absl::StrCat("#", id.value()));
-        found[indexes[n]].push_back(std::move(outcome));
+        if (NameOther(caller, id, &outcome)) outcomes.push_back(std::move(outcome));
       }
     }
   }

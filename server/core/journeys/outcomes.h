@@ -2,13 +2,15 @@
 
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "acta/v1/journeys.pb.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/journeys/found_event.h"
 #include "server/core/journeys/journey_indexer.h"
+#include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -20,20 +22,28 @@ class Outcomes {
  public:
   struct Deps {
     const LogEngine& engine;
+    const Clock& clock;
     const Authorizer& authorizer;
     const GroupRegistry& groups;
-    const JourneyIndexer& indexer;
+    JourneyIndexer& indexer;
   };
   explicit Outcomes(Deps deps) : deps_(deps) {}
 
   // For each event, in their order, what became of it in each group that reads its topic or did
   // something with it and that the caller may observe; by group. Nothing for events without a
-  // place. Errors: DATA_CORRUPTED: the index cannot be read.
+  // place. `truncated`: there was too much to read until then (since boot), and only where events
+  // are just now is told. Errors: DATA_CORRUPTED: the index cannot be read.
   using OfEvent = std::vector<v1::GroupOutcome>;
   absl::StatusOr<std::vector<OfEvent>> Find(const Caller& caller,
-                                            const std::vector<const FoundEvent*>& events) const;
+                                            const std::vector<const FoundEvent*>& events,
+                                            absl::Duration until, bool* truncated) const;
 
  private:
+  bool MayObserve(const Caller& caller, absl::string_view group) const;
+  // Of a group that the ledger speaks of, and that does not read the topic now. False: it is not
+  // told.
+  bool NameOther(const Caller& caller, GroupId group, v1::GroupOutcome* outcome) const;
+
   const Deps deps_;
 };
 

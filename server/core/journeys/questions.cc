@@ -16,7 +16,9 @@ constexpr char kRangesOnly[] =
     "a STREAM group knows the range that it committed, not what became of each event in it";
 constexpr char kUseQueue[] = "a QUEUE group settles each event by itself";
 constexpr char kForgotten[] =
-    "a group settled it before the ledger of what groups do began, or that is over";
+    "a group is past it and the ledger does not say how: it began behind it, or settled it longer "
+    "ago "
+    "than the ledger is kept";
 constexpr char kKeepLonger[] = "storage.ledger_retention says how long the ledger is kept";
 
 // One answer in the making: it is KNOWN until something is missing.

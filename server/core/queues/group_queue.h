@@ -221,12 +221,13 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     Offset offset;
     std::optional<Failure> failure;   // Not set: it is processed.
     std::optional<RowWrite> attempt;  // That failed.
-    uint64_t session = 0;
     int64_t leased_us = 0;
+    std::shared_ptr<const QueueMemberFacts> member;  // Who may be gone when it is written.
   };
   struct HeldStep {
     uint64_t number = 0;  // Rises. They end in this order.
     uint64_t session = 0;
+    std::shared_ptr<const QueueMemberFacts> member;  // Null: it is none.
     QueueStep step;
     std::vector<HeldEvent> events;
     std::vector<std::pair<PartitionId, Offset>> dead_letters;  // That go with it.
@@ -300,6 +301,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void PutDiscarded(PartitionId partition, Offset offset,
                     const storage::v1::DeadLetterRecord& record, std::vector<RowWrite>* rows) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutDiscardedEntry(PartitionId partition, Offset offset, const LedgerNote& note,
+                         std::vector<RowWrite>* rows) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is gone, or is about to be.
   void ForgetDeadLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -357,8 +360,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Null: it is no member.
   const QueueMemberFacts* MemberFactsOf(uint64_t session) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  storage::v1::LedgerEntry FailedEntryOf(const FailedAttempt& attempt) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of a step, as PutSettled().
   void PutSettledLedger(const Partition& partition, absl::Span<const HeldEvent* const> events,
                         std::vector<RowWrite>* rows) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

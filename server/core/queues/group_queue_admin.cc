@@ -15,6 +15,15 @@ bool IsRoomFor(const QueueBudget& budget, const LetterToRedrive& letter) {
   return letter.record == nullptr || !IsParkedFull(budget);
 }
 
+// `runs` rise.
+void AddRun(OffsetRun run, std::vector<OffsetRun>* runs) {
+  if (!runs->empty() && runs->back().end == run.first) {
+    runs->back().end = run.end;
+  } else {
+    runs->push_back(run);
+  }
+}
+
 }  // namespace
 
 absl::Status GroupQueue::SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters) {
@@ -61,16 +70,17 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run, const LedgerNote& note) 
     Partition* const partition = Find(id);
     if (partition == nullptr) return 0;
     PartitionQueue& queue = *partition->queue;
+    std::vector<OffsetRun> runs;
     for (const Offset offset : queue.OutstandingBelow(run.end)) {
-      if (offset >= run.first) skipped += queue.Skip(offset);
+      if (offset < run.first || !queue.Skip(offset)) continue;
+      AddRun({offset, offset + 1}, &runs);
     }
     if (run.first <= queue.head()) {
-      for (const OffsetRun& lost : queue.SkipUnscanned(run.end)) {
-        skipped += Lag(lost.first, lost.end);
-      }
+      for (const OffsetRun& lost : queue.SkipUnscanned(run.end)) AddRun(lost, &runs);
     }
-    if (skipped > 0) {
-      PutEntry(*partition, LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED, run, note));
+    for (const OffsetRun& one : runs) {
+      skipped += Lag(one.first, one.end);
+      PutEntry(*partition, LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED, one, note));
     }
     const OffsetRun& lost = partition->lost;
     if (!partition->problem.ok() && run.first < lost.end && lost.first < run.end) {
@@ -242,6 +252,14 @@ void GroupQueue::PutDiscarded(PartitionId id, Offset offset,
   PutForgottenCopy(id, offset, rows);
 }
 
+void GroupQueue::PutDiscardedEntry(PartitionId id, Offset offset, const LedgerNote& note,
+                                   std::vector<RowWrite>* rows) const {
+  if (!KeepsLedger(deps_.topics, id)) return;
+  rows->push_back(LedgerRow(DecisionRecord(
+      group_, id, NowUs(),
+      LedgerEntryOf(storage::v1::LedgerEntry::DISCARDED, {offset, offset + 1}, note))));
+}
+
 void GroupQueue::ForgetDeadLetter(PartitionId id, Offset offset) {
   ForgetKept(id, offset);
   --budget_.dead_letters;
@@ -256,10 +274,7 @@ bool GroupQueue::Discard(PartitionId id, Offset offset,
     const bool outstanding = partition != nullptr && partition->queue->IsOutstanding(offset);
     if (outstanding || !LetGoOfLetter(id, offset)) return false;
     PutDiscarded(id, offset, record, &rows_);
-    if (partition != nullptr) {
-      PutEntry(*partition,
-               LedgerEntryOf(storage::v1::LedgerEntry::DISCARDED, {offset, offset + 1}));
-    }
+    PutDiscardedEntry(id, offset, {}, &rows_);
     ForgetDeadLetter(id, offset);
     after = MakeAfter();
   }
@@ -274,12 +289,7 @@ bool GroupQueue::DiscardStep(PartitionId id, Offset offset,
     MutexLock lock(mu_);
     if (going_.contains({id, offset})) return false;
     PutDiscarded(id, offset, record, &step.rows);
-    if (KeepsLedger(deps_.topics, id)) {
-      step.rows.push_back(LedgerRow(
-          DecisionRecord(group_, id, NowUs(),
-                         LedgerEntryOf(storage::v1::LedgerEntry::DISCARDED, {offset, offset + 1},
-                                       {"", "an edited event took its place"}))));
-    }
+    PutDiscardedEntry(id, offset, {"", "an edited event took its place"}, &step.rows);
     HeldStep held;
     held.step = std::move(step);
     held.dead_letters.emplace_back(id, offset);

@@ -14,9 +14,9 @@ class RecordMembers {
   explicit RecordMembers(storage::v1::LedgerRecord* record) : record_(record) {}
 
   // Null: nobody knows any more. Answers its index from 1.
-  uint32_t IndexOf(uint64_t session, const QueueMemberFacts* facts) {
+  uint32_t IndexOf(const QueueMemberFacts* facts) {
     if (facts == nullptr) return 0;
-    const auto [at, added] = indexes_.try_emplace(session, 0);
+    const auto [at, added] = indexes_.try_emplace(facts->member_id, 0);
     if (added) {
       storage::v1::LedgerMember* const member = record_->add_members();
       member->set_member_id(facts->member_id);
@@ -29,8 +29,16 @@ class RecordMembers {
 
  private:
   storage::v1::LedgerRecord* const record_;
-  absl::flat_hash_map<uint64_t, uint32_t> indexes_;
+  absl::flat_hash_map<std::string, uint32_t> indexes_;
 };
+
+Entry FailedEntry(const FailedAttempt& attempt, storage::v1::AttemptRecord record) {
+  Entry entry = LedgerEntryOf(Entry::FAILED, {attempt.offset, attempt.offset + 1});
+  *entry.mutable_attempt() = std::move(record);
+  entry.set_attempt_number(attempt.attempt);
+  entry.set_redrives(attempt.redrives);
+  return entry;
+}
 
 }  // namespace
 
@@ -59,14 +67,6 @@ const QueueMemberFacts* GroupQueue::MemberFactsOf(uint64_t session) const {
   return member == members_.end() ? nullptr : &member->second->facts;
 }
 
-storage::v1::LedgerEntry GroupQueue::FailedEntryOf(const FailedAttempt& attempt) const {
-  Entry entry = LedgerEntryOf(Entry::FAILED, {attempt.offset, attempt.offset + 1});
-  *entry.mutable_attempt() = AttemptRecordOf(attempt);
-  entry.set_attempt_number(attempt.attempt);
-  entry.set_redrives(attempt.redrives);
-  return entry;
-}
-
 void GroupQueue::PutLedger(Partition& partition, const QueueChanges& changes) {
   const bool nothing =
       partition.acked.empty() && changes.failed.empty() && changes.dead_letters.empty();
@@ -81,12 +81,12 @@ void GroupQueue::PutLedger(Partition& partition, const QueueChanges& changes) {
   RecordMembers members(&record);
   std::vector<ProcessedRun> runs;
   for (const LedgerAck& ack : std::exchange(partition.acked, {})) {
-    runs.push_back({ack.first, Lag(ack.first, ack.end),
-                    members.IndexOf(ack.session, MemberFactsOf(ack.session)), ack.leased_us});
+    runs.push_back({ack.first, Lag(ack.first, ack.end), members.IndexOf(MemberFactsOf(ack.session)),
+                    ack.leased_us});
   }
   PutProcessed(std::move(runs), NowUs(), &record);
   for (const FailedAttempt& attempt : changes.failed) {
-    *record.add_entries() = FailedEntryOf(attempt);
+    *record.add_entries() = FailedEntry(attempt, AttemptRecordOf(attempt));
   }
   for (const DeadLetter& letter : changes.dead_letters) {
     *record.add_entries() = LedgerEntryOf(Entry::DEAD_LETTERED, {letter.offset, letter.offset + 1});
@@ -111,7 +111,7 @@ void GroupQueue::PutSettledLedger(const Partition& partition,
   std::vector<ProcessedRun> runs;
   for (const HeldEvent* event : events) {
     if (!event->failure.has_value()) {
-      const uint32_t member = members.IndexOf(event->session, MemberFactsOf(event->session));
+      const uint32_t member = members.IndexOf(event->member.get());
       const bool goes_on = !runs.empty() && runs.back().member == member &&
                            runs.back().first + runs.back().count == event->offset;
       if (goes_on) {
@@ -121,7 +121,9 @@ void GroupQueue::PutSettledLedger(const Partition& partition,
       }
       continue;
     }
-    *record.add_entries() = FailedEntryOf(event->failure->attempt);
+    storage::v1::AttemptRecord attempt;  // As its row has it.
+    (void)attempt.ParseFromString(*event->attempt->value);
+    *record.add_entries() = FailedEntry(event->failure->attempt, std::move(attempt));
     if (event->failure->letter.has_value()) {
       *record.add_entries() =
           LedgerEntryOf(Entry::DEAD_LETTERED, {event->offset, event->offset + 1});

@@ -52,6 +52,9 @@ std::vector<SettleFailure> GroupQueue::TryStep(QueueStep* step) {
     if (again) stopped.status = stopped_;
     HeldStep held;
     if (!step->runs.empty()) held.session = step->runs.front().session;
+    if (const QueueMemberFacts* const facts = MemberFactsOf(held.session); facts != nullptr) {
+      held.member = std::make_shared<const QueueMemberFacts>(*facts);
+    }
     held.step = std::move(*step);
     for (size_t i = 0; i < held.step.runs.size(); ++i) {
       const HeldRun& run = held.step.runs[i];
@@ -131,7 +134,7 @@ SettleOutcome GroupQueue::HoldOne(Partition& partition, const HeldRun& run, Offs
   HeldEvent& event = held->events.emplace_back();
   event.partition = partition.id;
   event.offset = offset;
-  event.session = held->session;
+  event.member = held->member;
   event.leased_us = partition.queue->leased_us(offset);
   if (!run.failed.has_value()) return outcome;
   event.failure = partition.queue->PlanFailure(offset, *run.failed, run.nack, NowUs());

@@ -74,4 +74,11 @@ std::vector<EventFacts> FactsOf(const LogEngine& engine, const IndexedBatch& bat
   return facts;
 }
 
+v1::BatchContext ContextOfBatch(const StoredBatch& batch) {
+  v1::BatchContext context;
+  const absl::string_view bytes = batch.context.view();
+  (void)context.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  return context;
+}
+
 }  // namespace acta

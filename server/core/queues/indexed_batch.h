@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "acta/v1/context.pb.h"
 #include "server/core/delivery/queue_types.h"
 #include "storage/log_engine.h"
 
@@ -25,6 +26,9 @@ using IndexedBatchPtr = std::shared_ptr<const IndexedBatch>;
 
 // Null when the payload is not as many whole elements as the batch counts.
 IndexedBatchPtr IndexBatch(BatchPtr batch);
+
+// What the broker knows of the events of a batch.
+v1::BatchContext ContextOfBatch(const StoredBatch& batch);
 
 // What a queue has to know of the events from index `first` on.
 std::vector<EventFacts> FactsOf(const LogEngine& engine, const IndexedBatch& batch, uint32_t first,

@@ -26,8 +26,7 @@ absl::StatusOr<CausingEvent> ReadCause(const LogEngine& engine, GroupId group,
   if (!cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Error(v1::DATA_CORRUPTED, "the event that caused the step cannot be read");
   }
-  const absl::string_view context = batch->batch->context.view();
-  (void)cause.context.ParseFromArray(context.data(), static_cast<int>(context.size()));
+  cause.context = ContextOfBatch(*batch->batch);
   return cause;
 }
 

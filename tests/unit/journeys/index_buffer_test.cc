@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 namespace acta {
 namespace {
@@ -26,18 +27,19 @@ TEST_CASE("the buffer finds what was put into it, and gives all of it back in or
   REQUIRE(buffer.size() == count);
   std::sort(all.begin(), all.end());
   for (uint64_t hash = 0; hash < 5'000; hash += 7) {
-    std::vector<IndexEntry> found;
+    IndexPlaces found({}, count + 1);
     buffer.Find(hash << 40 | 1, &found);  // What is not stored of a hash does not count.
-    std::sort(found.begin(), found.end());
-    std::vector<IndexEntry> expected;
-    FindInRun(all, hash << 40, &expected);
-    REQUIRE(found == expected);
+    std::set<IndexPlace> expected;
+    for (const IndexEntry& entry : all) {
+      if (entry.hash == IndexedHash(hash << 40)) expected.insert(PlaceOf(entry));
+    }
+    REQUIRE(found.Take() == std::vector<IndexPlace>(expected.begin(), expected.end()));
   }
   CHECK(buffer.Take() == all);
   CHECK(buffer.size() == 0);
-  std::vector<IndexEntry> found;
+  IndexPlaces found({}, 1);
   if (!all.empty()) buffer.Find(all[0].hash, &found);
-  CHECK(found.empty());
+  CHECK(found.Take().empty());
 }
 
 }  // namespace

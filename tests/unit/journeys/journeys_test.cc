@@ -237,6 +237,7 @@ TEST_CASE("bad questions are refused with a reason") {
   CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", -1, 0)) == v1::PARTITION_NOT_FOUND);
   CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", 0, 0)) == v1::EVENT_NOT_FOUND);
   CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", 0, -1)) == v1::EVENT_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByPosition("orders", 0, 999'999)) == v1::EVENT_NOT_FOUND);
   auto request = JourneyRoom::ByEvent("a");
   for (const int32_t size : {-1, 10'001}) {
     request.set_page_size(size);
@@ -267,6 +268,69 @@ TEST_CASE("the index is made anew from the log") {
   REQUIRE_OK(room.indexer->Rebuild());
   room.Restart();
   CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+TEST_CASE("a damaged index is made anew by itself") {
+  JourneyLimits limits;
+  limits.buffer_bytes = 10 * sizeof(IndexEntry);
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  room.Get(JourneyRoom::ByEvent("e0"));
+  room.engine->BreakIndex(Error(v1::DATA_CORRUPTED, "damaged"));
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::DATA_CORRUPTED);
+  const absl::Duration begin = room.clock.SinceBoot();
+  while (!room.journeys->Get(room.caller, JourneyRoom::ByEvent("e0")).ok()) {
+    REQUIRE(room.clock.SinceBoot() - begin < absl::Seconds(30));
+  }
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+TEST_CASE("the pages of a correlation tell each of its events once, and know each other's causes") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.Publish("orders", JourneyRoom::Event("root"));
+  for (int i = 0; i < 50; ++i) {
+    const std::string cause = i == 0 ? "root" : "e" + std::to_string(i - 1);
+    room.Publish("orders", i % 2, {JourneyRoom::Event("e" + std::to_string(i), "root", cause)});
+  }
+  room.Publish("orders", JourneyRoom::Event("beside", "other", "e7"));
+  auto request = JourneyRoom::ByCorrelation("root");
+  request.set_page_size(10);
+  std::multiset<std::string> seen;
+  do {
+    const auto page = room.Get(request);
+    CHECK_FALSE(page.truncated());
+    for (const v1::JourneyEvent& event : page.events()) {
+      CHECK(event.state() == v1::JOURNEY_EVENT_STATE_STORED);
+      seen.insert(event.event().id());
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(seen.size() == 52);
+  CHECK(std::set<std::string>(seen.begin(), seen.end()).size() == 52);
+}
+
+TEST_CASE("a page of nothing that one may browse says no more than that nothing is there") {
+  JourneyRoom room;
+  room.CreateTopic("secret");
+  room.CreateTopic("open");
+  for (int i = 0; i < 3; ++i)
+    room.Publish("secret", JourneyRoom::Event("s" + std::to_string(i), "j"));
+  room.authorizer.closed.insert("secret");
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(1);
+  CHECK(room.ReasonOfGet(request) == v1::EVENT_NOT_FOUND);
+  request.set_page_token("0.1");
+  const auto forged = room.Get(request);
+  CHECK(forged.events().empty());
+  CHECK(forged.next_page_token().empty());
+  room.Publish("open", JourneyRoom::Event("o", "j"));
+  request.clear_page_token();
+  request.set_page_size(100);
+  CHECK(room.Get(request).events_size() == 4);  // Beside what is there for the caller.
 }
 
 TEST_CASE("a full disk keeps the index in memory until there is room") {

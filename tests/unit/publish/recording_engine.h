@@ -79,9 +79,10 @@ class RecordingEngine final : public LogEngine {
     return {hashed.size(), 0};
   }
   absl::Status AddToIndex(absl::Span<const IndexEntry>) override { return absl::OkStatus(); }
-  absl::StatusOr<std::vector<IndexEntry>> FindInIndex(std::vector<uint64_t>) const override {
-    return std::vector<IndexEntry>();
+  absl::Status FindInIndex(std::vector<uint64_t>, IndexPlaces*) const override {
+    return absl::OkStatus();
   }
+  int64_t IndexBytes() const override { return 0; }
   absl::Status DropIndex() override { return absl::OkStatus(); }
   absl::Time Now() const override { return absl::FromUnixSeconds(1700000000); }
   absl::Duration ClockJump() const override { return absl::ZeroDuration(); }

@@ -64,6 +64,8 @@ std::string AttemptText(const v1::Attempt& attempt) {
 
 class TreeText {
  public:
+  static constexpr size_t kDeepest = 16;
+
   explicit TreeText(const std::vector<v1::JourneyEvent>& events) : events_(events) {
     effects_.resize(events.size());
     for (size_t i = 0; i < events.size(); ++i) {
@@ -85,9 +87,10 @@ class TreeText {
   void Draw(size_t root, const std::string& root_first, const std::string& root_rest) {
     struct Open {
       size_t event;
+      size_t depth;
       std::string first, rest;
     };
-    std::vector<Open> open = {{root, root_first, root_rest}};
+    std::vector<Open> open = {{root, 0, root_first, root_rest}};
     while (!open.empty()) {
       const Open at = std::move(open.back());
       open.pop_back();
@@ -96,7 +99,12 @@ class TreeText {
       Put(at.event, at.first, beside);
       for (size_t i = effects.size(); i-- > 0;) {
         const bool last = i + 1 == effects.size();
-        open.push_back({effects[i], at.rest + (last ? "\u2514\u2500 " : "\u251c\u2500 "),
+        const size_t depth = at.depth + 1;
+        if (depth > kDeepest) {  // It would leave the screen: the depth is told in a number.
+          open.push_back({effects[i], depth, absl::StrCat(at.rest, "(", depth, ") "), at.rest});
+          continue;
+        }
+        open.push_back({effects[i], depth, at.rest + (last ? "\u2514\u2500 " : "\u251c\u2500 "),
                         at.rest + (last ? "   " : "\u2502  ")});
       }
     }
