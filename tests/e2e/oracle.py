@@ -7,6 +7,7 @@ ACTA_ORACLE_RUN_SEED repeats the load, where a test has no seed of its own.
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -25,10 +26,19 @@ HURRY = {'ACTA_ORACLE_BUFFER': '65536'}
 
 
 def free_port():
-    """A port that nobody has just now: a broker that comes back must keep its address."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port that nobody has just now: a broker that comes back must keep its address.
+
+    It is below those that the kernel hands out by itself, to whoever runs beside it while the
+    broker is down."""
+    least = int(pathlib.Path('/proc/sys/net/ipv4/ip_local_port_range').read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, least)
+        with socket.socket() as probe:
+            try:
+                probe.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                continue
 
 
 def side_by_side(*cases):
