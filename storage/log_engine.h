@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "storage/base/bytes.h"
+#include "storage/base/histogram.h"
 #include "storage/base/ids.h"
 #include "storage/layout/index_block.h"
 
@@ -168,6 +169,8 @@ struct OffsetInfo {
   int64_t append_time_us = 0;  // Of the event at the offset; 0 at the visible end.
 };
 
+enum class WriteStall : uint8_t { kNone, kDelayed, kStopped };
+
 struct EngineStats {
   int64_t wal_bytes = 0;
   int64_t log_bytes = 0;
@@ -186,6 +189,12 @@ struct EngineStats {
   int64_t bytes_appended = 0;
   int64_t duplicates = 0;
   int64_t syncs = 0;
+  const Histogram* write_times = nullptr;  // Of commit groups; null: not measured.
+  const Histogram* sync_times = nullptr;   // As long as the engine lives.
+  // How often the database held writes back, and how it is now.
+  int64_t delays = 0;
+  int64_t stops = 0;
+  WriteStall stall = WriteStall::kNone;
   int64_t dedupe_ids = 0;
   int64_t dedupe_bytes = 0;
   int64_t dedupe_limit_bytes = 0;

@@ -120,6 +120,11 @@ absl::StatusOr<v1::GetLagResponse> Admin::GetLag(const v1::GetLagRequest& reques
   return Call(*channel_, stubs_->groups, &v1::Groups::Stub::GetLag, request);
 }
 
+absl::StatusOr<v1::MeasureGroupsResponse> Admin::MeasureGroups(
+    const v1::MeasureGroupsRequest& request) {
+  return Call(*channel_, stubs_->groups, &v1::Groups::Stub::MeasureGroups, request);
+}
+
 absl::StatusOr<v1::CommitOffsetsResponse> Admin::CommitOffsets(
     const v1::CommitOffsetsRequest& request) {
   return Call(*channel_, stubs_->groups, &v1::Groups::Stub::CommitOffsets, request);
@@ -269,6 +274,9 @@ absl::StatusOr<v1::ScrubResponse> Admin::Scrub(const v1::ScrubRequest& request) 
 
 absl::StatusOr<v1::AcceptClockResponse> Admin::AcceptClock(const v1::AcceptClockRequest& request) {
   return Call(*channel_, stubs_->admin, &v1::Admin::Stub::AcceptClock, request);
+}
+absl::StatusOr<v1::SetLogLevelResponse> Admin::SetLogLevel(const v1::SetLogLevelRequest& request) {
+  return Call(*channel_, stubs_->admin, &v1::Admin::Stub::SetLogLevel, request);
 }
 
 absl::StatusOr<v1::PublishResults> Admin::Publish(const v1::PublishFrame& request) {

@@ -44,6 +44,7 @@ class Admin {
   absl::StatusOr<v1::UpdateGroupResponse> UpdateGroup(const v1::UpdateGroupRequest& request);
   absl::StatusOr<v1::DeleteGroupResponse> DeleteGroup(const v1::DeleteGroupRequest& request);
   absl::StatusOr<v1::GetLagResponse> GetLag(const v1::GetLagRequest& request);
+  absl::StatusOr<v1::MeasureGroupsResponse> MeasureGroups(const v1::MeasureGroupsRequest& request);
   absl::StatusOr<v1::CommitOffsetsResponse> CommitOffsets(const v1::CommitOffsetsRequest& request);
   absl::StatusOr<v1::ResetOffsetsResponse> ResetOffsets(const v1::ResetOffsetsRequest& request);
   absl::StatusOr<v1::PauseGroupResponse> PauseGroup(const v1::PauseGroupRequest& request);
@@ -88,6 +89,7 @@ class Admin {
   absl::StatusOr<v1::GetLimitsResponse> GetLimits(const v1::GetLimitsRequest& request);
   absl::StatusOr<v1::ScrubResponse> Scrub(const v1::ScrubRequest& request);
   absl::StatusOr<v1::AcceptClockResponse> AcceptClock(const v1::AcceptClockRequest& request);
+  absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(const v1::SetLogLevelRequest& request);
 
   // One frame. What fails in a batch stands in its result and the call is OK; what fails in the
   // whole frame is the error of the call.

@@ -32,6 +32,13 @@ absl::StatusOr<std::vector<v1::Event>> Delivery::Parse() const {
   return events;
 }
 
+v1::CausedBy Delivery::CauseOf(int64_t index) const {
+  v1::CausedBy cause;
+  cause.set_delivery_token(delivery_token_);
+  cause.set_offset(OffsetOf(index));
+  return cause;
+}
+
 v1::BatchContext Delivery::context() const {
   v1::BatchContext context;
   // Of a newer broker it may hold what this program does not know, which is no reason to fail.

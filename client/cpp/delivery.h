@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "acta/v1/context.pb.h"
 #include "acta/v1/event.pb.h"
+#include "acta/v1/publisher.pb.h"
 #include "proto/support/wire.h"
 
 namespace acta::client {
@@ -47,6 +48,8 @@ class Delivery {
   absl::StatusOr<std::vector<v1::Event>> Parse() const;
   // For acta.v1.Subscriber.Settle; empty unless the subscription wants tokens.
   const std::string& delivery_token() const { return delivery_token_; }
+  // Event `index` as what causes others (Publisher::PublishCausedBy()); needs tokens, too.
+  v1::CausedBy CauseOf(int64_t index) const;
   // What the broker knows of the batch. An event's own field wins over it.
   v1::BatchContext context() const;
 

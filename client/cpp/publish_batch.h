@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ struct PublishBatch {
   std::string* growing = nullptr;              // The payload while events may be added.
   uint32_t count = 0;
   absl::Time born;
+  std::optional<v1::CausedBy> cause;  // Of all events in it.
 
   // As it was sent last.
   uint32_t epoch = 0;

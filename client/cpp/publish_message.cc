@@ -51,6 +51,8 @@ grpc::ByteBuffer EncodeFrame(const PublishQueue::Frame& frame, uint64_t producer
     header.set_producer_epoch(batch->epoch);
     header.set_first_sequence(batch->first_sequence);
     header.set_payload_crc32c(Crc32c(*batch->payload));
+    header.clear_caused_by();
+    if (batch->cause.has_value()) *header.mutable_caused_by() = *batch->cause;
     header.SerializeToString(&header_bytes);
     bytes.push_back(kBatchesTag);
     AppendVarint(header_bytes.size() + batch->payload->size(), &bytes);

@@ -21,25 +21,29 @@ uint32_t Later(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0 
 
 int64_t SizeOf(const PublishBatch& batch) { return static_cast<int64_t>(batch.payload->size()); }
 
+bool SameCause(const std::optional<v1::CausedBy>& a, const std::optional<v1::CausedBy>& b) {
+  if (!a.has_value() || !b.has_value()) return a.has_value() == b.has_value();
+  return a->offset() == b->offset() && a->delivery_token() == b->delivery_token();
+}
+
 }  // namespace
 
 const std::string& PublishBatch::topic() const { return *lane->topic; }
 int32_t PublishBatch::partition() const { return lane->partition; }
 
-void PublishQueue::AddEvent(absl::string_view topic, int32_t partition, absl::string_view element,
-                            Publisher::EventDone done, absl::Time now) {
-  Append(LaneOf(TopicOf(topic), partition), element, std::move(done), now);
+void PublishQueue::AddEvent(absl::string_view topic, int32_t partition, NewEvent event,
+                            absl::Time now) {
+  Append(LaneOf(TopicOf(topic), partition), std::move(event), now);
 }
 
-void PublishQueue::AddAnywhere(absl::string_view topic, int32_t partitions,
-                               absl::string_view element, Publisher::EventDone done,
+void PublishQueue::AddAnywhere(absl::string_view topic, int32_t partitions, NewEvent event,
                                absl::Time now) {
   TopicLanes& lanes = TopicOf(topic);
   const auto count = static_cast<uint32_t>(partitions);
-  if (!HasRoom(LaneOf(lanes, static_cast<int32_t>(lanes.sticky % count)), element.size())) {
+  if (!HasRoom(LaneOf(lanes, static_cast<int32_t>(lanes.sticky % count)), event)) {
     ++lanes.sticky;
   }
-  Append(LaneOf(lanes, static_cast<int32_t>(lanes.sticky % count)), element, std::move(done), now);
+  Append(LaneOf(lanes, static_cast<int32_t>(lanes.sticky % count)), std::move(event), now);
 }
 
 void PublishQueue::AddBatch(absl::string_view topic, int32_t partition,
@@ -72,11 +76,12 @@ PublishLane& PublishQueue::LaneOf(TopicLanes& topic, int32_t partition) {
   return *lane;
 }
 
-bool PublishQueue::HasRoom(const PublishLane& lane, size_t bytes) const {
+bool PublishQueue::HasRoom(const PublishLane& lane, const NewEvent& event) const {
   if (lane.waiting.empty()) return false;
   const PublishBatch& last = *lane.waiting.back();
   return last.growing != nullptr && last.count < kMaxEventsPerBatch &&
-         last.growing->size() + bytes <= static_cast<size_t>(options_.batch_bytes);
+         last.growing->size() + event.element.size() <= static_cast<size_t>(options_.batch_bytes) &&
+         SameCause(last.cause, event.cause);
 }
 
 PublishBatch& PublishQueue::NewBatch(PublishLane& lane, absl::Time now) {
@@ -91,19 +96,19 @@ PublishBatch& PublishQueue::NewBatch(PublishLane& lane, absl::Time now) {
   return *lane.waiting.back();
 }
 
-void PublishQueue::Append(PublishLane& lane, absl::string_view element, Publisher::EventDone done,
-                          absl::Time now) {
-  if (!HasRoom(lane, element.size())) {
+void PublishQueue::Append(PublishLane& lane, NewEvent event, absl::Time now) {
+  if (!HasRoom(lane, event)) {
     PublishBatch& batch = NewBatch(lane, now);
     auto payload = std::make_shared<std::string>();
     batch.growing = payload.get();
     batch.payload = std::move(payload);
+    batch.cause = std::move(event.cause);
   }
   PublishBatch& batch = *lane.waiting.back();
-  batch.growing->append(element.data(), element.size());
-  if (done) batch.event_dones.emplace_back(batch.count, std::move(done));
+  batch.growing->append(event.element.data(), event.element.size());
+  if (event.done) batch.event_dones.emplace_back(batch.count, std::move(event.done));
   ++batch.count;
-  bytes_ += static_cast<int64_t>(element.size());
+  bytes_ += static_cast<int64_t>(event.element.size());
 }
 
 void PublishQueue::List(PublishLane& lane) {

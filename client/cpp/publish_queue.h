@@ -66,12 +66,14 @@ class PublishQueue {
 
   explicit PublishQueue(const Options& options) : options_(options) {}
 
-  // `element` is one whole `events` element.
-  void AddEvent(absl::string_view topic, int32_t partition, absl::string_view element,
-                Publisher::EventDone done, absl::Time now);
+  struct NewEvent {
+    absl::string_view element;  // One whole `events` element.
+    Publisher::EventDone done;
+    std::optional<v1::CausedBy> cause;
+  };
+  void AddEvent(absl::string_view topic, int32_t partition, NewEvent event, absl::Time now);
   // To one partition of `partitions` for as long as its batch lasts.
-  void AddAnywhere(absl::string_view topic, int32_t partitions, absl::string_view element,
-                   Publisher::EventDone done, absl::Time now);
+  void AddAnywhere(absl::string_view topic, int32_t partitions, NewEvent event, absl::Time now);
   void AddBatch(absl::string_view topic, int32_t partition,
                 std::shared_ptr<const std::string> payload, uint32_t count,
                 Publisher::BatchDone done, absl::Time now);
@@ -117,10 +119,10 @@ class PublishQueue {
 
   TopicLanes& TopicOf(absl::string_view topic);
   PublishLane& LaneOf(TopicLanes& topic, int32_t partition);
-  bool HasRoom(const PublishLane& lane, size_t bytes) const;
+  // In the batch that is being filled.
+  bool HasRoom(const PublishLane& lane, const NewEvent& event) const;
   PublishBatch& NewBatch(PublishLane& lane, absl::Time now);
-  void Append(PublishLane& lane, absl::string_view element, Publisher::EventDone done,
-              absl::Time now);
+  void Append(PublishLane& lane, NewEvent event, absl::Time now);
 
   static bool MaySend(const PublishLane& lane) {
     return !lane.held && (lane.confirmed || lane.in_flight == 0);

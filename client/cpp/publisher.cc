@@ -12,12 +12,18 @@ Publisher::Publisher(std::shared_ptr<Channel> channel, const PublisherOptions& o
 Publisher::~Publisher() { (void)Close(core_->channel_options().deadline); }
 
 absl::Status Publisher::Publish(absl::string_view topic, const v1::Event& event, EventDone done) {
-  return core_->Publish(topic, std::nullopt, event, std::move(done));
+  return core_->Publish(topic, std::nullopt, event, std::nullopt, std::move(done));
 }
 
 absl::Status Publisher::PublishTo(absl::string_view topic, int32_t partition,
                                   const v1::Event& event, EventDone done) {
-  return core_->Publish(topic, partition, event, std::move(done));
+  return core_->Publish(topic, partition, event, std::nullopt, std::move(done));
+}
+
+absl::Status Publisher::PublishCausedBy(const v1::CausedBy& cause, absl::string_view topic,
+                                        std::optional<int32_t> partition, const v1::Event& event,
+                                        EventDone done) {
+  return core_->Publish(topic, partition, event, cause, std::move(done));
 }
 
 std::future<EventResult> Publisher::PublishForResult(absl::string_view topic,

@@ -98,6 +98,12 @@ class Publisher {
   // To a partition of the caller's choice.
   absl::Status PublishTo(absl::string_view topic, int32_t partition, const v1::Event& event,
                          EventDone done = nullptr);
+  // What another event caused that was delivered (Delivery::CauseOf()): the broker keeps its id and
+  // the journey it belongs to beside this one. The result is INVALID_DELIVERY_TOKEN and the like
+  // when it cannot. Without a partition as Publish() does.
+  absl::Status PublishCausedBy(const v1::CausedBy& cause, absl::string_view topic,
+                               std::optional<int32_t> partition, const v1::Event& event,
+                               EventDone done = nullptr);
   // The result of Publish() as a future, which always gets one.
   std::future<EventResult> PublishForResult(absl::string_view topic, const v1::Event& event);
   // Waits for the result.

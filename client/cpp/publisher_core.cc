@@ -62,7 +62,8 @@ Publisher::Core::Core(std::shared_ptr<Channel> channel, const PublisherOptions& 
 }
 
 absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int32_t> partition,
-                                      const v1::Event& event, EventDone done) {
+                                      const v1::Event& event, std::optional<v1::CausedBy> cause,
+                                      EventDone done) {
   int32_t partitions = 0;
   if (partition.has_value()) {
     RETURN_IF_ERROR(CheckPartition(*partition));
@@ -78,10 +79,11 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(element.size()));
     const absl::Time now = absl::Now();
+    PublishQueue::NewEvent added{element, std::move(done), std::move(cause)};
     if (partition.has_value()) {
-      queue_.AddEvent(topic, *partition, element, std::move(done), now);
+      queue_.AddEvent(topic, *partition, std::move(added), now);
     } else {
-      queue_.AddAnywhere(topic, partitions, element, std::move(done), now);
+      queue_.AddAnywhere(topic, partitions, std::move(added), now);
     }
     start = MustStart(now);
   }

@@ -24,7 +24,7 @@ class Publisher::Core final : public RawStream::Handler {
 
   // No partition: that of the key or id, else any.
   absl::Status Publish(absl::string_view topic, std::optional<int32_t> partition,
-                       const v1::Event& event, EventDone done);
+                       const v1::Event& event, std::optional<v1::CausedBy> cause, EventDone done);
   absl::Status PublishPrepared(absl::string_view topic, int32_t partition,
                                std::shared_ptr<const std::string> payload, uint32_t count,
                                BatchDone done);

@@ -113,9 +113,21 @@ WireFault ParseExpect(absl::string_view bytes, PartitionBatchView* batch) {
   });
 }
 
-constexpr Declared kBatchFields[] = {{1, kWireBytes},   {3, kWireVarint}, {4, kWireVarint},
-                                     {5, kWireVarint},  {6, kWireVarint}, {8, kWireBytes},
-                                     {9, kWireFixed32}, {10, kWireVarint}};
+WireFault ParseCausedBy(absl::string_view bytes, CausedByView* cause) {
+  static constexpr Declared kFields[] = {{1, kWireBytes}, {2, kWireVarint}};
+  return ForEachField(kFields, bytes, [cause](const Field& field) {
+    if (FieldOf(field.tag) == 1) {
+      cause->token = field.bytes;
+    } else {
+      cause->offset = static_cast<int64_t>(field.number);
+    }
+    return WireFault::kNone;
+  });
+}
+
+constexpr Declared kBatchFields[] = {{1, kWireBytes},  {3, kWireVarint},  {4, kWireVarint},
+                                     {5, kWireVarint}, {6, kWireVarint},  {7, kWireBytes},
+                                     {8, kWireBytes},  {9, kWireFixed32}, {10, kWireVarint}};
 
 WireFault TakeBatchField(const Field& field, PartitionBatchView* batch) {
   switch (FieldOf(field.tag)) {
@@ -133,6 +145,8 @@ WireFault TakeBatchField(const Field& field, PartitionBatchView* batch) {
     case 6:
       batch->first_sequence = static_cast<uint32_t>(field.number);
       break;
+    case 7:
+      return ParseCausedBy(field.bytes, &batch->caused_by.emplace());
     case 8:
       return ParseExpect(field.bytes, batch);
     case 10:
@@ -145,7 +159,7 @@ WireFault TakeBatchField(const Field& field, PartitionBatchView* batch) {
   return WireFault::kNone;
 }
 
-bool IsLaterField(uint32_t number) { return number == 2 || number == 7; }
+bool IsLaterField(uint32_t number) { return number == 2; }
 
 // A field other than `events`.
 WireFault ParseBatchField(WireReader& reader, uint32_t* seen, PartitionBatchView* batch) {

@@ -11,6 +11,13 @@
 
 namespace acta {
 
+// acta.v1.CausedBy in place.
+struct CausedByView {
+  absl::string_view token;
+  int64_t offset = 0;
+  friend bool operator==(const CausedByView&, const CausedByView&) = default;
+};
+
 // acta.v1.PartitionBatch in place: views of the frame's bytes.
 struct PartitionBatchView {
   absl::string_view topic;
@@ -18,6 +25,7 @@ struct PartitionBatchView {
   uint64_t producer_id = 0;
   uint32_t producer_epoch = 0;
   uint32_t first_sequence = 0;
+  std::optional<CausedByView> caused_by;
   bool expects = false;  // `expect` is there, with or without an offset.
   std::optional<int64_t> expected_end;
   std::optional<uint32_t> payload_crc32c;

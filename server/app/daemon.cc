@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <thread>
 #include <utility>
@@ -10,10 +11,12 @@
 #include "server/app/claim_metrics.h"
 #include "server/app/daemon_properties.h"
 #include "server/app/engine_metrics.h"
+#include "server/app/group_metrics.h"
 #include "server/app/journey_metrics.h"
 #include "server/app/library_versions.h"
-#include "server/app/queue_metrics.h"
+#include "server/app/topic_metrics.h"
 #include "storage/base/log.h"
+#include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/log/local_log_engine.h"
@@ -22,6 +25,8 @@ namespace acta {
 namespace {
 
 constexpr int kLeastPoolThreads = 4;
+// For the indexer to see what was published last, before the end.
+constexpr absl::Duration kLastSpans = absl::Milliseconds(500);
 
 int PoolThreads(int32_t wanted) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -84,9 +89,23 @@ absl::Status Daemon::LoadDomain() {
       ClaimRegistry::Deps{*engine_, *groups_, authorizer_, *timer_, options_.claims});
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
       *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
+  causes_ = std::make_unique<DeliveredCauses>(
+      DeliveredCauses::Deps{*engine_, *topics_, *groups_, authorizer_});
   settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *claims_, *pool_});
+  return StartJourneys();
+}
+
+absl::Status Daemon::StartJourneys() {
   indexer_ = std::make_unique<JourneyIndexer>(*engine_, clock_, *topics_, options_.journeys);
   RETURN_IF_ERROR(indexer_->Load());
+  if (!options_.otlp.endpoint.empty()) {
+    ASSIGN_OR_RETURN(const OtlpTarget target, ParseOtlpEndpoint(options_.otlp.endpoint));
+    exporter_ = std::make_unique<SpanExporter>(
+        target, options_.otlp, SpanOrigin{ActaVersion(), std::string(engine_->store_id())});
+    traces_ =
+        std::make_unique<TraceFeed>(TraceFeed::Deps{*engine_, *topics_, *groups_, *exporter_});
+    indexer_->SetObserver(traces_.get());
+  }
   journeys_ = std::make_unique<Journeys>(
       Journeys::Deps{*engine_, clock_, *topics_, authorizer_, *indexer_, *groups_});
   indexer_->Start();
@@ -94,7 +113,7 @@ absl::Status Daemon::LoadDomain() {
 }
 
 PublishSession::Deps Daemon::PublishDeps() {
-  return {*engine_, *topics_, *schedules_, authorizer_, options_.publish};
+  return {*engine_, *topics_, *schedules_, authorizer_, *causes_, options_.publish};
 }
 
 absl::Status Daemon::OpenListeners() {
@@ -123,6 +142,9 @@ RpcDeps Daemon::MakeRpcDeps() {
                    [this](const v1::ScrubRequest& request) { return status_->Scrub(request); },
                    [this](const Caller& caller, const v1::AcceptClockRequest& request) {
                      return status_->AcceptClock(caller, request);
+                   },
+                   [this](const Caller& caller, const v1::SetLogLevelRequest& request) {
+                     return status_->SetLogLevel(caller, request);
                    }};
   return {PublishDeps(),
           *topics_,
@@ -134,6 +156,7 @@ RpcDeps Daemon::MakeRpcDeps() {
           telemetry_.rejections(),
           CallsOf(*hub_, *settler_),
           std::move(admin),
+          *pool_,
           options_.rpc};
 }
 
@@ -152,6 +175,7 @@ ServerFacts Daemon::MakeFacts() const {
   facts.connections = [this] { return rpc_->counts().connections; };
   facts.http_connections = [this] { return http_->connections(); };
   facts.publish_streams = [this] { return rpc_->counts().publish_streams; };
+  facts.index_lag_events = [this] { return indexer_->Measure().lag_events; };
   return facts;
 }
 
@@ -162,11 +186,12 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   CollectEngine(*engine_, writer);
   add(Metric::kTopicsTopics, topics_->topic_count());
   add(Metric::kTopicsPartitions, topics_->partition_count());
+  CollectTopics(*topics_, *engine_, writer);
   add(Metric::kSchedulesWaiting, schedules_->waiting());
   add(Metric::kSchedulesDelivered, schedules_->delivered());
   writer.Add(Metric::kSchedulesOverdue, absl::ToDoubleSeconds(schedules_->overdue()));
   add(Metric::kGroupsGroups, groups_->group_count());
-  CollectQueues(*groups_, writer);
+  CollectGroups(*groups_, writer);
   CollectClaims(*claims_, writer);
   CollectJourneys(*indexer_, *engine_, writer);
   add(Metric::kSubscribeSubscriptions, hub_->subscription_count());
@@ -175,8 +200,24 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   add(Metric::kSubscribeWaitingFetches, hub_->waiting_fetches());
   add(Metric::kSubscribeFetchBytes, hub_->fetch_bytes());
   CollectEdges(writer);
+  const std::array<int64_t, kSlowOperations> slow = SlowCounts();
+  for (size_t i = 0; i < slow.size(); ++i) {
+    writer.Add(Metric::kTelemetrySlowOperations, Name(static_cast<SlowOperation>(i)),
+               static_cast<double>(slow[i]));
+  }
+  if (exporter_ != nullptr) CollectSpans(writer);
   add(Metric::kAppReady, ready_.load() ? 1 : 0);
   add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
+}
+
+void Daemon::CollectSpans(MetricWriter& writer) const {
+  const SpanExporter::Counts spans = exporter_->counts();
+  const auto add = [&writer](absl::string_view outcome, int64_t count) {
+    writer.Add(Metric::kTelemetrySpans, outcome, static_cast<double>(count));
+  };
+  add("exported", spans.exported);
+  add("dropped", spans.dropped);
+  add("failed", spans.failed);
 }
 
 void Daemon::CollectEdges(MetricWriter& writer) const {
@@ -207,7 +248,10 @@ void Daemon::Stop() {
   if (http_ != nullptr) http_->Stop();
   if (timer_ != nullptr) timer_->Stop();
   if (pool_ != nullptr) pool_->Stop();
+  // Its spans are made of what it reads.
+  if (exporter_ != nullptr && indexer_ != nullptr) (void)indexer_->CatchUp(kLastSpans);
   if (indexer_ != nullptr) indexer_->Stop();
+  if (exporter_ != nullptr) exporter_->Stop();
   // Nobody submits any more.
   if (engine_ != nullptr) engine_->Stop();
 }

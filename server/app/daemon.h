@@ -17,12 +17,15 @@
 #include "server/core/journeys/journey_indexer.h"
 #include "server/core/journeys/journeys.h"
 #include "server/core/schedules/schedules.h"
+#include "server/core/settle/delivered_causes.h"
 #include "server/core/settle/settler.h"
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_registry.h"
+#include "server/core/traces/trace_feed.h"
 #include "server/exec/asio_pool.h"
 #include "server/exec/asio_timer.h"
 #include "server/http/http_server.h"
+#include "server/otlp/span_exporter.h"
 #include "server/rpc/rpc_server.h"
 #include "server/telemetry/telemetry.h"
 #include "storage/base/clock.h"
@@ -63,6 +66,7 @@ class Daemon {
   Daemon(const DaemonOptions& options, ConfigPage config);
   absl::Status OpenStore(const OpenEngine& open);
   absl::Status LoadDomain();
+  absl::Status StartJourneys();
   absl::Status OpenListeners();
   // Publishes, subscriptions and admin calls are translated to these.
   PublishSession::Deps PublishDeps();
@@ -70,6 +74,7 @@ class Daemon {
   ServerFacts MakeFacts() const;
   void CollectMetrics(MetricWriter& writer) const;
   void CollectEdges(MetricWriter& writer) const;
+  void CollectSpans(MetricWriter& writer) const;
 
   const DaemonOptions options_;
   const ConfigPage config_;
@@ -89,8 +94,11 @@ class Daemon {
   std::unique_ptr<Schedules> schedules_;
   std::unique_ptr<GroupRegistry> groups_;
   std::atomic<const GroupRegistry*> loaded_groups_{nullptr};  // Asked by the engine's maintenance.
+  std::unique_ptr<DeliveredCauses> causes_;
   std::unique_ptr<Settler> settler_;
   std::unique_ptr<ClaimRegistry> claims_;
+  std::unique_ptr<SpanExporter> exporter_;  // Null: no spans are wanted.
+  std::unique_ptr<TraceFeed> traces_;
   std::unique_ptr<JourneyIndexer> indexer_;
   std::unique_ptr<Journeys> journeys_;
   std::unique_ptr<SubscriptionHub> hub_;

@@ -12,6 +12,7 @@
 #include "server/core/subscribe/subscription_hub.h"
 #include "server/core/topics/topic_limits.h"
 #include "server/http/http_server.h"
+#include "server/otlp/span_exporter.h"
 #include "server/rpc/edge.h"
 #include "server/telemetry/telemetry.h"
 #include "storage/base/log.h"
@@ -30,6 +31,7 @@ struct ListenOptions {
 struct LogOptions {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kText;
+  absl::Duration slow = absl::Seconds(1);
 };
 
 // The engine by itself keeps no ledger.
@@ -57,6 +59,7 @@ struct DaemonOptions {
   HttpLimits http;
   LogOptions log;
   TelemetryOptions telemetry;
+  OtlpOptions otlp;
 };
 
 }  // namespace acta

@@ -190,11 +190,25 @@ void DescribeRest(DaemonOptions* o, PropertyTable* table) {
                    "the least level that is written");
   table->AddChoice("log.format", &o->log.format,
                    {{"text", LogFormat::kText}, {"json", LogFormat::kJson}}, "form of a line");
+  table->AddDuration("log.slow", &o->log.slow, absl::ZeroDuration(), absl::Hours(1),
+                     "a write, sync, cold read or call that takes longer is logged; 0s: none");
   table->AddInteger("telemetry.max_series", &o->telemetry.max_series, 1, 1'000'000,
                     "series shown of one metric; the rest is counted");
+  table->AddText("telemetry.otlp_endpoint", &o->otlp.endpoint,
+                 "collector that gets spans over OTLP/gRPC, as http://127.0.0.1:4317; empty: none",
+                 "http(s)://HOST:PORT");
+  table->AddDuration("telemetry.otlp_timeout", &o->otlp.timeout, absl::Milliseconds(100),
+                     absl::Minutes(1), "for an answer of the collector");
 }
 
 absl::Status Invalid(const std::string& message) { return Error(v1::INVALID_ARGUMENT, message); }
+
+absl::Status CheckOtlp(const OtlpOptions& otlp) {
+  if (otlp.endpoint.empty()) return absl::OkStatus();
+  const absl::StatusOr<OtlpTarget> target = ParseOtlpEndpoint(otlp.endpoint);
+  if (target.ok()) return absl::OkStatus();
+  return Invalid(absl::StrCat("telemetry.otlp_endpoint: ", target.status().message()));
+}
 
 absl::Status CheckListener(absl::string_view property, const std::string& text, bool insecure) {
   const absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
@@ -266,6 +280,7 @@ absl::Status SettleOptions(DaemonOptions* options) {
                                   options->publish.max_frame_bytes));
   RETURN_IF_ERROR(CheckBytesOrder("limits.atomic", options->publish.max_atomic_bytes,
                                   "limits.max_frame", options->publish.max_frame_bytes));
+  RETURN_IF_ERROR(CheckOtlp(options->otlp));
   RETURN_IF_ERROR(CheckWatermarks(options->storage.watermarks));
   RETURN_IF_ERROR(CheckCredits(options->subscribe));
   options->storage.slice_age = absl::Seconds(options->slice_seconds);

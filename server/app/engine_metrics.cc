@@ -14,6 +14,11 @@ void CollectEngine(const LogEngine& engine, MetricWriter& writer) {
   add(Metric::kLogAppendedBytes, stats.bytes_appended);
   add(Metric::kLogDuplicateEvents, stats.duplicates);
   add(Metric::kLogSyncs, stats.syncs);
+  if (stats.write_times != nullptr) writer.Add(Metric::kLogCommit, *stats.write_times);
+  if (stats.sync_times != nullptr) writer.Add(Metric::kLogSync, *stats.sync_times);
+  writer.Add(Metric::kLogWriteStalls, "delayed", static_cast<double>(stats.delays));
+  writer.Add(Metric::kLogWriteStalls, "stopped", static_cast<double>(stats.stops));
+  add(Metric::kLogWriteStalled, static_cast<int64_t>(stats.stall));
   // The two are read one after the other: a sync may come between.
   const auto unsynced = static_cast<int64_t>(stats.last_group.value() - stats.synced_group.value());
   add(Metric::kLogUnsyncedGroups, std::max<int64_t>(0, unsynced));

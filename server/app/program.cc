@@ -17,6 +17,7 @@
 #include "server/config/config_text.h"
 #include "server/config/property_sources.h"
 #include "storage/base/log.h"
+#include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -126,6 +127,7 @@ int RunProgram(const std::vector<std::string>& words, const std::vector<std::str
   TuneLocks();
   SetLogFormat(options.log.format);
   SetLogLevel(options.log.level);
+  SetSlowThreshold(options.log.slow);
   return Serve(options, table, open);
 }
 

@@ -46,4 +46,12 @@ grpc::Status AdminService::AcceptClock(grpc::ServerContext* context,
       [&](const Caller& caller) { return edge_.deps.admin.accept_clock(caller, *request); });
 }
 
+grpc::Status AdminService::SetLogLevel(grpc::ServerContext* context,
+                                       const v1::SetLogLevelRequest* request,
+                                       v1::SetLogLevelResponse* response) {
+  return RunCold(
+      edge_, "/acta.v1.Admin/SetLogLevel", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.admin.set_log_level(caller, *request); });
+}
+
 }  // namespace acta

@@ -25,6 +25,8 @@ class AdminService final : public v1::Admin::Service {
                      v1::ScrubResponse* response) override;
   grpc::Status AcceptClock(grpc::ServerContext* context, const v1::AcceptClockRequest* request,
                            v1::AcceptClockResponse* response) override;
+  grpc::Status SetLogLevel(grpc::ServerContext* context, const v1::SetLogLevelRequest* request,
+                           v1::SetLogLevelResponse* response) override;
 
  private:
   const Edge& edge_;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/rpc/edge.h"
+#include "storage/base/slow_log.h"
 
 namespace acta {
 
@@ -19,6 +20,7 @@ grpc::Status RunCold(const Edge& edge, absl::string_view method,
                      Response* response, Run run) {
   const absl::StatusOr<Caller> caller = edge.Admit(method, context, &request);
   if (!caller.ok()) return edge.EndOf(caller.status());
+  const SlowTimer timer(SlowOperation::kCall, "method", method);
   absl::StatusOr<Response> done = run(*caller);
   if (!done.ok()) return edge.EndOf(done.status());
   *response = *std::move(done);

@@ -41,6 +41,9 @@ struct AdminCalls {
   std::function<absl::StatusOr<v1::AcceptClockResponse>(const Caller&,
                                                         const v1::AcceptClockRequest&)>
       accept_clock;
+  std::function<absl::StatusOr<v1::SetLogLevelResponse>(const Caller&,
+                                                        const v1::SetLogLevelRequest&)>
+      set_log_level;
 };
 
 // The calls of the real rooms, which must outlive them.
@@ -66,6 +69,9 @@ inline AdminCalls CallsOf(const ServerStatus& status,
           [&status](const v1::ScrubRequest& request) { return status.Scrub(request); },
           [&status](const Caller& caller, const v1::AcceptClockRequest& request) {
             return status.AcceptClock(caller, request);
+          },
+          [&status](const Caller& caller, const v1::SetLogLevelRequest& request) {
+            return status.SetLogLevel(caller, request);
           }};
 }
 

@@ -53,6 +53,8 @@ struct RpcDeps {
   RejectionCounter& rejections;
   SubscribeCalls subscribe;
   AdminCalls admin;
+  // Where frames are taken that may wait for the disk.
+  Executor& pool;
   RpcLimits limits;
 };
 

@@ -45,6 +45,13 @@ grpc::Status GroupsService::GetLag(grpc::ServerContext* context, const v1::GetLa
                  [&](const Caller& caller) { return edge_.deps.groups.GetLag(caller, *request); });
 }
 
+grpc::Status GroupsService::MeasureGroups(grpc::ServerContext* context,
+                                          const v1::MeasureGroupsRequest* request,
+                                          v1::MeasureGroupsResponse* response) {
+  return RunCold(edge_, "/acta.v1.Groups/MeasureGroups", *context, *request, response,
+                 [&](const Caller& caller) { return edge_.deps.groups.Measure(caller, *request); });
+}
+
 grpc::Status GroupsService::CommitOffsets(grpc::ServerContext* context,
                                           const v1::CommitOffsetsRequest* request,
                                           v1::CommitOffsetsResponse* response) {

@@ -25,6 +25,8 @@ class GroupsService final : public v1::Groups::Service {
                            v1::DeleteGroupResponse* response) override;
   grpc::Status GetLag(grpc::ServerContext* context, const v1::GetLagRequest* request,
                       v1::GetLagResponse* response) override;
+  grpc::Status MeasureGroups(grpc::ServerContext* context, const v1::MeasureGroupsRequest* request,
+                             v1::MeasureGroupsResponse* response) override;
   grpc::Status CommitOffsets(grpc::ServerContext* context, const v1::CommitOffsetsRequest* request,
                              v1::CommitOffsetsResponse* response) override;
   grpc::Status ResetOffsets(grpc::ServerContext* context, const v1::ResetOffsetsRequest* request,

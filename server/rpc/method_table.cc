@@ -47,6 +47,7 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Groups/UpdateGroup", false, Verb::kAdminGroups, kGroup, kField, "group.name"},
     {"/acta.v1.Groups/DeleteGroup", false, Verb::kAdminGroups, kGroup, kField, "name"},
     {"/acta.v1.Groups/GetLag", false, Verb::kObserve, kGroup, kField, "group"},
+    {"/acta.v1.Groups/MeasureGroups", false, Verb::kObserve, kGroup, kNone, ""},
     {"/acta.v1.Groups/CommitOffsets", false, Verb::kSubscribe, kGroup, kField, "group"},
     {"/acta.v1.Groups/ResetOffsets", false, Verb::kAdminGroups, kGroup, kField, "group"},
     {"/acta.v1.Groups/PauseGroup", false, Verb::kAdminGroups, kGroup, kField, "group"},
@@ -86,6 +87,7 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Admin/GetLimits", false, Verb::kObserve, kServer, kNone, ""},
     {"/acta.v1.Admin/Scrub", false, Verb::kAdminServer, kServer, kNone, ""},
     {"/acta.v1.Admin/AcceptClock", false, Verb::kAdminServer, kServer, kNone, ""},
+    {"/acta.v1.Admin/SetLogLevel", false, Verb::kAdminServer, kServer, kNone, ""},
 
     {"/grpc.health.v1.Health/Check", false, Verb::kObserve, kServer, kNone, ""},
     {"/grpc.health.v1.Health/Watch", true, Verb::kObserve, kServer, kNone, ""},

@@ -69,36 +69,56 @@ void PublishStream::EndWith(const absl::Status& status) {
 }
 
 void PublishStream::OnRead(bool ok) {
-  if (ok) TakeFrame();
+  if (ok) return BeginFrame();
   {
     MutexLock lock(mu_);
     reading_ = false;
-    // Half-closed, or broken: then nothing that is written arrives.
-    if (!ok) EndWith(absl::OkStatus());
+    EndWith(absl::OkStatus());  // Half-closed, or broken: then nothing that is written arrives.
   }
   Advance();
 }
 
-void PublishStream::TakeFrame() {
+void PublishStream::BeginFrame() {
   const int64_t cost = static_cast<int64_t>(incoming_.Length()) + kFrameCost;
+  bool ending = false;
   {
     MutexLock lock(mu_);
-    if (end_.has_value()) return;
-    ++unanswered_frames_;
-    unanswered_cost_ += cost;
-    frames_alone_ = unanswered_frames_ == 1 ? frames_alone_ + 1 : 0;
+    ending = end_.has_value();
+    if (ending) {
+      reading_ = false;
+    } else {
+      ++unanswered_frames_;
+      unanswered_cost_ += cost;
+      frames_alone_ = unanswered_frames_ == 1 ? frames_alone_ + 1 : 0;
+    }
   }
-  const absl::Status taken = session_->OnFrame(
-      ToSharedBytes(incoming_), [weak = weak_from_this(), cost](v1::FrameResult result) {
-        if (const auto held = weak.lock()) held->OnAnswer({cost, std::move(result)});
-      });
-  MutexLock lock(mu_);
-  // Answered at once: the next one may be there already.
-  if (unanswered_frames_ == 0) frames_alone_ = 0;
-  if (taken.ok()) return;
-  --unanswered_frames_;
-  unanswered_cost_ -= cost;
-  EndWith(taken);
+  if (ending) return Advance();
+  const absl::Status begun = session_->Begin(ToSharedBytes(incoming_));
+  if (!begun.ok()) return OnTaken(begun, cost);
+  if (!session_->MayBlock()) return TakeFrame(cost);
+  edge_.deps.pool.Post([self = shared_from_this(), cost] { self->TakeFrame(cost); });
+}
+
+void PublishStream::TakeFrame(int64_t cost) {
+  OnTaken(session_->Take([weak = weak_from_this(), cost](v1::FrameResult result) {
+    if (const auto held = weak.lock()) held->OnAnswer({cost, std::move(result)});
+  }),
+          cost);
+}
+
+void PublishStream::OnTaken(const absl::Status& status, int64_t cost) {
+  {
+    MutexLock lock(mu_);
+    reading_ = false;
+    // Answered at once: the next one may be there already.
+    if (unanswered_frames_ == 0) frames_alone_ = 0;
+    if (!status.ok()) {
+      --unanswered_frames_;
+      unanswered_cost_ -= cost;
+      EndWith(status);
+    }
+  }
+  Advance();
 }
 
 void PublishStream::OnAnswer(Answer answer) {

@@ -27,7 +27,7 @@ namespace acta {
 // when somebody waits to read, and with the next message otherwise. A half-close, a malformed frame
 // or the stop of the server ends the reading; the stream ends once every frame taken is answered.
 //
-// Threads:   loop, engine, and whoever changes the server's state.
+// Threads:   loop, engine, pool, and whoever changes the server's state.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over; answers that come
 //            later are dropped.
 class PublishStream final : public OpenStream, public std::enable_shared_from_this<PublishStream> {
@@ -51,8 +51,11 @@ class PublishStream final : public OpenStream, public std::enable_shared_from_th
   void OnWritten(bool ok);
   void OnEnd(bool) {}
 
-  // Hands the frame that was read to the session, unless the stream is ending.
-  void TakeFrame();
+  // Begins with the frame that was read, unless the stream is ending.
+  void BeginFrame();
+  // Hands it to the session; the next one may be read then.
+  void TakeFrame(int64_t cost);
+  void OnTaken(const absl::Status& status, int64_t cost);
   // No frame is taken any more. The first status given is the stream's.
   void EndWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The next frame is not read before those taken are answered.
@@ -72,7 +75,7 @@ class PublishStream final : public OpenStream, public std::enable_shared_from_th
   CallTag<PublishStream> on_written_{&PublishStream::OnWritten};
   CallTag<PublishStream> on_finished_{&PublishStream::OnEnd};
   CallTag<PublishStream> on_done_{&PublishStream::OnEnd};
-  // Of the loop's thread.
+  // Of the loop's thread, and of the pool's while a frame is taken there.
   std::unique_ptr<PublishSession> session_;
   grpc::ByteBuffer incoming_;
   // Of the holder of the turn.

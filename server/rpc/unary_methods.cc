@@ -29,16 +29,22 @@ void AnswerPublish(UnaryCall& call, v1::FrameResult result) {
   call.Answer(ToByteBuffer(results));
 }
 
+void TakePublish(const std::shared_ptr<UnaryCall>& call, PublishSession& session) {
+  const absl::Status taken = session.Take([weak = std::weak_ptr(call)](v1::FrameResult result) {
+    if (const auto held = weak.lock()) AnswerPublish(*held, std::move(result));
+  });
+  if (!taken.ok()) call->Answer(taken);
+}
+
 void RunPublish(const std::shared_ptr<UnaryCall>& call) {
   absl::StatusOr<Caller> caller = call->edge().Admit(call->method(), call->context(), nullptr);
   if (!caller.ok()) return call->Answer(caller.status());
-  PublishSession session(call->edge().deps.publish, *std::move(caller), /*stream=*/false);
-  const absl::Status taken = session.OnFrame(ToSharedBytes(call->request()),
-                                             [weak = std::weak_ptr(call)](v1::FrameResult result) {
-                                               if (const auto held = weak.lock())
-                                                 AnswerPublish(*held, std::move(result));
-                                             });
-  if (!taken.ok()) call->Answer(taken);
+  const auto session = std::make_shared<PublishSession>(call->edge().deps.publish,
+                                                        *std::move(caller), /*stream=*/false);
+  const absl::Status begun = session->Begin(ToSharedBytes(call->request()));
+  if (!begun.ok()) return call->Answer(begun);
+  if (!session->MayBlock()) return TakePublish(call, *session);
+  call->edge().deps.pool.Post([call, session] { TakePublish(call, *session); });
 }
 
 void RunFetch(const std::shared_ptr<UnaryCall>& call) {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "server/telemetry/histogram.h"
 #include "server/telemetry/metric_table.h"
+#include "storage/base/histogram.h"
 
 namespace acta {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "server/telemetry/histogram.h"
 #include "server/telemetry/metric_writer.h"
 #include "server/telemetry/rejection_counter.h"
+#include "storage/base/histogram.h"
 #include "storage/base/mutex.h"
 
 namespace acta {

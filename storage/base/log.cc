@@ -45,7 +45,7 @@ std::string Quoted(absl::string_view text) {
   return out + '"';
 }
 
-std::string Line(LogLevel level, absl::string_view event, std::initializer_list<LogField> fields) {
+std::string Line(LogLevel level, absl::string_view event, absl::Span<const LogField> fields) {
   const std::string time =
       absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone());
   std::string line;
@@ -69,9 +69,10 @@ std::string Line(LogLevel level, absl::string_view event, std::initializer_list<
 
 void SetLogFormat(LogFormat value) { format = value; }
 void SetLogLevel(LogLevel level) { least = level; }
+LogLevel CurrentLogLevel() { return least.load(std::memory_order_relaxed); }
 bool LogEnabled(LogLevel level) { return level >= least.load(std::memory_order_relaxed); }
 
-void Log(LogLevel level, absl::string_view event, std::initializer_list<LogField> fields) {
+void Log(LogLevel level, absl::string_view event, absl::Span<const LogField> fields) {
   if (!LogEnabled(level)) return;
   const std::string line = Line(level, event, fields);
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());

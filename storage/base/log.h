@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace acta {
 
@@ -24,10 +25,11 @@ struct LogField {
 
 void SetLogFormat(LogFormat format);
 void SetLogLevel(LogLevel least);
+LogLevel CurrentLogLevel();
 bool LogEnabled(LogLevel level);
 
 // `event` is a stable sentence; what varies goes into fields.
-void Log(LogLevel level, absl::string_view event, std::initializer_list<LogField> fields = {});
+void Log(LogLevel level, absl::string_view event, absl::Span<const LogField> fields = {});
 inline void LogInfo(absl::string_view event, std::initializer_list<LogField> fields = {}) {
   Log(LogLevel::kInfo, event, fields);
 }

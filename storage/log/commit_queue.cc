@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/error.h"
+#include "storage/base/slow_log.h"
 
 namespace acta {
 namespace {
@@ -59,6 +60,8 @@ CommitQueue::CommitQueue(const Options& options, GroupWriter& writer, RocksStore
       store_(store),
       disk_(disk),
       sink_(sink),
+      write_times_(WaitBounds()),
+      sync_times_(WaitBounds()),
       synced_(synced.value()),
       commit_thread_([this] { CommitLoop(); }),
       sync_thread_([this] { SyncLoop(); }),
@@ -211,7 +214,7 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
   }
   std::vector<Settled> waiting;
   WrittenGroup written;
-  if (const absl::Status status = writer_.Write(std::move(transactions), &written); !status.ok()) {
+  if (const absl::Status status = Write(std::move(transactions), &written); !status.ok()) {
     Fail(absl::StrCat("write failed: ", status.message()), std::move(written.settled));
     return;
   }
@@ -240,6 +243,25 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
     sync_work_.Signal();
     sync_room_.Wait(sync_mu_);
   }
+}
+
+absl::Status CommitQueue::Write(std::vector<Queued> transactions, WrittenGroup* written) {
+  const size_t count = transactions.size();
+  const auto begin = std::chrono::steady_clock::now();
+  absl::Status status = writer_.Write(std::move(transactions), written);
+  const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - begin);
+  write_times_.Observe(took);
+  NoteDuration(SlowOperation::kWrite, took, {{"transactions", count}, {"bytes", written->bytes}});
+  return status;
+}
+
+absl::Status CommitQueue::Sync(int64_t bytes) {
+  const auto begin = std::chrono::steady_clock::now();
+  absl::Status status = store_.SyncWal();
+  const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - begin);
+  sync_times_.Observe(took);
+  NoteDuration(SlowOperation::kSync, took, {{"bytes", bytes}});
+  return status;
 }
 
 void CommitQueue::SyncLoop() {
@@ -274,7 +296,7 @@ void CommitQueue::SyncNow(std::vector<WrittenGroup> groups) {
     bytes += group.bytes;
     last = std::max(last, group.group);
   }
-  const absl::Status synced = failed_ ? absl::OkStatus() : store_.SyncWal();
+  const absl::Status synced = failed_ ? absl::OkStatus() : Sync(bytes);
   if (!synced.ok() || failed_) {
     std::vector<Settled> waiting;
     for (WrittenGroup& group : groups) {

@@ -10,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "storage/base/fatal.h"
+#include "storage/base/histogram.h"
 #include "storage/base/mutex.h"
 #include "storage/log/group_writer.h"
 #include "storage/log_engine.h"
@@ -81,6 +82,9 @@ class CommitQueue {
   GroupNumber synced_group() const { return GroupNumber(synced_.load()); }
   int64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
   bool failed() const { return failed_.load(); }
+  // Of a group's write, and of a sync.
+  const Histogram& write_times() const { return write_times_; }
+  const Histogram& sync_times() const { return sync_times_; }
 
  private:
   void CommitLoop();
@@ -90,7 +94,9 @@ class CommitQueue {
   std::vector<Queued> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // By the one writer, without any lock.
   void RunGroup(std::vector<Queued> transactions);
+  absl::Status Write(std::vector<Queued> transactions, WrittenGroup* written);
   void SyncNow(std::vector<WrittenGroup> groups);
+  absl::Status Sync(int64_t bytes);
   void Answer(Settled settled);
   void Fail(absl::string_view what, std::vector<Settled> waiting);
   void AnswerUnknown(std::vector<Settled> waiting);
@@ -132,6 +138,8 @@ class CommitQueue {
   Mutex room_mu_;  // Leaf.
   std::vector<absl::AnyInvocable<void()>> room_wakes_ ABSL_GUARDED_BY(room_mu_);
 
+  Histogram write_times_;
+  Histogram sync_times_;
   std::atomic<int64_t> in_flight_{0};
   std::atomic<uint64_t> synced_{0};
   std::atomic<int64_t> syncs_{0};

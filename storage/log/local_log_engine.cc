@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "storage/base/log.h"
+#include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/log/dedupe_recovery.h"
@@ -203,6 +204,7 @@ absl::StatusOr<std::vector<BatchPtr>> LocalLogEngine::Read(PartitionId partition
                                                            size_t max_bytes) const {
   ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));
   cold_reads_.fetch_add(1, std::memory_order_relaxed);
+  const SlowTimer timer(SlowOperation::kRead, "of", "log");
   return reader_->Read(*log, from, max_bytes);
 }
 
@@ -303,6 +305,14 @@ EngineStats LocalLogEngine::Stats() const {
   stats.bytes_appended = writer_->bytes();
   stats.duplicates = writer_->duplicates();
   stats.syncs = queue_->syncs();
+  stats.write_times = &queue_->write_times();
+  stats.sync_times = &queue_->sync_times();
+  const StallCounts stalls = opened_.rocks->stalls();
+  stats.delays = stalls.delays;
+  stats.stops = stalls.stops;
+  stats.stall = stalls.stopped > 0   ? WriteStall::kStopped
+                : stalls.delayed > 0 ? WriteStall::kDelayed
+                                     : WriteStall::kNone;
   stats.dedupe_ids = writer_->ids();
   stats.dedupe_bytes = writer_->ids() * IdWindow::kBytesPerId;
   stats.dedupe_limit_bytes = options_.dedupe_bytes;

@@ -77,12 +77,28 @@ class NoLog final : public rocksdb::Logger {
 
 }  // namespace
 
-// Every background error is final.
+// Every background error is final. Counts stalls.
 class RocksStore::Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(OnFatal on_fatal) : on_fatal_(std::move(on_fatal)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
     Tell(absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
+  }
+  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
+    using Condition = rocksdb::WriteStallCondition;
+    MutexLock lock(mu_);
+    const auto add = [&](Condition condition, int64_t one) {
+      if (condition == Condition::kDelayed) stalls_.delayed += one;
+      if (condition == Condition::kStopped) stalls_.stopped += one;
+    };
+    add(info.condition.prev, -1);
+    add(info.condition.cur, 1);
+    if (info.condition.cur == Condition::kDelayed) ++stalls_.delays;
+    if (info.condition.cur == Condition::kStopped) ++stalls_.stops;
+  }
+  StallCounts stalls() const {
+    MutexLock lock(mu_);
+    return stalls_;
   }
   void Tell(const std::string& what) {
     OnFatal on_fatal;
@@ -104,7 +120,8 @@ class RocksStore::Listener final : public rocksdb::EventListener {
   }
 
  private:
-  Mutex mu_;
+  mutable Mutex mu_;
+  StallCounts stalls_ ABSL_GUARDED_BY(mu_);
   CondVar told_;
   OnFatal on_fatal_ ABSL_GUARDED_BY(mu_);  // Null: it is not to be told any more.
   bool telling_ ABSL_GUARDED_BY(mu_) = false;
@@ -313,7 +330,11 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
   how.move_files = true;
   how.snapshot_consistency = false;
   how.write_global_seqno = false;
-  return SlicesChanged(db_->IngestExternalFile(index.get(), {path}, how));
+  status = db_->IngestExternalFile(index.get(), {path}, how);
+  // Its slice went meanwhile, with all that the rows tell of. What is left of the file goes with the
+  // next one.
+  if (status.IsColumnFamilyDropped()) return absl::OkStatus();
+  return SlicesChanged(status);
 }
 
 absl::Status RocksStore::Flush(const FamilyPtr& family) {
@@ -421,6 +442,10 @@ const std::string& RocksStore::wal_folder() const {
 
 absl::StatusOr<std::string> RocksStore::FindUnreached(Incarnation incarnation) const {
   return FindUnreachedGroup(*files_, wal_folder(), incarnation, recovered_.last());
+}
+
+StallCounts RocksStore::stalls() const {
+  return listener_ == nullptr ? StallCounts() : listener_->stalls();
 }
 
 int64_t RocksStore::WalBytes() const {

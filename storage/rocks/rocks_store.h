@@ -43,6 +43,14 @@ struct RecoveredStore {
   }
 };
 
+// How often families held writes back, and how many do so now.
+struct StallCounts {
+  int64_t delays = 0;
+  int64_t stops = 0;
+  int64_t delayed = 0;
+  int64_t stopped = 0;
+};
+
 // Walks a family in key order. Keys and values live until the next move.
 //
 // Threads: one at a time. May block on disk.
@@ -104,7 +112,8 @@ class RocksStore {
   absl::Status DropFamily(const FamilyPtr& family);
   // Adds rows, in the order of their keys and at least one, to the index of a slice, as one file.
   // Durable when it returns; writers wait for its entry in the MANIFEST. What the rows tell of has
-  // to be synced before. One at a time. Errors: RESOURCE_EXHAUSTED, nothing was added.
+  // to be synced before. One at a time. Does nothing when the index was dropped. Errors:
+  // RESOURCE_EXHAUSTED, nothing was added.
   absl::Status AddFile(const FamilyPtr& index,
                        absl::Span<const std::pair<std::string, std::string>> rows);
   absl::Status Flush(const FamilyPtr& family);
@@ -135,6 +144,7 @@ class RocksStore {
 
   int64_t FamilyBytes(const FamilyPtr& family) const;
   int64_t WalBytes() const;
+  StallCounts stalls() const;
   // After a fatal error: the database object is left alone for the rest of the process. Its threads
   // go on, so `on_fatal` may still be told.
   void Leak();

@@ -27,6 +27,7 @@
 #include "storage/base/fatal.h"
 #include "storage/base/mutex.h"
 #include "storage/log/local_log_engine.h"
+#include "tests/support/scripted_causes.h"
 #include "tests/support/stepped_executor.h"
 #include "tests/support/temp_dir.h"
 
@@ -133,6 +134,7 @@ struct Broker {
       *LocalLogEngine::Open(EngineOptions(folder), sink, clock);
   TopicRegistry topics{*engine, TopicLimits()};
   Schedules schedules{{*engine, topics, queue, timer, {}}};
+  ScriptedCauses causes;
   GroupRegistry groups{{*engine, clock, topics, authorizer, queue, timer, GroupLimits()}};
   SubscriptionHub hub{
       {*engine, clock, topics, groups, authorizer, queue, timer, SubscribeLimits()}};
@@ -196,9 +198,9 @@ int64_t Run(bool full, int batches) {
   std::vector<std::string> frames = MakeFrames();
   CountingSink sink(broker.queue);
   Subscribe(broker, sink);
-  PublishSession session(
-      {*broker.engine, broker.topics, broker.schedules, broker.authorizer, PublishLimits()},
-      broker.caller, true);
+  PublishSession session({*broker.engine, broker.topics, broker.schedules, broker.authorizer,
+                          broker.causes, PublishLimits()},
+                         broker.caller, true);
   int64_t before = 0;
   for (int frame = 0; frame <= batches; ++frame) {
     if (frame == 1) before = allocations;

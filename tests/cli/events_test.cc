@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/status_matchers.h"
+#include "tools/acta/events/cause_text.h"
 #include "tools/acta/events/cloud_event.h"
 #include "tools/acta/events/event_text.h"
 #include "tools/acta/events/json_line.h"
@@ -114,6 +115,22 @@ TEST_CASE("what is no CloudEvent is refused", "[cli]") {
     INFO(bad);
     v1::Event event;
     CHECK(ParseCloudEvent(bad, &event).code() == absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("a cause is one word, and comes back as it was", "[cli]") {
+  v1::CausedBy cause;
+  CHECK(CauseText(cause).empty());
+  cause.set_delivery_token(std::string("\0\xff@", 3));
+  cause.set_offset(1234);
+  const std::string text = CauseText(cause);
+  CHECK(text.find_first_of(" \n'\"$/+") == std::string::npos);
+  const auto parsed = ParseCause(text);
+  REQUIRE_OK(parsed);
+  CHECK(parsed->delivery_token() == cause.delivery_token());
+  CHECK(parsed->offset() == 1234);
+  for (const char* bad : {"", "@1", "AAAA", "AAAA@", "AAAA@x", "!!!@1"}) {
+    CHECK_FALSE(ParseCause(bad).ok());
   }
 }
 

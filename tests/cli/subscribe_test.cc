@@ -100,7 +100,7 @@ TEST_CASE("a command finds the whole envelope in its environment", "[cli]") {
       "application/json 00-1-2-01 north west' -a \"$ACTA_TIME\" = 2023-11-14T22:13:20Z "
       "-a \"$ACTA_EXPIRES_AT\" = 2023-11-14T22:14:20Z "
       "-a \"$(echo $ACTA_AFFECTED)\" = 'user:7 user:8'",
-      "", event, {"orders", 1, 9, 0}));
+      "", event, {"orders", 1, 9, 0, ""}));
 }
 
 TEST_CASE("what is too long for an environment is left out of it", "[cli]") {

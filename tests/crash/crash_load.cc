@@ -1,5 +1,6 @@
 #include "tests/crash/crash_load.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <random>
@@ -183,12 +184,19 @@ class CrashLoad {
     const bool marked = !next.transaction.rows.empty() || !news || OneIn(2);
     RETURN_IF_ERROR(Send(std::move(next), marked));
     RETURN_IF_ERROR(Settle(OneIn(8) ? 0 : kInFlight));
+    if (OneIn(10)) RETURN_IF_ERROR(AddToIndex());
     return NoteFirsts();
   }
 
   void AddRows(InFlight* next) {
     for (uint64_t i = 0; i <= Random(4); ++i) {
       RowWrite row;
+      if (OneIn(3)) {
+        row.family = Family::kLedger;
+        row.value = EventElement(NewData());
+        next->transaction.rows.push_back(std::move(row));
+        continue;
+      }
       row.family = OneIn(6) ? Family::kMeta : Family::kState;
       row.key = row.family == Family::kMeta
                     ? GroupRow("default", absl::StrCat("group-", Random(5)))
@@ -350,6 +358,25 @@ class CrashLoad {
     return absl::OkStatus();
   }
 
+  // What was answered since the last time.
+  absl::Status AddToIndex() {
+    std::vector<IndexEntry> entries;
+    for (; indexed_ < history_.transactions.size(); ++indexed_) {
+      for (const HistoryPart& part : history_.transactions[indexed_].parts) {
+        for (Offset at = part.base; at < part.end(); at = at + 1) {
+          entries.push_back({random_(), part.partition, at});
+        }
+      }
+    }
+    std::sort(entries.begin(), entries.end());
+    RETURN_IF_ERROR(engine_->AddToIndex(entries));
+    const size_t operations = options_.disk->operations();
+    for (const IndexEntry& entry : entries) {
+      history_.indexed.push_back({operations, entry.hash, entry.partition, entry.offset});
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status NoteFirsts() {
     const HistoryTopic& topic = Topic(live_[Random(live_.size())]);
     for (int32_t number = 0; number < topic.partitions; ++number) {
@@ -374,24 +401,28 @@ class CrashLoad {
   std::deque<Original> repeatable_;
   std::map<PartitionId, Producer> producers_;
   std::map<PartitionId, Offset> firsts_;
+  size_t indexed_ = 0;  // Transactions whose events are in the index.
   int64_t events_ = 0;
 };
 
 // A run in which one of these never happened proves nothing of it.
 absl::Status CheckHadAll(const History& history) {
-  bool trimmed = false, repeated = false, with_sequence = false, rows = false;
+  bool trimmed = false, repeated = false, with_sequence = false, rows = false, ledger = false;
   for (const HistoryFirst& first : history.firsts) trimmed |= first.first > Offset(0);
   for (const HistoryTransaction& transaction : history.transactions) {
-    rows |= !transaction.rows.empty();
+    for (const RowWrite& row : transaction.rows) {
+      (row.family == Family::kLedger ? ledger : rows) = true;
+    }
     for (const HistoryPart& part : transaction.parts) {
       with_sequence |= part.producer != 0 && part.count > 0;
       repeated |= part.count < part.sequences;
     }
   }
-  if (trimmed && repeated && with_sequence && rows) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("a load in which something never happened: retention ", trimmed, ", repeats ",
-                   repeated, ", sequences ", with_sequence, ", rows ", rows));
+  const bool indexed = !history.indexed.empty();
+  if (trimmed && repeated && with_sequence && rows && ledger && indexed) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      "a load in which something never happened: retention ", trimmed, ", repeats ", repeated,
+      ", sequences ", with_sequence, ", rows ", rows, ", ledger ", ledger, ", index ", indexed));
 }
 
 }  // namespace
@@ -405,6 +436,7 @@ LocalEngineOptions SmallEngineOptions(const std::string& folder) {
   options.slice_age = absl::Seconds(5);
   options.witness_interval = absl::Milliseconds(2);
   options.snapshot_bytes = 64 << 10;
+  options.ledger_retention = absl::Seconds(20);
   options.ballast_bytes = 0;
   options.watermarks = {{0, 0}, {0, 0}, {0, 0}};
   options.maintenance_interval = options.slice_interval = absl::Hours(1'000'000);

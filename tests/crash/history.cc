@@ -96,6 +96,19 @@ void Get(std::istream& in, HistoryFirst* first) {
   first->first = Offset(offset);
 }
 
+void Put(std::ostream& out, const HistoryIndexed& indexed) {
+  out << "indexed " << indexed.operations << ' ' << indexed.hash << ' ' << indexed.partition.value()
+      << ' ' << indexed.offset.value() << '\n';
+}
+
+void Get(std::istream& in, HistoryIndexed* indexed) {
+  uint64_t partition = 0;
+  int64_t offset = 0;
+  in >> indexed->operations >> indexed->hash >> partition >> offset;
+  indexed->partition = PartitionId(partition);
+  indexed->offset = Offset(offset);
+}
+
 }  // namespace
 
 const HistoryTopic* History::FindTopic(TopicId id) const {
@@ -119,6 +132,7 @@ absl::Status SaveHistory(const History& history, const std::string& path) {
   for (const HistoryTopic& topic : history.topics) Put(out, topic);
   for (const HistoryTransaction& transaction : history.transactions) Put(out, transaction);
   for (const HistoryFirst& first : history.firsts) Put(out, first);
+  for (const HistoryIndexed& indexed : history.indexed) Put(out, indexed);
   out << "end\n";
   out.flush();
   return out ? absl::OkStatus() : absl::InternalError(absl::StrCat("cannot write ", path));
@@ -132,6 +146,7 @@ absl::StatusOr<History> LoadHistory(const std::string& path) {
     if (kind == "topic") Get(in, &history.topics.emplace_back());
     if (kind == "transaction") Get(in, &history.transactions.emplace_back());
     if (kind == "first") Get(in, &history.firsts.emplace_back());
+    if (kind == "indexed") Get(in, &history.indexed.emplace_back());
   }
   return absl::InternalError(absl::StrCat("the history ", path, " is not whole"));
 }

@@ -39,7 +39,8 @@ struct HistoryTransaction {
   int64_t now_us = 0;   // Of the clock when it was submitted.
   bool marked = false;  // It wrote its own number into the row kMarkerRow.
   std::vector<HistoryPart> parts;
-  std::vector<RowWrite> rows;  // The marker is not among them.
+  // The marker is not among them; those of kLedger are elements of the broker's own log.
+  std::vector<RowWrite> rows;
 };
 inline constexpr char kMarkerRow[] = "marker";
 
@@ -56,11 +57,20 @@ struct HistoryFirst {
   Offset first;
 };
 
+// After `operations` the index had a place under this hash.
+struct HistoryIndexed {
+  size_t operations = 0;
+  uint64_t hash = 0;
+  PartitionId partition;
+  Offset offset;
+};
+
 struct History {
   std::vector<HistoryTopic> topics;
   // In the order of submission, which is the order of the log.
   std::vector<HistoryTransaction> transactions;
   std::vector<HistoryFirst> firsts;
+  std::vector<HistoryIndexed> indexed;
 
   const HistoryTopic* FindTopic(TopicId id) const;
 };

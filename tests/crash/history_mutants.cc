@@ -58,6 +58,21 @@ std::vector<HistoryMutant> MutantsOf(const History& history) {
   ACTA_CHECK(!retention->firsts.empty());
   HistoryFirst& first = retention->firsts.back();
   first.first = first.first + 1'000'000;
+
+  RowWrite* found = nullptr;
+  History* ledger = add("wrong-ledger");
+  for (HistoryTransaction& transaction : ledger->transactions) {
+    // The newest counts: retention may have taken the others.
+    for (RowWrite& row : transaction.rows) {
+      if (row.family == Family::kLedger) found = &row;
+    }
+  }
+  ACTA_CHECK(found != nullptr);
+  found->value->back() = static_cast<char>(found->value->back() ^ 1);
+
+  History* index = add("lost-index");
+  ACTA_CHECK(!index->indexed.empty());
+  for (HistoryIndexed& one : index->indexed) one.hash ^= uint64_t{1} << 63;
   return mutants;
 }
 

@@ -15,10 +15,12 @@
 #include "proto/support/error.h"
 #include "proto/support/event_scanner.h"
 #include "storage/base/crc32c.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/layout/rows.h"
 #include "storage/log/local_log_engine.h"
 #include "tests/crash/crash_load.h"
 #include "tests/crash/image_witness.h"
+#include "tests/crash/journey_check.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -51,6 +53,7 @@ class ImageCheck {
       CheckAcknowledged();
       CheckRows();
       for (const auto& [partition, extent] : extents_) CheckPartition(partition, extent);
+      CheckJourneys();
       CheckIncarnation();
       const uint32_t digest = report_.digest;
       if (go_on && report_.problems.empty()) GoOn();
@@ -145,6 +148,13 @@ class ImageCheck {
     return std::min(count, history_.transactions.size());
   }
 
+  void CheckJourneys() {
+    const std::string ledger = FindLedgerProblem(*engine_, history_, present_);
+    const std::string index = FindIndexProblem(*engine_, history_, cut_.operations, extents_);
+    if (!ledger.empty()) Problem("wrong-ledger", ledger);
+    if (!index.empty()) Problem("lost-index", index);
+  }
+
   void CheckAcknowledged() {
     for (size_t i = present_; i < history_.transactions.size(); ++i) {
       const HistoryTransaction& transaction = history_.transactions[i];
@@ -164,6 +174,7 @@ class ImageCheck {
     Rows state;
     for (size_t i = 0; i < present_; ++i) {
       for (const RowWrite& row : history_.transactions[i].rows) {
+        if (row.family == Family::kLedger) continue;
         Rows& rows = row.family == Family::kMeta ? meta : state;
         rows.erase(row.key);
         if (row.value.has_value()) rows.emplace(row.key, *row.value);

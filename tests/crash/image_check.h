@@ -21,7 +21,7 @@ struct ImageCut {
 
 struct ImageReport {
   // Each begins with its class: lost-write, wrong-bytes, inconsistent-offsets, hole, wrong-row,
-  // retention, dedupe, sequence, incarnation, refused, goes-on.
+  // wrong-ledger, lost-index, retention, dedupe, sequence, incarnation, refused, goes-on.
   std::vector<std::string> problems;
   // What the store holds, in one number: a second recovery must give the same.
   uint32_t digest = 0;

@@ -420,7 +420,8 @@ class Server(CommandTest):
                       'schedule list t', 'schedule show t 1', 'schedule cancel t 1',
                       'schedule move t 1 --delay 1h', 'publish t x --delay 1h', 'status',
                       'config', 'limits', 'version --deps', 'admin scrub',
-                      'admin accept-clock --reason x'):
+                      'admin accept-clock --reason x', 'admin log-level', 'top',
+                      'journey --event e', 'questions e'):
             with self.subTest(words):
                 self.fails(5, self.broker.address, *words.split(), '--timeout', '200ms')
         self.assertEqual(len(json.loads(self.acta('version', '-o', 'json', '--timeout', '200ms'))),

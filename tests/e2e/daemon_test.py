@@ -117,6 +117,8 @@ class Daemon(BrokerTest):
         # A reason appears with its first refusal.
         # These come with the first refusal and the first claim.
         self.assertEqual(named - shown, {'acta_rpc_rejections_total', 'acta_claims_calls_total',
+                                         'acta_telemetry_spans_total',
+                                         'acta_groups_headroom_seconds',
                                          'acta_claims_claims'})
         self.assertIn('\nacta_log_tail_cache_limit_bytes 134217728\n', text)
         self.assertIn('\nacta_log_dedupe_limit_bytes 268435456\n', text)

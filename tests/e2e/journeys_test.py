@@ -5,7 +5,8 @@ happens and after kill -9, against what was done."""
 import json
 import unittest
 
-from broker import BrokerTest
+from broker import BIN, PATIENCE_S, BrokerTest
+from faults import until
 
 ANSWERS = ['WHERE_FROM', 'WHICH_SCHEMA', 'WHO_RECEIVED', 'WHO_PROCESSED', 'WHO_FAILED',
            'WHICH_PROCESS', 'MAY_REPLAY', 'WHO_IS_AFFECTED']
@@ -40,6 +41,40 @@ class Journeys(BrokerTest):
             group['group']: (group['state'].removeprefix('OUTCOME_STATE_'),
                              [attempt['reason'] for attempt in group['failedAttempts']])
             for group in event['groups']} for event in self.journey(*selection)}
+
+    def test_what_a_command_publishes_says_what_caused_it(self):
+        publish = f"{BIN / 'acta'} publish payments paid --id p-$ACTA_ID"
+        self.publish('orders', 'o1')
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec', publish, '--max', 1)
+        self.acta('group', 'create', 'readers', '--topic', 'orders', '--from', 'earliest')
+        self.acta('subscribe', 'orders', '--group', 'readers', '--until-end', '--exec',
+                  f"{publish}-audit; {publish}-free --caused-by none")
+        told = {event['event']['id']: event for event in self.journey('--event', 'o1')}
+        self.assertEqual(set(told), {'o1', 'p-o1', 'p-o1-audit'})
+        for name in ('p-o1', 'p-o1-audit'):
+            self.assertEqual(told[name]['event']['correlationId'], 'o1')
+            self.assertEqual(told[name]['event']['causationId'], 'o1')
+            self.assertTrue(told[name]['causeKnown'])
+        # The cause of a scheduled event is kept until it is due.
+        later = f"{publish}-later --delay 100ms >/dev/null"
+        self.publish('orders', 'o2')
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec', later, '--max', 1)
+        until(lambda: len(self.journey('--event', 'o2')) == 2, 'it is due', PATIENCE_S)
+        # After a restart the token names the event still.
+        self.publish('orders', 'o3')
+        keep = f"printf %s \"$ACTA_CAUSED_BY\" >{self.folder}/cause"
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec', keep, '--max', 1)
+        self.broker.kill()
+        self.broker.start()
+        with open(f'{self.folder}/cause', encoding='utf-8') as kept:
+            cause = kept.read()
+        self.acta('publish', 'payments', 'x', '--id', 'after', '--caused-by', cause)
+        self.assertEqual([event['event']['id'] for event in self.journey('--event', 'o3')],
+                         ['o3', 'after'])
+        for bad, why in ((cause[:20] + '@0', 'INVALID_DELIVERY_TOKEN'), ('nonsense', 'no cause')):
+            code, _, err = self.broker.acta('publish', 'payments', 'x', '--caused-by', bad)
+            self.assertNotEqual(code, 0)
+            self.assertIn(why, err)
 
     def test_an_order_is_told_as_it_happens_and_after_a_crash(self):
         self.order()

@@ -15,6 +15,8 @@ from faults import until  # noqa: E402
 from workers import ACK, NACK, REJECT, Worker  # noqa: E402
 
 SAMPLE = re.compile(r'^acta_queues_(\w+)\{group="([^"]*)"(?:,\w+="(\w+)")?\} (\S+)$', re.MULTILINE)
+LAG_SAMPLE = re.compile(r'^acta_groups_(\w+)\{group="([^"]*)"(?:,\w+="(\w+)")?\} (\S+)$',
+                        re.MULTILINE)
 
 
 class QueueMetrics(BrokerTest):
@@ -25,12 +27,18 @@ class QueueMetrics(BrokerTest):
         self.addCleanup(self.channel.close)
 
     def numbers(self, group='workers'):
+        return self.samples(SAMPLE, group)
+
+    def samples(self, pattern, group):
         """{metric or (metric, label): number} of the group."""
         page = f'http://{self.broker.http}/metrics'
         with urllib.request.urlopen(page, timeout=PATIENCE_S) as answer:
-            samples = SAMPLE.findall(answer.read().decode())
+            samples = pattern.findall(answer.read().decode())
         return {(what, label) if label else what: float(number)
                 for what, of, label, number in samples if of == group}
+
+    def lag(self, group='workers'):
+        return self.samples(LAG_SAMPLE, group)
 
     def group(self, *settings):
         self.acta('group', 'create', 'workers', '--topic', 'jobs', '--from', 'earliest', '--mode',
@@ -54,7 +62,7 @@ class QueueMetrics(BrokerTest):
         self.assertEqual(set(numbers.values()), {0})
         self.assertEqual(
             {name for name in numbers if isinstance(name, str)},
-            {'dead_letters', 'oldest_unprocessed_seconds', 'redelivered_events_total'})
+            {'dead_letters', 'redelivered_events_total'})
         labels = {}
         for what, label in (name for name in numbers if isinstance(name, tuple)):
             labels.setdefault(what, set()).add(label)
@@ -93,7 +101,9 @@ class QueueMetrics(BrokerTest):
             self.assertEqual(numbers[name], number, name)
         self.assertEqual(numbers['outstanding_events', 'ready'] +
                          numbers['outstanding_events', 'not_scanned'], 2)
-        self.assertGreater(numbers['oldest_unprocessed_seconds'], 0)
+        self.assertGreater(self.lag()['lag_seconds'], 0)
+        self.assertEqual(self.lag()['lag_events'], 6)
+        self.assertEqual(self.lag()['members'], 1)
         worker.die()
         until(lambda: self.numbers()['settled_events_total', 'member_lost'] == 2,
               'what the lost worker had is counted', PATIENCE_S)
@@ -109,10 +119,26 @@ class QueueMetrics(BrokerTest):
         self.publish(1)
         self.assertEqual(self.broker.stop(), 0)
         self.broker.start()
-        until(lambda: self.numbers().get('oldest_unprocessed_seconds', 0) > 0,
+        until(lambda: self.lag().get('lag_seconds', 0) > 0,
               'the oldest event was read', PATIENCE_S)
         # Counters begin anew, states do not.
         self.assertEqual(self.numbers()['outstanding_events', 'not_scanned'], 1)
+
+    def test_a_stream_group_is_measured_too(self):
+        self.acta('group', 'create', 'readers', '--topic', 'jobs', '--from', 'earliest')
+        self.assertEqual(self.lag('readers')['lag_seconds'], 0)
+        self.publish(7)
+        until(lambda: self.lag('readers')['lag_events'] == 7, 'they are visible', PATIENCE_S)
+        lag = self.lag('readers')
+        self.assertEqual(lag['members'], 0)
+        self.assertGreater(lag['lag_bytes'], 7)
+        self.assertGreater(lag['headroom_seconds'], 6 * 24 * 3600)
+        self.assertNotIn('drain_seconds', lag)  # It does not shrink.
+        self.acta('subscribe', 'jobs', '--group', 'readers', '--max', '7')
+        until(lambda: self.lag('readers')['lag_events'] == 0, 'they are read', PATIENCE_S)
+        self.assertEqual(self.lag('readers')['lag_seconds'], 0)
+        self.assertEqual(self.lag('readers')['drain_seconds'], 0)
+        self.assertNotIn('headroom_seconds', self.lag('readers'))
 
     def test_a_deleted_queue_is_not_shown(self):
         self.group()

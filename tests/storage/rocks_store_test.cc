@@ -75,6 +75,25 @@ TEST_CASE("a failure in the background is told once, and nobody when it is not t
   (*store)->Leak();
 }
 
+TEST_CASE("a file for an index that was dropped meanwhile is added to nothing") {
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
+  std::atomic<int> told = 0;
+  auto store = RocksStore::Open(settings, files, [&told](const std::string&) { ++told; });
+  REQUIRE_OK(store);
+  const auto made = (*store)->CreateIndexes({"index.1.1", "index.1.2"});
+  REQUIRE_OK(made);
+  REQUIRE_OK((*store)->DropFamily((*made)[0]));
+  REQUIRE_OK((*store)->AddFile((*made)[0], {{"key", "value"}}));
+  REQUIRE_OK((*store)->AddFile((*made)[1], {{"key", "value"}}));
+  const auto read = (*store)->Get((*made)[1], "key");
+  REQUIRE_OK(read);
+  CHECK(*read == "value");
+  CHECK(told == 0);
+}
+
 // What waits in the folder of a database for its deletion.
 int64_t TrashBytes(const std::string& folder) {
   int64_t bytes = 0;

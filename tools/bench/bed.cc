@@ -182,7 +182,8 @@ absl::StatusOr<std::string> Bed::NewTopic(int32_t partitions, v1::AckLevel level
   topic->set_ack_level(level);
   topic->set_visible_at(level);
   if (profile == Profile::kLog) topic->set_dedupe(v1::DEDUPE_MODE_SEQUENCES);
-  if (profile != Profile::kFull) topic->set_journey(v1::JOURNEY_MODE_OFF);
+  const bool unsaid = settings.journey() == v1::JOURNEY_MODE_UNSPECIFIED;
+  if (profile != Profile::kFull && unsaid) topic->set_journey(v1::JOURNEY_MODE_OFF);
   if (profile == Profile::kOff) topic->set_dedupe(v1::DEDUPE_MODE_OFF);
   client::Admin admin(NewChannel());
   RETURN_IF_ERROR(admin.CreateTopic(request).status());

@@ -21,6 +21,7 @@ std::vector<Measure> AllMeasures() {
   AddQueueMachineMeasures(&measures);
   AddQueueMeasures(&measures);
   AddScheduleMeasures(&measures);
+  AddJourneyMeasures(&measures);
   return measures;
 }
 

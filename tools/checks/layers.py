@@ -28,7 +28,7 @@ LIBRARIES = {
     'CLI/': 'cli11',
     'nlohmann/': 'json',
 }
-STUBS = re.compile(r'^(acta|grpc)/.*\.grpc\.pb\.h$')
+STUBS = re.compile(r'^(acta|grpc|opentelemetry)/.*\.grpc\.pb\.h$')
 
 BASE = ('storage/base/',)
 SUPPORT = ('proto/support/', 'acta/v1/')
@@ -55,6 +55,7 @@ ROOMS = [
     Room('server/config', PLAIN, ()),
     Room('server/core', CORE + ('server/core/',), ()),
     Room('server/rpc', EDGE, ('grpc', 'asio')),
+    Room('server/otlp', PLAIN + ('server/core/traces/', 'opentelemetry/'), ('grpc',)),
     Room('server/http', EDGE, ('asio',)),
     Room('server/app', ('server/', 'storage/', 'proto/', 'acta/', 'grpc/'),
          ('grpc', 'asio', 'json')),
@@ -77,6 +78,7 @@ CORE_MAY = {
     'groups': CORE_LEAVES + ('delivery', 'queues'),
     'claims': CORE_LEAVES + ('delivery', 'queues', 'groups'),
     'journeys': CORE_LEAVES + ('delivery', 'queues', 'groups'),
+    'traces': CORE_LEAVES + ('delivery', 'queues', 'groups', 'journeys'),
     'settle': CORE_LEAVES + ('schedules', 'publish', 'delivery', 'queues', 'groups', 'claims'),
     'subscribe': CORE_LEAVES + ('delivery', 'queues', 'groups', 'routing', 'journeys'),
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
@@ -100,7 +102,8 @@ def library_of(include):
 
 
 def is_ours(include):
-    return include.split('/')[0] in ROOTS + ('tests', 'acta') or include.startswith('grpc/health/')
+    top = include.split('/')[0]
+    return top in ROOTS + ('tests', 'acta', 'opentelemetry') or include.startswith('grpc/health/')
 
 
 def core_problem(path, include):

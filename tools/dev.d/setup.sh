@@ -51,3 +51,22 @@ dev_setup() {
     run_apt "${line[@]}"
   fi
 }
+
+# Prometheus and promtool for the tests of deploy, from their package and unpacked only: installed,
+# it would start a service.
+prepare_prometheus() {
+  local folder=$ROOT/build/prometheus
+  [ -x "$folder/usr/bin/promtool" ] && return 0
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  echo "+ apt-get download prometheus" >&2
+  (
+    cd "$folder"
+    apt-get download -q prometheus >/dev/null 2>&1 || {
+      run_apt update -q
+      apt-get download -q prometheus
+    }
+    dpkg -x prometheus_*.deb .
+    rm prometheus_*.deb
+  )
+}

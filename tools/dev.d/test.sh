@@ -1,6 +1,6 @@
 # The default run, and the slow checks.
 
-PYTHON_PACKAGES="grpcio==1.62.3 grpcio-tools==1.62.3"
+PYTHON_PACKAGES="grpcio==1.62.3 grpcio-tools==1.62.3 opentelemetry-proto==1.27.0"
 
 # prepare_venv NAME PACKAGES: a Python environment build/NAME. Made once.
 prepare_venv() {
@@ -37,6 +37,7 @@ dev_test() {
     fast_checks
   fi
   prepare_python
+  prepare_prometheus
   prepare_go
   cd "$ROOT/build/release"
   if [ -z "$filter" ] || [ -n "$(ctest -N -R "$filter" | grep 'Test *#')" ]; then

@@ -7,6 +7,7 @@
 #include "proto/support/proto_time.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
 
 namespace acta {
 namespace {
@@ -124,6 +125,12 @@ v1::GetStatusResponse ServerStatus::GetStatus() const {
   response.set_events_delivered(deps_.hub.events_delivered());
   response.set_bytes_delivered(deps_.hub.bytes_delivered());
   FillEngine(deps_.engine.Stats(), &response);
+  response.set_index_bytes(deps_.engine.IndexBytes());
+  response.set_index_lag_events(Count(facts.index_lag_events));
+  if (const auto ledger = deps_.engine.Extent(kLedgerPartition); ledger.ok()) {
+    response.set_ledger_bytes(
+        static_cast<int64_t>(ledger->visible_end_bytes - ledger->first_bytes));
+  }
   for (v1::Alarm& alarm : Alarms()) *response.add_alarms() = std::move(alarm);
   return response;
 }
@@ -206,6 +213,33 @@ absl::StatusOr<v1::AcceptClockResponse> ServerStatus::AcceptClock(
   v1::AcceptClockResponse response;
   SetTime(deps_.engine.Now(), response.mutable_server_time());
   SetDuration(moved, response.mutable_moved());
+  return response;
+}
+
+absl::StatusOr<v1::SetLogLevelResponse> ServerStatus::SetLogLevel(
+    const Caller& caller, const v1::SetLogLevelRequest& request) const {
+  // The numbers of the enum are one above those of LogLevel.
+  const auto level_now = [] {
+    return static_cast<v1::LogLevel>(static_cast<int>(CurrentLogLevel()) + 1);
+  };
+  if (!v1::LogLevel_IsValid(request.level())) {
+    return Error(v1::UNKNOWN_ENUM_VALUE,
+                 absl::StrCat("level ", static_cast<int>(request.level()),
+                              " is not a level of log lines; use LOG_LEVEL_DEBUG (1) to "
+                              "LOG_LEVEL_ERROR (4)"),
+                 {{"field", "level"}});
+  }
+  v1::SetLogLevelResponse response;
+  response.set_previous(level_now());
+  if (request.level() != v1::LOG_LEVEL_UNSPECIFIED) {
+    ::acta::SetLogLevel(static_cast<LogLevel>(request.level() - 1));
+    // Written whatever the level is: a log that ends says why.
+    Log(LogLevel::kError, "log level changed",
+        {{"from", v1::LogLevel_Name(response.previous())},
+         {"to", v1::LogLevel_Name(request.level())},
+         {"principal", caller.principal}});
+  }
+  response.set_level(level_now());
   return response;
 }
 

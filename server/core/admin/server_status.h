@@ -36,6 +36,7 @@ struct ServerFacts {
   std::function<int64_t()> connections;
   std::function<int64_t()> http_connections;
   std::function<int64_t()> publish_streams;
+  std::function<int64_t()> index_lag_events;
 };
 
 // ServerStatus answers the methods of acta.v1.Admin that speak of the server itself.
@@ -61,6 +62,8 @@ class ServerStatus {
   absl::StatusOr<v1::ScrubResponse> Scrub(const v1::ScrubRequest& request) const;
   absl::StatusOr<v1::AcceptClockResponse> AcceptClock(const Caller& caller,
                                                       const v1::AcceptClockRequest& request) const;
+  absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(const Caller& caller,
+                                                      const v1::SetLogLevelRequest& request) const;
 
   // What an operator should look at, worst last. An alarm's `since` is when this was first asked
   // while it stood.

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
+#include "server/core/access/names.h"
 #include "server/core/groups/group_state.h"
 #include "storage/base/status_macros.h"
 
@@ -90,7 +92,108 @@ absl::Status FillLag(const LogEngine& engine, GroupId group, const Group::Positi
   return absl::OkStatus();
 }
 
+// Sets what a scrape is told of the group, but for its lag, and answers what that is measured by.
+LagMeter::GroupPlaces PlacesOf(const LogEngine& engine, const Group& group,
+                               GroupRegistry::Figures* figures) {
+  const v1::Group described = group.record().group();
+  figures->tenant = group.tenant();
+  figures->group = group.name();
+  figures->paused = described.has_pause();
+  figures->topics.assign(described.topics().begin(), described.topics().end());
+  figures->members = static_cast<int64_t>(group.connected());
+  LagMeter::GroupPlaces places{group.id(), 0, {}};
+  absl::flat_hash_map<PartitionId, GroupQueue::Place> queue_places;
+  if (group.queue() != nullptr) {
+    figures->queue = group.queue()->Measure();
+    const PartitionQueue::States& states = figures->queue->states;
+    figures->processed_events = figures->queue->tally.acked;
+    figures->lag_events =
+        states.ready + states.leased + states.retry_wait + states.blocked_by_key + states.held;
+    for (const GroupQueue::Place& place : figures->queue->places) {
+      queue_places[place.partition] = place;
+    }
+  }
+  for (const Group::PositionView& view : group.Positions()) {
+    Offset next(view.position.offset());
+    Offset head = next;
+    if (group.queue() == nullptr) figures->processed_events += next.value();
+    if (const auto place = queue_places.find(view.id()); place != queue_places.end()) {
+      next = place->second.oldest;
+      head = place->second.head;
+    }
+    places.places.push_back({view.id(), next, head, view.topic->settings.retention});
+    const auto extent = engine.Extent(view.id());
+    if (!extent.ok()) continue;  // The topic is being deleted.
+    const int64_t ahead = std::max<int64_t>(0, Lag(head, extent->visible_end));
+    figures->lag_events += ahead;
+    if (group.queue() != nullptr) figures->not_scanned += ahead;
+  }
+  places.lag_events = figures->lag_events;
+  return places;
+}
+
+void FillQueueFigures(const GroupQueue::Figures& queue, int64_t not_scanned,
+                      v1::GroupFigures* out) {
+  v1::QueueLag* const lag = out->mutable_queue();
+  lag->set_ready(queue.states.ready);
+  lag->set_leased(queue.states.leased);
+  lag->set_retry_wait(queue.states.retry_wait);
+  lag->set_blocked_by_key(queue.states.blocked_by_key);
+  lag->set_held(queue.states.held);
+  lag->set_not_scanned(not_scanned);
+  lag->set_dead_letters(queue.dead_letters);
+  const auto& failed = queue.tally.failed;
+  const auto& dead = queue.tally.dead_lettered;
+  out->set_max_dead_letters(queue.max_dead_letters);
+  out->set_failed_attempts(std::accumulate(failed.begin(), failed.end(), int64_t{0}));
+  out->set_redelivered_events(queue.tally.redelivered);
+  out->set_dead_lettered_events(std::accumulate(dead.begin(), dead.end(), int64_t{0}));
+}
+
+void FillFigures(const GroupRegistry::Figures& figures, v1::GroupFigures* out) {
+  const LagMeter::Lag& lag = figures.lag;
+  out->set_group(figures.group);
+  out->set_mode(figures.queue.has_value() ? v1::GROUP_MODE_QUEUE : v1::GROUP_MODE_STREAM);
+  out->set_paused(figures.paused);
+  out->set_members(figures.members);
+  out->set_lag_events(figures.lag_events);
+  if (lag.bytes.has_value()) out->set_lag_bytes(*lag.bytes);
+  if (lag.age.has_value()) SetDuration(*lag.age, out->mutable_behind());
+  if (lag.headroom.has_value()) SetDuration(*lag.headroom, out->mutable_headroom());
+  if (lag.drain.has_value()) SetDuration(*lag.drain, out->mutable_drain());
+  out->set_lost_events(lag.lost_events);
+  out->set_processed_events(figures.processed_events);
+  if (figures.queue.has_value()) FillQueueFigures(*figures.queue, figures.not_scanned, out);
+}
+
 }  // namespace
+
+std::vector<GroupRegistry::Figures> GroupRegistry::Measure() const {
+  MutexLock lock(state_->measure_mu);
+  std::vector<Figures> all;
+  std::vector<LagMeter::GroupPlaces> places;
+  for (const GroupPtr& group : state_->All()) {
+    places.push_back(PlacesOf(state_->deps.engine, *group, &all.emplace_back()));
+  }
+  std::vector<LagMeter::Lag> lags = state_->lag_meter->Measure(places);
+  for (size_t i = 0; i < all.size(); ++i) all[i].lag = std::move(lags[i]);
+  return all;
+}
+
+absl::StatusOr<v1::MeasureGroupsResponse> GroupRegistry::Measure(
+    const Caller& caller, const v1::MeasureGroupsRequest& request) const {
+  RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  v1::MeasureGroupsResponse response;
+  for (const Figures& figures : Measure()) {
+    if (figures.tenant != caller.tenant) continue;
+    const bool allowed =
+        std::all_of(figures.topics.begin(), figures.topics.end(), [&](const std::string& topic) {
+          return state_->AllowTopic(caller, Verb::kObserve, topic).ok();
+        });
+    if (allowed) FillFigures(figures, response.add_groups());
+  }
+  return response;
+}
 
 absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
                                                          const v1::GetLagRequest& request) const {

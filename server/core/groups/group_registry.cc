@@ -84,14 +84,6 @@ void GroupRegistry::StopWaiting() {
 
 int64_t GroupRegistry::group_count() const { return state_->count(); }
 
-std::vector<GroupRegistry::QueueFigures> GroupRegistry::MeasureQueues() const {
-  std::vector<QueueFigures> all;
-  for (const GroupPtr& group : state_->All()) {
-    if (group->queue() != nullptr) all.push_back({group->name(), group->queue()->Measure()});
-  }
-  return all;
-}
-
 absl::StatusOr<v1::CreateGroupResponse> GroupRegistry::Create(
     const Caller& caller, const v1::CreateGroupRequest& request) {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));

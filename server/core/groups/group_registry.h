@@ -11,6 +11,7 @@
 #include "acta/v1/dead_letters.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/groups/lag_meter.h"
 #include "server/core/queues/delivery_tokens.h"
 #include "server/core/queues/group_queue.h"
 #include "server/core/topics/topic_registry.h"
@@ -133,6 +134,8 @@ class GroupRegistry {
   absl::StatusOr<v1::UpdateGroupResponse> Update(const Caller&, const v1::UpdateGroupRequest&);
   absl::StatusOr<v1::DeleteGroupResponse> Delete(const Caller&, const v1::DeleteGroupRequest&);
   absl::StatusOr<v1::GetLagResponse> GetLag(const Caller&, const v1::GetLagRequest&) const;
+  absl::StatusOr<v1::MeasureGroupsResponse> Measure(const Caller&,
+                                                    const v1::MeasureGroupsRequest&) const;
   absl::StatusOr<v1::CommitOffsetsResponse> CommitOffsets(const Caller&,
                                                           const v1::CommitOffsetsRequest&);
   absl::StatusOr<v1::ResetOffsetsResponse> ResetOffsets(const Caller&,
@@ -207,12 +210,20 @@ class GroupRegistry {
   };
   std::vector<GroupStandings> StandingsOf(absl::string_view tenant, PartitionId partition,
                                           absl::Span<const Offset> offsets) const;
-  // Of every QUEUE group, by name. Does not wait.
-  struct QueueFigures {
+  // Of every group, by tenant and name. Does not wait for the disk.
+  struct Figures {
+    std::string tenant;
     std::string group;
-    GroupQueue::Figures figures;
+    bool paused = false;
+    std::vector<std::string> topics;
+    int64_t members = 0;      // That are connected.
+    int64_t lag_events = 0;   // As GetLag says.
+    int64_t not_scanned = 0;  // Of a QUEUE group: of these, not looked at.
+    LagMeter::Lag lag;
+    int64_t processed_events = 0;              // Rises: for a rate.
+    std::optional<GroupQueue::Figures> queue;  // Of a QUEUE group.
   };
-  std::vector<QueueFigures> MeasureQueues() const;
+  std::vector<Figures> Measure() const;
 
  private:
   class State;

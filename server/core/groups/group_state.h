@@ -134,6 +134,9 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
 
   const Deps deps;
   const DeliveryTokens tokens;
+  Mutex measure_mu;  // Held over one Measure(); takes the locks of groups and of queues.
+  const std::shared_ptr<LagMeter> lag_meter ABSL_GUARDED_BY(measure_mu) =
+      std::make_shared<LagMeter>(deps.engine, deps.pool);
   // One change at a time; held over the disk write. Taken before every other lock here.
   Mutex write_mu;
   const std::shared_ptr<std::atomic<uint64_t>> next_handle;

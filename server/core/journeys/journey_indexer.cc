@@ -256,6 +256,7 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
     } else {
       CollectEntries(engine_, *batch, mode, &entries);
     }
+    if (observer_ != nullptr) observer_->OnBatch(*batch);
     end = batch->end();
     log_bytes_ += static_cast<int64_t>(batch->payload.size());
   }

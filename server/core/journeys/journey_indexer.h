@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "acta/storage/v1/records.pb.h"
+#include "server/core/journeys/batch_observer.h"
 #include "server/core/journeys/index_buffer.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/clock.h"
@@ -41,6 +42,8 @@ class JourneyIndexer {
 
   // Reads how far it is. Once, when topics are there.
   absl::Status Load();
+  // Who sees what is read, too; before Start(). It must live until Stop().
+  void SetObserver(BatchObserver* observer) { observer_ = observer; }
   void Start();
   void Stop();
 
@@ -129,6 +132,7 @@ class JourneyIndexer {
   IndexBuffer buffer_ ABSL_GUARDED_BY(buffer_mu_);
   std::shared_ptr<const Entries> writing_ ABSL_GUARDED_BY(buffer_mu_);  // On its way to a file.
 
+  BatchObserver* observer_ = nullptr;
   // Of the thread.
   int64_t log_bytes_ = 0;  // Since the last file.
   absl::Time not_before_;  // Of the next file, when the disk was full.

@@ -1,4 +1,5 @@
 #include "server/core/journeys/questions.h"
+#include "server/core/topics/place_name.h"
 
 #include <algorithm>
 #include <utility>
@@ -59,6 +60,14 @@ std::string AppWords(const std::string& app, const std::string& version) {
   return absl::StrCat(" (", app, version.empty() ? "" : " ", version, ")");
 }
 
+std::string TimesWords(int64_t times) {
+  return times == 1 ? "once" : absl::StrCat(times, " times");
+}
+
+std::string PlaceWords(const v1::EventPosition& at) {
+  return PlaceText(at.topic(), at.partition(), Offset(at.offset()));
+}
+
 v1::Answer WhereFrom(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHERE_FROM);
   const v1::JourneyEvent& event = *facts.event;
@@ -78,7 +87,7 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Say("no event caused it: it begins a journey, or nobody said so");
     return answer.Make();
   }
-  answer.Say("caused by ", cause, event.cause_known() ? ", in one step with it" : "");
+  answer.Say("caused by ", cause, event.cause_known() ? ", by the token of its delivery" : "");
   if (!facts.cause_found) {
     answer.Lacks(
         v1::CERTAINTY_PARTIAL,
@@ -175,7 +184,8 @@ v1::Answer WhoFailed(const QuestionFacts& facts) {
                  group.has_until_time() ? " until " : "",
                  group.has_until_time() ? TimeOf(group.until_time()) : "");
     }
-    if (group.redrives() > 0) answer.Say(group.group(), ": redriven ", group.redrives(), " times");
+    if (group.redrives() > 0)
+      answer.Say(group.group(), ": redriven ", TimesWords(group.redrives()));
   }
   if (!somebody) answer.Say("nobody");
   return answer.Make();
@@ -207,6 +217,8 @@ v1::Answer MayReplay(const QuestionFacts& facts) {
       answer.Say(group.group(), ": would get it again, although it processed it");
     } else if (group.state() == v1::OUTCOME_STATE_DEAD_LETTERED) {
       answer.Say(group.group(), ": gave up on it; a redrive offers it to this group only");
+      answer.Say("acta deadletter redrive ", group.group(), " ",
+                 PlaceWords(facts.event->position()));
     }
   }
   answer.Lacks(

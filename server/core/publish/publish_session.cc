@@ -20,12 +20,7 @@ uint64_t NextSessionNumber() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-SharedBytes EncodeContext(const Caller& caller, const PublishOpenView& open,
-                          v1::BatchContext context) {
-  context.set_principal(caller.principal);
-  context.set_app(std::string(open.app));
-  context.set_app_version(std::string(open.app_version));
-  context.set_instance(std::string(open.instance));
+SharedBytes Encode(const v1::BatchContext& context) {
   return SharedBytes(context.SerializeAsString());
 }
 
@@ -87,14 +82,31 @@ PublishSession::PublishSession(const Deps& deps, Caller caller, bool stream,
       caller_(std::move(caller)),
       stream_(stream),
       number_(NextSessionNumber()),
-      causation_(std::move(causation)),
-      context_(EncodeContext(caller_, PublishOpenView(), causation_)),
+      producer_(std::move(causation)),
       next_sticky_(static_cast<uint32_t>(number_)),
-      preparer_(deps_.engine, deps_.schedules, deps_.limits) {}
+      preparer_(deps_.engine, deps_.schedules, deps_.limits) {
+  producer_.set_principal(caller_.principal);
+  context_ = Encode(producer_);
+}
 
-absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
+absl::Status PublishSession::Begin(SharedBytes frame) {
+  bytes_ = std::move(frame);
+  RETURN_IF_ERROR(
+      ParsePublishFrame(bytes_.view(), static_cast<size_t>(deps_.limits.max_batches), &frame_));
+  if (stream_ && !opened_ && !frame_.open.has_value()) {
+    return Error(v1::STREAM_NOT_OPENED, "the first frame must open the stream; set `open` in it");
+  }
+  return absl::OkStatus();
+}
+
+bool PublishSession::MayBlock() const {
+  return std::any_of(frame_.batches.begin(), frame_.batches.end(),
+                     [](const PartitionBatchView& batch) { return batch.caused_by.has_value(); });
+}
+
+absl::Status PublishSession::Take(Done done) {
   PreparedFrame prepared;
-  RETURN_IF_ERROR(Prepare(frame, &prepared));
+  RETURN_IF_ERROR(PrepareBegun(&prepared));
   FrameInFlight& flight = *prepared.flight;
   flight.done = std::move(done);
   if (prepared.appends.empty() && flight.schedules.empty()) {
@@ -106,26 +118,28 @@ absl::Status PublishSession::OnFrame(SharedBytes frame, Done done) {
 }
 
 absl::Status PublishSession::Prepare(const SharedBytes& frame, PreparedFrame* out) {
+  RETURN_IF_ERROR(Begin(frame));
+  return PrepareBegun(out);
+}
+
+absl::Status PublishSession::PrepareBegun(PreparedFrame* out) {
   const auto cleanup = absl::MakeCleanup([this] {
     frame_.batches.clear();  // Views of a frame that goes.
+    cause_.reset();
     topic_.reset();
+    bytes_ = SharedBytes();
   });
-  RETURN_IF_ERROR(
-      ParsePublishFrame(frame.view(), static_cast<size_t>(deps_.limits.max_batches), &frame_));
-  if (stream_ && !opened_ && !frame_.open.has_value()) {
-    return Error(v1::STREAM_NOT_OPENED, "the first frame must open the stream; set `open` in it");
-  }
   out->flight = std::make_shared<FrameInFlight>();
   FrameInFlight& flight = *out->flight;
   flight.result.set_frame_id(frame_.frame_id);
   flight.result.set_incarnation(deps_.engine.incarnation().value());
-  if (const absl::Status status = CheckFrame(frame.size()); !status.ok()) {
+  if (const absl::Status status = CheckFrame(bytes_.size()); !status.ok()) {
     *flight.result.mutable_error() = ToProto(status);
     return absl::OkStatus();
   }
   PreparedAppends prepared;
-  RETURN_IF_ERROR(PrepareBatches(frame, &prepared, &flight.result));
-  OwnSmallPayloads(frame, &prepared.appends);
+  RETURN_IF_ERROR(PrepareBatches(&prepared, &flight.result));
+  OwnSmallPayloads(bytes_, &prepared.appends);
   out->appends = std::move(prepared.appends);
   out->level = FrameLevel();
   flight.parts = std::move(prepared.parts);
@@ -231,18 +245,20 @@ absl::Status PublishSession::Open(const PublishOpenView& open) {
   RETURN_IF_ERROR(CheckProducerName("instance", open.instance));
   open_topic_ = std::string(open.topic);
   open_level_ = open.level;
-  context_ = EncodeContext(caller_, open, causation_);
+  producer_.set_app(std::string(open.app));
+  producer_.set_app_version(std::string(open.app_version));
+  producer_.set_instance(std::string(open.instance));
+  context_ = Encode(producer_);
   opened_ = true;
   return absl::OkStatus();
 }
 
-absl::Status PublishSession::PrepareBatches(const SharedBytes& frame, PreparedAppends* out,
-                                            v1::FrameResult* result) {
-  const BatchPreparer::Frame shared{frame, context_, next_sticky_++};
+absl::Status PublishSession::PrepareBatches(PreparedAppends* out, v1::FrameResult* result) {
+  const uint32_t sticky = next_sticky_++;
   topics_level_ = Level::kOs;
   bool failed = false;
   for (size_t number = 0; number < frame_.batches.size(); ++number) {
-    const absl::Status status = PrepareBatch(shared, static_cast<int32_t>(number), out);
+    const absl::Status status = PrepareBatch(sticky, static_cast<int32_t>(number), out);
     if (ReasonOf(status) == v1::MALFORMED_MESSAGE) return status;
     v1::BatchResult* batch = result->add_batches();
     if (status.ok()) continue;
@@ -259,11 +275,12 @@ absl::Status PublishSession::PrepareBatches(const SharedBytes& frame, PreparedAp
   return absl::OkStatus();
 }
 
-absl::Status PublishSession::PrepareBatch(const BatchPreparer::Frame& frame, int32_t number,
-                                          PreparedAppends* out) {
+absl::Status PublishSession::PrepareBatch(uint32_t sticky, int32_t number, PreparedAppends* out) {
   const PartitionBatchView& batch = frame_.batches[static_cast<size_t>(number)];
   RETURN_IF_ERROR(FindTopic(batch.topic.empty() ? absl::string_view(open_topic_) : batch.topic));
-  RETURN_IF_ERROR(preparer_.Prepare(frame, batch, number, *topic_, out));
+  if (batch.caused_by.has_value()) RETURN_IF_ERROR(FindCause(*batch.caused_by));
+  const SharedBytes& context = batch.caused_by.has_value() ? caused_context_ : context_;
+  RETURN_IF_ERROR(preparer_.Prepare({bytes_, context, sticky}, batch, number, *topic_, out));
   topics_level_ = std::max(topics_level_, topic_->ack_level());
   return absl::OkStatus();
 }
@@ -285,6 +302,17 @@ absl::Status PublishSession::FindTopic(absl::string_view name) {
   RETURN_IF_ERROR(
       deps_.authorizer.Authorize(caller_, Verb::kPublish, Resource{ResourceKind::kTopic, name}));
   ASSIGN_OR_RETURN(topic_, deps_.topics.Get(caller_.tenant, name));
+  return absl::OkStatus();
+}
+
+absl::Status PublishSession::FindCause(const CausedByView& cause) {
+  if (cause_ == cause) return absl::OkStatus();
+  cause_.reset();
+  v1::BatchContext context = producer_;
+  ASSIGN_OR_RETURN(const v1::BatchContext causation, deps_.causes.Find(caller_, cause));
+  context.MergeFrom(causation);
+  caused_context_ = Encode(context);
+  cause_ = cause;
   return absl::OkStatus();
 }
 

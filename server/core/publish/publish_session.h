@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -13,10 +15,12 @@
 #include "proto/support/publish_frame.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/publish/batch_preparer.h"
+#include "server/core/publish/causes.h"
 #include "server/core/publish/frame_in_flight.h"
 #include "server/core/publish/publish_limits.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/bytes.h"
+#include "storage/base/status_macros.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -36,8 +40,8 @@ absl::Status CheckInFlight(const LogEngine& engine);
 // transactions: it validates the bytes, authorizes, finds topics, splits batches by partition and
 // puts the engine's results together again.
 //
-// Threads:   OnFrame() by one thread at a time; `done` runs on the engine's threads or inside
-//            OnFrame() and must not block.
+// Threads:   one at a time; `done` runs on the engine's threads or inside Take() and must not
+//            block.
 // Ownership: borrows everything; results in flight keep what they need alive, so the session may
 //            go before its results come.
 class PublishSession {
@@ -50,6 +54,7 @@ class PublishSession {
     const TopicRegistry& topics;
     Schedules& schedules;
     const Authorizer& authorizer;
+    const Causes& causes;
     PublishLimits limits;
   };
 
@@ -57,20 +62,31 @@ class PublishSession {
   // `causation`: the causation fields of all that is published.
   PublishSession(const Deps& deps, Caller caller, bool stream, v1::BatchContext causation = {});
 
-  // `frame` is an encoded acta.v1.PublishFrame. Not OK: the stream must end with this status (a
-  // malformed frame, a first frame that does not open) and `done` is not called; every other
-  // failure is an answer. `frame.size()` counts as in flight until `done`.
-  absl::Status OnFrame(SharedBytes frame, Done done);
+  // `frame` is an encoded acta.v1.PublishFrame, to be taken next. Not OK: the stream must end with
+  // this status (a malformed frame, a first frame that does not open).
+  absl::Status Begin(SharedBytes frame);
+  // Take() may wait for the disk, where the event is that caused a batch.
+  bool MayBlock() const;
+  // Takes the frame begun. Not OK: as of Begin(), and `done` is not called; every other failure is
+  // an answer. `frame.size()` counts as in flight until `done`.
+  absl::Status Take(Done done);
 
-  // The same, but nothing is submitted: for who writes a unary frame together with something else.
+  // Both, for who may block.
+  absl::Status OnFrame(SharedBytes frame, Done done) {
+    RETURN_IF_ERROR(Begin(std::move(frame)));
+    return Take(std::move(done));
+  }
+  // Both, but nothing is submitted: for who writes a unary frame together with something else.
   // What `out->flight` answers is for them to ask. A frame, or an atomic frame's batch, that is
-  // refused has its error in the flight's result.
+  // refused has its error in the flight's result. Blocks.
   absl::Status Prepare(const SharedBytes& frame, PreparedFrame* out);
 
   // Features granted to the open frame, for the first answer.
   const std::vector<std::string>& granted_features() const { return granted_features_; }
 
  private:
+  // Of the frame begun.
+  absl::Status PrepareBegun(PreparedFrame* out);
   // Stream rules and limits of the frame in frame_.
   absl::Status CheckFrame(size_t bytes);
   absl::Status CheckLimits(size_t bytes) const;
@@ -79,11 +95,11 @@ class PublishSession {
   absl::Status Open(const PublishOpenView& open);
   // Adds the batches' appends to `out`, and each batch's error to `result`. Not OK: an event is
   // malformed.
-  absl::Status PrepareBatches(const SharedBytes& frame, PreparedAppends* out,
-                              v1::FrameResult* result);
-  absl::Status PrepareBatch(const BatchPreparer::Frame& frame, int32_t number,
-                            PreparedAppends* out);
+  absl::Status PrepareBatches(PreparedAppends* out, v1::FrameResult* result);
+  absl::Status PrepareBatch(uint32_t sticky, int32_t number, PreparedAppends* out);
   absl::Status FindTopic(absl::string_view name);
+  // Sets caused_context_.
+  absl::Status FindCause(const CausedByView& cause);
   Level FrameLevel() const;
   void Submit(PreparedFrame prepared);
 
@@ -91,21 +107,24 @@ class PublishSession {
   const Caller caller_;
   const bool stream_;
   const uint64_t number_;  // Of the session, in this process.
-  const v1::BatchContext causation_;
-  bool framed_ = false;  // A frame came before.
+  bool framed_ = false;    // A frame came before.
   bool opened_ = false;
   uint64_t last_frame_id_ = 0;
   std::string open_topic_;
   int32_t open_level_ = 0;
-  SharedBytes context_;
+  v1::BatchContext producer_;  // And the causation of all.
+  SharedBytes context_;        // The same, encoded.
   uint32_t next_sticky_;
   std::vector<std::string> granted_features_;
 
   // Of the frame in hand; kept between frames for its memory.
+  SharedBytes bytes_;
   PublishFrameView frame_;
   BatchPreparer preparer_;
-  TopicPtr topic_;                   // Of the batch before, null at first.
-  Level topics_level_ = Level::kOs;  // Highest default of the topics written to.
+  TopicPtr topic_;                     // Of the batch before, null at first.
+  std::optional<CausedByView> cause_;  // Of the last batch that has one.
+  SharedBytes caused_context_;         // What is kept beside it.
+  Level topics_level_ = Level::kOs;    // Highest default of the topics written to.
 };
 
 }  // namespace acta

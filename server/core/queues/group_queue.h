@@ -197,19 +197,20 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   ExpiredList ListExpired() const;
 
   // Of the whole group, for a scrape.
+  struct Place {
+    PartitionId partition;
+    Offset head;    // Events from here on were not looked at.
+    Offset oldest;  // That is not settled.
+  };
   struct Figures {
     PartitionQueue::States states;
-    int64_t not_scanned = 0;
     int64_t dead_letters = 0;
     int64_t max_dead_letters = 0;
     QueueTally tally;
     std::array<int64_t, 5> refused{};  // Events of settlements, by SettleOutcome.
-    // How old the oldest event is that is not settled, zero: there is none. Not set: that is on the
-    // disk and not known yet. Of one that is read for long it may be that of an earlier event.
-    std::optional<absl::Duration> oldest;
+    std::vector<Place> places;
   };
-  // Does not wait: what is only on the disk is read on the pool, for a later call.
-  Figures Measure();
+  Figures Measure() const;
 
  private:
   struct Partition;
@@ -305,16 +306,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                          std::vector<RowWrite>* rows) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is gone, or is about to be.
   void ForgetDeadLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-
-  // group_queue_figures.cc
-  struct Oldest {
-    PartitionId partition;
-    Offset head;
-    Offset offset;
-  };
-  void MeasureAge(const std::vector<Oldest>& partitions, Figures* figures);
-  void ReadTimes(const std::vector<Oldest>& partitions);
-  int64_t ReadTime(PartitionId partition, Offset offset) const;
 
   // group_queue_kept.cc
   absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
@@ -450,15 +441,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   absl::Status stopped_ ABSL_GUARDED_BY(mu_);       // Not OK: nothing can be written any more.
   std::array<int64_t, 5> refused_ ABSL_GUARDED_BY(mu_){};  // Events, by SettleOutcome.
   std::deque<Expired> expired_ ABSL_GUARDED_BY(mu_);       // The oldest first.
-
-  // Append times of events that were the oldest of their partition and were read from the disk.
-  struct ReadEvent {
-    Offset offset;
-    int64_t time_us = 0;  // 0: it could not be read.
-  };
-  Mutex times_mu_;  // Leaf.
-  absl::flat_hash_map<PartitionId, ReadEvent> times_ ABSL_GUARDED_BY(times_mu_);
-  bool reading_times_ ABSL_GUARDED_BY(times_mu_) = false;
 };
 
 // The copy of an event that a group kept. Blocks. Errors: GAP when there is none, DATA_CORRUPTED.

@@ -24,7 +24,7 @@ absl::StatusOr<CausingEvent> ReadCause(const LogEngine& engine, GroupId group,
   CausingEvent cause;
   const absl::string_view bytes = batch->EventAt(at.offset);
   if (!cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return Error(v1::DATA_CORRUPTED, "the event that caused the step cannot be read");
+    return Error(v1::DATA_CORRUPTED, "the event that is named as the cause cannot be read");
   }
   cause.context = ContextOfBatch(*batch->batch);
   return cause;

@@ -34,9 +34,11 @@ class Line {
     const size_t number = results_.size();
     results_.emplace_back();
     partition_of_.push_back(partition);
+    const std::string element = Element(absl::StrCat(number));
     queue_.AddEvent(
-        "t", partition, Element(absl::StrCat(number)),
-        [this, number](const EventResult& result) { Finished(number, result); }, now_);
+        "t", partition,
+        {element, [this, number](const EventResult& result) { Finished(number, result); }, {}},
+        now_);
   }
 
   // False: there is nothing to send just now.
@@ -170,6 +172,39 @@ TEST_CASE("one batch is in flight until the broker has confirmed the epoch", "[c
   CHECK(line.Send());
   line.Publish(0);
   CHECK(line.Send());
+}
+
+TEST_CASE("events of another cause go into another batch", "[client]") {
+  PublishQueue queue{PublishQueue::Options()};
+  const auto add = [&queue](const char* token, int64_t offset) {
+    std::optional<v1::CausedBy> cause;
+    if (*token != 0) {
+      cause.emplace().set_delivery_token(token);
+      cause->set_offset(offset);
+    }
+    queue.AddEvent("t", 0, {"e", nullptr, std::move(cause)}, kNow);
+  };
+  add("", 0);
+  add("a", 1);
+  add("a", 1);
+  add("a", 2);
+  add("b", 2);
+  add("", 0);
+  std::vector<std::pair<std::string, uint32_t>> batches;
+  PublishQueue::Finished finished;
+  for (auto frame = queue.Take(kNow); frame.has_value(); frame = queue.Take(kNow)) {
+    v1::FrameResult answer;
+    answer.set_frame_id(frame->id);
+    for (const PublishBatch* batch : frame->batches) {
+      batches.emplace_back(
+          batch->cause ? absl::StrCat(batch->cause->delivery_token(), batch->cause->offset()) : "",
+          batch->count);
+      answer.add_batches()->add_parts();
+    }
+    queue.OnAnswer(std::move(answer), kNow, &finished);
+  }
+  CHECK(batches == std::vector<std::pair<std::string, uint32_t>>{
+                       {"", 1}, {"a1", 2}, {"a2", 1}, {"b2", 1}, {"", 1}});
 }
 
 TEST_CASE("frames in flight are bounded", "[client]") {

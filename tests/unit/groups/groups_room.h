@@ -30,6 +30,7 @@ class SteppedPool final : public Executor {
       task();
     }
   }
+  size_t pending() const { return tasks_.size(); }
 
  private:
   std::deque<absl::AnyInvocable<void()>> tasks_;

@@ -122,12 +122,21 @@ TEST_CASE("batches above the maximum are counted only") {
 }
 
 TEST_CASE("reserved fields of a batch are told") {
-  for (const auto& [hex, number] : {std::pair<const char*, int>{"22 02 10 01", 2},
-                                    {"22 03 3a 01 61", 7}}) {
-    PublishFrameView frame;
-    REQUIRE_OK(ParseHex(hex, &frame));
-    CHECK(frame.batches[0].unsupported_field == number);
-  }
+  PublishFrameView frame;
+  REQUIRE_OK(ParseHex("22 02 10 01", &frame));
+  CHECK(frame.batches[0].unsupported_field == 2);
+}
+
+TEST_CASE("a batch says what caused it by token and offset") {
+  PublishFrameView frame;
+  REQUIRE_OK(ParseHex("22 08 3a 06 0a 02 61 62 10 07", &frame));
+  CHECK(frame.batches[0].caused_by == CausedByView{"ab", 7});
+  REQUIRE_OK(ParseHex("22 02 3a 00", &frame));
+  CHECK(frame.batches[0].caused_by == CausedByView{});
+  REQUIRE_OK(ParseHex("22 00", &frame));
+  CHECK_FALSE(frame.batches[0].caused_by.has_value());
+  CHECK(ReasonOf(ParseHex("22 03 3a 01 61", &frame)) == v1::MALFORMED_MESSAGE);
+  CHECK(ReasonOf(ParseHex("22 02 38 01", &frame)) == v1::MALFORMED_MESSAGE);
 }
 
 TEST_CASE("the time to deliver at is a number with a sign") {
@@ -151,22 +160,22 @@ TEST_CASE("unknown fields are ignored when they are well formed") {
 
 TEST_CASE("malformed frames are refused") {
   for (const char* hex : {
-           "00",                    // Field number 0.
-           "0a 01 61",              // frame_id as bytes.
-           "08 01 08 01",           // frame_id twice.
-           "0b 0c",                 // A group.
-           "22 05 7a",              // Truncated batch.
-           "22 02 7a 05",           // Truncated event.
-           "22 02 78 05",           // events as a varint.
-           "22 04 fa 00 01 61",     // events under a longer tag.
-           "22 02 4a 00",           // payload_crc32c as bytes.
-           "22 04 42 02 0a 00",     // expect.end_offset as bytes.
-           "22 04 42 00 42 00",     // expect twice.
-           "22 03 0a 01 80",        // A topic that is not UTF-8.
-           "2a 03 0a 01 80",        // open.topic not UTF-8.
-           "2a 03 1a 01 80",        // A wanted feature not UTF-8.
-           "32 01 80",              // The tenant not UTF-8.
-           "2a 00 2a 00",           // open twice.
+           "00",                 // Field number 0.
+           "0a 01 61",           // frame_id as bytes.
+           "08 01 08 01",        // frame_id twice.
+           "0b 0c",              // A group.
+           "22 05 7a",           // Truncated batch.
+           "22 02 7a 05",        // Truncated event.
+           "22 02 78 05",        // events as a varint.
+           "22 04 fa 00 01 61",  // events under a longer tag.
+           "22 02 4a 00",        // payload_crc32c as bytes.
+           "22 04 42 02 0a 00",  // expect.end_offset as bytes.
+           "22 04 42 00 42 00",  // expect twice.
+           "22 03 0a 01 80",     // A topic that is not UTF-8.
+           "2a 03 0a 01 80",     // open.topic not UTF-8.
+           "2a 03 1a 01 80",     // A wanted feature not UTF-8.
+           "32 01 80",           // The tenant not UTF-8.
+           "2a 00 2a 00",        // open twice.
        }) {
     INFO(hex);
     CHECK(ReasonOfHex(hex) == v1::MALFORMED_MESSAGE);

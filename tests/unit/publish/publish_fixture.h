@@ -11,6 +11,7 @@
 #include "proto/support/error.h"
 #include "server/core/publish/publish_session.h"
 #include "server/core/topics/topic_registry.h"
+#include "tests/support/scripted_causes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
 #include "tests/unit/publish/recording_engine.h"
@@ -55,7 +56,8 @@ class PublishFixture {
     Caller caller;
     caller.principal = "alice";
     return std::make_unique<PublishSession>(
-        PublishSession::Deps{engine, topics, schedules, authorizer, limits}, caller, stream);
+        PublishSession::Deps{engine, topics, schedules, authorizer, causes, limits}, caller,
+        stream);
   }
   // A stream that is open.
   std::unique_ptr<PublishSession> OpenSession(const std::string& topic = "orders") {
@@ -105,6 +107,7 @@ class PublishFixture {
   SteppedTimer timer;
   Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   PickyAuthorizer authorizer;
+  ScriptedCauses causes;
   PublishLimits limits;
   std::vector<v1::FrameResult> answers;
   std::vector<Transaction> sent;  // Without `done`.

@@ -200,13 +200,50 @@ TEST_CASE("a checksum that was sent must be that of the events") {
 
 TEST_CASE("fields of later versions are refused for their batch") {
   PublishFixture f;
-  // caused_by (7) in a batch for orders with one event.
-  const std::string batch("\x0a\x06orders\x3a\x01x\x7a\x00", 13);
+  // 2 in a batch for orders with one event.
+  const std::string batch("\x0a\x06orders\x12\x01x\x7a\x00", 13);
   auto session = f.MakeSession(false);
   REQUIRE_OK(f.SendBytes(*session, std::string("\x22\x0d", 2) + batch));
   REQUIRE(f.answers.size() == 1);
   CHECK(PublishFixture::BatchReason(f.answers[0]) == v1::UNSUPPORTED_FEATURE);
-  CHECK(f.answers[0].batches(0).error().details().at("field_number") == "7");
+  CHECK(f.answers[0].batches(0).error().details().at("field_number") == "2");
+}
+
+TEST_CASE("what caused a batch is kept beside it, and asked for once while it is the same") {
+  PublishFixture f;
+  v1::PublishFrame frame;
+  for (const char* const token : {"of a", "of a", "", "of b", "bad"}) {
+    frame.add_batches()->set_topic("orders");
+    AddEvent(&frame);
+    if (*token != 0)
+      frame.mutable_batches(frame.batches_size() - 1)
+          ->mutable_caused_by()
+          ->set_delivery_token(token);
+  }
+  const v1::FrameResult result = f.Publish(frame);
+  std::vector<std::string> causes;
+  for (const Append& append : f.sent.back().appends) {
+    v1::BatchContext context;
+    REQUIRE(context.ParseFromString(std::string(append.context.view())));
+    CHECK(context.principal() == "alice");
+    CHECK(context.correlation_id() == (context.causation_id().empty() ? "" : "j"));
+    causes.push_back(context.causation_id());
+  }
+  CHECK(causes == std::vector<std::string>{"a", "a", "", "b"});
+  CHECK(result.batches(4).error().reason() == v1::INVALID_DELIVERY_TOKEN);
+  CHECK(f.causes.asked == 3);
+}
+
+TEST_CASE("a frame that says what caused it may wait for the disk, others do not") {
+  PublishFixture f;
+  auto session = f.MakeSession(false);
+  v1::PublishFrame frame = OneBatch("orders");
+  AddEvent(&frame);
+  REQUIRE_OK(session->Begin(SharedBytes(frame.SerializeAsString())));
+  CHECK_FALSE(session->MayBlock());
+  frame.mutable_batches(0)->mutable_caused_by();
+  REQUIRE_OK(session->Begin(SharedBytes(frame.SerializeAsString())));
+  CHECK(session->MayBlock());
 }
 
 TEST_CASE("an unknown level is refused") {

@@ -82,17 +82,19 @@ TEST_CASE("an address that cannot be used is an error that names it", "[rpc]") {
   RpcRoom room;
   RpcRoom other;
   const auto deps = [&] {
-    return RpcDeps{{room.engine, room.topics, room.schedules, room.authorizer, PublishLimits()},
-                   room.topics,
-                   room.schedules,
-                   room.groups,
-                   room.claims,
-                   room.journeys,
-                   room.authorizer,
-                   room.rejections,
-                   {},
-                   {},
-                   {}};
+    return RpcDeps{
+        {room.engine, room.topics, room.schedules, room.authorizer, room.causes, PublishLimits()},
+        room.topics,
+        room.schedules,
+        room.groups,
+        room.claims,
+        room.journeys,
+        room.authorizer,
+        room.rejections,
+        {},
+        {},
+        room.pool,
+        {}};
   };
   const auto taken = RpcServer::Start("127.0.0.1", other.server->port(), deps());
   CHECK(ReasonOf(taken.status()) == v1::INVALID_ARGUMENT);

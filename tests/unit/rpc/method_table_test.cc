@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "acta/v1/topics.pb.h"
 #include "tests/support/status_matchers.h"
 
@@ -30,6 +31,7 @@ TEST_CASE("every method of every service in the protos has an entry", "[rpc]") {
     const std::string text{std::istreambuf_iterator<char>(stream), {}};
     std::smatch named;
     REQUIRE(std::regex_search(text, named, package));
+    if (absl::StartsWith(named[1].str(), "opentelemetry.")) continue;  // Is called, not served.
     std::string service;
     for (std::sregex_iterator it(text.begin(), text.end(), service_or_method), end; it != end;
          ++it) {

@@ -276,5 +276,47 @@ TEST_CASE("answers for a client that went are dropped", "[rpc]") {
   CHECK(next.Next().batches(0).parts(0).base_offset() == 1);
 }
 
+// A frame whose cause has to be looked up, which fails: the token is none.
+v1::PublishFrame CausedEvent(uint64_t frame_id) {
+  v1::PublishFrame frame = OneEvent(frame_id);
+  frame.mutable_batches(0)->mutable_caused_by()->set_delivery_token("none");
+  return frame;
+}
+
+TEST_CASE("a frame with a cause is taken on the pool, and those behind it after it", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  REQUIRE(stream->Write(CausedEvent(1)));
+  REQUIRE(stream->Write(OneEvent(2)));
+  REQUIRE(WaitUntil([&] { return room.pool.pending() == 1; }));
+  // Nothing else is taken meanwhile.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(room.pool.pending() == 1);
+  room.pool.RunAll();
+  const v1::FrameResult refused = stream.Next();
+  CHECK(refused.frame_id() == 1);
+  CHECK(refused.batches(0).error().reason() == v1::INVALID_DELIVERY_TOKEN);
+  const v1::FrameResult stored = stream.Next();
+  CHECK(stored.frame_id() == 2);
+  CHECK_FALSE(stored.batches(0).has_error());
+}
+
+TEST_CASE("a stream that ends while a frame is on the pool ends after its answer", "[rpc]") {
+  RpcRoom room;
+  OpenedStream stream(room);
+  REQUIRE(stream->Write(CausedEvent(1)));
+  REQUIRE(WaitUntil([&] { return room.pool.pending() == 1; }));
+  SECTION("half-closed") { stream->WritesDone(); }
+  SECTION("the server stops") { room.server->RefuseCalls(); }
+  SECTION("the client is gone") {
+    stream.context.TryCancel();
+    stream->Finish();
+    room.pool.RunAll();
+    return;
+  }
+  room.pool.RunAll();
+  CHECK(stream.Next().frame_id() == 1);
+}
+
 }  // namespace
 }  // namespace acta

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <string>
+#include <thread>
 
 #include "acta/v1/publisher.grpc.pb.h"
 #include "tests/unit/rpc/raw_call.h"
@@ -139,6 +140,21 @@ TEST_CASE("a call whose deadline passes ends, and its result is dropped", "[rpc]
     room.engine.ReleaseDone();
     CHECK(room.engine.held() == 0);
   }
+}
+
+TEST_CASE("a unary publish with a cause is taken on the pool", "[rpc]") {
+  RpcRoom room;
+  room.MakeTopic("orders");
+  v1::PublishFrame frame = OneEvent("orders");
+  frame.mutable_batches(0)->mutable_caused_by()->set_delivery_token("none");
+  v1::PublishResults results;
+  grpc::Status status;
+  std::thread caller([&] { status = Publish(room, frame, &results); });
+  CHECK(WaitUntil([&] { return room.pool.pending() == 1; }));
+  room.pool.RunAll();
+  caller.join();
+  REQUIRE(status.ok());
+  CHECK(results.results(0).batches(0).error().reason() == v1::INVALID_DELIVERY_TOKEN);
 }
 
 }  // namespace

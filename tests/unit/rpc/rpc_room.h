@@ -17,6 +17,7 @@
 
 #include "acta/v1/topics.grpc.pb.h"
 #include "proto/support/error.h"
+#include "server/core/settle/delivered_causes.h"
 #include "server/rpc/rpc_server.h"
 #include "storage/base/mutex.h"
 #include "tests/support/fake_clock.h"
@@ -148,6 +149,7 @@ class RpcRoom {
   Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
   RecordingAuthorizer authorizer;
   GroupRegistry groups;
+  DeliveredCauses causes{DeliveredCauses::Deps{engine, topics, groups, authorizer}};
   ClaimRegistry claims;
   JourneyIndexer indexer;
   Journeys journeys;
@@ -198,7 +200,10 @@ class RpcRoom {
     admin.accept_clock = [this](const Caller&, const v1::AcceptClockRequest&) {
       return ++admin_calls, absl::StatusOr<v1::AcceptClockResponse>(v1::AcceptClockResponse());
     };
-    return RpcDeps{{engine, topics, schedules, authorizer, PublishLimits()},
+    admin.set_log_level = [this](const Caller&, const v1::SetLogLevelRequest&) {
+      return ++admin_calls, absl::StatusOr<v1::SetLogLevelResponse>(v1::SetLogLevelResponse());
+    };
+    return RpcDeps{{engine, topics, schedules, authorizer, causes, PublishLimits()},
                    topics,
                    schedules,
                    groups,
@@ -208,6 +213,7 @@ class RpcRoom {
                    rejections,
                    std::move(subscribe),
                    std::move(admin),
+                   pool,
                    limits};
   }
 

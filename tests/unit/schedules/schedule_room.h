@@ -15,6 +15,7 @@
 #include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
 #include "tests/support/memory_log_engine.h"
+#include "tests/support/scripted_causes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
 
@@ -73,8 +74,8 @@ class ScheduleRoom {
   // Of the frame as a unary call; nothing while it is not answered.
   std::shared_ptr<std::optional<v1::FrameResult>> Send(const v1::PublishFrame& frame) {
     const auto answer = std::make_shared<std::optional<v1::FrameResult>>();
-    PublishSession session({*engine, *topics, *schedules, authorizer, PublishLimits()}, caller,
-                           /*stream=*/false);
+    PublishSession session({*engine, *topics, *schedules, authorizer, causes, PublishLimits()},
+                           caller, /*stream=*/false);
     REQUIRE_OK(session.OnFrame(SharedBytes(frame.SerializeAsString()),
                                [answer](v1::FrameResult result) { *answer = std::move(result); }));
     return answer;
@@ -158,6 +159,7 @@ class ScheduleRoom {
   const ScheduleLimits limits;
   const Caller caller{"alice"};
   const AllowAll authorizer;
+  const ScriptedCauses causes;
   SteppedExecutor pool;
   SteppedTimer timer{pool};
   std::unique_ptr<MemoryLogEngine> engine;

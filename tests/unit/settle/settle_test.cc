@@ -411,6 +411,21 @@ TEST_CASE("an event without an id is named by its place, and the step says which
   CHECK(room.ContextOf(room.BillBatches()[0]).causation_id() == "orders/0/1");
 }
 
+TEST_CASE("a batch of a step may have a cause of its own", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "bill");
+  *request.add_processed() = room.Step(client.sink.leased[1]).processed(0);
+  *request.add_publish() = request.publish(0);
+  v1::CausedBy* const cause = request.mutable_publish(1)->mutable_caused_by();
+  cause->set_delivery_token(client.sink.leased[1].token);
+  cause->set_offset(1);
+  REQUIRE_OK(room.Settle(request));
+  CHECK(room.ContextOf(room.BillBatches()[0]).causation_id() == "orders/0/0");
+  CHECK(room.ContextOf(room.BillBatches()[1]).causation_id() == "orders/0/1");
+}
+
 TEST_CASE("a chain of events that cause one another ends at 64", "[step]") {
   StepRoom room;
   v1::Event first;

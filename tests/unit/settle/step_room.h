@@ -7,6 +7,7 @@
 
 #include "acta/v1/context.pb.h"
 #include "server/core/schedules/schedules.h"
+#include "server/core/settle/delivered_causes.h"
 #include "server/core/settle/settler.h"
 #include "tests/unit/subscribe/queue_room.h"
 
@@ -119,7 +120,9 @@ class StepRoom : public QueueRoom {
   static Strings DataOf(const SharedBytes& payload) { return ::acta::DataOf(payload); }
 
   Schedules schedules{Schedules::Deps{engine, topics, pool, timer, {}}};
-  const PublishSession::Deps publish{engine, topics, schedules, authorizer, PublishLimits()};
+  const DeliveredCauses causes{DeliveredCauses::Deps{engine, topics, groups, authorizer}};
+  const PublishSession::Deps publish{engine,     topics, schedules,
+                                     authorizer, causes, PublishLimits()};
   ClaimRegistry claims{ClaimRegistry::Deps{engine, groups, authorizer, timer, ClaimLimits()}};
   const Settler settler{Settler::Deps{publish, groups, claims, pool}};
 };

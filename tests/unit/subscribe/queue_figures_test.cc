@@ -5,12 +5,14 @@
 namespace acta {
 namespace {
 
-GroupQueue::Figures FiguresOf(const QueueRoom& room) {
-  const std::vector<GroupRegistry::QueueFigures> all = room.groups.MeasureQueues();
+GroupRegistry::Figures GroupFiguresOf(const QueueRoom& room) {
+  const std::vector<GroupRegistry::Figures> all = room.groups.Measure();
   REQUIRE(all.size() == 1);
   CHECK(all[0].group == "workers");
-  return all[0].figures;
+  return all[0];
 }
+GroupQueue::Figures FiguresOf(const QueueRoom& room) { return *GroupFiguresOf(room).queue; }
+std::optional<absl::Duration> AgeOf(const QueueRoom& room) { return GroupFiguresOf(room).lag.age; }
 
 int64_t Refused(const GroupQueue::Figures& figures, SettleOutcome outcome) {
   return figures.refused[static_cast<size_t>(outcome)];
@@ -20,17 +22,21 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   QueueRoom room(QueueRoom::Attempts(5), 2);
   room.PublishNumbers(0, 6);
   room.PublishNumbers(1, 3);
-  CHECK(FiguresOf(room).not_scanned == 9);
+  CHECK(GroupFiguresOf(room).not_scanned == 9);
+  CHECK(GroupFiguresOf(room).lag_events == 9);
   Client& client = room.Work(7);
   REQUIRE(client.sink.leased.size() == 7);
   client.Ack(client.sink.leased[0]);
   client.Nack(client.sink.leased[1]);
   client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[2]);
   room.Run();
-  const GroupQueue::Figures figures = FiguresOf(room);
+  const GroupRegistry::Figures group = GroupFiguresOf(room);
+  const GroupQueue::Figures& figures = *group.queue;
+  CHECK(group.members == 1);
+  CHECK(group.lag_events == 7);
   CHECK(figures.states.leased == 4);
   CHECK(figures.states.retry_wait == 1);
-  CHECK(figures.states.ready + figures.not_scanned == 2);
+  CHECK(figures.states.ready + group.not_scanned == 2);
   CHECK(figures.dead_letters == 1);
   CHECK(figures.max_dead_letters == 100'000);
   v1::QueueLag sum;
@@ -42,9 +48,10 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   }
   CHECK(sum.leased() == figures.states.leased);
   CHECK(sum.ready() == figures.states.ready);
-  CHECK(sum.not_scanned() == figures.not_scanned);
+  CHECK(sum.not_scanned() == group.not_scanned);
   room.Subscribe(room.Member("stream"));  // Is no queue.
-  CHECK(room.groups.MeasureQueues().size() == 1);
+  REQUIRE(room.groups.Measure().size() == 2);
+  CHECK_FALSE(room.groups.Measure().front().queue.has_value());
 }
 
 TEST_CASE("a scrape counts what became of events, and what did not count", "[queue]") {
@@ -142,20 +149,20 @@ TEST_CASE("counters stay when a partition begins anew", "[queue]") {
 
 TEST_CASE("the age of the oldest event is that of what is not settled", "[queue]") {
   QueueRoom room;
-  CHECK(FiguresOf(room).oldest == absl::ZeroDuration());
+  CHECK(AgeOf(room) == absl::ZeroDuration());
   room.Publish(0, {"a"});
   room.Advance(absl::Seconds(100));
   room.Publish(0, {"b"});
   room.Advance(absl::Seconds(10));
-  CHECK(FiguresOf(room).oldest == absl::Seconds(110));
+  CHECK(AgeOf(room) == absl::Seconds(110));
   Client& client = room.Work();
-  CHECK(FiguresOf(room).oldest == absl::Seconds(110));
+  CHECK(AgeOf(room) == absl::Seconds(110));
   client.Ack(client.sink.leased.at(0));
   room.Run();
-  CHECK(FiguresOf(room).oldest == absl::Seconds(10));
+  CHECK(AgeOf(room) == absl::Seconds(10));
   client.Ack(client.sink.leased.at(1));
   room.Run();
-  CHECK(FiguresOf(room).oldest == absl::ZeroDuration());
+  CHECK(AgeOf(room) == absl::ZeroDuration());
 }
 
 TEST_CASE("an age that is only on the disk is known when it was read", "[queue]") {
@@ -163,11 +170,11 @@ TEST_CASE("an age that is only on the disk is known when it was read", "[queue]"
   room.Publish(0, {"a", "b"});
   room.Advance(absl::Seconds(100));
   room.engine.SetCachedReads(false);
-  CHECK_FALSE(FiguresOf(room).oldest.has_value());
-  CHECK_FALSE(FiguresOf(room).oldest.has_value());
+  CHECK_FALSE(AgeOf(room).has_value());
+  CHECK_FALSE(AgeOf(room).has_value());
   CHECK(room.pool.pending() == 1);  // However often it is asked.
   room.Run();
-  CHECK(FiguresOf(room).oldest == absl::Seconds(100));
+  CHECK(AgeOf(room) == absl::Seconds(100));
   CHECK(room.pool.pending() == 0);
 }
 
@@ -179,9 +186,9 @@ TEST_CASE("the age of an event that is gone from the log is that of its copy", "
   room.Advance(absl::Milliseconds(500));
   room.Publish(0, {"new"});
   room.engine.TrimTo(room.Id(0), Offset(1));
-  FiguresOf(room);
+  AgeOf(room);
   room.Run();
-  CHECK(FiguresOf(room).oldest == absl::Milliseconds(500));
+  CHECK(AgeOf(room) == absl::Milliseconds(500));
   // As the lag of the group says, also when the log is empty.
   CHECK(ToDuration(room.Lag("workers", 0).behind()) == absl::Milliseconds(500));
   room.engine.TrimTo(room.Id(0), Offset(2));

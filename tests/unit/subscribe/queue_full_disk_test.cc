@@ -152,7 +152,7 @@ TEST_CASE("nobody waits for the retention of dead letters while the disk is full
   room.engine.SetDiskState(DiskState::kOk);
   room.Advance(absl::Minutes(20));
   CHECK(room.DeadLetters().dead_letters().empty());
-  CHECK(room.groups.MeasureQueues().front().figures.dead_letters == 0);
+  CHECK(room.groups.Measure().front().queue->dead_letters == 0);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ TEST_CASE("events that expired are counted and listed, as are those skipped coun
   skip.set_topic("orders");
   skip.set_reason("nobody needs it");
   REQUIRE_OK(room.groups.Skip(room.caller, skip));
-  const QueueTally tally = room.groups.MeasureQueues().front().figures.tally;
+  const QueueTally tally = room.groups.Measure().front().queue->tally;
   CHECK(tally.expired == 3);
   CHECK(tally.skipped == 1);
 }

@@ -41,11 +41,13 @@ const std::vector<Command>& AllCommands() {
                                                           JourneyCommand(),
                                                           QuestionsCommand(),
                                                           StatusCommand(),
+                                                          TopCommand(),
                                                           ConfigCommand(),
                                                           LimitsCommand(),
                                                           VersionCommand(),
                                                           AdminScrubCommand(),
-                                                          AdminAcceptClockCommand()};
+                                                          AdminAcceptClockCommand(),
+                                                          AdminLogLevelCommand()};
   return commands;
 }
 

@@ -45,11 +45,13 @@ Command ClaimListCommand();
 Command ClaimShowCommand();
 Command ClaimReleaseCommand();
 Command StatusCommand();
+Command TopCommand();
 Command ConfigCommand();
 Command LimitsCommand();
 Command VersionCommand();
 Command AdminScrubCommand();
 Command AdminAcceptClockCommand();
+Command AdminLogLevelCommand();
 
 const std::vector<Command>& AllCommands();
 

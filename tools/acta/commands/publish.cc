@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,6 +14,7 @@
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/deliver_at.h"
 #include "tools/acta/commands/topic_options.h"
+#include "tools/acta/events/cause_text.h"
 #include "tools/acta/events/event_text.h"
 #include "tools/acta/exit_status.h"
 #include "tools/acta/output/words.h"
@@ -50,13 +54,14 @@ struct Answers {
 class PublishRun {
  public:
   PublishRun(CommandContext& context, LineReader reader, EventBuilder builder,
-             std::optional<int32_t> partition, int64_t rate)
+             std::optional<int32_t> partition, int64_t rate, std::optional<v1::CausedBy> cause)
       : context_(context),
         topic_(context.args().Get("TOPIC")),
         reader_(std::move(reader)),
         builder_(std::move(builder)),
         partition_(partition),
         rate_(rate),
+        cause_(std::move(cause)),
         start_(absl::Now()) {}
 
   // Shows what would be sent.
@@ -72,7 +77,7 @@ class PublishRun {
   absl::Status Schedule(absl::Time at, v1::AckLevel level) {
     if (rate_ != 0) return UsageError("--rate: events that are scheduled have no rate");
     const absl::Status status =
-        PublishLater(context_, at, partition_, level, [this] { return NextEvent(); });
+        PublishLater(context_, at, partition_, level, cause_, [this] { return NextEvent(); });
     HintAtMissing();
     return status;
   }
@@ -109,14 +114,23 @@ class PublishRun {
       Pace();
       const absl::Time now = absl::Now();
       auto done = [this, now](const client::EventResult& result) { answers_.Add(result, now); };
-      RETURN_IF_ERROR(partition_.has_value()
-                          ? publisher.PublishTo(topic_, *partition_, *event, std::move(done))
-                          : publisher.Publish(topic_, *event, std::move(done)));
+      RETURN_IF_ERROR(Publish(publisher, *event, std::move(done)));
       ++sent_;
       bytes_ += static_cast<int64_t>(event->ByteSizeLong());
       ShowProgress(now);
     }
     return absl::OkStatus();
+  }
+
+  absl::Status Publish(client::Publisher& publisher, const v1::Event& event,
+                       client::Publisher::EventDone done) const {
+    if (cause_.has_value()) {
+      return publisher.PublishCausedBy(*cause_, topic_, partition_, event, std::move(done));
+    }
+    if (partition_.has_value()) {
+      return publisher.PublishTo(topic_, *partition_, event, std::move(done));
+    }
+    return publisher.Publish(topic_, event, std::move(done));
   }
 
   void Pace() const {
@@ -167,6 +181,7 @@ class PublishRun {
   EventBuilder builder_;
   const std::optional<int32_t> partition_;
   const int64_t rate_;  // Events a second; 0: as fast as it goes.
+  const std::optional<v1::CausedBy> cause_;
   const absl::Time start_;
   absl::Time next_progress_ = start_ + kProgressEvery;
   int64_t sent_ = 0;
@@ -182,8 +197,9 @@ absl::StatusOr<LineReader> OpenInput(const Args& args) {
 
 absl::StatusOr<client::PublisherOptions> ReadOptions(CommandContext& context) {
   client::PublisherOptions options;
-  options.app = "acta";
-  options.app_version = ACTA_VERSION;
+  options.app = context.args().GetOr("--app", "acta");
+  options.app_version =
+      context.args().GetOr("--app-version", context.args().Has("--app") ? "" : ACTA_VERSION);
   options.retry_for = context.channel()->options().deadline;
   ASSIGN_OR_RETURN(options.level, ReadLevel(context.args(), "--ack"));
   ASSIGN_OR_RETURN(const auto batch, context.args().Size("--batch"));
@@ -194,6 +210,18 @@ absl::StatusOr<client::PublisherOptions> ReadOptions(CommandContext& context) {
   return options;
 }
 
+// Of the option, or else of the event whose command this runs in.
+absl::StatusOr<std::optional<v1::CausedBy>> ReadCause(const Args& args) {
+  const char* const inherited = std::getenv("ACTA_CAUSED_BY");
+  const std::string text = args.Has("--caused-by") ? args.Get("--caused-by")
+                           : inherited == nullptr  ? ""
+                                                   : inherited;
+  if (text.empty() || text == "none") return std::nullopt;
+  const absl::StatusOr<v1::CausedBy> cause = ParseCause(text);
+  if (!cause.ok()) return UsageError(absl::StrCat("--caused-by: ", cause.status().message()));
+  return *cause;
+}
+
 absl::Status Run(CommandContext& context) {
   const Args& args = context.args();
   ASSIGN_OR_RETURN(EventBuilder builder, EventBuilder::Make(args, context.now()));
@@ -201,10 +229,12 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const auto at, ReadDeliverAt(args, context.now()));
   ASSIGN_OR_RETURN(const auto rate, args.Integer("--rate", 1));
   ASSIGN_OR_RETURN(const auto number, args.Integer("--partition", 0, 65'535));
+  ASSIGN_OR_RETURN(const auto cause, ReadCause(args));
   ASSIGN_OR_RETURN(LineReader reader, OpenInput(args));
   std::optional<int32_t> partition;
   if (number) partition = static_cast<int32_t>(*number);
-  PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0));
+  PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0),
+                 cause);
   if (args.Has("--dry-run")) return run.Show();
   return at.has_value() ? run.Schedule(*at, options.level) : run.Send(options);
 }
@@ -232,6 +262,14 @@ Command PublishCommand() {
        {"--subject", "FIELD", "what it is about"},
        {"--correlation", "FIELD", "the journey it belongs to"},
        {"--causation", "FIELD", "the id of the event that caused it"},
+       {"--affected", "KIND:FIELD", "whom it is about, as customer:ann", true},
+       {"--process", "FIELD", "the business process it is part of"},
+       {"--schema", "FIELD", "the schema of its data"},
+       {"--traceparent", "FIELD", "the trace it belongs to (W3C trace context)"},
+       {"--app", "NAME", "which application publishes (acta)"},
+       {"--app-version", "VERSION", "and its version"},
+       {"--caused-by", "EVENT",
+        "a delivered event that caused it; none: nothing ($ACTA_CAUSED_BY)"},
        {"--attribute", "NAME=VALUE", "an attribute of every event", true},
        {"--partition", "N", "to this partition, instead of the key's"},
        {"--ack", "LEVEL", "fsync or os (the topic's)"},

@@ -5,6 +5,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
+#include "tools/acta/events/cause_text.h"
 #include "tools/acta/subscribe/event_printer.h"
 #include "tools/acta/subscribe/interrupt.h"
 #include "tools/acta/subscribe/queue_run.h"
@@ -95,6 +96,7 @@ class SubscribeRun {
       if (options_.exec.empty()) {
         text += EventText(options_.format, event_, place);
       } else {
+        place.cause = CauseText(delivery.CauseOf(i));
         const absl::Status ran = RunShellCommand(
             options_.exec, EventText(options_.format, event_, place), event_, place);
         // Ctrl-C reaches the command as well; its event comes again.
@@ -164,8 +166,8 @@ Command SubscribeCommand() {
           "ACTA_SOURCE, ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID,\n"
           "ACTA_PROCESS, ACTA_SCHEMA, ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, ACTA_EXPIRES_AT,\n"
           "ACTA_AFFECTED (a line kind:id for each), and attributes as ACTA_ATTRIBUTE_NAME.\n"
-          "One of more than 64 KiB is empty. "
-          "Ctrl-C ends it in good order.\n\n"
+          "One of more than 64 KiB is empty. What the command publishes with `acta publish` says\n"
+          "that this event caused it (ACTA_CAUSED_BY). Ctrl-C ends it in good order.\n\n"
           "A member of a group of mode stream commits what was written, or each event whose\n"
           "command exits with 0; another code ends the subscription.\n\n"
           "A member of a group of mode queue acks what was written. With --exec the exit code\n"

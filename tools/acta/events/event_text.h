@@ -18,6 +18,7 @@ struct EventPlace {
   int32_t partition = 0;
   int64_t offset = 0;
   int64_t append_time_us = 0;
+  std::string cause;  // As what causes others (CauseText()); empty: not asked for.
 };
 
 // "data", "json" or "cloudevents". Errors: usage.

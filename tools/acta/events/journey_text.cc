@@ -185,7 +185,9 @@ std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent&
   if (outcome.has_until_time()) {
     absl::StrAppend(&text, " until ", TimeText(outcome.until_time()));
   }
-  if (outcome.redrives() > 0) absl::StrAppend(&text, ", redriven ", outcome.redrives(), " times");
+  if (outcome.redrives() > 0)
+    absl::StrAppend(&text, ", redriven ",
+                    outcome.redrives() == 1 ? "once" : absl::StrCat(outcome.redrives(), " times"));
   if (!outcome.why().empty()) absl::StrAppend(&text, ": ", outcome.why());
   return text;
 }

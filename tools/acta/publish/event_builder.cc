@@ -30,6 +30,9 @@ absl::StatusOr<EventBuilder> EventBuilder::Make(const Args& args, absl::Time now
   for (const std::string& option : FieldMapping::FieldOptions()) {
     if (args.Has(option)) RETURN_IF_ERROR(builder.mapping_.Add(option, args.Get(option), now));
   }
+  for (const std::string& one : args.All("--affected")) {
+    RETURN_IF_ERROR(builder.mapping_.AddAffected(one));
+  }
   if (builder.format_ == Format::kText && builder.mapping_.needs_document()) {
     return UsageError("a JSON pointer needs --format jsonl or cloudevents");
   }

@@ -89,7 +89,8 @@ class LaterRun {
 }  // namespace
 
 absl::Status PublishLater(CommandContext& context, absl::Time at, std::optional<int32_t> partition,
-                          v1::AckLevel level, const NextEvent& next) {
+                          v1::AckLevel level, const std::optional<v1::CausedBy>& cause,
+                          const NextEvent& next) {
   v1::PublishFrame frame;
   frame.set_level(level);
   frame.mutable_open()->set_app("acta");
@@ -98,6 +99,7 @@ absl::Status PublishLater(CommandContext& context, absl::Time at, std::optional<
   batch->set_topic(context.args().Get("TOPIC"));
   if (partition.has_value()) batch->set_partition(*partition);
   batch->set_deliver_at_us(absl::ToUnixMicros(at));
+  if (cause.has_value()) *batch->mutable_caused_by() = *cause;
   return LaterRun(context, std::move(frame)).Run(next);
 }
 

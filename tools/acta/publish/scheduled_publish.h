@@ -16,6 +16,7 @@ using NextEvent = std::function<absl::StatusOr<std::optional<v1::Event>>()>;
 // Schedules the events for `at`, some in a call, and prints the schedule of each. Stops at the
 // first that is refused; what was scheduled before is printed then too.
 absl::Status PublishLater(CommandContext& context, absl::Time at, std::optional<int32_t> partition,
-                          v1::AckLevel level, const NextEvent& next);
+                          v1::AckLevel level, const std::optional<v1::CausedBy>& cause,
+                          const NextEvent& next);
 
 }  // namespace acta::cli

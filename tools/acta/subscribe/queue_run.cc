@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/base/status_macros.h"
+#include "tools/acta/events/cause_text.h"
 #include "tools/acta/events/json_line.h"
 #include "tools/acta/exit_status.h"
 #include "tools/acta/subscribe/command_verdict.h"
@@ -46,6 +47,7 @@ client::WorkerOptions QueueRun::Listening(const client::SubscriberOptions& from)
   options.retry_for = from.retry_for;
   // What waits here for a command is leased, and its lease runs.
   if (!options_.exec.empty()) options.credit_events = options_.concurrency;
+  options.delivery_tokens = from.delivery_tokens;
   options.credit_events = std::min(options.credit_events, options_.max);
   options.on_notice = [this](const v1::Notice& notice) {
     if (notice.code() == "GROUP_CREATED") context_.terminal().Hint(notice.text());
@@ -134,8 +136,9 @@ absl::Status QueueRun::BeginNext() {
   v1::Event event;
   RETURN_IF_ERROR(client::ParseEvent(bytes, &event));
   client::FillFromContext(item_->context(), &event);
-  const EventPlace place = {item_->topic(), item_->partition(), item_->OffsetOf(index_++),
-                            item_->append_time_us()};
+  const EventPlace place = {item_->topic(), item_->partition(), item_->OffsetOf(index_),
+                            item_->append_time_us(), CauseText(item_->CauseOf(index_))};
+  ++index_;
   ShellCommand command = {options_.exec, EventText(options_.format, event, place),
                           EventVariables(event, place)};
   command.variables.emplace_back("ACTA_ATTEMPT", absl::StrCat(item_->attempt()));

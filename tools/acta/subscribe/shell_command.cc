@@ -184,7 +184,8 @@ Variables EventVariables(const v1::Event& event, const EventPlace& place) {
                          {"ACTA_CONTENT_TYPE", event.content_type()},
                          {"ACTA_TRACEPARENT", event.traceparent()},
                          {"ACTA_EXPIRES_AT", TimeOr(event.expires_at_us())},
-                         {"ACTA_AFFECTED", AffectedText(event)}};
+                         {"ACTA_AFFECTED", AffectedText(event)},
+                         {"ACTA_CAUSED_BY", place.cause}};
   for (const auto& [name, value] : event.attributes()) {
     variables.emplace_back(absl::StrCat("ACTA_ATTRIBUTE_", VariableName(name)), value);
   }

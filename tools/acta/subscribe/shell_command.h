@@ -33,8 +33,9 @@ struct CommandEnd {
 // The envelope: ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY, ACTA_TYPE, ACTA_SOURCE,
 // ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID, ACTA_PROCESS, ACTA_SCHEMA,
 // ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, ACTA_EXPIRES_AT and ACTA_AFFECTED (a line "kind:id" for
-// each), empty where the event has none, or more than 64 KiB; and each attribute in
-// ACTA_ATTRIBUTE_NAME, where _ stands for what is no letter and no digit.
+// each), empty where the event has none, or more than 64 KiB; each attribute in
+// ACTA_ATTRIBUTE_NAME, where _ stands for what is no letter and no digit; and ACTA_CAUSED_BY, by
+// which what the command publishes names this event (events/cause_text.h).
 Variables EventVariables(const v1::Event& event, const EventPlace& place);
 
 // Runs it with the shell and waits for it; not for what it leaves running.

@@ -172,6 +172,8 @@ absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   subscriber.app_version = args.GetOr("--app-version", args.Has("--app") ? "" : ACTA_VERSION);
   subscriber.retry_for = context.channel()->options().deadline;
   subscriber.max_frame_bytes = 17 << 20;
+  // What a command publishes says what caused it.
+  subscriber.delivery_tokens = !options.exec.empty() && !subscriber.group.empty();
   if (!subscriber.group.empty()) {
     subscriber.create_mode = options.mode;
     subscriber.create_at.emplace().set_earliest(true);

@@ -32,6 +32,12 @@ void Set(v1::Event* event, const std::string& option, std::string value) {
     event->set_correlation_id(std::move(value));
   else if (option == "--causation")
     event->set_causation_id(std::move(value));
+  else if (option == "--process")
+    event->set_process(std::move(value));
+  else if (option == "--schema")
+    event->set_schema(std::move(value));
+  else if (option == "--traceparent")
+    event->set_traceparent(std::move(value));
 }
 
 absl::Status TimeError(const JsonPointer& pointer, absl::string_view problem) {
@@ -110,7 +116,8 @@ absl::StatusOr<int64_t> TimeSource::NumberToMicros(const Json& value) const {
 
 const std::vector<std::string>& FieldMapping::FieldOptions() {
   static const auto& options = *new std::vector<std::string>{
-      "--id", "--key", "--type", "--source", "--subject", "--correlation", "--causation", "--time"};
+      "--id",        "--key",     "--type",   "--source",      "--subject", "--correlation",
+      "--causation", "--process", "--schema", "--traceparent", "--time"};
   return options;
 }
 
@@ -126,6 +133,18 @@ absl::Status FieldMapping::Add(absl::string_view option, absl::string_view text,
   return absl::OkStatus();
 }
 
+absl::Status FieldMapping::AddAffected(absl::string_view text) {
+  const size_t colon = text.find(':');
+  if (colon == absl::string_view::npos || colon == 0 || colon + 1 == text.size()) {
+    return UsageError(absl::StrCat("--affected: '", text,
+                                   "' is not KIND:FIELD, as customer:ann or customer:@/customer"));
+  }
+  ASSIGN_OR_RETURN(FieldSource id, FieldSource::Parse(text.substr(colon + 1)));
+  needs_document_ = needs_document_ || id.is_pointer();
+  affected_.push_back({std::string(text.substr(0, colon)), std::move(id)});
+  return absl::OkStatus();
+}
+
 absl::Status FieldMapping::Fill(const Json* document, v1::Event* event) {
   for (const Field& field : fields_) {
     std::optional<std::string> value = field.source.Take(document);
@@ -134,6 +153,16 @@ absl::Status FieldMapping::Fill(const Json* document, v1::Event* event) {
       continue;
     }
     Set(event, field.option, std::move(*value));
+  }
+  for (const Affected& one : affected_) {
+    std::optional<std::string> id = one.id.Take(document);
+    if (!id) {
+      ++missing_["--affected"];
+      continue;
+    }
+    v1::Affected* const affected = event->add_affected();
+    affected->set_kind(one.kind);
+    affected->set_id(*std::move(id));
   }
   if (time_) {
     ASSIGN_OR_RETURN(const int64_t micros, time_->TakeMicros(document));

@@ -56,7 +56,10 @@ class FieldMapping {
  public:
   // `option` is one of FieldOptions(). Errors: usage.
   absl::Status Add(absl::string_view option, absl::string_view text, absl::Time now);
-  // The options Add knows: --id --key --type --source --subject --correlation --causation --time.
+  // "KIND:FIELD": whom the event is about. Errors: usage.
+  absl::Status AddAffected(absl::string_view text);
+  // The options Add knows: --id --key --type --source --subject --correlation --causation --process
+  // --schema --traceparent --time.
   static const std::vector<std::string>& FieldOptions();
 
   // Some field reads the event's JSON: Fill then needs the document.
@@ -72,7 +75,12 @@ class FieldMapping {
     std::string option;
     FieldSource source;
   };
+  struct Affected {
+    std::string kind;
+    FieldSource id;
+  };
   std::vector<Field> fields_;
+  std::vector<Affected> affected_;
   std::optional<TimeSource> time_;
   bool needs_document_ = false;
   std::map<std::string, int64_t> missing_;

@@ -9,6 +9,9 @@
 
 namespace acta {
 
+// For what ranges from microseconds in memory to seconds of a disk that hangs.
+std::vector<double> WaitBounds();
+
 // How long something took, in buckets.
 //
 // Threads: any; two additions to atomics an observation.

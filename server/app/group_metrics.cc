@@ -1,4 +1,4 @@
-#include "server/app/queue_metrics.h"
+#include "server/app/group_metrics.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,18 +19,32 @@ void AddSeries(Metric metric, const std::string& group, Series series, MetricWri
   }
 }
 
-void CollectStates(const std::string& group, const Figures& figures, MetricWriter& writer) {
+void CollectLag(const GroupRegistry::Figures& figures, MetricWriter& writer) {
+  const auto add = [&](Metric metric, double value) { writer.Add(metric, figures.group, value); };
+  const auto add_time = [&](Metric metric, const std::optional<absl::Duration>& time) {
+    if (time.has_value()) add(metric, absl::ToDoubleSeconds(*time));
+  };
+  add(Metric::kGroupsMembers, static_cast<double>(figures.members));
+  add(Metric::kGroupsLagEvents, static_cast<double>(figures.lag_events));
+  if (figures.lag.bytes.has_value()) {
+    add(Metric::kGroupsLagBytes, static_cast<double>(*figures.lag.bytes));
+  }
+  add(Metric::kGroupsLostEvents, static_cast<double>(figures.lag.lost_events));
+  add_time(Metric::kGroupsLag, figures.lag.age);
+  add_time(Metric::kGroupsHeadroom, figures.lag.headroom);
+  add_time(Metric::kGroupsDrain, figures.lag.drain);
+}
+
+void CollectStates(const std::string& group, const Figures& figures, int64_t not_scanned,
+                   MetricWriter& writer) {
   AddSeries(Metric::kQueuesOutstandingEvents, group,
             {{"ready", figures.states.ready},
              {"leased", figures.states.leased},
              {"retry_wait", figures.states.retry_wait},
              {"blocked_by_key", figures.states.blocked_by_key},
              {"held", figures.states.held},
-             {"not_scanned", figures.not_scanned}},
+             {"not_scanned", not_scanned}},
             writer);
-  if (figures.oldest.has_value()) {
-    writer.Add(Metric::kQueuesOldestUnprocessed, group, absl::ToDoubleSeconds(*figures.oldest));
-  }
   writer.Add(Metric::kQueuesDeadLetters, group, static_cast<double>(figures.dead_letters));
   writer.Add(Metric::kQueuesDeadLettersLimit, group, static_cast<double>(figures.max_dead_letters));
 }
@@ -68,10 +82,12 @@ void CollectOutcomes(const std::string& group, const Figures& figures, MetricWri
 
 }  // namespace
 
-void CollectQueues(const GroupRegistry& groups, MetricWriter& writer) {
-  for (const GroupRegistry::QueueFigures& queue : groups.MeasureQueues()) {
-    CollectStates(queue.group, queue.figures, writer);
-    CollectOutcomes(queue.group, queue.figures, writer);
+void CollectGroups(const GroupRegistry& groups, MetricWriter& writer) {
+  for (const GroupRegistry::Figures& group : groups.Measure()) {
+    CollectLag(group, writer);
+    if (!group.queue.has_value()) continue;
+    CollectStates(group.group, *group.queue, group.not_scanned, writer);
+    CollectOutcomes(group.group, *group.queue, writer);
   }
 }
 

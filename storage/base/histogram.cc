@@ -1,9 +1,14 @@
-#include "server/telemetry/histogram.h"
+#include "storage/base/histogram.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace acta {
+
+std::vector<double> WaitBounds() {
+  return {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+          0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   10};
+}
 
 Histogram::Histogram(std::vector<double> bounds)
     : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}

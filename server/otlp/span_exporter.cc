@@ -1,0 +1,235 @@
+#include "server/otlp/span_exporter.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "opentelemetry/trace_service.grpc.pb.h"
+#include "proto/support/error.h"
+#include "storage/base/log.h"
+
+namespace acta {
+namespace {
+
+namespace otlp = ::opentelemetry::proto::collector::trace::v1;
+
+constexpr absl::Duration kGather = absl::Seconds(1);
+constexpr absl::Duration kFirstDelay = absl::Seconds(1);
+constexpr absl::Duration kMostDelay = absl::Seconds(30);
+constexpr absl::Duration kLastCall = absl::Seconds(1);
+
+void PutText(absl::string_view key, const std::string& text, otlp::KeyValue* out) {
+  out->set_key(std::string(key));
+  out->mutable_value()->set_string_value(text);
+}
+
+otlp::SpanKind KindOf(SpanRole role) {
+  switch (role) {
+    case SpanRole::kProducer:
+      return otlp::SPAN_KIND_PRODUCER;
+    case SpanRole::kConsumer:
+      return otlp::SPAN_KIND_CONSUMER;
+    case SpanRole::kInternal:
+      break;
+  }
+  return otlp::SPAN_KIND_INTERNAL;
+}
+
+void PutSpan(const Span& span, otlp::Span* out) {
+  constexpr uint64_t kNanos = 1000;
+  out->set_trace_id(span.trace_id);
+  out->set_span_id(span.id);
+  out->set_parent_span_id(span.parent);
+  out->set_name(span.name);
+  out->set_kind(KindOf(span.role));
+  out->set_start_time_unix_nano(static_cast<uint64_t>(span.start_us) * kNanos);
+  out->set_end_time_unix_nano(static_cast<uint64_t>(span.end_us) * kNanos);
+  for (const auto& [key, value] : span.attributes) {
+    otlp::KeyValue* const attribute = out->add_attributes();
+    if (const auto* text = std::get_if<std::string>(&value)) {
+      PutText(key, *text, attribute);
+    } else {
+      attribute->set_key(std::string(key));
+      attribute->mutable_value()->set_int_value(std::get<int64_t>(value));
+    }
+  }
+  if (span.error.empty()) return;
+  PutText("error.type", span.error, out->add_attributes());
+  out->mutable_status()->set_code(otlp::STATUS_CODE_ERROR);
+}
+
+// https://opentelemetry.io/docs/specs/otlp/#failures
+bool MayHelp(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::OUT_OF_RANGE:
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::DATA_LOSS:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<OtlpTarget> ParseOtlpEndpoint(absl::string_view endpoint) {
+  OtlpTarget target;
+  absl::string_view address = endpoint;
+  target.encrypted = absl::ConsumePrefix(&address, "https://");
+  const bool schemed = target.encrypted || absl::ConsumePrefix(&address, "http://");
+  absl::ConsumeSuffix(&address, "/");
+  const size_t colon = address.rfind(':');
+  const bool good = schemed && colon != absl::string_view::npos && colon > 0 &&
+                    colon + 1 < address.size() && !absl::StrContains(address, '/');
+  if (!good) {
+    return Error(v1::INVALID_ARGUMENT,
+                 absl::StrCat("'", endpoint,
+                              "' is no endpoint of a collector; use http://HOST:PORT or "
+                              "https://HOST:PORT, as http://127.0.0.1:4317"));
+  }
+  target.address = std::string(address);
+  return target;
+}
+
+class SpanExporter::Caller {
+ public:
+  Caller(const OtlpTarget& target, SpanOrigin origin)
+      : origin_(std::move(origin)),
+        stub_(otlp::TraceService::NewStub(grpc::CreateChannel(
+            target.address,
+            target.encrypted ? grpc::SslCredentials({}) : grpc::InsecureChannelCredentials()))) {}
+
+  grpc::Status Call(const std::vector<Span>& spans, absl::Duration timeout,
+                    int64_t* rejected) const {
+    otlp::ExportTraceServiceRequest request;
+    otlp::ResourceSpans* const of = request.add_resource_spans();
+    auto* const resource = of->mutable_resource();
+    PutText("service.name", "acta", resource->add_attributes());
+    PutText("service.version", origin_.version, resource->add_attributes());
+    PutText("service.instance.id", origin_.store_id, resource->add_attributes());
+    otlp::ScopeSpans* const scope = of->add_scope_spans();
+    scope->mutable_scope()->set_name("acta");
+    scope->mutable_scope()->set_version(origin_.version);
+    for (const Span& span : spans) PutSpan(span, scope->add_spans());
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    otlp::ExportTraceServiceResponse response;
+    const grpc::Status status = stub_->Export(&context, request, &response);
+    *rejected = response.partial_success().rejected_spans();
+    return status;
+  }
+
+ private:
+  const SpanOrigin origin_;
+  const std::unique_ptr<otlp::TraceService::Stub> stub_;
+};
+
+SpanExporter::SpanExporter(const OtlpTarget& target, const OtlpOptions& options, SpanOrigin origin)
+    : options_(options),
+      caller_(std::make_unique<Caller>(target, std::move(origin))),
+      thread_([this] { Loop(); }) {
+  pthread_setname_np(thread_.native_handle(), "acta-otlp");
+}
+
+SpanExporter::~SpanExporter() { Stop(); }
+
+void SpanExporter::Add(Span span) {
+  MutexLock lock(mu_);
+  if (stopping_ || waiting_.size() >= kMostWaiting) {
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  waiting_.push_back(std::move(span));
+  if (waiting_.size() == 1 || waiting_.size() == kMostInCall) work_.Signal();
+}
+
+std::vector<Span> SpanExporter::TakeSome() {
+  MutexLock lock(mu_);
+  while (waiting_.empty() && !stopping_) work_.Wait(mu_);
+  const absl::Time until = absl::Now() + kGather;
+  while (waiting_.size() < kMostInCall && !stopping_ && absl::Now() < until) {
+    work_.WaitFor(mu_, until - absl::Now());
+  }
+  const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostInCall));
+  std::vector<Span> some(std::make_move_iterator(waiting_.begin()),
+                         std::make_move_iterator(waiting_.begin() + count));
+  waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+  return some;
+}
+
+bool SpanExporter::Sleep(absl::Duration time) {
+  const absl::Time until = absl::Now() + time;
+  MutexLock lock(mu_);
+  while (!stopping_ && absl::Now() < until) work_.WaitFor(mu_, until - absl::Now());
+  return !stopping_;
+}
+
+void SpanExporter::Loop() {
+  for (;;) {
+    const std::vector<Span> spans = TakeSome();
+    if (spans.empty()) return;  // It stops.
+    const auto count = static_cast<int64_t>(spans.size());
+    bool goes_on = Sleep(absl::ZeroDuration());
+    Outcome outcome = Send(spans, goes_on ? options_.timeout : kLastCall);
+    for (absl::Duration delay = kFirstDelay; outcome == Outcome::kAgain && goes_on;
+         delay = std::min(delay * 2, kMostDelay)) {
+      goes_on = Sleep(delay);
+      outcome = Send(spans, goes_on ? options_.timeout : kLastCall);
+    }
+    if (outcome == Outcome::kAgain) dropped_.fetch_add(count, std::memory_order_relaxed);
+    if (goes_on) continue;
+    MutexLock lock(mu_);
+    dropped_.fetch_add(static_cast<int64_t>(waiting_.size()), std::memory_order_relaxed);
+    return;
+  }
+}
+
+SpanExporter::Outcome SpanExporter::Send(const std::vector<Span>& spans, absl::Duration timeout) {
+  const auto count = static_cast<int64_t>(spans.size());
+  int64_t rejected = 0;
+  const grpc::Status status = caller_->Call(spans, timeout, &rejected);
+  if (status.ok()) {
+    if (told_) LogInfo("the collector takes spans again");
+    told_ = false;
+    exported_.fetch_add(count - std::min(rejected, count), std::memory_order_relaxed);
+    failed_.fetch_add(std::min(rejected, count), std::memory_order_relaxed);
+    return Outcome::kTaken;
+  }
+  const bool again = MayHelp(status.error_code());
+  if (!told_) {
+    LogWarn("spans are not taken by the collector",
+            {{"endpoint", options_.endpoint},
+             {"code", static_cast<int>(status.error_code())},
+             {"cause", status.error_message()},
+             {"tried_again", again ? "yes" : "no"}});
+  }
+  told_ = true;
+  if (again) return Outcome::kAgain;
+  failed_.fetch_add(count, std::memory_order_relaxed);
+  return Outcome::kRefused;
+}
+
+void SpanExporter::Stop() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    work_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+SpanExporter::Counts SpanExporter::counts() const {
+  return {exported_.load(), dropped_.load(), failed_.load()};
+}
+
+}  // namespace acta

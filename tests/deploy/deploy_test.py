@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""Alerts, runbooks and dashboards: they name what exists, and fire on a real broker.
+
+Needs prometheus and promtool in the folder ACTA_PROMETHEUS, and actad and acta in ACTA_BIN.
+"""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import deployed
+from deployed import ALERTS, DASHBOARDS, GRAFANA, RULES, RUNBOOKS, promtool, tool
+
+sys.path[:0] = [str(deployed.ROOT / 'tests/e2e'), str(GRAFANA)]
+
+import make_dashboards  # noqa: E402
+from broker import BIN, PATIENCE_S, BrokerTest  # noqa: E402
+
+SECTIONS = ['What it means', 'What users notice', 'How to look', 'What to do',
+            'When it is safe to ignore']
+
+
+class Names(unittest.TestCase):
+    """Every metric and label that is used is on the reference page."""
+
+    def setUp(self):
+        self.metrics = deployed.metrics_of(deployed.METRICS.read_text())
+        self.assertGreater(len(self.metrics), 50)
+
+    def exists(self, where, text):
+        self.assertEqual(list(deployed.problems_of(text, self.metrics)), [], where)
+
+    def test_the_check_notices_what_does_not_exist(self):
+        for text in ('acta_log_nothing', 'acta_log_syncs_total{topic="a"}',
+                     'sum by (topic) (acta_log_syncs_total)', 'acta_telemetry_collect_seconds',
+                     'acta_log_syncs_total {{ $labels.group }}'):
+            self.assertNotEqual(list(deployed.problems_of(text, self.metrics)), [], text)
+
+    def test_of_alerts(self):
+        for name, rule in deployed.alerts().items():
+            self.exists(name, rule)
+
+    def test_of_tests_of_alerts(self):
+        for file in sorted(RULES.glob('*_test.yml')):
+            self.exists(file.name, file.read_text())
+
+    def test_of_runbooks(self):
+        for page in sorted(RUNBOOKS.glob('*.md')):
+            self.exists(page.name, page.read_text())
+
+    def test_of_dashboards(self):
+        for board in DASHBOARDS:
+            for panel, expression, legend in deployed.expressions(board):
+                labels = ''.join(f' $labels.{name}' for name in re.findall(r'{{(\w+)}}', legend))
+                self.exists(f'{board}: {panel["title"]}', expression + labels)
+            for variable in json.loads((GRAFANA / board).read_text())['templating']['list']:
+                self.exists(f'{board}: {variable["name"]}', variable.get('definition', ''))
+
+
+class Runbooks(unittest.TestCase):
+    def test_every_alert_has_a_page_and_every_page_an_alert(self):
+        pages = {page.stem for page in RUNBOOKS.glob('*.md')} - {'README'}
+        self.assertEqual(set(deployed.alerts()), pages)
+        for name, rule in deployed.alerts().items():
+            self.assertIn(f'\n          runbook: docs/operating/alerts/{name}.md\n', rule)
+            self.assertIn('\n          summary: ', rule)
+            self.assertRegex(rule, r'\n          description: >-\n(?s:.*)(\d|\$value)', name)
+
+    def test_every_page_has_its_sections_and_says_the_severity(self):
+        for name, rule in deployed.alerts().items():
+            page = (RUNBOOKS / f'{name}.md').read_text()
+            kind = deployed.severity(rule)
+            self.assertIn(kind, ('page', 'ticket'))
+            self.assertTrue(page.startswith(f'# {name}\n\n{kind.capitalize()}. '), name)
+            self.assertEqual(re.findall(r'^## (.*)$', page, re.MULTILINE), SECTIONS, name)
+
+    def test_the_index_has_every_alert_with_its_severity(self):
+        index = (RUNBOOKS / 'README.md').read_text()
+        rows = re.findall(r'^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \|', index, re.MULTILINE)
+        self.assertEqual(sorted(rows), sorted((name, name, deployed.severity(rule))
+                                              for name, rule in deployed.alerts().items()))
+
+    def test_links_lead_somewhere(self):
+        for page in RUNBOOKS.glob('*.md'):
+            for link in re.findall(r'\]\(([^)#]+)', page.read_text()):
+                self.assertTrue((RUNBOOKS / link).exists(), f'{page.name}: {link}')
+
+    def test_every_command_exists_with_its_options(self):
+        helps = {}
+
+        def help_of(*words):
+            if words not in helps:
+                helps[words] = subprocess.run([BIN / 'acta', *words, '--help'], text=True,
+                                              capture_output=True, timeout=PATIENCE_S).stdout
+            return helps[words]
+
+        known = re.findall(r'^  ([a-z-]+(?: [a-z-]+)*)', help_of(), re.MULTILINE)
+        for page in RUNBOOKS.glob('*.md'):
+            for words in deployed.commands(page.read_text()):
+                named = [name for name in known if words[:len(name.split())] == name.split()]
+                self.assertTrue(named, f'{page.name}: acta {" ".join(words)}')
+                text = help_of(*max(named, key=len).split())
+                for option in (word for word in words if re.match(r'--?[a-z]', word)):
+                    self.assertRegex(text, rf'(?m)^  (-\w, )?{option}\b',
+                                     f'{page.name}: acta {" ".join(words)}')
+
+
+class Dashboards(unittest.TestCase):
+    def test_they_are_what_the_script_makes(self):
+        made = make_dashboards.dashboards()
+        self.assertEqual(sorted(made), sorted(DASHBOARDS))
+        for name, text in made.items():
+            self.assertEqual((GRAFANA / name).read_text(), text,
+                             f'{name} is old: run deploy/grafana/make_dashboards.py')
+
+    def test_panels_have_ids_and_places_of_their_own(self):
+        for name in DASHBOARDS:
+            taken = {}
+            panels = deployed.panels(name)
+            self.assertEqual(len({panel['id'] for panel in panels}), len(panels))
+            for panel in panels:
+                at = panel['gridPos']
+                self.assertLessEqual(at['x'] + at['w'], 24, panel['title'])
+                for cell in ((x, y) for x in range(at['x'], at['x'] + at['w'])
+                             for y in range(at['y'], at['y'] + at['h'])):
+                    self.assertNotIn(cell, taken, f'{panel["title"]} over {taken.get(cell)}')
+                    taken[cell] = panel['title']
+
+    def test_panels_say_what_they_show(self):
+        for name in DASHBOARDS:
+            titles = [panel['title'] for panel in deployed.panels(name) if panel['type'] != 'row']
+            for panel, _, legend in deployed.expressions(name):
+                self.assertTrue(panel['description'].endswith('.'), panel['title'])
+                self.assertTrue(panel['fieldConfig']['defaults']['unit'], panel['title'])
+                self.assertTrue(legend, panel['title'])
+            self.assertGreater(len(titles), 20)
+
+    def test_expressions_are_right(self):
+        """promtool reads no dashboards: as rules it reads their expressions."""
+        rules = ['groups:', '  - name: panels', '    rules:']
+        for name in DASHBOARDS:
+            for at, (_, expression, _) in enumerate(deployed.expressions(name)):
+                record = f'{name.split(".")[0].replace("-", "_")}_{at}'
+                rules += [f'      - record: {record}',
+                          f'        expr: {json.dumps(deployed.without_variables(expression))}']
+        with tempfile.NamedTemporaryFile('w', suffix='.yml') as file:
+            file.write('\n'.join(rules) + '\n')
+            file.flush()
+            self.assertIn('SUCCESS', promtool('check', 'rules', file.name))
+
+
+class Promtool(unittest.TestCase):
+    def test_the_rules_and_the_configuration_are_right(self):
+        self.assertIn(f'SUCCESS: {len(deployed.alerts())} rules found',
+                      promtool('check', 'rules', ALERTS))
+        self.assertIn('SUCCESS', promtool('check', 'config', RULES / 'prometheus.yml'))
+
+    def test_alerts_fire_when_they_should(self):
+        promtool('test', 'rules', *sorted(RULES.glob('*_test.yml')))
+
+    def test_every_alert_is_tested_both_ways(self):
+        text = ''.join(file.read_text() for file in RULES.glob('*_test.yml'))
+        tested = re.findall(r'alertname: (\w+)\n +exp_alerts:( \[\])?\n', text)
+        for name in deployed.alerts():
+            self.assertEqual({empty for alert, empty in tested if alert == name}, {'', ' []'},
+                             f'{name}: once firing, once not')
+
+
+class Prometheus:
+    """A process that scrapes the broker every second, with the rules of deploy/."""
+
+    def __init__(self, folder, target):
+        config = (RULES / 'prometheus.yml').read_text().replace('127.0.0.1:7451', target)
+        config = re.sub(r'_interval: \d+s', '_interval: 1s', config)
+        (folder / 'prometheus.yml').write_text(config)
+        # Longer than what is usual passes between a write and its sync.
+        (folder / 'alerts.yml').write_text(re.sub(r'(?m)^( +for:) \w+$', r'\1 3s',
+                                                  ALERTS.read_text()))
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            self.address = f'127.0.0.1:{free.getsockname()[1]}'
+        self.log = folder / 'prometheus.log'
+        with open(self.log, 'w') as log:
+            self.process = subprocess.Popen(
+                [tool('prometheus'), '--config.file', folder / 'prometheus.yml',
+                 '--storage.tsdb.path', folder / 'tsdb', '--web.listen-address', self.address],
+                stdout=log, stderr=log)
+
+    def ask(self, what, **parameters):
+        """The data of an answer of the API, None while it does not listen yet."""
+        query = urllib.parse.urlencode(parameters)
+        try:
+            with urllib.request.urlopen(f'http://{self.address}/api/v1/{what}?{query}',
+                                        timeout=PATIENCE_S) as answer:
+                return json.load(answer)['data']
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                return None
+            raise AssertionError(f'{what} {parameters}: {error.read().decode()}') from error
+        except OSError:
+            if self.process.poll() is not None:
+                raise AssertionError('prometheus ended:\n' + self.log.read_text()[-2000:])
+            return None
+
+    def value(self, expression):
+        """Of the first series, None when there is none."""
+        data = self.ask('query', query=expression)
+        return float(data['result'][0]['value'][1]) if data and data['result'] else None
+
+    def firing(self):
+        """[(alert, group)]"""
+        found = (self.ask('alerts') or {'alerts': []})['alerts']
+        return sorted((alert['labels']['alertname'], alert['labels'].get('group', ''))
+                      for alert in found if alert['state'] == 'firing')
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Live(BrokerTest):
+    # Whatever the disk of the machine has.
+    options = tuple(f'--storage.disk_{level}_percent=0' for level in ('warn', 'soft', 'hard'))
+
+    def until(self, condition, what):
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, f'not within {PATIENCE_S} s: {what}')
+            time.sleep(0.1)
+
+    def watch(self):
+        folder = self.broker.folder / 'prometheus'
+        folder.mkdir()
+        prometheus = Prometheus(folder, self.broker.http)
+        self.addCleanup(prometheus.end)
+        self.until(lambda: prometheus.value('up{job="acta"}') == 1, 'the broker is scraped')
+        return prometheus
+
+    def scraped(self, prometheus, times):
+        """Waits for so many scrapes more."""
+        count = 'count_over_time(up{job="acta"}[10m])'
+        enough = prometheus.value(count) + times
+        self.until(lambda: prometheus.value(count) >= enough, f'{times} scrapes')
+
+    def queue(self):
+        self.acta('topic', 'create', 'jobs', '--partitions', 1)
+        self.acta('group', 'create', 'workers', '--topic', 'jobs', '--from', 'earliest', '--mode',
+                  'queue')
+
+    def test_the_page_is_well_formed(self):
+        self.queue()
+        self.broker.acta('group', 'describe', 'nobody')
+        with urllib.request.urlopen(f'http://{self.broker.http}/metrics', timeout=10) as answer:
+            page = answer.read().decode()
+        self.assertIn('acta_rpc_rejections_total{reason="GROUP_NOT_FOUND"} 1', page)
+        self.assertEqual(promtool('check', 'metrics', stdin=page), '')
+
+    def test_panels_and_rules_are_answered(self):
+        self.queue()
+        prometheus = self.watch()
+        self.scraped(prometheus, 3)
+        for name in DASHBOARDS:
+            for panel, expression, _ in deployed.expressions(name):
+                data = prometheus.ask('query', query=deployed.without_variables(expression))
+                self.assertIsNotNone(data, panel['title'])
+        rules = [rule for group in prometheus.ask('rules')['groups'] for rule in group['rules']]
+        self.assertEqual(len(rules), len(deployed.alerts()))
+        self.assertEqual({(rule['health'], rule.get('lastError')) for rule in rules},
+                         {('ok', None)})
+
+    def test_dead_letters_and_a_stop_raise_alerts_and_nothing_else_does(self):
+        self.queue()
+        prometheus = self.watch()
+        new = 'sum(acta_queues_dead_lettered_events_total{group="workers"})'
+        self.until(lambda: prometheus.value(new) == 0, 'the group is scraped')
+        self.scraped(prometheus, 6)
+        self.assertEqual(prometheus.firing(), [])
+        self.acta('publish', 'jobs', 'bad')
+        self.acta('subscribe', 'jobs', '--group', 'workers', '--exec', 'exit 65', '--max', 1)
+        self.until(lambda: prometheus.firing() == [('ActaDeadLetters', 'workers')],
+                   'the alert of the dead letter')
+        self.assertEqual(self.broker.stop(), 0)
+        self.until(lambda: ('ActaDown', '') in prometheus.firing(), 'the alert of the stop')
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""kill -9 while the index of journeys is written and groups settle: afterwards journeys and what
+groups did are what a naive look at the log, and at what workers were told, says.
+
+ACTA_KILL_CYCLES says how often (4), ACTA_KILL_SEED repeats a run.
+"""
+
+import collections
+import contextlib
+import json
+import os
+import random
+import subprocess
+import threading
+import time
+import unittest
+import urllib.request
+
+import stubs
+
+stubs.use()
+
+import grpc  # noqa: E402
+from acta.v1 import journeys_pb2, journeys_pb2_grpc  # noqa: E402
+from broker import PATIENCE_S, BrokerTest  # noqa: E402
+from faults import until  # noqa: E402
+from workers import ACK, NACK, REJECT, Worker  # noqa: E402
+
+CYCLES = int(os.environ.get('ACTA_KILL_CYCLES', 4))
+SEED = int(os.environ.get('ACTA_KILL_SEED', time.time_ns() % 1_000_000_007))
+JOURNEYS = 500
+ASKED = 60
+
+
+class Settler:
+    """A worker that settles at random, and remembers what was confirmed."""
+
+    def __init__(self, channel, rng, told):
+        self.rng = rng
+        self.told = told  # {(partition, offset): [kind]}, confirmed.
+        self.unknown = []  # (frame, place, kind)
+        self.worker = Worker(channel, on_event=self.on_event, credit=100_000)
+
+    def on_event(self, worker, lease):
+        kind = self.rng.choices((ACK, NACK, REJECT), (90, 8, 2))[0]
+        place = worker.partitions[lease.assignment][1], lease.offset
+        self.unknown.append((worker.settle(kind, lease), place, kind))
+
+    def end(self):
+        """The stream broke: what was not confirmed may be written or not."""
+        self.worker.ended.wait(PATIENCE_S)
+        refused = {(error.partition, error.offset) for error in self.worker.errors}
+        maybe = set()
+        for frame, place, kind in self.unknown:
+            if frame <= self.worker.acked_through and place not in refused:
+                self.told[place].append(kind)
+            else:
+                maybe.add(place)
+        return maybe
+
+
+class JourneyKill(BrokerTest):
+    options = ('--storage.journey_memory', '1MiB')
+
+    def setUp(self):
+        super().setUp()
+        self.rng = random.Random(SEED)
+        print(f'ACTA_KILL_SEED={SEED}')
+        self.acta('topic', 'create', 'orders', '--partitions', 2, '--visible-at', 'os', '--ack',
+                  'os')
+        self.acta('group', 'create', 'workers', '--topic', 'orders', '--mode', 'queue', '--from',
+                  'earliest', '--max-attempts', '3', '--backoff', '10ms', '--backoff-max', '20ms',
+                  '--max-dead-letters', '1000000')
+        self.told = collections.defaultdict(list)
+        self.maybe = set()
+
+    def publish_until_killed(self, cycle):
+        """Events of random journeys, each caused by one before it."""
+        source = self.broker.spawn('publish', 'orders', '--format', 'jsonl', '--id', '@/id',
+                                   '--correlation', '@/journey', '--causation', '@/cause',
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, text=True)
+        last = {}
+
+        def feed():
+            try:
+                for number in range(200_000):
+                    journey = f'j{self.rng.randrange(JOURNEYS)}'
+                    name = f'e{cycle}-{number}'
+                    source.stdin.write(json.dumps(
+                        {'id': name, 'journey': journey, 'cause': last.get(journey, '')}) + '\n')
+                    last[journey] = name
+            except OSError:
+                pass  # It was killed with its broker.
+            with contextlib.suppress(OSError):
+                source.stdin.close()
+
+        thread = threading.Thread(target=feed)
+        thread.start()
+        return source, thread
+
+    def files(self):
+        with urllib.request.urlopen(f'http://{self.broker.http}/metrics') as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith('acta_journeys_index_files_total '):
+                    return float(line.split()[-1])
+        return 0
+
+    def one_life(self, cycle):
+        channel = grpc.insecure_channel(self.broker.address)
+        settler = Settler(channel, random.Random(SEED + cycle), self.told)
+        source, thread = self.publish_until_killed(cycle)
+        until(lambda: self.files() >= 1, 'the index is being written', PATIENCE_S)
+        time.sleep(self.rng.random() * 0.5)
+        self.broker.kill()
+        source.kill()
+        source.wait()
+        thread.join()
+        self.maybe |= settler.end()
+        channel.close()
+        self.broker.start()
+
+    def scan(self):
+        """{journey: {id: (partition, offset, cause)}}, by reading all."""
+        journeys = collections.defaultdict(dict)
+        for line in self.acta('subscribe', 'orders', '--from', 'earliest', '--until-end',
+                              '--format', 'json').splitlines():
+            event = json.loads(line)
+            journeys[event['correlationid']][event['id']] = (
+                event['partition'], event['offset'], event.get('causationid', ''))
+        return journeys
+
+    def ask(self, stub, journey):
+        """{id: JourneyEvent} of all pages."""
+        events = {}
+        request = journeys_pb2.GetJourneyRequest(
+            selection=journeys_pb2.JourneySelection(correlation_id=journey), page_size=1000)
+        while True:
+            answer = stub.GetJourney(request, timeout=PATIENCE_S)
+            for event in answer.events:
+                events[event.event.id] = event
+            if not answer.next_page_token:
+                return events
+            request.page_token = answer.next_page_token
+
+    def check_outcome(self, place, outcome):
+        """Against what the broker confirmed; where it is not known only that it is possible."""
+        state = journeys_pb2.OutcomeState.Name(outcome.state).removeprefix('OUTCOME_STATE_')
+        kinds = self.told.get(place, [])
+        confirmed_failures = sum(kind != ACK for kind in kinds)
+        self.assertGreaterEqual(len(outcome.failed_attempts), confirmed_failures, place)
+        if place in self.maybe:
+            return
+        if ACK in kinds:
+            self.assertEqual(state, 'PROCESSED', place)
+        elif REJECT in kinds:
+            self.assertEqual(state, 'DEAD_LETTERED', place)
+
+    def test_journeys_are_what_the_log_says(self):
+        for cycle in range(CYCLES):
+            self.one_life(cycle)
+        log = self.scan()
+        self.assertGreater(sum(len(of) for of in log.values()), 10_000)
+        checked = 0
+        with grpc.insecure_channel(self.broker.address) as channel:
+            stub = journeys_pb2_grpc.JourneysStub(channel)
+            for journey in self.rng.sample(sorted(log), min(ASKED, len(log))):
+                told = self.ask(stub, journey)
+                stored = {name: event for name, event in told.items()
+                          if event.state == journeys_pb2.JOURNEY_EVENT_STATE_STORED}
+                self.assertEqual(set(stored), set(log[journey]), journey)
+                for name, (partition, offset, cause) in log[journey].items():
+                    event = stored[name]
+                    self.assertEqual((event.position.partition, event.position.offset),
+                                     (partition, offset))
+                    self.assertEqual(event.event.causation_id, cause)
+                    for outcome in event.groups:
+                        self.check_outcome((partition, offset), outcome)
+                        checked += 1
+        self.assertGreater(checked, 1_000)
+        # Every dead letter the group has is told as one.
+        for line in self.acta('deadletter', 'export', 'workers').splitlines()[:50]:
+            letter = json.loads(line)
+            self.assertIn('reason', json.dumps(letter))
+
+
+if __name__ == '__main__':
+    unittest.main()

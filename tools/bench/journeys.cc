@@ -1,0 +1,269 @@
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cpp/admin.h"
+#include "client/cpp/publisher.h"
+#include "client/cpp/worker.h"
+#include "storage/base/status_macros.h"
+#include "tools/bench/acks.h"
+#include "tools/bench/consumer.h"
+#include "tools/bench/event_form.h"
+#include "tools/bench/fill.h"
+#include "tools/bench/latencies.h"
+#include "tools/bench/measure.h"
+
+namespace acta::bench {
+namespace {
+
+constexpr int32_t kPartitions = 16;
+constexpr int32_t kEventBytes = 1024;
+constexpr int64_t kJourneyEvents = 100;
+constexpr int kAsked = 300;
+constexpr int64_t kBatchEvents = 64;
+constexpr absl::Duration kPatience = absl::Minutes(30);
+
+// A log of journeys whose events lie far apart: event n is of journey n modulo their number.
+class JourneyLog {
+ public:
+  explicit JourneyLog(int64_t bytes)
+      : journeys_(std::max<int64_t>(1, bytes / kEventBytes / kJourneyEvents)) {}
+
+  int64_t journeys() const { return journeys_; }
+  int64_t events() const { return journeys_ * kJourneyEvents; }
+  static std::string Journey(int64_t number) { return absl::StrFormat("journey-%08d", number); }
+  static std::string Id(int64_t number) { return absl::StrFormat("event-%010d", number); }
+
+  absl::Status Publish(const Bed& bed, const std::string& topic) const {
+    Acks acks;
+    client::Publisher publisher(bed.NewChannel(), BenchPublisher(v1::ACK_LEVEL_OS));
+    for (int64_t at = 0; at < events(); at += kBatchEvents) {
+      const int64_t end = std::min(events(), at + kBatchEvents);
+      auto payload = std::make_shared<std::string>();
+      for (int64_t number = at; number < end; ++number) {
+        client::AppendElement(Make(number), payload.get());
+      }
+      const auto partition = static_cast<int32_t>(at / kBatchEvents % kPartitions);
+      RETURN_IF_ERROR(publisher.PublishPrepared(topic, partition, std::move(payload),
+                                                static_cast<uint32_t>(end - at), acks.Count()));
+    }
+    RETURN_IF_ERROR(publisher.Close(kPatience));
+    return acks.status();
+  }
+
+ private:
+  v1::Event Make(int64_t number) const {
+    v1::Event event;
+    event.set_id(Id(number));
+    event.set_source("bench");
+    event.set_type("StepDone");
+    event.set_correlation_id(Journey(number % journeys_));
+    if (number >= journeys_) event.set_causation_id(Id(number - journeys_));
+    event.set_data(std::string(kEventBytes - event.ByteSizeLong() - 3, 'x'));
+    return event;
+  }
+
+  const int64_t journeys_;
+};
+
+absl::StatusOr<v1::GetStatusResponse> StatusOf(const Bed& bed) {
+  return client::Admin(bed.NewChannel()).GetStatus({});
+}
+
+absl::Status AwaitIndex(const Bed& bed) {
+  return Await("the index of journeys", kPatience, [&] {
+    absl::SleepFor(absl::Milliseconds(20));
+    const auto status = StatusOf(bed);
+    return status.ok() && status->index_lag_events() == 0;
+  });
+}
+
+v1::Topic WithJourneys(v1::JourneyMode mode) {
+  v1::Topic settings;
+  settings.set_journey(mode);
+  return settings;
+}
+
+// Milliseconds of each of kAsked calls.
+template <typename Ask>
+absl::StatusOr<Latencies> AskMany(Ask ask) {
+  Latencies latencies;
+  for (int i = 0; i < kAsked; ++i) {
+    const int64_t begin = NowNanos();
+    RETURN_IF_ERROR(ask());
+    latencies.Add(NowNanos() - begin);
+  }
+  return latencies;
+}
+
+// Whole journeys of a log that is on the disk, then the questions about one event each.
+absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes) {
+  const JourneyLog log(bytes > 0 ? bytes : bed.durations().preload_bytes);
+  ASSIGN_OR_RETURN(const std::string topic,
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog,
+                                WithJourneys(v1::JOURNEY_MODE_FULL)));
+  RETURN_IF_ERROR(log.Publish(bed, topic));
+  const int64_t begin = NowNanos();
+  RETURN_IF_ERROR(AwaitIndex(bed));
+  const double behind_s = static_cast<double>(NowNanos() - begin) / 1e9;
+  ASSIGN_OR_RETURN(const v1::GetStatusResponse status, StatusOf(bed));
+  RETURN_IF_ERROR(bed.Restart(true).status());
+  RETURN_IF_ERROR(AwaitIndex(bed));
+  client::Admin admin(bed.NewChannel());
+  std::mt19937_64 random(1);
+  const auto draw = [&](int64_t most) {
+    return static_cast<int64_t>(random() % static_cast<uint64_t>(most));
+  };
+  ASSIGN_OR_RETURN(
+      const Latencies journeys, AskMany([&] {
+        v1::GetJourneyRequest request;
+        request.mutable_selection()->set_correlation_id(JourneyLog::Journey(draw(log.journeys())));
+        const auto journey = admin.GetJourney(request);
+        RETURN_IF_ERROR(journey.status());
+        if (journey->events_size() == kJourneyEvents) return absl::OkStatus();
+        return absl::DataLossError(
+            absl::StrCat("a journey has ", journey->events_size(), " events"));
+      }));
+  ASSIGN_OR_RETURN(
+      const Latencies questions, AskMany([&] {
+        v1::AskQuestionsRequest request;
+        request.mutable_selection()->mutable_event()->set_id(JourneyLog::Id(draw(log.events())));
+        return admin.AskQuestions(request).status();
+      }));
+  // Of a short log nothing is in a file yet.
+  std::optional<double> bytes_per_event;
+  if (status.index_bytes() > 0) {
+    bytes_per_event = static_cast<double>(status.index_bytes()) / static_cast<double>(log.events());
+  }
+  Outcome outcome;
+  outcome.values = {journeys.Millis(0.5),   journeys.Millis(0.99), questions.Millis(0.5),
+                    questions.Millis(0.99), bytes_per_event,       behind_s};
+  return outcome;
+}
+
+// A log that is there, and is to be indexed from its first event on.
+absl::StatusOr<Outcome> RunRebuild(Bed& bed, int64_t bytes) {
+  const JourneyLog log(bytes > 0 ? bytes : bed.durations().preload_bytes);
+  ASSIGN_OR_RETURN(const std::string topic,
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog,
+                                WithJourneys(v1::JOURNEY_MODE_OFF)));
+  RETURN_IF_ERROR(log.Publish(bed, topic));
+  RETURN_IF_ERROR(bed.Restart(true).status());
+  v1::UpdateTopicRequest request;
+  *request.mutable_topic() = WithJourneys(v1::JOURNEY_MODE_FULL);
+  request.mutable_topic()->set_name(topic);
+  request.mutable_update_mask()->add_paths("journey");
+  client::Admin admin(bed.NewChannel());
+  const int64_t begin = NowNanos();
+  RETURN_IF_ERROR(admin.UpdateTopic(request).status());
+  // It waits until the indexer has seen the change, and for the last event.
+  v1::AskQuestionsRequest last;
+  last.mutable_selection()->mutable_event()->set_id(JourneyLog::Id(log.events() - 1));
+  RETURN_IF_ERROR(Await("the last event to be indexed", kPatience,
+                        [&] { return admin.AskQuestions(last).ok(); }));
+  RETURN_IF_ERROR(AwaitIndex(bed));
+  const double seconds = static_cast<double>(NowNanos() - begin) / 1e9;
+  Outcome outcome;
+  outcome.values = {static_cast<double>(log.events()) * kEventBytes / seconds / 1e6,
+                    static_cast<double>(log.events()) / seconds};
+  return outcome;
+}
+
+// Four workers ack what is published meanwhile: what the ledger takes for each event.
+absl::StatusOr<Outcome> RunLedger(Bed& bed) {
+  constexpr int kMembers = 4;
+  const EventForm form(100, kPartitions);
+  ASSIGN_OR_RETURN(const std::string topic,
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog,
+                                WithJourneys(v1::JOURNEY_MODE_FULL)));
+  v1::CreateGroupRequest group;
+  group.mutable_group()->set_name(absl::StrCat(topic, "-workers"));
+  group.mutable_group()->add_topics(topic);
+  group.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  RETURN_IF_ERROR(client::Admin(bed.NewChannel()).CreateGroup(group).status());
+  std::atomic<bool> stop = false;
+  std::atomic<int64_t> acked = 0;
+  std::vector<std::thread> members;
+  for (int i = 0; i < kMembers; ++i) {
+    members.emplace_back([&] {
+      client::WorkerOptions options;
+      options.group = group.group().name();
+      options.credit_events = 1'000;
+      client::Worker worker(bed.NewChannel(), options);
+      while (!stop) {
+        const auto item = worker.Next(absl::Now() + absl::Milliseconds(50));
+        if (!item.ok()) return;
+        if (!item->has_value()) continue;
+        worker.Ack(**item);
+        acked += (*item)->count();
+      }
+      (void)worker.Close(kPatience);
+    });
+  }
+  const int64_t bytes = std::min(int64_t{200} << 20, bed.durations().preload_bytes);
+  const auto events = Fill(bed, form, topic, bytes, v1::ACK_LEVEL_FSYNC);
+  const absl::Status all = Await("all events to be acked", kPatience, [&] {
+    absl::SleepFor(absl::Milliseconds(20));
+    return !events.ok() || acked >= *events;
+  });
+  stop = true;
+  for (std::thread& member : members) member.join();
+  RETURN_IF_ERROR(events.status());
+  RETURN_IF_ERROR(all);
+  ASSIGN_OR_RETURN(const v1::GetStatusResponse status, StatusOf(bed));
+  Outcome outcome;
+  outcome.values = {static_cast<double>(status.ledger_bytes()) / static_cast<double>(*events)};
+  return outcome;
+}
+
+}  // namespace
+
+void AddJourneyMeasures(std::vector<Measure>* measures) {
+  const auto asked = [&](const char* name, int64_t bytes) {
+    Measure measure;
+    measure.name = name;
+    measure.help =
+        "p50 of a journey of 100 events that lie far apart in a log on the disk, of 1 KiB events, "
+        "right "
+        "after a restart; .questions: the eight about one event; .behind: of the index when the "
+        "last event was stored";
+    measure.figures = {
+        {"", "ms", true, 10, std::nullopt},           {".p99", "ms", true, 50, std::nullopt},
+        {".questions", "ms", true, 20, std::nullopt}, {".questions_p99", "ms", true},
+        {".index_bytes_per_event", "B", true},        {".behind", "s", true}};
+    measure.needs_own_broker = true;
+    measure.large = bytes > 0;
+    measure.run = [bytes](Bed& bed) { return RunAsked(bed, bytes); };
+    measures->push_back(std::move(measure));
+  };
+  const auto rebuild = [&](const char* name, int64_t bytes) {
+    Measure measure;
+    measure.name = name;
+    measure.help = "the index of a log of 1 KiB events on the disk is made from its beginning";
+    measure.figures = {{"", "MB/s", false, 200, std::nullopt}, {".events", "events/s", false}};
+    measure.needs_own_broker = true;
+    measure.large = bytes > 0;
+    measure.run = [bytes](Bed& bed) { return RunRebuild(bed, bytes); };
+    measures->push_back(std::move(measure));
+  };
+  asked("journey_100", 0);
+  rebuild("index_rebuild", 0);
+  asked("journey_100_10g", int64_t{10} << 30);
+  rebuild("index_rebuild_10g", int64_t{10} << 30);
+  Measure ledger;
+  ledger.name = "ledger_bytes";
+  ledger.help = "what the ledger takes for an event and group, with four workers that ack";
+  ledger.figures = {{"", "B", true, 24, std::nullopt}};
+  ledger.run = RunLedger;
+  measures->push_back(std::move(ledger));
+}
+
+}  // namespace acta::bench
