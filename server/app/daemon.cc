@@ -107,7 +107,7 @@ absl::Status Daemon::StartJourneys() {
     indexer_->SetObserver(traces_.get());
   }
   journeys_ = std::make_unique<Journeys>(
-      Journeys::Deps{*engine_, clock_, *topics_, authorizer_, *indexer_, *groups_});
+      Journeys::Deps{*engine_, clock_, *topics_, authorizer_, *indexer_, *groups_, *pool_});
   indexer_->Start();
   return absl::OkStatus();
 }

@@ -5,6 +5,8 @@
 
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "server/core/journeys/batch_reads.h"
+#include "server/core/journeys/event_links.h"
 #include "server/core/queues/indexed_batch.h"
 #include "storage/base/status_macros.h"
 
@@ -13,6 +15,9 @@ namespace {
 
 constexpr int64_t kMostKnownBytes = int64_t{64} << 20;
 constexpr int64_t kMostInBatch = 65'536;  // Events.
+// Of batches that are read at once.
+constexpr int64_t kMostAhead = 16;
+constexpr int64_t kMostBytesAhead = int64_t{4} << 20;
 
 // What is wanted, by kind.
 class Matcher {
@@ -140,22 +145,54 @@ std::string FoundEvent::place() const {
   return topic == nullptr ? std::string() : PlaceText(topic->name(), partition.partition(), offset);
 }
 
-BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state) {
-  if (const auto of = batches_.find(partition); of != batches_.end()) {
-    const auto at = of->second.lower_bound(offset);
-    if (at != of->second.end() && at->second->base_offset <= offset) return at->second;
-  }
-  const absl::StatusOr<BatchPtr> read = ReadBatchAt(engine_, partition, offset);
-  *state = StateOf(read.status());
-  if (!read.ok() || *read == nullptr) return nullptr;
-  // Neighbours are asked for next; a journey over many large batches is not kept whole.
-  const auto bytes = static_cast<int64_t>((*read)->payload.size());
-  if (known_bytes_ + bytes > kMostKnownBytes) {
+TopicPtr EventFinder::TopicOf(PartitionId partition) const {
+  TopicPtr topic = topics_.FindById(partition.topic());
+  return topic != nullptr && topic->tenant == tenant_ ? topic : nullptr;
+}
+
+BatchPtr EventFinder::KeptAt(PartitionId partition, Offset offset) const {
+  const auto of = batches_.find(partition);
+  if (of == batches_.end()) return nullptr;
+  const auto at = of->second.lower_bound(offset);
+  const bool holds = at != of->second.end() && at->second->base_offset <= offset;
+  return holds ? at->second : nullptr;
+}
+
+// Neighbours are asked for next; a journey over many large batches is not kept whole.
+void EventFinder::Keep(const BatchPtr& batch) {
+  last_bytes_ = static_cast<int64_t>(batch->payload.size());
+  if (known_bytes_ + last_bytes_ > kMostKnownBytes) {
     batches_.clear();
     known_bytes_ = 0;
   }
-  known_bytes_ += bytes;
-  batches_[partition][(*read)->end() + -1] = *read;
+  known_bytes_ += last_bytes_;
+  batches_[batch->partition][batch->end() + -1] = batch;
+}
+
+void EventFinder::ReadAhead(absl::Span<const Place> places) {
+  // Batches are mostly like the one before.
+  const int64_t most =
+      last_bytes_ == 0 ? 1 : std::clamp<int64_t>(kMostBytesAhead / last_bytes_, 1, kMostAhead);
+  std::vector<Place> unread;
+  for (const Place& place : places) {
+    if (static_cast<int64_t>(unread.size()) == most) break;
+    if (TopicOf(place.partition) == nullptr || KeptAt(place.partition, place.offset) != nullptr) {
+      continue;
+    }
+    unread.push_back(place);
+  }
+  if (unread.size() < 2) return;
+  for (const BatchPtr& batch : ReadBatches(engine_, pool_, unread)) {
+    if (batch != nullptr) Keep(batch);
+  }
+}
+
+BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state) {
+  if (BatchPtr kept = KeptAt(partition, offset); kept != nullptr) return kept;
+  const absl::StatusOr<BatchPtr> read = ReadBatchAt(engine_, partition, offset);
+  *state = StateOf(read.status());
+  if (!read.ok() || *read == nullptr) return nullptr;
+  Keep(*read);
   return *read;
 }
 
@@ -205,8 +242,10 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
     const bool over = !first && clock_.SinceBoot() >= until_;
     if (over) search.next = *at;
     if (over || (at->partition == done.partition && at->offset <= done.offset)) continue;
-    const TopicPtr topic = topics_.FindById(at->partition.topic());
-    if (topic == nullptr || topic->tenant != tenant_) continue;
+    const TopicPtr topic = TopicOf(at->partition);
+    if (topic == nullptr) continue;
+    if (KeptAt(at->partition, at->offset) == nullptr)
+      ReadAhead(absl::MakeConstSpan(places).subspan(static_cast<size_t>(at - places.begin())));
     v1::JourneyEventState state = v1::JOURNEY_EVENT_STATE_STORED;
     const BatchPtr batch = BatchAt(at->partition, at->offset, &state);
     if (batch == nullptr) {

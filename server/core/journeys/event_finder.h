@@ -12,6 +12,7 @@
 #include "server/core/journeys/found_event.h"
 #include "server/core/journeys/journey_indexer.h"
 #include "server/core/topics/topic_registry.h"
+#include "server/exec/executor.h"
 #include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
@@ -24,9 +25,11 @@ namespace acta {
 class EventFinder {
  public:
   // Find() looks at no further batch from then on (since boot).
-  EventFinder(const LogEngine& engine, const Clock& clock, const TopicRegistry& topics,
-              const JourneyIndexer& indexer, std::string tenant, absl::Duration until)
+  EventFinder(const LogEngine& engine, Executor& pool, const Clock& clock,
+              const TopicRegistry& topics, const JourneyIndexer& indexer, std::string tenant,
+              absl::Duration until)
       : engine_(engine),
+        pool_(pool),
         clock_(clock),
         topics_(topics),
         indexer_(indexer),
@@ -55,16 +58,25 @@ class EventFinder {
   std::optional<FoundEvent> FindPlace(absl::string_view text);
 
  private:
+  // Of the tenant; null: of none.
+  TopicPtr TopicOf(PartitionId partition) const;
+  // Null: it is not kept.
+  BatchPtr KeptAt(PartitionId partition, Offset offset) const;
+  void Keep(const BatchPtr& batch);
+  // Reads and keeps some of what is wanted next.
+  void ReadAhead(absl::Span<const Place> places);
   // Null: it cannot be read, `state` says why.
   BatchPtr BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state);
 
   const LogEngine& engine_;
+  Executor& pool_;
   const Clock& clock_;
   const TopicRegistry& topics_;
   const JourneyIndexer& indexer_;
   const std::string tenant_;
   const absl::Duration until_;
   int64_t known_bytes_ = 0;
+  int64_t last_bytes_ = 0;  // Of the batch that was read last.
   absl::flat_hash_map<PartitionId, absl::btree_map<Offset, BatchPtr>> batches_;  // By last offset.
 };
 

@@ -158,8 +158,8 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   const absl::Duration start = deps_.clock.SinceBoot();
   v1::GetJourneyResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
-  EventFinder finder(deps_.engine, deps_.clock, deps_.topics, deps_.indexer, caller.tenant,
-                     start + kForEvents);
+  EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
+                     caller.tenant, start + kForEvents);
   ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), from, page));
   if (selected.next.has_value()) response.set_next_page_token(PageToken(*selected.next));
   const bool paged = selected.next.has_value() || !request.page_token().empty();
@@ -193,8 +193,8 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   }
   v1::AskQuestionsResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
-  EventFinder finder(deps_.engine, deps_.clock, deps_.topics, deps_.indexer, caller.tenant,
-                     deps_.clock.SinceBoot() + kMostTime);
+  EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
+                     caller.tenant, deps_.clock.SinceBoot() + kMostTime);
   ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), {}, kMostEvents));
   std::erase_if(selected.events,
                 [&](const FoundEvent& event) { return !MayBrowse(caller, *event.topic); });

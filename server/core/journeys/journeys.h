@@ -28,6 +28,7 @@ class Journeys {
     const Authorizer& authorizer;
     JourneyIndexer& indexer;
     const GroupRegistry& groups;
+    Executor& pool;  // Helps with reads.
   };
   explicit Journeys(Deps deps)
       : deps_(deps),

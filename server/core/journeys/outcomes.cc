@@ -15,7 +15,7 @@ namespace {
 using Where = EventStanding::Where;
 
 // For what was settled just now.
-constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
+constexpr absl::Duration kLedgerCatchUp = absl::Milliseconds(500);
 
 v1::OutcomeState StateOf(Where where) {
   switch (where) {
@@ -96,7 +96,7 @@ absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
     for (const size_t i : indexes) offsets.push_back(events[i]->offset);
     standings[partition] = deps_.groups.StandingsOf(caller.tenant, partition, offsets);
   }
-  (void)deps_.indexer.CatchUp(kCatchUp);  // Else it is SETTLED.
+  (void)deps_.indexer.CatchUp(kLedgerCatchUp);  // Else it is SETTLED.
   ASSIGN_OR_RETURN(const std::optional<LedgerFold> ledger,
                    LedgerFold::Read(deps_.engine, deps_.clock, deps_.indexer, places, until));
   if (!ledger.has_value()) *truncated = true;

@@ -161,7 +161,7 @@ class JourneyRoom {
         GroupRegistry::Deps{*engine, clock, *topics, authorizer, pool, timer, GroupLimits()});
     REQUIRE_OK(groups->Load());
     journeys = std::make_unique<Journeys>(
-        Journeys::Deps{*engine, clock, *topics, authorizer, *indexer, *groups});
+        Journeys::Deps{*engine, clock, *topics, authorizer, *indexer, *groups, pool});
     indexer->Start();
   }
 };

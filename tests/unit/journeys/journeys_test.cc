@@ -192,7 +192,7 @@ TEST_CASE("a search whose time is over goes on where it stopped, and reads nothi
   std::set<std::string> seen;
   for (int pages = 1;; ++pages) {
     REQUIRE(pages <= 20);
-    EventFinder finder(*room.engine, room.clock, *room.topics, *room.indexer, "default",
+    EventFinder finder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer, "default",
                        absl::ZeroDuration());
     std::optional<EventFinder::Place> next;
     const auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, from, 1'000, &next);

@@ -109,7 +109,7 @@ class RpcRoom {
         groups({engine, clock, topics, authorizer, pool, timer, GroupLimits()}),
         claims({engine, groups, authorizer, timer, ClaimLimits()}),
         indexer(engine, clock, topics, JourneyLimits()),
-        journeys({engine, clock, topics, authorizer, indexer, groups}) {
+        journeys({engine, clock, topics, authorizer, indexer, groups, pool}) {
     REQUIRE_OK(topics.Load());
     REQUIRE_OK(groups.Load());
     auto started = RpcServer::Start("127.0.0.1", 0, MakeDeps(limits));
