@@ -19,7 +19,12 @@ constexpr absl::Duration kLeastDelay = absl::Milliseconds(10);
 // The later of two sequences, which count modulo 2^32.
 uint32_t Later(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0 ? a : b; }
 
-int64_t SizeOf(const PublishBatch& batch) { return static_cast<int64_t>(batch.payload->size()); }
+// Of a batch with a cause beside its payload: there may be one for each event.
+constexpr int64_t kCauseBytes = 512;
+
+int64_t SizeOf(const PublishBatch& batch) {
+  return static_cast<int64_t>(batch.payload->size()) + (batch.cause.has_value() ? kCauseBytes : 0);
+}
 
 bool SameCause(const std::optional<v1::CausedBy>& a, const std::optional<v1::CausedBy>& b) {
   if (!a.has_value() || !b.has_value()) return a.has_value() == b.has_value();
@@ -103,6 +108,7 @@ void PublishQueue::Append(PublishLane& lane, NewEvent event, absl::Time now) {
     batch.growing = payload.get();
     batch.payload = std::move(payload);
     batch.cause = std::move(event.cause);
+    if (batch.cause.has_value()) bytes_ += kCauseBytes;
   }
   PublishBatch& batch = *lane.waiting.back();
   batch.growing->append(event.element.data(), event.element.size());
@@ -253,6 +259,12 @@ void PublishQueue::OnRefused(FinishedBatch answer, absl::Time now, Finished* fin
     // An earlier attempt may be stored although this one is not.
     const bool unknown = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
     if (unknown) lane.abandoned.Update(answer.status);
+    // Its cause may be gone since then: that says nothing of the batch.
+    if (batch.numbered && batch.cause.has_value()) {
+      answer.status = Error(v1::OUTCOME_UNKNOWN,
+                            absl::StrCat("sent before without an answer, and refused now: ",
+                                         answer.status.message()));
+    }
     return Finish(std::move(answer), finished);
   }
   batch.numbered = batch.numbered || reason == v1::OUTCOME_UNKNOWN;

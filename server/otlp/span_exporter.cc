@@ -73,7 +73,6 @@ bool MayHelp(grpc::StatusCode code) {
     case grpc::StatusCode::OUT_OF_RANGE:
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::DATA_LOSS:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return true;
     default:
       return false;
@@ -109,8 +108,7 @@ class SpanExporter::Caller {
             target.address,
             target.encrypted ? grpc::SslCredentials({}) : grpc::InsecureChannelCredentials()))) {}
 
-  grpc::Status Call(const std::vector<Span>& spans, absl::Duration timeout,
-                    int64_t* rejected) const {
+  grpc::Status Call(const std::vector<Span>& spans, absl::Duration timeout, int64_t* rejected) {
     otlp::ExportTraceServiceRequest request;
     otlp::ResourceSpans* const of = request.add_resource_spans();
     auto* const resource = of->mutable_resource();
@@ -122,16 +120,35 @@ class SpanExporter::Caller {
     scope->mutable_scope()->set_version(origin_.version);
     for (const Span& span : spans) PutSpan(span, scope->add_spans());
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    {
+      MutexLock lock(mu_);
+      if (hurry_) timeout = std::min(timeout, kLastCall);
+      context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+      running_ = &context;
+    }
     otlp::ExportTraceServiceResponse response;
     const grpc::Status status = stub_->Export(&context, request, &response);
+    {
+      MutexLock lock(mu_);
+      running_ = nullptr;
+    }
     *rejected = response.partial_success().rejected_spans();
     return status;
+  }
+
+  // The call that runs ends now, and the next ones soon.
+  void Hurry() {
+    MutexLock lock(mu_);
+    hurry_ = true;
+    if (running_ != nullptr) running_->TryCancel();
   }
 
  private:
   const SpanOrigin origin_;
   const std::unique_ptr<otlp::TraceService::Stub> stub_;
+  Mutex mu_;  // Leaf.
+  grpc::ClientContext* running_ ABSL_GUARDED_BY(mu_) = nullptr;
+  bool hurry_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 SpanExporter::SpanExporter(const OtlpTarget& target, const OtlpOptions& options, SpanOrigin origin)
@@ -225,6 +242,7 @@ void SpanExporter::Stop() {
     stopping_ = true;
     work_.SignalAll();
   }
+  caller_->Hurry();
   if (thread_.joinable()) thread_.join();
 }
 

@@ -104,6 +104,7 @@ class Edge {
   std::atomic<int64_t> publish_streams{0};
   std::atomic<int64_t> publish_streams_unanswered{0};
   std::atomic<int64_t> publish_streams_without_room{0};
+  std::atomic<int64_t> publishes_on_pool_bytes{0};  // Of unary calls that wait for it.
   std::atomic<int64_t> subscriptions{0};
 
  private:

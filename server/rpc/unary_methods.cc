@@ -1,5 +1,8 @@
 #include "server/rpc/unary_methods.h"
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,15 +39,45 @@ void TakePublish(const std::shared_ptr<UnaryCall>& call, PublishSession& session
   if (!taken.ok()) call->Answer(taken);
 }
 
+// Of unary publishes that wait for the pool; one alone may be larger.
+constexpr int64_t kMostBytesOnPool = int64_t{64} << 20;
+
+absl::Status TooManyOnPool() {
+  return Error(
+      v1::PUBLISH_QUEUE_FULL,
+      absl::StrCat("limit max_publish_bytes_waiting (", kMostBytesOnPool,
+                   " bytes) is reached by publishes whose cause is looked up; retry after "
+                   "the delay"),
+      {{"limit", "max_publish_bytes_waiting"}, {"limit_value", absl::StrCat(kMostBytesOnPool)}});
+}
+
+// What caused it may have to be read.
+void PublishOnPool(const std::shared_ptr<UnaryCall>& call, const Caller& caller,
+                   std::shared_ptr<PublishSession> session) {
+  std::atomic<int64_t>& waiting = call->edge().publishes_on_pool_bytes;
+  const auto bytes = static_cast<int64_t>(call->request().Length());
+  const int64_t before = waiting.fetch_add(bytes);
+  if (before > 0 && before + bytes > kMostBytesOnPool) {
+    waiting.fetch_sub(bytes);
+    return call->Answer(TooManyOnPool());
+  }
+  call->edge().deps.pool.Post([call, caller, session = std::move(session), bytes] {
+    call->edge().publishes_on_pool_bytes.fetch_sub(bytes);
+    const absl::Status in_time = CheckDeadline(caller);
+    if (!in_time.ok()) return call->Answer(in_time);
+    TakePublish(call, *session);
+  });
+}
+
 void RunPublish(const std::shared_ptr<UnaryCall>& call) {
   absl::StatusOr<Caller> caller = call->edge().Admit(call->method(), call->context(), nullptr);
   if (!caller.ok()) return call->Answer(caller.status());
-  const auto session = std::make_shared<PublishSession>(call->edge().deps.publish,
-                                                        *std::move(caller), /*stream=*/false);
+  auto session = std::make_shared<PublishSession>(call->edge().deps.publish, *caller,
+                                                  /*stream=*/false);
   const absl::Status begun = session->Begin(ToSharedBytes(call->request()));
   if (!begun.ok()) return call->Answer(begun);
   if (!session->MayBlock()) return TakePublish(call, *session);
-  call->edge().deps.pool.Post([call, session] { TakePublish(call, *session); });
+  PublishOnPool(call, *caller, std::move(session));
 }
 
 void RunFetch(const std::shared_ptr<UnaryCall>& call) {

@@ -57,9 +57,8 @@ bool IsSlow(absl::Duration took) {
   return from > 0 && absl::ToInt64Nanoseconds(took) >= from;
 }
 
-void NoteDuration(SlowOperation operation, absl::Duration took,
-                  std::initializer_list<LogField> fields) {
-  if (!IsSlow(took)) return;
+void NoteSlow(SlowOperation operation, absl::Duration took,
+              std::initializer_list<LogField> fields) {
   Counter& counter = counters[static_cast<size_t>(operation)];
   counter.count.fetch_add(1, std::memory_order_relaxed);
   if (!MayTell(counter)) {
@@ -86,7 +85,8 @@ SlowTimer::SlowTimer(SlowOperation operation, absl::string_view field, absl::str
     : operation_(operation), field_(field), value_(value), begin_ns_(SteadyNs()) {}
 
 SlowTimer::~SlowTimer() {
-  NoteDuration(operation_, absl::Nanoseconds(SteadyNs() - begin_ns_), {{field_, value_}});
+  const absl::Duration took = absl::Nanoseconds(SteadyNs() - begin_ns_);
+  if (IsSlow(took)) NoteSlow(operation_, took, {{field_, value_}});
 }
 
 }  // namespace acta

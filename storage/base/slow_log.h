@@ -23,9 +23,8 @@ absl::string_view Name(SlowOperation operation);
 void SetSlowThreshold(absl::Duration threshold);
 bool IsSlow(absl::Duration took);
 
-// Does nothing unless it is slow.
-void NoteDuration(SlowOperation operation, absl::Duration took,
-                  std::initializer_list<LogField> fields);
+// Of one that is slow.
+void NoteSlow(SlowOperation operation, absl::Duration took, std::initializer_list<LogField> fields);
 
 // By SlowOperation, since the process began.
 std::array<int64_t, kSlowOperations> SlowCounts();

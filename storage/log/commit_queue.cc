@@ -251,7 +251,9 @@ absl::Status CommitQueue::Write(std::vector<Queued> transactions, WrittenGroup* 
   absl::Status status = writer_.Write(std::move(transactions), written);
   const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - begin);
   write_times_.Observe(took);
-  NoteDuration(SlowOperation::kWrite, took, {{"transactions", count}, {"bytes", written->bytes}});
+  if (IsSlow(took)) {
+    NoteSlow(SlowOperation::kWrite, took, {{"transactions", count}, {"bytes", written->bytes}});
+  }
   return status;
 }
 
@@ -260,7 +262,7 @@ absl::Status CommitQueue::Sync(int64_t bytes) {
   absl::Status status = store_.SyncWal();
   const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - begin);
   sync_times_.Observe(took);
-  NoteDuration(SlowOperation::kSync, took, {{"bytes", bytes}});
+  if (IsSlow(took)) NoteSlow(SlowOperation::kSync, took, {{"bytes", bytes}});
   return status;
 }
 

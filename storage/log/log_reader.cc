@@ -43,6 +43,7 @@ absl::StatusOr<BatchPtr> LoadBatch(const BatchHeader& header, absl::string_view 
 
 absl::Status LogReader::Walk(const PartitionLog& partition, Offset from, const Visit& visit) const {
   Progress progress{from, partition.Extent().visible_end};
+  WalkTable(partition, visit, &progress);
   while (progress.next < progress.end && !progress.done) {
     const Offset next = progress.next;
     const auto piece = partition.FindPiece(next);
@@ -58,6 +59,14 @@ absl::Status LogReader::Walk(const PartitionLog& partition, Offset from, const V
     }
   }
   return absl::OkStatus();
+}
+
+void LogReader::WalkTable(const PartitionLog& partition, const Visit& visit,
+                          Progress* progress) const {
+  const auto piece = partition.FindPiece(progress->next);
+  if (!piece.has_value()) return;
+  const auto cursor = store_.NewTableCursor(piece->slice->family, partition.id(), progress->next);
+  (void)WalkCursor(*cursor, partition.id(), progress->next, visit, progress);
 }
 
 absl::Status LogReader::WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek,
@@ -141,7 +150,7 @@ absl::StatusOr<std::vector<BatchPtr>> LogReader::Read(const PartitionLog& partit
         }
         bytes += header.payload_len;
         batches.push_back(*std::move(batch));
-        return true;
+        return bytes < max_bytes;  // What follows would not fit: its block is not read.
       });
   // What comes before a damaged batch is good: it is given first, the error next time.
   if (!batches.empty()) return batches;

@@ -47,6 +47,9 @@ class LogReader {
   // when the cursor failed.
   absl::Status WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek, const Visit& visit,
                           Progress* progress) const;
+  // Only the table file that holds `next`: mostly what is wanted ends in it, and a cursor over a
+  // whole piece looks into all of its files. Whatever is wrong there is left for that one.
+  void WalkTable(const PartitionLog& partition, const Visit& visit, Progress* progress) const;
   // A cursor over a whole piece failed: goes on with the table file that holds `next`, or returns
   // the error of what is lost there.
   absl::Status WalkDamaged(const PartitionLog& partition, const PartitionLog::Piece& piece,

@@ -87,18 +87,28 @@ class RocksStore::Listener final : public rocksdb::EventListener {
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
     using Condition = rocksdb::WriteStallCondition;
     MutexLock lock(mu_);
-    const auto add = [&](Condition condition, int64_t one) {
-      if (condition == Condition::kDelayed) stalls_.delayed += one;
-      if (condition == Condition::kStopped) stalls_.stopped += one;
-    };
-    add(info.condition.prev, -1);
-    add(info.condition.cur, 1);
-    if (info.condition.cur == Condition::kDelayed) ++stalls_.delays;
-    if (info.condition.cur == Condition::kStopped) ++stalls_.stops;
+    delayed_.erase(info.cf_name);
+    stopped_.erase(info.cf_name);
+    if (info.condition.cur == Condition::kDelayed) {
+      ++stalls_.delays;
+      delayed_.insert(info.cf_name);
+    } else if (info.condition.cur == Condition::kStopped) {
+      ++stalls_.stops;
+      stopped_.insert(info.cf_name);
+    }
   }
   StallCounts stalls() const {
     MutexLock lock(mu_);
-    return stalls_;
+    StallCounts counts = stalls_;
+    counts.delayed = static_cast<int64_t>(delayed_.size());
+    counts.stopped = static_cast<int64_t>(stopped_.size());
+    return counts;
+  }
+  // It says nothing any more.
+  void Forget(const std::string& family) {
+    MutexLock lock(mu_);
+    delayed_.erase(family);
+    stopped_.erase(family);
   }
   void Tell(const std::string& what) {
     OnFatal on_fatal;
@@ -122,6 +132,8 @@ class RocksStore::Listener final : public rocksdb::EventListener {
  private:
   mutable Mutex mu_;
   StallCounts stalls_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> delayed_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> stopped_ ABSL_GUARDED_BY(mu_);
   CondVar told_;
   OnFatal on_fatal_ ABSL_GUARDED_BY(mu_);  // Null: it is not to be told any more.
   bool telling_ ABSL_GUARDED_BY(mu_) = false;
@@ -304,6 +316,7 @@ absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateFamilies(
 absl::Status RocksStore::DropFamily(const FamilyPtr& family) {
   const std::string name = family->GetName();
   RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamily(family.get())));
+  listener_->Forget(name);
   slices_.erase(name);
   indexes_.erase(name);
   return absl::OkStatus();
@@ -331,9 +344,12 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
   how.snapshot_consistency = false;
   how.write_global_seqno = false;
   status = db_->IngestExternalFile(index.get(), {path}, how);
-  // Its slice went meanwhile, with all that the rows tell of. What is left of the file goes with the
-  // next one.
-  if (status.IsColumnFamilyDropped()) return absl::OkStatus();
+  // Its slice went meanwhile, with all that the rows tell of. What is left of the file goes with
+  // the next one.
+  const bool dropped =
+      status.IsColumnFamilyDropped() ||
+      (status.IsInvalidArgument() && absl::StrContains(status.ToString(), "dropped"));
+  if (dropped) return absl::OkStatus();
   return SlicesChanged(status);
 }
 

@@ -124,7 +124,7 @@ class RocksStore {
   // partition's last batch.
   std::unique_ptr<RowCursor> NewPartitionCursor(const FamilyPtr& slice) const;
   // The same, but only over memory and the table files that hold `at` of the partition: damage in
-  // the others does not reach it. Slower to make. Its walk ends with the table.
+  // the others does not reach it. Its walk ends with the table.
   std::unique_ptr<RowCursor> NewTableCursor(const FamilyPtr& slice, PartitionId partition,
                                             Offset at) const;
   // Where to look behind `from`, in (from, last], when its block cannot be read: the first offset

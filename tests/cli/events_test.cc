@@ -119,17 +119,19 @@ TEST_CASE("what is no CloudEvent is refused", "[cli]") {
 }
 
 TEST_CASE("a cause is one word, and comes back as it was", "[cli]") {
-  v1::CausedBy cause;
+  Cause cause;
+  cause.server = "127.0.0.1:7450";
   CHECK(CauseText(cause).empty());
-  cause.set_delivery_token(std::string("\0\xff@", 3));
-  cause.set_offset(1234);
+  cause.event.set_delivery_token(std::string("\0\xff@", 3));
+  cause.event.set_offset(1234);
   const std::string text = CauseText(cause);
   CHECK(text.find_first_of(" \n'\"$/+") == std::string::npos);
   const auto parsed = ParseCause(text);
   REQUIRE_OK(parsed);
-  CHECK(parsed->delivery_token() == cause.delivery_token());
-  CHECK(parsed->offset() == 1234);
-  for (const char* bad : {"", "@1", "AAAA", "AAAA@", "AAAA@x", "!!!@1"}) {
+  CHECK(parsed->event.delivery_token() == cause.event.delivery_token());
+  CHECK(parsed->event.offset() == 1234);
+  CHECK(parsed->server == "127.0.0.1:7450");
+  for (const char* bad : {"", "@1@a", "AAAA", "AAAA@1", "AAAA@1@", "AAAA@x@a", "!!!@1@a"}) {
     CHECK_FALSE(ParseCause(bad).ok());
   }
 }

@@ -68,10 +68,14 @@ class Journeys(BrokerTest):
         self.broker.start()
         with open(f'{self.folder}/cause', encoding='utf-8') as kept:
             cause = kept.read()
+        # It has another port now.
+        cause = cause.rsplit('@', 1)[0] + '@' + self.broker.address
         self.acta('publish', 'payments', 'x', '--id', 'after', '--caused-by', cause)
         self.assertEqual([event['event']['id'] for event in self.journey('--event', 'o3')],
                          ['o3', 'after'])
-        for bad, why in ((cause[:20] + '@0', 'INVALID_DELIVERY_TOKEN'), ('nonsense', 'no cause')):
+        of_other = cause.rsplit('@', 1)[0] + '@elsewhere:7450'
+        for bad, why in ((f'{cause[:20]}@0@{self.broker.address}', 'INVALID_DELIVERY_TOKEN'),
+                         ('nonsense', 'no cause'), (of_other, 'elsewhere:7450')):
             code, _, err = self.broker.acta('publish', 'payments', 'x', '--caused-by', bad)
             self.assertNotEqual(code, 0)
             self.assertIn(why, err)

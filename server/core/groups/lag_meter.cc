@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
+
 #include "server/core/queues/group_queue.h"
 
 namespace acta {
@@ -31,10 +33,13 @@ std::optional<absl::Duration> DrainEstimate::Look(absl::Time now, int64_t lag) {
 
 struct LagMeter::Look {
   int64_t now_us = 0;
-  absl::flat_hash_map<Key, ReadEvent> known;   // As it was.
-  absl::flat_hash_map<Key, ReadEvent> needed;  // Of it.
-  std::vector<Unknown> unknown;
-  bool waits = false;  // In the group at hand.
+  absl::flat_hash_map<Key, ReadEvent> known;  // As it was.
+  // Only on the disk, with where they are now: of nothing that is known, and of another event.
+  absl::flat_hash_map<Key, Offset> unknown;
+  absl::flat_hash_map<Key, Offset> stale;
+  absl::flat_hash_set<Key> needed;
+  bool waits = false;   // In the group at hand.
+  bool unsure = false;  // In the group at hand: of something that waits nothing is known.
 };
 
 std::vector<LagMeter::Lag> LagMeter::Measure(const std::vector<GroupPlaces>& groups) {
@@ -50,21 +55,19 @@ std::vector<LagMeter::Lag> LagMeter::Measure(const std::vector<GroupPlaces>& gro
   for (const GroupPlaces& group : groups) {
     Lag& lag = lags.emplace_back();
     lag.bytes = 0;
-    look.waits = false;
+    look.waits = look.unsure = false;
     for (const Place& place : group.places) MeasurePlace(group.group, place, look, &lag);
     if (!look.waits) lag.age = absl::ZeroDuration();
+    if (look.unsure) {
+      lag.age.reset();
+      lag.bytes.reset();
+    }
     DrainEstimate& drain = drains[group.group];
     drain = std::move(drains_[group.group]);
     lag.drain = drain.Look(now, group.lag_events);
   }
   drains_ = std::move(drains);
-  {
-    MutexLock lock(mu_);
-    read_ = std::move(look.needed);
-    if (reading_) look.unknown.clear();
-    reading_ |= !look.unknown.empty();
-  }
-  ReadLater(std::move(look.unknown));
+  ReadLater(look);
   return lags;
 }
 
@@ -72,18 +75,19 @@ void LagMeter::MeasurePlace(GroupId group, const Place& place, Look& look, Lag* 
   const auto extent = engine_.Extent(place.partition);
   if (!extent.ok()) return;  // The topic is being deleted.
   lag->lost_events += std::max<int64_t>(0, ::acta::Lag(place.head, extent->first));
-  if (place.next >= extent->visible_end) return;
-  look.waits = true;
   MeasureHeadroom(group, place, *extent, look, lag);
-  const std::optional<Facts> facts = FactsOf({group, place.partition, Of::kNext}, place.next, look);
+  // Of a STREAM group what is lost has no age.
+  const Offset next = place.next == place.head ? std::max(place.next, extent->first) : place.next;
+  if (next >= extent->visible_end) return;
+  look.waits = true;
+  const std::optional<Facts> facts = FactsOf({group, place.partition, Of::kNext}, next, look);
   if (!facts.has_value()) {
-    lag->bytes.reset();
+    look.unsure = true;
     return;
   }
   const uint64_t end = extent->visible_end_bytes;
-  if (lag->bytes.has_value()) {
-    *lag->bytes += static_cast<int64_t>(end - std::min(facts->bytes_below, end));
-  }
+  const uint64_t below = std::max(facts->bytes_below, extent->first_bytes);
+  *lag->bytes += static_cast<int64_t>(end - std::min(below, end));
   if (facts->time_us == 0) return;
   const absl::Duration age = absl::Microseconds(std::max<int64_t>(0, look.now_us - facts->time_us));
   lag->age = std::max(lag->age.value_or(age), age);
@@ -91,9 +95,10 @@ void LagMeter::MeasurePlace(GroupId group, const Place& place, Look& look, Lag* 
 
 void LagMeter::MeasureHeadroom(GroupId group, const Place& place, const PartitionExtent& extent,
                                Look& look, Lag* lag) const {
-  if (place.head >= extent.visible_end || place.retention <= absl::ZeroDuration()) return;
+  const Offset head = std::max(place.head, extent.first);
+  if (head >= extent.visible_end || place.retention <= absl::ZeroDuration()) return;
   const Key key(group, place.partition, place.head == place.next ? Of::kNext : Of::kHead);
-  const std::optional<Facts> facts = FactsOf(key, place.head, look);
+  const std::optional<Facts> facts = FactsOf(key, head, look);
   if (!facts.has_value() || facts->time_us == 0) return;
   const absl::Duration age = absl::Microseconds(look.now_us - facts->time_us);
   const absl::Duration left = std::max(absl::ZeroDuration(), place.retention - age);
@@ -107,17 +112,39 @@ std::optional<LagMeter::Facts> LagMeter::FactsOf(const Key& key, Offset offset, 
     return Facts{batch.append_time_us, batch.begin_bytes()};
   }
   const auto known = look.known.find(key);
-  if (known != look.known.end()) look.needed.insert(*known);
-  if (known == look.known.end() || known->second.offset != offset) {
-    if (look.unknown.size() < kMostRead) look.unknown.push_back({key, offset});
+  look.needed.insert(key);
+  if (known == look.known.end()) {
+    look.unknown[key] = offset;
+    return std::nullopt;
   }
-  if (known == look.known.end()) return std::nullopt;
+  if (known->second.offset != offset) look.stale[key] = offset;
   return known->second.facts;
 }
 
-void LagMeter::ReadLater(std::vector<Unknown> unknown) {
-  if (unknown.empty()) return;
-  pool_.Post([self = shared_from_this(), unknown = std::move(unknown)] { self->ReadAll(unknown); });
+// What nothing is known of comes first. Those that move are renewed by turns: a map has no order
+// that would leave the same ones out each time, but for as long as it is one.
+void LagMeter::ReadLater(const Look& look) {
+  std::vector<Unknown> wanted;
+  const auto want = [&](const absl::flat_hash_map<Key, Offset>& events, size_t skipped) {
+    for (const auto& [key, offset] : events) {
+      if (wanted.size() == kMostRead) return;
+      if (skipped > 0) {
+        --skipped;
+      } else {
+        wanted.push_back({key, offset});
+      }
+    }
+  };
+  want(look.unknown, 0);
+  if (look.stale.size() > kMostRead) turn_ = (turn_ + kMostRead) % look.stale.size();
+  want(look.stale, look.stale.size() > kMostRead ? turn_ : 0);
+  {
+    MutexLock lock(mu_);
+    absl::erase_if(read_, [&](const auto& one) { return !look.needed.contains(one.first); });
+    if (reading_ || wanted.empty()) return;
+    reading_ = true;
+  }
+  pool_.Post([self = shared_from_this(), wanted = std::move(wanted)] { self->ReadAll(wanted); });
 }
 
 void LagMeter::ReadAll(const std::vector<Unknown>& unknown) {

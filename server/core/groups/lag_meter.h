@@ -86,13 +86,14 @@ class LagMeter : public std::enable_shared_from_this<LagMeter> {
   void MeasureHeadroom(GroupId group, const Place& place, const PartitionExtent& extent, Look& look,
                        Lag* lag) const;
   std::optional<Facts> FactsOf(const Key& key, Offset offset, Look& look) const;
-  void ReadLater(std::vector<Unknown> unknown);
+  void ReadLater(const Look& look);
   void ReadAll(const std::vector<Unknown>& unknown);
   Facts ReadOne(const Unknown& event) const;
 
   const LogEngine& engine_;
   Executor& pool_;
   absl::flat_hash_map<GroupId, DrainEstimate> drains_;  // Of Measure().
+  size_t turn_ = 0;                                     // Of Measure().
   mutable Mutex mu_;                                    // Leaf.
   // Of events that were read from the disk.
   absl::flat_hash_map<Key, ReadEvent> read_ ABSL_GUARDED_BY(mu_);

@@ -138,6 +138,9 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
                                                            absl::Span<const Place> places,
                                                            absl::Duration until) {
   LedgerFold fold(places);
+  const auto ledger = engine.Extent(kLedgerPartition);
+  const bool empty = !ledger.ok() || ledger->first == ledger->visible_end;
+  if (empty) return std::optional<LedgerFold>(std::move(fold));
   std::vector<uint64_t> hashes;
   for (const auto& [partition, offset] : places) {
     const std::vector<uint64_t> of = LedgerHashesOf(engine, partition, offset);

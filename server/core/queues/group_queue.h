@@ -447,6 +447,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
 absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
                                               PartitionId partition, Offset offset);
 // The batch with the event: from the log, or the copy when that has it no more. The same.
+absl::StatusOr<BatchPtr> LoadBatchOf(const LogEngine& engine, GroupId group, PartitionId partition,
+                                     Offset offset);
 absl::StatusOr<IndexedBatchPtr> LoadEvent(const LogEngine& engine, GroupId group,
                                           PartitionId partition, Offset offset);
 

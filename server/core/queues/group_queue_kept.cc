@@ -134,8 +134,10 @@ absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
   return WaitQuiet(false);
 }
 
-absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
-                                              PartitionId partition, Offset offset) {
+namespace {
+
+absl::StatusOr<BatchPtr> LoadKept(const LogEngine& engine, GroupId group, PartitionId partition,
+                                  Offset offset) {
   const std::string key = QueueRow(kKeptRows, group, partition, offset);
   ASSIGN_OR_RETURN(const auto rows, engine.LoadRows(Family::kState, key));
   storage::v1::KeptRecord record;
@@ -156,6 +158,27 @@ absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId g
   batch->payload_crc32c = Crc32c(record.element());
   batch->payload = SharedBytes(record.element());
   batch->context = SharedBytes(record.context());
+  return batch;
+}
+
+}  // namespace
+
+absl::StatusOr<BatchPtr> LoadBatchOf(const LogEngine& engine, GroupId group, PartitionId partition,
+                                     Offset offset) {
+  const auto holds = [offset](const std::vector<BatchPtr>& batches) {
+    return !batches.empty() && batches.front()->base_offset <= offset &&
+           offset < batches.front()->end();
+  };
+  const auto cached = engine.ReadCached(partition, offset, 1);
+  if (cached.ok() && cached->has_value() && holds(**cached)) return (*cached)->front();
+  const auto read = engine.Read(partition, offset, 1);
+  if (read.ok() && holds(*read)) return read->front();
+  return LoadKept(engine, group, partition, offset);
+}
+
+absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId group,
+                                              PartitionId partition, Offset offset) {
+  ASSIGN_OR_RETURN(BatchPtr batch, LoadKept(engine, group, partition, offset));
   IndexedBatchPtr indexed = IndexBatch(std::move(batch));
   if (indexed == nullptr) {
     return Error(v1::DATA_CORRUPTED,
@@ -168,11 +191,8 @@ absl::StatusOr<IndexedBatchPtr> LoadKeptEvent(const LogEngine& engine, GroupId g
 
 absl::StatusOr<IndexedBatchPtr> LoadEvent(const LogEngine& engine, GroupId group,
                                           PartitionId partition, Offset offset) {
-  const auto read = engine.Read(partition, offset, 1);
-  IndexedBatchPtr batch = read.ok() && !read->empty() ? IndexBatch(read->front()) : nullptr;
-  const bool found =
-      batch != nullptr && batch->batch->base_offset <= offset && offset < batch->batch->end();
-  if (found) return batch;
+  ASSIGN_OR_RETURN(const BatchPtr batch, LoadBatchOf(engine, group, partition, offset));
+  if (IndexedBatchPtr indexed = IndexBatch(batch); indexed != nullptr) return indexed;
   return LoadKeptEvent(engine, group, partition, offset);
 }
 

@@ -6,6 +6,7 @@
 #include "acta/v1/event.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "proto/support/wire.h"
 #include "server/core/queues/group_queue.h"
 #include "server/core/topics/place_name.h"
 #include "storage/base/status_macros.h"
@@ -20,13 +21,16 @@ struct CausingEvent {
 
 absl::StatusOr<CausingEvent> ReadCause(const LogEngine& engine, GroupId group,
                                        const EventPosition& at) {
-  ASSIGN_OR_RETURN(const IndexedBatchPtr batch, LoadEvent(engine, group, at.partition, at.offset));
+  ASSIGN_OR_RETURN(const BatchPtr batch, LoadBatchOf(engine, group, at.partition, at.offset));
   CausingEvent cause;
-  const absl::string_view bytes = batch->EventAt(at.offset);
-  if (!cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  const auto index = static_cast<uint32_t>(Lag(batch->base_offset, at.offset));
+  EventElements elements(EventElements::Cut(batch->payload.view(), index, index + 1));
+  absl::string_view bytes;
+  if (!elements.Next(&bytes) ||
+      !cause.event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Error(v1::DATA_CORRUPTED, "the event that is named as the cause cannot be read");
   }
-  cause.context = ContextOfBatch(*batch->batch);
+  cause.context = ContextOfBatch(*batch);
   return cause;
 }
 

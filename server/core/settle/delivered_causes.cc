@@ -19,7 +19,15 @@ absl::StatusOr<v1::BatchContext> DeliveredCauses::Find(const Caller& caller,
                  "caused_by: the offset is not of the delivery that the token is of",
                  {{"field", "caused_by"}});
   }
-  RETURN_IF_ERROR(Allow(caller, run.group, run.partition.topic()));
+  const absl::Status allowed = Allow(caller, run.group, run.partition.topic());
+  // Whoever made it up is not told what there is.
+  if (!allowed.ok() && run.session == 0) {
+    return Error(v1::INVALID_DELIVERY_TOKEN,
+                 "caused_by: the token is of a former life of the server, and names nothing that "
+                 "you may subscribe to; publish without it",
+                 {{"field", "caused_by"}});
+  }
+  RETURN_IF_ERROR(allowed);
   v1::BatchContext causation;
   RETURN_IF_ERROR(SetCausation(deps_.engine, deps_.topics, run.group, at, &causation));
   return causation;
@@ -27,15 +35,16 @@ absl::StatusOr<v1::BatchContext> DeliveredCauses::Find(const Caller& caller,
 
 absl::Status DeliveredCauses::Allow(const Caller& caller, GroupId group, TopicId topic) const {
   const std::optional<std::string> name = deps_.groups.NameOf(group);
-  if (!name.has_value()) {
+  const auto of_tenant = name.has_value() ? deps_.groups.GetId(caller, caller.tenant, *name)
+                                          : absl::StatusOr<GroupId>(GroupId());
+  if (!name.has_value() || !of_tenant.ok() || *of_tenant != group) {
     return Error(v1::GROUP_NOT_FOUND,
                  "caused_by: the group of the delivery is gone; publish without it");
   }
-  RETURN_IF_ERROR(deps_.groups.GetId(caller, caller.tenant, *name).status());
   RETURN_IF_ERROR(
       deps_.authorizer.Authorize(caller, Verb::kSubscribe, {ResourceKind::kGroup, *name}));
   const TopicPtr read = deps_.topics.FindById(topic);
-  if (read == nullptr) {
+  if (read == nullptr || read->tenant != caller.tenant) {
     return Error(v1::TOPIC_NOT_FOUND,
                  "caused_by: the topic of the delivery is gone; publish without it");
   }

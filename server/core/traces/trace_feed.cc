@@ -17,6 +17,17 @@ namespace {
 constexpr size_t kMostEvents = 100'000;
 // Records of the ledger that wait for their events.
 constexpr size_t kMostEarly = 10'000;
+constexpr size_t kMostEarlyBytes = size_t{16} << 20;
+// Of an event's id.
+constexpr size_t kMostIdBytes = 256;
+
+// The beginning of a long one, of whole characters.
+std::string ShortId(absl::string_view id) {
+  if (id.size() <= kMostIdBytes) return std::string(id);
+  size_t end = kMostIdBytes;
+  while (end > 0 && (static_cast<unsigned char>(id[end]) & 0xc0) == 0x80) --end;
+  return absl::StrCat(id.substr(0, end), "...");
+}
 
 std::string Bytes8(uint64_t number) {
   std::string bytes;
@@ -48,9 +59,12 @@ void TraceFeed::OnBatch(const StoredBatch& batch) {
   } else {
     ReadEvents(batch);
   }
-  while (!early_.empty() && (early_.size() > kMostEarly || !IsEarly(early_.front()))) {
+  while (!early_.empty()) {
+    const bool full = early_.size() > kMostEarly || early_bytes_ > kMostEarlyBytes;
+    if (!full && IsEarly(early_.front())) return;
     const Record record = std::move(early_.front());
     early_.pop_front();
+    early_bytes_ -= record.ByteSizeLong();
     Tell(record);
   }
 }
@@ -66,7 +80,7 @@ void TraceFeed::ReadEvents(const StoredBatch& batch) {
     if (!context.has_value() || !context->sampled) continue;
     EventLinks links;
     ReadEventLinks(bytes, &links);
-    Traced event{*std::move(context), std::string(links.id), "", batch.append_time_us, {}};
+    Traced event{*std::move(context), ShortId(links.id), "", batch.append_time_us, {}};
     Span span = Begin("publish", batch.partition, offset, event, nullptr, batch.append_time_us,
                       batch.append_time_us);
     span.parent = event.context.parent_id;
@@ -93,6 +107,7 @@ void TraceFeed::ReadLedger(const StoredBatch& batch) {
     if (!ParseLedgerRecord(bytes, &record)) continue;
     // In their order: one that is early keeps those behind it.
     if (!early_.empty() || IsEarly(record)) {
+      early_bytes_ += record.ByteSizeLong();
       early_.push_back(std::move(record));
     } else {
       Tell(record);
@@ -102,13 +117,15 @@ void TraceFeed::ReadLedger(const StoredBatch& batch) {
 
 bool TraceFeed::IsEarly(const Record& record) const {
   const PartitionId partition(record.partition_id());
-  const auto at = partitions_.find(partition);
-  if (at != partitions_.end()) return EndOf(record) > at->second.seen.value();
   // Of a topic that is not indexed nothing will come, and of what is older nothing is told.
   const auto extent = deps_.engine.Extent(partition);
   const TopicPtr topic = deps_.topics.FindById(partition.topic());
-  return extent.ok() && topic != nullptr && topic->proto.journey() != v1::JOURNEY_MODE_OFF &&
-         extent->last_time_us >= start_us_;
+  if (!extent.ok() || topic == nullptr || topic->proto.journey() == v1::JOURNEY_MODE_OFF) {
+    return false;
+  }
+  const auto at = partitions_.find(partition);
+  if (at == partitions_.end()) return extent->last_time_us >= start_us_;
+  return EndOf(record) > at->second.seen.value();
 }
 
 void TraceFeed::Tell(const Record& record) {
@@ -118,6 +135,7 @@ void TraceFeed::Tell(const Record& record) {
   if (at == partitions_.end()) return;
   auto& events = at->second.events;
   VisitProcessed(record, [&](const ProcessedRun& run) {
+    if (run.delivered_us == 0) return;  // A range that a STREAM group passed, or nobody knows.
     Attempt attempt{run.delivered_us, record.time_us(), 0, "", ""};
     const auto member = static_cast<int>(run.member) - 1;
     if (member >= 0 && member < record.members_size()) {
@@ -156,7 +174,8 @@ void TraceFeed::TellEntry(GroupId group, PartitionId partition, const Entry& ent
 
 void TraceFeed::TellAttempt(GroupId group, PartitionId partition, Offset offset, Traced& event,
                             const Attempt& attempt) {
-  const int64_t delivered_us = attempt.delivered_us > 0 ? attempt.delivered_us : attempt.ended_us;
+  // Of a run the delivery of its first event is known.
+  const int64_t delivered_us = std::max(attempt.delivered_us, event.append_us);
   const auto failed = event.failed_us.find(group);
   const bool first = failed == event.failed_us.end();
   deps_.sink.Add(Begin(first ? "deliver" : "retry", partition, offset, event, &group,

@@ -23,8 +23,8 @@ namespace acta {
 //   settle       from the delivery until it was processed or the attempt failed
 //   retry        from a failed attempt until the next delivery
 //   dead letter  the group gave it up
-// Deliver, settle, retry and dead letter are of QUEUE groups, and of no event that was published
-// before the broker began, or longer ago than 100,000 sampled events.
+// Deliver, settle, retry and dead letter are of QUEUE groups, and not of an event that was
+// published before the broker began, or longer ago than 100,000 sampled events.
 //
 // Threads:   that of the indexer.
 // Ownership: borrows everything in Deps.
@@ -65,7 +65,7 @@ class TraceFeed final : public BatchObserver {
   void TellEntry(GroupId group, PartitionId partition, const Entry& entry, int64_t time_us);
   // One attempt, with what came before it.
   struct Attempt {
-    int64_t delivered_us = 0;  // 0: not known.
+    int64_t delivered_us = 0;
     int64_t ended_us = 0;
     int32_t number = 0;  // 0: not known.
     std::string member_id;
@@ -82,6 +82,7 @@ class TraceFeed final : public BatchObserver {
   std::deque<std::pair<PartitionId, Offset>>
       order_;  // Of all that is remembered, the oldest first.
   std::deque<Record> early_;
+  size_t early_bytes_ = 0;
 };
 
 }  // namespace acta

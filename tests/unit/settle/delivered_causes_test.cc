@@ -79,10 +79,15 @@ TEST_CASE("a token of a former life names a cause to whoever may subscribe", "[s
   std::string former = leased.token;
   former[0] ^= 1;  // The life.
   CHECK(PublishBill(room, former, leased.offset) == v1::ERROR_REASON_UNSPECIFIED);
-  room.authorizer.refused = "orders";
-  CHECK(PublishBill(room, former, leased.offset) == v1::PERMISSION_DENIED);
-  room.authorizer.refused = "workers";
-  CHECK(PublishBill(room, former, leased.offset) == v1::PERMISSION_DENIED);
+  for (const char* const refused : {"orders", "workers"}) {
+    room.authorizer.refused = refused;
+    CHECK(PublishBill(room, leased.token, leased.offset) == v1::PERMISSION_DENIED);
+    CHECK(PublishBill(room, former, leased.offset) == v1::INVALID_DELIVERY_TOKEN);
+  }
+  // As of one that was made up.
+  room.authorizer.refused.clear();
+  former[15] = '\x7f';  // The group.
+  CHECK(PublishBill(room, former, leased.offset) == v1::INVALID_DELIVERY_TOKEN);
 }
 
 }  // namespace acta

@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
@@ -15,8 +16,10 @@ namespace {
 constexpr absl::string_view kPrefix = "LOG_LEVEL_";
 
 std::string WordOf(v1::LogLevel level) {
-  const std::string& name = v1::LogLevel_Name(level);
-  return absl::AsciiStrToLower(absl::string_view(name).substr(kPrefix.size()));
+  absl::string_view name = v1::LogLevel_Name(level);
+  // One that this program does not know has no name.
+  if (!absl::ConsumePrefix(&name, kPrefix)) return absl::StrCat(static_cast<int>(level));
+  return absl::AsciiStrToLower(name);
 }
 
 absl::Status Run(CommandContext& context) {

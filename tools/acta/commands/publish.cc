@@ -210,16 +210,20 @@ absl::StatusOr<client::PublisherOptions> ReadOptions(CommandContext& context) {
   return options;
 }
 
-// Of the option, or else of the event whose command this runs in.
-absl::StatusOr<std::optional<v1::CausedBy>> ReadCause(const Args& args) {
+// Of the option, or else of the event whose command this runs in, if that is of the same broker.
+absl::StatusOr<std::optional<v1::CausedBy>> ReadCause(CommandContext& context) {
+  const Args& args = context.args();
   const char* const inherited = std::getenv("ACTA_CAUSED_BY");
   const std::string text = args.Has("--caused-by") ? args.Get("--caused-by")
                            : inherited == nullptr  ? ""
                                                    : inherited;
   if (text.empty() || text == "none") return std::nullopt;
-  const absl::StatusOr<v1::CausedBy> cause = ParseCause(text);
+  const absl::StatusOr<Cause> cause = ParseCause(text);
   if (!cause.ok()) return UsageError(absl::StrCat("--caused-by: ", cause.status().message()));
-  return *cause;
+  if (cause->server == context.channel()->address()) return cause->event;
+  if (!args.Has("--caused-by")) return std::nullopt;
+  return UsageError(absl::StrCat("--caused-by: it is of a delivery of ", cause->server,
+                                 ", and means nothing to ", context.channel()->address()));
 }
 
 absl::Status Run(CommandContext& context) {
@@ -229,7 +233,7 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const auto at, ReadDeliverAt(args, context.now()));
   ASSIGN_OR_RETURN(const auto rate, args.Integer("--rate", 1));
   ASSIGN_OR_RETURN(const auto number, args.Integer("--partition", 0, 65'535));
-  ASSIGN_OR_RETURN(const auto cause, ReadCause(args));
+  ASSIGN_OR_RETURN(const auto cause, ReadCause(context));
   ASSIGN_OR_RETURN(LineReader reader, OpenInput(args));
   std::optional<int32_t> partition;
   if (number) partition = static_cast<int32_t>(*number);

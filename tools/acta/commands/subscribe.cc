@@ -96,7 +96,7 @@ class SubscribeRun {
       if (options_.exec.empty()) {
         text += EventText(options_.format, event_, place);
       } else {
-        place.cause = CauseText(delivery.CauseOf(i));
+        place.cause = CauseText({delivery.CauseOf(i), context_.channel()->address()});
         const absl::Status ran = RunShellCommand(
             options_.exec, EventText(options_.format, event_, place), event_, place);
         // Ctrl-C reaches the command as well; its event comes again.

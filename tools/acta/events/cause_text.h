@@ -8,10 +8,16 @@
 
 namespace acta::cli {
 
-// An event that was delivered, as what causes others, in one word: the delivery's token in base64
-// for the web, '@' and the offset. Empty: there is none.
-std::string CauseText(const v1::CausedBy& cause);
+// An event that was delivered, as what causes others.
+struct Cause {
+  v1::CausedBy event;
+  std::string server;  // Whose delivery it was: it means nothing to another.
+};
+
+// In one word: the delivery's token in base64 for the web, '@', the offset, '@' and the server's
+// address. Empty: there is none.
+std::string CauseText(const Cause& cause);
 // Errors: INVALID_ARGUMENT.
-absl::StatusOr<v1::CausedBy> ParseCause(absl::string_view text);
+absl::StatusOr<Cause> ParseCause(absl::string_view text);
 
 }  // namespace acta::cli

@@ -137,7 +137,8 @@ absl::Status QueueRun::BeginNext() {
   RETURN_IF_ERROR(client::ParseEvent(bytes, &event));
   client::FillFromContext(item_->context(), &event);
   const EventPlace place = {item_->topic(), item_->partition(), item_->OffsetOf(index_),
-                            item_->append_time_us(), CauseText(item_->CauseOf(index_))};
+                            item_->append_time_us(),
+                            CauseText({item_->CauseOf(index_), context_.channel()->address()})};
   ++index_;
   ShellCommand command = {options_.exec, EventText(options_.format, event, place),
                           EventVariables(event, place)};
