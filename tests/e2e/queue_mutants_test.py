@@ -68,7 +68,7 @@ class QueueMutants(OracleTest):
 
     def test_keys_that_are_held_and_go_on_after_a_restart(self):
         self.caught(self.run_crashes('free-held', self.kill, '--keys=10', '--patience=60',
-                                     longest_delay=13, first=6), 'passed-hold')
+                                     longest_delay=13, first=10), 'passed-hold')
 
     def test_keys_that_are_not_kept_together(self):
         self.caught(self.run_mutant('split-keys'), 'key-reordered')

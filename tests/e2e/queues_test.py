@@ -237,8 +237,10 @@ class Crashes(QueueTest):
         worker.settle(REJECT, worker.leased[0])
         worker.settled(worker.settle(NACK, worker.leased[1]))
         worker.credit(100)
-        for _ in range(40):
+        for batch in range(40):
             publish(*[Event(data=b'x' * 10000)] * 10)
+            # Retention is not to take what nobody looked at.
+            until(lambda: len(worker.leased) >= 10 * batch - 40, 'the worker keeps up', 30)
         until(lambda: int(self.acta_json('topic', 'describe', 'small')['partitions'][0]
                           .get('firstOffset', 0)) > 3, 'retention takes them', 30)
         until(lambda: len(worker.leased) >= 403, 'the rest is processed', 30)
