@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kLeastPoolThreads = 4;
 // For the indexer to see what was published last, before the end.
-constexpr absl::Duration kLastSpans = absl::Milliseconds(500);
+constexpr absl::Duration kLastSpans = absl::Seconds(2);
 
 int PoolThreads(int32_t wanted) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());

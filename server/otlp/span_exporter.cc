@@ -22,7 +22,7 @@ namespace otlp = ::opentelemetry::proto::collector::trace::v1;
 constexpr absl::Duration kGather = absl::Seconds(1);
 constexpr absl::Duration kFirstDelay = absl::Seconds(1);
 constexpr absl::Duration kMostDelay = absl::Seconds(30);
-constexpr absl::Duration kLastCall = absl::Seconds(1);
+constexpr absl::Duration kLastCall = absl::Seconds(3);
 
 void PutText(absl::string_view key, const std::string& text, otlp::KeyValue* out) {
   out->set_key(std::string(key));

@@ -52,7 +52,7 @@ class SpanExporter final : public SpanSink {
   ~SpanExporter() override;  // Stops.
 
   void Add(Span span) override;
-  // One more call for what waits, of a second at most; the rest is dropped.
+  // One more call for what waits, of three seconds at most; the rest is dropped.
   void Stop();
 
   struct Counts {

@@ -55,8 +55,8 @@ class IndexPlaces {
   static constexpr size_t kSpare = 4096;
   void Cut();
 
-  const IndexPlace least_;
-  const size_t most_;
+  IndexPlace least_;
+  size_t most_;
   bool cut_ = false;
   std::vector<IndexPlace> places_;
 };

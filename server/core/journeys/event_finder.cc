@@ -5,8 +5,8 @@
 
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
-#include "server/core/journeys/batch_reads.h"
 #include "server/core/journeys/event_links.h"
+#include "server/core/journeys/pool_help.h"
 #include "server/core/queues/indexed_batch.h"
 #include "storage/base/status_macros.h"
 
@@ -231,8 +231,8 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
   // The batch that holds `from` may be known by an earlier event of it.
   const Place least{from.partition,
                     Offset(std::max<int64_t>(0, from.offset.value() - kMostInBatch))};
-  IndexPlaces found(least, most + kMostInBatch);
-  RETURN_IF_ERROR(indexer_.Find(hashes, &found));
+  ASSIGN_OR_RETURN(IndexPlaces found,
+                   FindPlaces(indexer_, pool_, std::move(hashes), least, most + kMostInBatch));
   const std::vector<Place> places = found.Take();
   Search search{Matcher{wanted}, from, most, {}, std::nullopt};
   auto at = std::upper_bound(places.begin(), places.end(), from);

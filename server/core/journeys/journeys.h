@@ -32,7 +32,8 @@ class Journeys {
   };
   explicit Journeys(Deps deps)
       : deps_(deps),
-        outcomes_({deps.engine, deps.clock, deps.authorizer, deps.groups, deps.indexer}) {}
+        outcomes_(
+            {deps.engine, deps.pool, deps.clock, deps.authorizer, deps.groups, deps.indexer}) {}
 
   absl::StatusOr<v1::GetJourneyResponse> Get(const Caller& caller,
                                              const v1::GetJourneyRequest& request) const;

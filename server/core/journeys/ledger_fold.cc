@@ -7,6 +7,7 @@
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
 #include "server/core/journeys/ledger_index.h"
+#include "server/core/journeys/pool_help.h"
 #include "server/core/queues/ledger.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
@@ -132,7 +133,7 @@ void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
   }
 }
 
-absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engine,
+absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engine, Executor& pool,
                                                            const Clock& clock,
                                                            const JourneyIndexer& indexer,
                                                            absl::Span<const Place> places,
@@ -148,8 +149,8 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
   }
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  IndexPlaces found({kLedgerPartition, Offset(0)}, kMostRecords);
-  RETURN_IF_ERROR(indexer.Find(hashes, &found));
+  ASSIGN_OR_RETURN(IndexPlaces found, FindPlaces(indexer, pool, std::move(hashes),
+                                                 {kLedgerPartition, Offset(0)}, kMostRecords));
   const std::vector<IndexPlace> records = found.Take();
   if (found.cut()) return std::optional<LedgerFold>();
   for (size_t i = 0; i < records.size();) {

@@ -10,6 +10,7 @@
 #include "acta/storage/v1/records.pb.h"
 #include "acta/v1/journeys.pb.h"
 #include "server/core/journeys/journey_indexer.h"
+#include "server/exec/executor.h"
 #include "storage/base/clock.h"
 #include "storage/base/ids.h"
 #include "storage/log_engine.h"
@@ -25,7 +26,8 @@ class LedgerFold {
 
   // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Records
   // that cannot be read are passed over. Errors: DATA_CORRUPTED: the index cannot be read.
-  static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, const Clock& clock,
+  static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, Executor& pool,
+                                                        const Clock& clock,
                                                         const JourneyIndexer& indexer,
                                                         absl::Span<const Place> places,
                                                         absl::Duration until);

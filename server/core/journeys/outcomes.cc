@@ -97,8 +97,9 @@ absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
     standings[partition] = deps_.groups.StandingsOf(caller.tenant, partition, offsets);
   }
   (void)deps_.indexer.CatchUp(kLedgerCatchUp);  // Else it is SETTLED.
-  ASSIGN_OR_RETURN(const std::optional<LedgerFold> ledger,
-                   LedgerFold::Read(deps_.engine, deps_.clock, deps_.indexer, places, until));
+  ASSIGN_OR_RETURN(
+      const std::optional<LedgerFold> ledger,
+      LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places, until));
   if (!ledger.has_value()) *truncated = true;
   std::vector<OfEvent> found(events.size());
   for (const auto& [partition, indexes] : by_partition) {

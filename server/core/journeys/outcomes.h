@@ -22,6 +22,7 @@ class Outcomes {
  public:
   struct Deps {
     const LogEngine& engine;
+    Executor& pool;  // Helps with reads.
     const Clock& clock;
     const Authorizer& authorizer;
     const GroupRegistry& groups;

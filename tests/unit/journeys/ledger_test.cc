@@ -154,8 +154,8 @@ class LedgerModel {
     for (int i = 0; i < 50; ++i) {
       places.emplace_back(kPartition, Offset(static_cast<int64_t>(random_() % 1'000)));
     }
-    const auto read = LedgerFold::Read(*room_.engine, room_.clock, *room_.indexer, places,
-                                       absl::InfiniteDuration());
+    const auto read = LedgerFold::Read(*room_.engine, room_.pool, room_.clock, *room_.indexer,
+                                       places, absl::InfiniteDuration());
     REQUIRE_OK(read.status());
     const std::optional<LedgerFold>& fold = *read;
     REQUIRE(fold.has_value());
