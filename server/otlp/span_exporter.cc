@@ -237,12 +237,13 @@ SpanExporter::Outcome SpanExporter::Send(const std::vector<Span>& spans, absl::D
 }
 
 void SpanExporter::Stop() {
+  // First: it must not end the last call, which begins as soon as it stops.
+  caller_->Hurry();
   {
     MutexLock lock(mu_);
     stopping_ = true;
     work_.SignalAll();
   }
-  caller_->Hurry();
   if (thread_.joinable()) thread_.join();
 }
 
