@@ -86,7 +86,7 @@ void CollectGroups(const GroupRegistry& groups, MetricWriter& writer) {
   for (const GroupRegistry::Figures& group : groups.Measure()) {
     CollectLag(group, writer);
     if (!group.queue.has_value()) continue;
-    CollectStates(group.group, *group.queue, group.not_scanned, writer);
+    CollectStates(group.group, *group.queue, group.lag.ahead_events, writer);
     CollectOutcomes(group.group, *group.queue, writer);
   }
 }

@@ -30,6 +30,7 @@ namespace acta {
 struct RpcLimits {
   ConnectionLimits connections;
   int64_t max_unanswered_bytes = 8 << 20;  // Of one publish stream; above it is not read further.
+  int64_t max_waiting_publish_bytes = 64 << 20;  // Of unary calls that wait to look for a cause.
   int32_t max_receive_bytes = 18 << 20;  // Above max_frame_bytes, so that the frame gets a reason.
   int32_t max_metadata_bytes = 8 << 10;
   int32_t max_sync_threads = 16;
@@ -104,7 +105,7 @@ class Edge {
   std::atomic<int64_t> publish_streams{0};
   std::atomic<int64_t> publish_streams_unanswered{0};
   std::atomic<int64_t> publish_streams_without_room{0};
-  std::atomic<int64_t> publishes_on_pool_bytes{0};  // Of unary calls that wait for it.
+  std::atomic<int64_t> waiting_publish_bytes{0};  // Of unary calls that wait for the pool.
   std::atomic<int64_t> subscriptions{0};
 
  private:

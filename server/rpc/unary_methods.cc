@@ -39,30 +39,27 @@ void TakePublish(const std::shared_ptr<UnaryCall>& call, PublishSession& session
   if (!taken.ok()) call->Answer(taken);
 }
 
-// Of unary publishes that wait for the pool; one alone may be larger.
-constexpr int64_t kMostBytesOnPool = int64_t{64} << 20;
-
-absl::Status TooManyOnPool() {
-  return Error(
-      v1::PUBLISH_QUEUE_FULL,
-      absl::StrCat("limit max_publish_bytes_waiting (", kMostBytesOnPool,
-                   " bytes) is reached by publishes whose cause is looked up; retry after "
-                   "the delay"),
-      {{"limit", "max_publish_bytes_waiting"}, {"limit_value", absl::StrCat(kMostBytesOnPool)}});
+absl::Status TooManyWaiting(int64_t limit) {
+  return Error(v1::PUBLISH_QUEUE_FULL,
+               absl::StrCat("limit max_waiting_publish_bytes (", limit,
+                            " bytes) is reached by publishes whose cause is looked for; retry "
+                            "after the delay"),
+               {{"limit", "max_waiting_publish_bytes"}, {"limit_value", absl::StrCat(limit)}});
 }
 
 // What caused it may have to be read.
 void PublishOnPool(const std::shared_ptr<UnaryCall>& call, const Caller& caller,
                    std::shared_ptr<PublishSession> session) {
-  std::atomic<int64_t>& waiting = call->edge().publishes_on_pool_bytes;
+  std::atomic<int64_t>& waiting = call->edge().waiting_publish_bytes;
   const auto bytes = static_cast<int64_t>(call->request().Length());
   const int64_t before = waiting.fetch_add(bytes);
-  if (before > 0 && before + bytes > kMostBytesOnPool) {
+  const int64_t limit = call->edge().deps.limits.max_waiting_publish_bytes;
+  if (before > 0 && before + bytes > limit) {  // One alone may be larger.
     waiting.fetch_sub(bytes);
-    return call->Answer(TooManyOnPool());
+    return call->Answer(TooManyWaiting(limit));
   }
   call->edge().deps.pool.Post([call, caller, session = std::move(session), bytes] {
-    call->edge().publishes_on_pool_bytes.fetch_sub(bytes);
+    call->edge().waiting_publish_bytes.fetch_sub(bytes);
     const absl::Status in_time = CheckDeadline(caller);
     if (!in_time.ok()) return call->Answer(in_time);
     TakePublish(call, *session);

@@ -27,6 +27,7 @@
 #include "storage/base/fatal.h"
 #include "storage/base/mutex.h"
 #include "storage/log/local_log_engine.h"
+#include "tests/support/publish_whole.h"
 #include "tests/support/scripted_causes.h"
 #include "tests/support/stepped_executor.h"
 #include "tests/support/temp_dir.h"
@@ -205,14 +206,14 @@ int64_t Run(bool full, int batches) {
   for (int frame = 0; frame <= batches; ++frame) {
     if (frame == 1) before = allocations;
     bool answered = false;
-    Check(session.OnFrame(
-        SharedBytes(std::move(frames[static_cast<size_t>(frame)])), [&](v1::FrameResult result) {
-          // That it was stored shows when it is delivered.
-          const bool failed =
-              result.has_error() || (result.batches_size() == 1 && result.batches(0).has_error());
-          ACTA_CHECK(!failed);
-          broker.queue.Post([&answered] { answered = true; });
-        }));
+    Check(PublishWhole(session, SharedBytes(std::move(frames[static_cast<size_t>(frame)])),
+                       [&](v1::FrameResult result) {
+                         // That it was stored shows when it is delivered.
+                         const bool failed = result.has_error() || (result.batches_size() == 1 &&
+                                                                    result.batches(0).has_error());
+                         ACTA_CHECK(!failed);
+                         broker.queue.Post([&answered] { answered = true; });
+                       }));
     const int64_t events = int64_t{frame} * kEventsPerBatch;
     broker.queue.RunUntil([&] { return answered && sink.events() == events; });
   }

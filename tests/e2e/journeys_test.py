@@ -3,6 +3,8 @@
 happens and after kill -9, against what was done."""
 
 import json
+import queue
+import threading
 import unittest
 
 from broker import BIN, PATIENCE_S, BrokerTest
@@ -79,6 +81,27 @@ class Journeys(BrokerTest):
             code, _, err = self.broker.acta('publish', 'payments', 'x', '--caused-by', bad)
             self.assertNotEqual(code, 0)
             self.assertIn(why, err)
+
+    def test_a_journey_that_goes_on_is_followed(self):
+        self.publish('orders', 'o1')
+        follower = self.broker.spawn('journey', '--event', 'o1', '--follow', text=True)
+        self.addCleanup(follower.stdout.close)
+        self.addCleanup(follower.stderr.close)
+        self.addCleanup(follower.wait)
+        self.addCleanup(follower.kill)
+        lines = queue.Queue()
+        threading.Thread(target=lambda: [lines.put(line) for line in follower.stdout],
+                         daemon=True).start()
+
+        def shows(name):
+            while name not in lines.get(timeout=PATIENCE_S):
+                pass
+
+        shows('o1')
+        self.publish('payments', 'p1', '--causation', 'o1')
+        shows('p1')
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec', 'true', '--max', 1)
+        shows('processed by')
 
     def test_an_order_is_told_as_it_happens_and_after_a_crash(self):
         self.order()

@@ -153,6 +153,8 @@ void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("limits.grpc_memory", limits.max_buffer_bytes, "bytes",
             "buffers of gRPC for all connections");
   rows->Add("limits.metadata", limits.max_metadata_bytes, "bytes", "metadata of one call");
+  rows->Add("max_waiting_publish_bytes", limits.max_waiting_publish_bytes, "bytes",
+            "unary publishes whose cause is looked for");
   rows->Add("max_claim_calls", limits.max_claim_calls, "calls", "of Claims at the same time");
   rows->Add("telemetry.max_series", limits.max_series, "series", "shown of one metric");
 }

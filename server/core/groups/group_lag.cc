@@ -11,16 +11,19 @@
 namespace acta {
 namespace {
 
+void FillStates(const PartitionQueue::States& states, v1::QueueLag* out) {
+  out->set_ready(states.ready);
+  out->set_leased(states.leased);
+  out->set_retry_wait(states.retry_wait);
+  out->set_blocked_by_key(states.blocked_by_key);
+  out->set_held(states.held);
+}
+
 // Exact when everything up to the end was looked at.
 void FillQueueLag(const GroupQueue::View& queue, const PartitionExtent& extent,
                   v1::PartitionLag* lag) {
-  const PartitionQueue::Counts& counts = queue.counts;
   v1::QueueLag* const out = lag->mutable_queue();
-  out->set_ready(counts.ready);
-  out->set_leased(counts.leased);
-  out->set_retry_wait(counts.retry_wait);
-  out->set_blocked_by_key(counts.blocked_by_key);
-  out->set_held(counts.held);
+  FillStates(queue.counts, out);
   out->set_not_scanned(std::max<int64_t>(0, Lag(queue.head, extent.visible_end)));
   out->set_dead_letters(queue.dead_letters);
   lag->set_lag_events(OutstandingOf(queue, extent.visible_end));
@@ -93,8 +96,7 @@ absl::Status FillLag(const LogEngine& engine, GroupId group, const Group::Positi
 }
 
 // Sets what a scrape is told of the group, but for its lag, and answers what that is measured by.
-LagMeter::GroupPlaces PlacesOf(const LogEngine& engine, const Group& group,
-                               GroupRegistry::Figures* figures) {
+LagMeter::GroupPlaces PlacesOf(const Group& group, GroupRegistry::Figures* figures) {
   const v1::Group described = group.record().group();
   figures->tenant = group.tenant();
   figures->group = group.name();
@@ -107,7 +109,7 @@ LagMeter::GroupPlaces PlacesOf(const LogEngine& engine, const Group& group,
     figures->queue = group.queue()->Measure();
     const PartitionQueue::States& states = figures->queue->states;
     figures->processed_events = figures->queue->tally.acked;
-    figures->lag_events =
+    places.outstanding =
         states.ready + states.leased + states.retry_wait + states.blocked_by_key + states.held;
     for (const GroupQueue::Place& place : figures->queue->places) {
       queue_places[place.partition] = place;
@@ -122,24 +124,14 @@ LagMeter::GroupPlaces PlacesOf(const LogEngine& engine, const Group& group,
       head = place->second.head;
     }
     places.places.push_back({view.id(), next, head, view.topic->settings.retention});
-    const auto extent = engine.Extent(view.id());
-    if (!extent.ok()) continue;  // The topic is being deleted.
-    const int64_t ahead = std::max<int64_t>(0, Lag(head, extent->visible_end));
-    figures->lag_events += ahead;
-    if (group.queue() != nullptr) figures->not_scanned += ahead;
   }
-  places.lag_events = figures->lag_events;
   return places;
 }
 
 void FillQueueFigures(const GroupQueue::Figures& queue, int64_t not_scanned,
                       v1::GroupFigures* out) {
   v1::QueueLag* const lag = out->mutable_queue();
-  lag->set_ready(queue.states.ready);
-  lag->set_leased(queue.states.leased);
-  lag->set_retry_wait(queue.states.retry_wait);
-  lag->set_blocked_by_key(queue.states.blocked_by_key);
-  lag->set_held(queue.states.held);
+  FillStates(queue.states, lag);
   lag->set_not_scanned(not_scanned);
   lag->set_dead_letters(queue.dead_letters);
   const auto& failed = queue.tally.failed;
@@ -163,7 +155,7 @@ void FillFigures(const GroupRegistry::Figures& figures, v1::GroupFigures* out) {
   if (lag.drain.has_value()) SetDuration(*lag.drain, out->mutable_drain());
   out->set_lost_events(lag.lost_events);
   out->set_processed_events(figures.processed_events);
-  if (figures.queue.has_value()) FillQueueFigures(*figures.queue, figures.not_scanned, out);
+  if (figures.queue.has_value()) FillQueueFigures(*figures.queue, lag.ahead_events, out);
 }
 
 }  // namespace
@@ -173,10 +165,13 @@ std::vector<GroupRegistry::Figures> GroupRegistry::Measure() const {
   std::vector<Figures> all;
   std::vector<LagMeter::GroupPlaces> places;
   for (const GroupPtr& group : state_->All()) {
-    places.push_back(PlacesOf(state_->deps.engine, *group, &all.emplace_back()));
+    places.push_back(PlacesOf(*group, &all.emplace_back()));
   }
-  std::vector<LagMeter::Lag> lags = state_->lag_meter->Measure(places);
-  for (size_t i = 0; i < all.size(); ++i) all[i].lag = std::move(lags[i]);
+  const std::vector<LagMeter::Lag> lags = state_->lag_meter->Measure(places);
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].lag = lags[i];
+    all[i].lag_events = places[i].outstanding + lags[i].ahead_events;
+  }
   return all;
 }
 

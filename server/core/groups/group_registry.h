@@ -216,9 +216,8 @@ class GroupRegistry {
     std::string group;
     bool paused = false;
     std::vector<std::string> topics;
-    int64_t members = 0;      // That are connected.
-    int64_t lag_events = 0;   // As GetLag says.
-    int64_t not_scanned = 0;  // Of a QUEUE group: of these, not looked at.
+    int64_t members = 0;     // That are connected.
+    int64_t lag_events = 0;  // As GetLag says.
     LagMeter::Lag lag;
     int64_t processed_events = 0;              // Rises: for a rate.
     std::optional<GroupQueue::Figures> queue;  // Of a QUEUE group.

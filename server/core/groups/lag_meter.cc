@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
-
 #include "server/core/queues/group_queue.h"
 
 namespace acta {
@@ -64,7 +63,7 @@ std::vector<LagMeter::Lag> LagMeter::Measure(const std::vector<GroupPlaces>& gro
     }
     DrainEstimate& drain = drains[group.group];
     drain = std::move(drains_[group.group]);
-    lag.drain = drain.Look(now, group.lag_events);
+    lag.drain = drain.Look(now, group.outstanding + lag.ahead_events);
   }
   drains_ = std::move(drains);
   ReadLater(look);
@@ -74,6 +73,7 @@ std::vector<LagMeter::Lag> LagMeter::Measure(const std::vector<GroupPlaces>& gro
 void LagMeter::MeasurePlace(GroupId group, const Place& place, Look& look, Lag* lag) const {
   const auto extent = engine_.Extent(place.partition);
   if (!extent.ok()) return;  // The topic is being deleted.
+  lag->ahead_events += std::max<int64_t>(0, ::acta::Lag(place.head, extent->visible_end));
   lag->lost_events += std::max<int64_t>(0, ::acta::Lag(place.head, extent->first));
   MeasureHeadroom(group, place, *extent, look, lag);
   // Of a STREAM group what is lost has no age.

@@ -47,7 +47,7 @@ class LagMeter : public std::enable_shared_from_this<LagMeter> {
   };
   struct GroupPlaces {
     GroupId group;
-    int64_t lag_events = 0;
+    int64_t outstanding = 0;  // Events below the heads that are not processed.
     std::vector<Place> places;
   };
   // Times are of the oldest event that is not processed and still exists; of one that is read from
@@ -60,6 +60,7 @@ class LagMeter : public std::enable_shared_from_this<LagMeter> {
     std::optional<absl::Duration> headroom;
     std::optional<absl::Duration> drain;  // As DrainEstimate.
     int64_t lost_events = 0;              // That retention took before they were read.
+    int64_t ahead_events = 0;             // From the heads on.
   };
   // By position. Groups that are not named are forgotten.
   std::vector<Lag> Measure(const std::vector<GroupPlaces>& groups);

@@ -161,6 +161,7 @@ BatchPtr EventFinder::KeptAt(PartitionId partition, Offset offset) const {
 // Neighbours are asked for next; a journey over many large batches is not kept whole.
 void EventFinder::Keep(const BatchPtr& batch) {
   last_bytes_ = static_cast<int64_t>(batch->payload.size());
+  last_count_ = batch->count;
   if (known_bytes_ + last_bytes_ > kMostKnownBytes) {
     batches_.clear();
     known_bytes_ = 0;
@@ -169,22 +170,24 @@ void EventFinder::Keep(const BatchPtr& batch) {
   batches_[batch->partition][batch->end() + -1] = batch;
 }
 
-void EventFinder::ReadAhead(absl::Span<const Place> places) {
+EventFinder::Place EventFinder::ReadAhead(absl::Span<const Place> places) {
   // Batches are mostly like the one before.
   const int64_t most =
       last_bytes_ == 0 ? 1 : std::clamp<int64_t>(kMostBytesAhead / last_bytes_, 1, kMostAhead);
   std::vector<Place> unread;
   for (const Place& place : places) {
     if (static_cast<int64_t>(unread.size()) == most) break;
-    if (TopicOf(place.partition) == nullptr || KeptAt(place.partition, place.offset) != nullptr) {
-      continue;
-    }
-    unread.push_back(place);
+    const bool mostly_same = !unread.empty() && unread.back().partition == place.partition &&
+                             place.offset < unread.back().offset + last_count_;
+    const bool skipped = mostly_same || TopicOf(place.partition) == nullptr ||
+                         KeptAt(place.partition, place.offset) != nullptr;
+    if (!skipped) unread.push_back(place);
   }
-  if (unread.size() < 2) return;
+  if (unread.size() < 2) return places.front();
   for (const BatchPtr& batch : ReadBatches(engine_, pool_, unread)) {
     if (batch != nullptr) Keep(batch);
   }
+  return unread.back();
 }
 
 BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state) {
@@ -237,15 +240,19 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
   Search search{Matcher{wanted}, from, most, {}, std::nullopt};
   auto at = std::upper_bound(places.begin(), places.end(), from);
   if (at != places.begin() && std::prev(at)->partition == from.partition) --at;
-  Place done{PartitionId(), Offset(-1)};  // Everything up to it was looked at.
+  Place done{PartitionId(), Offset(-1)};     // Everything up to it was looked at.
+  Place read_to{PartitionId(), Offset(-1)};  // So far it was read ahead.
   for (bool first = true; at != places.end() && !search.next.has_value(); ++at, first = false) {
     const bool over = !first && clock_.SinceBoot() >= until_;
     if (over) search.next = *at;
     if (over || (at->partition == done.partition && at->offset <= done.offset)) continue;
     const TopicPtr topic = TopicOf(at->partition);
     if (topic == nullptr) continue;
-    if (KeptAt(at->partition, at->offset) == nullptr)
-      ReadAhead(absl::MakeConstSpan(places).subspan(static_cast<size_t>(at - places.begin())));
+    // Once: what cannot be read is not tried again for each of them.
+    if (read_to < *at && KeptAt(at->partition, at->offset) == nullptr) {
+      const auto index = static_cast<size_t>(at - places.begin());
+      read_to = ReadAhead(absl::MakeConstSpan(places).subspan(index));
+    }
     v1::JourneyEventState state = v1::JOURNEY_EVENT_STATE_STORED;
     const BatchPtr batch = BatchAt(at->partition, at->offset, &state);
     if (batch == nullptr) {

@@ -63,8 +63,8 @@ class EventFinder {
   // Null: it is not kept.
   BatchPtr KeptAt(PartitionId partition, Offset offset) const;
   void Keep(const BatchPtr& batch);
-  // Reads and keeps some of what is wanted next.
-  void ReadAhead(absl::Span<const Place> places);
+  // Reads and keeps some of what is wanted next; up to where. At least one place.
+  Place ReadAhead(absl::Span<const Place> places);
   // Null: it cannot be read, `state` says why.
   BatchPtr BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state);
 
@@ -76,7 +76,9 @@ class EventFinder {
   const std::string tenant_;
   const absl::Duration until_;
   int64_t known_bytes_ = 0;
-  int64_t last_bytes_ = 0;  // Of the batch that was read last.
+  // Of the batch that was read last.
+  int64_t last_bytes_ = 0;
+  int64_t last_count_ = 0;
   absl::flat_hash_map<PartitionId, absl::btree_map<Offset, BatchPtr>> batches_;  // By last offset.
 };
 

@@ -20,7 +20,6 @@
 #include "server/core/publish/publish_limits.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/bytes.h"
-#include "storage/base/status_macros.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -71,11 +70,6 @@ class PublishSession {
   // an answer. `frame.size()` counts as in flight until `done`.
   absl::Status Take(Done done);
 
-  // Both, for who may block.
-  absl::Status OnFrame(SharedBytes frame, Done done) {
-    RETURN_IF_ERROR(Begin(std::move(frame)));
-    return Take(std::move(done));
-  }
   // Both, but nothing is submitted: for who writes a unary frame together with something else.
   // What `out->flight` answers is for them to ask. A frame, or an atomic frame's batch, that is
   // refused has its error in the flight's result. Blocks.

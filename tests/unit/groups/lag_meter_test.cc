@@ -64,6 +64,7 @@ TEST_CASE("a lag has an age, bytes, and what is left until retention takes it", 
     const LagMeter::Lag lag = room.Measure(1);
     CHECK(lag.age == absl::Hours(1));
     CHECK(lag.headroom == absl::Hours(23));
+    CHECK(lag.ahead_events == 1);
     CHECK(lag.bytes == 8);
   }
   SECTION("a queue keeps copies of what it looked at") {

@@ -204,6 +204,49 @@ TEST_CASE("a search whose time is over goes on where it stopped, and reads nothi
   CHECK(seen.size() == 20);
 }
 
+// A search with `wanted` in all that is indexed, and how many reads of the disk it took.
+int64_t ReadsOf(JourneyRoom& room, const std::vector<EventFinder::Wanted>& wanted, size_t found) {
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  room.engine->SetCachedReads(false);
+  const int64_t before = room.engine->Stats().cold_reads;
+  EventFinder finder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer, "default",
+                     absl::InfiniteDuration());
+  std::optional<EventFinder::Place> next;
+  const auto events = finder.Find(wanted, {}, 1'000, &next);
+  REQUIRE_OK(events.status());
+  CHECK(events->size() == found);
+  return room.engine->Stats().cold_reads - before;
+}
+
+TEST_CASE("a batch is read once, whatever of it is looked for") {
+  JourneyRoom room;
+  room.CreateTopic("a");
+  std::vector<EventFinder::Wanted> wanted;
+  for (int32_t partition = 0; partition < 2; ++partition) {
+    std::vector<v1::Event> events;
+    for (int i = 0; i < 16; ++i) {
+      events.push_back(JourneyRoom::Event(std::to_string(partition) + "-" + std::to_string(i)));
+      wanted.push_back({LinkKind::kId, events.back().id(), ""});
+    }
+    room.Publish("a", partition, events);
+  }
+  CHECK(ReadsOf(room, wanted, 32) == 2);
+}
+
+TEST_CASE("what cannot be read is tried twice, not for each of its neighbours") {
+  constexpr int kBatches = 60;
+  JourneyRoom room;
+  room.CreateTopic("a", 1);
+  for (int i = 0; i < kBatches; ++i) {
+    room.Publish("a", 0, {JourneyRoom::Event("e" + std::to_string(i), "c")});
+  }
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const PartitionId partition = room.topics->Find("default", "a")->partition(0);
+  for (int i = 1; i < kBatches; ++i) room.engine->CorruptBatch(partition, Offset(i));
+  // Ahead, and where the search says what is wrong.
+  CHECK(ReadsOf(room, {{LinkKind::kCorrelation, "c", ""}}, kBatches) <= 2 * kBatches);
+}
+
 TEST_CASE("causes and effects beyond the limit are left out, and it is said") {
   JourneyRoom room;
   room.CreateTopic("orders");

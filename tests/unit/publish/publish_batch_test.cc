@@ -29,7 +29,7 @@ TEST_CASE("a batch that names its partition is appended as the bytes that came")
   auto session = f.MakeSession(false);
   const SharedBytes bytes(frame.SerializeAsString());
   bool answered = false;
-  REQUIRE_OK(session->OnFrame(bytes, [&](v1::FrameResult) { answered = true; }));
+  REQUIRE_OK(PublishWhole(*session, bytes, [&](v1::FrameResult) { answered = true; }));
   REQUIRE(f.engine.pending.size() == 1);
   const Transaction& transaction = f.engine.pending[0].transaction;
   REQUIRE(transaction.appends.size() == 1);

@@ -11,6 +11,7 @@
 #include "proto/support/error.h"
 #include "server/core/publish/publish_session.h"
 #include "server/core/topics/topic_registry.h"
+#include "tests/support/publish_whole.h"
 #include "tests/support/scripted_causes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
@@ -75,9 +76,8 @@ class PublishFixture {
     return SendBytes(session, frame.SerializeAsString());
   }
   absl::Status SendBytes(PublishSession& session, std::string bytes) {
-    return session.OnFrame(SharedBytes(std::move(bytes)), [this](v1::FrameResult result) {
-      answers.push_back(std::move(result));
-    });
+    return PublishWhole(session, SharedBytes(std::move(bytes)),
+                        [this](v1::FrameResult result) { answers.push_back(std::move(result)); });
   }
   // Sends one frame as a unary call and returns its answer, after the engine stored what it got.
   v1::FrameResult Publish(const v1::PublishFrame& frame) {

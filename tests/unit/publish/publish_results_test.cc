@@ -104,11 +104,11 @@ TEST_CASE("a payload does not keep a frame that is mostly something else") {
   v1::PublishFrame frame = OneBatch("orders", 0);
   AddEvent(&frame)->set_data(std::string(1000, 'd'));
   const size_t rest = GENERATE(0, 100'000);
-  frame.GetReflection()->MutableUnknownFields(&frame)->AddLengthDelimited(
-      999, std::string(rest, 'u'));
+  frame.GetReflection()->MutableUnknownFields(&frame)->AddLengthDelimited(999,
+                                                                          std::string(rest, 'u'));
   const SharedBytes bytes(frame.SerializeAsString());
   auto session = f.MakeSession(false);
-  REQUIRE_OK(session->OnFrame(bytes, [](v1::FrameResult) {}));
+  REQUIRE_OK(PublishWhole(*session, bytes, [](v1::FrameResult) {}));
   REQUIRE(f.engine.pending.size() == 1);
   const Append& append = f.engine.pending[0].transaction.appends[0];
   CHECK((append.payload.owner() == bytes.owner()) == (rest == 0));

@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "acta/v1/publisher.grpc.pb.h"
 #include "tests/unit/rpc/raw_call.h"
@@ -155,6 +157,39 @@ TEST_CASE("a unary publish with a cause is taken on the pool", "[rpc]") {
   caller.join();
   REQUIRE(status.ok());
   CHECK(results.results(0).batches(0).error().reason() == v1::INVALID_DELIVERY_TOKEN);
+}
+
+TEST_CASE("unary publishes that wait for the pool have a limit of bytes together", "[rpc]") {
+  v1::PublishFrame frame = OneEvent("orders");
+  frame.mutable_batches(0)->mutable_caused_by()->set_delivery_token("none");
+  RpcLimits limits;
+  limits.max_waiting_publish_bytes = 2 * static_cast<int64_t>(frame.ByteSizeLong());
+  RpcRoom room(limits);
+  room.MakeTopic("orders");
+  std::vector<std::thread> callers;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < 2; ++i) {
+    callers.emplace_back([&] {
+      v1::PublishResults results;
+      if (Publish(room, frame, &results).ok()) ++answered;
+    });
+  }
+  CHECK(WaitUntil([&] { return room.pool.pending() == 2; }));
+  v1::PublishResults results;
+  TestContext context;
+  const grpc::Status refused = Publish(room, frame, &results, &context);
+  CHECK(Reason(refused) == v1::PUBLISH_QUEUE_FULL);
+  room.pool.RunAll();
+  for (std::thread& caller : callers) caller.join();
+  CHECK(answered == 2);
+  // There is room again.
+  std::thread again([&] {
+    if (Publish(room, frame, &results).ok()) ++answered;
+  });
+  CHECK(WaitUntil([&] { return room.pool.pending() == 1; }));
+  room.pool.RunAll();
+  again.join();
+  CHECK(answered == 3);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "server/core/schedules/schedules.h"
 #include "server/core/topics/topic_registry.h"
 #include "tests/support/memory_log_engine.h"
+#include "tests/support/publish_whole.h"
 #include "tests/support/scripted_causes.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
@@ -76,8 +77,8 @@ class ScheduleRoom {
     const auto answer = std::make_shared<std::optional<v1::FrameResult>>();
     PublishSession session({*engine, *topics, *schedules, authorizer, causes, PublishLimits()},
                            caller, /*stream=*/false);
-    REQUIRE_OK(session.OnFrame(SharedBytes(frame.SerializeAsString()),
-                               [answer](v1::FrameResult result) { *answer = std::move(result); }));
+    REQUIRE_OK(PublishWhole(session, SharedBytes(frame.SerializeAsString()),
+                            [answer](v1::FrameResult result) { *answer = std::move(result); }));
     return answer;
   }
   v1::FrameResult Publish(const v1::PublishFrame& frame) {

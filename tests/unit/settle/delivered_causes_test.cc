@@ -17,8 +17,8 @@ v1::ErrorReason PublishBill(StepRoom& room, const std::string& token, int64_t of
   *batch->add_events() = bill;
   PublishSession session(room.publish, room.caller, /*stream=*/false);
   v1::FrameResult answer;
-  REQUIRE_OK(session.OnFrame(SharedBytes(frame.SerializeAsString()),
-                             [&](v1::FrameResult result) { answer = std::move(result); }));
+  REQUIRE_OK(PublishWhole(session, SharedBytes(frame.SerializeAsString()),
+                          [&](v1::FrameResult result) { answer = std::move(result); }));
   room.Run();
   return answer.batches(0).error().reason();
 }

@@ -9,6 +9,7 @@
 #include "server/core/schedules/schedules.h"
 #include "server/core/settle/delivered_causes.h"
 #include "server/core/settle/settler.h"
+#include "tests/support/publish_whole.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -40,8 +41,8 @@ class StepRoom : public QueueRoom {
     *frame.mutable_batches(0)->add_events() = event;
     PublishSession session(publish, caller, /*stream=*/false);
     v1::FrameResult answer;
-    REQUIRE_OK(session.OnFrame(SharedBytes(frame.SerializeAsString()),
-                               [&](v1::FrameResult result) { answer = std::move(result); }));
+    REQUIRE_OK(PublishWhole(session, SharedBytes(frame.SerializeAsString()),
+                            [&](v1::FrameResult result) { answer = std::move(result); }));
     REQUIRE_FALSE(answer.batches(0).has_error());
     Run();
   }

@@ -22,7 +22,7 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   QueueRoom room(QueueRoom::Attempts(5), 2);
   room.PublishNumbers(0, 6);
   room.PublishNumbers(1, 3);
-  CHECK(GroupFiguresOf(room).not_scanned == 9);
+  CHECK(GroupFiguresOf(room).lag.ahead_events == 9);
   CHECK(GroupFiguresOf(room).lag_events == 9);
   Client& client = room.Work(7);
   REQUIRE(client.sink.leased.size() == 7);
@@ -36,7 +36,7 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   CHECK(group.lag_events == 7);
   CHECK(figures.states.leased == 4);
   CHECK(figures.states.retry_wait == 1);
-  CHECK(figures.states.ready + group.not_scanned == 2);
+  CHECK(figures.states.ready + group.lag.ahead_events == 2);
   CHECK(figures.dead_letters == 1);
   CHECK(figures.max_dead_letters == 100'000);
   v1::QueueLag sum;
@@ -48,7 +48,7 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   }
   CHECK(sum.leased() == figures.states.leased);
   CHECK(sum.ready() == figures.states.ready);
-  CHECK(sum.not_scanned() == group.not_scanned);
+  CHECK(sum.not_scanned() == group.lag.ahead_events);
   room.Subscribe(room.Member("stream"));  // Is no queue.
   REQUIRE(room.groups.Measure().size() == 2);
   CHECK_FALSE(room.groups.Measure().front().queue.has_value());

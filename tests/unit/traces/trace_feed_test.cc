@@ -220,5 +220,43 @@ TEST_CASE("a hundred thousand sampled events are remembered, and no more", "[tra
   CHECK(room.Told().size() == 2);
 }
 
+TEST_CASE("ten thousand records wait for their events, and no more than 16 MiB", "[traces]") {
+  FeedRoom room;
+  REQUIRE_OK(SubmitAndWait(room.engine,
+                           [&] {
+                             Transaction transaction;
+                             Append append;
+                             append.partition = room.partition();
+                             append.payload = SharedBytes(std::string("\x7a\x00", 2));
+                             append.count = 1;
+                             transaction.appends.push_back(std::move(append));
+                             return transaction;
+                           }())
+                 .status);
+  room.ReadEvents(0, {FeedRoom::Sampled("a")});
+  room.sink.spans.clear();
+  LedgerRecord early = room.Failed(5, 20, 30);
+  int64_t most = 10'000;
+  SECTION("in number") {}
+  SECTION("in bytes") {
+    early.mutable_entries(0)->mutable_attempt()->set_text(std::string(1 << 20, 'x'));
+    most = 15;
+  }
+  room.ReadLedger(early);
+  room.ReadLedger(room.Processed(0, 1, 50, 70));  // Behind it.
+  for (int64_t i = 2; i < most; ++i) room.ReadLedger(early);
+  CHECK(room.Told().empty());
+  for (int i = 0; i < 3; ++i) room.ReadLedger(early);
+  CHECK(room.Told().size() == 2);
+}
+
+TEST_CASE("of a long id its beginning is told, in whole characters", "[traces]") {
+  FeedRoom room;
+  room.ReadEvents(0, {FeedRoom::Sampled(std::string(256, 'x')),
+                      FeedRoom::Sampled(std::string(255, 'x') + "\u00e9" + "y")});
+  CHECK(room.Told() == Strings{"publish orders " + std::string(256, 'x') + " 10-10",
+                               "publish orders " + std::string(255, 'x') + "... 10-10"});
+}
+
 }  // namespace
 }  // namespace acta

@@ -48,6 +48,13 @@ std::string RateText(double rate) {
   return absl::StrFormat(rate > 0 && rate < 10 ? "%.1f" : "%.0f", rate);
 }
 
+// What changes with each look needs no microseconds.
+std::string RoughText(const google::protobuf::Duration& duration) {
+  const absl::Duration time = FromProtoDuration(duration);
+  return DurationText(
+      absl::Trunc(time, time < absl::Seconds(1) ? absl::Milliseconds(1) : absl::Seconds(1)));
+}
+
 std::string StateOf(const v1::GroupFigures& group) {
   if (group.paused()) return "paused";
   const bool full = group.has_queue() && group.queue().dead_letters() >= group.max_dead_letters();
@@ -83,13 +90,13 @@ Table GroupTable(const Look& before, const Look& now, size_t most) {
     };
     const bool queue = group.has_queue();
     table.Row(group.group(), queue ? "queue" : "stream", group.members(), group.lag_events(),
-              group.has_behind() ? DurationText(group.behind()) : "?",
+              group.has_behind() ? RoughText(group.behind()) : "?",
               rate(was.processed_events(), group.processed_events()),
               queue ? rate(was.failed_attempts(), group.failed_attempts()) : "",
               queue ? rate(was.redelivered_events(), group.redelivered_events()) : "",
               queue ? absl::StrCat(group.queue().dead_letters()) : "",
-              group.has_drain() ? DurationText(group.drain()) : "",
-              group.has_headroom() ? DurationText(group.headroom()) : "", StateOf(group));
+              group.has_drain() ? RoughText(group.drain()) : "",
+              group.has_headroom() ? RoughText(group.headroom()) : "", StateOf(group));
   }
   return table;
 }
