@@ -21,13 +21,7 @@ void IndexPlaces::Cut() {
   places_.resize(most_);
 }
 
-std::string IndexKey(uint64_t bucket, uint64_t run) {
-  std::string key = IndexKeyPrefix(bucket);
-  PutBig64(&key, run);
-  return key;
-}
-
-std::string IndexKeyPrefix(uint64_t bucket) {
+std::string IndexKey(uint64_t bucket) {
   std::string key;
   PutBig64(&key, bucket);
   return key;

@@ -14,8 +14,9 @@
 namespace acta {
 
 // The index of a log slice tells where something is that has a hash: an id, a correlation, whatever
-// the domain hashes. Its rows are blocks: the entries of one bucket of hashes that were indexed
-// together, a run. A hash is only a hint: who finds an event by it looks whether it is the one.
+// the domain hashes. Its rows are blocks: the entries of one bucket of hashes. Two blocks of a
+// bucket, one behind the other, are a block, too: what is added later is joined by the database. A
+// hash is only a hint: who finds an event by it looks whether it is the one.
 
 struct IndexEntry {
   uint64_t hash = 0;  // The kIndexHashBits upper bits count.
@@ -61,18 +62,19 @@ class IndexPlaces {
   std::vector<IndexPlace> places_;
 };
 
+// The form of the files. Of another the index is made anew.
+inline constexpr int32_t kIndexForm = 1;
+
 // A bucket and what is stored of a hash beyond it.
-inline constexpr int kIndexBucketBits = 14;
+inline constexpr int kIndexBucketBits = 17;
 inline constexpr int kIndexHashBits = kIndexBucketBits + 32;
 constexpr uint64_t IndexedHash(uint64_t hash) {
   return hash >> (64 - kIndexHashBits) << (64 - kIndexHashBits);
 }
 constexpr uint64_t IndexBucket(uint64_t hash) { return hash >> (64 - kIndexBucketBits); }
 
-// Key of a block: bucket u64 and run u64, big endian.
-std::string IndexKey(uint64_t bucket, uint64_t run);
-// With it begin all blocks of a bucket.
-std::string IndexKeyPrefix(uint64_t bucket);
+// Key of a block: the bucket u64, big endian.
+std::string IndexKey(uint64_t bucket);
 
 // The block of entries of one bucket. For each: the stored part of its hash u32 little endian,
 // partition and offset as varints.

@@ -65,7 +65,9 @@ void LogReader::WalkTable(const PartitionLog& partition, const Visit& visit,
                           Progress* progress) const {
   const auto piece = partition.FindPiece(progress->next);
   if (!piece.has_value()) return;
-  const auto cursor = store_.NewTableCursor(piece->slice->family, partition.id(), progress->next);
+  const FamilyPtr& slice = piece->slice->family;
+  auto cursor = store_.NewReaderCursor(slice, partition.id(), progress->next);
+  if (cursor == nullptr) cursor = store_.NewTableCursor(slice, partition.id(), progress->next);
   (void)WalkCursor(*cursor, partition.id(), progress->next, visit, progress);
 }
 

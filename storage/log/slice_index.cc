@@ -5,8 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "storage/base/random.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -16,13 +14,12 @@ using Rows = std::vector<std::pair<std::string, std::string>>;
 
 // One row a bucket.
 Rows RowsOf(absl::Span<const IndexEntry> entries) {
-  const uint64_t run = DrawNumber();
   Rows rows;
   for (size_t begin = 0; begin < entries.size();) {
     const uint64_t bucket = IndexBucket(entries[begin].hash);
     size_t end = begin;
     while (end < entries.size() && IndexBucket(entries[end].hash) == bucket) ++end;
-    rows.emplace_back(IndexKey(bucket, run), EncodeIndexBlock(entries.subspan(begin, end - begin)));
+    rows.emplace_back(IndexKey(bucket), EncodeIndexBlock(entries.subspan(begin, end - begin)));
     begin = end;
   }
   return rows;
@@ -82,22 +79,22 @@ absl::Status SliceIndex::Add(absl::Span<const IndexEntry> entries) {
 absl::Status SliceIndex::Find(std::vector<uint64_t> hashes, IndexPlaces* out) const {
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+  std::vector<std::string> keys;
+  std::vector<size_t> begins;  // Of the hashes of a key.
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    std::string key = IndexKey(IndexBucket(hashes[i]));
+    if (!keys.empty() && keys.back() == key) continue;
+    keys.push_back(std::move(key));
+    begins.push_back(i);
+  }
+  begins.push_back(hashes.size());
   for (const FamilyPtr& index : slices_.Indexes()) {
-    const auto cursor = store_.NewCursor(index, 0);
-    for (size_t begin = 0; begin < hashes.size();) {
-      const uint64_t bucket = IndexBucket(hashes[begin]);
-      size_t end = begin;
-      while (end < hashes.size() && IndexBucket(hashes[end]) == bucket) ++end;
-      const std::string prefix = IndexKeyPrefix(bucket);
-      for (cursor->Seek(prefix); cursor->Valid() && absl::StartsWith(cursor->key(), prefix);
-           cursor->Next()) {
-        for (size_t i = begin; i < end; ++i) {
-          RETURN_IF_ERROR(FindInIndexBlock(cursor->value(), hashes[i], out));
-        }
+    RETURN_IF_ERROR(store_.GetRows(index, keys, [&](size_t row, absl::string_view block) {
+      for (size_t i = begins[row]; i < begins[row + 1]; ++i) {
+        RETURN_IF_ERROR(FindInIndexBlock(block, hashes[i], out));
       }
-      RETURN_IF_ERROR(cursor->status());
-      begin = end;
-    }
+      return absl::OkStatus();
+    }));
   }
   return absl::OkStatus();
 }

@@ -82,4 +82,11 @@ class ReadOnlyFiles final : public rocksdb::FileSystemWrapper {
   }
 };
 
+// The database's own notes go nowhere: a reader leaves no file behind.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 }  // namespace acta

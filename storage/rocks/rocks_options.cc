@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "storage/layout/batch_header.h"
+#include "storage/rocks/join_rows.h"
 #include "storage/rocks/partition_blocks.h"
 #include "storage/rocks/table_extents.h"
 
@@ -108,13 +109,14 @@ rocksdb::ColumnFamilyOptions MakeIndexOptions(const RocksSettings&) {
   // A question reads one block of each file: few files matter more than that each byte is written
   // three or four times, and it is a tenth of the log's bytes.
   options.compaction_style = rocksdb::kCompactionStyleUniversal;
-  options.level0_file_num_compaction_trigger = 8;
+  options.merge_operator = MakeJoinRows();
+  options.level0_file_num_compaction_trigger = 4;
   options.level0_slowdown_writes_trigger = 1 << 29;
   options.level0_stop_writes_trigger = 1 << 29;
   options.soft_pending_compaction_bytes_limit = 0;
   options.hard_pending_compaction_bytes_limit = 0;
   rocksdb::BlockBasedTableOptions table;
-  table.block_size = 16 << 10;
+  table.block_size = 4 << 10;
   table.block_cache = cache;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;

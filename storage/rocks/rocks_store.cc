@@ -8,6 +8,7 @@
 #include <rocksdb/version.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -23,6 +24,7 @@
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/rocks_status.h"
 #include "storage/rocks/store_file_system.h"
+#include "storage/rocks/table_readers.h"
 #include "storage/rocks/wal_groups.h"
 #include "storage/rocks/wal_scan.h"
 
@@ -30,7 +32,6 @@ namespace acta {
 namespace {
 
 rocksdb::Slice ToSlice(absl::string_view view) { return {view.data(), view.size()}; }
-absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 // Destroys the handle with the database still alive, whoever drops it last.
 FamilyPtr Own(const std::shared_ptr<rocksdb::DB>& db, rocksdb::ColumnFamilyHandle* handle) {
@@ -68,13 +69,6 @@ absl::string_view JobOf(rocksdb::BackgroundErrorReason reason) {
   return "unknown job";
 }
 
-// The database's own notes go nowhere: a reader leaves no file behind.
-class NoLog final : public rocksdb::Logger {
- public:
-  using Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
 }  // namespace
 
 // Every background error is final. Counts stalls.
@@ -97,6 +91,8 @@ class RocksStore::Listener final : public rocksdb::EventListener {
       stopped_.insert(info.cf_name);
     }
   }
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { ++flushes_; }
+  uint64_t flushes() const { return flushes_; }
   StallCounts stalls() const {
     MutexLock lock(mu_);
     StallCounts counts = stalls_;
@@ -130,6 +126,7 @@ class RocksStore::Listener final : public rocksdb::EventListener {
   }
 
  private:
+  std::atomic<uint64_t> flushes_ = 0;
   mutable Mutex mu_;
   StallCounts stalls_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> delayed_ ABSL_GUARDED_BY(mu_);
@@ -138,16 +135,6 @@ class RocksStore::Listener final : public rocksdb::EventListener {
   OnFatal on_fatal_ ABSL_GUARDED_BY(mu_);  // Null: it is not to be told any more.
   bool telling_ ABSL_GUARDED_BY(mu_) = false;
 };
-
-RowCursor::RowCursor(FamilyPtr family, std::unique_ptr<rocksdb::Iterator> iterator)
-    : family_(std::move(family)), iterator_(std::move(iterator)) {}
-RowCursor::~RowCursor() = default;
-void RowCursor::Seek(absl::string_view key) { iterator_->Seek(ToSlice(key)); }
-void RowCursor::Next() { iterator_->Next(); }
-bool RowCursor::Valid() const { return iterator_->Valid(); }
-absl::string_view RowCursor::key() const { return ToView(iterator_->key()); }
-absl::string_view RowCursor::value() const { return ToView(iterator_->value()); }
-absl::Status RowCursor::status() const { return FromRocks(iterator_->status()); }
 
 RocksStore::RocksStore() = default;
 
@@ -232,6 +219,7 @@ absl::Status RocksStore::Adopt(rocksdb::DB* db,
                                const std::shared_ptr<WalGroups>& groups) {
   db_ = std::shared_ptr<rocksdb::DB>(
       db, [env = env_, groups](rocksdb::DB* database) { delete database; });
+  readers_ = std::make_unique<TableReaders>(env_.get(), *settings_);
   std::vector<FamilyPtr> families;
   for (rocksdb::ColumnFamilyHandle* handle : handles) families.push_back(Own(db_, handle));
   for (size_t i = 0; i < names.size(); ++i) {
@@ -317,6 +305,7 @@ absl::Status RocksStore::DropFamily(const FamilyPtr& family) {
   const std::string name = family->GetName();
   RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamily(family.get())));
   listener_->Forget(name);
+  readers_->Forget(name);
   slices_.erase(name);
   indexes_.erase(name);
   return absl::OkStatus();
@@ -331,7 +320,7 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
   if (!left.ok() && !left.IsNotFound() && !left.IsPathNotFound()) return SlicesChanged(left);
   rocksdb::Status status = writer.Open(path);
   for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
-    status = writer.Put(ToSlice(rows[i].first), ToSlice(rows[i].second));
+    status = writer.Merge(ToSlice(rows[i].first), ToSlice(rows[i].second));
   }
   if (status.ok()) status = writer.Finish();
   if (status.IsNoSpace()) {
@@ -394,6 +383,14 @@ std::unique_ptr<RowCursor> RocksStore::NewTableCursor(const FamilyPtr& slice, Pa
       slice, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, slice.get())));
 }
 
+std::unique_ptr<RowCursor> RocksStore::NewReaderCursor(const FamilyPtr& slice,
+                                                       PartitionId partition, Offset at) const {
+  const uint64_t flushes = listener_ == nullptr ? 0 : listener_->flushes();
+  return readers_->NewCursor(*db_, slice, partition, at, flushes);
+}
+
+size_t RocksStore::OpenReaders() const { return readers_->open(); }
+
 Offset RocksStore::NextBlock(const FamilyPtr& slice, PartitionId partition, Offset from,
                              Offset last) const {
   Offset high = last + 1;
@@ -430,6 +427,22 @@ absl::StatusOr<std::optional<std::string>> RocksStore::Get(const FamilyPtr& fami
   if (status.IsNotFound()) return std::optional<std::string>();
   RETURN_IF_ERROR(FromRocks(status));
   return std::optional<std::string>(std::move(value));
+}
+
+absl::Status RocksStore::GetRows(
+    const FamilyPtr& family, absl::Span<const std::string> keys,
+    absl::FunctionRef<absl::Status(size_t, absl::string_view)> visit) const {
+  const std::vector<rocksdb::Slice> wanted(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> found(keys.size());
+  db_->MultiGet(rocksdb::ReadOptions(), family.get(), wanted.size(), wanted.data(), values.data(),
+                found.data(), true);
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i].IsNotFound()) continue;
+    RETURN_IF_ERROR(FromRocks(found[i]));
+    RETURN_IF_ERROR(visit(i, {values[i].data(), values[i].size()}));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TableExtents> RocksStore::ReadFamilyExtents(const FamilyPtr& family) const {

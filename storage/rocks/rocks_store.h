@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "storage/base/ids.h"
+#include "storage/rocks/row_cursor.h"
 #include "storage/rocks/table_extents.h"
 #include "storage/rocks/write_group.h"
 
@@ -21,7 +22,6 @@ struct ColumnFamilyOptions;
 class DB;
 class Env;
 class FileSystem;
-class Iterator;
 class SstFileManager;
 class Status;
 }  // namespace rocksdb
@@ -30,6 +30,7 @@ namespace acta {
 
 struct RocksSettings;
 class StoreFileSystem;
+class TableReaders;
 class WalGroups;
 
 // What a start found.
@@ -49,26 +50,6 @@ struct StallCounts {
   int64_t stops = 0;
   int64_t delayed = 0;
   int64_t stopped = 0;
-};
-
-// Walks a family in key order. Keys and values live until the next move.
-//
-// Threads: one at a time. May block on disk.
-class RowCursor {
- public:
-  RowCursor(FamilyPtr family, std::unique_ptr<rocksdb::Iterator> iterator);
-  ~RowCursor();
-  void Seek(absl::string_view key);
-  void Next();
-  bool Valid() const;
-  absl::string_view key() const;
-  absl::string_view value() const;
-  // Not OK: the walk ended because of damage, not because of the end.
-  absl::Status status() const;
-
- private:
-  FamilyPtr family_;
-  std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
 // The database: families, one writer, syncs. The only room that names RocksDB.
@@ -110,10 +91,10 @@ class RocksStore {
   absl::StatusOr<std::vector<FamilyPtr>> CreateSlices(const std::vector<std::string>& names);
   absl::StatusOr<std::vector<FamilyPtr>> CreateIndexes(const std::vector<std::string>& names);
   absl::Status DropFamily(const FamilyPtr& family);
-  // Adds rows, in the order of their keys and at least one, to the index of a slice, as one file.
-  // Durable when it returns; writers wait for its entry in the MANIFEST. What the rows tell of has
-  // to be synced before. One at a time. Does nothing when the index was dropped. Errors:
-  // RESOURCE_EXHAUSTED, nothing was added.
+  // Adds rows, in the order of their keys and at least one, to the index of a slice, as one file;
+  // to a row that is there already its value is joined at the end. Durable when it returns; writers
+  // wait for its entry in the MANIFEST. What the rows tell of has to be synced before. One at a
+  // time. Does nothing when the index was dropped. Errors: RESOURCE_EXHAUSTED, nothing was added.
   absl::Status AddFile(const FamilyPtr& index,
                        absl::Span<const std::pair<std::string, std::string>> rows);
   absl::Status Flush(const FamilyPtr& family);
@@ -127,12 +108,22 @@ class RocksStore {
   // the others does not reach it. Its walk ends with the table.
   std::unique_ptr<RowCursor> NewTableCursor(const FamilyPtr& slice, PartitionId partition,
                                             Offset at) const;
+  // The same over the one table file that holds `at`, which costs the same however many tables the
+  // slice has. Null: none is known to hold it, or it cannot be read.
+  std::unique_ptr<RowCursor> NewReaderCursor(const FamilyPtr& slice, PartitionId partition,
+                                             Offset at) const;
+  // Tables that are open for them.
+  size_t OpenReaders() const;
   // Where to look behind `from`, in (from, last], when its block cannot be read: the first offset
   // that is in another block or table file. last + 1: there is none. Reads no data.
   Offset NextBlock(const FamilyPtr& slice, PartitionId partition, Offset from, Offset last) const;
   // nullopt: there is no such row.
   absl::StatusOr<std::optional<std::string>> Get(const FamilyPtr& family,
                                                  absl::string_view key) const;
+  // Visits those of these rows that are there, by their index; `keys` are in order. Stops at the
+  // first error of `visit`.
+  absl::Status GetRows(const FamilyPtr& family, absl::Span<const std::string> keys,
+                       absl::FunctionRef<absl::Status(size_t, absl::string_view)> visit) const;
   // What the table files of a family say of themselves. Data in memory is not in it.
   absl::StatusOr<TableExtents> ReadFamilyExtents(const FamilyPtr& family) const;
 
@@ -170,6 +161,7 @@ class RocksStore {
   std::unique_ptr<RocksSettings> settings_;
   std::shared_ptr<Listener> listener_;                  // Null: it is only read.
   std::shared_ptr<rocksdb::SstFileManager> deletions_;  // Null: nothing is ever deleted.
+  std::unique_ptr<TableReaders> readers_;
   std::shared_ptr<rocksdb::DB> db_;
   RecoveredStore recovered_;
   FamilyPtr meta_;

@@ -104,10 +104,11 @@ class JourneyKill(BrokerTest):
         thread.start()
         return source, thread
 
-    def files(self):
+    def measure(self, name):
+        """0: it is not there yet."""
         with urllib.request.urlopen(f'http://{self.broker.http}/metrics') as page:
             for line in page.read().decode().splitlines():
-                if line.startswith('acta_journeys_index_files_total '):
+                if line.startswith(f'acta_journeys_index_{name} '):
                     return float(line.split()[-1])
         return 0
 
@@ -115,7 +116,7 @@ class JourneyKill(BrokerTest):
         channel = grpc.insecure_channel(self.broker.address)
         settler = Settler(channel, random.Random(SEED + cycle), self.told)
         source, thread = self.publish_until_killed(cycle)
-        until(lambda: self.files() >= 1, 'the index is being written', PATIENCE_S)
+        until(lambda: self.measure('files_total') >= 1, 'the index is being written', PATIENCE_S)
         time.sleep(self.rng.random() * 0.5)
         self.broker.kill()
         source.kill()
@@ -168,6 +169,8 @@ class JourneyKill(BrokerTest):
     def test_journeys_are_what_the_log_says(self):
         for cycle in range(CYCLES):
             self.one_life(cycle)
+        # What is behind is told as such: SETTLED, where somebody could have been told how.
+        until(lambda: self.measure('lag_events') == 0, 'the index has caught up', PATIENCE_S)
         log = self.scan()
         self.assertGreater(sum(len(of) for of in log.values()), 10_000)
         checked = 0

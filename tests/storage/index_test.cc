@@ -211,6 +211,22 @@ TEST_CASE("of many places the lowest are found, from the least on") {
   }
 }
 
+// A copy of files that come and go meanwhile is none that a crash leaves.
+void AwaitMerged(const TestStore& store) {
+  const auto tables = [&] {
+    std::set<std::filesystem::path> names;
+    for (const auto& file : std::filesystem::directory_iterator(store.path() + "/db")) {
+      if (file.path().extension() == ".sst") names.insert(file.path());
+    }
+    return names;
+  };
+  std::set<std::filesystem::path> before;
+  for (auto now = tables(); now != before; now = tables()) {
+    before = std::move(now);
+    absl::SleepFor(absl::Milliseconds(200));
+  }
+}
+
 TEST_CASE("files of the index are merged, and nothing is lost by it") {
   TestStore store;
   Publish(store, 0, 100);
@@ -222,10 +238,35 @@ TEST_CASE("files of the index are merged, and nothing is lost by it") {
   for (uint64_t hash = 0; hash < 50; ++hash) {
     CHECK(Find(store, {hash << 48}).size() == 100);
   }
+  AwaitMerged(store);
   store.Crash();
   for (uint64_t hash = 0; hash < 50; ++hash) {
     CHECK(Find(store, {hash << 48}).size() == 100);
   }
+}
+
+TEST_CASE("what many files have of many hashes is found at once") {
+  constexpr int64_t kEvents = 1000;
+  TestStore store;
+  Publish(store, 0, kEvents);
+  std::mt19937_64 random(13);
+  std::vector<uint64_t> hashes;
+  for (int i = 0; i < 300; ++i) hashes.push_back(random());
+  std::set<IndexPlace> all;
+  for (int file = 0; file < 60; ++file) {
+    std::vector<IndexEntry> entries;
+    for (int i = 0; i < 2000; ++i) {
+      const bool wanted = random() % 100 == 0;
+      const uint64_t hash = wanted ? hashes[random() % hashes.size()] : random();
+      entries.push_back(Entry(hash, 0, static_cast<int64_t>(random() % kEvents)));
+      if (wanted) all.insert(PlaceOf(entries.back()));
+    }
+    std::sort(entries.begin(), entries.end());
+    REQUIRE_OK(store.engine().AddToIndex(entries));
+    REQUIRE(Find(store, hashes) == std::vector<IndexPlace>(all.begin(), all.end()));
+  }
+  store.Reopen();
+  CHECK(Find(store, hashes) == std::vector<IndexPlace>(all.begin(), all.end()));
 }
 
 }  // namespace

@@ -19,6 +19,67 @@
 namespace acta {
 namespace {
 
+constexpr PartitionId kPartition{TopicId(1), 0};
+
+// One table of one batch.
+void WriteTable(RocksStore& store, const FamilyPtr& slice, int64_t offset) {
+  const std::string payload = std::to_string(offset);
+  BatchHeader header;
+  header.partition = kPartition;
+  header.base_offset = Offset(offset);
+  header.count = 1;
+  header.payload_len = static_cast<uint32_t>(payload.size());
+  WriteGroup group(GroupNumber(static_cast<uint64_t>(offset) + 1), Incarnation(1));
+  group.PutBatch(slice, LogKey(kPartition, Offset(offset)), EncodeBatchHeader(header, ""), "",
+                 payload);
+  REQUIRE_OK(store.Write(group));
+  REQUIRE_OK(store.Flush(slice));
+}
+
+// What a reader of one table finds; empty: there is none for it.
+std::string ReadTable(const RocksStore& store, const FamilyPtr& slice, int64_t offset) {
+  const auto cursor = store.NewReaderCursor(slice, kPartition, Offset(offset));
+  if (cursor == nullptr) return "";
+  cursor->Seek(LogKey(kPartition, Offset(offset)));
+  REQUIRE(cursor->Valid());
+  const auto header = DecodeBatchHeader(cursor->value());
+  REQUIRE_OK(header);
+  return std::string(PayloadOf(*header, cursor->value()));
+}
+
+TEST_CASE("a batch is read from its one table, of which a bounded number is open") {
+  constexpr int64_t kTables = 300;
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
+  auto store = RocksStore::Open(settings, files, [](const std::string&) {});
+  REQUIRE_OK(store);
+  auto made = (*store)->CreateSlices({"log.1.1", "log.1.2"});
+  REQUIRE_OK(made);
+  FamilyPtr slice = (*made)[0];
+  CHECK(ReadTable(**store, slice, 0).empty());
+  for (int64_t i = 0; i < kTables; ++i) {
+    WriteTable(**store, slice, i);
+    if (i % 50 == 0) CHECK(ReadTable(**store, slice, i) == std::to_string(i));  // A new table.
+  }
+  for (int64_t i = kTables - 1; i >= 0; --i) {
+    REQUIRE(ReadTable(**store, slice, i) == std::to_string(i));
+  }
+  CHECK(ReadTable(**store, slice, kTables).empty());
+  CHECK((*store)->OpenReaders() == 256);
+
+  // What is read while its slice is dropped is read, and then let go.
+  const auto cursor = (*store)->NewReaderCursor(slice, kPartition, Offset(7));
+  REQUIRE(cursor != nullptr);
+  REQUIRE_OK((*store)->DropFamily(slice));
+  CHECK((*store)->OpenReaders() == 0);
+  cursor->Seek(LogKey(kPartition, Offset(7)));
+  CHECK(cursor->Valid());
+  CHECK(ReadTable(**store, slice, 8) == "8");
+  CHECK((*store)->OpenReaders() == 0);
+}
+
 // The first sync of a WAL file that refused a write is an assertion of RocksDB's.
 TEST_CASE("after a failed write the store refuses what would touch its WAL, and stays readable") {
   const TempDir folder;

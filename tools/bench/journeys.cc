@@ -122,16 +122,17 @@ absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes) {
   const auto draw = [&](int64_t most) {
     return static_cast<int64_t>(random() % static_cast<uint64_t>(most));
   };
-  ASSIGN_OR_RETURN(
-      const Latencies journeys, AskMany([&] {
-        v1::GetJourneyRequest request;
-        request.mutable_selection()->set_correlation_id(JourneyLog::Journey(draw(log.journeys())));
-        const auto journey = admin.GetJourney(request);
-        RETURN_IF_ERROR(journey.status());
-        if (journey->events_size() == kJourneyEvents) return absl::OkStatus();
-        return absl::DataLossError(
-            absl::StrCat("a journey has ", journey->events_size(), " events"));
-      }));
+  const auto ask = [&] {
+    v1::GetJourneyRequest request;
+    request.mutable_selection()->set_correlation_id(JourneyLog::Journey(draw(log.journeys())));
+    const auto journey = admin.GetJourney(request);
+    RETURN_IF_ERROR(journey.status());
+    if (journey->events_size() == kJourneyEvents) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("a journey has ", journey->events_size(), " events"));
+  };
+  ASSIGN_OR_RETURN(const Latencies journeys, AskMany(ask));
+  random.seed(1);
+  ASSIGN_OR_RETURN(const Latencies again, AskMany(ask));
   ASSIGN_OR_RETURN(
       const Latencies questions, AskMany([&] {
         v1::AskQuestionsRequest request;
@@ -144,8 +145,9 @@ absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes) {
     bytes_per_event = static_cast<double>(status.index_bytes()) / static_cast<double>(log.events());
   }
   Outcome outcome;
-  outcome.values = {journeys.Millis(0.5),   journeys.Millis(0.99), questions.Millis(0.5),
-                    questions.Millis(0.99), bytes_per_event,       behind_s};
+  outcome.values = {
+      journeys.Millis(0.5),  journeys.Millis(0.99),  again.Millis(0.5), again.Millis(0.99),
+      questions.Millis(0.5), questions.Millis(0.99), bytes_per_event,   behind_s};
   return outcome;
 }
 
@@ -232,13 +234,16 @@ void AddJourneyMeasures(std::vector<Measure>* measures) {
     measure.name = name;
     measure.help =
         "p50 of a journey of 100 events that lie far apart in a log on the disk, of 1 KiB events, "
-        "right "
-        "after a restart; .questions: the eight about one event; .behind: of the index when the "
-        "last event was stored";
-    measure.figures = {
-        {"", "ms", true, 10, std::nullopt},           {".p99", "ms", true, 50, std::nullopt},
-        {".questions", "ms", true, 20, std::nullopt}, {".questions_p99", "ms", true},
-        {".index_bytes_per_event", "B", true},        {".behind", "s", true}};
+        "right after a restart that forgot the page cache; .again: the same once more; .questions: "
+        "the eight about one event; .behind: of the index when the last event was stored";
+    measure.figures = {{"", "ms", true, 10, std::nullopt},
+                       {".p99", "ms", true, 50, std::nullopt},
+                       {".again", "ms", true},
+                       {".again_p99", "ms", true},
+                       {".questions", "ms", true, 20, std::nullopt},
+                       {".questions_p99", "ms", true},
+                       {".index_bytes_per_event", "B", true},
+                       {".behind", "s", true}};
     measure.needs_own_broker = true;
     measure.large = bytes > 0;
     measure.run = [bytes](Bed& bed) { return RunAsked(bed, bytes); };

@@ -6,6 +6,7 @@
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
+#include "server/core/journeys/link_matcher.h"
 #include "server/core/journeys/pool_help.h"
 #include "server/core/queues/indexed_batch.h"
 #include "storage/base/status_macros.h"
@@ -16,49 +17,10 @@ namespace {
 constexpr int64_t kMostKnownBytes = int64_t{64} << 20;
 constexpr int64_t kMostInBatch = 65'536;  // Events.
 // Of batches that are read at once.
-constexpr int64_t kMostAhead = 16;
-constexpr int64_t kMostBytesAhead = int64_t{4} << 20;
+constexpr int64_t kMostAhead = 64;
+constexpr int64_t kMostBytesAhead = int64_t{8} << 20;
 
-// What is wanted, by kind.
-class Matcher {
- public:
-  explicit Matcher(const std::vector<EventFinder::Wanted>& wanted) {
-    for (const EventFinder::Wanted& one : wanted) TextsOf(one.kind)[one.text] = one.source;
-  }
-
-  bool Matches(const EventLinks& links, const v1::BatchContext& context) const {
-    if (const auto id = ids_.find(links.id); id != ids_.end()) {
-      if (id->second.empty() || id->second == links.source) return true;
-    }
-    return correlations_.contains(OwnOr(links.correlation_id, context.correlation_id())) ||
-           causes_.contains(OwnOr(links.causation_id, context.causation_id())) || IsAffected(links);
-  }
-
- private:
-  using Texts = absl::flat_hash_map<absl::string_view, absl::string_view>;  // With the source.
-
-  Texts& TextsOf(LinkKind kind) {
-    switch (kind) {
-      case LinkKind::kId:
-        return ids_;
-      case LinkKind::kCorrelation:
-        return correlations_;
-      case LinkKind::kCause:
-        return causes_;
-      default:
-        return affected_;
-    }
-  }
-  bool IsAffected(const EventLinks& links) const {
-    if (affected_.empty()) return false;
-    return std::any_of(links.affected.begin(), links.affected.end(), [this](const auto affected) {
-      const auto [kind, id] = ReadAffected(affected);
-      return affected_.contains(AffectedText(kind, id));
-    });
-  }
-
-  Texts ids_, correlations_, causes_, affected_;
-};
+using Place = EventFinder::Place;
 
 FoundEvent TellEvent(const TopicPtr& topic, const StoredBatch& batch, Offset offset,
                      absl::string_view event) {
@@ -86,38 +48,29 @@ FoundEvent TellEvent(const TopicPtr& topic, const StoredBatch& batch, Offset off
   return found;
 }
 
-// One call of Find().
-struct Search {
-  const Matcher matcher;
-  const EventFinder::Place from;
+// What one call of Find() found.
+struct Findings {
+  const Place from;
   const size_t most;
   std::vector<FoundEvent> found;
-  std::optional<EventFinder::Place> next;  // Set: `found` is full.
+  std::optional<Place> next;  // Set: `found` is full.
 
-  // What of the batch matches, from `first` on.
-  void LookInto(const TopicPtr& topic, const StoredBatch& batch, Offset first) {
-    const v1::BatchContext context = ContextOfBatch(batch);
-    EventElements elements(batch.payload.view());
-    EventLinks links;
-    absl::string_view event;
-    for (Offset at = batch.base_offset; elements.Next(&event); at = at + 1) {
-      if (at < first || EventFinder::Place{batch.partition, at} < from) continue;
-      ReadEventLinks(event, &links);
-      if (!matcher.Matches(links, context)) continue;
-      if (found.size() >= most) {
-        next = EventFinder::Place{batch.partition, at};
-        return;
-      }
-      found.push_back(TellEvent(topic, batch, at, event));
+  void Add(const TopicPtr& topic, const LookedAt& looked, Place place) {
+    if (looked.batch == nullptr) return Pass(topic, place, looked.state);
+    for (const auto& [offset, event] : looked.matches) {
+      if (IsFull({place.partition, offset})) return;
+      found.push_back(TellEvent(topic, *looked.batch, offset, event));
     }
   }
+
+ private:
+  bool IsFull(Place place) {
+    if (found.size() >= most) next = place;
+    return next.has_value();
+  }
   // What cannot be read may be what is looked for.
-  void Pass(const TopicPtr& topic, EventFinder::Place place, v1::JourneyEventState state) {
-    if (state == v1::JOURNEY_EVENT_STATE_MISSING || place < from) return;
-    if (found.size() >= most) {
-      next = place;
-      return;
-    }
+  void Pass(const TopicPtr& topic, Place place, v1::JourneyEventState state) {
+    if (state == v1::JOURNEY_EVENT_STATE_MISSING || place < from || IsFull(place)) return;
     FoundEvent gone;
     gone.state = state;
     gone.topic = topic;
@@ -126,18 +79,6 @@ struct Search {
     found.push_back(std::move(gone));
   }
 };
-
-// Of an event that was not read.
-v1::JourneyEventState StateOf(const absl::Status& status) {
-  switch (ReasonOf(status)) {
-    case v1::GAP:
-      return v1::JOURNEY_EVENT_STATE_TRIMMED;
-    case v1::DATA_CORRUPTED:
-      return v1::JOURNEY_EVENT_STATE_UNREADABLE;
-    default:  // Beyond the end, or of a topic that is gone.
-      return v1::JOURNEY_EVENT_STATE_MISSING;
-  }
-}
 
 }  // namespace
 
@@ -150,11 +91,11 @@ TopicPtr EventFinder::TopicOf(PartitionId partition) const {
   return topic != nullptr && topic->tenant == tenant_ ? topic : nullptr;
 }
 
-BatchPtr EventFinder::KeptAt(PartitionId partition, Offset offset) const {
-  const auto of = batches_.find(partition);
+BatchPtr EventFinder::KeptAt(Place place) const {
+  const auto of = batches_.find(place.partition);
   if (of == batches_.end()) return nullptr;
-  const auto at = of->second.lower_bound(offset);
-  const bool holds = at != of->second.end() && at->second->base_offset <= offset;
+  const auto at = of->second.lower_bound(place.offset);
+  const bool holds = at != of->second.end() && at->second->base_offset <= place.offset;
   return holds ? at->second : nullptr;
 }
 
@@ -162,6 +103,7 @@ BatchPtr EventFinder::KeptAt(PartitionId partition, Offset offset) const {
 void EventFinder::Keep(const BatchPtr& batch) {
   last_bytes_ = static_cast<int64_t>(batch->payload.size());
   last_count_ = batch->count;
+  if (KeptAt({batch->partition, batch->base_offset}) != nullptr) return;
   if (known_bytes_ + last_bytes_ > kMostKnownBytes) {
     batches_.clear();
     known_bytes_ = 0;
@@ -170,28 +112,8 @@ void EventFinder::Keep(const BatchPtr& batch) {
   batches_[batch->partition][batch->end() + -1] = batch;
 }
 
-EventFinder::Place EventFinder::ReadAhead(absl::Span<const Place> places) {
-  // Batches are mostly like the one before.
-  const int64_t most =
-      last_bytes_ == 0 ? 1 : std::clamp<int64_t>(kMostBytesAhead / last_bytes_, 1, kMostAhead);
-  std::vector<Place> unread;
-  for (const Place& place : places) {
-    if (static_cast<int64_t>(unread.size()) == most) break;
-    const bool mostly_same = !unread.empty() && unread.back().partition == place.partition &&
-                             place.offset < unread.back().offset + last_count_;
-    const bool skipped = mostly_same || TopicOf(place.partition) == nullptr ||
-                         KeptAt(place.partition, place.offset) != nullptr;
-    if (!skipped) unread.push_back(place);
-  }
-  if (unread.size() < 2) return places.front();
-  for (const BatchPtr& batch : ReadBatches(engine_, pool_, unread)) {
-    if (batch != nullptr) Keep(batch);
-  }
-  return unread.back();
-}
-
 BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state) {
-  if (BatchPtr kept = KeptAt(partition, offset); kept != nullptr) return kept;
+  if (BatchPtr kept = KeptAt({partition, offset}); kept != nullptr) return kept;
   const absl::StatusOr<BatchPtr> read = ReadBatchAt(engine_, partition, offset);
   *state = StateOf(read.status());
   if (!read.ok() || *read == nullptr) return nullptr;
@@ -226,6 +148,54 @@ std::optional<FoundEvent> EventFinder::FindPlace(absl::string_view text) {
   return found;
 }
 
+// Looks at places of the index one behind the other, with help ahead of them.
+class EventFinder::Lookout {
+ public:
+  Lookout(EventFinder& finder, const LinkMatcher& matcher, Place from)
+      : finder_(finder), matcher_(matcher), from_(from) {}
+
+  // At the first of `places`.
+  LookedAt Next(absl::Span<const Place> places) {
+    if (ahead_to_ < places.front()) LookAhead(places);
+    const auto at = ahead_.find(places.front());
+    LookedAt looked = at != ahead_.end() ? std::move(at->second)
+                                         : LookAt(finder_.engine_, matcher_, places.front(), from_,
+                                                  finder_.KeptAt(places.front()));
+    if (looked.batch != nullptr) finder_.Keep(looked.batch);
+    return looked;
+  }
+
+ private:
+  void LookAhead(absl::Span<const Place> places) {
+    // Batches are mostly like the one before.
+    const int64_t bytes = finder_.last_bytes_;
+    const int64_t most =
+        bytes == 0 ? 1 : std::clamp<int64_t>(kMostBytesAhead / bytes, 1, kMostAhead);
+    std::vector<Place> next;
+    for (const Place& place : places) {
+      if (static_cast<int64_t>(next.size()) == most) break;
+      const bool mostly_same = !next.empty() && next.back().partition == place.partition &&
+                               place.offset < next.back().offset + finder_.last_count_;
+      if (!mostly_same && finder_.TopicOf(place.partition) != nullptr) next.push_back(place);
+    }
+    ahead_.clear();
+    if (next.size() < 2) return;
+    ahead_to_ = next.back();
+    std::vector<LookedAt> looked(next.size());
+    for (size_t i = 0; i < next.size(); ++i) looked[i].batch = finder_.KeptAt(next[i]);
+    RunWithHelp(finder_.pool_, next.size(), [&](size_t i) {
+      looked[i] = LookAt(finder_.engine_, matcher_, next[i], from_, std::move(looked[i].batch));
+    });
+    for (size_t i = 0; i < next.size(); ++i) ahead_[next[i]] = std::move(looked[i]);
+  }
+
+  EventFinder& finder_;
+  const LinkMatcher& matcher_;
+  const Place from_;
+  Place ahead_to_{PartitionId(), Offset(-1)};
+  absl::btree_map<Place, LookedAt> ahead_;
+};
+
 absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Wanted>& wanted,
                                                           Place from, size_t most,
                                                           std::optional<Place>* next) {
@@ -237,36 +207,28 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
   ASSIGN_OR_RETURN(IndexPlaces found,
                    FindPlaces(indexer_, pool_, std::move(hashes), least, most + kMostInBatch));
   const std::vector<Place> places = found.Take();
-  Search search{Matcher{wanted}, from, most, {}, std::nullopt};
+  const LinkMatcher matcher(wanted);
+  Lookout lookout(*this, matcher, from);
+  Findings findings{from, most, {}, std::nullopt};
   auto at = std::upper_bound(places.begin(), places.end(), from);
   if (at != places.begin() && std::prev(at)->partition == from.partition) --at;
-  Place done{PartitionId(), Offset(-1)};     // Everything up to it was looked at.
-  Place read_to{PartitionId(), Offset(-1)};  // So far it was read ahead.
-  for (bool first = true; at != places.end() && !search.next.has_value(); ++at, first = false) {
+  Place done{PartitionId(), Offset(-1)};  // Everything up to it was looked at.
+  for (bool first = true; at != places.end() && !findings.next.has_value(); ++at, first = false) {
     const bool over = !first && clock_.SinceBoot() >= until_;
-    if (over) search.next = *at;
+    if (over) findings.next = *at;
     if (over || (at->partition == done.partition && at->offset <= done.offset)) continue;
     const TopicPtr topic = TopicOf(at->partition);
     if (topic == nullptr) continue;
-    // Once: what cannot be read is not tried again for each of them.
-    if (read_to < *at && KeptAt(at->partition, at->offset) == nullptr) {
-      const auto index = static_cast<size_t>(at - places.begin());
-      read_to = ReadAhead(absl::MakeConstSpan(places).subspan(index));
-    }
-    v1::JourneyEventState state = v1::JOURNEY_EVENT_STATE_STORED;
-    const BatchPtr batch = BatchAt(at->partition, at->offset, &state);
-    if (batch == nullptr) {
-      search.Pass(topic, *at, state);
-      continue;
-    }
-    done = {at->partition, batch->end() + -1};
-    if (done >= from) search.LookInto(topic, *batch, at->offset);
+    const auto index = static_cast<size_t>(at - places.begin());
+    const LookedAt looked = lookout.Next(absl::MakeConstSpan(places).subspan(index));
+    if (looked.batch != nullptr) done = {at->partition, looked.batch->end() + -1};
+    findings.Add(topic, looked, *at);
   }
-  if (!search.next.has_value() && found.cut()) {
-    search.next = Place{places.back().partition, places.back().offset + 1};
+  if (!findings.next.has_value() && found.cut()) {
+    findings.next = Place{places.back().partition, places.back().offset + 1};
   }
-  *next = search.next;
-  return std::move(search.found);
+  *next = findings.next;
+  return std::move(findings.found);
 }
 
 }  // namespace acta

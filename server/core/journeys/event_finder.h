@@ -11,6 +11,7 @@
 #include "server/core/journeys/event_links.h"
 #include "server/core/journeys/found_event.h"
 #include "server/core/journeys/journey_indexer.h"
+#include "server/core/journeys/link_matcher.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
 #include "storage/base/clock.h"
@@ -36,12 +37,7 @@ class EventFinder {
         tenant_(std::move(tenant)),
         until_(until) {}
 
-  // What is looked for: events that have one of these.
-  struct Wanted {
-    LinkKind kind = LinkKind::kId;
-    std::string text;
-    std::string source;  // Of kId; empty: any.
-  };
+  using Wanted = WantedLink;
   // Those that have one of `wanted`, by partition and offset, from `from` on, at most `most`;
   // `next`: where to go on, if there may be more: also when the time was over, and nothing found.
   // Of events that retention took only their places are known: they are TRIMMED, and taken on the
@@ -58,13 +54,13 @@ class EventFinder {
   std::optional<FoundEvent> FindPlace(absl::string_view text);
 
  private:
+  class Lookout;
+
   // Of the tenant; null: of none.
   TopicPtr TopicOf(PartitionId partition) const;
   // Null: it is not kept.
-  BatchPtr KeptAt(PartitionId partition, Offset offset) const;
+  BatchPtr KeptAt(Place place) const;
   void Keep(const BatchPtr& batch);
-  // Reads and keeps some of what is wanted next; up to where. At least one place.
-  Place ReadAhead(absl::Span<const Place> places);
   // Null: it cannot be read, `state` says why.
   BatchPtr BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state);
 

@@ -16,8 +16,10 @@ constexpr uint32_t kAffectedField = 12;
 }  // namespace
 
 uint64_t LinkHash(const LogEngine& engine, LinkKind kind, absl::string_view text) {
-  const char of = static_cast<char>(kind);
-  return engine.HashEventId(absl::string_view(&of, 1), text).low;
+  const uint64_t hash = engine.HashEventId("", text).low;
+  // An odd factor: no two kinds are the same.
+  const uint32_t of = static_cast<uint32_t>(kind) * 0x9E3779B1u;
+  return hash ^ (uint64_t{of} << (64 - kIndexHashBits));
 }
 
 std::string AffectedText(absl::string_view kind, absl::string_view id) {

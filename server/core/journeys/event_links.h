@@ -21,7 +21,8 @@ enum class LinkKind : char {
 };
 
 // For the index. Two tenants, and two sources of one id, share it: whoever finds an event looks
-// whether it is the one.
+// whether it is the one. Of one text all kinds lie in one bucket: who asks for an event asks for
+// its effects, too.
 uint64_t LinkHash(const LogEngine& engine, LinkKind kind, absl::string_view text);
 
 // "kind:id", as LinkKind::kAffected has it.

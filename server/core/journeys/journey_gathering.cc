@@ -64,20 +64,13 @@ absl::Status JourneyGathering::AddCorrelations() {
   return AddFound(wanted);
 }
 
-absl::Status JourneyGathering::AddEffects(size_t from) {
+absl::Status JourneyGathering::AddNeighbours(size_t from) {
   std::vector<EventFinder::Wanted> wanted;
+  std::vector<std::pair<std::string, int64_t>> causes;
   for (size_t i = from; i < events_.size(); ++i) {
     if (const std::string name = events_[i].name(); !name.empty()) {
       wanted.push_back({LinkKind::kCause, name, ""});
     }
-  }
-  return AddFound(wanted);
-}
-
-absl::Status JourneyGathering::AddCauses(size_t from) {
-  std::vector<EventFinder::Wanted> wanted;
-  std::vector<std::pair<std::string, int64_t>> causes;
-  for (size_t i = from; i < events_.size(); ++i) {
     const std::string& cause = events_[i].cause();
     // One of that name that is there already may have been published twice.
     if (cause.empty() || !looked_for_.insert(cause).second) continue;
@@ -85,6 +78,11 @@ absl::Status JourneyGathering::AddCauses(size_t from) {
     wanted.push_back({LinkKind::kId, cause, ""});
   }
   RETURN_IF_ERROR(AddFound(wanted));
+  AddUnfound(causes);
+  return absl::OkStatus();
+}
+
+void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64_t>>& causes) {
   for (const auto& [cause, effect_us] : causes) {
     if (names_.contains(cause) || Spent()) continue;
     if (finder_.is_over()) {
@@ -100,7 +98,6 @@ absl::Status JourneyGathering::AddCauses(size_t from) {
     }
     if (Add(*std::move(found))) --left_;
   }
-  return absl::OkStatus();
 }
 
 absl::Status JourneyGathering::Complete(bool correlations) {
@@ -112,8 +109,7 @@ absl::Status JourneyGathering::Complete(bool correlations) {
       break;
     }
     const size_t from = std::exchange(done, events_.size());
-    RETURN_IF_ERROR(AddEffects(from));
-    RETURN_IF_ERROR(AddCauses(from));
+    RETURN_IF_ERROR(AddNeighbours(from));
   }
   return absl::OkStatus();
 }

@@ -38,9 +38,10 @@ class JourneyGathering {
   bool Spent();
   absl::Status AddFound(const std::vector<EventFinder::Wanted>& wanted);
   absl::Status AddCorrelations();
-  // Of those from index `from` on.
-  absl::Status AddEffects(size_t from);
-  absl::Status AddCauses(size_t from);
+  // Causes and effects of those from index `from` on.
+  absl::Status AddNeighbours(size_t from);
+  // Causes that are places, or nobody's; each with the time of its effect.
+  void AddUnfound(const std::vector<std::pair<std::string, int64_t>>& causes);
 
   EventFinder& finder_;
   size_t left_;

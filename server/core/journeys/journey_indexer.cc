@@ -59,7 +59,12 @@ absl::Status JourneyIndexer::Load() {
   for (const auto& [key, value] : rows) {
     if (key.size() != prefix + 8) return Error(v1::DATA_CORRUPTED, "a key of an index position");
     const PartitionId partition(GetBig64(key.data() + prefix));
-    ASSIGN_OR_RETURN(stored_[partition], ParseRecord(value));
+    storage::v1::IndexedRecord& record = stored_[partition];
+    ASSIGN_OR_RETURN(record, ParseRecord(value));
+    if (record.form() == kIndexForm) continue;
+    // Nothing would be found in its files.
+    record.set_offset(0);
+    damaged_ = true;
   }
   return absl::OkStatus();
 }
@@ -118,7 +123,7 @@ void JourneyIndexer::Loop() {
 void JourneyIndexer::MakeAnew() {
   const absl::Status made = Rebuild();
   if (made.ok()) {
-    LogWarn("the index of journeys was damaged: it is made anew from the log");
+    LogWarn("the index of journeys was damaged, or of another form: it is made anew from the log");
     return;
   }
   LogWarn("the damaged index of journeys was not dropped: tried again when somebody asks",
@@ -181,6 +186,7 @@ void JourneyIndexer::Refresh() {
       storage::v1::IndexedRecord& record = stored_[at->first];
       record.set_offset(at->second.on_disk.value());
       record.set_incarnation(engine_.incarnation().value());
+      record.set_form(kIndexForm);
       news_.erase(at->first);
       later_.erase(at->first);
       at = followed_.erase(at);
@@ -331,6 +337,7 @@ bool JourneyIndexer::WriteFile() {
       storage::v1::IndexedRecord record;
       record.set_offset(followed.next.value());
       record.set_incarnation(engine_.incarnation().value());
+      record.set_form(kIndexForm);
       positions.rows.push_back({Family::kState, IndexedRow(partition), record.SerializeAsString()});
       moved.emplace_back(partition, followed.next);
     }

@@ -5,7 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "server/core/journeys/event_links.h"
 #include "storage/base/mutex.h"
 
 namespace acta {
@@ -47,16 +46,6 @@ void RunWithHelp(Executor& pool, size_t count, std::function<void(size_t)> work)
   shared->Run();
   MutexLock lock(shared->mu);
   while (shared->done < count) shared->all_done.Wait(shared->mu);
-}
-
-std::vector<BatchPtr> ReadBatches(const LogEngine& engine, Executor& pool,
-                                  absl::Span<const IndexPlace> places) {
-  std::vector<BatchPtr> batches(places.size());
-  RunWithHelp(pool, places.size(), [&](size_t i) {
-    auto read = ReadBatchAt(engine, places[i].partition, places[i].offset);
-    if (read.ok()) batches[i] = *std::move(read);
-  });
-  return batches;
 }
 
 absl::StatusOr<IndexPlaces> FindPlaces(const JourneyIndexer& indexer, Executor& pool,

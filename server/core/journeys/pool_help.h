@@ -5,20 +5,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "server/core/journeys/journey_indexer.h"
 #include "server/exec/executor.h"
-#include "storage/log_engine.h"
+#include "storage/layout/index_block.h"
 
 namespace acta {
 
 // Runs work(0) to work(count - 1), each once, several at a time: by the caller, and by threads of
 // the pool as far as some have time now. It does not wait for what the pool has to do besides.
 void RunWithHelp(Executor& pool, size_t count, std::function<void(size_t)> work);
-
-// The batches that hold these places, by position. Null: it could not be read. Blocks.
-std::vector<BatchPtr> ReadBatches(const LogEngine& engine, Executor& pool,
-                                  absl::Span<const IndexPlace> places);
 
 // As JourneyIndexer::Find(), into IndexPlaces(least, most). Blocks.
 absl::StatusOr<IndexPlaces> FindPlaces(const JourneyIndexer& indexer, Executor& pool,

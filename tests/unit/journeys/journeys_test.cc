@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include "acta/storage/v1/records.pb.h"
+#include "storage/layout/rows.h"
 #include "tests/unit/journeys/journey_room.h"
 
 namespace acta {
@@ -311,6 +313,39 @@ TEST_CASE("the index is made anew from the log") {
   REQUIRE_OK(room.indexer->Rebuild());
   room.Restart();
   CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+TEST_CASE("an index of another form is made anew from the log, once") {
+  JourneyLimits limits;
+  limits.buffer_bytes = 10 * sizeof(IndexEntry);
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  room.Get(JourneyRoom::ByEvent("e0"));
+  REQUIRE(room.indexer->Measure().files > 0);
+  // Files of which nothing is found, and positions from before forms had numbers.
+  room.indexer->Stop();
+  REQUIRE_OK(room.engine->DropIndex());
+  const auto rows = room.engine->LoadRows(Family::kState, kIndexedRows);
+  REQUIRE_OK(rows.status());
+  REQUIRE(!rows->empty());
+  Transaction older;
+  for (const auto& [key, value] : *rows) {
+    storage::v1::IndexedRecord record;
+    REQUIRE(record.ParseFromString(value));
+    REQUIRE(record.form() == kIndexForm);
+    record.clear_form();
+    older.rows.push_back({Family::kState, key, record.SerializeAsString()});
+  }
+  REQUIRE_OK(SubmitAndWait(*room.engine, std::move(older)).status);
+  room.Restart();
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+  CHECK(room.indexer->Measure().files > 0);
+  room.Restart();
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+  CHECK(room.indexer->Measure().files == 0);
 }
 
 TEST_CASE("a damaged index is made anew by itself") {
