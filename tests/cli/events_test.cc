@@ -6,6 +6,7 @@
 #include "tools/acta/events/cause_text.h"
 #include "tools/acta/events/cloud_event.h"
 #include "tools/acta/events/event_text.h"
+#include "tools/acta/events/journey_text.h"
 #include "tools/acta/events/json_line.h"
 
 namespace acta::cli {
@@ -144,6 +145,27 @@ TEST_CASE("a whole JSON value is JSON, a cut one is not", "[cli]") {
   CHECK_FALSE(IsJson("{} {}"));
   CHECK_FALSE(IsJson(absl::string_view("{}\0\"", 4)));
   CHECK(ParseJson(absl::string_view("{}\0\"", 4)).is_discarded());
+}
+
+TEST_CASE("an outcome says who decided, and who redrove the event", "[cli]") {
+  v1::GroupOutcome outcome;
+  outcome.set_group("billing");
+  outcome.set_state(v1::OUTCOME_STATE_DISCARDED);
+  CHECK(OutcomeText(outcome, {}) == "billing: discarded");
+  outcome.set_by("ann");
+  outcome.set_why("an edited event took its place");
+  CHECK(OutcomeText(outcome, {}) == "billing: discarded by ann: an edited event took its place");
+  outcome.Clear();
+  outcome.set_group("billing");
+  outcome.set_state(v1::OUTCOME_STATE_PROCESSED);
+  outcome.set_member_id("worker-1");
+  outcome.set_redrives(1);
+  CHECK(OutcomeText(outcome, {}) == "billing: processed by worker-1, redriven once");
+  outcome.set_redriven_by("ann");
+  CHECK(OutcomeText(outcome, {}) == "billing: processed by worker-1, redriven once by ann");
+  outcome.set_redrives(3);
+  CHECK(OutcomeText(outcome, {}) ==
+        "billing: processed by worker-1, redriven 3 times, last by ann");
 }
 
 }  // namespace

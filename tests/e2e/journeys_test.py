@@ -125,9 +125,10 @@ class Journeys(BrokerTest):
         [bad] = [event for event in self.journey('--event', 'bad')
                  if event['event']['id'] == 'bad']
         [billing] = [group for group in bad['groups'] if group['group'] == 'billing']
-        self.assertEqual((billing['state'], len(billing['failedAttempts']), billing['redrives']),
-                         ('OUTCOME_STATE_PROCESSED', 2, 1))
+        self.assertEqual((billing['state'], len(billing['failedAttempts']), billing['redrives'],
+                          billing['redrivenBy']), ('OUTCOME_STATE_PROCESSED', 2, 1, 'anonymous'))
         self.assertTrue(billing['memberId'])
+        self.assertIn(', redriven once by anonymous', self.acta('journey', '--event', 'bad'))
 
     def test_who_decided_that_an_event_was_skipped_is_told(self):
         self.order()
@@ -138,6 +139,18 @@ class Journeys(BrokerTest):
         [billing] = [group for group in event['groups'] if group['group'] == 'billing']
         self.assertEqual((billing['state'], billing['by'], billing['why']),
                          ('OUTCOME_STATE_SKIPPED', 'anonymous', 'a test'))
+
+    def test_who_discarded_a_dead_letter_is_told(self):
+        self.publish('orders', 'o1')
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec', 'exit 5', '--max', 2)
+        self.acta('deadletter', 'discard', 'billing', '--all', '--yes')
+        [event] = self.journey('--event', 'o1')
+        [billing] = [group for group in event['groups'] if group['group'] == 'billing']
+        self.assertEqual((billing['state'], billing['by']),
+                         ('OUTCOME_STATE_DISCARDED', 'anonymous'))
+        self.assertIn('billing: discarded by anonymous', self.acta('journey', '--event', 'o1'))
+        self.assertIn('billing: not processed (discarded by anonymous)',
+                      self.acta('questions', 'o1'))
 
     def test_the_tree_is_drawn(self):
         self.order()

@@ -126,6 +126,140 @@ TEST_CASE("list shows store, topics and groups of a stopped broker") {
   CHECK(text.out.find("default/readers") != std::string::npos);
 }
 
+LocalEngineOptions WithLedger() {
+  LocalEngineOptions options;
+  options.ledger_retention = absl::Hours(1);
+  return options;
+}
+
+storage::v1::LedgerRecord RecordAt(int64_t time_us) {
+  storage::v1::LedgerRecord record;
+  record.set_group_id(kGroup.value());
+  record.set_partition_id(TestStore::Partition().value());
+  record.set_time_us(time_us);
+  return record;
+}
+
+// Events 0 to 2 and 4 were processed, 3 failed; 3 to 5 were skipped; an event of a topic was
+// redriven that is gone, for a group that is.
+void FillLedger(TestStore& store) {
+  constexpr int64_t kTime = 1'700'000'000'000'000;
+  storage::v1::LedgerRecord worked = RecordAt(kTime);
+  storage::v1::LedgerMember* const member = worked.add_members();
+  member->set_member_id("worker-1");
+  member->set_app("shop");
+  member->set_app_version("7");
+  for (const uint64_t number : {0, 3, 1, 1'000'000, 1, 1, 0, 0}) worked.add_processed(number);
+  storage::v1::LedgerEntry* const failed = worked.add_entries();
+  failed->set_kind(storage::v1::LedgerEntry::FAILED);
+  failed->set_offset(3);
+  failed->set_attempt_number(2);
+  failed->mutable_attempt()->set_end(storage::v1::AttemptRecord::NACK);
+  failed->mutable_attempt()->set_member_id("worker-1");
+  failed->mutable_attempt()->set_reason("late");
+  failed->mutable_attempt()->set_text("no\nbank");
+  storage::v1::LedgerRecord decided = RecordAt(kTime + 1'000'000);
+  storage::v1::LedgerEntry* const skipped = decided.add_entries();
+  skipped->set_kind(storage::v1::LedgerEntry::SKIPPED);
+  skipped->set_offset(3);
+  skipped->set_count(3);
+  skipped->set_by("ann");
+  skipped->set_why("a test");
+  storage::v1::LedgerRecord gone = RecordAt(kTime + 2'000'000);
+  gone.set_group_id(77);
+  gone.set_partition_id(PartitionId(TopicId(88), 1).value());
+  gone.add_entries()->set_kind(storage::v1::LedgerEntry::REDRIVEN);
+  gone.mutable_entries(0)->set_redrives(1);
+  gone.mutable_entries(0)->set_by("ann");
+  for (const storage::v1::LedgerRecord& record : {worked, decided, gone}) {
+    WriteRow(store, Family::kLedger, "", EventElement(record.SerializeAsString()));
+  }
+}
+
+TEST_CASE("ledger shows what groups did with events, as text") {
+  TestStore store(WithLedger());
+  Fill(store);
+  FillLedger(store);
+  store.Close();
+  const Outcome text = Inspect(absl::StrCat("ledger ", Data(store)));
+  CHECK(text.status == 0);
+  CHECK(text.out ==
+        "0  2023-11-14T22:13:20Z  default/readers (9)  default/test/0\n"
+        "  PROCESSED 0-2 by worker-1 (shop 7), delivered 2023-11-14T22:13:19Z\n"
+        "  PROCESSED 4\n"
+        "  FAILED 3, attempt 2: NACK by worker-1: late: no\\nbank\n"
+        "1  2023-11-14T22:13:21Z  default/readers (9)  default/test/0\n"
+        "  SKIPPED 3-5 by ann: a test\n"
+        "2  2023-11-14T22:13:22Z  (group 77) (77)  (topic 88)/1\n"
+        "  REDRIVEN 0, redrive 1 by ann\n");
+  const Outcome part = Inspect(absl::StrCat("ledger ", Data(store), " --from 1 --to 2"));
+  CHECK(part.status == 0);
+  CHECK(part.out ==
+        "1  2023-11-14T22:13:21Z  default/readers (9)  default/test/0\n"
+        "  SKIPPED 3-5 by ann: a test\n");
+  CHECK(Inspect(absl::StrCat("list ", Data(store))).out.find("(ledger)/0") != std::string::npos);
+}
+
+TEST_CASE("ledger shows what groups did with events, as JSON lines") {
+  TestStore store(WithLedger());
+  Fill(store);
+  FillLedger(store);
+  store.Close();
+  const Outcome outcome = Inspect(absl::StrCat("ledger ", Data(store), " -o json"));
+  CHECK(outcome.status == 0);
+  const std::vector<Json> lines = outcome.lines();
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0]["offset"] == 0);
+  CHECK(lines[0]["crc_ok"] == true);
+  CHECK(lines[0]["time"] == "2023-11-14T22:13:20Z");
+  CHECK(lines[0]["group_id"] == 9);
+  CHECK(lines[0]["group"] == "default/readers");
+  CHECK(lines[0]["partition"] == "default/test/0");
+  REQUIRE(lines[0]["processed"].size() == 2);
+  const Json run = lines[0]["processed"][0];
+  CHECK(run["first_offset"] == 0);
+  CHECK(run["last_offset"] == 2);
+  CHECK(run["member_id"] == "worker-1");
+  CHECK(run["app"] == "shop");
+  CHECK(run["app_version"] == "7");
+  CHECK(run["deliver_time"] == "2023-11-14T22:13:19Z");
+  CHECK(lines[0]["processed"][1] == Json({{"first_offset", 4}, {"last_offset", 4}}));
+  REQUIRE(lines[0]["entries"].size() == 1);
+  const Json failed = lines[0]["entries"][0];
+  CHECK(failed["kind"] == "FAILED");
+  CHECK(failed["attempt"] == 2);
+  CHECK(failed["end"] == "NACK");
+  CHECK(failed["reason"] == "late");
+  CHECK(failed["text"] == "no\nbank");
+  CHECK(lines[1]["processed"].empty());
+  CHECK(lines[1]["entries"][0] == Json({{"kind", "SKIPPED"},
+                                        {"first_offset", 3},
+                                        {"last_offset", 5},
+                                        {"by", "ann"},
+                                        {"why", "a test"}}));
+  CHECK(lines[2]["group"] == "(group 77)");
+  CHECK(lines[2]["partition"] == "(topic 88)/1");
+  CHECK(lines[2]["entries"][0]["redrives"] == 1);
+  const Json listed = Inspect(absl::StrCat("list ", Data(store), " -o json")).json();
+  CHECK(listed["ledger"]["end_offset"] == 3);
+  CHECK(Inspect(absl::StrCat("verify ", Data(store))).status == 0);
+}
+
+TEST_CASE("a record of the ledger that cannot be parsed is damage, and those around it are shown") {
+  TestStore store(WithLedger());
+  FillLedger(store);
+  WriteRow(store, Family::kLedger, "", EventElement("\xff"));
+  FillLedger(store);
+  store.Close();
+  const Outcome outcome = Inspect(absl::StrCat("ledger ", Data(store), " --from 2 --to 5"));
+  CHECK(outcome.status == 1);
+  CHECK(outcome.out.find("3  the record cannot be parsed\n4  2023-11-14T22:13:20Z") !=
+        std::string::npos);
+  TestStore none;
+  none.Close();
+  CHECK(Inspect(absl::StrCat("ledger ", Data(none))).status == 0);
+}
+
 TEST_CASE("dump prints a range of events, and bytes that are no text as base64") {
   TestStore store;
   Fill(store);
@@ -166,7 +300,7 @@ TEST_CASE("dump and list follow a partition over its slices") {
 
 TEST_CASE("a folder with a running broker is refused") {
   TestStore store;
-  for (const char* command : {"list ", "verify ", "dump test "}) {
+  for (const char* command : {"list ", "ledger ", "verify ", "dump test "}) {
     const Outcome refused = Inspect(absl::StrCat(command, Data(store)));
     CHECK(refused.status == 1);
     CHECK(refused.out.find("a broker is running") != std::string::npos);
@@ -181,7 +315,7 @@ TEST_CASE("nothing in the folder changes, also when the broker was killed") {
   const std::string copy = copies.File("copy");
   fs::copy(store.path(), copy, fs::copy_options::recursive);  // As kill -9 would leave it.
   const auto before = Snapshot(copy);
-  for (const char* command : {"list", "dump test", "verify"}) {
+  for (const char* command : {"list", "ledger", "dump test", "verify"}) {
     const Outcome outcome = Inspect(absl::StrCat(command, " --data ", copy));
     INFO(outcome.out);
     CHECK(outcome.status == 0);
@@ -297,7 +431,8 @@ TEST_CASE("what is no data folder, or a newer one, is refused by name") {
 TEST_CASE("wrong usage ends with 2 and says how") {
   for (const char* arguments :
        {"", "look --data x", "list", "dump --data x", "list --data x -o xml", "list --data",
-        "dump --data x topic/minus", "dump --data x a b", "list --data x --from 3"}) {
+        "dump --data x topic/minus", "dump --data x a b", "list --data x --from 3",
+        "ledger --data x topic", "ledger --data x --tenant t"}) {
     const Outcome outcome = Inspect(arguments);
     INFO(arguments);
     CHECK(outcome.status == 2);

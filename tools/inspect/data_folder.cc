@@ -194,10 +194,21 @@ SharedLock::~SharedLock() {
 
 std::string DataFolder::NameOf(PartitionId partition) const {
   const auto topic = topics.find(partition.topic());
-  const std::string name = topic == topics.end()
-                               ? absl::StrCat("(topic ", partition.topic().value(), ")")
-                               : absl::StrCat(topic->second.tenant, "/", topic->second.name);
+  std::string name;
+  if (topic != topics.end()) {
+    name = absl::StrCat(topic->second.tenant, "/", topic->second.name);
+  } else if (partition.topic() == kLedgerTopic) {
+    name = "(ledger)";
+  } else {
+    name = absl::StrCat("(topic ", partition.topic().value(), ")");
+  }
   return absl::StrCat(name, "/", partition.partition());
+}
+
+std::string DataFolder::NameOf(GroupId group) const {
+  const auto named = groups.find(group);
+  if (named == groups.end()) return absl::StrCat("(group ", group.value(), ")");
+  return absl::StrCat(named->second.tenant, "/", named->second.name);
 }
 
 absl::StatusOr<DataFolder> OpenDataFolder(const std::string& path, const std::string& wal_folder) {

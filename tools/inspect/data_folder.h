@@ -70,8 +70,11 @@ struct DataFolder {
   std::vector<SliceFamily> slices;
   std::vector<std::string> damage;
 
-  // "tenant/topic/partition", or the number of a partition whose topic is gone.
+  // "tenant/topic/partition", or the number of a partition whose topic is gone. Of the broker's own
+  // log "(ledger)/0".
   std::string NameOf(PartitionId partition) const;
+  // "tenant/name", or the number of a group that is gone.
+  std::string NameOf(GroupId group) const;
 };
 
 // Opens the folder for reading only; nothing in it changes. `wal_folder` empty: inside it.

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "storage/layout/engine_rows.h"
 #include "tools/inspect/commands.h"
 #include "tools/inspect/log_scan.h"
 
@@ -48,6 +49,12 @@ int32_t PartitionsOf(const NamedTopic& topic, TopicId id, const LogScan& scan) {
   return count;
 }
 
+Json PartitionJson(const PartitionRow& row) {
+  return {{"partition", row.id.partition()}, {"first_offset", row.first.value()},
+          {"end_offset", row.end.value()},   {"bytes", row.bytes},
+          {"batches", row.batches},          {"slices", row.slices}};
+}
+
 Json StoreJson(const DataFolder& folder) {
   Json json;
   json["store_id"] = folder.store.store_id();
@@ -61,12 +68,6 @@ Json StoreJson(const DataFolder& folder) {
   }
   json["slices"] = folder.slices.size();
   return json;
-}
-
-std::string GroupName(const DataFolder& folder, GroupId id) {
-  const auto group = folder.groups.find(id);
-  if (group == folder.groups.end()) return absl::StrCat("(group ", id.value(), ")");
-  return absl::StrCat(group->second.tenant, "/", group->second.name);
 }
 
 Json PositionJson(const DataFolder& folder, const Position& position) {
@@ -96,11 +97,11 @@ void PrintText(const DataFolder& folder, const std::vector<PartitionRow>& partit
   for (const auto& [id, group] : folder.groups) {
     const auto mine = [id = id](const Position& position) { return position.group == id; };
     if (std::none_of(folder.positions.begin(), folder.positions.end(), mine)) {
-      rows.push_back({GroupName(folder, id), "-", "-", "-", "-"});
+      rows.push_back({folder.NameOf(id), "-", "-", "-", "-"});
     }
   }
   for (const Position& position : folder.positions) {
-    rows.push_back({GroupName(folder, position.group), folder.NameOf(position.partition),
+    rows.push_back({folder.NameOf(position.group), folder.NameOf(position.partition),
                     absl::StrCat(position.record.offset()),
                     absl::StrCat(position.record.incarnation()),
                     TimeText(position.record.commit_time_us())});
@@ -120,15 +121,12 @@ void PrintJson(const DataFolder& folder, const std::vector<PartitionRow>& partit
     entry["topic_id"] = id.value();
     entry["partitions"] = Json::array();
     for (const PartitionRow& row : partitions) {
-      if (row.id.topic() != id) continue;
-      entry["partitions"].push_back({{"partition", row.id.partition()},
-                                     {"first_offset", row.first.value()},
-                                     {"end_offset", row.end.value()},
-                                     {"bytes", row.bytes},
-                                     {"batches", row.batches},
-                                     {"slices", row.slices}});
+      if (row.id.topic() == id) entry["partitions"].push_back(PartitionJson(row));
     }
     json["topics"].push_back(std::move(entry));
+  }
+  for (const PartitionRow& row : partitions) {
+    if (row.id == kLedgerPartition) json["ledger"] = PartitionJson(row);
   }
   json["groups"] = Json::array();
   for (const auto& [id, group] : folder.groups) {
@@ -155,6 +153,10 @@ bool List(const DataFolder& folder, Format format, std::ostream& out) {
     for (int32_t number = 0; number < count; ++number) {
       partitions.push_back(Summarise(folder, scan, PartitionId(id, number)));
     }
+  }
+  // It has no record.
+  if (scan.pieces.contains(kLedgerPartition)) {
+    partitions.push_back(Summarise(folder, scan, kLedgerPartition));
   }
   if (format == Format::kJson) {
     PrintJson(folder, partitions, out);

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ constexpr char kUsage[] =
     "\n"
     "  acta-inspect list --data DIR [-o json]\n"
     "      The store, topics with partitions, groups with positions.\n"
+    "  acta-inspect ledger --data DIR [--from N] [--to N] [-o json]\n"
+    "      What groups did with events, by offset of the ledger; with -o json as JSON lines.\n"
     "  acta-inspect dump --data DIR TOPIC[/PARTITION] [--tenant NAME] [--from N] [--to N]\n"
     "      Events as JSON lines; --to is exclusive.\n"
     "  acta-inspect verify --data DIR [-o json]\n"
@@ -65,14 +69,14 @@ bool ParseOption(const std::string& name, const std::string& value, Arguments* o
   } else if (name == "-o" || name == "--output") {
     out->format = value == "json" ? Format::kJson : Format::kText;
     return value == "json" || value == "text";
-  } else if (out->command != "dump") {
+  } else if (out->command != "dump" && out->command != "ledger") {
     return false;
-  } else if (name == "--tenant") {
-    out->range.tenant = value;
   } else if (name == "--from") {
-    return ParseOffset(value, &out->range.from);
+    return ParseOffset(value, &out->range.offsets.from);
   } else if (name == "--to") {
-    return ParseOffset(value, &out->range.to.emplace());
+    return ParseOffset(value, &out->range.offsets.to.emplace());
+  } else if (out->command == "dump" && name == "--tenant") {
+    out->range.tenant = value;
   } else {
     return false;
   }
@@ -83,7 +87,8 @@ bool ParseOption(const std::string& name, const std::string& value, Arguments* o
 std::string Parse(const std::vector<std::string>& words, Arguments* out) {
   if (words.empty()) return "no command";
   out->command = words[0];
-  if (out->command != "list" && out->command != "dump" && out->command != "verify") {
+  static constexpr absl::string_view kCommands[] = {"list", "ledger", "dump", "verify"};
+  if (std::find(std::begin(kCommands), std::end(kCommands), out->command) == std::end(kCommands)) {
     return absl::StrCat("unknown command '", out->command, "'");
   }
   for (size_t i = 1; i < words.size(); ++i) {
@@ -124,6 +129,8 @@ ExitStatus Run(const Arguments& arguments) {
     sound = List(*folder, arguments.format, std::cout);
   } else if (arguments.command == "verify") {
     sound = Verify(*folder, arguments.format, std::cout);
+  } else if (arguments.command == "ledger") {
+    sound = ListLedger(*folder, arguments.range.offsets, arguments.format, std::cout);
   } else {
     const auto dumped = Dump(*folder, arguments.range, std::cout);
     if (!dumped.ok()) return Fail(dumped.status());

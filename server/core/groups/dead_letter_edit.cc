@@ -33,6 +33,7 @@ absl::Status GroupRegistry::ReplaceDeadLetter(const Caller& caller,
     written->set_value();
   };
   if (!group->queue()->DiscardStep(letter->partition, letter->offset, letter->record,
+                                   {caller.principal, "an edited event took its place"},
                                    std::move(step))) {
     return DeadLetterNotFound(*group, request.ref());
   }

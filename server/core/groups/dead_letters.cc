@@ -77,7 +77,8 @@ void GroupRegistry::State::Sweep(const Group& group) {
   v1::DeadLetterSelection over;
   SetTime(deps.engine.Now() - kept, over.mutable_before());
   // With the lock, for which others wait: not until a full disk has room.
-  const auto discarded = DiscardSelected(group, over, /*patient=*/false);
+  const auto discarded = DiscardSelected(group, over, {"", "the retention of dead letters is over"},
+                                         /*patient=*/false);
   if (!discarded.ok()) {
     return LogWarn("dead letters were not discarded",
                    {{"group", group.name()}, {"reason", discarded.status().message()}});
@@ -89,7 +90,8 @@ void GroupRegistry::State::Sweep(const Group& group) {
 
 // Some at a time: what is to be written is in memory until it is.
 absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
-    const Group& group, const v1::DeadLetterSelection& selection, bool patient) {
+    const Group& group, const v1::DeadLetterSelection& selection, const LedgerNote& note,
+    bool patient) {
   GroupQueue& queue = *group.queue();
   // What a redrive took is written before rows are read: here and where others are redriven.
   RETURN_IF_ERROR(queue.WaitQuiet(patient));
@@ -97,8 +99,8 @@ absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
                                                               kAtOnce, Letters::kDead));
   for (int64_t discarded = 0;;) {
     ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
-    const bool gone =
-        letter.has_value() && queue.Discard(letter->partition, letter->offset, letter->record);
+    const bool gone = letter.has_value() &&
+                      queue.Discard(letter->partition, letter->offset, letter->record, note);
     discarded += gone;
     if (!letter.has_value() || (gone && discarded % kAtOnce == 0)) {
       RETURN_IF_ERROR(queue.WaitQuiet(patient));
@@ -198,23 +200,22 @@ absl::Status GroupRegistry::State::CountRedrives(const Group& group,
 }
 
 // What came since it was counted is redriven only where no order is broken by it.
-absl::Status GroupRegistry::State::RedriveSelected(const Group& group,
+absl::Status GroupRegistry::State::RedriveSelected(const Caller& caller, const Group& group,
                                                    const v1::RedriveDeadLettersRequest& request,
                                                    int64_t most_redrives,
                                                    v1::RedriveDeadLettersResponse* response) {
   GroupQueue& queue = *group.queue();
   int64_t redriven = 0, left = 0;
-  RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &request.selection(), Letters::kDeadAndHeld,
-                                   [&](const StoredLetter& letter) {
-                                     if (RedrivesOf(letter) >= most_redrives) return;
-                                     const bool wanted =
-                                         (request.max() == 0 || redriven < request.max()) &&
-                                         (request.accept_order() || !letter.record.order_broken());
-                                     const bool done = wanted && queue.Redrive(ToRedrive(letter));
-                                     ++(done ? redriven : left);
-                                     if (done && redriven % kAtOnce == 0)
-                                       queue.WaitQuiet().IgnoreError();
-                                   }));
+  RETURN_IF_ERROR(VisitDeadLetters(
+      deps.engine, group, &request.selection(), Letters::kDeadAndHeld,
+      [&](const StoredLetter& letter) {
+        if (RedrivesOf(letter) >= most_redrives) return;
+        const bool wanted = (request.max() == 0 || redriven < request.max()) &&
+                            (request.accept_order() || !letter.record.order_broken());
+        const bool done = wanted && queue.Redrive(ToRedrive(letter), caller.principal);
+        ++(done ? redriven : left);
+        if (done && redriven % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
+      }));
   RETURN_IF_ERROR(queue.WaitQuiet());
   response->set_redriven(redriven);
   response->set_left(left);
@@ -245,7 +246,7 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
     response.set_left(could - response.redriven());
     return response;
   }
-  RETURN_IF_ERROR(state_->RedriveSelected(*group, request, redrives, &response));
+  RETURN_IF_ERROR(state_->RedriveSelected(caller, *group, request, redrives, &response));
   LogInfo("dead letters were redriven", {{"group", group->name()},
                                          {"redriven", absl::StrCat(response.redriven())},
                                          {"by", caller.principal}});
@@ -272,7 +273,7 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
     RETURN_IF_ERROR(VisitDeadLetters(engine, *group, &selection, Letters::kDead,
                                      [&](const StoredLetter&) { ++discarded; }));
   } else {
-    ASSIGN_OR_RETURN(discarded, state_->DiscardSelected(*group, selection));
+    ASSIGN_OR_RETURN(discarded, state_->DiscardSelected(*group, selection, {caller.principal, ""}));
     LogInfo("dead letters were discarded", {{"group", group->name()},
                                             {"discarded", absl::StrCat(discarded)},
                                             {"by", caller.principal}});

@@ -95,13 +95,14 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status CountRedrives(const Group& group, const v1::RedriveDeadLettersRequest& request,
                              int64_t most_redrives, int64_t* could, int64_t* too_often) const;
   // Adds to what the response has of redriven and left. Blocks until they are on the disk.
-  absl::Status RedriveSelected(const Group& group, const v1::RedriveDeadLettersRequest& request,
-                               int64_t most_redrives, v1::RedriveDeadLettersResponse* response)
+  absl::Status RedriveSelected(const Caller& caller, const Group& group,
+                               const v1::RedriveDeadLettersRequest& request, int64_t most_redrives,
+                               v1::RedriveDeadLettersResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // How many; they are gone when it returns. Blocks, as GroupQueue::WaitQuiet().
   absl::StatusOr<int64_t> DiscardSelected(const Group& group,
                                           const v1::DeadLetterSelection& selection,
-                                          bool patient = true)
+                                          const LedgerNote& note, bool patient = true)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Moves the position of a STREAM group from the offset, where it has to be, over so many events.
   // Its members are ended, and join again there. Errors: OFFSET_OUT_OF_RANGE, CONCURRENT_CHANGE.

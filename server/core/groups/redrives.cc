@@ -416,7 +416,7 @@ void GroupRegistry::State::RedriveMore(GroupId id_of_group, uint64_t id) {
   // In how long it goes on, when it does.
   const auto pause = std::make_shared<std::optional<absl::Duration>>();
   const bool written = queue.RedriveSome(
-      step.letters, id,
+      step.letters, {record->redrive().by(), id},
       [&](const RedrivenLetters& done) -> std::optional<RowWrite> {
         if (!Conclude(step, done, deps.engine.Now(), &*record)) return std::nullopt;
         if (Runs(*record)) *pause = absl::Seconds(1) * done.redriven / record->redrive().rate();

@@ -52,6 +52,20 @@ void End(v1::OutcomeState state, int64_t time_us, v1::GroupOutcome* outcome) {
   SetTimeUs(time_us, outcome->mutable_end_time());
 }
 
+// Somebody did that, not a member.
+void Decide(v1::OutcomeState state, const Entry& entry, int64_t time_us,
+            v1::GroupOutcome* outcome) {
+  End(state, time_us, outcome);
+  outcome->set_by(entry.by());
+  outcome->set_why(entry.why());
+}
+
+// Of a range, what was not settled is skipped.
+bool IsSkipped(const Entry& entry, const v1::GroupOutcome& outcome) {
+  const bool dead = outcome.state() == v1::OUTCOME_STATE_DEAD_LETTERED;
+  return !IsFinal(outcome) || (dead && entry.outstanding());
+}
+
 // It is before the group once more.
 void Begin(v1::GroupOutcome* outcome) {
   outcome->set_state(v1::OUTCOME_STATE_PENDING);
@@ -70,19 +84,16 @@ void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome) 
     case Entry::DEAD_LETTERED:
       return End(v1::OUTCOME_STATE_DEAD_LETTERED, time_us, outcome);
     case Entry::SKIPPED:
-      if (IsFinal(*outcome)) return;  // Of a range, what was not settled is skipped.
-      End(v1::OUTCOME_STATE_SKIPPED, time_us, outcome);
-      outcome->set_by(entry.by());
-      outcome->set_why(entry.why());
-      return;
+      if (!IsSkipped(entry, *outcome)) return;
+      return Decide(v1::OUTCOME_STATE_SKIPPED, entry, time_us, outcome);
     case Entry::EXPIRED:
       return End(v1::OUTCOME_STATE_EXPIRED, time_us, outcome);
     case Entry::REDRIVEN:
       Begin(outcome);
+      outcome->set_redriven_by(entry.by());
       return outcome->set_redrives(entry.redrives());
     case Entry::DISCARDED:
-      outcome->set_why(entry.why());
-      return End(v1::OUTCOME_STATE_DISCARDED, time_us, outcome);
+      return Decide(v1::OUTCOME_STATE_DISCARDED, entry, time_us, outcome);
     case Entry::REWOUND:
       // What is a dead letter stays one.
       if (outcome->state() != v1::OUTCOME_STATE_DEAD_LETTERED) Begin(outcome);
@@ -116,6 +127,14 @@ void LedgerFold::ForEach(const storage::v1::LedgerRecord& record, Offset first, 
 }
 
 void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
+  const auto apply = [&](const Entry& entry) {
+    ForEach(record, Offset(entry.offset()), entry.count(),
+            [&](v1::GroupOutcome* outcome) { ApplyEntry(entry, record.time_us(), outcome); });
+  };
+  // What failed and was processed failed first.
+  for (const Entry& entry : record.entries()) {
+    if (entry.kind() == Entry::FAILED) apply(entry);
+  }
   VisitProcessed(record, [&](const ProcessedRun& run) {
     ForEach(record, run.first, run.count, [&](v1::GroupOutcome* outcome) {
       Begin(outcome);
@@ -128,8 +147,7 @@ void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
     });
   });
   for (const Entry& entry : record.entries()) {
-    ForEach(record, Offset(entry.offset()), entry.count(),
-            [&](v1::GroupOutcome* outcome) { ApplyEntry(entry, record.time_us(), outcome); });
+    if (entry.kind() != Entry::FAILED) apply(entry);
   }
 }
 

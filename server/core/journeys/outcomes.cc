@@ -48,6 +48,7 @@ void PutStanding(const GroupQueue::Standing& standing, v1::GroupOutcome* outcome
     SetTimeUs(event.leased_us, outcome->mutable_deliver_time());
   }
   outcome->set_redrives(event.redrives);
+  if (event.redrives == 0) outcome->clear_redriven_by();
 }
 
 // What is told of an event in a group that reads its topic.

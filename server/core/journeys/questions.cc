@@ -60,8 +60,17 @@ std::string AppWords(const std::string& app, const std::string& version) {
   return absl::StrCat(" (", app, version.empty() ? "" : " ", version, ")");
 }
 
-std::string TimesWords(int64_t times) {
-  return times == 1 ? "once" : absl::StrCat(times, " times");
+// "skipped by ann: a bad batch".
+std::string DecisionWords(const v1::GroupOutcome& group) {
+  return absl::StrCat(StateWords(group.state()), group.by().empty() ? "" : " by ", group.by(),
+                      group.why().empty() ? "" : ": ", group.why());
+}
+
+std::string RedrivenWords(const v1::GroupOutcome& group) {
+  const bool once = group.redrives() == 1;
+  const std::string times = once ? "once" : absl::StrCat(group.redrives(), " times");
+  if (group.redriven_by().empty()) return absl::StrCat("redriven ", times);
+  return absl::StrCat("redriven ", times, once ? " by " : ", last by ", group.redriven_by());
 }
 
 std::string PlaceWords(const v1::EventPosition& at) {
@@ -155,8 +164,7 @@ v1::Answer WhoProcessed(const QuestionFacts& facts) {
   }
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     if (group.state() == v1::OUTCOME_STATE_PROCESSED) continue;
-    answer.Say(group.group(), ": not processed (", StateWords(group.state()), ")",
-               group.why().empty() ? "" : ": ", group.why());
+    answer.Say(group.group(), ": not processed (", DecisionWords(group), ")");
   }
   if (!somebody && facts.event->groups().empty()) answer.Say("nobody: no group reads its topic");
   return answer.Make();
@@ -180,12 +188,10 @@ v1::Answer WhoFailed(const QuestionFacts& facts) {
     if (waits || group.state() == v1::OUTCOME_STATE_DEAD_LETTERED ||
         group.state() == v1::OUTCOME_STATE_DISCARDED) {
       somebody = true;
-      answer.Say(group.group(), ": ", StateWords(group.state()),
-                 group.has_until_time() ? " until " : "",
+      answer.Say(group.group(), ": ", DecisionWords(group), group.has_until_time() ? " until " : "",
                  group.has_until_time() ? TimeOf(group.until_time()) : "");
     }
-    if (group.redrives() > 0)
-      answer.Say(group.group(), ": redriven ", TimesWords(group.redrives()));
+    if (group.redrives() > 0) answer.Say(group.group(), ": ", RedrivenWords(group));
   }
   if (!somebody) answer.Say("nobody");
   return answer.Make();

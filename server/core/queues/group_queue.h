@@ -124,13 +124,14 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // not scanned or are missing; what stands still in it goes on behind it. Returns how many.
   int64_t Skip(PartitionId partition, OffsetRun run, const LedgerNote& note = {});
   int64_t CountOutstanding(PartitionId partition, OffsetRun run) const;
-  // Offers it again. False: it is outstanding and not held, or as many are parked as may be, or it
-  // is being redriven or discarded already, and its record is about to go.
-  bool Redrive(const LetterToRedrive& letter);
+  // Offers it again; `by`: the principal who wants that. False: it is outstanding and not held, or
+  // as many are parked as may be, or it is being redriven or discarded already, and its record is
+  // about to go.
+  bool Redrive(const LetterToRedrive& letter, const std::string& by = "");
   // The same with several, in their order, until as many are parked as may be. The row that `row`
   // makes of it, with the queue's lock, is written in the same write, and `done` runs when that is
   // durable, as of Settle(). False: `row` made none, and `done` does not run.
-  bool RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
+  bool RedriveSome(absl::Span<const LetterToRedrive> letters, const Redriver& redriver,
                    absl::FunctionRef<std::optional<RowWrite>(const RedrivenLetters&)> row,
                    Done done);
   bool IsFull() const;  // As many are parked as may be.
@@ -146,10 +147,12 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // The events of the run that are held, by offset, at most so many. O(parked).
   std::vector<StoredParked> HeldIn(PartitionId partition, OffsetRun run, size_t most) const;
   // False: it is being redriven or discarded already.
-  bool Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record);
+  bool Discard(PartitionId partition, Offset offset, const storage::v1::DeadLetterRecord& record,
+               const LedgerNote& note = {});
   // The same in one write with a step that settles nothing, and is taken when it is true.
   bool DiscardStep(PartitionId partition, Offset offset,
-                   const storage::v1::DeadLetterRecord& record, QueueStep step);
+                   const storage::v1::DeadLetterRecord& record, const LedgerNote& note,
+                   QueueStep step);
   // So many dead letters were deleted together with their partition.
   void LettersGone(int64_t count);
 
@@ -286,13 +289,13 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
 
   // group_queue_admin.cc
   bool RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
-                  AttemptsBefore before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                  AttemptsBefore before, const std::string& by) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RedriveLetter(PartitionId partition, Offset offset,
-                     const storage::v1::DeadLetterRecord& record, uint64_t redrive)
+                     const storage::v1::DeadLetterRecord& record, const Redriver& redriver)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool RedriveHeld(PartitionId partition, Offset offset, uint64_t redrive)
+  bool RedriveHeld(PartitionId partition, Offset offset, const Redriver& redriver)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool RedriveLocked(const LetterToRedrive& letter, uint64_t redrive)
+  bool RedriveLocked(const LetterToRedrive& letter, const Redriver& redriver)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: it goes already.
   bool LetGoOfLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -327,6 +330,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void AddStep(HeldStep step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LetGo(const HeldStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeSteps(Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // An event that fails in a step which is not being written yet.
+  bool WasSkipped(const HeldStep& step, const HeldEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What the events, in the order of their offsets, are when they are settled.
   void PutSettled(const Partition& partition, absl::Span<const HeldEvent* const> events,
                   std::vector<RowWrite>* rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -69,6 +69,7 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run, const LedgerNote& note) 
     MutexLock lock(mu_);
     Partition* const partition = Find(id);
     if (partition == nullptr) return 0;
+    CollectRowsOf(*partition);  // What failed before that is told first.
     PartitionQueue& queue = *partition->queue;
     std::vector<OffsetRun> runs;
     for (const Offset offset : queue.OutstandingBelow(run.end)) {
@@ -80,7 +81,9 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run, const LedgerNote& note) 
     }
     for (const OffsetRun& one : runs) {
       skipped += Lag(one.first, one.end);
-      PutEntry(*partition, LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED, one, note));
+      storage::v1::LedgerEntry entry = LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED, one, note);
+      entry.set_outstanding(true);
+      PutEntry(*partition, std::move(entry));
     }
     const OffsetRun& lost = partition->lost;
     if (!partition->problem.ok() && run.first < lost.end && lost.first < run.end) {
@@ -108,12 +111,12 @@ int64_t GroupQueue::CountOutstanding(PartitionId id, OffsetRun run) const {
 }
 
 bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFacts& facts,
-                            AttemptsBefore before) {
+                            AttemptsBefore before, const std::string& by) {
   const auto redrives = static_cast<int32_t>(before.rounds.size());
   if (!partition.queue->Redrive(offset, facts, redrives, NowUs())) return false;
   partition.redriven[offset] = std::move(before);
   storage::v1::LedgerEntry entry =
-      LedgerEntryOf(storage::v1::LedgerEntry::REDRIVEN, {offset, offset + 1});
+      LedgerEntryOf(storage::v1::LedgerEntry::REDRIVEN, {offset, offset + 1}, {by, ""});
   entry.set_redrives(redrives);
   PutEntry(partition, std::move(entry));
   Touch(partition);
@@ -122,13 +125,15 @@ bool GroupQueue::RedriveOne(Partition& partition, Offset offset, const EventFact
 }
 
 bool GroupQueue::RedriveLetter(PartitionId id, Offset offset,
-                               const storage::v1::DeadLetterRecord& record, uint64_t redrive) {
+                               const storage::v1::DeadLetterRecord& record,
+                               const Redriver& redriver) {
   Partition* const partition = Find(id);
   if (partition == nullptr || going_.contains({id, offset})) return false;
   AttemptsBefore before = {{record.attempts_before().begin(), record.attempts_before().end()},
-                           redrive};
+                           redriver.redrive};
   before.rounds.push_back(record.attempts());
-  if (!RedriveOne(*partition, offset, FactsFrom(record.facts()), std::move(before))) return false;
+  if (!RedriveOne(*partition, offset, FactsFrom(record.facts()), std::move(before), redriver.by))
+    return false;
   LetGoOfLetter(id, offset);
   --budget_.dead_letters;
   rows_.push_back({Family::kState, QueueRow(kDeadLetterRows, group_, id, offset), std::nullopt});
@@ -141,19 +146,19 @@ bool GroupQueue::LetGoOfLetter(PartitionId id, Offset offset) {
   return true;
 }
 
-bool GroupQueue::RedriveHeld(PartitionId id, Offset offset, uint64_t redrive) {
+bool GroupQueue::RedriveHeld(PartitionId id, Offset offset, const Redriver& redriver) {
   Partition* const partition = Find(id);
   if (partition == nullptr) return false;
   const auto held = partition->queue->HeldIn({offset, offset + 1}, 1);
   if (held.empty()) return false;
-  AttemptsBefore before = {partition->RoundsBefore(offset).rounds, redrive};
+  AttemptsBefore before = {partition->RoundsBefore(offset).rounds, redriver.redrive};
   before.rounds.push_back(held.front().attempts);
-  return RedriveOne(*partition, offset, held.front().facts, std::move(before));
+  return RedriveOne(*partition, offset, held.front().facts, std::move(before), redriver.by);
 }
 
-bool GroupQueue::RedriveLocked(const LetterToRedrive& letter, uint64_t redrive) {
-  if (letter.record == nullptr) return RedriveHeld(letter.partition, letter.offset, redrive);
-  return RedriveLetter(letter.partition, letter.offset, *letter.record, redrive);
+bool GroupQueue::RedriveLocked(const LetterToRedrive& letter, const Redriver& redriver) {
+  if (letter.record == nullptr) return RedriveHeld(letter.partition, letter.offset, redriver);
+  return RedriveLetter(letter.partition, letter.offset, *letter.record, redriver);
 }
 
 bool GroupQueue::IsFull() const {
@@ -161,18 +166,18 @@ bool GroupQueue::IsFull() const {
   return IsParkedFull(budget_);
 }
 
-bool GroupQueue::Redrive(const LetterToRedrive& letter) {
+bool GroupQueue::Redrive(const LetterToRedrive& letter, const std::string& by) {
   After after;
   {
     MutexLock lock(mu_);
-    if (!IsRoomFor(budget_, letter) || !RedriveLocked(letter, 0)) return false;
+    if (!IsRoomFor(budget_, letter) || !RedriveLocked(letter, {by, 0})) return false;
     after = MakeAfter();
   }
   Run(std::move(after));
   return true;
 }
 
-bool GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t redrive,
+bool GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, const Redriver& redriver,
                              absl::FunctionRef<std::optional<RowWrite>(const RedrivenLetters&)> row,
                              Done done) {
   After after;
@@ -182,7 +187,7 @@ bool GroupQueue::RedriveSome(absl::Span<const LetterToRedrive> letters, uint64_t
     for (const LetterToRedrive& one : letters) {
       if (!IsRoomFor(budget_, one)) break;
       ++redriven.passed;
-      redriven.redriven += RedriveLocked(one, redrive);
+      redriven.redriven += RedriveLocked(one, redriver);
     }
     std::optional<RowWrite> made = row(redriven);
     if (!made.has_value()) return false;
@@ -265,8 +270,8 @@ void GroupQueue::ForgetDeadLetter(PartitionId id, Offset offset) {
   --budget_.dead_letters;
 }
 
-bool GroupQueue::Discard(PartitionId id, Offset offset,
-                         const storage::v1::DeadLetterRecord& record) {
+bool GroupQueue::Discard(PartitionId id, Offset offset, const storage::v1::DeadLetterRecord& record,
+                         const LedgerNote& note) {
   After after;
   {
     MutexLock lock(mu_);
@@ -274,7 +279,7 @@ bool GroupQueue::Discard(PartitionId id, Offset offset,
     const bool outstanding = partition != nullptr && partition->queue->IsOutstanding(offset);
     if (outstanding || !LetGoOfLetter(id, offset)) return false;
     PutDiscarded(id, offset, record, &rows_);
-    PutDiscardedEntry(id, offset, {}, &rows_);
+    PutDiscardedEntry(id, offset, note, &rows_);
     ForgetDeadLetter(id, offset);
     after = MakeAfter();
   }
@@ -283,13 +288,14 @@ bool GroupQueue::Discard(PartitionId id, Offset offset,
 }
 
 bool GroupQueue::DiscardStep(PartitionId id, Offset offset,
-                             const storage::v1::DeadLetterRecord& record, QueueStep step) {
+                             const storage::v1::DeadLetterRecord& record, const LedgerNote& note,
+                             QueueStep step) {
   After after;
   {
     MutexLock lock(mu_);
     if (going_.contains({id, offset})) return false;
     PutDiscarded(id, offset, record, &step.rows);
-    PutDiscardedEntry(id, offset, {"", "an edited event took its place"}, &step.rows);
+    PutDiscardedEntry(id, offset, note, &step.rows);
     HeldStep held;
     held.step = std::move(step);
     held.dead_letters.emplace_back(id, offset);

@@ -49,10 +49,10 @@ void GroupQueue::CollectRows() {
 
 // Rows that go come before those that are written: an event may be parked again.
 void GroupQueue::CollectRowsOf(Partition& partition) {
-  NoteExpired(partition);
   partition.shelf.DropBelow(partition.queue->floor());
   const QueueChanges changes = partition.queue->TakeChanges();
   PutLedger(partition, changes);
+  NoteExpired(partition);  // What failed before that is told first.
   if (!changes.turns.empty()) {
     std::vector<KeyTurn>& turns = turns_[partition.id];
     turns.insert(turns.end(), changes.turns.begin(), changes.turns.end());

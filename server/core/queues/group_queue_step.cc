@@ -187,7 +187,9 @@ void GroupQueue::TakeSteps(Pending* write) {
     const HeldStep& taken = write->steps.back();
     bytes += BytesOfStep(taken.step);
     // They stay where they are when the step is moved.
-    for (const HeldEvent& event : taken.events) held[event.partition].push_back(&event);
+    for (const HeldEvent& event : taken.events) {
+      if (!WasSkipped(taken, event)) held[event.partition].push_back(&event);
+    }
     write->step_rows.insert(write->step_rows.end(), taken.step.rows.begin(), taken.step.rows.end());
     if (write->steps.back().alone) break;
   }
@@ -198,6 +200,12 @@ void GroupQueue::TakeSteps(Pending* write) {
               [](const auto* one, const auto* other) { return one->offset < other->offset; });
     PutSettled(*partition, events, &write->step_rows);
   }
+}
+
+bool GroupQueue::WasSkipped(const HeldStep& step, const HeldEvent& event) {
+  if (!event.failure.has_value()) return false;  // Then it is processed as well.
+  const Partition* const partition = Find(event.partition);
+  return partition != nullptr && !partition->queue->InStep(step.session, event.offset);
 }
 
 // The rows come after those of the write, whose position has the events outstanding.
@@ -257,7 +265,7 @@ void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
   const Failure* const failure = event.failure.has_value() ? &*event.failure : nullptr;
   if (!partition.queue->Confirm(event.offset, failure)) {
     if (failure == nullptr) return;
-    // It was skipped, and was written as one that failed.
+    // It was skipped, and may have been written as one that failed.
     for (const absl::string_view kind : {kParkedRows, kDeadLetterRows}) {
       rows_.push_back(
           {Family::kState, QueueRow(kind, group_, partition.id, event.offset), std::nullopt});

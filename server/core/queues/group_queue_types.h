@@ -43,6 +43,12 @@ struct RedrivenLetters {
   int64_t redriven = 0;  // Of those passed; the others are outstanding, or not this queue's.
 };
 
+// Who offers them again.
+struct Redriver {
+  std::string by;        // The principal.
+  uint64_t redrive = 0;  // As AttemptsBefore::redrive.
+};
+
 // A partition that stands still until somebody decides.
 struct QueueProblem {
   PartitionId partition;

@@ -69,7 +69,7 @@ TEST_CASE("a range has few hashes, and each of its events has one of them") {
 struct NaiveOutcome {
   v1::OutcomeState state = v1::OUTCOME_STATE_UNSPECIFIED;
   int failed = 0;
-  std::string by;
+  std::string by, redriven_by;
 
   bool final() const {
     return state != v1::OUTCOME_STATE_UNSPECIFIED && state != v1::OUTCOME_STATE_PENDING;
@@ -116,6 +116,11 @@ class LedgerModel {
     record.set_time_us(1'700'000'000'000'000);
     const OffsetRun range = Range();
     if (random_() % 2 == 0) {
+      if (random_() % 4 == 0) {  // The first of them failed before, in the same write.
+        const OffsetRun first = {range.first, range.first + 1};
+        *record.add_entries() = LedgerEntryOf(Entry::FAILED, first);
+        Expect(group, first, [](NaiveOutcome* one) { ++one->failed; });
+      }
       PutProcessed({{range.first, Lag(range.first, range.end), 0, 0}}, record.time_us(), &record);
       Expect(group, range, [](NaiveOutcome* one) {
         one->state = v1::OUTCOME_STATE_PROCESSED;
@@ -130,21 +135,30 @@ class LedgerModel {
   }
   void Decide(uint64_t group, OffsetRun range, storage::v1::LedgerRecord* record) {
     static constexpr Entry::Kind kKinds[] = {Entry::FAILED,   Entry::DEAD_LETTERED, Entry::SKIPPED,
-                                             Entry::REDRIVEN, Entry::EXPIRED,       Entry::REWOUND};
-    const Entry::Kind kind = kKinds[random_() % 6];
+                                             Entry::REDRIVEN, Entry::EXPIRED,       Entry::REWOUND,
+                                             Entry::DISCARDED};
+    const Entry::Kind kind = kKinds[random_() % 7];
+    const std::string by = random_() % 2 == 0 ? "ann" : "bob";
+    const bool outstanding = kind == Entry::SKIPPED && random_() % 2 == 0;
     if (kind == Entry::FAILED) range.end = range.first + 1;
-    *record->add_entries() = LedgerEntryOf(kind, range, {"ann", "because"});
-    Expect(group, range, [kind](NaiveOutcome* one) {
-      if (kind == Entry::SKIPPED && one->final()) return;
+    *record->add_entries() = LedgerEntryOf(kind, range, {by, "because"});
+    record->mutable_entries(0)->set_outstanding(outstanding);
+    Expect(group, range, [kind, by, outstanding](NaiveOutcome* one) {
+      // What was outstanding is no dead letter.
+      const bool stays =
+          one->final() && !(outstanding && one->state == v1::OUTCOME_STATE_DEAD_LETTERED);
+      if (kind == Entry::SKIPPED && stays) return;
       // A group that is moved back does not get its dead letters.
       if (kind == Entry::REWOUND && one->state == v1::OUTCOME_STATE_DEAD_LETTERED) return;
       if (kind == Entry::FAILED) ++one->failed;
       const bool again = kind == Entry::FAILED || kind == Entry::REDRIVEN || kind == Entry::REWOUND;
       if (again) one->by.clear();
-      if (kind == Entry::SKIPPED) one->by = "ann";
+      if (kind == Entry::SKIPPED || kind == Entry::DISCARDED) one->by = by;
+      if (kind == Entry::REDRIVEN) one->redriven_by = by;
       one->state = again                          ? v1::OUTCOME_STATE_PENDING
                    : kind == Entry::DEAD_LETTERED ? v1::OUTCOME_STATE_DEAD_LETTERED
                    : kind == Entry::EXPIRED       ? v1::OUTCOME_STATE_EXPIRED
+                   : kind == Entry::DISCARDED     ? v1::OUTCOME_STATE_DISCARDED
                                                   : v1::OUTCOME_STATE_SKIPPED;
     });
   }
@@ -169,6 +183,7 @@ class LedgerModel {
         CHECK(outcome.state() == expected.state);
         CHECK(outcome.failed_attempts_size() == expected.failed);
         CHECK(outcome.by() == expected.by);
+        CHECK(outcome.redriven_by() == expected.redriven_by);
       }
     }
   }

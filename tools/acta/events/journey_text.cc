@@ -62,6 +62,14 @@ std::string AttemptText(const v1::Attempt& attempt) {
   return text;
 }
 
+std::string RedrivenText(const v1::GroupOutcome& outcome) {
+  const bool once = outcome.redrives() == 1;
+  std::string text =
+      once ? "redriven once" : absl::StrCat("redriven ", outcome.redrives(), " times");
+  if (outcome.redriven_by().empty()) return text;
+  return absl::StrCat(text, once ? " by " : ", last by ", outcome.redriven_by());
+}
+
 class TreeText {
  public:
   static constexpr size_t kDeepest = 16;
@@ -185,9 +193,7 @@ std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent&
   if (outcome.has_until_time()) {
     absl::StrAppend(&text, " until ", TimeText(outcome.until_time()));
   }
-  if (outcome.redrives() > 0)
-    absl::StrAppend(&text, ", redriven ",
-                    outcome.redrives() == 1 ? "once" : absl::StrCat(outcome.redrives(), " times"));
+  if (outcome.redrives() > 0) absl::StrAppend(&text, ", ", RedrivenText(outcome));
   if (!outcome.why().empty()) absl::StrAppend(&text, ": ", outcome.why());
   return text;
 }

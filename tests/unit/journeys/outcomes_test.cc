@@ -1,0 +1,365 @@
+// What groups at work leave in the ledger, as journeys tell it.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "proto/support/proto_time.h"
+#include "tests/unit/journeys/journey_room.h"
+
+namespace acta {
+namespace {
+
+using Kind = QueueSettlement::Kind;
+
+// A member that takes when the test says so.
+class QuietMember final : public MemberListener {
+ public:
+  void OnAssigned(const MemberAssignment& assignment) override { handle = assignment.handle; }
+  void OnRevoking(uint64_t, absl::Duration) override {}
+  void OnRevoked(uint64_t) override {}
+  void OnPaused(bool) override {}
+  void OnQueued() override {}
+  void OnEnded(const absl::Status&) override {}
+
+  uint64_t handle = 0;
+};
+
+// A topic `orders` of one partition with events "e0", "e1", ..., and one group that reads it, whose
+// one member is `worker-1`.
+struct OutcomesRoom : JourneyRoom {
+  OutcomesRoom(v1::GroupMode mode, int events, absl::Duration expires = absl::ZeroDuration()) {
+    CreateTopic("orders", 1);
+    partition = topics->Find("default", "orders")->partition(0);
+    for (int i = 0; i < events; ++i) {
+      v1::Event event = Event("e" + std::to_string(i));
+      const absl::Time end = engine->Now() + expires;
+      if (expires > absl::ZeroDuration()) event.set_expires_at_us(absl::ToUnixMicros(end));
+      JourneyRoom::Publish("orders", event);
+    }
+    v1::CreateGroupRequest request;
+    request.mutable_group()->set_name("workers");
+    request.mutable_group()->add_topics("orders");
+    request.mutable_group()->set_mode(mode);
+    if (mode == v1::GROUP_MODE_QUEUE) {
+      SetDuration(kRetention,
+                  request.mutable_group()->mutable_queue()->mutable_dead_letter_retention());
+    }
+    request.mutable_start()->set_earliest(true);
+    REQUIRE_OK(groups->Create(caller, request));
+    JoinRequest join;
+    join.group = "workers";
+    join.member_id = "worker-1";
+    auto joined = groups->Join(caller, join, listener);
+    REQUIRE_OK(joined);
+    member = *std::move(joined);
+    pool.RunAll();
+  }
+  // Leaves and is gone, as after kill -9.
+  void LeaveAndRestart() {
+    member->Leave();
+    member.reset();
+    pool.RunAll();
+    Restart();
+  }
+  static Caller Named(const std::string& principal) {
+    return {principal, "default", "", absl::InfiniteFuture()};
+  }
+
+  // Of a STREAM group; not set: it is not answered yet.
+  using Answer = std::shared_ptr<std::optional<absl::Status>>;
+  Answer Commit(int64_t offset) {
+    const auto answer = std::make_shared<std::optional<absl::Status>>();
+    member->Commit(listener->handle, Offset(offset),
+                   [answer](const absl::Status& status, bool) { *answer = status; });
+    pool.RunAll();
+    return answer;
+  }
+
+  // Of a QUEUE group. How many it got.
+  int64_t Take() {
+    std::vector<QueueDelivery> out;
+    std::vector<QueueProblem> problems;
+    return member->queue()->Take(member->session(), {100, 1 << 20}, &out, &problems).events;
+  }
+  void Settle(Kind kind, int64_t offset, std::optional<absl::Duration> delay = std::nullopt) {
+    QueueSettlement one;
+    one.partition = partition;
+    one.offset = Offset(offset);
+    one.kind = kind;
+    one.delay = delay;
+    CHECK(
+        member->queue()->Settle(member->session(), {&one, 1}, [](const absl::Status&) {}).empty());
+  }
+  void FailInStep(AttemptEnd end, int64_t offset) {
+    QueueStep step;
+    step.runs.push_back({member->session(), partition, Offset(offset)});
+    step.runs[0].failed = end;
+    step.runs[0].nack.delay = absl::Hours(1);
+    step.done = [](const TransactionResult&) {};
+    CHECK(member->queue()->SettleStep(std::move(step)).empty());
+  }
+  void Skip(int64_t offset) {
+    const OffsetRun run = {Offset(offset), Offset(offset + 1)};
+    CHECK(member->queue()->Skip(partition, run, {"ann", "a test"}) == 1);
+  }
+  // Events that the member has become dead letters.
+  void RejectAll(int64_t events) {
+    REQUIRE(Take() == events);
+    for (int64_t offset = 0; offset < events; ++offset) Settle(Kind::kReject, offset);
+    pool.RunAll();
+  }
+  static v1::DeadLetterSelection Letter(int64_t offset) {
+    v1::DeadLetterSelection selection;
+    selection.add_letters()->set_topic("orders");
+    selection.mutable_letters(0)->set_offset(offset);
+    return selection;
+  }
+  // Everything is answered, and what was queued behind that is written.
+  void Release() {
+    engine->ReleaseDone();
+    pool.RunAll();
+  }
+
+  v1::GroupOutcome Told(int64_t offset) const {
+    const auto journey = Get(ByPosition("orders", 0, offset));
+    for (const v1::JourneyEvent& event : journey.events()) {
+      if (event.position().offset() != offset) continue;
+      REQUIRE(event.groups_size() == 1);
+      return event.groups(0);
+    }
+    FAIL("it is not in its own journey");
+    return {};
+  }
+  void CheckSkipped(int64_t offset) const {
+    const v1::GroupOutcome outcome = Told(offset);
+    CHECK(outcome.state() == v1::OUTCOME_STATE_SKIPPED);
+    CHECK(outcome.by() == "ann");
+    CHECK(outcome.why() == "a test");
+  }
+
+  static constexpr absl::Duration kRetention = absl::Hours(2);
+  PartitionId partition;
+  const std::shared_ptr<QuietMember> listener = std::make_shared<QuietMember>();
+  std::shared_ptr<Membership> member;
+};
+
+TEST_CASE("what a STREAM group was delivered and has not committed durably is pending") {
+  OutcomesRoom room(v1::GROUP_MODE_STREAM, 5);
+  const auto committed = room.Commit(3);
+  REQUIRE(committed->has_value());
+  CHECK_OK(**committed);
+  room.engine->HoldDone();
+  const auto in_flight = room.Commit(4);
+  CHECK_FALSE(in_flight->has_value());
+  for (int64_t offset = 0; offset < 5; ++offset) {
+    INFO("offset " << offset);
+    const v1::GroupOutcome outcome = room.Told(offset);
+    const bool passed = offset < 3;
+    CHECK(outcome.state() == (passed ? v1::OUTCOME_STATE_PROCESSED : v1::OUTCOME_STATE_PENDING));
+    CHECK(outcome.of_range() == passed);
+    CHECK(outcome.member_id() == (passed ? "worker-1" : ""));
+    CHECK_FALSE(outcome.has_deliver_time());
+  }
+  room.Release();
+  CHECK(room.Told(3).state() == v1::OUTCOME_STATE_PROCESSED);
+  CHECK(room.Told(4).state() == v1::OUTCOME_STATE_PENDING);
+}
+
+TEST_CASE("the range of a commit begins where what is durable ends") {
+  OutcomesRoom room(v1::GROUP_MODE_STREAM, 5);
+  room.engine->HoldDone();
+  room.engine->FailNextWrite(Error(v1::OUTCOME_UNKNOWN, "the disk is gone"));
+  const auto failed = room.Commit(3);
+  const auto written = room.Commit(5);
+  room.Release();
+  REQUIRE(failed->has_value());
+  CHECK_FALSE((*failed)->ok());
+  REQUIRE(written->has_value());
+  CHECK_OK(**written);
+  for (int64_t offset = 0; offset < 5; ++offset) {
+    INFO("offset " << offset);
+    CHECK(room.Told(offset).state() == v1::OUTCOME_STATE_PROCESSED);
+    CHECK(room.Told(offset).member_id() == "worker-1");
+  }
+}
+
+TEST_CASE("who redrove an event is told, also when it is processed") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  room.RejectAll(1);
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_DEAD_LETTERED);
+  for (const char* principal : {"ann", "bob"}) {
+    v1::RedriveDeadLettersRequest request;
+    request.set_group("workers");
+    *request.mutable_selection() = OutcomesRoom::Letter(0);
+    REQUIRE_OK(room.groups->RedriveDeadLetters(OutcomesRoom::Named(principal), request));
+    CHECK(room.Told(0).redriven_by() == principal);
+    REQUIRE(room.Take() == 1);
+    if (room.Told(0).redrives() == 1) room.Settle(Kind::kReject, 0);
+  }
+  room.Settle(Kind::kAck, 0);
+  const v1::GroupOutcome outcome = room.Told(0);
+  CHECK(outcome.state() == v1::OUTCOME_STATE_PROCESSED);
+  CHECK(outcome.redrives() == 2);
+  CHECK(outcome.redriven_by() == "bob");
+  CHECK(outcome.failed_attempts_size() == 2);
+  CHECK(outcome.by().empty());
+}
+
+TEST_CASE("a redrive with a rate is told as of who started it, also after a crash") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2);
+  room.RejectAll(2);
+  v1::StartRedriveRequest request;
+  request.set_group("workers");
+  request.mutable_selection()->set_all(true);
+  request.set_rate(1);
+  REQUIRE_OK(room.groups->StartRedrive(OutcomesRoom::Named("ann"), request));
+  room.timer.Advance(absl::Milliseconds(1));
+  room.pool.RunAll();
+  CHECK(room.Told(0).redriven_by() == "ann");
+  CHECK(room.Told(1).state() == v1::OUTCOME_STATE_DEAD_LETTERED);
+  CHECK(room.Told(1).redriven_by().empty());
+  room.LeaveAndRestart();
+  room.timer.Advance(absl::Seconds(2));
+  room.pool.RunAll();
+  for (int64_t offset = 0; offset < 2; ++offset) {
+    CHECK(room.Told(offset).redrives() == 1);
+    CHECK(room.Told(offset).redriven_by() == "ann");
+  }
+}
+
+TEST_CASE("a dead letter that was discarded says by whom") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  room.RejectAll(1);
+  SECTION("by somebody") {
+    v1::DiscardDeadLettersRequest request;
+    request.set_group("workers");
+    *request.mutable_selection() = OutcomesRoom::Letter(0);
+    REQUIRE_OK(room.groups->DiscardDeadLetters(OutcomesRoom::Named("ann"), request));
+    CHECK(room.Told(0).by() == "ann");
+    CHECK(room.Told(0).why().empty());
+  }
+  SECTION("or that its retention is over") {
+    room.engine->Advance(OutcomesRoom::kRetention + absl::Seconds(1));
+    room.timer.Advance(absl::Minutes(10));
+    room.pool.RunAll();
+    CHECK(room.Told(0).by().empty());
+    CHECK(room.Told(0).why() == "the retention of dead letters is over");
+  }
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_DISCARDED);
+  CHECK(room.Told(0).failed_attempts_size() == 1);
+}
+
+// What takes the place of event "e0".
+QueueStep EditOf(const OutcomesRoom& room) {
+  v1::PartitionBatch batch;
+  *batch.add_events() = JourneyRoom::Event("corrected", "", "e0");
+  QueueStep step;
+  Append& append = step.appends.emplace_back();
+  append.partition = room.partition;
+  append.payload = SharedBytes(batch.SerializeAsString());
+  append.count = 1;
+  step.done = [](const TransactionResult&) {};
+  return step;
+}
+
+TEST_CASE("a dead letter that was edited is discarded, and caused what took its place") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  room.RejectAll(1);
+  v1::EditDeadLetterRequest request;
+  request.set_group("workers");
+  request.mutable_ref()->set_topic("orders");
+  QueueStep refused = EditOf(room);
+  refused.appends[0].expected_end = Offset(7);
+  REQUIRE_OK(
+      room.groups->ReplaceDeadLetter(OutcomesRoom::Named("bob"), request, std::move(refused)));
+  room.pool.RunAll();
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_DEAD_LETTERED);
+  REQUIRE_OK(room.groups->ReplaceDeadLetter(OutcomesRoom::Named("ann"), request, EditOf(room)));
+  room.pool.RunAll();
+  const v1::GroupOutcome outcome = room.Told(0);
+  CHECK(outcome.state() == v1::OUTCOME_STATE_DISCARDED);
+  CHECK(outcome.by() == "ann");
+  CHECK(outcome.why() == "an edited event took its place");
+  CHECK(outcome.failed_attempts_size() == 1);
+  CHECK(outcome.redrives() == 0);
+  CHECK(room.Told(1).state() == v1::OUTCOME_STATE_PENDING);
+  const auto journey = room.Get(JourneyRoom::ByEvent("e0"));
+  CHECK(JourneyRoom::Edges(journey) == std::vector<std::string>{"e0", "e0>corrected"});
+}
+
+TEST_CASE("an event that is skipped while a step that fails it is written is told as skipped") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2);
+  REQUIRE(room.Take() == 2);
+  room.engine->HoldDone();
+  room.FailInStep(AttemptEnd::kReject, 0);
+  room.Skip(0);
+  room.Release();
+  room.CheckSkipped(0);
+  room.engine->HoldDone();
+  room.FailInStep(AttemptEnd::kNack, 1);
+  room.Skip(1);
+  room.Release();
+  room.CheckSkipped(1);
+}
+
+TEST_CASE("of an event that is skipped before a step that fails it is written nothing is written") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 3);
+  REQUIRE(room.Take() == 3);
+  room.engine->HoldDone();
+  room.Settle(Kind::kAck, 0);  // The steps wait for that.
+  room.FailInStep(AttemptEnd::kReject, 1);
+  room.FailInStep(AttemptEnd::kNack, 2);
+  room.Skip(1);
+  room.Skip(2);
+  room.engine->ReleaseOne();
+  room.pool.RunAll();
+  REQUIRE(room.engine->held() == 1);  // As kill -9 would find it.
+  for (const char* rows : {"deadletter/", "parked/", "attempt/"}) {
+    CHECK(room.engine->LoadRows(Family::kState, rows)->empty());
+  }
+  room.Release();
+  for (const int64_t offset : {1, 2}) {
+    room.CheckSkipped(offset);
+    CHECK(room.Told(offset).failed_attempts().empty());
+  }
+}
+
+TEST_CASE("an event that failed is told as skipped when it was, also by one write") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2);
+  REQUIRE(room.Take() == 2);
+  room.engine->HoldDone();
+  room.Settle(Kind::kAck, 0);  // The others wait for that.
+  room.Settle(Kind::kNack, 1, absl::Hours(1));
+  room.Skip(1);
+  room.Release();
+  room.CheckSkipped(1);
+  CHECK(room.Told(1).failed_attempts_size() == 1);
+}
+
+TEST_CASE("an event that failed is told as processed when it was, also by one write") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2);
+  REQUIRE(room.Take() == 2);
+  room.engine->HoldDone();
+  room.Settle(Kind::kAck, 0);  // The others wait for that.
+  room.Settle(Kind::kNack, 1, absl::ZeroDuration());
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kAck, 1);
+  room.Release();
+  CHECK(room.Told(1).state() == v1::OUTCOME_STATE_PROCESSED);
+  CHECK(room.Told(1).member_id() == "worker-1");
+  CHECK(room.Told(1).failed_attempts_size() == 1);
+}
+
+TEST_CASE("an event that failed is told as expired when it was, also by one write") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1, absl::Seconds(10));
+  REQUIRE(room.Take() == 1);
+  room.engine->Advance(absl::Minutes(1));  // Its lease ends, and it is nobody's business any more.
+  room.timer.Advance(absl::Minutes(1));
+  room.pool.RunAll();
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_EXPIRED);
+  CHECK(room.Told(0).failed_attempts_size() == 1);
+}
+
+}  // namespace
+}  // namespace acta
