@@ -27,17 +27,12 @@ std::string IndexKey(uint64_t bucket) {
   return key;
 }
 
-std::string EncodeIndexBlock(absl::Span<const IndexEntry> entries) {
-  std::string block;
-  block.reserve(entries.size() * 14);
-  for (const IndexEntry& entry : entries) {
-    char hash[4];
-    PutLittle<uint32_t>(hash, StoredHash(entry.hash));
-    block.append(hash, sizeof(hash));
-    AppendVarint(entry.partition.value(), &block);
-    AppendVarint(static_cast<uint64_t>(entry.offset.value()), &block);
-  }
-  return block;
+void AppendToIndexBlock(const IndexEntry& entry, std::string* block) {
+  char hash[4];
+  PutLittle<uint32_t>(hash, StoredHash(entry.hash));
+  block->append(hash, sizeof(hash));
+  AppendVarint(entry.partition.value(), block);
+  AppendVarint(static_cast<uint64_t>(entry.offset.value()), block);
 }
 
 absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash, IndexPlaces* out) {

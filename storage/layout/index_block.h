@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "storage/base/ids.h"
 
 namespace acta {
@@ -66,7 +65,7 @@ class IndexPlaces {
 inline constexpr int32_t kIndexForm = 1;
 
 // A bucket and what is stored of a hash beyond it.
-inline constexpr int kIndexBucketBits = 17;
+inline constexpr int kIndexBucketBits = 15;
 inline constexpr int kIndexHashBits = kIndexBucketBits + 32;
 constexpr uint64_t IndexedHash(uint64_t hash) {
   return hash >> (64 - kIndexHashBits) << (64 - kIndexHashBits);
@@ -76,9 +75,9 @@ constexpr uint64_t IndexBucket(uint64_t hash) { return hash >> (64 - kIndexBucke
 // Key of a block: the bucket u64, big endian.
 std::string IndexKey(uint64_t bucket);
 
-// The block of entries of one bucket. For each: the stored part of its hash u32 little endian,
+// Adds an entry to the block of its bucket: the stored part of its hash u32 little endian,
 // partition and offset as varints.
-std::string EncodeIndexBlock(absl::Span<const IndexEntry> entries);
+void AppendToIndexBlock(const IndexEntry& entry, std::string* block);
 // Adds the places of the entries with this hash. Errors: DATA_CORRUPTED.
 absl::Status FindInIndexBlock(absl::string_view block, uint64_t hash, IndexPlaces* out);
 

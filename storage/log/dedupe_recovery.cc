@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "absl/container/fixed_array.h"
 #include "absl/strings/numbers.h"
 #include "proto/support/error.h"
 #include "proto/support/event_scanner.h"
@@ -136,13 +135,9 @@ NewestEvents FindNewest(const LogReader& reader, const std::vector<PartitionPtr>
 }  // namespace
 
 EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id) {
-  const auto size = static_cast<uint32_t>(source.size());
-  absl::FixedArray<char, 256> identity(sizeof(size) + source.size() + id.size());
-  char* at = identity.data();
-  PutLittle(at, size);
-  at = std::copy(source.begin(), source.end(), at + sizeof(size));
-  std::copy(id.begin(), id.end(), at);
-  const Hash128 hash = SipHash128(key, absl::string_view(identity.data(), identity.size()));
+  char size[4];
+  PutLittle(size, static_cast<uint32_t>(source.size()));
+  const Hash128 hash = SipHash128(key, {absl::string_view(size, sizeof(size)), source, id});
   return {hash.low, hash.high};
 }
 

@@ -1,77 +1,114 @@
 #include "storage/log/slice_index.h"
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
 
-using Rows = std::vector<std::pair<std::string, std::string>>;
+constexpr int kGone = -1;
 
-// One row a bucket.
-Rows RowsOf(absl::Span<const IndexEntry> entries) {
-  Rows rows;
-  for (size_t begin = 0; begin < entries.size();) {
-    const uint64_t bucket = IndexBucket(entries[begin].hash);
-    size_t end = begin;
-    while (end < entries.size() && IndexBucket(entries[end].hash) == bucket) ++end;
-    rows.emplace_back(IndexKey(bucket), EncodeIndexBlock(entries.subspan(begin, end - begin)));
-    begin = end;
-  }
-  return rows;
-}
-
-// Finds the slice of an offset; the entries of one partition mostly lie in one.
+// Numbers the slices that entries lie in.
 class SliceFinder {
  public:
   explicit SliceFinder(const LogTable& table) : table_(table) {}
 
-  // Null: the event is gone.
-  SlicePtr Find(PartitionId partition, Offset offset) {
-    const auto [at, added] = pieces_.try_emplace(partition);
+  // kGone: the event is.
+  int Find(PartitionId partition, Offset offset) {
+    const auto [at, added] = spans_.try_emplace(partition);
     if (added) {
       const PartitionPtr log = table_.Find(partition);
-      if (log != nullptr) at->second = log->Pieces();
+      const auto pieces = log == nullptr ? std::vector<PartitionLog::Piece>() : log->Pieces();
+      for (const auto& [slice, span] : pieces) {
+        at->second.push_back({span.first, span.last, NumberOf(slice)});
+      }
     }
-    for (auto piece = at->second.rbegin(); piece != at->second.rend(); ++piece) {
-      if (piece->span.first <= offset && offset <= piece->span.last) return piece->slice;
+    for (auto span = at->second.rbegin(); span != at->second.rend(); ++span) {
+      if (span->first <= offset && offset <= span->last) return span->slice;
     }
-    return nullptr;
+    return kGone;
+  }
+  const std::vector<SlicePtr>& slices() const { return slices_; }
+
+ private:
+  struct Span {
+    Offset first;
+    Offset last;  // Inclusive.
+    int slice;
+  };
+
+  int NumberOf(const SlicePtr& slice) {
+    const auto number = std::find(slices_.begin(), slices_.end(), slice) - slices_.begin();
+    if (static_cast<size_t>(number) == slices_.size()) slices_.push_back(slice);
+    return static_cast<int>(number);
+  }
+
+  const LogTable& table_;
+  absl::flat_hash_map<PartitionId, std::vector<Span>> spans_;
+  std::vector<SlicePtr> slices_;
+};
+
+// One row a bucket, of the entries that lie in one slice.
+class RowsOfSlice {
+ public:
+  RowsOfSlice(absl::Span<const IndexEntry> entries, absl::Span<const int> slices, int slice)
+      : entries_(entries), slices_(slices), slice_(slice) {}
+
+  // False: there are no more.
+  bool Next(std::string* key, std::string* block) {
+    block->clear();
+    uint64_t bucket = 0;
+    for (; at_ < entries_.size(); ++at_) {
+      if (slices_[at_] != slice_) continue;
+      const uint64_t next = IndexBucket(entries_[at_].hash);
+      if (!block->empty() && next != bucket) break;
+      bucket = next;
+      AppendToIndexBlock(entries_[at_], block);
+    }
+    *key = IndexKey(bucket);
+    return !block->empty();
   }
 
  private:
-  const LogTable& table_;
-  std::map<PartitionId, std::vector<PartitionLog::Piece>> pieces_;
+  const absl::Span<const IndexEntry> entries_;
+  const absl::Span<const int> slices_;  // Of each.
+  const int slice_;
+  size_t at_ = 0;
 };
 
 }  // namespace
 
 absl::Status SliceIndex::Add(absl::Span<const IndexEntry> entries) {
   MutexLock adding(add_mu_);
-  std::map<uint64_t, SlicePtr> slices;
-  std::map<uint64_t, std::vector<IndexEntry>> of_slice;
   SliceFinder finder(table_);
-  for (const IndexEntry& entry : entries) {
-    SlicePtr slice = finder.Find(entry.partition, entry.offset);
-    if (slice == nullptr) continue;
-    std::vector<IndexEntry>& of = of_slice[slice->id];
-    if (of.empty()) slices[slice->id] = std::move(slice);
-    of.push_back(entry);
+  std::vector<int> slice_of(entries.size());
+  std::vector<bool> has_entries;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    slice_of[i] = finder.Find(entries[i].partition, entries[i].offset);
+    has_entries.resize(finder.slices().size());
+    if (slice_of[i] != kGone) has_entries[static_cast<size_t>(slice_of[i])] = true;
+  }
+  std::vector<int> numbers;
+  std::vector<SlicePtr> slices;
+  for (size_t i = 0; i < has_entries.size(); ++i) {
+    if (!has_entries[i]) continue;
+    numbers.push_back(static_cast<int>(i));
+    slices.push_back(finder.slices()[i]);
   }
   if (slices.empty()) return absl::OkStatus();
-  std::vector<SlicePtr> all;
-  for (const auto& [id, slice] : slices) all.push_back(slice);
-  ASSIGN_OR_RETURN(const std::vector<FamilyPtr> indexes, slices_.EnsureIndexes(all));
+  ASSIGN_OR_RETURN(const std::vector<FamilyPtr> indexes, slices_.EnsureIndexes(slices));
   // A file of a family that began in a later log file than the one a power cut tears is refused at
   // the start: all that was written before it is synced first.
   RETURN_IF_ERROR(queue_.SubmitAndWait(Transaction(), CommitQueue::Urgency::kFreesDisk));
-  for (size_t i = 0; i < all.size(); ++i) {
+  for (size_t i = 0; i < slices.size(); ++i) {
     if (indexes[i] == nullptr) continue;  // Dropped meanwhile.
-    RETURN_IF_ERROR(store_.AddFile(indexes[i], RowsOf(of_slice[all[i]->id])));
+    RowsOfSlice rows(entries, slice_of, numbers[i]);
+    RETURN_IF_ERROR(store_.AddFile(
+        indexes[i], [&](std::string* key, std::string* block) { return rows.Next(key, block); }));
   }
   return absl::OkStatus();
 }

@@ -312,16 +312,15 @@ absl::Status RocksStore::DropFamily(const FamilyPtr& family) {
 }
 
 absl::Status RocksStore::AddFile(const FamilyPtr& index,
-                                 absl::Span<const std::pair<std::string, std::string>> rows) {
+                                 absl::FunctionRef<bool(std::string*, std::string*)> next) {
   const std::string path = settings_->path + "/run.tmp";
   rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), db_->GetOptions(index.get()), index.get());
   // A kill may have left it as another name of a file that is in use: it is not to be written over.
   const auto left = files_->DeleteFile(path, {}, nullptr);
   if (!left.ok() && !left.IsNotFound() && !left.IsPathNotFound()) return SlicesChanged(left);
   rocksdb::Status status = writer.Open(path);
-  for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
-    status = writer.Merge(ToSlice(rows[i].first), ToSlice(rows[i].second));
-  }
+  std::string key, value;
+  while (status.ok() && next(&key, &value)) status = writer.Merge(key, value);
   if (status.ok()) status = writer.Finish();
   if (status.IsNoSpace()) {
     files_->DeleteFile(path, {}, nullptr).PermitUncheckedError();

@@ -95,8 +95,9 @@ class RocksStore {
   // to a row that is there already its value is joined at the end. Durable when it returns; writers
   // wait for its entry in the MANIFEST. What the rows tell of has to be synced before. One at a
   // time. Does nothing when the index was dropped. Errors: RESOURCE_EXHAUSTED, nothing was added.
+  // `next` makes the rows, key and value: false when there are no more.
   absl::Status AddFile(const FamilyPtr& index,
-                       absl::Span<const std::pair<std::string, std::string>> rows);
+                       absl::FunctionRef<bool(std::string*, std::string*)> next);
   absl::Status Flush(const FamilyPtr& family);
 
   // `readahead_bytes` 0: for single rows and point reads.

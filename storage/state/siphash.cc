@@ -34,28 +34,55 @@ struct State {
   }
 };
 
+// What was not absorbed yet is less than a word.
+class Hasher {
+ public:
+  explicit Hasher(const SipKey& key)
+      : state_{0x736f6d6570736575 ^ key.k0, 0x646f72616e646f6d ^ key.k1 ^ 0xee,
+               0x6c7967656e657261 ^ key.k0, 0x7465646279746573 ^ key.k1} {}
+
+  void Add(absl::string_view bytes) {
+    size_ += bytes.size();
+    for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
+      const auto word = GetLittle<uint64_t>(bytes.data());
+      state_.Absorb(held_ | word << held_bits_);
+      held_ = held_bits_ == 0 ? 0 : word >> (64 - held_bits_);
+    }
+    for (const char byte : bytes) {
+      held_ |= static_cast<uint64_t>(static_cast<unsigned char>(byte)) << held_bits_;
+      held_bits_ += 8;
+      if (held_bits_ < 64) continue;
+      state_.Absorb(held_);
+      held_ = 0;
+      held_bits_ = 0;
+    }
+  }
+
+  Hash128 Finish() {
+    state_.Absorb(held_ | static_cast<uint64_t>(size_) << 56);
+    state_.v2 ^= 0xee;
+    Hash128 hash;
+    hash.low = state_.Finish();
+    state_.v1 ^= 0xdd;
+    hash.high = state_.Finish();
+    return hash;
+  }
+
+ private:
+  State state_;
+  uint64_t held_ = 0;
+  int held_bits_ = 0;
+  size_t size_ = 0;
+};
+
 }  // namespace
 
-Hash128 SipHash128(const SipKey& key, absl::string_view bytes) {
-  State s{0x736f6d6570736575 ^ key.k0, 0x646f72616e646f6d ^ key.k1, 0x6c7967656e657261 ^ key.k0,
-          0x7465646279746573 ^ key.k1};
-  s.v1 ^= 0xee;
-  const size_t size = bytes.size();
-  while (bytes.size() >= 8) {
-    s.Absorb(GetLittle<uint64_t>(bytes.data()));
-    bytes.remove_prefix(8);
-  }
-  uint64_t last = static_cast<uint64_t>(size) << 56;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    last |= static_cast<uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
-  }
-  s.Absorb(last);
-  s.v2 ^= 0xee;
-  Hash128 hash;
-  hash.low = s.Finish();
-  s.v1 ^= 0xdd;
-  hash.high = s.Finish();
-  return hash;
+Hash128 SipHash128(const SipKey& key, std::initializer_list<absl::string_view> parts) {
+  Hasher hasher(key);
+  for (const absl::string_view part : parts) hasher.Add(part);
+  return hasher.Finish();
 }
+
+Hash128 SipHash128(const SipKey& key, absl::string_view bytes) { return SipHash128(key, {bytes}); }
 
 }  // namespace acta

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 
 #include "absl/strings/string_view.h"
 
@@ -18,5 +19,7 @@ struct Hash128 {
   uint64_t high = 0;
 };
 Hash128 SipHash128(const SipKey& key, absl::string_view bytes);
+// Of the parts one behind the other, without putting them together.
+Hash128 SipHash128(const SipKey& key, std::initializer_list<absl::string_view> parts);
 
 }  // namespace acta

@@ -48,7 +48,8 @@ TEST_CASE("a block of the index gives back what was put into it") {
                             static_cast<int64_t>(i * i * i * 1'000'003)));
   }
   std::sort(entries.begin(), entries.end());
-  const std::string block = EncodeIndexBlock(entries);
+  std::string block;
+  for (const IndexEntry& entry : entries) AppendToIndexBlock(entry, &block);
   for (uint64_t hash = 0; hash <= 100; ++hash) {
     IndexPlaces found({}, 100);
     REQUIRE_OK(FindInIndexBlock(block, hash * kLeastHash + 5, &found));

@@ -1,10 +1,35 @@
 #include "server/core/journeys/index_buffer.h"
 
 #include <algorithm>
-#include <iterator>
-#include <utility>
+#include <bit>
 
 namespace acta {
+namespace {
+
+// Sorts the parts into one. Parts of a few entries each are left to sort once they are divided by
+// the upper bits of their hashes.
+std::vector<IndexEntry> SortTogether(absl::Span<const absl::Span<const IndexEntry>> parts,
+                                     size_t size) {
+  constexpr size_t kInPart = 4;
+  const int bits = std::clamp<int>(std::bit_width(size / kInPart), 1, 18);
+  const auto part_of = [bits](const IndexEntry& entry) { return entry.hash >> (64 - bits); };
+  std::vector<uint32_t> ends((size_t{1} << bits) + 1);
+  for (const auto& part : parts) {
+    for (const IndexEntry& entry : part) ++ends[part_of(entry) + 1];
+  }
+  for (size_t i = 1; i < ends.size(); ++i) ends[i] += ends[i - 1];
+  // From here on ends[i] is where the next entry of part i goes.
+  std::vector<IndexEntry> sorted(size);
+  for (const auto& part : parts) {
+    for (const IndexEntry& entry : part) sorted[ends[part_of(entry)]++] = entry;
+  }
+  for (size_t i = 0, begin = 0; i + 1 < ends.size(); begin = ends[i++]) {
+    if (ends[i] - begin > 1) std::sort(sorted.begin() + begin, sorted.begin() + ends[i]);
+  }
+  return sorted;
+}
+
+}  // namespace
 
 void FindInRun(const std::vector<IndexEntry>& run, uint64_t hash, IndexPlaces* out) {
   const uint64_t wanted = IndexedHash(hash);
@@ -16,49 +41,39 @@ void FindInRun(const std::vector<IndexEntry>& run, uint64_t hash, IndexPlaces* o
 }
 
 void IndexBuffer::Add(absl::Span<const IndexEntry> entries) {
-  for (IndexEntry entry : entries) {
-    entry.hash = IndexedHash(entry.hash);
-    unsorted_.push_back(entry);
-    if (unsorted_.size() >= kUnsorted) Sort();
-  }
-  size_ += entries.size();
-}
-
-void IndexBuffer::Sort() {
-  if (unsorted_.empty()) return;
-  std::sort(unsorted_.begin(), unsorted_.end());
-  runs_.push_back(std::exchange(unsorted_, {}));
-  unsorted_.reserve(kUnsorted);
-  while (runs_.size() > 1) {
-    std::vector<IndexEntry>& older = runs_[runs_.size() - 2];
-    const std::vector<IndexEntry>& newer = runs_.back();
-    if (older.size() > 2 * newer.size()) break;
-    std::vector<IndexEntry> merged;
-    merged.reserve(older.size() + newer.size());
-    std::merge(older.begin(), older.end(), newer.begin(), newer.end(), std::back_inserter(merged));
-    older = std::move(merged);
-    runs_.pop_back();
+  while (!entries.empty()) {
+    const size_t last = size_ / kChunk;
+    if (last == chunks_.size()) chunks_.emplace_back().entries.reserve(kChunk);
+    std::vector<IndexEntry>& chunk = chunks_[last].entries;
+    const size_t fits = std::min(kChunk - chunk.size(), entries.size());
+    for (const IndexEntry& entry : entries.subspan(0, fits)) {
+      chunk.push_back({IndexedHash(entry.hash), entry.partition, entry.offset});
+    }
+    size_ += fits;
+    entries.remove_prefix(fits);
   }
 }
 
-void IndexBuffer::Find(uint64_t hash, IndexPlaces* out) const {
-  for (const std::vector<IndexEntry>& run : runs_) FindInRun(run, hash, out);
-  const uint64_t wanted = IndexedHash(hash);
-  for (const IndexEntry& entry : unsorted_) {
-    if (entry.hash == wanted) out->Add(PlaceOf(entry));
+void IndexBuffer::Find(uint64_t hash, IndexPlaces* out) {
+  for (Chunk& chunk : chunks_) {
+    if (chunk.sorted != chunk.entries.size()) {
+      const absl::Span<const IndexEntry> all = chunk.entries;
+      const std::vector<IndexEntry> sorted = SortTogether({&all, 1}, all.size());
+      std::copy(sorted.begin(), sorted.end(), chunk.entries.begin());
+      chunk.sorted = sorted.size();
+    }
+    FindInRun(chunk.entries, hash, out);
   }
 }
 
 std::vector<IndexEntry> IndexBuffer::Take() {
-  Sort();
-  std::vector<IndexEntry> all;
-  for (std::vector<IndexEntry>& run : runs_) {
-    std::vector<IndexEntry> merged;
-    merged.reserve(all.size() + run.size());
-    std::merge(all.begin(), all.end(), run.begin(), run.end(), std::back_inserter(merged));
-    all = std::move(merged);
+  std::vector<absl::Span<const IndexEntry>> parts;
+  for (const Chunk& chunk : chunks_) parts.emplace_back(chunk.entries);
+  std::vector<IndexEntry> all = SortTogether(parts, size_);
+  for (Chunk& chunk : chunks_) {
+    chunk.entries.clear();
+    chunk.sorted = 0;
   }
-  runs_.clear();
   size_ = 0;
   return all;
 }

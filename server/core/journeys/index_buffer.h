@@ -9,29 +9,30 @@
 
 namespace acta {
 
-// IndexBuffer holds entries of the index that are in no file yet: sorted runs, each more than
-// twice as long as the one behind it, and the newest unsorted. After the logarithmic method of
-// Bentley and Saxe (Decomposable searching problems I, 1980).
+// IndexBuffer holds entries of the index that are in no file yet, in the order they came, in chunks
+// that are sorted when somebody looks into them: mostly nobody does, and all are sorted at once, by
+// their upper bits first (MSD radix sort: Knuth, The Art of Computer Programming 3, 5.2.5).
 //
 // Threads: one at a time.
-// Cost:    Add() O(log n) an entry, Find() O(log^2 n) and a look at the unsorted.
-// Memory:  24 bytes an entry, and while runs are merged once more.
+// Cost:    Add() O(1) an entry; Find() sorts what came since the last, then O(chunks * log chunk).
+// Memory:  24 bytes an entry, twice that while Take() runs; what it had once it keeps.
 class IndexBuffer {
  public:
   void Add(absl::Span<const IndexEntry> entries);
   // Adds the places of those with this hash (IndexedHash() counts).
-  void Find(uint64_t hash, IndexPlaces* out) const;
+  void Find(uint64_t hash, IndexPlaces* out);
   // All of it, sorted; nothing stays.
   std::vector<IndexEntry> Take();
   size_t size() const { return size_; }
 
  private:
-  static constexpr size_t kUnsorted = 4096;
+  static constexpr size_t kChunk = 32'768;
+  struct Chunk {
+    std::vector<IndexEntry> entries;
+    size_t sorted = 0;  // So many, or none.
+  };
 
-  void Sort();
-
-  std::vector<std::vector<IndexEntry>> runs_;
-  std::vector<IndexEntry> unsorted_;
+  std::vector<Chunk> chunks_;  // Those behind the first that is not full are empty.
   size_t size_ = 0;
 };
 

@@ -254,13 +254,13 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
   auto batches = cached->has_value() ? absl::StatusOr<std::vector<BatchPtr>>(*std::move(*cached))
                                      : engine_.Read(partition, next, kReadBytes);
   if (!batches.ok()) return PassOver(partition, next, batches.status());
-  std::vector<IndexEntry> entries;
+  read_.clear();
   Offset end = next;
   for (const BatchPtr& batch : *batches) {
     if (partition == kLedgerPartition) {
-      CollectLedgerEntries(engine_, *batch, &entries);
+      CollectLedgerEntries(engine_, *batch, &read_);
     } else {
-      CollectEntries(engine_, *batch, mode, &entries);
+      CollectEntries(engine_, *batch, mode, &read_);
     }
     if (observer_ != nullptr) observer_->OnBatch(*batch);
     end = batch->end();
@@ -268,7 +268,7 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
   }
   {
     MutexLock lock(buffer_mu_);
-    buffer_.Add(entries);
+    buffer_.Add(read_);
   }
   MutexLock lock(mu_);
   Move(partition, next, end);

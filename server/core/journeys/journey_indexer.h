@@ -129,11 +129,12 @@ class JourneyIndexer {
   int64_t files_ ABSL_GUARDED_BY(mu_) = 0;
 
   mutable Mutex buffer_mu_;  // Leaf.
-  IndexBuffer buffer_ ABSL_GUARDED_BY(buffer_mu_);
+  mutable IndexBuffer buffer_ ABSL_GUARDED_BY(buffer_mu_);
   std::shared_ptr<const Entries> writing_ ABSL_GUARDED_BY(buffer_mu_);  // On its way to a file.
 
   BatchObserver* observer_ = nullptr;
   // Of the thread.
+  Entries read_;           // Of ReadSome(); its memory is kept.
   int64_t log_bytes_ = 0;  // Since the last file.
   absl::Time not_before_;  // Of the next file, when the disk was full.
   std::thread thread_;
