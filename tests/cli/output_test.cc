@@ -85,6 +85,15 @@ TEST_CASE("durations and bytes are said shortly", "[cli]") {
   CHECK(BytesText(int64_t{5} << 30) == "5.0 GiB");
 }
 
+TEST_CASE("a time is said to the second, or to the millisecond", "[cli]") {
+  const auto time = ToProtoTime(absl::FromUnixMicros(1'517'363'399'650'999));
+  CHECK(TimeText(time) == "2018-01-31 01:49:59Z");
+  CHECK(MillisTimeText(time) == "2018-01-31 01:49:59.650Z");
+  CHECK(MillisTimeText(ToProtoTime(absl::FromUnixSeconds(1'517'363'399))) ==
+        "2018-01-31 01:49:59.000Z");
+  CHECK(MillisTimeText(google::protobuf::Timestamp()) == "-");
+}
+
 TEST_CASE("exit codes tell a script what to do", "[cli]") {
   CHECK(ExitStatusOf(absl::OkStatus()) == 0);
   CHECK(ExitStatusOf(absl::UnknownError("")) == 1);

@@ -163,6 +163,23 @@ class Journeys(BrokerTest):
             for edge in edges:
                 self.assertIn(edge, drawn)
 
+    def test_a_dead_letter_stands_out_in_a_drawing(self):
+        self.order()
+        drawing = ('journey', '--correlation', 'o1', '--draw')
+        for how in ('dot', 'mermaid'):
+            self.assertNotIn('DEAD LETTER', self.acta(*drawing, how))
+        self.acta('subscribe', 'orders', '--group', 'billing', '--exec',
+                  'if grep -q bad; then exit 5; fi', '--max', 4, '--app', 'biller',
+                  '--app-version', '1.4')
+        for how, mark in (('dot', ' style=filled '), ('mermaid', ':::deadLetter')):
+            [bad] = [line for line in self.acta(*drawing, how).splitlines()
+                     if 'DEAD LETTER of billing' in line]
+            self.assertIn('Typebad', bad)
+            self.assertIn(mark, bad)
+        tree = self.acta(*drawing, 'tree')
+        self.assertRegex(tree, r'attempt 2: nack by \S+ \(biller 1\.4\): exit-5')
+        self.assertRegex(tree, r' \d\d:\d\d:\d\d\.\d{3}Z by acta')
+
     def test_a_long_chain_stays_on_the_screen(self):
         events = [{'id': f'c{i}', 'correlation': 'chain', 'causation': f'c{i - 1}' if i else ''}
                   for i in range(200)]

@@ -94,6 +94,13 @@ absl::StatusOr<std::vector<EventFinder::Wanted>> WantedOf(const v1::JourneySelec
   return wanted;
 }
 
+// Where the first of them are, `most` at most.
+std::vector<std::string> PlacesOf(const std::vector<FoundEvent>& events, size_t most) {
+  std::vector<std::string> places;
+  for (size_t i = 0; i < events.size() && i < most; ++i) places.push_back(events[i].place());
+  return places;
+}
+
 // The event that a position names, and nothing else.
 absl::StatusOr<FoundEvent> EventOf(const TopicRegistry& topics, EventFinder& finder,
                                    absl::string_view tenant, const v1::EventPosition& position) {
@@ -201,11 +208,15 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   if (selected.events.empty()) {
     return Error(v1::DEADLINE_PASSED, "the event was not found in time: ask again");
   }
-  const auto newest = std::max_element(
+  std::stable_sort(
       selected.events.begin(), selected.events.end(),
-      [](const auto& a, const auto& b) { return a.append_time_us < b.append_time_us; });
+      [](const auto& a, const auto& b) { return a.append_time_us > b.append_time_us; });
+  QuestionFacts facts;
+  facts.tenant = caller.tenant;
+  facts.copies = selected.events.size();
+  facts.places = PlacesOf(selected.events, QuestionFacts::kMostPlaces);
   TreeNode node;
-  node.event = std::move(*newest);
+  node.event = std::move(selected.events.front());
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
   bool truncated = false;
@@ -217,10 +228,7 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
                  "groups did more with events around it than can be read in time: ask again");
   }
   for (v1::GroupOutcome& outcome : outcomes[0]) *event.add_groups() = std::move(outcome);
-  QuestionFacts facts;
   facts.event = &event;
-  facts.tenant = caller.tenant;
-  facts.copies = selected.events.size();
   std::optional<EventFinder::Place> more;
   if (!node.event.cause().empty()) {
     ASSIGN_OR_RETURN(const std::vector<FoundEvent> cause,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "proto/support/proto_time.h"
@@ -77,6 +78,17 @@ std::string PlaceWords(const v1::EventPosition& at) {
   return PlaceText(at.topic(), at.partition(), Offset(at.offset()));
 }
 
+// "published 12 times under this id, the newest first: orders/2/1, ... and 2 more".
+std::string CopiesWords(const QuestionFacts& facts) {
+  std::string words = absl::StrCat("published ", facts.copies, " times under this id");
+  if (facts.places.empty()) return words;
+  absl::StrAppend(&words, ", the newest first: ", absl::StrJoin(facts.places, ", "));
+  if (facts.copies > facts.places.size()) {
+    absl::StrAppend(&words, " and ", facts.copies - facts.places.size(), " more");
+  }
+  return words;
+}
+
 v1::Answer WhereFrom(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHERE_FROM);
   const v1::JourneyEvent& event = *facts.event;
@@ -90,7 +102,7 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(v1::CERTAINTY_PARTIAL, "the producer did not say which application it is",
                  "name app and app_version where the producer opens its stream");
   }
-  if (facts.copies > 1) answer.Say("published ", facts.copies, " times under this id");
+  if (facts.copies > 1) answer.Say(CopiesWords(facts));
   const std::string& cause = event.event().causation_id();
   if (cause.empty()) {
     answer.Say("no event caused it: it begins a journey, or nobody said so");
@@ -131,6 +143,18 @@ void LackOf(const v1::GroupOutcome& outcome, AnswerMaker* answer) {
   }
 }
 
+// Who got it last, and when. Of a range it is known when it was committed, and so until when each
+// of its events was received. Empty: nobody, or nothing is known of it.
+std::string ReceiverWords(const v1::GroupOutcome& group) {
+  const std::string& member = group.member_id();
+  if (group.has_deliver_time()) {
+    return member.empty() ? "" : absl::StrCat(member, " at ", TimeOf(group.deliver_time()));
+  }
+  if (!group.of_range() || !group.has_end_time()) return member;
+  return absl::StrCat(member.empty() ? "somebody" : member, " by ", TimeOf(group.end_time()),
+                      ", when the range was committed");
+}
+
 v1::Answer WhoReceived(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_RECEIVED);
   for (const v1::GroupOutcome& group : facts.event->groups()) {
@@ -140,9 +164,8 @@ v1::Answer WhoReceived(const QuestionFacts& facts) {
                  AppWords(attempt.app(), attempt.app_version()), ", attempt ", attempt.attempt(),
                  " at ", TimeOf(attempt.lease_time()));
     }
-    if (!group.member_id().empty()) {
-      answer.Say(group.group(), ": ", group.member_id(), group.has_deliver_time() ? " at " : "",
-                 group.has_deliver_time() ? TimeOf(group.deliver_time()) : "");
+    if (const std::string receiver = ReceiverWords(group); !receiver.empty()) {
+      answer.Say(group.group(), ": ", receiver);
     } else if (group.failed_attempts().empty()) {
       answer.Say(group.group(), ": nobody (", StateWords(group.state()), ")");
     }

@@ -12,7 +12,10 @@ namespace acta {
 struct QuestionFacts {
   const v1::JourneyEvent* event = nullptr;  // With what groups did.
   std::string tenant;
-  size_t copies = 1;         // Events of its id.
+  size_t copies = 1;  // Events of its id, with itself.
+  // Where they are, itself first; of more than kMostPlaces the first.
+  static constexpr size_t kMostPlaces = 10;
+  std::vector<std::string> places;
   bool cause_found = false;  // The event that it names as its cause is there.
 };
 

@@ -35,13 +35,16 @@ std::string NameOf(const v1::JourneyEvent& event) {
   return absl::StrCat(name, "  ", PlaceOf(event));
 }
 
+// "billing 1.4", as a producer or a member says it. Not empty.
+template <typename Named>
+std::string AppText(const Named& named) {
+  return absl::StrCat(named.app(), named.app_version().empty() ? "" : " ", named.app_version());
+}
+
 std::string OriginOf(const v1::JourneyEvent& event) {
   std::string origin;
-  if (event.has_append_time()) origin = TimeText(event.append_time());
-  if (!event.app().empty()) {
-    absl::StrAppend(&origin, " by ", event.app());
-    if (!event.app_version().empty()) absl::StrAppend(&origin, " ", event.app_version());
-  }
+  if (event.has_append_time()) origin = MillisTimeText(event.append_time());
+  if (!event.app().empty()) absl::StrAppend(&origin, " by ", AppText(event));
   if (event.in_cycle()) absl::StrAppend(&origin, " (it is among its own causes)");
   return origin;
 }
@@ -56,7 +59,7 @@ std::string AttemptText(const v1::Attempt& attempt) {
   std::string text = absl::StrCat("attempt ", attempt.attempt(), ": ",
                                   EnumText(v1::AttemptEnd_Name(attempt.end()), "ATTEMPT_END_"));
   if (!attempt.member_id().empty()) absl::StrAppend(&text, " by ", attempt.member_id());
-  if (!attempt.app().empty()) absl::StrAppend(&text, " (", attempt.app(), ")");
+  if (!attempt.app().empty()) absl::StrAppend(&text, " (", AppText(attempt), ")");
   if (!attempt.reason().empty()) absl::StrAppend(&text, ": ", attempt.reason());
   if (!attempt.text().empty()) absl::StrAppend(&text, ": ", attempt.text());
   return text;
@@ -137,9 +140,24 @@ class TreeText {
   std::string text_;
 };
 
+// A node that somebody has to look at, in both drawings: red, and black on it.
+constexpr char kDeadFill[] = "#f8d7da";
+constexpr char kDeadBorder[] = "#b02a37";
+
+// The groups that gave up on the event, and did not get it again since: "a, b"; empty: none did.
+std::string GroupsThatGaveUp(const v1::JourneyEvent& event) {
+  std::string groups;
+  for (const v1::GroupOutcome& outcome : event.groups()) {
+    if (outcome.state() != v1::OUTCOME_STATE_DEAD_LETTERED) continue;
+    absl::StrAppend(&groups, groups.empty() ? "" : ", ", outcome.group());
+  }
+  return groups;
+}
+
 // Lines of a node's label.
-std::vector<std::string> LabelOf(const v1::JourneyEvent& event) {
+std::vector<std::string> LabelOf(const v1::JourneyEvent& event, const std::string& gave_up) {
   std::vector<std::string> lines = {NameOf(event)};
+  if (!gave_up.empty()) lines.push_back(absl::StrCat("DEAD LETTER of ", gave_up));
   for (const v1::GroupOutcome& outcome : event.groups()) {
     lines.push_back(OutcomeText(outcome, event));
   }
@@ -149,27 +167,49 @@ std::vector<std::string> LabelOf(const v1::JourneyEvent& event) {
 std::string Dot(const std::vector<v1::JourneyEvent>& events) {
   std::string text = "digraph journey {\n  node [shape=box];\n";
   for (size_t i = 0; i < events.size(); ++i) {
+    const std::string gave_up = GroupsThatGaveUp(events[i]);
     std::string label;
-    for (const std::string& line : LabelOf(events[i])) {
+    for (const std::string& line : LabelOf(events[i], gave_up)) {
       absl::StrAppend(&label, absl::StrReplaceAll(line, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\\l");
     }
-    absl::StrAppend(&text, "  e", i, " [label=\"", label, "\"];\n");
+    absl::StrAppend(&text, "  e", i, " [label=\"", label, "\"");
+    if (!gave_up.empty()) {
+      absl::StrAppend(&text, " style=filled fillcolor=\"", kDeadFill, "\" color=\"", kDeadBorder,
+                      "\"");
+    }
+    absl::StrAppend(&text, "];\n");
     if (events[i].has_cause()) absl::StrAppend(&text, "  e", events[i].cause(), " -> e", i, ";\n");
   }
   return text + "}\n";
 }
 
+// In a label that is quoted. `#` begins Mermaid's own entities, and "` a text in Markdown.
+std::string MermaidText(const std::string& line) {
+  return absl::StrReplaceAll(line, {{"&", "&amp;"},
+                                    {"\"", "&quot;"},
+                                    {"<", "&lt;"},
+                                    {">", "&gt;"},
+                                    {"#", "#35;"},
+                                    {"`", "#96;"}});
+}
+
 std::string Mermaid(const std::vector<v1::JourneyEvent>& events) {
   std::string text = "flowchart TD\n";
+  bool any_dead = false;
   for (size_t i = 0; i < events.size(); ++i) {
+    const std::string gave_up = GroupsThatGaveUp(events[i]);
+    any_dead = any_dead || !gave_up.empty();
     std::string label;
-    for (const std::string& line : LabelOf(events[i])) {
-      absl::StrAppend(&label, label.empty() ? "" : "<br/>",
-                      absl::StrReplaceAll(
-                          line, {{"&", "&amp;"}, {"\"", "&quot;"}, {"<", "&lt;"}, {">", "&gt;"}}));
+    for (const std::string& line : LabelOf(events[i], gave_up)) {
+      absl::StrAppend(&label, label.empty() ? "" : "<br/>", MermaidText(line));
     }
-    absl::StrAppend(&text, "  e", i, "[\"", label, "\"]\n");
+    absl::StrAppend(&text, "  e", i, "[\"", label, "\"]", gave_up.empty() ? "" : ":::deadLetter",
+                    "\n");
     if (events[i].has_cause()) absl::StrAppend(&text, "  e", events[i].cause(), " --> e", i, "\n");
+  }
+  if (any_dead) {
+    absl::StrAppend(&text, "  classDef deadLetter fill:", kDeadFill, ",stroke:", kDeadBorder,
+                    ",color:#000000\n");
   }
   return text;
 }
@@ -191,7 +231,7 @@ std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent&
   if (!outcome.by().empty()) absl::StrAppend(&text, " by ", outcome.by());
   if (outcome.has_end_time()) absl::StrAppend(&text, SinceAppend(event, outcome.end_time()));
   if (outcome.has_until_time()) {
-    absl::StrAppend(&text, " until ", TimeText(outcome.until_time()));
+    absl::StrAppend(&text, " until ", MillisTimeText(outcome.until_time()));
   }
   if (outcome.redrives() > 0) absl::StrAppend(&text, ", ", RedrivenText(outcome));
   if (!outcome.why().empty()) absl::StrAppend(&text, ": ", outcome.why());

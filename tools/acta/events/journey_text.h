@@ -16,6 +16,7 @@ enum class JourneyDrawing { kTree, kDot, kMermaid };
 absl::StatusOr<JourneyDrawing> ParseJourneyDrawing(absl::string_view text);
 
 // The events, causes before their effects, as in GetJourneyResponse; each with what groups did.
+// Graphviz and Mermaid colour those that are dead letters of a group.
 std::string DrawJourney(JourneyDrawing drawing, const std::vector<v1::JourneyEvent>& events);
 
 // What a group did with an event, in a line: "billing processed by worker-1 after 12 ms".

@@ -59,6 +59,11 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
                           absl::UTCTimeZone());
 }
 
+std::string MillisTimeText(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return "-";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%E3SZ", ToTime(time), absl::UTCTimeZone());
+}
+
 std::string LevelText(v1::AckLevel level) {
   return EnumText(v1::AckLevel_Name(level), "ACK_LEVEL_");
 }

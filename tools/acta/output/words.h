@@ -23,6 +23,8 @@ std::string DurationText(absl::Duration duration);
 std::string DurationText(const google::protobuf::Duration& duration);
 // "2018-02-04 12:00:00Z"; "-" when it is not set.
 std::string TimeText(const google::protobuf::Timestamp& time);
+// To the millisecond: "2018-02-04 12:00:00.250Z"; "-" when it is not set.
+std::string MillisTimeText(const google::protobuf::Timestamp& time);
 
 // "PREFIX_ATTEMPTS_EXHAUSTED" as "attempts-exhausted"; "-" for what is not specified.
 std::string EnumText(absl::string_view name, absl::string_view prefix);

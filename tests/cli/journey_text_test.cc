@@ -1,0 +1,110 @@
+#include "tools/acta/events/journey_text.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "tests/support/status_matchers.h"
+#include "tools/acta/output/words.h"
+
+namespace acta::cli {
+namespace {
+
+const absl::Time kPlaced = absl::FromUnixMicros(1'517'363'399'650'123);
+
+v1::JourneyEvent JourneyEventOf(const std::string& type, const std::string& id,
+                                const std::string& topic) {
+  v1::JourneyEvent event;
+  event.set_state(v1::JOURNEY_EVENT_STATE_STORED);
+  event.mutable_event()->set_type(type);
+  event.mutable_event()->set_id(id);
+  event.mutable_position()->set_topic(topic);
+  event.mutable_position()->set_offset(7);
+  *event.mutable_append_time() = ToProtoTime(kPlaced);
+  event.set_app("shop");
+  event.set_app_version("1.0");
+  return event;
+}
+
+v1::GroupOutcome* AddOutcome(v1::JourneyEvent* event, const std::string& group,
+                             v1::OutcomeState state) {
+  v1::GroupOutcome* const outcome = event->add_groups();
+  outcome->set_group(group);
+  outcome->set_state(state);
+  return outcome;
+}
+
+void AddNack(v1::GroupOutcome* outcome, const std::string& app, const std::string& version) {
+  v1::Attempt* const attempt = outcome->add_failed_attempts();
+  attempt->set_attempt(outcome->failed_attempts_size());
+  attempt->set_end(v1::ATTEMPT_END_NACK);
+  attempt->set_member_id("b.1");
+  attempt->set_app(app);
+  attempt->set_app_version(version);
+  attempt->set_reason("no-bank");
+}
+
+// The second is caused by the first, and two of its three groups gave up on it.
+std::vector<v1::JourneyEvent> WithDeadLetter() {
+  std::vector<v1::JourneyEvent> events = {JourneyEventOf("OrderPlaced", "o1", "orders"),
+                                          JourneyEventOf("Parcel<\"Packed\">", "p\\1", "parcels")};
+  events[1].set_cause(0);
+  AddOutcome(&events[1], "shipping", v1::OUTCOME_STATE_DEAD_LETTERED);
+  AddOutcome(&events[1], "mail", v1::OUTCOME_STATE_PROCESSED);
+  AddOutcome(&events[1], "#7", v1::OUTCOME_STATE_DEAD_LETTERED);  // A group that is gone.
+  return events;
+}
+
+TEST_CASE("a tree says times to the millisecond, and which version failed", "[cli]") {
+  v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
+  v1::GroupOutcome* const billing = AddOutcome(&event, "billing", v1::OUTCOME_STATE_RETRY_WAIT);
+  *billing->mutable_until_time() = ToProtoTime(kPlaced + absl::Milliseconds(1'350));
+  AddNack(billing, "biller", "1.4");
+  AddNack(billing, "biller", "");
+  AddNack(billing, "", "");
+  CHECK(DrawJourney(JourneyDrawing::kTree, {event}) ==
+        "OrderPlaced  o1  orders/0/7\n"
+        "  2018-01-31 01:49:59.650Z by shop 1.0\n"
+        "  * billing: retry-wait until 2018-01-31 01:50:01.000Z\n"
+        "      attempt 1: nack by b.1 (biller 1.4): no-bank\n"
+        "      attempt 2: nack by b.1 (biller): no-bank\n"
+        "      attempt 3: nack by b.1: no-bank\n");
+}
+
+TEST_CASE("Graphviz colours a dead letter and names the groups that gave up", "[cli]") {
+  CHECK(DrawJourney(JourneyDrawing::kDot, WithDeadLetter()) ==
+        "digraph journey {\n"
+        "  node [shape=box];\n"
+        "  e0 [label=\"OrderPlaced  o1  orders/0/7\\l\"];\n"
+        "  e1 [label=\"Parcel<\\\"Packed\\\">  p\\\\1  parcels/0/7\\l"
+        "DEAD LETTER of shipping, #7\\l"
+        "shipping: dead-lettered\\lmail: processed\\l#7: dead-lettered\\l\""
+        " style=filled fillcolor=\"#f8d7da\" color=\"#b02a37\"];\n"
+        "  e0 -> e1;\n"
+        "}\n");
+}
+
+TEST_CASE("Mermaid has a class for dead letters and names the groups that gave up", "[cli]") {
+  CHECK(DrawJourney(JourneyDrawing::kMermaid, WithDeadLetter()) ==
+        "flowchart TD\n"
+        "  e0[\"OrderPlaced  o1  orders/0/7\"]\n"
+        "  e1[\"Parcel&lt;&quot;Packed&quot;&gt;  p\\1  parcels/0/7<br/>"
+        "DEAD LETTER of shipping, #35;7<br/>"
+        "shipping: dead-lettered<br/>mail: processed<br/>#35;7: dead-lettered\"]:::deadLetter\n"
+        "  e0 --> e1\n"
+        "  classDef deadLetter fill:#f8d7da,stroke:#b02a37,color:#000000\n");
+}
+
+TEST_CASE("what is no dead letter any more is drawn as everything else", "[cli]") {
+  v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "`o1`", "orders");
+  AddOutcome(&event, "billing", v1::OUTCOME_STATE_PROCESSED)->set_redrives(1);
+  AddOutcome(&event, "mail", v1::OUTCOME_STATE_DISCARDED);
+  CHECK_FALSE(absl::StrContains(DrawJourney(JourneyDrawing::kDot, {event}), "style"));
+  CHECK(DrawJourney(JourneyDrawing::kMermaid, {event}) ==
+        "flowchart TD\n"
+        "  e0[\"OrderPlaced  #96;o1#96;  orders/0/7<br/>"
+        "billing: processed, redriven once<br/>mail: discarded\"]\n");
+}
+
+}  // namespace
+}  // namespace acta::cli

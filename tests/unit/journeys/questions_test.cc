@@ -1,0 +1,112 @@
+#include "server/core/journeys/questions.h"
+
+#include <catch2/catch.hpp>
+
+#include "absl/strings/match.h"
+#include "proto/support/proto_time.h"
+#include "tests/unit/journeys/journey_room.h"
+
+namespace acta {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+template <typename Answers>
+Lines LinesOf(const Answers& answers, v1::Question question) {
+  for (const v1::Answer& answer : answers) {
+    if (answer.question() == question) return {answer.lines().begin(), answer.lines().end()};
+  }
+  return {};
+}
+
+Lines AskRoom(const JourneyRoom& room, const std::string& id, v1::Question question) {
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  v1::AskQuestionsRequest request;
+  request.mutable_selection()->mutable_event()->set_id(id);
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  return LinesOf(asked->answers(), question);
+}
+
+// What is said of how often it was published; empty: nothing.
+std::string CopiesOf(const JourneyRoom& room, const std::string& id) {
+  for (const std::string& line : AskRoom(room, id, v1::QUESTION_WHERE_FROM)) {
+    if (absl::StrContains(line, "under this id")) return line;
+  }
+  return "";
+}
+
+TEST_CASE("an event that was published again is told with its places, the newest first") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.CreateTopic("secret");
+  room.Publish("orders", JourneyRoom::Event("a"));
+  CHECK(CopiesOf(room, "a").empty());
+  room.Publish("orders", 1, {JourneyRoom::Event("a")});
+  room.Publish("orders", JourneyRoom::Event("a"));
+  room.Publish("secret", JourneyRoom::Event("a"));
+  room.authorizer.closed.insert("secret");
+  CHECK(CopiesOf(room, "a") ==
+        "published 3 times under this id, the newest first: orders/0/1, orders/1/0, orders/0/0");
+}
+
+TEST_CASE("of an event that was published often ten places are named") {
+  JourneyRoom room;
+  room.CreateTopic("t");
+  for (int i = 0; i < 10; ++i) room.Publish("t", JourneyRoom::Event("a"));
+  const std::string ten = "t/0/9, t/0/8, t/0/7, t/0/6, t/0/5, t/0/4, t/0/3, t/0/2, t/0/1, t/0/0";
+  CHECK(CopiesOf(room, "a") == "published 10 times under this id, the newest first: " + ten);
+  room.Publish("t", 1, {JourneyRoom::Event("a")});
+  room.Publish("t", 1, {JourneyRoom::Event("a")});
+  CHECK(CopiesOf(room, "a") ==
+        "published 12 times under this id, the newest first: t/1/1, t/1/0, "
+        "t/0/9, t/0/8, t/0/7, t/0/6, t/0/5, t/0/4, t/0/3, t/0/2 and 2 more");
+}
+
+TEST_CASE("who received an event of a range is told with the time of its commit") {
+  v1::JourneyEvent event;
+  const auto add = [&](const std::string& group, const std::string& member, bool of_range) {
+    v1::GroupOutcome* const outcome = event.add_groups();
+    outcome->set_group(group);
+    outcome->set_state(v1::OUTCOME_STATE_PROCESSED);
+    outcome->set_of_range(of_range);
+    outcome->set_member_id(member);
+    SetTimeUs(1'517'363'399'650'123, outcome->mutable_end_time());
+    return outcome;
+  };
+  add("analytics", "a.1", true);
+  add("import", "", true);  // Committed from outside.
+  add("old", "o.1", true)->clear_end_time();
+  SetTimeUs(1'517'363'399'000'000, add("billing", "b.1", false)->mutable_deliver_time());
+  add("audit", "", false)->set_state(v1::OUTCOME_STATE_PENDING);
+  QuestionFacts facts;
+  facts.event = &event;
+  CHECK(LinesOf(AnswerQuestions(facts), v1::QUESTION_WHO_RECEIVED) ==
+        Lines{"analytics: a.1 by 2018-01-31 01:49:59.650Z, when the range was committed",
+              "import: somebody by 2018-01-31 01:49:59.650Z, when the range was committed",
+              "old: o.1", "billing: b.1 at 2018-01-31 01:49:59.000Z", "audit: nobody (pending)"});
+}
+
+TEST_CASE("a STREAM group has received what it committed") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  v1::CreateGroupRequest group;
+  group.mutable_group()->set_name("analytics");
+  group.mutable_group()->add_topics("orders");
+  group.mutable_start()->set_earliest(true);
+  REQUIRE_OK(room.groups->Create(room.caller, group));
+  room.Publish("orders", 0, {JourneyRoom::Event("a"), JourneyRoom::Event("b")});
+  v1::CommitOffsetsRequest commit;
+  commit.set_group("analytics");
+  commit.add_offsets()->set_topic("orders");
+  commit.mutable_offsets(0)->set_offset(1);
+  REQUIRE_OK(room.groups->CommitOffsets(room.caller, commit));
+  const Lines received = AskRoom(room, "a", v1::QUESTION_WHO_RECEIVED);
+  REQUIRE(received.size() == 1);
+  CHECK(absl::StartsWith(received[0], "analytics: somebody by "));
+  CHECK(absl::EndsWith(received[0], "Z, when the range was committed"));
+  CHECK(AskRoom(room, "b", v1::QUESTION_WHO_RECEIVED) == Lines{"analytics: nobody (pending)"});
+}
+
+}  // namespace
+}  // namespace acta
