@@ -1,6 +1,7 @@
 #include "server/core/journeys/event_finder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 
 #include "proto/support/error.h"
@@ -181,12 +182,22 @@ class EventFinder::Lookout {
     ahead_.clear();
     if (next.size() < 2) return;
     ahead_to_ = next.back();
-    std::vector<LookedAt> looked(next.size());
-    for (size_t i = 0; i < next.size(); ++i) looked[i].batch = finder_.KeptAt(next[i]);
+    std::vector<std::optional<LookedAt>> looked(next.size());
+    std::vector<BatchPtr> kept;
+    for (const Place& place : next) kept.push_back(finder_.KeptAt(place));
+    // They may be larger than the one before: what is too much is looked at in its turn.
+    std::atomic<int64_t> read_bytes = 0;
     RunWithHelp(finder_.pool_, next.size(), [&](size_t i) {
-      looked[i] = LookAt(finder_.engine_, matcher_, next[i], from_, std::move(looked[i].batch));
+      if (read_bytes >= kMostBytesAhead) return;
+      const bool reads = kept[i] == nullptr;
+      looked[i] = LookAt(finder_.engine_, matcher_, next[i], from_, kept[i]);
+      if (reads && looked[i]->batch != nullptr) {
+        read_bytes += static_cast<int64_t>(looked[i]->batch->payload.size());
+      }
     });
-    for (size_t i = 0; i < next.size(); ++i) ahead_[next[i]] = std::move(looked[i]);
+    for (size_t i = 0; i < next.size(); ++i) {
+      if (looked[i].has_value()) ahead_[next[i]] = *std::move(looked[i]);
+    }
   }
 
   EventFinder& finder_;
@@ -214,9 +225,10 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
   if (at != places.begin() && std::prev(at)->partition == from.partition) --at;
   Place done{PartitionId(), Offset(-1)};  // Everything up to it was looked at.
   for (bool first = true; at != places.end() && !findings.next.has_value(); ++at, first = false) {
+    if (at->partition == done.partition && at->offset <= done.offset) continue;
     const bool over = !first && clock_.SinceBoot() >= until_;
     if (over) findings.next = *at;
-    if (over || (at->partition == done.partition && at->offset <= done.offset)) continue;
+    if (over) continue;
     const TopicPtr topic = TopicOf(at->partition);
     if (topic == nullptr) continue;
     const auto index = static_cast<size_t>(at - places.begin());

@@ -7,6 +7,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/core/journeys/event_finder.h"
 
 namespace acta {
@@ -36,12 +37,14 @@ class JourneyGathering {
  private:
   bool Add(FoundEvent event);
   bool Spent();
-  absl::Status AddFound(const std::vector<EventFinder::Wanted>& wanted);
+  // False: some may have been left out.
+  absl::StatusOr<bool> AddFound(const std::vector<EventFinder::Wanted>& wanted);
   absl::Status AddCorrelations();
   // Causes and effects of those from index `from` on.
   absl::Status AddNeighbours(size_t from);
-  // Causes that are places, or nobody's; each with the time of its effect.
-  void AddUnfound(const std::vector<std::pair<std::string, int64_t>>& causes);
+  // Causes that are places, or nobody's; each with the time of its effect. `all`: what is not there
+  // was not found.
+  void AddUnfound(const std::vector<std::pair<std::string, int64_t>>& causes, bool all);
 
   EventFinder& finder_;
   size_t left_;

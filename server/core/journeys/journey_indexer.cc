@@ -457,6 +457,7 @@ absl::Status JourneyIndexer::Rebuild() {
   RETURN_IF_ERROR(SubmitAndWait(engine_, std::move(forgotten)).status);
   RETURN_IF_ERROR(engine_.DropIndex());
   MutexLock lock(mu_);
+  for (auto& [partition, record] : stored_) record.set_offset(0);  // Left meanwhile.
   for (auto& [partition, followed] : followed_) {
     const auto extent = engine_.Extent(partition);
     if (!extent.ok()) continue;

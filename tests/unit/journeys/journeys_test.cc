@@ -268,6 +268,32 @@ TEST_CASE("causes and effects beyond the limit are left out, and it is said") {
   CHECK_FALSE(all.truncated());
 }
 
+TEST_CASE("a cause on another page is not missing, however many effects come before it") {
+  JourneyRoom room;
+  for (const char* topic : {"1-effects", "2-events", "3-causes"}) room.CreateTopic(topic, 1);
+  for (int i = 0; i < 5; ++i) {
+    const std::string number = std::to_string(i);
+    room.Publish("3-causes", JourneyRoom::Event("c" + number, "j"));
+    room.Publish("2-events", JourneyRoom::Event("m" + number, "j", "c" + number));
+    for (int k = 0; k < 10; ++k) {
+      const std::string id = "x" + number + "-" + std::to_string(k);
+      room.Publish("1-effects", JourneyRoom::Event(id, "j", "m" + number));
+    }
+  }
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(5);
+  std::set<std::string> told;
+  do {
+    const auto page = room.Get(request);
+    for (const v1::JourneyEvent& event : page.events()) {
+      CHECK(event.state() == v1::JOURNEY_EVENT_STATE_STORED);
+      told.insert(event.event().id());
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(told.size() == 60);
+}
+
 TEST_CASE("bad questions are refused with a reason") {
   JourneyRoom room;
   room.CreateTopic("orders");
