@@ -84,13 +84,13 @@ class LoadOverABadNetwork(OracleTest):
     def test_50_members_join_and_leave_while_they_commit(self):
         self.start_broker()
         before = Footprint(self.broker.pid)
-        self.start_load('--members=50', '--partitions=50', '--rejoin=5', '--seconds=3')
+        self.start_load('--members=50', '--partitions=50', '--rejoin=5', '--seconds=8')
         self.judge(before, stop=False)
         joined, left, committed = (self.records_of_members(kind)
                                    for kind in ('joined', 'left', 'committed'))
         print(f'{len(joined)} joins, {len(left)} lives, {len(committed)} commits', flush=True)
         self.assertEqual(set(joined), set(map(str, range(1, 51))))
-        self.assertGreater(len(left), 50)
+        self.assertGreater(len(left), 200)
         self.assertGreater(len(committed), 2000)
 
 

@@ -79,7 +79,7 @@ TEST_CASE("a read costs the blocks of its own table, however many tables the sli
     REQUIRE_OK(store.engine().Read(partition, Offset(999), 1));  // Opens what has to be open.
     for (const int64_t offset : {1, 300, 500, 700}) {
       // The first opens the table.
-      for (const int64_t most : {8, 1}) {
+      for (const int64_t most : {6, 1}) {
         const int64_t before = disk->count(FaultyDisk::Fault::kRead);
         REQUIRE_OK(store.engine().Read(partition, Offset(offset), 1));
         CHECK(disk->count(FaultyDisk::Fault::kRead) - before <= most);

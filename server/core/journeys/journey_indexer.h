@@ -40,7 +40,7 @@ class JourneyIndexer {
                  JourneyLimits limits);
   ~JourneyIndexer();
 
-  // Reads how far it is. Once, when topics are there.
+  // Reads how far it is. Once, when topics are there. Files of another form are made anew.
   absl::Status Load();
   // Who sees what is read, too; before Start(). It must live until Stop().
   void SetObserver(BatchObserver* observer) { observer_ = observer; }

@@ -268,6 +268,22 @@ TEST_CASE("causes and effects beyond the limit are left out, and it is said") {
   CHECK_FALSE(all.truncated());
 }
 
+// Ids of the events of all pages, which are all stored; whether any of them left something out.
+std::multiset<std::string> StoredOnPages(const JourneyRoom& room, v1::GetJourneyRequest request,
+                                         bool* truncated = nullptr) {
+  std::multiset<std::string> told;
+  do {
+    const auto page = room.Get(request);
+    if (truncated != nullptr) *truncated = *truncated || page.truncated();
+    for (const v1::JourneyEvent& event : page.events()) {
+      CHECK(event.state() == v1::JOURNEY_EVENT_STATE_STORED);
+      told.insert(event.event().id());
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return told;
+}
+
 TEST_CASE("a cause on another page is not missing, however many effects come before it") {
   JourneyRoom room;
   for (const char* topic : {"1-effects", "2-events", "3-causes"}) room.CreateTopic(topic, 1);
@@ -282,16 +298,8 @@ TEST_CASE("a cause on another page is not missing, however many effects come bef
   }
   auto request = JourneyRoom::ByCorrelation("j");
   request.set_page_size(5);
-  std::set<std::string> told;
-  do {
-    const auto page = room.Get(request);
-    for (const v1::JourneyEvent& event : page.events()) {
-      CHECK(event.state() == v1::JOURNEY_EVENT_STATE_STORED);
-      told.insert(event.event().id());
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  CHECK(told.size() == 60);
+  const std::multiset<std::string> told = StoredOnPages(room, request);
+  CHECK(std::set<std::string>(told.begin(), told.end()).size() == 60);
 }
 
 TEST_CASE("bad questions are refused with a reason") {
@@ -410,16 +418,9 @@ TEST_CASE("the pages of a correlation tell each of its events once, and know eac
   room.Publish("orders", JourneyRoom::Event("beside", "other", "e7"));
   auto request = JourneyRoom::ByCorrelation("root");
   request.set_page_size(10);
-  std::multiset<std::string> seen;
-  do {
-    const auto page = room.Get(request);
-    CHECK_FALSE(page.truncated());
-    for (const v1::JourneyEvent& event : page.events()) {
-      CHECK(event.state() == v1::JOURNEY_EVENT_STATE_STORED);
-      seen.insert(event.event().id());
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
+  bool truncated = false;
+  const std::multiset<std::string> seen = StoredOnPages(room, request, &truncated);
+  CHECK_FALSE(truncated);
   CHECK(seen.size() == 52);
   CHECK(std::set<std::string>(seen.begin(), seen.end()).size() == 52);
 }

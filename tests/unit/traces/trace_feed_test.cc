@@ -175,20 +175,20 @@ TEST_CASE("a failed attempt is an error, and what waits after it a retry", "[tra
                                "dead letter orders a 50-50 DEAD_LETTERED"});
 }
 
+// An event is in the partition, whatever it is.
+void PutSomething(FeedRoom& room) {
+  Transaction transaction;
+  Append append;
+  append.partition = room.partition();
+  append.payload = SharedBytes(std::string("\x7a\x00", 2));
+  append.count = 1;
+  transaction.appends.push_back(std::move(append));
+  REQUIRE_OK(SubmitAndWait(room.engine, std::move(transaction)).status);
+}
+
 TEST_CASE("the ledger may be read before the events it speaks of", "[traces]") {
   FeedRoom room;
-  // Something is in the partition.
-  REQUIRE_OK(SubmitAndWait(room.engine,
-                           [&] {
-                             Transaction transaction;
-                             Append append;
-                             append.partition = room.partition();
-                             append.payload = SharedBytes(std::string("\x7a\x00", 2));
-                             append.count = 1;
-                             transaction.appends.push_back(std::move(append));
-                             return transaction;
-                           }())
-                 .status);
+  PutSomething(room);
   room.ReadLedger(room.Processed(0, 2, 50, 70));
   CHECK(room.Told().empty());
   room.ReadEvents(0, {FeedRoom::Sampled("a")});
@@ -222,17 +222,7 @@ TEST_CASE("a hundred thousand sampled events are remembered, and no more", "[tra
 
 TEST_CASE("ten thousand records wait for their events, and no more than 16 MiB", "[traces]") {
   FeedRoom room;
-  REQUIRE_OK(SubmitAndWait(room.engine,
-                           [&] {
-                             Transaction transaction;
-                             Append append;
-                             append.partition = room.partition();
-                             append.payload = SharedBytes(std::string("\x7a\x00", 2));
-                             append.count = 1;
-                             transaction.appends.push_back(std::move(append));
-                             return transaction;
-                           }())
-                 .status);
+  PutSomething(room);
   room.ReadEvents(0, {FeedRoom::Sampled("a")});
   room.sink.spans.clear();
   LedgerRecord early = room.Failed(5, 20, 30);
