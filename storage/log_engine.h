@@ -202,6 +202,14 @@ struct EngineStats {
   int64_t cache_reads = 0;
 };
 
+// Of the index on disk.
+struct IndexSize {
+  int64_t bytes = 0;
+  // Each hash is looked for in so many files. They are joined to one a slice when nothing was added
+  // for a while.
+  int64_t runs = 0;
+};
+
 enum class DiskState : uint8_t { kOk, kWarn, kSoft, kHard };
 
 struct ScrubProblem {
@@ -300,13 +308,13 @@ class LogEngine {
 
   // Adds entries, in their order, to the index that lies beside the events; those of events that
   // are gone are passed over. Durable when it returns. An entry may be added twice. Blocks, and
-  // writers wait for milliseconds: many at a time. Errors: RESOURCE_EXHAUSTED: the disk is full.
+  // writers wait for milliseconds: many at a time. Errors: RESOURCE_EXHAUSTED: the disk is full;
+  // DATA_CORRUPTED: a former life found it damaged, it has to be dropped.
   virtual absl::Status AddToIndex(absl::Span<const IndexEntry> entries) = 0;
   // Adds the places of the entries with one of these hashes (IndexedHash() counts); also some of
   // events that are gone meanwhile. Blocks. Errors: DATA_CORRUPTED.
   virtual absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const = 0;
-  // Bytes of the index on disk.
-  virtual int64_t IndexBytes() const = 0;
+  virtual IndexSize SizeOfIndex() const = 0;
   // Forgets all of it. Blocks.
   virtual absl::Status DropIndex() = 0;
 

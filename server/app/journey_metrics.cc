@@ -14,7 +14,9 @@ void CollectJourneys(const JourneyIndexer& indexer, const LogEngine& engine, Met
   add(Metric::kJourneysIndexedEvents, figures.indexed_events);
   add(Metric::kJourneysUnreadableEvents, figures.unreadable_events);
   add(Metric::kJourneysBufferedEntries, figures.entries);
-  add(Metric::kJourneysIndexBytes, engine.IndexBytes());
+  const IndexSize size = engine.SizeOfIndex();
+  add(Metric::kJourneysIndexBytes, size.bytes);
+  add(Metric::kJourneysIndexRuns, size.runs);
   add(Metric::kJourneysIndexFiles, figures.files);
 }
 

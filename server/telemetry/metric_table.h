@@ -112,6 +112,8 @@ absl::string_view Name(MetricType type);
   M(kJourneysBufferedEntries, "acta_journeys_buffered_entries", kGauge, "",                       \
     "Entries of the index that are in no file yet.")                                              \
   M(kJourneysIndexBytes, "acta_journeys_index_bytes", kGauge, "", "Bytes of the index on disk.")  \
+  M(kJourneysIndexRuns, "acta_journeys_index_runs", kGauge, "",                                   \
+    "Files of the index into which a question looks for each event.")                             \
   M(kJourneysIndexFiles, "acta_journeys_index_files_total", kCounter, "",                         \
     "Files added to the index since the start.")                                                  \
   M(kClaimsClaims, "acta_claims_claims", kGauge, "group",                                         \

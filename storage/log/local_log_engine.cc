@@ -74,6 +74,7 @@ void LocalLogEngine::Start(OpenedStore opened) {
   keeper_ =
       std::make_unique<SliceKeeper>(options_, *opened_.rocks, *slices_, table_, *queue_, *reader_);
   index_ = std::make_unique<SliceIndex>(*opened_.rocks, *slices_, table_, *queue_);
+  tidier_ = std::make_unique<IndexTidier>(*opened_.rocks, *slices_, disk_, clock_);
   maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
   pthread_setname_np(maintenance_thread_.native_handle(), "acta-keeper");
 }
@@ -280,10 +281,13 @@ EventIdHash LocalLogEngine::HashEventId(absl::string_view source, absl::string_v
   return HashEvent(id_key_, source, id);
 }
 
-int64_t LocalLogEngine::IndexBytes() const {
-  int64_t bytes = 0;
-  for (const FamilyPtr& index : slices_->Indexes()) bytes += opened_.rocks->FamilyBytes(index);
-  return bytes;
+IndexSize LocalLogEngine::SizeOfIndex() const {
+  IndexSize size;
+  for (const FamilyPtr& index : slices_->Indexes()) {
+    size.bytes += opened_.rocks->FamilyBytes(index);
+    size.runs += opened_.rocks->Runs(index);
+  }
+  return size;
 }
 
 EngineStats LocalLogEngine::Stats() const {
@@ -363,6 +367,7 @@ absl::Status LocalLogEngine::MaintainNow() {
   const absl::Time now = server_clock_->Now();
   RETURN_IF_ERROR(Trim(now, SliceKeeper::Precision::kExact));
   RETURN_IF_ERROR(keeper_->Rotate(now));
+  tidier_->Tick();
   return keeper_->DropUnused([this](uint64_t slice_id) {
     MutexLock unopened(unopened_mu_);
     for (const auto& [partition, start] : unopened_) {
@@ -418,6 +423,7 @@ void LocalLogEngine::Stop() {
     stop_wake_.SignalAll();
   }
   if (maintenance_thread_.joinable()) maintenance_thread_.join();
+  tidier_->Stop();
   queue_->Stop();
   if (queue_->failed() || fatal_) return;
   // The queue is empty and its threads are gone: this is the one writer now.

@@ -12,6 +12,7 @@
 #include "storage/base/fatal.h"
 #include "storage/base/mutex.h"
 #include "storage/log/commit_queue.h"
+#include "storage/log/index_tidier.h"
 #include "storage/log/local_engine_options.h"
 #include "storage/log/log_reader.h"
 #include "storage/log/log_table.h"
@@ -66,7 +67,7 @@ class LocalLogEngine final : public LogEngine {
   absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
     return index_->Find(std::move(hashes), out);
   }
-  int64_t IndexBytes() const override;
+  IndexSize SizeOfIndex() const override;
   absl::Status DropIndex() override { return slices_->DropIndexes(); }
   absl::Time Now() const override { return server_clock_->Now(); }
   absl::Duration ClockJump() const override { return server_clock_->jump(); }
@@ -110,6 +111,7 @@ class LocalLogEngine final : public LogEngine {
   std::unique_ptr<CommitQueue> queue_;
   std::unique_ptr<SliceKeeper> keeper_;
   std::unique_ptr<SliceIndex> index_;
+  std::unique_ptr<IndexTidier> tidier_;
   mutable std::atomic<int64_t> cold_reads_{0};
   mutable std::atomic<int64_t> cache_reads_{0};
 

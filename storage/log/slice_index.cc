@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -82,7 +83,13 @@ class RowsOfSlice {
 
 }  // namespace
 
+absl::Status SliceIndex::CheckReadable() const {
+  if (!store_.index_damaged()) return absl::OkStatus();
+  return Error(v1::DATA_CORRUPTED, "a file of the index is damaged");
+}
+
 absl::Status SliceIndex::Add(absl::Span<const IndexEntry> entries) {
+  RETURN_IF_ERROR(CheckReadable());
   MutexLock adding(add_mu_);
   SliceFinder finder(table_);
   std::vector<int> slice_of(entries.size());
@@ -114,6 +121,7 @@ absl::Status SliceIndex::Add(absl::Span<const IndexEntry> entries) {
 }
 
 absl::Status SliceIndex::Find(std::vector<uint64_t> hashes, IndexPlaces* out) const {
+  RETURN_IF_ERROR(CheckReadable());
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
   std::vector<std::string> keys;

@@ -29,6 +29,8 @@ class SliceIndex {
   absl::Status Find(std::vector<uint64_t> hashes, IndexPlaces* out) const;
 
  private:
+  absl::Status CheckReadable() const;
+
   RocksStore& store_;
   SliceSet& slices_;
   const LogTable& table_;

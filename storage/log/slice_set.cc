@@ -133,7 +133,7 @@ absl::Status SliceSet::DropIndexes() {
     dropped.swap(indexes_);
   }
   for (const auto& [slice, index] : dropped) RETURN_IF_ERROR(store_.DropFamily(index));
-  return absl::OkStatus();
+  return store_.IndexesDropped();
 }
 
 std::vector<SlicePtr> SliceSet::All() const {

@@ -20,10 +20,12 @@
 #include "storage/layout/batch_header.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/crc32c_override.h"
+#include "storage/rocks/durable_names.h"
 #include "storage/rocks/read_only_files.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/rocks_status.h"
 #include "storage/rocks/store_file_system.h"
+#include "storage/rocks/store_listener.h"
 #include "storage/rocks/table_readers.h"
 #include "storage/rocks/wal_groups.h"
 #include "storage/rocks/wal_scan.h"
@@ -40,101 +42,33 @@ FamilyPtr Own(const std::shared_ptr<rocksdb::DB>& db, rocksdb::ColumnFamilyHandl
   });
 }
 
+// Beside the tables while an index has a file that cannot be read.
+constexpr char kIndexDamaged[] = "INDEX-DAMAGED";
+std::string MarkPath(const RocksSettings& settings) {
+  return absl::StrCat(settings.path, "/", kIndexDamaged);
+}
+void MarkIndex(rocksdb::FileSystem& files, const std::string& folder) {
+  LogError("the index of journeys is damaged: the next start makes it anew from the log");
+  // Without the mark the next start only finds the damage again.
+  (void)WriteDurableFile(files, folder, kIndexDamaged, "");
+}
+
+// `join`: the files of indexes are joined as they come.
 std::vector<rocksdb::ColumnFamilyDescriptor> Describe(const std::vector<std::string>& names,
-                                                      const RocksSettings& settings) {
+                                                      const RocksSettings& settings, bool join) {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) {
-    descriptors.emplace_back(name, absl::StartsWith(name, "log.")     ? MakeSliceOptions(settings)
-                                   : absl::StartsWith(name, "index.") ? MakeIndexOptions(settings)
-                                                                      : MakeRowOptions(settings));
+    const bool index = absl::StartsWith(name, "index.");
+    auto options = absl::StartsWith(name, "log.") ? MakeSliceOptions(settings)
+                   : index                        ? MakeIndexOptions(settings)
+                                                  : MakeRowOptions(settings);
+    if (index && !join) options.disable_auto_compactions = true;
+    descriptors.emplace_back(name, options);
   }
   return descriptors;
 }
 
-absl::string_view JobOf(rocksdb::BackgroundErrorReason reason) {
-  switch (reason) {
-    case rocksdb::BackgroundErrorReason::kFlush:
-    case rocksdb::BackgroundErrorReason::kFlushNoWAL:
-      return "flush";
-    case rocksdb::BackgroundErrorReason::kCompaction:
-      return "compaction";
-    case rocksdb::BackgroundErrorReason::kWriteCallback:
-      return "log write";
-    case rocksdb::BackgroundErrorReason::kMemTable:
-      return "memtable";
-    case rocksdb::BackgroundErrorReason::kManifestWrite:
-    case rocksdb::BackgroundErrorReason::kManifestWriteNoWAL:
-      return "manifest write";
-  }
-  return "unknown job";
-}
-
 }  // namespace
-
-// Every background error is final. Counts stalls.
-class RocksStore::Listener final : public rocksdb::EventListener {
- public:
-  explicit Listener(OnFatal on_fatal) : on_fatal_(std::move(on_fatal)) {}
-  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    Tell(absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
-  }
-  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
-    using Condition = rocksdb::WriteStallCondition;
-    MutexLock lock(mu_);
-    delayed_.erase(info.cf_name);
-    stopped_.erase(info.cf_name);
-    if (info.condition.cur == Condition::kDelayed) {
-      ++stalls_.delays;
-      delayed_.insert(info.cf_name);
-    } else if (info.condition.cur == Condition::kStopped) {
-      ++stalls_.stops;
-      stopped_.insert(info.cf_name);
-    }
-  }
-  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { ++flushes_; }
-  uint64_t flushes() const { return flushes_; }
-  StallCounts stalls() const {
-    MutexLock lock(mu_);
-    StallCounts counts = stalls_;
-    counts.delayed = static_cast<int64_t>(delayed_.size());
-    counts.stopped = static_cast<int64_t>(stopped_.size());
-    return counts;
-  }
-  // It says nothing any more.
-  void Forget(const std::string& family) {
-    MutexLock lock(mu_);
-    delayed_.erase(family);
-    stopped_.erase(family);
-  }
-  void Tell(const std::string& what) {
-    OnFatal on_fatal;
-    {
-      MutexLock lock(mu_);
-      on_fatal = std::exchange(on_fatal_, nullptr);
-      if (on_fatal == nullptr) return;
-      telling_ = true;
-    }
-    on_fatal(what);
-    MutexLock lock(mu_);
-    telling_ = false;
-    told_.SignalAll();
-  }
-  void StopTelling() {
-    MutexLock lock(mu_);
-    on_fatal_ = nullptr;
-    while (telling_) told_.Wait(mu_);
-  }
-
- private:
-  std::atomic<uint64_t> flushes_ = 0;
-  mutable Mutex mu_;
-  StallCounts stalls_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> delayed_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> stopped_ ABSL_GUARDED_BY(mu_);
-  CondVar told_;
-  OnFatal on_fatal_ ABSL_GUARDED_BY(mu_);  // Null: it is not to be told any more.
-  bool telling_ ABSL_GUARDED_BY(mu_) = false;
-};
 
 RocksStore::RocksStore() = default;
 
@@ -154,8 +88,11 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   // name then: it lives as long as the database.
   const auto groups = std::make_shared<WalGroups>();
   options.wal_filter = groups.get();
-  store->listener_ = std::make_shared<Listener>(std::move(on_fatal));
+  const auto on_index = [files, path = settings.path] { MarkIndex(*files, path); };
+  store->listener_ = std::make_shared<StoreListener>(std::move(on_fatal), on_index);
   options.listeners = {store->listener_};
+
+  store->index_damaged_ = files->FileExists(MarkPath(settings), {}, nullptr).ok();
 
   std::vector<std::string> names;
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, settings.path, &names);
@@ -169,8 +106,8 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, settings.path,
-                                              Describe(names, *store->settings_), &handles, &db)));
+  const auto families = Describe(names, *store->settings_, !store->index_damaged_);
+  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, settings.path, families, &handles, &db)));
   RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
   return store;
 }
@@ -193,7 +130,7 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   RETURN_IF_ERROR(FromRocks(rocksdb::DB::OpenForReadOnly(
-      options, settings.path, Describe(names, *store->settings_), &handles, &db)));
+      options, settings.path, Describe(names, *store->settings_, false), &handles, &db)));
   RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
   if (store->meta_ == nullptr || store->state_ == nullptr) {
     return absl::DataLossError("the database has no meta or state family");
@@ -338,7 +275,34 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
       status.IsColumnFamilyDropped() ||
       (status.IsInvalidArgument() && absl::StrContains(status.ToString(), "dropped"));
   if (dropped) return absl::OkStatus();
+  // It was looked where its rows lie among those that are there.
+  if (status.IsCorruption()) MarkIndex(*files_, settings_->path);
   return SlicesChanged(status);
+}
+
+int64_t RocksStore::Runs(const FamilyPtr& index) const {
+  rocksdb::ColumnFamilyMetaData files;
+  db_->GetColumnFamilyMetaData(index.get(), &files);
+  int64_t runs = 0;
+  for (const rocksdb::LevelMetaData& level : files.levels) {
+    const auto count = static_cast<int64_t>(level.files.size());
+    runs += level.level == 0 ? count : std::min<int64_t>(count, 1);
+  }
+  return runs;
+}
+
+void RocksStore::JoinRuns(const FamilyPtr& index, std::atomic<bool>* cancel) {
+  if (index_damaged_) return;
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.canceled = cancel;
+  // An error is told to the listener.
+  db_->CompactRange(options, index.get(), nullptr, nullptr).PermitUncheckedError();
+}
+
+absl::Status RocksStore::IndexesDropped() {
+  if (!index_damaged_.exchange(false)) return absl::OkStatus();
+  return FromRocks(files_->DeleteFile(MarkPath(*settings_), {}, nullptr));
 }
 
 absl::Status RocksStore::Flush(const FamilyPtr& family) {

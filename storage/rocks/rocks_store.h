@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "absl/types/span.h"
 #include "storage/base/ids.h"
 #include "storage/rocks/row_cursor.h"
+#include "storage/rocks/stall_counts.h"
 #include "storage/rocks/table_extents.h"
 #include "storage/rocks/write_group.h"
 
@@ -30,6 +32,7 @@ namespace acta {
 
 struct RocksSettings;
 class StoreFileSystem;
+class StoreListener;
 class TableReaders;
 class WalGroups;
 
@@ -42,14 +45,6 @@ struct RecoveredStore {
   GroupNumber last() const {
     return last_replayed.has_value() ? std::max(*last_replayed, max_in_tables) : max_in_tables;
   }
-};
-
-// How often families held writes back, and how many do so now.
-struct StallCounts {
-  int64_t delays = 0;
-  int64_t stops = 0;
-  int64_t delayed = 0;
-  int64_t stopped = 0;
 };
 
 // The database: families, one writer, syncs. The only room that names RocksDB.
@@ -98,6 +93,15 @@ class RocksStore {
   // `next` makes the rows, key and value: false when there are no more.
   absl::Status AddFile(const FamilyPtr& index,
                        absl::FunctionRef<bool(std::string*, std::string*)> next);
+  // Of the index of a slice: into so many files a question looks for each row.
+  int64_t Runs(const FamilyPtr& index) const;
+  // Joins them to one, unless `cancel` is set meanwhile. Blocks; reads and writes go on.
+  void JoinRuns(const FamilyPtr& index, std::atomic<bool>* cancel);
+  // In an earlier life the files of an index could not be joined, as one cannot be read: no more
+  // are joined until all of them were dropped.
+  bool index_damaged() const { return index_damaged_; }
+  // All indexes were.
+  absl::Status IndexesDropped();
   absl::Status Flush(const FamilyPtr& family);
 
   // `readahead_bytes` 0: for single rows and point reads.
@@ -156,15 +160,15 @@ class RocksStore {
   // Of a change of the families; tells of one that failed.
   absl::Status SlicesChanged(const rocksdb::Status& status) const;
 
-  class Listener;
   std::shared_ptr<StoreFileSystem> files_;
   std::shared_ptr<rocksdb::Env> env_;
   std::unique_ptr<RocksSettings> settings_;
-  std::shared_ptr<Listener> listener_;                  // Null: it is only read.
+  std::shared_ptr<StoreListener> listener_;             // Null: it is only read.
   std::shared_ptr<rocksdb::SstFileManager> deletions_;  // Null: nothing is ever deleted.
   std::unique_ptr<TableReaders> readers_;
   std::shared_ptr<rocksdb::DB> db_;
   RecoveredStore recovered_;
+  std::atomic<bool> index_damaged_ = false;
   FamilyPtr meta_;
   FamilyPtr state_;
   std::map<std::string, FamilyPtr> slices_;

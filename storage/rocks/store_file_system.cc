@@ -3,6 +3,7 @@
 #include <cctype>
 #include <utility>
 
+#include "storage/rocks/read_together.h"
 #include "storage/rocks/rocks_status.h"
 #include "storage/rocks/wal_ahead.h"
 #include "storage/rocks/wal_pages.h"
@@ -103,6 +104,15 @@ IOStatus StoreFileSystem::NewWritableFile(const std::string& path,
   }
   // A power cut must not take the name of the older one and leave that of this one.
   return two ? SyncFolderOf(path) : status;
+}
+
+IOStatus StoreFileSystem::NewRandomAccessFile(const std::string& path,
+                                              const rocksdb::FileOptions& options,
+                                              std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+                                              rocksdb::IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::NewRandomAccessFile(path, options, file, debug);
+  if (status.ok()) *file = ReadTogether(std::move(*file));
+  return status;
 }
 
 absl::Status StoreFileSystem::ListNew() {

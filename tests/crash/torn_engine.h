@@ -80,7 +80,7 @@ class TornEngine final : public LogEngine {
   absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
     return engine_.FindInIndex(std::move(hashes), out);
   }
-  int64_t IndexBytes() const override { return engine_.IndexBytes(); }
+  IndexSize SizeOfIndex() const override { return engine_.SizeOfIndex(); }
   absl::Status DropIndex() override { return engine_.DropIndex(); }
   absl::Time Now() const override { return engine_.Now(); }
   absl::Duration ClockJump() const override { return engine_.ClockJump(); }

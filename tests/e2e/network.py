@@ -35,9 +35,9 @@ class NetworkTest(BrokerTest):
         self.publisher = publisher_pb2_grpc.PublisherStub(self.channel)
 
     def connect(self, address):
-        # grpcio does not notice a reset that comes right behind the last bytes it read (TCP_INQ says
-        # that none are left, and the edge of epoll is gone) until it writes again: it asks whether
-        # the broker is there, as every client should.
+        # grpcio does not notice a reset that comes right behind the last bytes it read (TCP_INQ
+        # says that none are left, and the edge of epoll is gone) until it writes again: it asks
+        # whether the broker is there, as every client should.
         channel = grpc.insecure_channel(address, options=[
             ('grpc.use_local_subchannel_pool', 1), ('grpc.max_reconnect_backoff_ms', 100),
             ('grpc.initial_reconnect_backoff_ms', 20), ('grpc.min_reconnect_backoff_ms', 20),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 
@@ -90,7 +91,7 @@ TEST_CASE("what was added to the index is found, also after a restart and a cras
   };
   check();
   CHECK(store.engine().Stats().indexes == 1);
-  CHECK(store.engine().IndexBytes() > 0);
+  CHECK(store.engine().SizeOfIndex().bytes > 0);
   store.Reopen();
   check();
   store.Crash();
@@ -244,6 +245,79 @@ TEST_CASE("files of the index are merged, and nothing is lost by it") {
   for (uint64_t hash = 0; hash < 50; ++hash) {
     CHECK(Find(store, {hash << 48}).size() == 100);
   }
+}
+
+TEST_CASE("the files of an index that nothing was added to for a minute are joined to one") {
+  TestStore store;
+  Publish(store, 0, 10);
+  const auto add = [&](uint64_t hash) {
+    REQUIRE_OK(store.engine().AddToIndex({Entry(hash * kLeastHash, 0, 1)}));
+  };
+  const auto found = [&](uint64_t hash) { return Find(store, {hash * kLeastHash}).size(); };
+  const auto maintain = [&](absl::Duration later) {
+    store.clock().Advance(later);
+    REQUIRE_OK(store.engine().MaintainNow());
+  };
+  for (const uint64_t hash : {1, 2, 3}) add(hash);
+  CHECK(store.engine().SizeOfIndex().runs == 3);
+  maintain(absl::Seconds(1));
+  add(4);
+  maintain(absl::Seconds(59));  // Since then it is quiet.
+  maintain(absl::Seconds(59));
+  absl::SleepFor(absl::Milliseconds(50));
+  CHECK(store.engine().SizeOfIndex().runs == 4);
+  maintain(absl::Seconds(1));
+  const absl::Time patience = absl::Now() + absl::Seconds(30);
+  while (store.engine().SizeOfIndex().runs > 1 && absl::Now() < patience) {
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  CHECK(store.engine().SizeOfIndex().runs == 1);
+  for (const uint64_t hash : {1, 2, 3, 4}) CHECK(found(hash) == 1);
+  store.Crash();
+  CHECK(store.engine().SizeOfIndex().runs == 1);
+  add(5);
+  for (const uint64_t hash : {1, 2, 3, 4, 5}) CHECK(found(hash) == 1);
+}
+
+TEST_CASE("an index of which a file cannot be read when files are joined costs one start") {
+  namespace fs = std::filesystem;
+  // Where it is met: when a file is put beside it, or when it is joined with others.
+  const bool apart = GENERATE(false, true);
+  TestStore store;
+  Publish(store, 0, 10);
+  const auto hash_of = [&](uint64_t number) {
+    return number << (apart ? 48 : 64 - kIndexHashBits);
+  };
+  const auto add = [&](uint64_t number) {
+    return store.engine().AddToIndex({Entry(hash_of(number), 0, 1)});
+  };
+  REQUIRE_OK(add(1));
+  fs::path newest;
+  for (const auto& file : fs::directory_iterator(store.path() + "/db")) {
+    if (file.path().extension() == ".sst") newest = std::max(newest, file.path());
+  }
+  std::fstream table(newest, std::ios::in | std::ios::out | std::ios::binary);
+  table.seekp(12);  // In its first block.
+  table.put('\x7f');
+  table.close();
+  absl::Status added;
+  for (uint64_t hash = 2; added.ok() && hash < 7; ++hash) added = add(hash);
+  CHECK_THAT(store.sink().AwaitCauses()[0], Catch::Matchers::Contains("block checksum mismatch"));
+
+  store.Crash();
+  IndexPlaces none({}, 10);
+  CHECK(ReasonOf(store.engine().FindInIndex({}, &none)) == v1::DATA_CORRUPTED);
+  CHECK(ReasonOf(add(10)) == v1::DATA_CORRUPTED);
+  CHECK(ReadData(store.engine(), TestStore::Partition()).value().size() == 10);
+  store.Reopen();
+  CHECK(ReasonOf(store.engine().FindInIndex({}, &none)) == v1::DATA_CORRUPTED);
+  REQUIRE_OK(store.engine().DropIndex());
+  for (uint64_t hash = 1; hash < 30; ++hash) REQUIRE_OK(add(hash));
+  AwaitMerged(store);
+  store.Reopen();
+  for (uint64_t number = 1; number < 30; ++number)
+    CHECK(Find(store, {hash_of(number)}).size() == 1);
+  CHECK(store.sink().causes().size() == 1);
 }
 
 TEST_CASE("what many files have of many hashes is found at once") {

@@ -421,9 +421,9 @@ absl::Status MemoryLogEngine::FindInIndex(std::vector<uint64_t> hashes, IndexPla
   return absl::OkStatus();
 }
 
-int64_t MemoryLogEngine::IndexBytes() const {
+IndexSize MemoryLogEngine::SizeOfIndex() const {
   MutexLock lock(mu_);
-  return static_cast<int64_t>(index_.size() * sizeof(IndexEntry));
+  return {static_cast<int64_t>(index_.size() * sizeof(IndexEntry)), index_.empty() ? 0 : 1};
 }
 
 absl::Status MemoryLogEngine::DropIndex() {

@@ -93,7 +93,7 @@ class MemoryLogEngine : public LogEngine {
   EventIdHash HashEventId(absl::string_view source, absl::string_view id) const override;
   absl::Status AddToIndex(absl::Span<const IndexEntry> entries) override;
   absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override;
-  int64_t IndexBytes() const override;
+  IndexSize SizeOfIndex() const override;
   absl::Status DropIndex() override;
   absl::Time Now() const override;
   absl::Duration ClockJump() const override;

@@ -125,7 +125,9 @@ v1::GetStatusResponse ServerStatus::GetStatus() const {
   response.set_events_delivered(deps_.hub.events_delivered());
   response.set_bytes_delivered(deps_.hub.bytes_delivered());
   FillEngine(deps_.engine.Stats(), &response);
-  response.set_index_bytes(deps_.engine.IndexBytes());
+  const IndexSize index = deps_.engine.SizeOfIndex();
+  response.set_index_bytes(index.bytes);
+  response.set_index_runs(index.runs);
   response.set_index_lag_events(Count(facts.index_lag_events));
   if (const auto ledger = deps_.engine.Extent(kLedgerPartition); ledger.ok()) {
     response.set_ledger_bytes(

@@ -53,9 +53,12 @@ JourneyIndexer::JourneyIndexer(LogEngine& engine, const Clock& clock, const Topi
 JourneyIndexer::~JourneyIndexer() { Stop(); }
 
 absl::Status JourneyIndexer::Load() {
+  IndexPlaces none({}, 0);
+  const bool damaged = ReasonOf(engine_.FindInIndex({}, &none)) == v1::DATA_CORRUPTED;
   ASSIGN_OR_RETURN(const RowList rows, engine_.LoadRows(Family::kState, kIndexedRows));
   const size_t prefix = std::string(kIndexedRows).size();
   MutexLock lock(mu_);
+  damaged_ = damaged;
   for (const auto& [key, value] : rows) {
     if (key.size() != prefix + 8) return Error(v1::DATA_CORRUPTED, "a key of an index position");
     const PartitionId partition(GetBig64(key.data() + prefix));
@@ -101,14 +104,16 @@ void JourneyIndexer::Loop() {
     {
       MutexLock lock(mu_);
       if (stopping_) return;
-      const bool nothing = news_.empty() && !damaged_ && topics_seen_ == topics_.version();
+      const bool anew = damaged_ && engine_.Now() >= anew_after_;
+      const bool nothing = news_.empty() && !anew && topics_seen_ == topics_.version();
       if (nothing) work_.WaitFor(mu_, kLookAgain);
       if (stopping_) return;
       if (clock_.SinceBoot() - tried >= kLookAgain) {
         tried = clock_.SinceBoot();
         news_.merge(std::exchange(later_, {}));
       }
-      damaged = std::exchange(damaged_, false);
+      damaged = damaged_ && engine_.Now() >= anew_after_;
+      damaged_ = damaged_ && !damaged;
     }
     if (damaged) MakeAnew();
     Refresh();
@@ -126,8 +131,10 @@ void JourneyIndexer::MakeAnew() {
     LogWarn("the index of journeys was damaged, or of another form: it is made anew from the log");
     return;
   }
-  LogWarn("the damaged index of journeys was not dropped: tried again when somebody asks",
-          {{"cause", made.message()}});
+  LogWarn("the index of journeys was not dropped: tried again", {{"cause", made.message()}});
+  MutexLock lock(mu_);
+  damaged_ = true;
+  anew_after_ = engine_.Now() + kFullDisk;
 }
 
 bool JourneyIndexer::Pass() {

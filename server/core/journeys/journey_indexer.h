@@ -121,8 +121,9 @@ class JourneyIndexer {
   std::set<PartitionId> news_ ABSL_GUARDED_BY(mu_);
   std::set<PartitionId> later_ ABSL_GUARDED_BY(mu_);  // Could not be read: tried again.
   mutable bool damaged_ ABSL_GUARDED_BY(mu_) = false;
-  uint64_t topics_seen_ ABSL_GUARDED_BY(mu_) = 0;  // The registry's version.
-  int waiting_ ABSL_GUARDED_BY(mu_) = 0;           // Calls of CatchUp().
+  absl::Time anew_after_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();  // Then it is made anew.
+  uint64_t topics_seen_ ABSL_GUARDED_BY(mu_) = 0;                      // The registry's version.
+  int waiting_ ABSL_GUARDED_BY(mu_) = 0;                               // Calls of CatchUp().
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   int64_t indexed_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t unreadable_ ABSL_GUARDED_BY(mu_) = 0;

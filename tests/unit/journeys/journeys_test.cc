@@ -407,6 +407,26 @@ TEST_CASE("a damaged index is made anew by itself") {
   CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
 }
 
+TEST_CASE("a start that finds a damaged index makes it anew before anybody asks") {
+  JourneyLimits limits;
+  limits.buffer_bytes = 10 * sizeof(IndexEntry);
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  room.Get(JourneyRoom::ByEvent("e0"));
+  room.engine->BreakIndex(Error(v1::DATA_CORRUPTED, "damaged"));
+  room.Restart();
+  const auto readable = [&] {
+    IndexPlaces none({}, 0);
+    return room.engine->FindInIndex({}, &none).ok();
+  };
+  const absl::Duration begin = room.clock.SinceBoot();
+  while (!readable()) REQUIRE(room.clock.SinceBoot() - begin < absl::Seconds(30));
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
 TEST_CASE("the pages of a correlation tell each of its events once, and know each other's causes") {
   JourneyRoom room;
   room.CreateTopic("orders");

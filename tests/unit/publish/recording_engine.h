@@ -82,7 +82,7 @@ class RecordingEngine final : public LogEngine {
   absl::Status FindInIndex(std::vector<uint64_t>, IndexPlaces*) const override {
     return absl::OkStatus();
   }
-  int64_t IndexBytes() const override { return 0; }
+  IndexSize SizeOfIndex() const override { return {}; }
   absl::Status DropIndex() override { return absl::OkStatus(); }
   absl::Time Now() const override { return absl::FromUnixSeconds(1700000000); }
   absl::Duration ClockJump() const override { return absl::ZeroDuration(); }

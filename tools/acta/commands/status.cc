@@ -30,9 +30,11 @@ Table StatusTable(const v1::GetServerResponse& server, const v1::GetStatusRespon
                                       BytesText(status.bytes_delivered())));
   table.Row("log", absl::StrCat(BytesText(status.log_bytes()), " in ", status.slices(),
                                 " slices, WAL ", BytesText(status.wal_bytes())));
-  table.Row("journeys",
-            absl::StrCat("index ", BytesText(status.index_bytes()), ", ", status.index_lag_events(),
-                         " events behind, ledger ", BytesText(status.ledger_bytes())));
+  table.Row(
+      "journeys",
+      absl::StrCat("index ", BytesText(status.index_bytes()), " in ", status.index_runs(),
+                   status.index_runs() == 1 ? " file, " : " files, ", status.index_lag_events(),
+                   " events behind, ledger ", BytesText(status.ledger_bytes())));
   table.Row("disk", absl::StrCat(BytesText(status.disk_free_bytes()), " free of ",
                                  BytesText(status.disk_total_bytes())));
   table.Row("memory", absl::StrCat("tail cache ", BytesText(status.tail_cache_bytes()),

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+
+#include <rocksdb/listener.h>
+
+#include "storage/base/mutex.h"
+#include "storage/rocks/stall_counts.h"
+
+namespace acta {
+
+// What the database tells of itself: every background error is final; stalls and flushes are
+// counted.
+//
+// Threads: any; RocksDB calls it from all of its own.
+class StoreListener final : public rocksdb::EventListener {
+ public:
+  // `on_fatal` is told once. `on_index`: the files of an index could not be joined, because one of
+  // them cannot be read; told before the error that it ends with.
+  StoreListener(std::function<void(const std::string& what)> on_fatal,
+                std::function<void()> on_index)
+      : on_index_(std::move(on_index)), on_fatal_(std::move(on_fatal)) {}
+
+  uint64_t flushes() const { return flushes_; }
+  StallCounts stalls() const;
+  // The family says nothing any more.
+  void Forget(const std::string& family);
+  void Tell(const std::string& what);
+  // From when it returns `on_fatal` is not told any more. Not to be called by what it calls.
+  void StopTelling();
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override;
+  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override;
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { ++flushes_; }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) override;
+
+ private:
+  const std::function<void()> on_index_;
+  std::atomic<uint64_t> flushes_ = 0;
+  mutable Mutex mu_;
+  StallCounts stalls_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> delayed_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> stopped_ ABSL_GUARDED_BY(mu_);
+  CondVar told_;
+  // Null: it is not to be told any more.
+  std::function<void(const std::string& what)> on_fatal_ ABSL_GUARDED_BY(mu_);
+  bool telling_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace acta
