@@ -15,6 +15,7 @@
 #include "server/app/journey_metrics.h"
 #include "server/app/library_versions.h"
 #include "server/app/topic_metrics.h"
+#include "server/telemetry/process_metrics.h"
 #include "storage/base/log.h"
 #include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
@@ -174,6 +175,7 @@ ServerFacts Daemon::MakeFacts() const {
   facts.ready = [this] { return ready_.load(); };
   facts.connections = [this] { return rpc_->counts().connections; };
   facts.http_connections = [this] { return http_->connections(); };
+  facts.open_files = OpenDescriptors;
   facts.publish_streams = [this] { return rpc_->counts().publish_streams; };
   facts.index_lag_events = [this] { return indexer_->Measure().lag_events; };
   return facts;

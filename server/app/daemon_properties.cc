@@ -9,6 +9,7 @@
 #include "server/app/listen_address.h"
 #include "server/config/property_value.h"
 #include "server/core/topics/topic_rules.h"
+#include "server/telemetry/process_metrics.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -309,6 +310,7 @@ ServerLimits LimitsOf(const DaemonOptions& options) {
   limits.edge.max_waiting_publish_bytes = options.rpc.max_waiting_publish_bytes;
   limits.edge.max_claim_calls = options.rpc.max_claim_calls;
   limits.edge.max_series = options.telemetry.max_series;
+  limits.edge.max_open_files = MaxDescriptors();
   const LocalEngineOptions& storage = options.storage;
   limits.storage.in_flight_bytes = storage.in_flight_bytes;
   limits.storage.tail_cache_bytes = storage.tail_cache_bytes;

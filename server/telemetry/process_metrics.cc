@@ -37,13 +37,18 @@ double Seconds(const timeval& time) {
 
 }  // namespace
 
-void CollectProcess(MetricWriter& writer) {
-  writer.Add(Metric::kProcessResidentBytes, static_cast<double>(ResidentBytes()));
-  writer.Add(Metric::kProcessOpenDescriptors,
-             static_cast<double>(CountEntries("/proc/self/fd", 1)));
+int64_t OpenDescriptors() { return CountEntries("/proc/self/fd", 1); }
+
+int64_t MaxDescriptors() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
-  writer.Add(Metric::kProcessMaxDescriptors, static_cast<double>(files.rlim_cur));
+  return static_cast<int64_t>(files.rlim_cur);
+}
+
+void CollectProcess(MetricWriter& writer) {
+  writer.Add(Metric::kProcessResidentBytes, static_cast<double>(ResidentBytes()));
+  writer.Add(Metric::kProcessOpenDescriptors, static_cast<double>(OpenDescriptors()));
+  writer.Add(Metric::kProcessMaxDescriptors, static_cast<double>(MaxDescriptors()));
   writer.Add(Metric::kProcessThreads, static_cast<double>(CountEntries("/proc/self/task", 0)));
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

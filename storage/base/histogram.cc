@@ -1,6 +1,8 @@
 #include "storage/base/histogram.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace acta {
@@ -27,6 +29,19 @@ std::vector<int64_t> Histogram::Counts() const {
 
 double Histogram::SumSeconds() const {
   return static_cast<double>(sum_micros_.load(std::memory_order_relaxed)) / 1e6;
+}
+
+std::optional<absl::Duration> Histogram::Quantile(double share) const {
+  const std::vector<int64_t> counts = Counts();
+  const int64_t all = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  if (all == 0) return std::nullopt;
+  const auto wanted = static_cast<int64_t>(std::ceil(share * static_cast<double>(all)));
+  int64_t seen = 0;
+  for (size_t i = 0; i < bounds_.size(); ++i) {
+    seen += counts[i];
+    if (seen >= wanted) return absl::Seconds(bounds_[i]);
+  }
+  return absl::InfiniteDuration();
 }
 
 }  // namespace acta

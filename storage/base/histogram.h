@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -26,6 +27,9 @@ class Histogram {
   // Of each bucket by itself, the last one without bound. Not one moment's while others observe.
   std::vector<int64_t> Counts() const;
   double SumSeconds() const;
+  // Of so many, a share in (0, 1], the upper bound of their buckets; InfiniteDuration() for the
+  // last. nullopt: nothing was observed.
+  std::optional<absl::Duration> Quantile(double share) const;
 
  private:
   const std::vector<double> bounds_;

@@ -103,6 +103,7 @@ TEST_CASE("help of a command", "[cli]") {
         "Options:\n  --dry-run  sends nothing\n\n"
         "Every command:\n"
         "  --server ADDR        the broker; also ACTA_SERVER (127.0.0.1:7450)\n"
+        "  --context CONTEXT    the broker of this name; also ACTA_CONTEXT\n"
         "  -o, --output FORMAT  table, json or csv (table)\n"
         "  --timeout TIME       give a call up after this long (30s)\n"
         "  --no-color           no colours on a terminal\n"

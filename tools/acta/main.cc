@@ -17,7 +17,8 @@ namespace {
 
 absl::Status RunCommand(const CommandLine& line) {
   if (line.command == nullptr) return WriteAll(stdout, line.help);
-  ASSIGN_OR_RETURN(const std::unique_ptr<CommandContext> context, CommandContext::Make(line.args));
+  ASSIGN_OR_RETURN(const std::unique_ptr<CommandContext> context,
+                   CommandContext::Make(line.args, line.command->asks_broker));
   const absl::Status status = line.command->run(*context);
   context->terminal().EndProgress();
   return status;

@@ -28,6 +28,18 @@ build_targets() {
   cmake --build --preset "$preset" ${1:+--target "$@"}
 }
 
+# A Debian package of the broker, build/release/package/acta_VERSION_ARCH.deb.
+dev_package() {
+  dev_setup
+  build_targets release actad acta acta-inspect
+  rm -rf "$ROOT/build/release/package"
+  (cd "$ROOT/build/release" && cpack -G DEB) >"$ROOT/build/package.log" 2>&1 || {
+    cat "$ROOT/build/package.log" >&2
+    fail "the package was not made"
+  }
+  ls "$ROOT"/build/release/package/*.deb
+}
+
 dev_build() {
   local preset=release
   if is_preset "${1:-}"; then

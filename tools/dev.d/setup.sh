@@ -5,6 +5,7 @@ BUILD_PACKAGES=(
   librocksdb-dev libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc
   libprotobuf-dev libabsl-dev libasio-dev libboost-dev prometheus-cpp-dev libcli11-dev
   nlohmann-json3-dev libtomlplusplus-dev libisal-dev zlib1g-dev catch2
+  zsh fish
 )
 CHECK_PACKAGES=(clang clang-format libclang-rt-14-dev)
 

@@ -146,6 +146,8 @@ void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
             "connections", "from one address; loopback is exempt");
   rows->AddUsed("listen.max_http_connections", limits.max_http_connections, use.http_connections,
                 "connections", "of HTTP");
+  rows->AddUsed("max_open_files", limits.max_open_files, use.open_files, "descriptors",
+                "of the process: LimitNOFILE, ulimit -n");
   rows->Add("limits.streams_per_connection", connections.max_streams_per_connection, "streams",
             "calls at the same time on one connection");
   rows->Add("limits.unanswered", limits.max_unanswered_bytes, "bytes",

@@ -31,6 +31,7 @@ struct EdgeLimits {
   int64_t max_claim_calls = 0;
   int64_t max_waiting_publish_bytes = 0;
   int64_t max_series = 0;
+  int64_t max_open_files = 0;  // As the process was allowed at the start.
 };
 
 // Limits of the engine.
@@ -62,6 +63,7 @@ struct LimitUse {
   int64_t groups = 0;
   int64_t connections = 0;
   int64_t http_connections = 0;
+  int64_t open_files = 0;
   int64_t waiting_fetches = 0;
   int64_t fetch_bytes = 0;
   int64_t in_flight_bytes = 0;

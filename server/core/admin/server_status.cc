@@ -1,5 +1,7 @@
 #include "server/core/admin/server_status.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -83,6 +85,15 @@ void FillEngine(const EngineStats& stats, v1::GetStatusResponse* out) {
   out->set_commit_queue_bytes(stats.commit_queue_bytes);
   out->set_last_group(static_cast<int64_t>(stats.last_group.value()));
   out->set_synced_group(static_cast<int64_t>(stats.synced_group.value()));
+  if (stats.sync_times == nullptr) return;
+  if (const auto half = stats.sync_times->Quantile(0.5); half.has_value()) {
+    // No disk hangs for longer.
+    const auto bounded = [](absl::Duration sync) {
+      return absl::ToInt64Microseconds(std::min(sync, absl::Hours(1)));
+    };
+    out->set_sync_p50_us(bounded(*half));
+    out->set_sync_p99_us(bounded(*stats.sync_times->Quantile(0.99)));
+  }
 }
 
 }  // namespace
@@ -171,6 +182,7 @@ v1::GetLimitsResponse ServerStatus::GetLimits() const {
   use.groups = deps_.groups.group_count();
   use.connections = Count(facts.connections);
   use.http_connections = Count(facts.http_connections);
+  use.open_files = Count(facts.open_files);
   use.waiting_fetches = deps_.hub.waiting_fetches();
   use.fetch_bytes = deps_.hub.fetch_bytes();
   use.in_flight_bytes = stats.commit_queue_bytes;

@@ -35,6 +35,7 @@ struct ServerFacts {
   std::function<bool()> ready;
   std::function<int64_t()> connections;
   std::function<int64_t()> http_connections;
+  std::function<int64_t()> open_files;
   std::function<int64_t()> publish_streams;
   std::function<int64_t()> index_lag_events;
 };

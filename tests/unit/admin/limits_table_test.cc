@@ -59,6 +59,7 @@ TEST_CASE("only limits of the whole server have a current use", "[admin]") {
   use.groups = 3;
   use.connections = 5;
   use.http_connections = 4;
+  use.open_files = 44;
   use.waiting_fetches = 6;
   use.fetch_bytes = 95;
   use.in_flight_bytes = 70;
@@ -75,13 +76,14 @@ TEST_CASE("only limits of the whole server have a current use", "[admin]") {
     if (row.has_current()) used.insert(name);
   }
   CHECK(rows.at("listen.max_http_connections").current() == 4);
+  CHECK(rows.at("max_open_files").current() == 44);
   CHECK(rows.at("limits.waiting_fetches").current() == 6);
   CHECK(rows.at("limits.fetch_bytes").current() == 95);
   CHECK(rows.at("storage.tail_cache").current() == 80);
   CHECK(rows.at("storage.dedupe_memory").current() == 90);
   CHECK(rows.at("storage.max_slices").current() == 11);
   // The three watermarks too.
-  CHECK(used.size() == 14);
+  CHECK(used.size() == 15);
 }
 
 TEST_CASE("a watermark is the smaller of a share of the disk and a number of bytes", "[admin]") {

@@ -41,6 +41,7 @@ class AdminRoom {
     facts.libraries = {{"rocksdb", "7.8.3"}, {"grpc", "1.51.1"}};
     facts.connections = [] { return 7; };
     facts.http_connections = [] { return 5; };
+    facts.open_files = [] { return 31; };
     facts.publish_streams = [] { return 2; };
   }
 
@@ -197,6 +198,7 @@ TEST_CASE("limits come with the current use of this server", "[admin]") {
   CHECK(rows["limits.partitions"].current() == 3);
   CHECK(rows["listen.max_connections"].current() == 7);
   CHECK(rows["listen.max_http_connections"].current() == 5);
+  CHECK(rows["max_open_files"].current() == 31);
   CHECK(rows["limits.waiting_fetches"].current() == 1);
   CHECK(rows["storage.in_flight"].value() == 64 << 20);
   const EngineStats stats = room.engine.Stats();

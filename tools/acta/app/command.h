@@ -23,7 +23,7 @@ struct Option {
 
 // A command is data plus one function.
 struct Command {
-  // "topic create".
+  // "topic create"; one that begins with '_' is for programs, and help does not name it.
   std::string path;
   // In order: "TOPIC", "[DATA]" may be missing, "TOPIC..." one or more.
   std::vector<std::string> arguments;
@@ -35,6 +35,8 @@ struct Command {
   std::string example;
   std::vector<Option> options;
   absl::Status (*run)(CommandContext& context);
+  // False: it asks no broker, and its context has none.
+  bool asks_broker = true;
 };
 
 }  // namespace acta::cli

@@ -8,18 +8,36 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/base/status_macros.h"
+#include "tools/acta/app/contexts.h"
 #include "tools/acta/exit_status.h"
 
 namespace acta::cli {
 namespace {
 
-std::string ServerOf(const Args& args) {
-  if (args.Has("--server")) return args.Get("--server");
-  const char* const server = std::getenv("ACTA_SERVER");
-  return server == nullptr || *server == '\0' ? "127.0.0.1:7450" : server;
+constexpr absl::string_view kDefaultServer = "127.0.0.1:7450";
+
+std::string Environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace
+
+absl::StatusOr<ServerChoice> FindServer(const Args& args) {
+  if (args.Has("--server") && args.Has("--context")) {
+    return UsageError("--server and --context exclude each other");
+  }
+  if (args.Has("--server")) return ServerChoice{args.Get("--server"), "--server"};
+  std::string name = args.Get("--context");
+  const std::string server = Environment("ACTA_SERVER");
+  if (name.empty() && !server.empty()) return ServerChoice{server, "ACTA_SERVER"};
+  if (name.empty()) name = Environment("ACTA_CONTEXT");
+  ASSIGN_OR_RETURN(const Contexts contexts, Contexts::Load(Contexts::DefaultPath()));
+  if (name.empty()) name = contexts.current();
+  if (name.empty()) return ServerChoice{std::string(kDefaultServer), "default"};
+  ASSIGN_OR_RETURN(const std::string address, contexts.ServerOf(name));
+  return ServerChoice{address, absl::StrCat("context ", name)};
+}
 
 Terminal::Settings TerminalSettings(const Args& args) {
   return {args.Has("--quiet"), !args.Has("--no-color")};
@@ -28,14 +46,16 @@ Terminal::Settings TerminalSettings(const Args& args) {
 CommandContext::CommandContext(Args args)
     : args_(std::move(args)), terminal_(TerminalSettings(args_)), now_(absl::Now()) {}
 
-absl::StatusOr<std::unique_ptr<CommandContext>> CommandContext::Make(Args args) {
+absl::StatusOr<std::unique_ptr<CommandContext>> CommandContext::Make(Args args, bool asks_broker) {
   std::unique_ptr<CommandContext> context(new CommandContext(std::move(args)));
   context->output_format_ = context->args_.GetOr("--output", "table");
   ASSIGN_OR_RETURN(context->output_, MakeOutput(context->output_format_, stdout));
+  if (!asks_broker) return context;
+  ASSIGN_OR_RETURN(context->server_, FindServer(context->args_));
   client::ChannelOptions options;
   ASSIGN_OR_RETURN(const auto timeout, context->args_.Duration("--timeout"));
   options.deadline = timeout.value_or(options.deadline);
-  context->channel_ = std::make_shared<client::Channel>(ServerOf(context->args_), options);
+  context->channel_ = std::make_shared<client::Channel>(context->server_.address, options);
   context->admin_ = std::make_unique<client::Admin>(context->channel_);
   return context;
 }

@@ -15,6 +15,14 @@
 
 namespace acta::cli {
 
+// A broker, and who says that it is the one: "--server", "ACTA_SERVER", "context prod", "default".
+struct ServerChoice {
+  std::string address;
+  std::string from;
+};
+// By --server, --context, ACTA_SERVER, ACTA_CONTEXT, the context in use, or the default. Errors:
+// usage; not found; those of Contexts::Load().
+absl::StatusOr<ServerChoice> FindServer(const Args& args);
 // What the global options say of the terminal.
 Terminal::Settings TerminalSettings(const Args& args);
 
@@ -23,12 +31,14 @@ Terminal::Settings TerminalSettings(const Args& args);
 // Threads: one.
 class CommandContext {
  public:
-  // Errors: usage, in the global options.
-  static absl::StatusOr<std::unique_ptr<CommandContext>> Make(Args args);
+  // Errors: usage, in the global options; those of FindServer().
+  static absl::StatusOr<std::unique_ptr<CommandContext>> Make(Args args, bool asks_broker = true);
 
   const Args& args() const { return args_; }
+  // Only of a command that asks the broker.
   const std::shared_ptr<client::Channel>& channel() { return channel_; }
   client::Admin& admin() { return *admin_; }
+  const ServerChoice& server() const { return server_; }
   Output& output() { return *output_; }
   Terminal& terminal() { return terminal_; }
   absl::Time now() const { return now_; }
@@ -52,6 +62,7 @@ class CommandContext {
   const absl::Time now_;
   std::string output_format_;
   std::unique_ptr<Output> output_;
+  ServerChoice server_;
   std::shared_ptr<client::Channel> channel_;
   std::unique_ptr<client::Admin> admin_;
 };

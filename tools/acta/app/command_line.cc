@@ -133,7 +133,9 @@ class Reader {
                                      Prefix().empty() ? "" : " ", "--help`"));
     }
     Words paths;
-    for (const Command& command : commands_) paths.push_back(command.path);
+    for (const Command& command : commands_) {
+      if (command.path[0] != '_') paths.push_back(command.path);
+    }
     const std::string typed = absl::StrJoin(
         plain_.begin(), plain_.begin() + std::min<ptrdiff_t>(2, std::ssize(plain_)), " ");
     std::string suggestion = Suggest(typed, paths);
@@ -198,6 +200,7 @@ class Reader {
 const std::vector<Option>& GlobalOptions() {
   static const auto& options = *new std::vector<Option>{
       {"--server", "ADDR", "the broker; also ACTA_SERVER (127.0.0.1:7450)"},
+      {"--context", "CONTEXT", "the broker of this name; also ACTA_CONTEXT"},
       {"--output", "FORMAT", "table, json or csv (table)", false, "-o"},
       {"--timeout", "TIME", "give a call up after this long (30s)"},
       {"--no-color", "", "no colours on a terminal"},

@@ -70,6 +70,7 @@ std::string CommandList(const std::vector<Command>& commands, absl::string_view 
                         const std::vector<Option>& global_options) {
   std::vector<Line> lines;
   for (const Command& command : commands) {
+    if (command.path[0] == '_') continue;
     if (!prefix.empty() && !absl::StartsWith(command.path, absl::StrCat(prefix, " "))) continue;
     lines.push_back({absl::StrCat(command.path, command.arguments.empty() ? "" : " ",
                                   absl::StrJoin(command.arguments, " ")),

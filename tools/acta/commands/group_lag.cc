@@ -1,9 +1,9 @@
-#include <algorithm>
+#include <utility>
 
-#include "absl/time/clock.h"
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
+#include "tools/acta/app/watch.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/lag_table.h"
 
@@ -32,18 +32,14 @@ absl::Status Run(CommandContext& context) {
   v1::GetLagRequest request;
   request.set_group(args.Get("GROUP"));
   request.set_topic(args.Get("--topic"));
-  ASSIGN_OR_RETURN(const auto interval, args.Duration("--interval"));
-  RETURN_IF_ERROR(Show(context, request, args.Has("--watch")));
-  while (args.Has("--watch")) {
-    absl::SleepFor(std::max(interval.value_or(absl::Seconds(2)), absl::Milliseconds(100)));
-    RETURN_IF_ERROR(Show(context, request, true));
-  }
-  return absl::OkStatus();
+  return ShowOrWatch(context, [&](bool clear) { return Show(context, request, clear); });
 }
 
 }  // namespace
 
 Command GroupLagCommand() {
+  std::vector<Option> options = {{"--topic", "TOPIC", "only this topic"}};
+  for (Option& option : WatchOptions()) options.push_back(std::move(option));
   return {"group lag",
           {"GROUP"},
           "how far a group is behind: events, bytes and time",
@@ -51,9 +47,7 @@ Command GroupLagCommand() {
           "waiting for a retry, blocked by an earlier event of its key, held for a decision, not\n"
           "looked at yet; and how many dead letters there are.",
           "acta group lag billing --watch",
-          {{"--topic", "TOPIC", "only this topic"},
-           {"--watch", "", "again and again, until Ctrl-C"},
-           {"--interval", "TIME", "between two looks (2s)"}},
+          std::move(options),
           Run};
 }
 

@@ -27,6 +27,7 @@ namespace acta::cli {
 namespace {
 
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
+constexpr int64_t kMostWarnings = 10;
 
 std::string Events(int64_t count) { return absl::StrCat(count, count == 1 ? " event" : " events"); }
 
@@ -71,7 +72,8 @@ class PublishRun {
       RETURN_IF_ERROR(WriteAll(stdout, UnstoredEventText(**event, topic_)));
     }
     HintAtMissing();
-    return event.status();
+    RETURN_IF_ERROR(event.status());
+    return WithoutSkipped("the others are shown");
   }
 
   absl::Status Schedule(absl::Time at, v1::AckLevel level) {
@@ -79,7 +81,8 @@ class PublishRun {
     const absl::Status status =
         PublishLater(context_, at, partition_, level, cause_, [this] { return NextEvent(); });
     HintAtMissing();
-    return status;
+    RETURN_IF_ERROR(status);
+    return WithoutSkipped("the others are scheduled");
   }
 
   absl::Status Send(const client::PublisherOptions& options) {
@@ -102,9 +105,20 @@ class PublishRun {
       if (builder_.Skips(line)) continue;
       absl::StatusOr<v1::Event> event = builder_.Build(line);
       if (event.ok()) return *std::move(event);
-      return absl::InvalidArgumentError(absl::StrCat(
-          reader_.name(), ", line ", reader_.line_number(), ": ", event.status().message()));
+      const std::string where = absl::StrCat(reader_.name(), ", line ", reader_.line_number(), ": ",
+                                             event.status().message());
+      if (!context_.args().Has("--skip-bad")) return absl::InvalidArgumentError(where);
+      if (skipped_++ == kMostWarnings)
+        context_.terminal().Warn("further bad lines are only counted");
+      if (skipped_ <= kMostWarnings) context_.terminal().Warn(where);
     }
+  }
+
+  // Of what was done so far, `done` in words.
+  absl::Status WithoutSkipped(absl::string_view done) const {
+    if (skipped_ == 0) return absl::OkStatus();
+    return PartlyDoneError(absl::StrCat(skipped_, skipped_ == 1 ? " line is" : " lines are",
+                                        " no event and skipped; ", done));
   }
 
   absl::Status SendAll(client::Publisher& publisher) {
@@ -163,7 +177,7 @@ class PublishRun {
               static_cast<int64_t>(static_cast<double>(answered) / std::max(seconds, 1e-6)),
               LatencyText(0.5), LatencyText(0.99));
     RETURN_IF_ERROR(context_.output().PrintRows(table));
-    if (status.ok()) return status;
+    if (status.ok()) return WithoutSkipped(absl::StrCat(Events(answered), " went through"));
     return PartlyDoneError(
         absl::StrCat(DescribeError(status), "; ", Events(answered), " went through"));
   }
@@ -185,6 +199,7 @@ class PublishRun {
   const absl::Time start_;
   absl::Time next_progress_ = start_ + kProgressEvery;
   int64_t sent_ = 0;
+  int64_t skipped_ = 0;  // Lines.
   int64_t bytes_ = 0;
   Answers answers_;
 };
@@ -281,6 +296,7 @@ Command PublishCommand() {
        {"--rate", "N", "at most so many events a second"},
        {"--deliver-at", "TIME", "publishes then, up to 400 days ahead; prints schedules"},
        {"--delay", "TIME", "publishes after so long; prints schedules"},
+       {"--skip-bad", "", "passes over lines that are no event, and exits with 6"},
        {"--dry-run", "", "shows the events as JSON and sends nothing"}},
       Run};
 }

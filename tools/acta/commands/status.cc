@@ -35,6 +35,11 @@ Table StatusTable(const v1::GetServerResponse& server, const v1::GetStatusRespon
       absl::StrCat("index ", BytesText(status.index_bytes()), " in ", status.index_runs(),
                    status.index_runs() == 1 ? " file, " : " files, ", status.index_lag_events(),
                    " events behind, ledger ", BytesText(status.ledger_bytes())));
+  if (status.has_sync_p99_us()) {
+    const auto text = [](int64_t micros) { return DurationText(absl::Microseconds(micros)); };
+    table.Row("syncs", absl::StrCat("half took at most ", text(status.sync_p50_us()),
+                                    ", 99 of 100 ", text(status.sync_p99_us())));
+  }
   table.Row("disk", absl::StrCat(BytesText(status.disk_free_bytes()), " free of ",
                                  BytesText(status.disk_total_bytes())));
   table.Row("memory", absl::StrCat("tail cache ", BytesText(status.tail_cache_bytes()),

@@ -1,6 +1,7 @@
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
+#include "tools/acta/app/watch.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/output/words.h"
 
@@ -33,7 +34,7 @@ std::string Settings(const v1::Topic& topic) {
       BytesText(topic.max_event_bytes()), ", labels ", LabelsText(topic.labels()), "\n");
 }
 
-absl::Status Run(CommandContext& context) {
+absl::Status Show(CommandContext& context, bool clear) {
   v1::GetTopicRequest get;
   get.set_name(context.args().Get("TOPIC"));
   ASSIGN_OR_RETURN(const v1::GetTopicResponse topic, context.admin().GetTopic(get));
@@ -41,8 +42,13 @@ absl::Status Run(CommandContext& context) {
   list.set_topic(get.name());
   ASSIGN_OR_RETURN(const v1::ListPartitionsResponse partitions,
                    context.admin().ListPartitions(list));
+  if (clear) RETURN_IF_ERROR(context.ClearScreen());
   RETURN_IF_ERROR(context.PrintHeading(Settings(topic.topic())));
   return context.output().Print({&topic, &partitions}, PartitionTable(partitions));
+}
+
+absl::Status Run(CommandContext& context) {
+  return ShowOrWatch(context, [&](bool clear) { return Show(context, clear); });
 }
 
 }  // namespace
@@ -53,7 +59,7 @@ Command TopicDescribeCommand() {
           "settings, offsets, bytes and times of each partition",
           "",
           "acta topic describe orders",
-          {},
+          WatchOptions(),
           Run};
 }
 

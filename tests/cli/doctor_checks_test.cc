@@ -1,0 +1,179 @@
+#include <map>
+#include <string>
+
+#include "tests/support/status_matchers.h"
+#include "tools/acta/commands/doctor_checks.h"
+#include "tools/acta/output/words.h"
+
+namespace acta::cli {
+namespace {
+
+using State = Finding::State;
+
+void AddLimit(Examination* of, const std::string& name, int64_t value, int64_t current) {
+  v1::Limit* const limit = of->limits.add_limits();
+  limit->set_name(name);
+  limit->set_value(value);
+  limit->set_current(current);
+  limit->set_unit("things");
+}
+
+Examination Healthy() {
+  Examination of;
+  of.address = "127.0.0.1:7450";
+  of.from = "default";
+  of.own_version = "0.1.0";
+  of.round_trip = absl::Milliseconds(2);
+  of.server.set_version("0.1.0");
+  of.server.set_grpc_address("127.0.0.1:7450");
+  of.status.set_ready(true);
+  of.status.set_disk_free_bytes(int64_t{50} << 30);
+  of.status.set_disk_total_bytes(int64_t{100} << 30);
+  of.status.set_sync_p50_us(250);
+  of.status.set_sync_p99_us(100'000);
+  v1::Property* const data = of.config.add_properties();
+  data->set_name("storage.data");
+  data->set_value("/var/lib/acta");
+  of.folder.emplace();
+  AddLimit(&of, "max_open_files", 4'096 + 2'500, 100);
+  AddLimit(&of, "listen.max_connections", 4'096, 3'276);
+  AddLimit(&of, "storage.tail_cache", 100, 100);  // It is meant to be full.
+  v1::GroupFigures* const group = of.groups.add_groups();
+  group->set_group("billing");
+  group->set_members(1);
+  group->set_lag_events(10);
+  return of;
+}
+
+// Those that are not good, by check.
+std::map<std::string, Finding> Complaints(const Examination& of) {
+  std::map<std::string, Finding> found;
+  for (const Finding& finding : Examine(of)) {
+    CHECK(finding.advice.empty() == (finding.state == State::kGood));
+    if (finding.state != State::kGood) found[finding.check] = finding;
+  }
+  return found;
+}
+
+// The one complaint there is.
+Finding Complaint(const Examination& of) {
+  const auto found = Complaints(of);
+  REQUIRE(found.size() == 1);
+  return found.begin()->second;
+}
+
+void RaiseAlarm(Examination* of, const std::string& code) {
+  v1::Alarm* const alarm = of->status.add_alarms();
+  alarm->set_code(code);
+  alarm->set_text("alarmed");
+}
+
+TEST_CASE("a broker that is well has nothing to complain of", "[cli]") {
+  CHECK(Complaints(Healthy()).empty());
+  Examination elsewhere = Healthy();
+  elsewhere.folder.reset();
+  elsewhere.status.clear_sync_p50_us();
+  elsewhere.status.clear_sync_p99_us();
+  CHECK(Complaints(elsewhere).empty());
+}
+
+TEST_CASE("what is wrong with the broker itself is found", "[cli]") {
+  Examination of = Healthy();
+  of.status.set_ready(false);
+  CHECK(Complaint(of).state == State::kBad);
+  of = Healthy();
+  of.own_version = "0.2.0";
+  CHECK(Complaint(of).found == "acta 0.2.0, actad 0.1.0");
+  of = Healthy();
+  of.server.set_insecure(true);
+  CHECK(Complaint(of).check == "ports");
+  of = Healthy();
+  of.status.set_index_lag_events(1'000'000);
+  CHECK(Complaint(of).check == "journeys");
+}
+
+TEST_CASE("a clock that is off by more than the call took is found", "[cli]") {
+  Examination of = Healthy();
+  of.clock_ahead = absl::Milliseconds(1'002);
+  CHECK(Complaints(of).empty());
+  of.clock_ahead = -absl::Milliseconds(1'003);
+  CHECK(Complaint(of).check == "clock");
+  CHECK(Complaint(of).found == "the broker's is 1s3ms behind");
+  RaiseAlarm(&of, "CLOCK_JUMP");
+  CHECK(Complaint(of).state == State::kBad);
+  CHECK(Complaint(of).advice.find("acta admin accept-clock") != std::string::npos);
+}
+
+TEST_CASE("disk, syncs and folder are found", "[cli]") {
+  for (const auto& [code, state] : std::map<std::string, State>{
+           {"DISK_WARN", State::kWarn}, {"DISK_SOFT", State::kBad}, {"DISK_HARD", State::kBad}}) {
+    Examination of = Healthy();
+    RaiseAlarm(&of, code);
+    CHECK(Complaint(of).check == "disk");
+    CHECK(Complaint(of).state == state);
+  }
+  Examination of = Healthy();
+  of.status.set_sync_p99_us(100'001);
+  CHECK(Complaint(of).check == "fsync");
+  of = Healthy();
+  of.folder->in_memory = true;
+  CHECK(Complaint(of).state == State::kBad);
+  of = Healthy();
+  of.folder->open_to_others = true;
+  CHECK(Complaint(of).advice == "chmod 700 '/var/lib/acta'");
+}
+
+TEST_CASE("limits that are near and too few descriptors are found", "[cli]") {
+  Examination of = Healthy();
+  of.limits.mutable_limits(1)->set_current(3'277);  // 80 %.
+  CHECK(Complaint(of).found == "listen.max_connections: 3277 of 4096 things");
+  of = Healthy();
+  of.limits.mutable_limits(0)->set_value(4'096 + 2'499);
+  CHECK(Complaint(of).check == "descriptors");
+  of = Healthy();
+  of.limits.clear_limits();
+  CHECK(Complaint(of).check == "descriptors");
+}
+
+TEST_CASE("groups that stand still are found, each once, with what to do", "[cli]") {
+  const auto complaint_of = [](auto change) {
+    Examination of = Healthy();
+    change(of.groups.mutable_groups(0));
+    return Complaint(of);
+  };
+  using Group = v1::GroupFigures*;
+  CHECK(complaint_of([](Group group) { group->set_lost_events(3); }).state == State::kBad);
+  CHECK(complaint_of([](Group group) {
+          *group->mutable_headroom() = ToProtoDuration(absl::Minutes(59));
+        }).state == State::kBad);
+  CHECK(complaint_of([](Group group) { group->mutable_queue()->set_dead_letters(2); }).advice ==
+        "acta deadletter list billing");
+  CHECK(complaint_of([](Group group) { group->set_paused(true); }).advice ==
+        "acta group resume billing");
+  CHECK(complaint_of([](Group group) { group->set_members(0); }).found ==
+        "10 events wait, and it has no members");
+  CHECK(complaint_of([](Group group) { group->mutable_queue()->set_held(1); }).check ==
+        "group billing");
+  Examination of = Healthy();
+  of.groups.mutable_groups(0)->set_lag_events(0);
+  of.groups.mutable_groups(0)->set_members(0);
+  *of.groups.mutable_groups(0)->mutable_headroom() = ToProtoDuration(absl::Minutes(59));
+  CHECK(Complaints(of).empty());
+}
+
+TEST_CASE("of a broker that does not answer it is told what to try", "[cli]") {
+  const auto advice = [](const char* message) {
+    const Finding finding =
+        ExamineUnreachable("h:1", "context prod", absl::UnavailableError(message));
+    CHECK(finding.state == State::kBad);
+    CHECK(finding.found == std::string("h:1 (context prod): ") + message);
+    return finding.advice;
+  };
+  CHECK(advice("Connection refused").find("actad --data DIR") != std::string::npos);
+  CHECK(advice("DNS resolution failed for h").find("name") != std::string::npos);
+  CHECK(advice("Trying to connect an http1.x server").find("7450") != std::string::npos);
+  CHECK(advice("Deadline Exceeded").find("firewall") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace acta::cli

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""The Debian package: what is in it, and that it installs, runs, is upgraded and removed.
+
+It is installed for real, over the files of this machine, in a mount namespace of its own with an
+overlay: nothing of the machine changes. That needs root; skipped with the reason without.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ['ACTA_BIN']).parent
+PATIENCE_S = 120
+
+# In the namespace: $1 the layers, $2 the package, the rest a script that runs in the overlay.
+ENTER = '''set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/merged"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/merged"
+mount -t proc proc "$1/merged/proc"
+mount --rbind /dev "$1/merged/dev"
+cp "$2" "$1/merged/root/acta.deb"
+exec chroot "$1/merged" bash -c "$3"'''
+
+# As deploy/actad.service starts it, but for systemd.
+LIFE = '''set -eu
+export DEBIAN_FRONTEND=noninteractive
+dpkg -i /root/acta.deb >/dev/null
+test "$(stat -c '%U:%G %a' /var/lib/acta)" = 'acta:acta 700'
+acta version >/dev/null
+start() {
+  rm -f /run/acta.json
+  touch /run/acta.log; chown acta /run/acta.log
+  runuser -u acta -- /usr/bin/actad --config /etc/acta/actad.toml --data /var/lib/acta \\
+    --listen.grpc=127.0.0.1:0 --listen.http=127.0.0.1:0 \\
+    --listen.ready_file=/var/lib/acta/ready.json >>/run/acta.log 2>&1 &
+  broker=$!
+  for _ in $(seq 600); do [ -f /var/lib/acta/ready.json ] && break; sleep 0.1; done
+  export ACTA_SERVER=$(sed 's/.*"grpc": "\\([^"]*\\)".*/\\1/' /var/lib/acta/ready.json)
+}
+stop() { kill "$broker"; wait "$broker" || true; rm -f /var/lib/acta/ready.json; }
+start
+acta topic create orders >/dev/null
+acta publish orders 'paid' >/dev/null
+acta doctor >/dev/null
+stop
+# An upgrade keeps what was configured, and the events.
+echo '# mine' >> /etc/acta/actad.toml
+dpkg -i /root/acta.deb >/dev/null 2>&1
+grep -q '^# mine$' /etc/acta/actad.toml
+start
+test "$(acta subscribe orders --from earliest --until-end)" = paid
+stop
+acta-inspect verify --data /var/lib/acta >/dev/null
+dpkg -r acta >/dev/null 2>&1
+test ! -e /usr/bin/actad -a -d /var/lib/acta -a -f /etc/acta/actad.toml
+dpkg -P acta >/dev/null 2>/root/purge
+grep -q 'events stay in /var/lib/acta' /root/purge
+test ! -e /etc/acta/actad.toml -a -d /var/lib/acta/db
+echo LIVED'''
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True,
+                          timeout=PATIENCE_S).stdout
+
+
+class Package(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        made = subprocess.run(['cpack', '-G', 'DEB'], cwd=BUILD, capture_output=True, text=True,
+                              timeout=PATIENCE_S)
+        assert made.returncode == 0, made.stdout + made.stderr
+        cls.package, = (BUILD / 'package').glob('*.deb')
+
+    def test_it_says_what_it_is_and_what_it_needs(self):
+        def field(name):
+            return output('dpkg-deb', '-f', self.package, name).strip()
+        self.assertEqual(field('Package'), 'acta')
+        self.assertRegex(field('Version'), r'^\d+\.\d+\.\d+$')
+        for library in ('adduser', 'librocksdb7.8', 'libgrpc++1.51', 'libprotobuf32'):
+            self.assertIn(library, field('Depends'))
+
+    def test_it_holds_the_broker_and_what_belongs_to_it(self):
+        entries = {}
+        for line in output('dpkg-deb', '-c', self.package).splitlines():
+            mode, owner, *_, name = line.split(maxsplit=5)
+            entries[name.lstrip('.')] = (mode, owner)
+        for program in ('actad', 'acta', 'acta-inspect'):
+            self.assertEqual(entries[f'/usr/bin/{program}'], ('-rwxr-xr-x', 'root/root'))
+        for name in ('/etc/acta/actad.toml', '/usr/lib/systemd/system/actad.service',
+                     '/usr/share/bash-completion/completions/acta',
+                     '/usr/share/zsh/vendor-completions/_acta',
+                     '/usr/share/fish/vendor_completions.d/acta.fish',
+                     '/usr/share/acta/proto/acta/v1/event.proto',
+                     '/usr/share/acta/prometheus/alerts.yml',
+                     '/usr/share/acta/grafana/acta-overview.json',
+                     '/usr/share/doc/acta/docs/README.md'):
+            self.assertEqual(entries[name], ('-rw-r--r--', 'root/root'), name)
+        self.assertFalse([name for name in entries if '/include/' in name or 'storage/v1' in name])
+
+    def test_it_is_installed_runs_is_upgraded_and_removed(self):
+        if os.geteuid() != 0:
+            self.skipTest('an overlay over the machine needs root')
+        layers = pathlib.Path(tempfile.mkdtemp(prefix='acta-package-'))
+        self.addCleanup(shutil.rmtree, layers, ignore_errors=True)
+        probe = subprocess.run(['unshare', '--mount', '--pid', '--fork', 'true'],
+                               capture_output=True, text=True)
+        if probe.returncode != 0:
+            self.skipTest(f'no namespaces here: {probe.stderr.strip()}')
+        before = pathlib.Path('/usr/bin/actad').exists()
+        # A process namespace: what the test starts ends with it.
+        done = subprocess.run(['unshare', '--mount', '--pid', '--fork', '--kill-child',
+                               'bash', '-c', ENTER, 'enter', layers, self.package, LIFE],
+                              capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, 'LIVED'), done.stderr)
+        self.assertEqual(pathlib.Path('/usr/bin/actad').exists(), before)  # Of this machine.
+
+
+if __name__ == '__main__':
+    unittest.main()

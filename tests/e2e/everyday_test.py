@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""What people reach for in the first week: contexts, doctor, completion, patterns, bad lines."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import unittest
+
+from broker import BIN, PATIENCE_S, BrokerTest
+
+# Asks the completion of a shell as a key press would: the words typed so far are its arguments.
+BASH = '''source <("$0" completion bash)
+COMP_WORDS=(acta "$@"); COMP_CWORD=$#; COMP_WORDS[0]=$0
+_acta
+printf '%s\\n' "${COMPREPLY[@]}"'''
+FISH = '$argv[1] completion fish | source; complete -C (string join " " -- acta $argv[2..-1])'
+ZSH = '''compdef() { : }; compadd() { print -l -- ${(P)2} }
+source <("$0" completion zsh)
+words=("$0" "$@"); CURRENT=$#words
+_acta'''
+
+
+class EverydayTest(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.config = pathlib.Path(self.folder) / 'config'
+        self.contexts = self.config / 'acta/contexts.json'
+
+    def run_acta(self, *args, code=0, stdin=None, **environment):
+        """(stdout, stderr) of a command that finds its broker by itself."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith('ACTA_')}
+        done = subprocess.run([BIN / 'acta', *map(str, args)], text=True, capture_output=True,
+                              input=stdin, timeout=PATIENCE_S,
+                              env={**kept, 'XDG_CONFIG_HOME': str(self.config), **environment})
+        self.assertEqual(done.returncode, code, f'acta {args}: {done.stderr}{done.stdout}')
+        return done.stdout, done.stderr
+
+
+class Contexts(EverydayTest):
+    def server(self, *args, **environment):
+        row, = json.loads(self.run_acta('context', 'show', '-o', 'json', *args, **environment)[0])
+        return row['server'], row['from']
+
+    def test_a_named_broker_is_used_until_another_is_named(self):
+        here, gone = self.broker.address, '127.0.0.1:1'
+        self.assertEqual(self.server(), ('127.0.0.1:7450', 'default'))
+        self.run_acta('context', 'add', 'here', '--server', here)
+        self.run_acta('context', 'add', 'gone', '--server', gone)
+        self.assertEqual(self.contexts.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.server(), (here, 'context here'))  # The first that was added.
+        self.run_acta('topic', 'create', 'orders')
+        self.run_acta('topic', 'list', '--context', 'gone', code=5)
+        self.run_acta('context', 'use', 'gone')
+        self.run_acta('topic', 'list', code=5)
+        self.assertIn('orders', self.run_acta('topic', 'list', '--context', 'here')[0])
+        # What is typed comes before what is set, and a server before a context.
+        self.assertEqual(self.server(ACTA_CONTEXT='here'), (here, 'context here'))
+        self.assertEqual(self.server(ACTA_SERVER='h:1', ACTA_CONTEXT='here'),
+                         ('h:1', 'ACTA_SERVER'))
+        self.assertEqual(self.server('--context', 'here', ACTA_SERVER='h:1'),
+                         (here, 'context here'))
+        self.assertEqual(self.server('--server', 'h:2', ACTA_SERVER='h:1'), ('h:2', '--server'))
+        self.assertEqual(self.server('here'), (here, 'context here'))
+        rows = json.loads(self.run_acta('context', 'list', '-o', 'json')[0])
+        self.assertEqual([(row['context'], row['used']) for row in rows],
+                         [('gone', 'yes'), ('here', '')])
+        self.run_acta('context', 'remove', 'gone')
+        self.assertEqual(self.server(), ('127.0.0.1:7450', 'default'))
+
+    def test_what_is_wrong_is_told(self):
+        self.run_acta('context', 'add', 'here', '--server', self.broker.address)
+        _, err = self.run_acta('context', 'add', 'here', '--server', 'h:1', code=4)
+        self.assertIn('acta context remove here', err)
+        self.run_acta('context', 'add', 'a b', '--server', 'h:1', code=2)
+        self.run_acta('context', 'add', 'there', code=2)
+        _, err = self.run_acta('topic', 'list', '--context', 'hree', code=3)
+        self.assertIn("did you mean 'here'?", err)
+        self.run_acta('topic', 'list', '--context', 'here', '--server', 'h:1', code=2)
+        os.chmod(self.contexts, 0o644)
+        _, err = self.run_acta('topic', 'list', code=4)
+        self.assertIn(f"chmod 600 '{self.contexts}'", err)
+        self.run_acta('topic', 'list', ACTA_SERVER=self.broker.address)  # It needs no context.
+        os.chmod(self.contexts, 0o600)
+        self.contexts.write_text('{')
+        _, err = self.run_acta('topic', 'list', code=1)
+        self.assertIn(str(self.contexts), err)
+        self.assertEqual(self.contexts.read_text(), '{')
+
+
+class Doctor(EverydayTest):
+    def findings(self, *args, code=0):
+        got, out, err = self.broker.acta('doctor', '-o', 'json', *args)
+        self.assertEqual(got, code, out + err)
+        return {row['check']: row for row in json.loads(out)}
+
+    def test_a_broker_that_is_well(self):
+        self.acta('topic', 'create', 'orders')
+        self.acta('publish', 'orders', 'x')
+        findings = self.findings()
+        self.assertEqual(set(findings), {'server', 'versions', 'clock', 'ports', 'data folder',
+                                         'disk', 'fsync', 'descriptors', 'limits', 'groups',
+                                         'journeys'})
+        for check in ('server', 'versions', 'clock', 'data folder', 'limits', 'groups'):
+            self.assertEqual((findings[check]['state'], findings[check]['what_to_do']), ('ok', ''))
+        self.assertIn('of the syncs', findings['fsync']['found'])
+        self.assertIn('WHAT_TO_DO', self.acta('doctor'))
+
+    def test_a_group_that_nobody_reads_and_one_that_lost_events(self):
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest')
+        self.acta('publish', 'orders', 'x')
+        group = self.findings()['group billing']
+        self.assertEqual(group['state'], 'warn')
+        self.assertIn('acta group explain billing', group['what_to_do'])
+        self.acta('group', 'explain', 'billing')
+
+    def test_a_broker_that_is_not_there(self):
+        server = self.findings('--server', '127.0.0.1:1', code=5)['server']
+        self.assertEqual(server['state'], 'BAD')
+        self.assertIn('127.0.0.1:1 (--server)', server['found'])
+        self.assertIn('nothing listens there', server['what_to_do'])
+
+    def test_the_wrong_port_and_one_that_is_silent(self):
+        server = self.findings('--server', self.broker.http, '--timeout', '5s', code=5)
+        self.assertIn('another program', server['server']['what_to_do'])
+        with socket.create_server(('127.0.0.1', 0)) as silent:
+            address = '{}:{}'.format(*silent.getsockname())
+            server = self.findings('--server', address, '--timeout', '1s', code=5)
+        self.assertIn('it is silent', server['server']['what_to_do'])
+
+
+class Completion(EverydayTest):
+    def setUp(self):
+        super().setUp()
+        for name in ('orders', 'orders-eu', 'payments'):
+            self.acta('topic', 'create', name)
+        self.acta('group', 'create', 'billing', '--topic', 'orders')
+        self.run_acta('context', 'add', 'here', '--server', self.broker.address)
+
+    def completed(self, shell, script, *words):
+        if shutil.which(shell[0]) is None:
+            self.skipTest(f'{shell[0]} is not installed')
+        done = subprocess.run([*shell, script, BIN / 'acta', *words], text=True,
+                              capture_output=True, timeout=PATIENCE_S,
+                              env={**os.environ, 'XDG_CONFIG_HOME': str(self.config),
+                                   'HOME': self.folder, 'PATH': f'{BIN}:{os.environ["PATH"]}'})
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        return sorted(filter(None, done.stdout.split('\n')))
+
+    def check(self, shell, script):
+        def completed(*words):
+            return self.completed(shell, script, *words)
+        self.assertEqual(completed('topic', 'cr'), ['create'])
+        self.assertEqual(completed('topic', 'describe', 'ord'), ['orders', 'orders-eu'])
+        self.assertEqual(completed('group', 'lag', ''), ['billing'])
+        self.assertEqual(completed('topic', 'create', 'x', '--ack', ''), ['fsync', 'os'])
+        self.assertEqual(completed('--context', 'h'), ['here'])
+        self.assertEqual(completed('subscribe', 'orders', '--unt'), ['--until-end'])
+        # A broker that is not there completes nothing, and says nothing.
+        self.assertEqual(completed('--server', '127.0.0.1:1', 'topic', 'describe', ''), [])
+
+    def test_bash(self):
+        self.check(['bash', '-c'], BASH)
+
+    def test_zsh(self):
+        self.check(['zsh', '-f', '-c'], ZSH)
+
+    def test_fish(self):
+        self.check(['fish', '--no-config', '-c'], FISH)
+
+    def test_another_shell_is_refused(self):
+        self.fails(2, "'csh' is not one of bash, zsh, fish", 'completion', 'csh')
+
+
+class Topics(EverydayTest):
+    def test_a_list_by_pattern_and_by_pages(self):
+        names = [f'orders-{n}' for n in range(5)] + ['payments', 'order']
+        for name in names:
+            self.acta('topic', 'create', name)
+
+        def listed(*args):
+            page = self.acta_json('topic', 'list', *args)
+            return [topic['name'] for topic in page['topics']], page['nextPageToken']
+        self.assertEqual(listed('orders-*'), (names[:5], ''))
+        self.assertEqual(listed('orders-[13]'), (['orders-1', 'orders-3'], ''))
+        self.assertEqual(listed('?rder'), (['order'], ''))
+        self.assertEqual(listed('nothing*'), ([], ''))
+        first, token = listed('orders-*', '--max', 3)
+        second, end = listed('orders-*', '--max', 3, '--page', token)
+        self.assertEqual((first, second, end), (names[:3], names[3:5], ''))
+        paged, token = [], ''
+        while True:
+            page, token = listed('--max', 2, *(['--page', token] if token else []))
+            paged += page
+            if not token:
+                break
+        self.assertEqual(paged, sorted(names))
+
+    def test_describe_watches_until_it_is_interrupted(self):
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        watcher = self.spawn('topic', 'describe', 'orders', '--watch', '--interval', '100ms',
+                             '-o', 'csv')
+        for line in watcher.stdout:
+            if line.startswith(b'0,0,0,'):
+                self.acta('publish', 'orders', 'x')
+            if line.startswith(b'0,0,1,'):
+                break
+        watcher.send_signal(signal.SIGINT)
+        watcher.wait(timeout=PATIENCE_S)
+        self.fails(2, 'at least 100ms', 'topic', 'describe', 'orders', '--interval', '1ms')
+
+
+class BadLines(EverydayTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        good = {'specversion': '1.0', 'type': 'Placed', 'source': '/shop', 'data': 1}
+        self.lines = [json.dumps({**good, 'id': f'o-{n}'}) for n in range(1000)]
+
+    def stored(self):
+        return self.acta('subscribe', 'orders', '--from', 'earliest', '--until-end').count('\n')
+
+    def publish(self, code, *options):
+        got, out, err = self.broker.acta('publish', 'orders', '--format', 'cloudevents', *options,
+                                         stdin='\n'.join(self.lines) + '\n')
+        self.assertEqual(got, code, out + err)
+        return out, err
+
+    def test_the_first_ends_it_and_is_named(self):
+        self.lines[700] = '{"specversion": "1.0", '
+        _, err = self.publish(6)
+        self.assertIn('line 701', err)
+        self.assertEqual(self.stored(), 700)
+
+    def test_or_all_are_passed_over_and_counted(self):
+        for n in (3, 4, 998):
+            self.lines[n] = 'no event'
+        out, err = self.publish(6, '--skip-bad')
+        self.assertEqual([f'line {n}:' in err for n in (4, 5, 999)], [True] * 3)
+        self.assertIn('3 lines are no event and skipped; 997 events went through', err)
+        self.assertEqual(self.stored(), 997)
+        self.publish(6, '--skip-bad', '--dry-run')
+
+    def test_none_is_bad(self):
+        self.publish(0, '--skip-bad')
+        self.assertEqual(self.stored(), 1000)
+
+    def test_only_the_first_ten_are_told_one_by_one(self):
+        self.lines[100:150] = ['no event'] * 50
+        _, err = self.publish(6, '--skip-bad')
+        self.assertEqual(err.count(', line '), 10)
+        self.assertIn('further bad lines are only counted', err)
+        self.assertIn('50 lines are', err)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,31 @@
+#include "absl/strings/str_cat.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/app/contexts.h"
+#include "tools/acta/commands/all_commands.h"
+
+namespace acta::cli {
+namespace {
+
+absl::Status Run(CommandContext& context) {
+  ASSIGN_OR_RETURN(Contexts contexts, Contexts::Load(Contexts::DefaultPath()));
+  const std::string& name = context.args().Get("CONTEXT");
+  RETURN_IF_ERROR(contexts.Remove(name));
+  RETURN_IF_ERROR(contexts.Save());
+  return context.PrintDone({}, absl::StrCat("context ", name, " is forgotten"));
+}
+
+}  // namespace
+
+Command ContextRemoveCommand() {
+  return {"context remove",
+          {"CONTEXT"},
+          "forgets the broker of this name",
+          "",
+          "acta context remove prod",
+          {},
+          Run,
+          false};
+}
+
+}  // namespace acta::cli

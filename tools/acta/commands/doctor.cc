@@ -1,0 +1,111 @@
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cpp/admin.h"
+#include "storage/base/status_macros.h"
+#include "tools/acta/app/command_context.h"
+#include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/doctor_checks.h"
+#include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
+
+namespace acta::cli {
+namespace {
+
+std::optional<FolderFacts> LookAtFolder(const std::string& path) {
+  struct stat folder {};
+  struct statfs system {};
+  if (path.empty() || stat(path.c_str(), &folder) != 0 || statfs(path.c_str(), &system) != 0) {
+    return std::nullopt;
+  }
+  FolderFacts facts;
+  facts.in_memory = system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC;
+  facts.open_to_others = (folder.st_mode & 07) != 0;
+  return facts;
+}
+
+bool IsOnThisMachine(absl::string_view address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]");
+}
+
+absl::StatusOr<Examination> Ask(CommandContext& context) {
+  client::Admin& admin = context.admin();
+  Examination of;
+  of.address = context.channel()->address();
+  of.from = context.server().from;
+  of.own_version = ACTA_VERSION;
+  ASSIGN_OR_RETURN(of.server, admin.GetServer({}));
+  // On a connection that is there.
+  const absl::Time asked = absl::Now();
+  ASSIGN_OR_RETURN(of.status, admin.GetStatus({}));
+  of.round_trip = absl::Now() - asked;
+  of.clock_ahead = FromProtoTime(of.status.server_time()) - (asked + of.round_trip / 2);
+  ASSIGN_OR_RETURN(of.limits, admin.GetLimits({}));
+  ASSIGN_OR_RETURN(of.config, admin.GetConfig({}));
+  ASSIGN_OR_RETURN(of.groups, admin.MeasureGroups({}));
+  if (IsOnThisMachine(of.address)) of.folder = LookAtFolder(ValueOf(of.config, "storage.data"));
+  return of;
+}
+
+absl::string_view Word(Finding::State state) {
+  switch (state) {
+    case Finding::State::kGood:
+      return "ok";
+    case Finding::State::kWarn:
+      return "warn";
+    case Finding::State::kBad:
+      return "BAD";
+  }
+  return "";
+}
+
+absl::Status Show(CommandContext& context, const std::vector<Finding>& findings) {
+  Table table({"CHECK", "STATE", "FOUND", "WHAT_TO_DO"});
+  for (const Finding& finding : findings) {
+    table.Row(finding.check, Word(finding.state), finding.found, finding.advice);
+  }
+  return context.output().PrintRows(table);
+}
+
+absl::Status Run(CommandContext& context) {
+  const absl::StatusOr<Examination> examination = Ask(context);
+  if (!examination.ok()) {
+    RETURN_IF_ERROR(
+        Show(context, {ExamineUnreachable(context.channel()->address(), context.server().from,
+                                          examination.status())}));
+    return examination.status();
+  }
+  const std::vector<Finding> findings = Examine(*examination);
+  RETURN_IF_ERROR(Show(context, findings));
+  const auto bad = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.state == Finding::State::kBad;
+  });
+  if (bad == 0) return absl::OkStatus();
+  return absl::UnknownError(absl::StrCat(bad, bad == 1 ? " finding is" : " findings are", " bad"));
+}
+
+}  // namespace
+
+Command DoctorCommand() {
+  return {"doctor",
+          {},
+          "what is wrong with a broker, or with the way to it, and what to do about it",
+          "Looks at the way to the broker, versions, clock, ports, data folder, disk, syncs,\n"
+          "descriptors, limits, groups and the index of journeys. Exits with 1 when something is\n"
+          "bad, with 5 when the broker cannot be reached.",
+          "acta doctor",
+          {},
+          Run};
+}
+
+}  // namespace acta::cli

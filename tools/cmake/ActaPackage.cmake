@@ -1,0 +1,50 @@
+# What is installed, and the Debian package of it (`tools/dev package`).
+include(GNUInstallDirs)
+
+install(TARGETS actad acta acta-inspect RUNTIME DESTINATION bin COMPONENT broker)
+install(FILES deploy/actad.toml DESTINATION /etc/acta COMPONENT broker)
+install(FILES deploy/actad.service DESTINATION lib/systemd/system COMPONENT broker)
+install(FILES README.md CHANGELOG.md LICENSE SECURITY.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT broker)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT broker)
+install(DIRECTORY proto/acta DESTINATION share/acta/proto COMPONENT broker
+  FILES_MATCHING PATTERN "*.proto" PATTERN storage EXCLUDE)
+install(FILES deploy/prometheus/prometheus.yml deploy/prometheus/alerts.yml
+  DESTINATION share/acta/prometheus COMPONENT broker)
+install(FILES deploy/grafana/acta-overview.json deploy/grafana/acta-groups.json
+  DESTINATION share/acta/grafana COMPONENT broker)
+
+# Completion of each shell, where it looks for it.
+install(CODE "
+  foreach(of bash:bash-completion/completions/acta zsh:zsh/vendor-completions/_acta
+          fish:fish/vendor_completions.d/acta.fish)
+    string(REPLACE \":\" \";\" of \${of})
+    list(GET of 0 shell)
+    list(GET of 1 place)
+    set(place \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/\${place})
+    cmake_path(GET place PARENT_PATH folder)
+    file(MAKE_DIRECTORY \${folder})
+    execute_process(COMMAND ${CMAKE_BINARY_DIR}/bin/acta completion \${shell}
+      OUTPUT_FILE \${place} COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()" COMPONENT broker)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME acta)
+set(CPACK_PACKAGE_CONTACT "acta@localhost")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "event-streaming broker, its command line and tools")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/package)
+set(CPACK_STRIP_FILES ON)
+# The broker alone: what else can be installed is not in it.
+set(CPACK_COMPONENTS_ALL broker)
+set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+  ${CMAKE_SOURCE_DIR}/deploy/debian/conffiles ${CMAKE_SOURCE_DIR}/deploy/debian/postinst
+  ${CMAKE_SOURCE_DIR}/deploy/debian/prerm ${CMAKE_SOURCE_DIR}/deploy/debian/postrm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
