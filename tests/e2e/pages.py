@@ -25,7 +25,7 @@ from faults import until
 from stubs import PYTHON
 
 BLOCK = re.compile(r'(?:^<!-- ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$', re.S | re.M)
-OURS = ('acta', 'actad', 'acta-inspect', 'acta-bench', 'tools/dev')
+OURS = ('acta', 'actad', 'acta-inspect', 'acta-bench')
 # They change nothing, so one that shows what comes soon is run again until it is there.
 LOOKS = re.compile(r'acta (read|journey|questions|status|top|limits|\w+ (list|show|describe|lag|'
                    r'explain))\b')
@@ -94,7 +94,7 @@ class CommandLine:
     def problem(self, words):
         """Why there is no such command; empty when there is. COMMAND stands for any."""
         words = [word for word in words if not word.startswith('--help')]
-        if not words or re.match(r'[A-Z.]|--?[a-z]', words[0]):
+        if not words or re.match(r'[A-Z0-9.]|--?[a-z]', words[0]):
             return ''
         named = [path for path in self.paths if words[:len(path.split())] == path.split()]
         if not named:
@@ -119,12 +119,15 @@ class PageTest(BrokerTest):
                             'PYTHONDONTWRITEBYTECODE': '1',
                             'PATH': f'{BIN}:{PYTHON.parent}:{os.environ["PATH"]}'}
         self.http = self.broker.http
+        self.library = os.path.join(self.folder, 'library')  # Instead of /var/lib/acta.
         self.not_run = []
         self.started = 0
 
     def like_a_checkout(self):
         self.where = os.path.join(self.folder, 'checkout')
         root = pathlib.Path(self.where)
+        if root.exists():
+            return
         (root / 'build/release').mkdir(parents=True)
         for entry in SOURCE.iterdir():
             if entry.name not in ('build', '.git'):
@@ -133,19 +136,24 @@ class PageTest(BrokerTest):
         (root / 'build/venv').symlink_to(PYTHON.parents[1])
 
     def run_here(self, line, code=0):
-        """What a command prints; `code` is how it must end. What it exports and where it goes
-        holds for the next one."""
+        """What a command prints that must end with this code."""
+        got, printed = self.try_here(line)
+        self.assertEqual(got, code, f'{line}: {printed}')
+        return printed
+
+    def try_here(self, line):
+        """How a command ends, and what it prints. What it exports and where it goes holds for the
+        next one."""
         state = os.path.join(self.folder, 'state')
         script = f'{line}\ncode=$?; {{ env -0; pwd; }} >{state}; exit $code'
         done = subprocess.run(['sh', '-c', script], cwd=self.where, text=True, timeout=PATIENCE_S,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               env=self.environment)
-        self.assertEqual(done.returncode, code, f'{line}: {done.stdout}')
         with open(state) as file:
             *variables, where = file.read().split('\0')
         self.environment = dict(variable.split('=', 1) for variable in variables)
         self.where = where.rstrip('\n')
-        return done.stdout
+        return done.returncode, done.stdout
 
     def start_here(self, name, words, folder=None):
         """What runs beside the others; its output is a file of this name."""
@@ -166,13 +174,13 @@ class PageTest(BrokerTest):
         self.started += 1
         name = f'started-{self.started}'
         if not re.match(r'(\S*/)?actad ', line):
-            return name, self.start_here(name, ['sh', '-c', f'exec {line}'])
+            return name, self.start_here(name, ['sh', '-c', f'exec env {line}'])
         ready = pathlib.Path(self.folder) / f'{name}.json'
         mine = self.environment
         self.environment = {**mine, 'ACTAD_LISTEN__GRPC': '127.0.0.1:0',
                             'ACTAD_LISTEN__HTTP': '127.0.0.1:0',
                             'ACTAD_LISTEN__READY_FILE': str(ready)}
-        broker = self.start_here(name, ['sh', '-c', f'exec {line}'])
+        broker = self.start_here(name, ['sh', '-c', f'exec env {line}'])
         until(lambda: ready.exists() or broker.poll() is not None, 'it is ready', PATIENCE_S)
         self.assertIsNone(broker.poll(), self.read_here(name))
         addresses = json.loads(ready.read_text())
@@ -213,7 +221,7 @@ class FollowedPage(PageTest):
     def here(self, line):
         """With this broker's addresses and folders instead of the usual ones."""
         return (line.replace('127.0.0.1:7451', self.http)
-                .replace('/var/lib/acta', os.path.join(self.folder, 'data')))
+                .replace('/var/lib/acta', self.library))
 
     def follow_block(self, block, shown):
         lines, left = split_not_run(block)
@@ -226,17 +234,19 @@ class FollowedPage(PageTest):
                 self.start_line(line[:-1])
             else:
                 code = int(block.argument('exit') or 0) if last else 0
-                printed = self.run_here(line, code)
-                if last and shown is not None:
-                    self.shows(line, printed, shown, code)
+                self.shows(line, code, shown if last else None)
 
-    def shows(self, line, printed, shown, code):
+    def shows(self, line, code, shown):
+        """Runs it, and compares what it prints where that is shown."""
         deadline = time.monotonic() + PATIENCE_S / 4
-        while (LOOKS.match(line) and not self.is_printed(printed, shown)
-               and time.monotonic() < deadline):
+        while LOOKS.match(line) and time.monotonic() < deadline:
+            got, printed = self.try_here(line)
+            if got == code and (shown is None or self.is_printed(printed, shown)):
+                return
             time.sleep(0.1)
-            printed = self.run_here(line, code)
-        self.prints(printed, shown)
+        printed = self.run_here(line, code)
+        if shown is not None:
+            self.prints(printed, shown)
 
     def interrupted(self, line, shown):
         name, process = self.start_line(line)
