@@ -144,7 +144,8 @@ class TheRules(unittest.TestCase):
                 pages.split_not_run(pages.Block(f'not run: {words}', 'sh', 'acta status\n'))
 
     def test_commands_are_found_in_blocks_and_sentences(self):
-        text = "Say `acta group lag\nbilling`.\n```sh\necho x | acta publish 'a b' --id 1  # why\n```"
+        text = ("Say `acta group lag\nbilling`.\n"
+                "```sh\necho x | acta publish 'a b' --id 1  # why\n```")
         self.assertEqual(pages.commands(text),
                          [['publish', 'a b', '--id', '1'], ['group', 'lag', 'billing']])
 

@@ -5,11 +5,42 @@ import pathlib
 import tempfile
 import unittest
 
+import api_page
+import cli_page
 import errors_page
 import layers
 import sizes
 import stale_docs
 
+# A program that answers --help, of itself and of two commands.
+ACTA = '''#!/bin/sh
+case "$*" in
+  --help) echo 'acta: it\n\nCommands:\n  one THING  does one\n  two go     goes' ;;
+  *) echo "does it: $*\n\nUsage: acta $*" ;;
+esac
+echo '\nEvery command:\n  -q'
+test "$*" = --help || echo '\nExample:\n  acta x'
+'''
+SERVICE = '''// About things.
+syntax = "proto3";
+
+// Does things | more.
+service Things {
+  // Makes one.
+  // Errors: THING_EXISTS.
+  rpc Make(stream Thing) returns (Made);
+}
+// A thing.
+message Thing {
+  string name = 1;
+  oneof by {
+    // By number.
+    repeated Made made = 2;
+  }
+  reserved 3;
+}
+message Made {}
+'''
 PROTO = '''
 enum ErrorReason {
   // Nothing of that name.
@@ -123,8 +154,10 @@ class StaleDocs(Planted):
     def test_a_changed_reason_makes_the_page_stale(self):
         self.plant('proto/acta/v1/errors.proto', PROTO)
         pages = stale_docs.wanted_pages(self.root, None)
-        self.assertEqual(stale_docs.stale(self.root, pages), ['docs/reference/errors.md'])
-        self.plant('docs/reference/errors.md', pages['docs/reference/errors.md'])
+        self.assertEqual(stale_docs.stale(self.root, pages),
+                         ['docs/reference/errors.md', 'docs/reference/api.md'])
+        for page in pages:
+            self.plant(page, pages[page])
         self.assertEqual(stale_docs.stale(self.root, pages), [])
         self.plant('proto/acta/v1/errors.proto', PROTO.replace('Full.', 'Too full.'))
         pages = stale_docs.wanted_pages(self.root, None)
@@ -137,7 +170,8 @@ class StaleDocs(Planted):
         actad = self.root / 'actad'
         actad.chmod(0o700)
         pages = stale_docs.wanted_pages(self.root, actad)
-        self.assertEqual(sorted(pages), ['deploy/actad.toml', 'docs/reference/configuration.md',
+        self.assertEqual(sorted(pages), ['deploy/actad.toml', 'docs/reference/api.md',
+                                         'docs/reference/configuration.md',
                                          'docs/reference/errors.md', 'docs/reference/metrics.md'])
         for page in pages:
             self.plant(page, pages[page])
@@ -149,6 +183,51 @@ class StaleDocs(Planted):
             (self.root / page).unlink()
             self.assertEqual(stale_docs.stale(self.root, pages), [page])
             self.plant(page, pages[page])
+
+    def test_a_changed_comment_makes_the_page_of_the_api_stale(self):
+        self.plant('proto/acta/v1/errors.proto', PROTO)
+        self.plant('proto/acta/v1/things.proto', SERVICE)
+        pages = stale_docs.wanted_pages(self.root)
+        for page in pages:
+            self.plant(page, pages[page])
+        self.plant('proto/acta/v1/things.proto', SERVICE.replace('Makes one', 'Makes two'))
+        self.assertEqual(stale_docs.stale(self.root, stale_docs.wanted_pages(self.root)),
+                         ['docs/reference/api.md'])
+
+    def test_the_page_of_the_api_says_what_the_protos_say(self):
+        page = api_page.page({'things': SERVICE})
+        for text in ('## things.proto\n\nAbout things.\n',
+                     '### service Things\n\nDoes things | more.\n',
+                     '| `Make` | stream [Thing](#thing) | [Made](#made) | Makes one. '
+                     'Errors: THING_EXISTS. |',
+                     '### Thing\n\nA thing.\n', '| `name` | 1 | string |  |',
+                     '| `made` | 2 | repeated [Made](#made), one of `by` | By number. |',
+                     '### Made\n'):
+            self.assertIn(text, page)
+
+    def test_a_proto_that_is_written_otherwise_is_an_error(self):
+        for text in ('message A {\n  group B = 1 {\n  }\n}\n', 'union A {\n}\n'):
+            with self.assertRaises(ValueError):
+                api_page.page({'a': text})
+
+    def test_the_page_of_the_command_line_is_what_help_says(self):
+        self.plant('proto/acta/v1/errors.proto', PROTO)
+        self.plant('acta', ACTA)
+        acta = self.root / 'acta'
+        acta.chmod(0o700)
+        page = cli_page.page(acta)
+        for text in ('## one\n\n### acta one\n\ndoes it: one --help\n', '### acta two go\n',
+                     'Usage: acta two go --help\n\nExample:\n  acta x\n```'):
+            self.assertIn(text, page)
+        self.assertEqual(page.count('Every command:'), 1)
+        name = 'docs/reference/cli.md'
+        pages = stale_docs.wanted_pages(self.root, None, acta)
+        for planted in pages:
+            self.plant(planted, pages[planted])
+        self.assertEqual(stale_docs.stale(self.root, pages), [])
+        self.plant('acta', ACTA.replace('does it', 'does that'))
+        self.assertEqual(stale_docs.stale(self.root,
+                                          stale_docs.wanted_pages(self.root, None, acta)), [name])
 
     def test_the_page_says_code_retry_and_action(self):
         page = errors_page.page(PROTO)
