@@ -2,6 +2,7 @@
 """Each check sees the violation planted for it, and accepts the same file without it."""
 
 import pathlib
+import sys
 import tempfile
 import unittest
 
@@ -9,8 +10,13 @@ import api_page
 import cli_page
 import errors_page
 import layers
+import links
 import sizes
 import stale_docs
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'docs'))
+
+import stage  # noqa: E402
 
 # A program that answers --help, of itself and of two commands.
 ACTA = '''#!/bin/sh
@@ -148,6 +154,59 @@ class Sizes(Planted):
         key = ('function', 'client/a.cc:F')
         self.assertEqual(self.size_problems({key: 70}), [])
         self.assertEqual(len(self.size_problems({key: 69})), 1)
+
+
+class Links(Planted):
+    def check_one(self, text, wrong, other='# Two Words\n\n## A `b`: c!\n\n# Two Words\n'):
+        self.plant('docs/page.md', text)
+        self.plant('docs/other.md', other)
+        self.plant('code.cc', '')
+        problems, _ = links.find_problems(self.root)
+        self.assertEqual(len(problems), wrong, problems)
+
+    def test_what_is_there_is_found(self):
+        self.check_one('[a](other.md) [b](other.md#two-words) [c](other.md#a-b-c)\n'
+                       '[d](../code.cc#L3) [e](other.md#two-words-1) [f](../docs) [g](https://nowhere/x) [h](#here)\n'
+                       '# Here\n![i](../code.cc)\n[j]: other.md\n<a href="other.md">k</a>\n', 0)
+
+    def test_a_missing_file_is_found_with_its_line(self):
+        self.check_one('# A\n\n```\n[x](y.md)\n```\n\n[b](nowhere.md)\n', 1)
+        self.assertEqual(links.find_problems(self.root)[0],
+                         ['docs/page.md:7: nowhere.md: there is no such file'])
+
+    def test_a_missing_anchor_is_found(self):
+        for link in ('[a](other.md#three)', '[a](#three)', '[a](other.md#two-words-2)',
+                     '[a](../code.cc#three)'):
+            self.check_one(f'{link}\n', 1)
+
+    def test_every_way_to_write_a_link_is_seen(self):
+        for link in ('![a](b.png)', '[a][b]\n\n[b]: c.md', '<img src="b.png">', '[a](b.md "c")',
+                     '[![a](../code.cc)](b.md)', '[a](/other.md)', '[a](../../b.md)', '[a]()'):
+            self.check_one(f'{link}\n', 1)
+
+    def test_code_and_comments_have_no_links(self):
+        self.check_one('`[a](b.md)` <!-- [a](b.md) -->\n\n```sh\n[a](b.md)\n```\n', 0)
+
+    def test_headings_in_code_are_none(self):
+        self.check_one('[a](other.md#no)\n', 1, other='```sh\n# No\n```\n')
+
+
+class Stage(Planted):
+    def test_what_is_linked_to_is_laid_out_where_it_lies(self):
+        self.plant('README.md', '[a](docs) [b](proto/v1) [c](proto/v1/a.proto) [d](https://x)\n')
+        self.plant('docs/README.md', '[a](../tools/x.md#b) [c](#d)\n# D\n')
+        self.plant('proto/v1/a.proto', 'a')
+        self.plant('tools/x.md', '# B\n')
+        self.plant('tools/y.md', '# nobody links here\n')
+        site = self.root / 'build/pages'
+        stage.Stage(self.root, site).run()
+        found = {path.relative_to(site).as_posix() for path in site.rglob('*') if path.is_file()}
+        self.assertEqual(found, {'README.md', 'docs/README.md', 'proto/v1/a.proto',
+                                 'proto/v1/index.md', 'tools/x.md'})
+        self.assertIn('[a](docs/README.md) [b](proto/v1/index.md)',
+                      (site / 'README.md').read_text())
+        self.assertIn('[a.proto](a.proto)', (site / 'proto/v1/index.md').read_text())
+        self.assertEqual(links.find_problems(site)[0], [])
 
 
 class StaleDocs(Planted):
