@@ -7,6 +7,7 @@ page, and printed at the end.
 import atexit
 import os
 import re
+import shlex
 import unittest
 
 import pages
@@ -127,6 +128,15 @@ class Marks(unittest.TestCase):
             for words in pages.commands(page.read_text()):
                 with self.subTest(page.relative_to(SOURCE).as_posix(), words=words):
                     self.assertEqual(command_line.problem(words), '')
+
+
+class Comparison(unittest.TestCase):
+    def test_words_are_counted_as_a_shell_splits_them(self):
+        text = (DOCS / 'internals/comparison-cli.md').read_text()
+        counted = re.findall(r'`((?:acta|rpk|nats|kcat|echo) [^`]*)` (\d+)', text)
+        self.assertGreater(len(counted), 60)
+        for command, count in counted:
+            self.assertEqual(len(shlex.split(command.replace('\\|', '|'))), int(count), command)
 
 
 class TheRules(unittest.TestCase):

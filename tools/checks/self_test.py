@@ -166,7 +166,8 @@ class Links(Planted):
 
     def test_what_is_there_is_found(self):
         self.check_one('[a](other.md) [b](other.md#two-words) [c](other.md#a-b-c)\n'
-                       '[d](../code.cc#L3) [e](other.md#two-words-1) [f](../docs) [g](https://nowhere/x) [h](#here)\n'
+                       '[d](../code.cc#L3) [e](other.md#two-words-1) [f](../docs)\n'
+                       '[g](https://nowhere/x) [h](#here)\n'
                        '# Here\n![i](../code.cc)\n[j]: other.md\n<a href="other.md">k</a>\n', 0)
 
     def test_a_missing_file_is_found_with_its_line(self):
