@@ -7,12 +7,12 @@ import json
 import os
 import re
 import signal
-import subprocess
 import unittest
 
-from broker import BIN, PATIENCE_S, SOURCE, BrokerTest
+import pages
+from broker import PATIENCE_S, SOURCE
 from faults import until
-from stubs import PYTHON, generate, require
+from stubs import generate, require
 
 GUIDE = SOURCE / 'docs/guides/what-happened.md'
 FLOW = SOURCE / 'docs/guides/order-flow'
@@ -22,64 +22,32 @@ HOPS = ('order', 'stock', 'authorization', 'payment', 'invoice', 'parcel', 'ship
 # What Acta can know of an event that QUEUE groups alone read; the others say what is missing.
 KNOWN = {'WHERE_FROM', 'WHO_RECEIVED', 'WHO_PROCESSED', 'WHO_FAILED', 'WHO_IS_AFFECTED'}
 READ_IN_RANGES = {'order', 'mail'}  # By `analytics`, a STREAM group.
-# What differs from run to run.
-VARIES = ((r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?Z', 'TIME'),
-          (r'\bafter (\d+(us|ms|s|m))+', 'after WHILE'),
-          (rf'\b({"|".join((*QUEUES, "analytics"))})\.\d+\b', r'\1.PID'))
 
 
-def blocks():
-    """The fenced blocks that are commands or what they print, as (language, lines)."""
-    found = re.findall(r'^```(sh|text)\n(.*?)^```', GUIDE.read_text(), re.S | re.M)
-    return [(language, text.replace('\\\n', '').splitlines()) for language, text in found]
-
-
-def stable(text):
-    for pattern, word in VARIES:
-        text = re.sub(pattern, word, text)
-    return text
-
-
-class Guide(BrokerTest):
-    maxDiff = None
+class Guide(pages.PageTest):
+    varies = (*pages.VARIES[:2],
+              (rf'\b({"|".join((*QUEUES, "analytics"))})\.\d+\b', r'\1.PID'))
 
     def setUp(self):
         super().setUp()
         stubs = os.path.join(self.folder, 'stubs')
         os.mkdir(stubs)
         generate(stubs)
-        self.environment = {**os.environ, 'ACTA_SERVER': self.broker.address, 'FLOW': str(FLOW),
-                            'PYTHONPATH': stubs, 'PYTHONDONTWRITEBYTECODE': '1',
-                            'PATH': f'{BIN}:{PYTHON.parent}:{os.environ["PATH"]}'}
+        self.environment |= {'FLOW': str(FLOW), 'PYTHONPATH': stubs}
         self.services = {}
 
     def start_service(self, line):
         name = re.fullmatch(r'python \$FLOW/(\w+)\.py &', line).group(1)
-        with open(os.path.join(self.folder, name), 'wb') as out:
-            self.services[name] = subprocess.Popen(
-                ['sh', '-c', f'exec {line[:-2]}'], cwd=self.folder, env=self.environment,
-                stdout=out, stderr=out)
-        self.addCleanup(self.services[name].wait)
-        self.addCleanup(self.services[name].kill)
-
-    def said(self, name):
-        with open(os.path.join(self.folder, name)) as file:
-            return file.read()
-
-    def run_here(self, line):
-        done = subprocess.run(['sh', '-c', line], cwd=self.folder, text=True, capture_output=True,
-                              timeout=PATIENCE_S, env=self.environment)
-        self.assertEqual(done.returncode, 0, f'{line}: {done.stderr}{done.stdout}')
-        return done.stdout
+        self.services[name] = self.start_here(name, ['sh', '-c', f'exec {line[:-2]}'])
 
     def follow(self):
         """The guide from its first to its last line."""
         printed = ''
-        for language, lines in blocks():
-            if language == 'text':
-                self.prints(printed, lines)
+        for block in pages.blocks(GUIDE.read_text()):
+            if block.language == 'text':
+                self.prints(printed, block.lines)
                 continue
-            for line in lines:
+            for line in block.lines if block.language == 'sh' else ():
                 if line.endswith('&'):
                     self.start_service(line)
                     continue
@@ -99,13 +67,6 @@ class Guide(BrokerTest):
             return None
         return sum(int(row['lagEvents']) for row in json.loads(out)['partitions'])
 
-    def prints(self, printed, lines):
-        """These lines, one behind the other; `...` stands for anything, alone for any lines."""
-        wanted = ['.*' if line == '...' else re.escape(stable(line)).replace(r'\.\.\.', '[^\n]*')
-                  for line in lines]
-        if not re.fullmatch('\n'.join(wanted), stable(printed).rstrip('\n'), re.S):
-            self.assertEqual('\n'.join(lines), printed)
-
     def journey(self, order):
         """Its events, each with its id without the order's number and that of its cause."""
         events = self.acta_json('journey', '--affected', f'order:{order}')['events']
@@ -122,8 +83,8 @@ class Guide(BrokerTest):
         self.the_printer_is_slow()
         for name, service in self.services.items():
             service.send_signal(signal.SIGTERM)
-            self.assertEqual(service.wait(PATIENCE_S), 0, self.said(name))
-        self.assertEqual(self.said('analytics').splitlines()[-1],
+            self.assertEqual(service.wait(PATIENCE_S), 0, self.read_here(name))
+        self.assertEqual(self.read_here('analytics').splitlines()[-1],
                          'analytics: OrderPlaced 2, MailSent 2')
 
     def seven_hops_are_one_tree(self):

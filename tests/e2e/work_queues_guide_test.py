@@ -6,12 +6,12 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import time
 import unittest
 
-from broker import BIN, PATIENCE_S, SOURCE, BrokerTest, rfc3339
+from broker import PATIENCE_S, SOURCE, rfc3339
 from faults import until
+from pages import PageTest
 from stubs import PYTHON, generate, require
 
 GUIDE = SOURCE / 'docs/guides/work-queues.md'
@@ -30,34 +30,13 @@ def sections():
     return found
 
 
-class Guide(BrokerTest):
+class Guide(PageTest):
     def setUp(self):
         super().setUp()
-        self.environment = {**os.environ, 'ACTA_SERVER': self.broker.address,
-                            'PATH': f'{BIN}:{os.environ["PATH"]}'}
         handle = os.path.join(self.folder, 'handle.sh')
         with open(handle, 'w') as file:
             file.write(HANDLE)
         os.chmod(handle, 0o755)
-
-    def run_here(self, line):
-        done = subprocess.run(['sh', '-c', line], cwd=self.folder, text=True, capture_output=True,
-                              timeout=PATIENCE_S, env=self.environment)
-        self.assertEqual(done.returncode, 0, f'{line}: {done.stderr}{done.stdout}')
-        return done.stdout
-
-    def start_here(self, name, words, folder=None):
-        """What runs beside the others; its output is a file of this name."""
-        with open(os.path.join(self.folder, name), 'wb') as out:
-            process = subprocess.Popen(words, cwd=folder or self.folder, env=self.environment,
-                                       stdout=out, stderr=out)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
-
-    def read_here(self, name):
-        with open(os.path.join(self.folder, name)) as file:
-            return file.read()
 
     def letters(self):
         return self.acta_json('deadletter', 'list', 'workers')['deadLetters']

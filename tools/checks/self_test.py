@@ -2,14 +2,51 @@
 """Each check sees the violation planted for it, and accepts the same file without it."""
 
 import pathlib
+import sys
 import tempfile
 import unittest
 
+import api_page
+import cli_page
 import errors_page
 import layers
+import links
 import sizes
 import stale_docs
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'docs'))
+
+import stage  # noqa: E402
+
+# A program that answers --help, of itself and of two commands.
+ACTA = '''#!/bin/sh
+case "$*" in
+  --help) echo 'acta: it\n\nCommands:\n  one THING  does one\n  two go     goes' ;;
+  *) echo "does it: $*\n\nUsage: acta $*" ;;
+esac
+echo '\nEvery command:\n  -q'
+test "$*" = --help || echo '\nExample:\n  acta x'
+'''
+SERVICE = '''// About things.
+syntax = "proto3";
+
+// Does things | more.
+service Things {
+  // Makes one.
+  // Errors: THING_EXISTS.
+  rpc Make(stream Thing) returns (Made);
+}
+// A thing.
+message Thing {
+  string name = 1;
+  oneof by {
+    // By number.
+    repeated Made made = 2;
+  }
+  reserved 3;
+}
+message Made {}
+'''
 PROTO = '''
 enum ErrorReason {
   // Nothing of that name.
@@ -119,12 +156,68 @@ class Sizes(Planted):
         self.assertEqual(len(self.size_problems({key: 69})), 1)
 
 
+class Links(Planted):
+    def check_one(self, text, wrong, other='# Two Words\n\n## A `b`: c!\n\n# Two Words\n'):
+        self.plant('docs/page.md', text)
+        self.plant('docs/other.md', other)
+        self.plant('code.cc', '')
+        problems, _ = links.find_problems(self.root)
+        self.assertEqual(len(problems), wrong, problems)
+
+    def test_what_is_there_is_found(self):
+        self.check_one('[a](other.md) [b](other.md#two-words) [c](other.md#a-b-c)\n'
+                       '[d](../code.cc#L3) [e](other.md#two-words-1) [f](../docs)\n'
+                       '[g](https://nowhere/x) [h](#here)\n'
+                       '# Here\n![i](../code.cc)\n[j]: other.md\n<a href="other.md">k</a>\n', 0)
+
+    def test_a_missing_file_is_found_with_its_line(self):
+        self.check_one('# A\n\n```\n[x](y.md)\n```\n\n[b](nowhere.md)\n', 1)
+        self.assertEqual(links.find_problems(self.root)[0],
+                         ['docs/page.md:7: nowhere.md: there is no such file'])
+
+    def test_a_missing_anchor_is_found(self):
+        for link in ('[a](other.md#three)', '[a](#three)', '[a](other.md#two-words-2)',
+                     '[a](../code.cc#three)'):
+            self.check_one(f'{link}\n', 1)
+
+    def test_every_way_to_write_a_link_is_seen(self):
+        for link in ('![a](b.png)', '[a][b]\n\n[b]: c.md', '<img src="b.png">', '[a](b.md "c")',
+                     '[![a](../code.cc)](b.md)', '[a](/other.md)', '[a](../../b.md)', '[a]()'):
+            self.check_one(f'{link}\n', 1)
+
+    def test_code_and_comments_have_no_links(self):
+        self.check_one('`[a](b.md)` <!-- [a](b.md) -->\n\n```sh\n[a](b.md)\n```\n', 0)
+
+    def test_headings_in_code_are_none(self):
+        self.check_one('[a](other.md#no)\n', 1, other='```sh\n# No\n```\n')
+
+
+class Stage(Planted):
+    def test_what_is_linked_to_is_laid_out_where_it_lies(self):
+        self.plant('README.md', '[a](docs) [b](proto/v1) [c](proto/v1/a.proto) [d](https://x)\n')
+        self.plant('docs/README.md', '[a](../tools/x.md#b) [c](#d)\n# D\n')
+        self.plant('proto/v1/a.proto', 'a')
+        self.plant('tools/x.md', '# B\n')
+        self.plant('tools/y.md', '# nobody links here\n')
+        site = self.root / 'build/pages'
+        stage.Stage(self.root, site).run()
+        found = {path.relative_to(site).as_posix() for path in site.rglob('*') if path.is_file()}
+        self.assertEqual(found, {'README.md', 'docs/README.md', 'proto/v1/a.proto',
+                                 'proto/v1/index.md', 'tools/x.md'})
+        self.assertIn('[a](docs/README.md) [b](proto/v1/index.md)',
+                      (site / 'README.md').read_text())
+        self.assertIn('[a.proto](a.proto)', (site / 'proto/v1/index.md').read_text())
+        self.assertEqual(links.find_problems(site)[0], [])
+
+
 class StaleDocs(Planted):
     def test_a_changed_reason_makes_the_page_stale(self):
         self.plant('proto/acta/v1/errors.proto', PROTO)
         pages = stale_docs.wanted_pages(self.root, None)
-        self.assertEqual(stale_docs.stale(self.root, pages), ['docs/reference/errors.md'])
-        self.plant('docs/reference/errors.md', pages['docs/reference/errors.md'])
+        self.assertEqual(stale_docs.stale(self.root, pages),
+                         ['docs/reference/errors.md', 'docs/reference/api.md'])
+        for page in pages:
+            self.plant(page, pages[page])
         self.assertEqual(stale_docs.stale(self.root, pages), [])
         self.plant('proto/acta/v1/errors.proto', PROTO.replace('Full.', 'Too full.'))
         pages = stale_docs.wanted_pages(self.root, None)
@@ -137,7 +230,8 @@ class StaleDocs(Planted):
         actad = self.root / 'actad'
         actad.chmod(0o700)
         pages = stale_docs.wanted_pages(self.root, actad)
-        self.assertEqual(sorted(pages), ['deploy/actad.toml', 'docs/reference/configuration.md',
+        self.assertEqual(sorted(pages), ['deploy/actad.toml', 'docs/reference/api.md',
+                                         'docs/reference/configuration.md',
                                          'docs/reference/errors.md', 'docs/reference/metrics.md'])
         for page in pages:
             self.plant(page, pages[page])
@@ -149,6 +243,51 @@ class StaleDocs(Planted):
             (self.root / page).unlink()
             self.assertEqual(stale_docs.stale(self.root, pages), [page])
             self.plant(page, pages[page])
+
+    def test_a_changed_comment_makes_the_page_of_the_api_stale(self):
+        self.plant('proto/acta/v1/errors.proto', PROTO)
+        self.plant('proto/acta/v1/things.proto', SERVICE)
+        pages = stale_docs.wanted_pages(self.root)
+        for page in pages:
+            self.plant(page, pages[page])
+        self.plant('proto/acta/v1/things.proto', SERVICE.replace('Makes one', 'Makes two'))
+        self.assertEqual(stale_docs.stale(self.root, stale_docs.wanted_pages(self.root)),
+                         ['docs/reference/api.md'])
+
+    def test_the_page_of_the_api_says_what_the_protos_say(self):
+        page = api_page.page({'things': SERVICE})
+        for text in ('## things.proto\n\nAbout things.\n',
+                     '### service Things\n\nDoes things | more.\n',
+                     '| `Make` | stream [Thing](#thing) | [Made](#made) | Makes one. '
+                     'Errors: THING_EXISTS. |',
+                     '### Thing\n\nA thing.\n', '| `name` | 1 | string |  |',
+                     '| `made` | 2 | repeated [Made](#made), one of `by` | By number. |',
+                     '### Made\n'):
+            self.assertIn(text, page)
+
+    def test_a_proto_that_is_written_otherwise_is_an_error(self):
+        for text in ('message A {\n  group B = 1 {\n  }\n}\n', 'union A {\n}\n'):
+            with self.assertRaises(ValueError):
+                api_page.page({'a': text})
+
+    def test_the_page_of_the_command_line_is_what_help_says(self):
+        self.plant('proto/acta/v1/errors.proto', PROTO)
+        self.plant('acta', ACTA)
+        acta = self.root / 'acta'
+        acta.chmod(0o700)
+        page = cli_page.page(acta)
+        for text in ('## one\n\n### acta one\n\ndoes it: one --help\n', '### acta two go\n',
+                     'Usage: acta two go --help\n\nExample:\n  acta x\n```'):
+            self.assertIn(text, page)
+        self.assertEqual(page.count('Every command:'), 1)
+        name = 'docs/reference/cli.md'
+        pages = stale_docs.wanted_pages(self.root, None, acta)
+        for planted in pages:
+            self.plant(planted, pages[planted])
+        self.assertEqual(stale_docs.stale(self.root, pages), [])
+        self.plant('acta', ACTA.replace('does it', 'does that'))
+        self.assertEqual(stale_docs.stale(self.root,
+                                          stale_docs.wanted_pages(self.root, None, acta)), [name])
 
     def test_the_page_says_code_retry_and_action(self):
         page = errors_page.page(PROTO)

@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import sys
 
+import api_page
+import cli_page
 import errors_page
 
 # Page -> what `actad --generate-reference` calls it.
@@ -19,11 +21,14 @@ def actad_page(actad, topic):
                           stdout=subprocess.PIPE, timeout=60).stdout
 
 
-def wanted_pages(root, actad):
-    proto = (root / 'proto/acta/v1/errors.proto').read_text()
-    pages = {'docs/reference/errors.md': errors_page.page(proto)}
+def wanted_pages(root, actad=None, acta=None):
+    protos = {path.stem: path.read_text() for path in (root / 'proto/acta/v1').glob('*.proto')}
+    pages = {'docs/reference/errors.md': errors_page.page(protos['errors']),
+             'docs/reference/api.md': api_page.page(protos)}
     if actad:
         pages.update({page: actad_page(actad, topic) for page, topic in ACTAD_PAGES.items()})
+    if acta:
+        pages['docs/reference/cli.md'] = cli_page.page(acta)
     return pages
 
 
@@ -38,9 +43,10 @@ def main():
     parser.add_argument('--root', type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parents[2])
     parser.add_argument('--actad', help='the program that knows configuration and metrics')
+    parser.add_argument('--acta', help='the program that knows the command line')
     parser.add_argument('--write', action='store_true')
     args = parser.parse_args()
-    pages = wanted_pages(args.root, args.actad)
+    pages = wanted_pages(args.root, args.actad, args.acta)
     names = stale(args.root, pages)
     for name in names:
         if args.write:
@@ -49,7 +55,8 @@ def main():
             print(f'{name}: written')
         else:
             print(f'{name}: is stale; run tools/checks/stale_docs.py --write'
-                  + (f' --actad {args.actad}' if args.actad else ''))
+                  + (f' --actad {args.actad}' if args.actad else '')
+                  + (f' --acta {args.acta}' if args.acta else ''))
     print(f'docs: {len(pages)} generated pages, {0 if args.write else len(names)} stale')
     return 1 if names and not args.write else 0
 

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Every relative link of every page leads to a file or folder that is there, and its #anchor to a
+heading of that page. No network: links to other hosts are not followed."""
+
+import argparse
+import os
+import pathlib
+import re
+import sys
+import urllib.parse
+
+FENCE = re.compile(r'^( *)(```+|~~~+).*?^\1\2[`~]* *$', re.S | re.M)
+CODE = re.compile(r'(`+)(?!`)((?:(?!\n\n).)*?)(?<!`)\1(?!`)', re.S)
+COMMENT = re.compile(r'<!--.*?-->', re.S)
+# [text](target), also with a picture as its text, [name]: target, and HTML.
+LINKS = (re.compile(r'\]\(\s*<?([^)\s>]*)>?(?:\s+"[^"]*")?\s*\)'),
+         re.compile(r'^ {0,3}\[[^\]]+\]:\s+<?([^\s>]+)', re.M),
+         re.compile(r'<(?:a|img)\s[^>]*?(?:href|src)="([^"]*)"'))
+HEADING = re.compile(r'^ {0,3}#{1,6} +(.*?)(?: +#+)? *$', re.M)
+ELSEWHERE = re.compile(r'^[a-z][a-z0-9+.-]*:', re.I)
+# What is made, fetched, or somebody's own.
+IGNORED = {'build', 'node_modules', '__pycache__'}
+
+
+def pages(root):
+    """The paths of all pages, sorted."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders
+                            if name not in IGNORED and not name.startswith('.'))
+        found += [pathlib.Path(folder) / name for name in sorted(files) if name.endswith('.md')]
+    return found
+
+
+def blank(match):
+    """As many lines with nothing in them: what is behind keeps its line."""
+    return '\n' * match.group().count('\n')
+
+
+def links(text):
+    """Yields (target, line) of each link of a page. What is code or a comment is none."""
+    text = CODE.sub(blank, FENCE.sub(blank, COMMENT.sub(blank, text)))
+    found = [(match.group(1), text.count('\n', 0, match.start()) + 1)
+             for pattern in LINKS for match in pattern.finditer(text)]
+    yield from sorted(found, key=lambda link: link[1])
+
+
+def slug(heading):
+    """The anchor that a heading gets."""
+    heading = re.sub(r'!?\[([^\]]*)\]\([^)]*\)', r'\1', heading)
+    heading = re.sub(r'[^\w\- ]', '', heading.replace('`', '').strip().lower())
+    return heading.replace(' ', '-')
+
+
+def anchors(text):
+    """The anchors of a page: its headings, a repeated one with its number, and ids in HTML."""
+    text = FENCE.sub(blank, COMMENT.sub(blank, text))
+    found, count = set(re.findall(r'\bid="([^"]+)"', text)), {}
+    for match in HEADING.finditer(text):
+        name = slug(match.group(1))
+        count[name] = count.get(name, 0) + 1
+        found.add(name if count[name] == 1 else f'{name}-{count[name] - 1}')
+    return found
+
+
+def problem(root, page, target):
+    """What is wrong with a link of this page; empty when nothing is."""
+    if ELSEWHERE.match(target):
+        return ''
+    if target.startswith('/'):
+        return 'begins at the root of a host'
+    name, _, anchor = target.partition('#')
+    path = (page.parent / urllib.parse.unquote(name)).resolve() if name else page
+    if not path.is_relative_to(root):
+        return 'leaves the repository'
+    if not path.exists():
+        return 'there is no such file'
+    if not anchor:
+        return '' if name else 'is empty'
+    if path.suffix != '.md':
+        return '' if re.fullmatch(r'L\d+', anchor) else 'an anchor needs a page'
+    return '' if anchor in anchors(path.read_text()) else 'that page has no such heading'
+
+
+def find_problems(root):
+    """All problems, and how many links were looked at."""
+    root, problems, count = root.resolve(), [], 0
+    for page in pages(root):
+        for target, line in links(page.read_text()):
+            count += 1
+            why = problem(root, page, target)
+            if why:
+                problems.append(f'{page.relative_to(root).as_posix()}:{line}: {target}: {why}')
+    return problems, count
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--root', type=pathlib.Path,
+                        default=pathlib.Path(__file__).resolve().parents[2])
+    args = parser.parse_args()
+    problems, count = find_problems(args.root)
+    for line in problems:
+        print(line)
+    print(f'links: {count} looked at, {len(problems)} lead nowhere')
+    return 1 if problems else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
