@@ -214,6 +214,47 @@ class Topics(EverydayTest):
         self.fails(2, 'at least 100ms', 'topic', 'describe', 'orders', '--interval', '1ms')
 
 
+class Events(EverydayTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        self.acta('publish', 'orders', '{"n": 1}', '--id', 'o-1')
+
+    def test_json_is_asked_for_as_of_every_command(self):
+        for words in (('read', 'orders', '--partition', 0),
+                      ('subscribe', 'orders', '--from', 'earliest', '--until-end')):
+            event = json.loads(self.acta(*words, '-o', 'json'))
+            self.assertEqual((event['id'], event['data']), ('o-1', {'n': 1}))
+            self.assertEqual(self.acta(*words), '{"n": 1}\n')
+            self.assertEqual(self.acta(*words, '-o', 'json', '--format', 'data'), '{"n": 1}\n')
+            self.fails(2, 'events are no table', *words, '-o', 'csv')
+
+    def test_a_line_without_the_id_that_was_asked_for_is_told_also_without_a_terminal(self):
+        code, _, err = self.broker.acta('publish', 'orders', '--format', 'jsonl', '--id', '@/id',
+                                        stdin='{"id": "a"}\n{"n": 2}\n')
+        self.assertEqual(code, 0)
+        self.assertIn('1 event had nothing where --id points to', err)
+
+    def test_dead_letters_of_a_group_are_counted_once(self):
+        self.acta('topic', 'create', 'jobs', '--partitions', 3)
+        self.acta('group', 'create', 'workers', '--topic', 'jobs', '--mode', 'queue',
+                  '--from', 'earliest', '--max-attempts', 1)
+        self.acta('publish', 'jobs', stdin='1\n2\n3\n4\n')
+        self.acta('subscribe', 'jobs', '--group', 'workers', '--max', 4, '--exec', 'exit 65')
+        rows = [line.split() for line in self.acta('group', 'lag', 'workers').splitlines()]
+        column = rows[0].index('DEAD_LETTERS')
+        self.assertEqual(rows[-1][0], 'total')
+        self.assertIn('4', rows[-1])
+        self.assertNotIn('12', rows[-1])
+        self.assertEqual([row[column] for row in rows[1:-1]], ['0s'] * 3)  # BEHIND: theirs is empty.
+
+    def test_a_group_whose_command_fails_is_told_how_it_goes_on(self):
+        code, _, err = self.broker.acta('subscribe', 'orders', '--group', 'billing', '--exec', 'false')
+        self.assertEqual(code, 1)
+        self.assertIn('the command exited with 1 at orders/0 offset 0', err)
+        self.assertIn('acta group skip billing', err)
+
+
 class BadLines(EverydayTest):
     def setUp(self):
         super().setUp()

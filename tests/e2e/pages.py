@@ -117,6 +117,7 @@ class PageTest(BrokerTest):
         self.where = self.folder
         self.environment = {**os.environ, 'ACTA_SERVER': self.broker.address,
                             'PYTHONDONTWRITEBYTECODE': '1',
+                            'XDG_CONFIG_HOME': os.path.join(self.folder, 'config'),
                             'PATH': f'{BIN}:{PYTHON.parent}:{os.environ["PATH"]}'}
         self.http = self.broker.http
         self.library = os.path.join(self.folder, 'library')  # Instead of /var/lib/acta.

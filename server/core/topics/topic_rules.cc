@@ -175,8 +175,8 @@ absl::Status CheckGrowth(const v1::Topic& before, const v1::Topic& after, bool a
   return Error(v1::REORDER_NOT_ACCEPTED,
                absl::StrCat("growing topic '", before.name(), "' from ", before.partitions(),
                             " to ", after.partitions(),
-                            " partitions moves keys to other partitions: say accept_reorder if "
-                            "no consumer depends on order by key"),
+                            " partitions moves keys to other partitions: say accept_reorder "
+                            "(acta: --accept-reorder) if no consumer depends on order by key"),
                {{"topic", before.name()}, {"partitions", absl::StrCat(before.partitions())}});
 }
 

@@ -15,7 +15,8 @@ void WarnOfGaps(CommandContext& context, const v1::GetLagResponse& lag) {
     if (row.gap_events() == 0) continue;
     context.terminal().Warn(absl::StrCat(
         row.topic(), "/", row.partition(), ": retention has removed ", row.gap_events(),
-        " events that the group had not read; decide with `acta group reset`"));
+        " events that the group had not read; decide where it goes on: acta group reset ",
+        context.args().Get("GROUP"), " --to earliest --reason '...'"));
   }
 }
 

@@ -38,7 +38,7 @@ Table QueueLagTable(const v1::GetLagResponse& lag) {
     const v1::QueueLag& queue = row.queue();
     table.Row(row.topic(), row.partition(), row.end_offset(), row.lag_events(), queue.ready(),
               queue.leased(), queue.retry_wait(), queue.blocked_by_key(), queue.held(),
-              queue.not_scanned(), queue.dead_letters(), DurationText(row.behind()),
+              queue.not_scanned(), "", DurationText(row.behind()),
               DurationText(queue.behind_never_delivered()), CountText(row.exact()));
     events += row.lag_events();
     sum.set_ready(sum.ready() + queue.ready());
@@ -47,7 +47,7 @@ Table QueueLagTable(const v1::GetLagResponse& lag) {
     sum.set_blocked_by_key(sum.blocked_by_key() + queue.blocked_by_key());
     sum.set_held(sum.held() + queue.held());
     sum.set_not_scanned(sum.not_scanned() + queue.not_scanned());
-    sum.set_dead_letters(sum.dead_letters() + queue.dead_letters());
+    sum.set_dead_letters(queue.dead_letters());  // Each says how many the whole group has.
     behind = std::max(behind, FromProtoDuration(row.behind()));
     never_delivered = std::max(never_delivered, FromProtoDuration(queue.behind_never_delivered()));
     exact &= row.exact();

@@ -160,8 +160,10 @@ class PublishRun {
 
   void HintAtMissing() {
     for (const auto& [option, count] : builder_.mapping().missing()) {
-      context_.terminal().Hint(
-          absl::StrCat(Events(count), " had nothing where ", option, " points to"));
+      const std::string text =
+          absl::StrCat(Events(count), " had nothing where ", option, " points to");
+      // Without an id an event that is sent again is stored again.
+      option == "--id" ? context_.terminal().Warn(text) : context_.terminal().Hint(text);
     }
   }
 
@@ -268,7 +270,8 @@ Command PublishCommand() {
       "A field is a text, or with --format jsonl or cloudevents a place in the event's JSON:\n"
       "@/properties/net is a JSON pointer, @@ a literal @. A time is RFC 3339 or -15m; a place\n"
       "with a number says its unit: @/when:ms, :s or :us. Stops at the first event that is\n"
-      "refused. Events that carry an id may be sent again: the broker stores them once.",
+      "refused. Events that carry an id may be sent again: the broker stores them once. Data of\n"
+      "CloudEvents that is JSON is stored without the blanks between its parts.",
       R"(echo '{"id": "o-1", "customer": "ann"}' | )"
       "acta publish orders --format jsonl --id @/id --key @/customer",
       {{"--file", "FILE", "lines of this file, also gzip; - is standard input (-)"},

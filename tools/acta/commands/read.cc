@@ -56,7 +56,7 @@ int64_t EventsOf(const v1::FetchResponse& page) {
 
 absl::Status Run(CommandContext& context) {
   const Args& args = context.args();
-  ASSIGN_OR_RETURN(const EventFormat format, ParseEventFormat(args.GetOr("--format", "data")));
+  ASSIGN_OR_RETURN(const EventFormat format, ReadEventFormat(args));
   ASSIGN_OR_RETURN(const auto partition, args.Integer("--partition", 0, 65'535));
   ASSIGN_OR_RETURN(const auto offset, args.Integer("--offset"));
   ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));

@@ -100,7 +100,7 @@ class SubscribeRun {
         const absl::Status ran = RunShellCommand(
             options_.exec, EventText(options_.format, event_, place), event_, place);
         // Ctrl-C reaches the command as well; its event comes again.
-        if (!ran.ok()) return Interrupted() ? absl::OkStatus() : ran;
+        if (!ran.ok()) return Interrupted() ? absl::OkStatus() : Stopped(ran, place);
         Done(place.topic, place.partition, place.offset + 1);
       }
       next_offset = place.offset + 1;
@@ -108,6 +108,18 @@ class SubscribeRun {
     }
     if (!options_.exec.empty()) return absl::OkStatus();
     return printer_.Add(text, place.topic, place.partition, next_offset);
+  }
+
+  // By a command that failed; what comes behind its event is not processed before it is.
+  absl::Status Stopped(const absl::Status& ran, const EventPlace& place) {
+    const std::string group = context_.args().Get("--group");
+    if (!group.empty()) {
+      context_.terminal().Warn(absl::StrCat(
+          "group ", group, " goes on from this event; or pass it over: acta group skip ", group,
+          " --topic ", place.topic, " --partition ", place.partition, " --offset ", place.offset,
+          " --reason '...'"));
+    }
+    return ran;
   }
 
   // Everything of the partition before `next_offset` is processed.

@@ -71,6 +71,15 @@ absl::StatusOr<EventFormat> ParseEventFormat(absl::string_view text) {
       absl::StrCat("'", text, "' is not a format of events; use data, json or cloudevents"));
 }
 
+absl::StatusOr<EventFormat> ReadEventFormat(const Args& args) {
+  if (args.Has("--format")) return ParseEventFormat(args.Get("--format"));
+  const std::string output = args.GetOr("--output", "table");
+  if (output == "csv") {
+    return UsageError("events are no table; use --format data, json or cloudevents");
+  }
+  return output == "json" ? EventFormat::kJson : EventFormat::kData;
+}
+
 std::string EventText(EventFormat format, const v1::Event& event, const EventPlace& place) {
   switch (format) {
     case EventFormat::kJson:

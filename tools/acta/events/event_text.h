@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "acta/v1/event.pb.h"
+#include "tools/acta/app/args.h"
 
 namespace acta::cli {
 
@@ -23,6 +24,8 @@ struct EventPlace {
 
 // "data", "json" or "cloudevents". Errors: usage.
 absl::StatusOr<EventFormat> ParseEventFormat(absl::string_view text);
+// Of a command that shows events: --format, or else json when --output asks for it. Errors: usage.
+absl::StatusOr<EventFormat> ReadEventFormat(const Args& args);
 
 // One line with its line break. Data that is JSON is shown as JSON, else as data_base64;
 // a CloudEvent of another media type has its text as a text.

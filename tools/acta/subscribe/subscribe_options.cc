@@ -153,7 +153,7 @@ absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   const Args& args = context.args();
   RETURN_IF_ERROR(CheckTogether(args));
   SubscribeOptions options;
-  ASSIGN_OR_RETURN(options.format, ParseEventFormat(args.GetOr("--format", "data")));
+  ASSIGN_OR_RETURN(options.format, ReadEventFormat(args));
   ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));
   options.max = max.value_or(options.max);
   options.exec = args.Get("--exec");
