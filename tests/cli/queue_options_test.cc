@@ -153,10 +153,11 @@ TEST_CASE("the lag of a queue is told by state", "[cli]") {
                                                     "LEASED", "RETRY", "BLOCKED", "HELD",
                                                     "NOT_SCANNED", "DEAD_LETTERS", "BEHIND",
                                                     "NEVER_DELIVERED", "COUNT"});
+  // Each partition's message says how many dead letters the group has: they are counted once.
   CHECK(table.rows()[0] == std::vector<std::string>{"t", "0", "100", "28", "1", "2", "3", "4", "5",
-                                                    "6", "7", "0s", "30s", "exact"});
+                                                    "6", "", "0s", "30s", "exact"});
   CHECK(table.total() == std::vector<std::string>{"total", "", "", "56", "2", "4", "6", "8", "10",
-                                                  "12", "14", "1m30s", "30s", "upper_bound"});
+                                                  "12", "7", "1m30s", "30s", "upper_bound"});
   lag.mutable_partitions(0)->clear_queue();
   lag.mutable_partitions(1)->clear_queue();
   CHECK(LagTable(lag).columns().back() == "MEMBER");

@@ -76,6 +76,7 @@ class Help(BrokerTest):
             ['sh', '-c', f'exec {example}' if endless else example], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
             env={**os.environ, 'ACTA_SERVER': self.broker.address,
+                 'XDG_CONFIG_HOME': os.path.join(self.folder, 'config'),
                  'PATH': f'{BIN}:{os.environ["PATH"]}'})
         self.addCleanup(process.kill)
         first = ''

@@ -19,6 +19,7 @@ DOCS = SOURCE / 'docs'
 ALERTS = sorted((DOCS / 'operating/alerts').glob('Acta*.md'))
 PAGES = ('README.md', 'docs/start/quickstart.md', 'docs/start/python.md', 'docs/start/go.md',
          'docs/concepts/journeys.md', 'docs/operating/running.md',
+         'docs/operating/installing.md',
          'docs/guides/publish-reliably.md', 'docs/guides/consume-reliably.md',
          'docs/guides/read-the-past.md', 'docs/guides/from-kafka.md', 'docs/guides/from-nats.md')
 # They have tests of their own, which look at more than what is printed.

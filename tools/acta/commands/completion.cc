@@ -27,7 +27,7 @@ Command CompletionCommand() {
       "  bash: echo 'source <(acta completion bash)' >> ~/.bashrc\n"
       "  zsh:  acta completion zsh > ~/.zfunc/_acta, a folder of $fpath\n"
       "  fish: acta completion fish > ~/.config/fish/completions/acta.fish",
-      "source <(acta completion bash)",
+      "acta completion bash",
       {},
       Run,
       false};
