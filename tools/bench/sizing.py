@@ -59,8 +59,9 @@ class Room:
         return sum(file.stat().st_size for file in self.broker.data.rglob('*.sst'))
 
     def topic(self, name, partitions=1, **settings):
-        stub = topics_pb2_grpc.TopicsStub(self.channel)
-        stub.CreateTopic(topics_pb2.CreateTopicRequest(topic=topics_pb2.Topic(name=name, partitions=partitions, **settings)))
+        topic = topics_pb2.Topic(name=name, partitions=partitions, **settings)
+        topics_pb2_grpc.TopicsStub(self.channel).CreateTopic(
+            topics_pb2.CreateTopicRequest(topic=topic))
 
     def close(self):
         self.channel.close()
