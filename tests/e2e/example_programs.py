@@ -10,7 +10,7 @@ from faults import until
 
 LINE = re.compile(r'(\d+)/(\d+) customer-(\d) order-(\d+) \{"number": (\d+)\}')
 # Longer than they are silent (5 s), and no longer than a test has to wait.
-MEMBER_TIMEOUT_S = 7
+MEMBER_TIMEOUT_S = 9
 
 
 class ExamplePrograms(BrokerTest):

@@ -34,7 +34,10 @@ class Build:
         self.root = self.folder / 'source'
         self.here = self.root / 'docs/start' / name
         self.ready = self.folder / 'ready'
-        self.environment = {**os.environ, 'GOTOOLCHAIN': 'local'}
+        # npm tries for a minute where nobody answers.
+        self.environment = {**os.environ, 'GOTOOLCHAIN': 'local',
+                            'npm_config_fetch_retry_mintimeout': '1000',
+                            'npm_config_fetch_retry_maxtimeout': '5000'}
 
     def version(self):
         return subprocess.run(self.version_command, capture_output=True, text=True, check=True,
@@ -112,7 +115,8 @@ def numbers(text):
 def reason_in(said):
     """The line of a package manager that tells why, or its last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ['it says nothing']
-    return next((line for line in lines if re.search(r'ERROR|npm error [^c]', line)), lines[-1])
+    found = re.compile('Could not|Unable to|Unknown host|failed, reason|npm error 4')
+    return next((line for line in lines if found.search(line)), lines[-1])
 
 
 GO = Build('go', ('go', 'gofmt', 'protoc'), ('go', 'env', 'GOVERSION'), ('go.mod', r'^go (.*)$'),
