@@ -4,17 +4,16 @@ group with workers in two languages. Skips itself where Go or protoc is missing,
 its modules come from."""
 
 import subprocess
-import sys
 import unittest
 
 import worker_programs
 from broker import PATIENCE_S, SOURCE
 from faults import until
-from go_program import WORKER, build
+from language_builds import GO, GO_WORKER, require
 
 
 class GoWorker(worker_programs.WorkerPrograms):
-    command = (WORKER,)
+    command = (GO_WORKER,)
     never = 'never'
     no_number = ('failed', 'the job names no picture')
     no_json = ('never', "invalid character 'o' in literal null (expecting 'u')")
@@ -43,8 +42,5 @@ class GoWorker(worker_programs.WorkerPrograms):
 
 
 if __name__ == '__main__':
-    skipped = build()
-    if skipped:
-        print(f'skipped: {skipped}')
-        sys.exit(77)  # What CTest takes for a test that was skipped.
+    require(GO)
     unittest.main()

@@ -18,9 +18,10 @@ prepare_python() {
   prepare_venv venv "$PYTHON_PACKAGES"
 }
 
-# The Go worker of docs/start, for its test: where Go is not, it says so and the test skips itself.
-prepare_go() {
-  PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/e2e/go_program.py"
+# The programs of docs/start in Go, Node and Java, for their tests: where a toolchain is missing, it
+# says so and the tests skip themselves.
+prepare_languages() {
+  PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/e2e/language_builds.py"
 }
 
 fast_checks() {
@@ -39,7 +40,7 @@ dev_test() {
   fi
   prepare_python
   prepare_prometheus
-  prepare_go
+  prepare_languages
   cd "$ROOT/build/release"
   if [ -z "$filter" ] || [ -n "$(ctest -N -R "$filter" | grep 'Test *#')" ]; then
     # Half of them wait most of the time.
@@ -81,6 +82,6 @@ dev_check() {
   echo "== asan and ubsan, default run"
   build_targets asan
   prepare_python
-  prepare_go
+  prepare_languages
   (cd "$ROOT/build/asan" && ctest -j2 --output-on-failure)
 }
