@@ -18,6 +18,7 @@ from stubs import require
 DOCS = SOURCE / 'docs'
 ALERTS = sorted((DOCS / 'operating/alerts').glob('Acta*.md'))
 PAGES = ('README.md', 'docs/start/quickstart.md', 'docs/start/python.md', 'docs/start/go.md',
+         'docs/start/node.md', 'docs/start/java.md',
          'docs/concepts/journeys.md', 'docs/operating/running.md',
          'docs/operating/installing.md',
          'docs/guides/publish-reliably.md', 'docs/guides/consume-reliably.md',
