@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/cpp/export.h"
 
 namespace grpc {
 class Channel;
@@ -27,7 +28,7 @@ struct ChannelOptions {
 // Admin, Publisher and Subscriber share one.
 //
 // Threads: any.
-class Channel {
+class ACTA_CLIENT_EXPORT Channel {
  public:
   // `address` is HOST:PORT; without a port, 7450.
   explicit Channel(absl::string_view address, const ChannelOptions& options = {});
@@ -35,18 +36,18 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  const std::string& address() const { return address_; }
-  const ChannelOptions& options() const { return options_; }
+  const std::string& address() const;
+  const ChannelOptions& options() const;
 
   // Connects now. Errors: UNAVAILABLE naming the address when it took longer than `timeout`.
   absl::Status WaitUntilConnected(absl::Duration timeout);
 
-  const std::shared_ptr<grpc::Channel>& grpc() const { return grpc_; }
+  // For stubs that are generated elsewhere.
+  const std::shared_ptr<grpc::Channel>& grpc() const;
 
  private:
-  const std::string address_;
-  const ChannelOptions options_;
-  const std::shared_ptr<grpc::Channel> grpc_;
+  struct Core;
+  const std::unique_ptr<Core> core_;
 };
 
 }  // namespace acta::client

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/cpp/grpc_status.h"
+#include "client/cpp/error.h"
 #include "client/cpp/publish_message.h"
 #include "proto/support/error.h"
 #include "proto/support/partitioner.h"
@@ -47,6 +47,8 @@ bool IsAboutPartitions(v1::ErrorReason reason) {
   return reason == v1::PARTITION_KEY_MISMATCH || reason == v1::PARTITION_NOT_FOUND ||
          reason == v1::TOPIC_NOT_FOUND;
 }
+
+absl::Status Cancelled() { return absl::CancelledError("the publisher was cancelled"); }
 
 }  // namespace
 
@@ -124,20 +126,21 @@ absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
 
 absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
   const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
+  const absl::Time deadline = absl::Now() + options_.block_for;
   while (true) {
+    if (cancelled_) return Cancelled();
     if (closed_) return absl::FailedPreconditionError("the publisher is closed");
     // A single event may be larger than all the memory.
     if (queue_.empty() ||
         queue_.bytes() + static_cast<int64_t>(bytes) <= options_.max_memory_bytes) {
       return absl::OkStatus();
     }
-    if (!may_wait) {
+    if (!may_wait || !WaitUntil(deadline)) {
       return Error(v1::PUBLISH_QUEUE_FULL,
                    absl::StrCat("the publisher holds ", queue_.bytes(),
                                 " bytes that are not answered, of max_memory_bytes ",
                                 options_.max_memory_bytes));
     }
-    changed_.Wait(mu_);
   }
 }
 
@@ -286,13 +289,24 @@ absl::Status Publisher::Core::Flush(absl::Duration timeout) {
   MutexLock lock(mu_);
   const uint64_t order = queue_.last_order();
   while (!queue_.FinishedThrough(order)) {
+    if (cancelled_) return Cancelled();
     if (!WaitUntil(deadline)) return late;
   }
   const uint64_t given_out = given_out_;
   while (delivered_ < given_out) {
+    if (cancelled_) return Cancelled();
     if (!WaitUntil(deadline)) return late;
   }
   return std::exchange(failure_, absl::OkStatus());
+}
+
+void Publisher::Core::Cancel() {
+  {
+    MutexLock lock(mu_);
+    cancelled_ = true;
+    changed_.SignalAll();
+  }
+  admin_.Cancel();
 }
 
 absl::Status Publisher::Core::Close(absl::Duration timeout) {

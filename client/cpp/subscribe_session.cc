@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/cpp/grpc_status.h"
+#include "client/cpp/error.h"
 #include "client/cpp/subscription_state.h"
 #include "client/cpp/worker_state.h"
 #include "proto/support/error.h"

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/delivery_rep.h"
 #include "client/cpp/subscribe_start.h"
 #include "proto/support/error.h"
 
@@ -102,10 +103,10 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
 }
 
 void SubscriptionState::OnDelivery(Delivery delivery) {
-  const uint64_t assignment = delivery.assignment_;
+  const uint64_t assignment = delivery.rep_->assignment;
   if (const Partition* partition = Find(assignment); partition != nullptr) {
-    delivery.topic_ = partition->topic;
-    delivery.partition_ = partition->number;
+    delivery.rep_->topic = partition->topic;
+    delivery.rep_->partition = partition->number;
   }
   // One that nobody reads goes through the queue too: its credit is given back there.
   items_.push_back({std::move(delivery), assignment});

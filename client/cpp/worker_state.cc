@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 
+#include "client/cpp/delivery_rep.h"
 #include "client/cpp/settle_frame.h"
 #include "client/cpp/subscribe_start.h"
 #include "proto/support/error.h"
@@ -102,12 +103,12 @@ void WorkerState::OnAssigned(const v1::Assigned& assigned) {
 }
 
 void WorkerState::OnDelivery(Delivery delivery) {
-  Partition* const partition = Find(delivery.assignment_);
+  Partition* const partition = Find(delivery.rep_->assignment);
   if (partition == nullptr) {
     return GiveBack(delivery.count(), static_cast<int64_t>(delivery.payload().size()));
   }
-  delivery.topic_ = partition->topic;
-  delivery.partition_ = partition->number;
+  delivery.rep_->topic = partition->topic;
+  delivery.rep_->partition = partition->number;
   for (const Range& range : delivery.Runs()) Overtake(partition, range);
   items_.push_back(WorkItem(std::move(delivery), ++last_lease_));
 }
