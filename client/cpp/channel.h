@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cpp/export.h"
+#include "client/cpp/hooks.h"
 
 namespace grpc {
 class Channel;
@@ -22,6 +24,11 @@ struct ChannelOptions {
   // Between attempts to connect: doubles from the first to the second.
   absl::Duration min_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
+
+  // Told what the publishers, subscribers and workers of the channel do; hooks.h says in which
+  // threads. Null: nobody asks.
+  std::shared_ptr<Metrics> metrics;
+  std::function<LogHook> log;
 };
 
 // Channel is a connection to one broker, made when it is first used and again whenever it breaks.

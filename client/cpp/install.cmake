@@ -4,7 +4,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(ACTA_CLIENT_HEADERS admin channel claims delivery error export publisher subscriber work_item
+set(ACTA_CLIENT_HEADERS admin channel claims delivery error export hooks publisher subscriber work_item
     worker)
 # Rises with each change that a program that is built would notice.
 set(ACTA_CLIENT_SOVERSION 0)

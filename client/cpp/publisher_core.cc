@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/error.h"
 #include "client/cpp/publish_message.h"
+#include "client/cpp/tell.h"
 #include "proto/support/error.h"
 #include "proto/support/partitioner.h"
 #include "storage/base/status_macros.h"
@@ -59,7 +60,7 @@ Publisher::Core::Core(std::shared_ptr<Channel> channel, const PublisherOptions& 
       admin_(channel_),
       queue_(QueueOptions(options)),
       backoff_(channel_->options().min_backoff),
-      stream_(channel_, "/acta.v1.Publisher/PublishStream", *this) {
+      stream_(channel_, ClientKind::kPublisher, "/acta.v1.Publisher/PublishStream", *this) {
   stream_.Run();
 }
 
@@ -271,6 +272,7 @@ void Publisher::Core::GiveOut(const PublishQueue::Finished& finished) {
 
 void Publisher::Core::Deliver(PublishQueue::Finished finished) {
   if (finished.empty()) return;
+  TellPublished(*channel_, finished);
   absl::Status failure;
   for (FinishedBatch& batch : finished) {
     RunCallbacks(batch);

@@ -41,7 +41,7 @@ void SubscriptionState::OnEnd() {
   }
   // Of partitions that are still here `lost` tells.
   for (const Sent& one : sent_) {
-    if (one.verb != Verb::kCommit || one.failed || partitions_.count(one.key) > 0) continue;
+    if (one.verb != Verb::kCommit || !one.status.ok() || partitions_.count(one.key) > 0) continue;
     commit_failure_.Update(BrokenCommit(one.key.first, one.key.second));
   }
   outbox_.clear();
@@ -136,8 +136,8 @@ void SubscriptionState::OnErrors(const v1::DeliveryFrame& frame) {
       return one.frame_id == error.frame_id();
     });
     if (sent == sent_.end()) continue;
-    sent->failed = true;
     const absl::Status status = FromProto(error.status());
+    sent->status = status;
     if (sent->verb == Verb::kCommit) {
       commit_failure_.Update(status);
     } else if (sent->verb == Verb::kStart || sent->verb == Verb::kCredit) {
@@ -152,7 +152,12 @@ void SubscriptionState::OnAcked(uint64_t through) {
     const auto found = partitions_.find(sent.key);
     if (sent.verb == Verb::kCommit && found != partitions_.end()) {
       Partition& partition = found->second;
-      if (sent.failed) {
+      if (keeps_settled_) {
+        settled_.push_back({ClientKind::kSubscriber, sent.key.first, sent.key.second,
+                            v1::SETTLE_KIND_ACK,
+                            std::max<int64_t>(0, sent.offset - partition.settled), sent.status});
+      }
+      if (!sent.status.ok()) {
         partition.wanted = partition.settled;
       } else {
         partition.settled = std::max(partition.settled, sent.offset);

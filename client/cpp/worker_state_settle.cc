@@ -140,8 +140,21 @@ void WorkerState::QueueAck(Partition* partition, Range range) {
 void WorkerState::Tell(const Key& key, Range range, v1::SettleKind kind,
                        const absl::Status& status) {
   failed_settlement_.Update(status);
+  Keep(key, kind, range.second - range.first, status);
   if (!options_.on_settle_error) return;
   errors_.push_back({key.first, key.second, range.first, range.second - range.first, kind, status});
+}
+
+void WorkerState::TellSettled(const Settlement& settlement) {
+  const int64_t events = settlement.range.second - settlement.range.first - settlement.failed;
+  if (settlement.quiet || events <= 0) return;
+  Keep(settlement.partition->key(), settlement.verdict.kind, events, absl::OkStatus());
+}
+
+void WorkerState::Keep(const Key& key, v1::SettleKind kind, int64_t events,
+                       const absl::Status& status) {
+  if (!keeps_settled_) return;
+  settled_.push_back({ClientKind::kWorker, key.first, key.second, kind, events, status});
 }
 
 void WorkerState::TellLost(const Key& key, Range range, v1::SettleKind kind) {
