@@ -24,8 +24,8 @@ class ACTA_CLIENT_EXPORT WorkItem : public Delivery {
  private:
   friend class WorkerState;
 
-  WorkItem(Delivery delivery, uint64_t lease);
-  uint64_t lease() const;
+  ACTA_CLIENT_HIDDEN WorkItem(Delivery delivery, uint64_t lease);
+  ACTA_CLIENT_HIDDEN uint64_t lease() const;
 };
 
 }  // namespace acta::client

@@ -35,7 +35,7 @@ def run(*command, **how):
 
 
 def configure(folder, *options):
-    return ['cmake', '-S', EXAMPLES, '-B', folder, f'-DCMAKE_PREFIX_PATH={PREFIX}',
+    return ['cmake', '-G', 'Ninja', '-S', EXAMPLES, '-B', folder, f'-DCMAKE_PREFIX_PATH={PREFIX}',
             f'-DCMAKE_CXX_COMPILER_LAUNCHER={";".join(LAUNCHER)}',
             f'-DCMAKE_CXX_FLAGS={" ".join(FLAGS)}', *options]
 
@@ -60,16 +60,18 @@ class Installed(unittest.TestCase):
                 if top in ('acta', 'client', 'proto', 'storage', 'grpc', 'grpcpp'):
                     self.assertIn(include, names, path)
 
+    def symbols(self):
+        out = run('nm', '-DC', '--defined-only', PREFIX / 'lib/libacta_client.so')
+        return [line.split(' ', 2)[2] for line in out.splitlines()]
+
     def test_the_library_shows_the_marked_classes_and_the_messages_and_nothing_else(self):
         marked = {'[abi:cxx11]'}
         for path in (PREFIX / 'include/acta/client').iterdir():
             marked |= set(re.findall(r'ACTA_CLIENT_EXPORT [^;({]*?(\w+)(?= [:{]|\()',
                                      path.read_text()))
         self.assertIn('Publisher', marked)
-        out = run('nm', '-DC', '--defined-only', PREFIX / 'lib/libacta_client.so')
-        symbols = [line.split(' ', 2)[2] for line in out.splitlines()]
-        self.assertGreater(len(symbols), 1000)
-        for symbol in symbols:
+        self.assertGreater(len(self.symbols()), 1000)
+        for symbol in self.symbols():
             name = re.sub(r'^(typeinfo |typeinfo name |vtable )for ', '', symbol)
             if name.startswith('acta::v1::') or name.startswith('descriptor_table_acta_2fv1_2f'):
                 self.assertNotIn('Stub', name)
@@ -78,6 +80,12 @@ class Installed(unittest.TestCase):
             words = re.split(r'::|\(|\[', name[len('acta::client::'):])
             self.assertIn(words[0], marked, symbol)
             self.assertNotIn('Core', words[1:2], symbol)
+
+    def test_what_programs_link_against_is_what_symbols_txt_has(self):
+        """One that is gone needs another ACTA_CLIENT_SOVERSION; a new one, a line there."""
+        shown = sorted({symbol for symbol in self.symbols() if 'acta::client' in symbol})
+        kept = (SOURCE / 'client/cpp/symbols.txt').read_text().splitlines()
+        self.assertEqual(shown, kept)
 
     def test_it_has_the_descriptors_of_acta_and_of_nobody_else(self):
         text = (PREFIX / 'lib/libacta_client.so').read_bytes()
