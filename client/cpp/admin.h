@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "acta/v1/admin.pb.h"
 #include "acta/v1/claims.pb.h"
 #include "acta/v1/dead_letters.pb.h"
@@ -13,21 +15,31 @@
 #include "acta/v1/subscriber.pb.h"
 #include "acta/v1/topics.pb.h"
 #include "client/cpp/channel.h"
+#include "client/cpp/export.h"
 
 namespace acta::client {
 
+struct AdminOptions {
+  // Of each call; not set: the channel's.
+  std::optional<absl::Duration> deadline;
+};
+
 // Admin is every unary call of the broker, one method each.
 //
-// Threads: any; a call blocks until it is answered or the channel's deadline has passed.
-// Errors:  as the comment of the method in its .proto says; ReasonOf(), DetailsOf() and
-//          RetryAfterOf() of proto/support/error.h tell more. A broker that cannot be reached is
+// Threads: any; a call blocks until it is answered, its deadline has passed, or Cancel().
+// Errors:  as the comment of the method in its .proto says; error.h reads them. A broker that
+// cannot be reached is
 //          UNAVAILABLE without a reason, and the message names the address. Nothing is retried.
-class Admin {
+class ACTA_CLIENT_EXPORT Admin {
  public:
-  explicit Admin(std::shared_ptr<Channel> channel);
+  explicit Admin(std::shared_ptr<Channel> channel, const AdminOptions& options = {});
   ~Admin();
   Admin(const Admin&) = delete;
   Admin& operator=(const Admin&) = delete;
+
+  // Every call under way and each later one ends with CANCELLED; what one was to change may have
+  // changed. Safe in any thread.
+  void Cancel();
 
   absl::StatusOr<v1::CreateTopicResponse> CreateTopic(const v1::CreateTopicRequest& request);
   absl::StatusOr<v1::GetTopicResponse> GetTopic(const v1::GetTopicRequest& request);
@@ -100,10 +112,8 @@ class Admin {
   absl::StatusOr<v1::FetchResponse> Fetch(const v1::FetchRequest& request);
 
  private:
-  struct Stubs;
-
-  const std::shared_ptr<Channel> channel_;
-  const std::unique_ptr<Stubs> stubs_;
+  class Core;
+  const std::unique_ptr<Core> core_;
 };
 
 }  // namespace acta::client

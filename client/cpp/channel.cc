@@ -49,16 +49,31 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const Channel
 
 }  // namespace
 
+struct ACTA_CLIENT_HIDDEN Channel::Core {
+  Core(absl::string_view named, const ChannelOptions& given)
+      : address(WithPort(named)), options(given), grpc(Connect(address, options)) {}
+
+  const std::string address;
+  const ChannelOptions options;
+  const std::shared_ptr<grpc::Channel> grpc;
+};
+
 Channel::Channel(absl::string_view address, const ChannelOptions& options)
-    : address_(WithPort(address)), options_(options), grpc_(Connect(address_, options_)) {}
+    : core_(std::make_unique<Core>(address, options)) {}
 
 Channel::~Channel() = default;
+
+const std::string& Channel::address() const { return core_->address; }
+
+const ChannelOptions& Channel::options() const { return core_->options; }
+
+const std::shared_ptr<grpc::Channel>& Channel::grpc() const { return core_->grpc; }
 
 absl::Status Channel::WaitUntilConnected(absl::Duration timeout) {
   const auto deadline = std::chrono::system_clock::now() +
                         absl::ToChronoMicroseconds(std::min(timeout, absl::Hours(24)));
-  if (grpc_->WaitForConnected(deadline)) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("broker '", address_, "' cannot be reached within ",
+  if (core_->grpc->WaitForConnected(deadline)) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("broker '", address(), "' cannot be reached within ",
                                              absl::FormatDuration(timeout)));
 }
 

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/cpp/export.h"
+#include "client/cpp/hooks.h"
 
 namespace grpc {
 class Channel;
@@ -21,13 +24,18 @@ struct ChannelOptions {
   // Between attempts to connect: doubles from the first to the second.
   absl::Duration min_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
+
+  // Told what the publishers, subscribers and workers of the channel do; hooks.h says in which
+  // threads. Null: nobody asks.
+  std::shared_ptr<Metrics> metrics;
+  std::function<LogHook> log;
 };
 
 // Channel is a connection to one broker, made when it is first used and again whenever it breaks.
 // Admin, Publisher and Subscriber share one.
 //
 // Threads: any.
-class Channel {
+class ACTA_CLIENT_EXPORT Channel {
  public:
   // `address` is HOST:PORT; without a port, 7450.
   explicit Channel(absl::string_view address, const ChannelOptions& options = {});
@@ -35,18 +43,18 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  const std::string& address() const { return address_; }
-  const ChannelOptions& options() const { return options_; }
+  const std::string& address() const;
+  const ChannelOptions& options() const;
 
   // Connects now. Errors: UNAVAILABLE naming the address when it took longer than `timeout`.
   absl::Status WaitUntilConnected(absl::Duration timeout);
 
-  const std::shared_ptr<grpc::Channel>& grpc() const { return grpc_; }
+  // For stubs that are generated elsewhere.
+  const std::shared_ptr<grpc::Channel>& grpc() const;
 
  private:
-  const std::string address_;
-  const ChannelOptions options_;
-  const std::shared_ptr<grpc::Channel> grpc_;
+  struct Core;
+  const std::unique_ptr<Core> core_;
 };
 
 }  // namespace acta::client

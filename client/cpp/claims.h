@@ -4,15 +4,13 @@
 #include <optional>
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "acta/v1/claims.pb.h"
-#include "client/cpp/admin.h"
 #include "client/cpp/channel.h"
-#include "storage/base/mutex.h"
+#include "client/cpp/export.h"
 
 namespace acta::client {
 
@@ -35,9 +33,10 @@ struct ClaimsOptions {
 // Threads: any; calls block.
 // Errors:  as the methods of acta.v1.Claims say, when trying again is of no use or `retry_for` is
 //          over; then the call may have been done. After Cancel() the last failure.
-class Claims {
+class ACTA_CLIENT_EXPORT Claims {
  public:
   Claims(std::shared_ptr<Channel> channel, ClaimsOptions options);
+  ~Claims();
   Claims(const Claims&) = delete;
   Claims& operator=(const Claims&) = delete;
 
@@ -53,17 +52,8 @@ class Claims {
   void Cancel();
 
  private:
-  // Returns how the last try ended. `tries` counts them.
-  absl::Status Try(absl::FunctionRef<absl::Status()> call, int* tries = nullptr);
-  // False once it was cancelled.
-  bool Wait(absl::Duration delay);
-
-  const std::shared_ptr<Channel> channel_;
-  const ClaimsOptions options_;
-  Admin admin_;
-  Mutex mu_;  // Leaf.
-  CondVar cancel_;
-  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  class Core;
+  const std::unique_ptr<Core> core_;
 };
 
 }  // namespace acta::client

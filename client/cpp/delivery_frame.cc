@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/delivery_rep.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
@@ -96,34 +97,35 @@ absl::StatusOr<DeliveryFrame> DeliveryFrameReader::Read(std::shared_ptr<const vo
 absl::StatusOr<Delivery> DeliveryFrameReader::ReadBatch(const std::shared_ptr<const void>& owner,
                                                         absl::string_view bytes) {
   Delivery delivery;
+  Delivery::Rep& rep = *delivery.rep_;
   Pieces events;
   std::string header_bytes;
   RETURN_IF_ERROR(Split(bytes, EventElements::kTag, &header_bytes,
                         [&](absl::string_view element, absl::string_view) {
                           events.Add(element);
-                          ++delivery.count_;
+                          ++rep.count;
                           return absl::OkStatus();
                         }));
   v1::DeliveredBatch header;
   if (!header.ParseFromString(header_bytes)) return Malformed("a batch cannot be parsed");
-  if (delivery.count_ == 0 ||
-      (header.offset_deltas_size() != 0 && header.offset_deltas_size() != delivery.count_)) {
+  if (rep.count == 0 ||
+      (header.offset_deltas_size() != 0 && header.offset_deltas_size() != rep.count)) {
     return Malformed("a batch has other events than offsets");
   }
-  if (!AreOffsets(header, delivery.count_)) return Malformed("a batch has impossible offsets");
-  delivery.owner_ = events.gathered() != nullptr ? events.gathered() : owner;
-  delivery.payload_ = events.view();
-  delivery.context_ = header.context();
-  delivery.assignment_ = header.assignment();
-  delivery.base_offset_ = header.base_offset();
-  delivery.incarnation_ = header.incarnation();
-  delivery.append_time_us_ = header.append_time_us();
-  delivery.lease_until_us_ = header.lease_until_us();
-  delivery.attempt_ = header.attempt();
-  delivery.redrives_ = header.redrives();
-  delivery.redrive_id_ = header.redrive_id();
-  delivery.delivery_token_ = header.delivery_token();
-  delivery.offset_deltas_.assign(header.offset_deltas().begin(), header.offset_deltas().end());
+  if (!AreOffsets(header, rep.count)) return Malformed("a batch has impossible offsets");
+  rep.owner = events.gathered() != nullptr ? events.gathered() : owner;
+  rep.payload = events.view();
+  rep.context = header.context();
+  rep.assignment = header.assignment();
+  rep.base_offset = header.base_offset();
+  rep.incarnation = header.incarnation();
+  rep.append_time_us = header.append_time_us();
+  rep.lease_until_us = header.lease_until_us();
+  rep.attempt = header.attempt();
+  rep.redrives = header.redrives();
+  rep.redrive_id = header.redrive_id();
+  rep.delivery_token = header.delivery_token();
+  rep.offset_deltas.assign(header.offset_deltas().begin(), header.offset_deltas().end());
   return delivery;
 }
 

@@ -24,22 +24,4 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view address) {
   }
 }
 
-bool IsRetryable(const absl::Status& status) {
-  const v1::ErrorReason reason = ReasonOf(status);
-  if (reason != v1::ERROR_REASON_UNSPECIFIED) {
-    return RuleOf(reason).retryable() || RetryAfterOf(status) > absl::ZeroDuration();
-  }
-  // Without a reason it came from the transport, which says the rest when a connection is reset.
-  switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kDeadlineExceeded:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace acta::client

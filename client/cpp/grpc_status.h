@@ -12,7 +12,4 @@ namespace acta::client {
 // the address.
 absl::Status FromGrpc(const grpc::Status& status, absl::string_view address);
 
-// True when the same call or stream may succeed later: the broker said so, or the connection broke.
-bool IsRetryable(const absl::Status& status);
-
 }  // namespace acta::client

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/cpp/grpc_status.h"
+#include "client/cpp/error.h"
 #include "proto/support/error.h"
 
 namespace acta::client {

@@ -52,6 +52,8 @@ absl::Status Publisher::PublishPrepared(absl::string_view topic, int32_t partiti
 
 absl::Status Publisher::Flush(absl::Duration timeout) { return core_->Flush(timeout); }
 
+void Publisher::Cancel() { core_->Cancel(); }
+
 absl::Status Publisher::Close(absl::Duration timeout) { return core_->Close(timeout); }
 
 int64_t Publisher::unanswered_bytes() const { return core_->unanswered_bytes(); }

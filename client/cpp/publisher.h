@@ -14,6 +14,7 @@
 #include "acta/v1/event.pb.h"
 #include "acta/v1/publisher.pb.h"
 #include "client/cpp/channel.h"
+#include "client/cpp/export.h"
 
 namespace acta::client {
 
@@ -29,6 +30,8 @@ struct PublisherOptions {
   int64_t max_memory_bytes = 32 << 20;
   // Above it Publish() waits, or is refused PUBLISH_QUEUE_FULL.
   bool block_when_full = true;
+  // How long it waits at most before it is refused.
+  absl::Duration block_for = absl::InfiniteDuration();
   // A batch is closed above this.
   int32_t batch_bytes = 64 << 10;
   // One frame carries at most this, unless a single event is larger.
@@ -81,7 +84,7 @@ struct BatchOutcome {
 // Threads:   any. Callbacks run one at a time, on the publisher's own thread or inside Close(),
 //            outside of locks; they must not block. Publish() from a callback never waits: it is
 //            refused when the memory is full.
-class Publisher {
+class ACTA_CLIENT_EXPORT Publisher {
  public:
   using EventDone = absl::AnyInvocable<void(const EventResult&)>;
   using BatchDone = absl::AnyInvocable<void(const BatchOutcome&)>;
@@ -93,7 +96,7 @@ class Publisher {
 
   // Takes the event and returns. Not OK: it was not taken and `done` will not run. The first event
   // of a topic waits for GetTopic. Errors: those of GetTopic, PUBLISH_QUEUE_FULL,
-  // FAILED_PRECONDITION after Close().
+  // FAILED_PRECONDITION after Close(), CANCELLED after Cancel().
   absl::Status Publish(absl::string_view topic, const v1::Event& event, EventDone done = nullptr);
   // To a partition of the caller's choice.
   absl::Status PublishTo(absl::string_view topic, int32_t partition, const v1::Event& event,
@@ -116,8 +119,13 @@ class Publisher {
                                BatchDone done = nullptr);
 
   // Waits until everything published before is answered. OK: all of it was stored. Else the first
-  // failure since the last Flush(), or DEADLINE_EXCEEDED when it took longer than `timeout`.
+  // failure since the last Flush(), or DEADLINE_EXCEEDED when it took longer than `timeout`, or
+  // CANCELLED.
   absl::Status Flush(absl::Duration timeout = absl::InfiniteDuration());
+  // Gives up: a waiting Publish(), Flush() or Close() and each later one ends with CANCELLED at
+  // once, and nothing more is taken. What is not answered goes on and fails when the publisher is
+  // closed; it may have been stored. Safe in any thread, also in a callback.
+  void Cancel();
   // Flushes, ends the stream and the thread; what is not answered after `timeout` fails. The result
   // is Flush()'s. Later calls do nothing.
   absl::Status Close(absl::Duration timeout = absl::InfiniteDuration());
@@ -131,6 +139,6 @@ class Publisher {
 };
 
 // Appends the event as an element of a prepared payload: tag, length, bytes.
-void AppendElement(const v1::Event& event, std::string* payload);
+ACTA_CLIENT_EXPORT void AppendElement(const v1::Event& event, std::string* payload);
 
 }  // namespace acta::client

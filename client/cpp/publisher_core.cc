@@ -8,8 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/cpp/grpc_status.h"
+#include "client/cpp/error.h"
 #include "client/cpp/publish_message.h"
+#include "client/cpp/tell.h"
 #include "proto/support/error.h"
 #include "proto/support/partitioner.h"
 #include "storage/base/status_macros.h"
@@ -48,6 +49,8 @@ bool IsAboutPartitions(v1::ErrorReason reason) {
          reason == v1::TOPIC_NOT_FOUND;
 }
 
+absl::Status Cancelled() { return absl::CancelledError("the publisher was cancelled"); }
+
 }  // namespace
 
 Publisher::Core::Core(std::shared_ptr<Channel> channel, const PublisherOptions& options)
@@ -57,7 +60,7 @@ Publisher::Core::Core(std::shared_ptr<Channel> channel, const PublisherOptions& 
       admin_(channel_),
       queue_(QueueOptions(options)),
       backoff_(channel_->options().min_backoff),
-      stream_(channel_, "/acta.v1.Publisher/PublishStream", *this) {
+      stream_(channel_, ClientKind::kPublisher, "/acta.v1.Publisher/PublishStream", *this) {
   stream_.Run();
 }
 
@@ -124,20 +127,21 @@ absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
 
 absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
   const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
+  const absl::Time deadline = absl::Now() + options_.block_for;
   while (true) {
+    if (cancelled_) return Cancelled();
     if (closed_) return absl::FailedPreconditionError("the publisher is closed");
     // A single event may be larger than all the memory.
     if (queue_.empty() ||
         queue_.bytes() + static_cast<int64_t>(bytes) <= options_.max_memory_bytes) {
       return absl::OkStatus();
     }
-    if (!may_wait) {
+    if (!may_wait || !WaitUntil(deadline)) {
       return Error(v1::PUBLISH_QUEUE_FULL,
                    absl::StrCat("the publisher holds ", queue_.bytes(),
                                 " bytes that are not answered, of max_memory_bytes ",
                                 options_.max_memory_bytes));
     }
-    changed_.Wait(mu_);
   }
 }
 
@@ -268,6 +272,7 @@ void Publisher::Core::GiveOut(const PublishQueue::Finished& finished) {
 
 void Publisher::Core::Deliver(PublishQueue::Finished finished) {
   if (finished.empty()) return;
+  TellPublished(*channel_, finished);
   absl::Status failure;
   for (FinishedBatch& batch : finished) {
     RunCallbacks(batch);
@@ -286,13 +291,24 @@ absl::Status Publisher::Core::Flush(absl::Duration timeout) {
   MutexLock lock(mu_);
   const uint64_t order = queue_.last_order();
   while (!queue_.FinishedThrough(order)) {
+    if (cancelled_) return Cancelled();
     if (!WaitUntil(deadline)) return late;
   }
   const uint64_t given_out = given_out_;
   while (delivered_ < given_out) {
+    if (cancelled_) return Cancelled();
     if (!WaitUntil(deadline)) return late;
   }
   return std::exchange(failure_, absl::OkStatus());
+}
+
+void Publisher::Core::Cancel() {
+  {
+    MutexLock lock(mu_);
+    cancelled_ = true;
+    changed_.SignalAll();
+  }
+  admin_.Cancel();
 }
 
 absl::Status Publisher::Core::Close(absl::Duration timeout) {

@@ -18,7 +18,7 @@ namespace acta::client {
 // Publisher at work: the queue behind a lock, and the stream that empties it.
 //
 // Threads: as Publisher says.
-class Publisher::Core final : public RawStream::Handler {
+class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {
  public:
   Core(std::shared_ptr<Channel> channel, const PublisherOptions& options);
 
@@ -29,6 +29,7 @@ class Publisher::Core final : public RawStream::Handler {
                                std::shared_ptr<const std::string> payload, uint32_t count,
                                BatchDone done);
   absl::Status Flush(absl::Duration timeout);
+  void Cancel();
   absl::Status Close(absl::Duration timeout);
   const ChannelOptions& channel_options() const { return channel_->options(); }
   int64_t unanswered_bytes() const;
@@ -41,7 +42,8 @@ class Publisher::Core final : public RawStream::Handler {
 
  private:
   absl::StatusOr<int32_t> PartitionsOf(absl::string_view topic);
-  // Waits until `bytes` more may be held. Errors: PUBLISH_QUEUE_FULL, FAILED_PRECONDITION.
+  // Waits until `bytes` more may be held. Errors: PUBLISH_QUEUE_FULL, FAILED_PRECONDITION,
+  // CANCELLED.
   absl::Status WaitForRoom(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the time has passed.
   bool WaitUntil(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -65,8 +67,9 @@ class Publisher::Core final : public RawStream::Handler {
   absl::flat_hash_map<std::string, int32_t> partitions_ ABSL_GUARDED_BY(mu_);
   bool streaming_ ABSL_GUARDED_BY(mu_) = false;  // From Start() to OnEnd().
   bool opened_ ABSL_GUARDED_BY(mu_) = false;     // The open frame is written.
-  bool closed_ ABSL_GUARDED_BY(mu_) = false;     // Nothing more is taken.
-  bool closing_ ABSL_GUARDED_BY(mu_) = false;    // Half-close once all is answered.
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;   // Nothing more is taken.
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // Half-close once all is answered.
   absl::Time reconnect_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration backoff_ ABSL_GUARDED_BY(mu_);
   absl::Status last_error_ ABSL_GUARDED_BY(mu_);

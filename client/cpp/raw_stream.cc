@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "client/cpp/grpc_status.h"
+#include "client/cpp/tell.h"
 
 namespace acta::client {
 namespace {
@@ -16,8 +17,12 @@ constexpr absl::Duration kLongestTick = absl::Milliseconds(500);
 
 }  // namespace
 
-RawStream::RawStream(std::shared_ptr<Channel> channel, std::string method, Handler& handler)
-    : channel_(std::move(channel)), method_(std::move(method)), handler_(handler) {}
+RawStream::RawStream(std::shared_ptr<Channel> channel, ClientKind client, std::string method,
+                     Handler& handler)
+    : channel_(std::move(channel)),
+      client_(client),
+      method_(std::move(method)),
+      handler_(handler) {}
 
 RawStream::~RawStream() { Stop(); }
 
@@ -29,6 +34,7 @@ bool RawStream::Start() {
   MutexLock lock(mu_);
   if (active_ || stopping_) return false;
   active_ = true;
+  ++streams_;
   context_ = std::make_unique<grpc::ClientContext>();
   grpc::GenericStub stub(channel_->grpc());
   call_ = stub.PrepareCall(context_.get(), method_, &queue_);
@@ -113,6 +119,7 @@ void RawStream::OnStarted(bool ok) {
     writes_ended_ = true;
     return;
   }
+  Tell(/*open=*/true, absl::OkStatus());
   call_->Read(&incoming_, Tag(Op::kRead));
   handler_.OnOpen();
   busy_.exchange(false);
@@ -150,6 +157,7 @@ void RawStream::OnFinished() {
   call_.reset();
   final_status_ = grpc::Status();
   reads_ended_ = writes_ended_ = finishing_ = false;
+  Tell(/*open=*/false, status);
   {
     MutexLock lock(mu_);
     context_.reset();
@@ -157,6 +165,19 @@ void RawStream::OnFinished() {
     if (stopping_) ended_.SignalAll();
   }
   handler_.OnEnd(status);
+}
+
+void RawStream::Tell(bool open, const absl::Status& status) {
+  if (!HasHooks(*channel_)) return;
+  StreamChange change;
+  change.client = client_;
+  change.open = open;
+  change.status = status;
+  {
+    MutexLock lock(mu_);
+    change.number = streams_;
+  }
+  TellStream(*channel_, change);
 }
 
 }  // namespace acta::client

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/cpp/channel.h"
+#include "client/cpp/hooks.h"
 #include "storage/base/mutex.h"
 
 namespace acta::client {
@@ -43,7 +44,8 @@ class RawStream {
   };
 
   // `method` as on the wire: "/acta.v1.Publisher/PublishStream".
-  RawStream(std::shared_ptr<Channel> channel, std::string method, Handler& handler);
+  RawStream(std::shared_ptr<Channel> channel, ClientKind client, std::string method,
+            Handler& handler);
   ~RawStream();  // Stop().
   RawStream(const RawStream&) = delete;
   RawStream& operator=(const RawStream&) = delete;
@@ -80,8 +82,10 @@ class RawStream {
   void OnWriteEnded(bool ok, bool half_close);
   void Finish();
   void OnFinished();
+  void Tell(bool open, const absl::Status& status);
 
   const std::shared_ptr<Channel> channel_;
+  const ClientKind client_;
   const std::string method_;
   Handler& handler_;
   grpc::CompletionQueue queue_;
@@ -100,7 +104,8 @@ class RawStream {
   bool writes_ended_ = false;  // The turn stays taken.
   bool finishing_ = false;
 
-  Mutex mu_;  // Leaf but for gRPC's own locks.
+  Mutex mu_;                                  // Leaf but for gRPC's own locks.
+  int64_t streams_ ABSL_GUARDED_BY(mu_) = 0;  // Started so far.
   bool active_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mu_);

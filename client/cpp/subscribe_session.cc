@@ -8,8 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "client/cpp/grpc_status.h"
+#include "client/cpp/error.h"
 #include "client/cpp/subscription_state.h"
+#include "client/cpp/tell.h"
 #include "client/cpp/worker_state.h"
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
@@ -35,7 +36,9 @@ SubscribeSession<State>::SubscribeSession(std::shared_ptr<Channel> channel,
       state_(options_),
       broken_since_(absl::Now()),
       backoff_(channel_->options().min_backoff),
-      stream_(channel_, "/acta.v1.Subscriber/Subscribe", *this) {}
+      stream_(channel_, State::kClient, "/acta.v1.Subscriber/Subscribe", *this) {
+  if (HasHooks(*channel_)) state_.KeepSettled();
+}
 
 template <typename State>
 void SubscribeSession<State>::Begin() {
@@ -149,6 +152,7 @@ void SubscribeSession<State>::OnMessage(const grpc::ByteBuffer& message) {
     must_write = closing_ || state_.HasControl();
     changed_.SignalAll();
   }
+  TellHooks();
   if (over) return stream_.Cancel();
   if (must_write) stream_.Wake();
 }
@@ -176,7 +180,15 @@ bool SubscribeSession<State>::WriteNext() {
 
 template <typename State>
 void SubscribeSession<State>::OnEnd(const absl::Status& status) {
-  MutexLock lock(mu_);
+  {
+    MutexLock lock(mu_);
+    OnEndLocked(status);
+  }
+  TellHooks();
+}
+
+template <typename State>
+void SubscribeSession<State>::OnEndLocked(const absl::Status& status) {
   const absl::Time now = absl::Now();
   streaming_ = open_ = false;
   end_ = status;
@@ -195,6 +207,19 @@ void SubscribeSession<State>::OnEnd(const absl::Status& status) {
                                   std::exchange(away_for_, absl::ZeroDuration())});
   backoff_ = std::min(backoff_ * 2, channel_->options().max_backoff);
   stream_.TickWithin(reconnect_at_ - now);
+}
+
+template <typename State>
+void SubscribeSession<State>::TellHooks() {
+  std::vector<SettledEvents> settled;
+  absl::Status failure;
+  {
+    MutexLock lock(mu_);
+    settled = state_.TakeSettled();
+    if (!std::exchange(failure_told_, !failure_.ok())) failure = failure_;
+  }
+  TellSettled(*channel_, State::kClient, std::move(settled));
+  if (!failure.ok()) TellFailure(*channel_, State::kClient, failure);
 }
 
 template <typename State>

@@ -51,6 +51,9 @@ class SubscribeSession : public RawStream::Handler {
   }
   // False: the time has passed.
   bool WaitUntil(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnEndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the hooks have not heard yet. Outside of the lock.
+  void TellHooks();
   void Fail(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<Channel> channel_;
@@ -62,8 +65,9 @@ class SubscribeSession : public RawStream::Handler {
   bool streaming_ ABSL_GUARDED_BY(mu_) = true;  // From Start() to OnEnd().
   bool open_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
-  bool closing_ ABSL_GUARDED_BY(mu_) = false;     // Half-close once everything is said.
-  absl::Status failure_ ABSL_GUARDED_BY(mu_);     // Why the subscription is over.
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // Half-close once everything is said.
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);  // Why the subscription is over.
+  bool failure_told_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mu_);         // Of the last stream.
   absl::Time broken_since_ ABSL_GUARDED_BY(mu_);  // Infinite future: it works.
   absl::Time reconnect_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();

@@ -15,6 +15,7 @@
 #include "acta/v1/subscriber.pb.h"
 #include "client/cpp/channel.h"
 #include "client/cpp/delivery.h"
+#include "client/cpp/export.h"
 
 namespace acta::client {
 
@@ -75,7 +76,7 @@ struct SubscriberOptions {
 // Threads:   Next(), commits and Close() from one thread at a time; Cancel() from any. A thread of
 //            its own talks to the broker, keeps the membership alive and connects again, also while
 //            the caller is busy.
-class Subscriber {
+class ACTA_CLIENT_EXPORT Subscriber {
  public:
   explicit Subscriber(std::shared_ptr<Channel> channel, SubscriberOptions options);
   ~Subscriber();  // Close(), at most 5 s.

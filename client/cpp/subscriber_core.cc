@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/subscribe_start.h"
+#include "client/cpp/tell.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::client {
@@ -19,7 +20,10 @@ absl::StatusOr<std::optional<Delivery>> Subscriber::Core::Next(absl::Time deadli
   while (true) {
     ASSIGN_OR_RETURN(std::optional<SubscriptionState::Item> item, NextItem(deadline));
     if (!item.has_value()) return std::nullopt;
-    if (auto* delivery = std::get_if<Delivery>(&*item)) return std::move(*delivery);
+    if (auto* delivery = std::get_if<Delivery>(&*item)) {
+      TellReceived(*channel_, ClientKind::kSubscriber, *delivery);
+      return std::move(*delivery);
+    }
     if (auto* status = std::get_if<absl::Status>(&*item)) return *status;
     if (auto* noticed = std::get_if<SubscriptionState::Noticed>(&*item)) Tell(*noticed);
     if (auto* revoking = std::get_if<SubscriptionState::Revoking>(&*item)) GiveUp(*revoking);
@@ -68,7 +72,9 @@ absl::StatusOr<v1::SettleResponse> Subscriber::Core::CommitAndPublish(
     std::vector<v1::CompletedClaim> claims) {
   v1::SettleRequest request = MakeSettleRequest(options_, std::move(batches), std::move(claims));
   request.add_processed()->set_delivery_token(delivery.delivery_token());
-  return admin_.Settle(request);
+  absl::StatusOr<v1::SettleResponse> response = admin_.Settle(request);
+  TellStep(*channel_, ClientKind::kSubscriber, delivery, v1::SETTLE_KIND_ACK, response.status());
+  return response;
 }
 
 absl::Status Subscriber::Core::FlushCommits(absl::Duration timeout) {

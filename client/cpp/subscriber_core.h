@@ -14,7 +14,7 @@ namespace acta::client {
 // Subscriber at work.
 //
 // Threads: as Subscriber says.
-class Subscriber::Core final : public SubscribeSession<SubscriptionState> {
+class ACTA_CLIENT_HIDDEN Subscriber::Core final : public SubscribeSession<SubscriptionState> {
  public:
   Core(std::shared_ptr<Channel> channel, SubscriberOptions options);
 

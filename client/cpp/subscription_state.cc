@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/delivery_rep.h"
 #include "client/cpp/subscribe_start.h"
 #include "proto/support/error.h"
 
@@ -40,7 +41,7 @@ void SubscriptionState::OnEnd() {
   }
   // Of partitions that are still here `lost` tells.
   for (const Sent& one : sent_) {
-    if (one.verb != Verb::kCommit || one.failed || partitions_.count(one.key) > 0) continue;
+    if (one.verb != Verb::kCommit || !one.status.ok() || partitions_.count(one.key) > 0) continue;
     commit_failure_.Update(BrokenCommit(one.key.first, one.key.second));
   }
   outbox_.clear();
@@ -102,10 +103,10 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
 }
 
 void SubscriptionState::OnDelivery(Delivery delivery) {
-  const uint64_t assignment = delivery.assignment_;
+  const uint64_t assignment = delivery.rep_->assignment;
   if (const Partition* partition = Find(assignment); partition != nullptr) {
-    delivery.topic_ = partition->topic;
-    delivery.partition_ = partition->number;
+    delivery.rep_->topic = partition->topic;
+    delivery.rep_->partition = partition->number;
   }
   // One that nobody reads goes through the queue too: its credit is given back there.
   items_.push_back({std::move(delivery), assignment});
@@ -135,8 +136,8 @@ void SubscriptionState::OnErrors(const v1::DeliveryFrame& frame) {
       return one.frame_id == error.frame_id();
     });
     if (sent == sent_.end()) continue;
-    sent->failed = true;
     const absl::Status status = FromProto(error.status());
+    sent->status = status;
     if (sent->verb == Verb::kCommit) {
       commit_failure_.Update(status);
     } else if (sent->verb == Verb::kStart || sent->verb == Verb::kCredit) {
@@ -151,7 +152,12 @@ void SubscriptionState::OnAcked(uint64_t through) {
     const auto found = partitions_.find(sent.key);
     if (sent.verb == Verb::kCommit && found != partitions_.end()) {
       Partition& partition = found->second;
-      if (sent.failed) {
+      if (keeps_settled_) {
+        settled_.push_back({ClientKind::kSubscriber, sent.key.first, sent.key.second,
+                            v1::SETTLE_KIND_ACK,
+                            std::max<int64_t>(0, sent.offset - partition.settled), sent.status});
+      }
+      if (!sent.status.ok()) {
         partition.wanted = partition.settled;
       } else {
         partition.settled = std::max(partition.settled, sent.offset);

@@ -15,6 +15,7 @@
 #include "acta/v1/subscriber.pb.h"
 #include "client/cpp/delivery.h"
 #include "client/cpp/delivery_frame.h"
+#include "client/cpp/hooks.h"
 #include "client/cpp/subscriber.h"
 
 namespace acta::client {
@@ -30,6 +31,7 @@ namespace acta::client {
 class SubscriptionState {
  public:
   using Options = SubscriberOptions;
+  static constexpr ClientKind kClient = ClientKind::kSubscriber;
   // A partition moves away, and all that was delivered of it has been consumed: ends with
   // Release().
   struct Revoking {
@@ -69,6 +71,10 @@ class SubscriptionState {
   // commit makes up for.
   absl::Status TakeCommitFailure();
 
+  // From now on TakeSettled() tells of each commit that was answered.
+  void KeepSettled() { keeps_settled_ = true; }
+  std::vector<SettledEvents> TakeSettled() { return std::exchange(settled_, {}); }
+
   // The broker has said of every partition that it is read to its end, or stops for good before.
   bool ReachedAllEnds() const;
   // The broker refused the subscription itself, or its last partition is gone; OK while it did not.
@@ -102,7 +108,7 @@ class SubscriptionState {
     Verb verb;
     Key key;             // Of a commit.
     int64_t offset = 0;  // Of a commit.
-    bool failed = false;
+    absl::Status status;
   };
   // Where an item stands: a delivery is dropped when its partition is no longer read.
   struct Waiting {
@@ -138,6 +144,8 @@ class SubscriptionState {
   std::deque<Sent> sent_;  // Not settled.
   uint64_t next_frame_ = 1;
   absl::Status commit_failure_;
+  bool keeps_settled_ = false;
+  std::vector<SettledEvents> settled_;
 
   // Of the stream in hand: popped and not consumed, consumed and not given back.
   v1::Credit popped_;

@@ -15,6 +15,7 @@
 #include "acta/v1/publisher.pb.h"
 #include "acta/v1/subscriber.pb.h"
 #include "client/cpp/channel.h"
+#include "client/cpp/export.h"
 #include "client/cpp/work_item.h"
 
 namespace acta::client {
@@ -96,7 +97,7 @@ struct RejectOptions {
 // Threads:   Next(), Flush() and Close() from one thread at a time; settling and Cancel() from any.
 //            A thread of its own talks to the broker, keeps the membership alive and connects
 //            again, also while the caller is busy.
-class Worker {
+class ACTA_CLIENT_EXPORT Worker {
  public:
   explicit Worker(std::shared_ptr<Channel> channel, WorkerOptions options);
   ~Worker();  // Close(), at most 5 s.

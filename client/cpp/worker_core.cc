@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/subscribe_start.h"
+#include "client/cpp/tell.h"
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
 #include "storage/base/status_macros.h"
@@ -28,7 +29,10 @@ absl::StatusOr<std::optional<WorkItem>> Worker::Core::Next(absl::Time deadline) 
   while (true) {
     ASSIGN_OR_RETURN(std::optional<WorkerState::Item> item, NextItem(deadline));
     if (!item.has_value()) return std::nullopt;
-    if (auto* work = std::get_if<WorkItem>(&*item)) return std::move(*work);
+    if (auto* work = std::get_if<WorkItem>(&*item)) {
+      TellReceived(*channel_, ClientKind::kWorker, *work);
+      return std::move(*work);
+    }
     if (auto* status = std::get_if<absl::Status>(&*item)) return *status;
     if (auto* error = std::get_if<SettleError>(&*item)) Tell({std::move(*error)});
     if (auto* notice = std::get_if<v1::Notice>(&*item); notice != nullptr && options_.on_notice) {
@@ -48,6 +52,7 @@ void Worker::Core::Settle(const WorkItem& item, const Verdict& verdict) {
     changed_.SignalAll();  // Errors are told by whoever waits.
   }
   stream_.Wake();
+  TellHooks();
 }
 
 void Worker::Core::Settle(absl::string_view topic, int32_t partition, int64_t offset, int64_t count,
@@ -58,6 +63,7 @@ void Worker::Core::Settle(absl::string_view topic, int32_t partition, int64_t of
     changed_.SignalAll();
   }
   stream_.Wake();
+  TellHooks();
 }
 
 absl::StatusOr<v1::SettleResponse> Worker::Core::Step(const WorkItem& item, const Verdict& verdict,
@@ -75,6 +81,7 @@ absl::StatusOr<v1::SettleResponse> Worker::Core::Step(const WorkItem& item, cons
     failed->set_text(verdict.text);
   }
   absl::StatusOr<v1::SettleResponse> response = admin_.Settle(request);
+  TellStep(*channel_, ClientKind::kWorker, item, verdict.kind, response.status());
   const v1::ErrorReason reason = ReasonOf(response.status());
   if (response.ok() || IsOver(reason)) {
     {
@@ -101,6 +108,7 @@ absl::Status Worker::Core::Flush(absl::Duration timeout) {
     if (status.ok()) status = state_.TakeFailure();
     errors = state_.TakeErrors();
   }
+  TellHooks();
   Tell(errors);
   return status;
 }
@@ -115,6 +123,7 @@ absl::Status Worker::Core::CloseAndTell(absl::Duration timeout) {
         "the settlement"));
     errors = state_.TakeErrors();
   }
+  TellHooks();
   Tell(errors);
   return status;
 }

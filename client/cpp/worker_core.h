@@ -14,7 +14,7 @@ namespace acta::client {
 // Worker at work.
 //
 // Threads: as Worker says.
-class Worker::Core final : public SubscribeSession<WorkerState> {
+class ACTA_CLIENT_HIDDEN Worker::Core final : public SubscribeSession<WorkerState> {
  public:
   Core(std::shared_ptr<Channel> channel, WorkerOptions options);
 

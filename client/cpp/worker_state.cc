@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 
+#include "client/cpp/delivery_rep.h"
 #include "client/cpp/settle_frame.h"
 #include "client/cpp/subscribe_start.h"
 #include "proto/support/error.h"
@@ -53,6 +54,7 @@ void WorkerState::OnEnd() {
   for (Sent& sent : sent_) {
     for (Settlement& settlement : sent.settlements) {
       settlement.repeated = true;
+      settlement.failed = 0;
       unanswered.push_back(std::move(settlement));
     }
   }
@@ -102,12 +104,12 @@ void WorkerState::OnAssigned(const v1::Assigned& assigned) {
 }
 
 void WorkerState::OnDelivery(Delivery delivery) {
-  Partition* const partition = Find(delivery.assignment_);
+  Partition* const partition = Find(delivery.rep_->assignment);
   if (partition == nullptr) {
     return GiveBack(delivery.count(), static_cast<int64_t>(delivery.payload().size()));
   }
-  delivery.topic_ = partition->topic;
-  delivery.partition_ = partition->number;
+  delivery.rep_->topic = partition->topic;
+  delivery.rep_->partition = partition->number;
   for (const Range& range : delivery.Runs()) Overtake(partition, range);
   items_.push_back(WorkItem(std::move(delivery), ++last_lease_));
 }
@@ -128,18 +130,19 @@ void WorkerState::OnErrors(const v1::DeliveryFrame& frame) {
       return one.frame_id == error.frame_id();
     });
     if (sent == sent_.end()) continue;
-    if (sent->verb == Verb::kSettle) OnSettleError(error, *sent);
+    if (sent->verb == Verb::kSettle) OnSettleError(error, &*sent);
     if (sent->verb == Verb::kStart || sent->verb == Verb::kCredit) {
       failure_.Update(FromProto(error.status()));
     }
   }
 }
 
-void WorkerState::OnSettleError(const v1::ControlError& error, const Sent& sent) {
+void WorkerState::OnSettleError(const v1::ControlError& error, Sent* sent) {
   const Partition* const partition = Find(error.assignment());
   const absl::Status status = FromProto(error.status());
   if (ReasonOf(status) == v1::WRONG_GROUP_MODE) failure_.Update(status);
-  for (Settlement part : sent.settlements) {
+  for (Settlement& whole : sent->settlements) {
+    Settlement part = whole;
     if (error.assignment() != 0) {
       // All of it is what the broker says: the end may be beyond every offset.
       const int64_t most = std::numeric_limits<int64_t>::max() - std::max(1, error.count());
@@ -149,6 +152,7 @@ void WorkerState::OnSettleError(const v1::ControlError& error, const Sent& sent)
     }
     // It counted before the stream broke.
     if (part.repeated && ReasonOf(status) == v1::ALREADY_SETTLED) continue;
+    whole.failed += part.range.second - part.range.first;
     TellOf(part, status);
   }
 }
@@ -158,6 +162,7 @@ void WorkerState::OnAcked(uint64_t through) {
     const Sent sent = std::move(sent_.front());
     sent_.pop_front();
     if (sent.verb == Verb::kSettle) --settling_;
+    for (const Settlement& settlement : sent.settlements) TellSettled(settlement);
     if (sent.verb != Verb::kStart) continue;
     started_ = true;
     for (auto& [key, partition] : partitions_) {

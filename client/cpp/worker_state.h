@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "acta/v1/subscriber.pb.h"
 #include "client/cpp/delivery_frame.h"
+#include "client/cpp/hooks.h"
 #include "client/cpp/settle_frame.h"
 #include "client/cpp/work_item.h"
 #include "client/cpp/worker.h"
@@ -30,6 +31,7 @@ namespace acta::client {
 class WorkerState {
  public:
   using Options = WorkerOptions;
+  static constexpr ClientKind kClient = ClientKind::kWorker;
   // A status is one partition's.
   using Item = std::variant<WorkItem, v1::Notice, SettleError, absl::Status>;
 
@@ -60,6 +62,9 @@ class WorkerState {
   void Abandon(const absl::Status& status);
   // The first settlement that failed since the last call.
   absl::Status TakeFailure() { return std::exchange(failed_settlement_, absl::OkStatus()); }
+  // From now on TakeSettled() tells of each settlement that was answered or has failed.
+  void KeepSettled() { keeps_settled_ = true; }
+  std::vector<SettledEvents> TakeSettled() { return std::exchange(settled_, {}); }
   // What Pop() would tell of failed settlements.
   std::vector<SettleError> TakeErrors();
 
@@ -93,6 +98,7 @@ class WorkerState {
     Verdict verdict;
     bool repeated = false;  // A stream broke before the answer came.
     bool quiet = false;     // Nobody asked for it.
+    int64_t failed = 0;     // Of its events.
   };
   enum class Verb { kStart, kCredit, kSettle, kTick };
   struct Sent {
@@ -105,7 +111,7 @@ class WorkerState {
   void OnAssigned(const v1::Assigned& assigned);
   void OnDelivery(Delivery delivery);
   void OnErrors(const v1::DeliveryFrame& frame);
-  void OnSettleError(const v1::ControlError& error, const Sent& sent);
+  void OnSettleError(const v1::ControlError& error, Sent* sent);
   void OnAcked(uint64_t through);
   // The caller gets it.
   void Hold(const WorkItem& item);
@@ -126,6 +132,8 @@ class WorkerState {
   void QueueAck(Partition* partition, Range range);
   bool HasWaiting() const { return !waiting_.empty() || !with_acks_.empty(); }
   void Tell(const Key& key, Range range, v1::SettleKind kind, const absl::Status& status);
+  void TellSettled(const Settlement& settlement);
+  void Keep(const Key& key, v1::SettleKind kind, int64_t events, const absl::Status& status);
   void TellLost(const Key& key, Range range, v1::SettleKind kind);
   void TellOf(const Settlement& settlement, const absl::Status& status);
   void TellLostOf(const Settlement& settlement);
@@ -151,6 +159,8 @@ class WorkerState {
   int64_t settling_ = 0;   // Of those, the settles.
   std::deque<SettleError> errors_;
   absl::Status failed_settlement_;
+  bool keeps_settled_ = false;
+  std::vector<SettledEvents> settled_;
 
   uint64_t last_lease_ = 0;
   // Of the stream in hand.

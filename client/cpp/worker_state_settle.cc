@@ -18,7 +18,7 @@ void WorkerState::Hold(const WorkItem& item) {
     Overtake(partition, range);
     const int64_t count = range.second - range.first;
     const int64_t share = bytes * count / events;
-    partition->leased[range.first] = {range.second, share, item.lease_};
+    partition->leased[range.first] = {range.second, share, item.lease()};
     events -= count;
     bytes -= share;
   }
@@ -61,7 +61,7 @@ void WorkerState::Settle(const WorkItem& item, const Verdict& verdict) {
   bool any = false;
   for (const Range& range : item.Runs()) {
     if (!words.ok()) Tell(key, range, verdict.kind, words);
-    any |= words.ok() && !SettleRange(key, range, item.lease_, verdict).empty();
+    any |= words.ok() && !SettleRange(key, range, item.lease(), verdict).empty();
   }
   if (any || !words.ok()) return;
   for (const Range& range : item.Runs()) TellLost(key, range, verdict.kind);
@@ -71,9 +71,9 @@ void WorkerState::Forget(const WorkItem& item, bool lost) {
   const auto found = partitions_.find(Key(item.topic(), item.partition()));
   if (found == partitions_.end()) return;
   Partition* const partition = &found->second;
-  const bool kept = lost && item.lease_ < first_lease_;
+  const bool kept = lost && item.lease() < first_lease_;
   for (const Range& range : item.Runs()) {
-    for (const Range& part : PartsOf(*partition, range, item.lease_)) {
+    for (const Range& part : PartsOf(*partition, range, item.lease())) {
       TakeOut(partition, part);
       if (kept) Queue(partition, part, {v1::SETTLE_KIND_RELEASE}, /*quiet=*/true);
     }
@@ -140,8 +140,21 @@ void WorkerState::QueueAck(Partition* partition, Range range) {
 void WorkerState::Tell(const Key& key, Range range, v1::SettleKind kind,
                        const absl::Status& status) {
   failed_settlement_.Update(status);
+  Keep(key, kind, range.second - range.first, status);
   if (!options_.on_settle_error) return;
   errors_.push_back({key.first, key.second, range.first, range.second - range.first, kind, status});
+}
+
+void WorkerState::TellSettled(const Settlement& settlement) {
+  const int64_t events = settlement.range.second - settlement.range.first - settlement.failed;
+  if (settlement.quiet || events <= 0) return;
+  Keep(settlement.partition->key(), settlement.verdict.kind, events, absl::OkStatus());
+}
+
+void WorkerState::Keep(const Key& key, v1::SettleKind kind, int64_t events,
+                       const absl::Status& status) {
+  if (!keeps_settled_) return;
+  settled_.push_back({ClientKind::kWorker, key.first, key.second, kind, events, status});
 }
 
 void WorkerState::TellLost(const Key& key, Range range, v1::SettleKind kind) {

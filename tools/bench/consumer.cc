@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/latencies.h"
 
@@ -80,7 +81,7 @@ void Consumer::Run() {
 absl::Status Consumer::Take(const client::Delivery& delivery) {
   if (options_.on_delivery) RETURN_IF_ERROR(options_.on_delivery(delivery));
   if (options_.parse) {
-    EventElements elements = delivery.elements();
+    EventElements elements(delivery.payload());
     for (absl::string_view bytes; elements.Next(&bytes);) {
       RETURN_IF_ERROR(client::ParseEvent(bytes, &event_));
     }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
 #include "tools/bench/event_form.h"
@@ -34,7 +35,7 @@ absl::StatusOr<Outcome> RunFirstEvent(Bed& bed, Profile profile) {
   options.topic = topic;
   options.on_delivery = [&](const client::Delivery& delivery) {
     const int64_t now = NowNanos();
-    EventElements elements = delivery.elements();
+    EventElements elements(delivery.payload());
     for (absl::string_view event; elements.Next(&event);) {
       last = now - form.TimeOf(event);
       latencies.Add(last);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
 #include "tools/bench/cpu_watch.h"
@@ -30,7 +31,7 @@ absl::StatusOr<LiveRun> RunLive(Bed& bed, const EndToEnd& kind, double warm_up_s
   options.topic = topic;
   options.on_delivery = [&](const client::Delivery& delivery) {
     const int64_t now = NowNanos(), from = counts_from;
-    EventElements elements = delivery.elements();
+    EventElements elements(delivery.payload());
     for (absl::string_view event; elements.Next(&event);) {
       const int64_t due = form.TimeOf(event);
       if (due >= from) run.latencies.Add(now - due);

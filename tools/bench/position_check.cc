@@ -18,7 +18,7 @@ PositionCheck::PositionCheck(const EventForm& form)
 
 absl::Status PositionCheck::Take(const client::Delivery& delivery) {
   return Take(delivery.partition(), delivery.base_offset(), delivery.next_offset(),
-              delivery.elements());
+              EventElements(delivery.payload()));
 }
 
 absl::Status PositionCheck::Take(int32_t partition, int64_t base_offset, int64_t next_offset,

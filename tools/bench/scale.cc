@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
 #include "tools/bench/cpu_watch.h"
@@ -73,7 +74,7 @@ class Lane {
  private:
   void Take(const client::Delivery& delivery) {
     const int64_t now = NowNanos(), from = counts_from_;
-    EventElements elements = delivery.elements();
+    EventElements elements(delivery.payload());
     for (absl::string_view event; elements.Next(&event);) {
       const int64_t due = form_.TimeOf(event);
       if (due >= from) latencies_.Add(now - due);

@@ -61,6 +61,8 @@ ROOMS = [
          ('grpc', 'asio', 'json')),
     Room('server', ('server/', 'storage/', 'proto/', 'acta/'), ('asio',)),
     Room('client', PLAIN + ('client/',), ('grpc',)),
+    # As others compile them: by what is installed.
+    Room('client/cpp/examples', ('acta/client/', 'acta/v1/'), ()),
     Room('tools/acta', PLAIN + ('client/',), ('cli11', 'json')),
     Room('tools/bench/limits', BASE + ('tools/bench/', 'acta/v1/'), ('grpc', 'rocksdb', 'json')),
     Room('tools/bench/queue_machine', BASE + ('server/core/delivery/',), ()),

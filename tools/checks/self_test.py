@@ -88,6 +88,12 @@ class Layers(Planted):
     def test_the_command_line_may_include_the_client(self):
         self.check_one('tools/acta/a.h', '"client/cpp/channel.h"', False)
 
+    def test_examples_include_what_is_installed(self):
+        self.check_one('client/cpp/examples/a.cc', '"acta/client/channel.h"', False)
+
+    def test_examples_may_not_include_the_tree(self):
+        self.check_one('client/cpp/examples/a.cc', '"client/cpp/channel.h"', True)
+
     def test_core_may_not_name_grpc(self):
         self.check_one('server/core/publish/a.h', '<grpcpp/grpcpp.h>', True)
 

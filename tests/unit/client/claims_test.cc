@@ -13,6 +13,7 @@
 
 #include "acta/v1/claims.grpc.pb.h"
 #include "proto/support/error.h"
+#include "storage/base/mutex.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/to_grpc.h"
 

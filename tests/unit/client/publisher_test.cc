@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -100,6 +101,41 @@ TEST_CASE("memory is bounded: a full publisher refuses or waits", "[client]") {
   REQUIRE_OK(patient.Close(absl::Seconds(60)));
   const int32_t partition = PartitionOfKey("k", FakeBroker::kPartitions);
   CHECK(broker.Stored(partition).size() == static_cast<size_t>(taken) + 1000);
+}
+
+TEST_CASE("a full publisher waits no longer than it was told", "[client]") {
+  FakeBroker broker;
+  broker.HoldAnswers(true);
+  PublisherOptions options;
+  options.max_memory_bytes = 1;
+  options.block_for = absl::Milliseconds(20);
+  Publisher publisher(Connect(broker), options);
+  REQUIRE_OK(publisher.Publish("t", Numbered(0, "k")));
+  CHECK(ReasonOf(publisher.Publish("t", Numbered(1, "k"))) == v1::PUBLISH_QUEUE_FULL);
+  broker.HoldAnswers(false);
+  CHECK_OK(publisher.Close(absl::Seconds(60)));
+}
+
+TEST_CASE("a cancelled publisher lets go of everybody who waits", "[client]") {
+  FakeBroker broker;
+  broker.HoldAnswers(true);
+  PublisherOptions options;
+  options.max_memory_bytes = 1;
+  Publisher publisher(Connect(broker), options);
+  absl::Status result;
+  REQUIRE_OK(publisher.Publish("t", Numbered(0, "k"),
+                               [&result](const EventResult& one) { result = one.status; }));
+  absl::Status published;
+  absl::Status flushed;
+  std::thread publishes([&] { published = publisher.Publish("t", Numbered(1, "k")); });
+  std::thread flushes([&] { flushed = publisher.Flush(); });
+  publisher.Cancel();
+  publishes.join();
+  flushes.join();
+  CHECK(published.code() == absl::StatusCode::kCancelled);
+  CHECK(flushed.code() == absl::StatusCode::kCancelled);
+  CHECK(publisher.Close().code() == absl::StatusCode::kCancelled);
+  CHECK(result.code() == absl::StatusCode::kCancelled);
 }
 
 TEST_CASE("what a closing publisher could not deliver fails", "[client]") {

@@ -2,6 +2,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/subscriber.h"
 #include "proto/support/error.h"
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
@@ -83,7 +84,7 @@ class SubscribeRun {
     place.partition = delivery.partition();
     place.append_time_us = delivery.append_time_us();
     std::string text;
-    EventElements elements = delivery.elements();
+    EventElements elements(delivery.payload());
     absl::string_view bytes;
     int64_t next_offset = delivery.base_offset();
     const v1::BatchContext context = delivery.context();

@@ -80,7 +80,7 @@ absl::Status QueueRun::PrintAll() {
 absl::Status QueueRun::Print(const client::WorkItem& item) {
   EventPlace place = {item.topic(), item.partition(), 0, item.append_time_us()};
   std::string text;
-  EventElements elements = item.elements();
+  EventElements elements(item.payload());
   absl::string_view bytes;
   v1::Event event;
   const int64_t before = begun_;
@@ -121,7 +121,7 @@ absl::Status QueueRun::RunCommands() {
     }
     ASSIGN_OR_RETURN(item_, worker_.Next(absl::Now() + kNoticeEvery));
     if (!item_.has_value()) continue;
-    elements_ = item_->elements();
+    elements_ = EventElements(item_->payload());
     index_ = 0;
   }
   return absl::OkStatus();

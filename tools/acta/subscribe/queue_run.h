@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "acta/v1/event.pb.h"
 #include "client/cpp/worker.h"
+#include "proto/support/wire.h"
 #include "storage/base/mutex.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/subscribe/command_pool.h"

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 
 namespace acta::bench {
@@ -48,7 +49,7 @@ absl::Status Flow::Take(const client::Delivery& delivery) {
   const int64_t now = NowNanos();
   RETURN_IF_ERROR(check_.Take(delivery));
   MutexLock lock(mu_);
-  EventElements elements = delivery.elements();
+  EventElements elements(delivery.payload());
   for (absl::string_view event; elements.Next(&event);) latencies_.Add(now - form_.TimeOf(event));
   return absl::OkStatus();
 }

@@ -1,0 +1,35 @@
+#include "client/cpp/error.h"
+
+#include "proto/support/error.h"
+
+namespace acta::client {
+
+v1::ErrorReason ReasonOf(const absl::Status& status) { return acta::ReasonOf(status); }
+
+std::map<std::string, std::string> DetailsOf(const absl::Status& status) {
+  return acta::DetailsOf(status);
+}
+
+absl::Duration RetryAfterOf(const absl::Status& status) { return acta::RetryAfterOf(status); }
+
+absl::Status FromProto(const v1::Status& status) { return acta::FromProto(status); }
+
+bool IsRetryable(const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  if (reason != v1::ERROR_REASON_UNSPECIFIED) {
+    return RuleOf(reason).retryable() || RetryAfterOf(status) > absl::ZeroDuration();
+  }
+  // Without a reason it came from the transport, which says the rest when a connection is reset.
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kDeadlineExceeded:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace acta::client

@@ -1,0 +1,16 @@
+# Installs `headers` of the folder `from` in the folder `to` of the prefix, with the includes that
+# users write. One that has not changed keeps its time.
+foreach(header ${headers})
+  file(READ ${from}/${header}.h text)
+  string(REPLACE "#include \"client/cpp/" "#include \"acta/client/" text "${text}")
+  set(place ${CMAKE_INSTALL_PREFIX}/${to}/${header}.h)
+  set(there)
+  if(EXISTS $ENV{DESTDIR}${place})
+    file(READ $ENV{DESTDIR}${place} there)
+  endif()
+  if(NOT there STREQUAL text)
+    message(STATUS "Installing: $ENV{DESTDIR}${place}")
+    file(WRITE $ENV{DESTDIR}${place} "${text}")
+  endif()
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES ${place})
+endforeach()
