@@ -18,8 +18,9 @@ class Channel;
 namespace acta::client {
 
 struct ChannelOptions {
-  // Of a unary call.
+  // Of a unary call, above zero. A publish stream that answers nothing for so long is broken.
   absl::Duration deadline = absl::Seconds(30);
+  // Of one message; larger ones fail their call. The broker sends at most 17 MiB.
   int32_t max_receive_bytes = 17 << 20;
   // Between attempts to connect: doubles from the first to the second.
   absl::Duration min_backoff = absl::Milliseconds(100);

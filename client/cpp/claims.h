@@ -48,7 +48,8 @@ class ACTA_CLIENT_EXPORT Claims {
   // It was not done: the next who asks is FIRST.
   absl::Status Release(absl::string_view key, absl::string_view token);
 
-  // No call is tried again any more, now and later.
+  // No call is tried again any more, now and later; one under way ends at the channel's deadline.
+  // Safe in any thread.
   void Cancel();
 
  private:
