@@ -3,6 +3,7 @@
 
 #include "acta/v1/context.pb.h"
 #include "client/cpp/admin.h"
+#include "proto/support/error.h"
 #include "client/cpp/delivery.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
@@ -25,6 +26,18 @@ absl::StatusOr<int64_t> FirstOffset(CommandContext& context, const v1::FetchRequ
     if (partition.partition() == request.partition()) return partition.first_offset();
   }
   return 0;  // The broker says that there is no such partition.
+}
+
+// `from_first`: from where the partition begins, wherever retention has moved that meanwhile.
+absl::StatusOr<v1::FetchResponse> FetchPage(CommandContext& context, bool from_first,
+                                            v1::FetchRequest* request) {
+  for (;;) {
+    auto page = context.admin().Fetch(*request);
+    if (!from_first || page.ok() || ReasonOf(page.status()) != v1::GAP) return page;
+    ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, *request));
+    if (first <= request->offset()) return page;
+    request->set_offset(first);
+  }
 }
 
 std::string PageText(EventFormat format, const v1::FetchRequest& request,
@@ -71,10 +84,12 @@ absl::Status Run(CommandContext& context) {
     ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, request));
     request.set_offset(first);
   }
+  bool from_first = !offset.has_value();
   int64_t rest = max.value_or(kDefaultMax);
   while (rest > 0) {
     request.set_max_events(static_cast<int32_t>(std::min(rest, kPageEvents)));
-    ASSIGN_OR_RETURN(const v1::FetchResponse page, context.admin().Fetch(request));
+    ASSIGN_OR_RETURN(const v1::FetchResponse page, FetchPage(context, from_first, &request));
+    from_first = false;
     const int64_t events = EventsOf(page);
     RETURN_IF_ERROR(WriteAll(stdout, PageText(format, request, page)));
     if (events == 0) return absl::OkStatus();
