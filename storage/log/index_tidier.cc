@@ -20,30 +20,36 @@ bool IndexTidier::IsDue(const FamilyPtr& index, absl::Duration now) {
   const auto [seen, added] = seen_.try_emplace(index, Seen{bytes, now});
   if (seen->second.bytes != bytes) seen->second = {bytes, now};
   const absl::Duration wanted = std::max(kLeastQuiet, absl::Seconds(bytes >> 20));
-  return now - seen->second.since >= wanted && store_.Runs(index) > 1 &&
-         disk_.free_bytes() / kRoom > bytes;
+  return now - seen->second.since >= wanted && store_.Runs(index) > 1 && HasRoom(bytes);
 }
 
 void IndexTidier::Tick() {
-  if (joins_) return;
-  if (thread_.joinable()) thread_.join();
-  const absl::Duration now = clock_.SinceBoot();
+  // What is dropped leaves the disk when nobody has it any more.
   const std::vector<FamilyPtr> indexes = slices_.Indexes();
   absl::erase_if(seen_,
                  [&](const auto& seen) { return !absl::c_linear_search(indexes, seen.first); });
+  if (joins_) return;
+  if (thread_.joinable()) thread_.join();
+  const absl::Duration now = clock_.SinceBoot();
   std::vector<FamilyPtr> due;
   for (const FamilyPtr& index : indexes) {
     if (IsDue(index, now)) due.push_back(index);
   }
-  if (due.empty() || cancel_ || disk_.state() >= DiskState::kSoft) return;
+  if (due.empty() || cancel_) return;
   joins_ = true;
-  thread_ = std::thread([this, due = std::move(due)] { Join(due); });
+  thread_ = std::thread([this, due = std::move(due)]() mutable { Join(std::move(due)); });
   pthread_setname_np(thread_.native_handle(), "acta-tidier");
 }
 
-void IndexTidier::Join(const std::vector<FamilyPtr>& indexes) {
-  for (const FamilyPtr& index : indexes) {
-    if (!cancel_) store_.JoinRuns(index, &cancel_);
+bool IndexTidier::HasRoom(int64_t bytes) const {
+  return disk_.state() < DiskState::kSoft && disk_.free_bytes() / kRoom > bytes;
+}
+
+void IndexTidier::Join(std::vector<FamilyPtr> indexes) {
+  for (FamilyPtr& index : indexes) {
+    // What was joined before has taken room.
+    if (!cancel_ && HasRoom(store_.FamilyBytes(index))) store_.JoinRuns(index, &cancel_);
+    index.reset();
   }
   joins_ = false;
 }

@@ -36,7 +36,8 @@ class IndexTidier {
   };
 
   bool IsDue(const FamilyPtr& index, absl::Duration now);
-  void Join(const std::vector<FamilyPtr>& indexes);
+  bool HasRoom(int64_t bytes) const;
+  void Join(std::vector<FamilyPtr> indexes);
 
   RocksStore& store_;
   const SliceSet& slices_;

@@ -276,7 +276,7 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
       (status.IsInvalidArgument() && absl::StrContains(status.ToString(), "dropped"));
   if (dropped) return absl::OkStatus();
   // It was looked where its rows lie among those that are there.
-  if (status.IsCorruption()) MarkIndex(*files_, settings_->path);
+  if (StoreListener::IsUnreadable(status)) MarkIndex(*files_, settings_->path);
   return SlicesChanged(status);
 }
 
@@ -301,8 +301,13 @@ void RocksStore::JoinRuns(const FamilyPtr& index, std::atomic<bool>* cancel) {
 }
 
 absl::Status RocksStore::IndexesDropped() {
-  if (!index_damaged_.exchange(false)) return absl::OkStatus();
-  return FromRocks(files_->DeleteFile(MarkPath(*settings_), {}, nullptr));
+  if (!index_damaged_) return absl::OkStatus();
+  // A power cut that brings it back costs another time of making the index anew.
+  const auto deleted = files_->DeleteFile(MarkPath(*settings_), {}, nullptr);
+  if (!deleted.ok() && !deleted.IsNotFound() && !deleted.IsPathNotFound())
+    return FromRocks(deleted);
+  index_damaged_ = false;
+  return absl::OkStatus();
 }
 
 absl::Status RocksStore::Flush(const FamilyPtr& family) {

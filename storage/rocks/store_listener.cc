@@ -34,10 +34,12 @@ void StoreListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
   Tell(absl::StrCat("database background error in ", JobOf(reason), ": ", status->ToString()));
 }
 
+bool StoreListener::IsUnreadable(const rocksdb::Status& status) {
+  return status.IsCorruption() || (status.IsIOError() && !status.IsNoSpace());
+}
+
 void StoreListener::OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) {
-  const bool unreadable =
-      info.status.IsCorruption() || (info.status.IsIOError() && !info.status.IsNoSpace());
-  if (unreadable && absl::StartsWith(info.cf_name, "index.")) on_index_();
+  if (IsUnreadable(info.status) && absl::StartsWith(info.cf_name, "index.")) on_index_();
 }
 
 void StoreListener::OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) {

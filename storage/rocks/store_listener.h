@@ -25,6 +25,10 @@ class StoreListener final : public rocksdb::EventListener {
                 std::function<void()> on_index)
       : on_index_(std::move(on_index)), on_fatal_(std::move(on_fatal)) {}
 
+  // Of work on an index: what it failed at may be there again in the next life. Also where writing
+  // failed: then a sound index is made anew.
+  static bool IsUnreadable(const rocksdb::Status& status);
+
   uint64_t flushes() const { return flushes_; }
   StallCounts stalls() const;
   // The family says nothing any more.

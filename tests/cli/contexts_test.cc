@@ -77,6 +77,15 @@ TEST_CASE("what is wrong with a context is told", "[cli]") {
         std::string::npos);
 }
 
+TEST_CASE("an address that is no text is kept from breaking the file", "[cli]") {
+  const TempDir folder;
+  const std::string path = folder.path() + "/contexts.json";
+  Contexts contexts = Loaded(path);
+  REQUIRE_OK(contexts.Add("odd", "h\xff:1"));
+  REQUIRE_OK(contexts.Save());
+  CHECK(Loaded(path).servers().size() == 1);
+}
+
 TEST_CASE("a file that is none of contexts is refused and left as it is", "[cli]") {
   const TempDir folder;
   const std::string path = folder.path() + "/contexts.json";

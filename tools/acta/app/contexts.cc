@@ -81,8 +81,10 @@ absl::StatusOr<Contexts> Contexts::Load(const std::string& path) {
   Contexts contexts(path);
   if (path.empty()) return contexts;
   RETURN_IF_ERROR(CheckMode(path));
+  errno = 0;
   std::ifstream file(path);
-  if (!file) return contexts;
+  if (!file && errno == ENOENT) return contexts;
+  if (!file) return FileError("cannot read", path);
   std::stringstream text;
   text << file.rdbuf();
   const json parsed = json::parse(text.str(), nullptr, false);
@@ -155,7 +157,8 @@ absl::Status Contexts::Save() const {
     return absl::UnknownError(absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
   }
   const std::string next = absl::StrCat(path_, ".", getpid());
-  absl::Status status = WriteWhole(next, all.dump(2) + "\n");
+  absl::Status status =
+      WriteWhole(next, all.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
   if (status.ok() && rename(next.c_str(), path_.c_str()) != 0)
     status = FileError("cannot write", path_);
   if (!status.ok()) unlink(next.c_str());

@@ -95,6 +95,10 @@ absl::Status Show(CommandContext& context, const std::vector<Finding>& findings)
 
 absl::Status Run(CommandContext& context) {
   const absl::StatusOr<Examination> examination = Ask(context);
+  const bool silent =
+      absl::IsUnavailable(examination.status()) || absl::IsDeadlineExceeded(examination.status());
+  // One that refuses a call, as an older broker does, is there.
+  if (!examination.ok() && !silent) return examination.status();
   if (!examination.ok()) {
     RETURN_IF_ERROR(
         Show(context, {ExamineUnreachable(context.channel()->address(), context.server().from,

@@ -3,8 +3,8 @@
 
 #include "acta/v1/context.pb.h"
 #include "client/cpp/admin.h"
-#include "proto/support/error.h"
 #include "client/cpp/delivery.h"
+#include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"

@@ -10,6 +10,7 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/tables.h"
+#include "tools/acta/exit_status.h"
 
 namespace acta::cli {
 namespace {
@@ -45,13 +46,16 @@ absl::StatusOr<v1::ListTopicsResponse> List(CommandContext& context, const std::
 
 absl::Status Run(CommandContext& context) {
   const Args& args = context.args();
+  if (args.Has("PATTERN") && args.Has("--prefix")) {
+    return UsageError("--prefix and PATTERN exclude each other");
+  }
   ASSIGN_OR_RETURN(const auto most, args.Integer("--max", 1));
   ASSIGN_OR_RETURN(const v1::ListTopicsResponse all, List(context, args.Get("PATTERN"), most));
   std::vector<const v1::Topic*> topics;
   for (const v1::Topic& topic : all.topics()) topics.push_back(&topic);
   RETURN_IF_ERROR(context.output().Print({&all}, TopicTable(topics)));
   if (!all.next_page_token().empty()) {
-    context.terminal().Hint(absl::StrCat("there are more: --page ", all.next_page_token()));
+    context.terminal().Hint(absl::StrCat("there may be more: --page ", all.next_page_token()));
   } else if (topics.empty()) {
     context.terminal().Hint(args.Has("PATTERN") ? "no topic has a name like this"
                                                 : "create one: acta topic create orders");
