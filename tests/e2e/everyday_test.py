@@ -14,7 +14,7 @@ from broker import BIN, PATIENCE_S, BrokerTest
 
 # Asks the completion of a shell as a key press would: the words typed so far are its arguments.
 BASH = '''source <("$0" completion bash)
-COMP_WORDS=(acta "$@"); COMP_CWORD=$#; COMP_WORDS[0]=$0
+COMP_LINE="$0 $*"; COMP_POINT=${#COMP_LINE}
 _acta
 printf '%s\\n' "${COMPREPLY[@]}"'''
 FISH = '$argv[1] completion fish | source; complete -C (string join " " -- acta $argv[2..-1])'
@@ -161,6 +161,8 @@ class Completion(EverydayTest):
         self.assertEqual(completed('group', 'lag', ''), ['billing'])
         self.assertEqual(completed('topic', 'create', 'x', '--ack', ''), ['fsync', 'os'])
         self.assertEqual(completed('--context', 'h'), ['here'])
+        self.assertEqual(completed('--server', self.broker.address, 'group', 'lag', 'b'),
+                         ['billing'])
         self.assertEqual(completed('subscribe', 'orders', '--unt'), ['--until-end'])
         # A broker that is not there completes nothing, and says nothing.
         self.assertEqual(completed('--server', '127.0.0.1:1', 'topic', 'describe', ''), [])

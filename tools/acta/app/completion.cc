@@ -16,16 +16,19 @@ using Words = std::vector<std::string>;
 // clang-format off
 constexpr char kBash[] = R"sh(# source <(acta completion bash)
 _acta() {
-  local word=${COMP_WORDS[COMP_CWORD]} line
+  # COMP_WORDS are split at ':' and '=', which addresses and times have.
+  local typed=${COMP_LINE:0:COMP_POINT} words line
+  read -ra words <<<"$typed"
+  [[ $typed == *' ' ]] && words+=('')
   COMPREPLY=()
   while IFS= read -r line; do
     if [[ $line == :files ]]; then
       compopt -o filenames 2>/dev/null
-      COMPREPLY+=($(compgen -f -- "$word"))
+      mapfile -t COMPREPLY < <(compgen -f -- "${words[-1]}")
     else
       COMPREPLY+=("$line")
     fi
-  done < <("${COMP_WORDS[0]}" __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null)
 }
 complete -F _acta acta
 )sh";
