@@ -28,8 +28,8 @@ struct AdminOptions {
 //
 // Threads: any; a call blocks until it is answered, its deadline has passed, or Cancel().
 // Errors:  as the comment of the method in its .proto says; error.h reads them. A broker that
-// cannot be reached is
-//          UNAVAILABLE without a reason, and the message names the address. Nothing is retried.
+//          cannot be reached is UNAVAILABLE without a reason, and the message names the address.
+//          Nothing is retried.
 class ACTA_CLIENT_EXPORT Admin {
  public:
   explicit Admin(std::shared_ptr<Channel> channel, const AdminOptions& options = {});

@@ -35,7 +35,7 @@ void IndexTidier::Tick() {
   for (const FamilyPtr& index : indexes) {
     if (IsDue(index, now)) due.push_back(index);
   }
-  if (due.empty() || cancel_) return;
+  if (due.empty()) return;
   joins_ = true;
   thread_ = std::thread([this, due = std::move(due)]() mutable { Join(std::move(due)); });
   pthread_setname_np(thread_.native_handle(), "acta-tidier");
@@ -48,14 +48,14 @@ bool IndexTidier::HasRoom(int64_t bytes) const {
 void IndexTidier::Join(std::vector<FamilyPtr> indexes) {
   for (FamilyPtr& index : indexes) {
     // What was joined before has taken room.
-    if (!cancel_ && HasRoom(store_.FamilyBytes(index))) store_.JoinRuns(index, &cancel_);
+    if (HasRoom(store_.FamilyBytes(index))) store_.JoinRuns(index);
     index.reset();
   }
   joins_ = false;
 }
 
 void IndexTidier::Stop() {
-  cancel_ = true;
+  store_.StopJoins();
   if (thread_.joinable()) thread_.join();
 }
 

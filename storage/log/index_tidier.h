@@ -26,7 +26,7 @@ class IndexTidier {
 
   // Begins to join what is due, unless it still joins. Does not wait for it.
   void Tick();
-  // Gives up what is being joined.
+  // Gives up what is being joined. No Tick() behind it.
   void Stop();
 
  private:
@@ -45,7 +45,6 @@ class IndexTidier {
   const Clock& clock_;
   absl::flat_hash_map<FamilyPtr, Seen> seen_;
   std::atomic<bool> joins_ = false;
-  std::atomic<bool> cancel_ = false;
   std::thread thread_;
 };
 

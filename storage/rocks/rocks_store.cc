@@ -291,14 +291,15 @@ int64_t RocksStore::Runs(const FamilyPtr& index) const {
   return runs;
 }
 
-void RocksStore::JoinRuns(const FamilyPtr& index, std::atomic<bool>* cancel) {
+void RocksStore::JoinRuns(const FamilyPtr& index) {
   if (index_damaged_) return;
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
-  options.canceled = cancel;
   // An error is told to the listener.
   db_->CompactRange(options, index.get(), nullptr, nullptr).PermitUncheckedError();
 }
+
+void RocksStore::StopJoins() { db_->DisableManualCompaction(); }
 
 absl::Status RocksStore::IndexesDropped() {
   if (!index_damaged_) return absl::OkStatus();

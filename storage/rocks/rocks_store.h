@@ -95,8 +95,10 @@ class RocksStore {
                        absl::FunctionRef<bool(std::string*, std::string*)> next);
   // Of the index of a slice: into so many files a question looks for each row.
   int64_t Runs(const FamilyPtr& index) const;
-  // Joins them to one, unless `cancel` is set meanwhile. Blocks; reads and writes go on.
-  void JoinRuns(const FamilyPtr& index, std::atomic<bool>* cancel);
+  // Joins them to one, unless StopJoins() is called. Blocks; reads and writes go on.
+  void JoinRuns(const FamilyPtr& index);
+  // Gives up what is being joined, and whatever it waits for; nothing is joined from then on.
+  void StopJoins();
   // In an earlier life the files of an index could not be joined, as one cannot be read: no more
   // are joined until all of them were dropped.
   bool index_damaged() const { return index_damaged_; }

@@ -29,8 +29,24 @@ exec chroot "$1/merged" bash -c "$3"'''
 # As deploy/actad.service starts it, but for systemd.
 LIFE = '''set -eu
 export DEBIAN_FRONTEND=noninteractive
+# Instead of systemd: what it is asked for is written down, and whether the unit is enabled.
+mkdir -p /run/systemd/system /root/fake
+cat >/root/fake/systemctl <<'FAKE'
+#!/bin/sh
+echo "$*" >>/root/asked
+case "$1" in
+  enable) touch /root/enabled ;;
+  disable) rm -f /root/enabled ;;
+  is-enabled) test -e /root/enabled ;;
+esac
+FAKE
+chmod +x /root/fake/systemctl
+export PATH=/root/fake:$PATH
+asked() { grep -c "^$1" /root/asked || true; }
 dpkg -i /root/acta.deb >/dev/null
 test "$(stat -c '%U:%G %a' /var/lib/acta)" = 'acta:acta 700'
+test -e /root/enabled
+test "$(asked restart)" = 1
 acta version >/dev/null
 start() {
   rm -f /run/acta.json
@@ -52,15 +68,25 @@ stop
 echo '# mine' >> /etc/acta/actad.toml
 dpkg -i /root/acta.deb >/dev/null 2>&1
 grep -q '^# mine$' /etc/acta/actad.toml
+test "$(asked restart)" = 2
 start
 test "$(acta subscribe orders --from earliest --until-end)" = paid
 stop
 acta-inspect verify --data /var/lib/acta >/dev/null
+# Who has disabled it finds it so after the next one.
+rm /root/enabled
+dpkg -i /root/acta.deb >/dev/null 2>&1
+test ! -e /root/enabled -a "$(asked restart)" = 2
+touch /root/enabled
+dpkg -r acta >/dev/null 2>&1
+test "$(asked stop)" = 1 -a -e /root/enabled
+dpkg -i /root/acta.deb >/dev/null 2>&1
+test "$(asked restart)" = 3
 dpkg -r acta >/dev/null 2>&1
 test ! -e /usr/bin/actad -a -d /var/lib/acta -a -f /etc/acta/actad.toml
 dpkg -P acta >/dev/null 2>/root/purge
 grep -q 'events stay in /var/lib/acta' /root/purge
-test ! -e /etc/acta/actad.toml -a -d /var/lib/acta/db
+test ! -e /etc/acta/actad.toml -a -d /var/lib/acta/db -a ! -e /root/enabled
 echo LIVED'''
 
 
