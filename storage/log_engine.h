@@ -21,6 +21,8 @@
 
 namespace acta {
 
+class BackupSource;
+
 // How safe a write is. Ordered: a higher level includes the lower.
 enum class Level : uint8_t {
   kOs = 1,     // In the log file: survives kill -9, not a power cut.
@@ -331,6 +333,9 @@ class LogEngine {
 
   // Checks stored batches from `token` on for about `budget`. Blocks.
   virtual absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) = 0;
+
+  // Null: it makes no backups.
+  virtual BackupSource* backup_source() { return nullptr; }
 
   // Refuses new transactions, finishes those accepted, syncs and marks a clean stop. Blocks.
   virtual void Stop() = 0;

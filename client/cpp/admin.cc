@@ -314,6 +314,19 @@ absl::StatusOr<v1::AcceptClockResponse> Admin::AcceptClock(const v1::AcceptClock
 absl::StatusOr<v1::SetLogLevelResponse> Admin::SetLogLevel(const v1::SetLogLevelRequest& request) {
   return core_->Call(core_->admin, &v1::Admin::Stub::SetLogLevel, request);
 }
+absl::StatusOr<v1::StartBackupResponse> Admin::StartBackup(const v1::StartBackupRequest& request) {
+  return core_->Call(core_->admin, &v1::Admin::Stub::StartBackup, request);
+}
+absl::StatusOr<v1::ListBackupsResponse> Admin::ListBackups(const v1::ListBackupsRequest& request) {
+  return core_->Call(core_->admin, &v1::Admin::Stub::ListBackups, request);
+}
+absl::StatusOr<v1::StopBackupResponse> Admin::StopBackup(const v1::StopBackupRequest& request) {
+  return core_->Call(core_->admin, &v1::Admin::Stub::StopBackup, request);
+}
+absl::StatusOr<v1::DeleteBackupResponse> Admin::DeleteBackup(
+    const v1::DeleteBackupRequest& request) {
+  return core_->Call(core_->admin, &v1::Admin::Stub::DeleteBackup, request);
+}
 
 absl::StatusOr<v1::PublishResults> Admin::Publish(const v1::PublishFrame& request) {
   return core_->Call(core_->publisher, &v1::Publisher::Stub::Publish, request);

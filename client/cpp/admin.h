@@ -102,6 +102,10 @@ class ACTA_CLIENT_EXPORT Admin {
   absl::StatusOr<v1::ScrubResponse> Scrub(const v1::ScrubRequest& request);
   absl::StatusOr<v1::AcceptClockResponse> AcceptClock(const v1::AcceptClockRequest& request);
   absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(const v1::SetLogLevelRequest& request);
+  absl::StatusOr<v1::StartBackupResponse> StartBackup(const v1::StartBackupRequest& request);
+  absl::StatusOr<v1::ListBackupsResponse> ListBackups(const v1::ListBackupsRequest& request);
+  absl::StatusOr<v1::StopBackupResponse> StopBackup(const v1::StopBackupRequest& request);
+  absl::StatusOr<v1::DeleteBackupResponse> DeleteBackup(const v1::DeleteBackupRequest& request);
 
   // One frame. What fails in a batch stands in its result and the call is OK; what fails in the
   // whole frame is the error of the call.

@@ -15,6 +15,7 @@
 #include "server/app/journey_metrics.h"
 #include "server/app/library_versions.h"
 #include "server/app/topic_metrics.h"
+#include "server/app/upkeep_metrics.h"
 #include "server/telemetry/process_metrics.h"
 #include "storage/base/log.h"
 #include "storage/base/slow_log.h"
@@ -125,8 +126,10 @@ absl::Status Daemon::OpenListeners() {
                   ActaVersion()};
   ASSIGN_OR_RETURN(http_, HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
   note_ = {rpc_->address(), http_->address(), getpid(), engine_->store_id()};
-  status_ = std::make_unique<ServerStatus>(
-      ServerStatus::Deps{*engine_, *topics_, *schedules_, *groups_, *hub_, MakeFacts()});
+  backups_ = std::make_unique<Backups>(*engine_, options_.backup);
+  scrub_ = std::make_unique<QuietScrub>(*engine_, *topics_, options_.scrub);
+  status_ = std::make_unique<ServerStatus>(ServerStatus::Deps{
+      *engine_, *topics_, *schedules_, *groups_, *hub_, MakeFacts(), backups_.get(), scrub_.get()});
   telemetry_.AddCollector([this](MetricWriter& writer) { CollectMetrics(writer); });
   ready_.store(true);
   rpc_->SetServing(true);
@@ -146,6 +149,12 @@ RpcDeps Daemon::MakeRpcDeps() {
                    },
                    [this](const Caller& caller, const v1::SetLogLevelRequest& request) {
                      return status_->SetLogLevel(caller, request);
+                   },
+                   [this](const Caller& caller) { return backups_->Start(caller); },
+                   [this] { return backups_->List(); },
+                   [this](const Caller& caller) { return backups_->Stop(caller); },
+                   [this](const Caller& caller, const v1::DeleteBackupRequest& request) {
+                     return backups_->Delete(caller, request);
                    }};
   return {PublishDeps(),
           *topics_,
@@ -208,6 +217,7 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
                static_cast<double>(slow[i]));
   }
   if (exporter_ != nullptr) CollectSpans(writer);
+  CollectUpkeep(*backups_, *scrub_, writer);
   add(Metric::kAppReady, ready_.load() ? 1 : 0);
   add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
 }
@@ -238,6 +248,14 @@ void Daemon::CollectEdges(MetricWriter& writer) const {
   add(Metric::kHttpRefusedConnections, http_->refused_connections());
 }
 
+void Daemon::Reload(const DaemonOptions& options) {
+  SetLogFormat(options.log.format);
+  SetLogLevel(options.log.level);
+  SetSlowThreshold(options.log.slow);
+  backups_->SetOptions(options.backup);
+  scrub_->SetOptions(options.scrub);
+}
+
 void Daemon::Stop() {
   if (stopped_) return;
   stopped_ = true;
@@ -246,6 +264,8 @@ void Daemon::Stop() {
   if (groups_ != nullptr) groups_->StopWaiting();
   if (hub_ != nullptr) hub_->Stop(options_.listen.stop_grace);
   if (rpc_ != nullptr) rpc_->Stop(options_.listen.stop_grace);
+  if (backups_ != nullptr) backups_->End();
+  if (scrub_ != nullptr) scrub_->End();
   telemetry_.ClearCollectors();
   if (http_ != nullptr) http_->Stop();
   if (timer_ != nullptr) timer_->Stop();

@@ -11,6 +11,8 @@
 #include "server/app/listen_address.h"
 #include "server/app/ready_file.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/admin/backups.h"
+#include "server/core/admin/quiet_scrub.h"
 #include "server/core/admin/server_status.h"
 #include "server/core/claims/claim_registry.h"
 #include "server/core/groups/group_registry.h"
@@ -58,6 +60,9 @@ class Daemon {
 
   const ReadyNote& note() const { return note_; }
 
+  // Makes those of the options count that a reload may change.
+  void Reload(const DaemonOptions& options);
+
   // Not ready any more; publishes are refused with a delay, what is in flight is finished, members
   // are handed over, everything accepted is on disk. Blocks, at most about twice the grace.
   void Stop();
@@ -102,6 +107,8 @@ class Daemon {
   std::unique_ptr<JourneyIndexer> indexer_;
   std::unique_ptr<Journeys> journeys_;
   std::unique_ptr<SubscriptionHub> hub_;
+  std::unique_ptr<Backups> backups_;
+  std::unique_ptr<QuietScrub> scrub_;
   std::unique_ptr<ServerStatus> status_;
   std::unique_ptr<RpcServer> rpc_;
   std::unique_ptr<HttpServer> http_;

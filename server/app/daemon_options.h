@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "server/core/admin/backups.h"
+#include "server/core/admin/quiet_scrub.h"
 #include "server/core/claims/claim_rules.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/journeys/journey_indexer.h"
@@ -57,6 +59,8 @@ struct DaemonOptions {
   ClaimLimits claims;
   RpcLimits rpc;
   HttpLimits http;
+  BackupOptions backup;
+  ScrubOptions scrub;
   LogOptions log;
   TelemetryOptions telemetry;
   OtlpOptions otlp;

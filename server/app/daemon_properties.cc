@@ -95,6 +95,18 @@ void DescribeStorage(DaemonOptions* o, PropertyTable* table) {
                   "a file that may be deleted when the disk is full; 0: none");
   table->AddBytes("storage.deletion_rate", &s->deletion_bytes_per_second, kMiB, kTiB,
                   "bytes of old files deleted a second, or what waits within half a minute");
+  table->AddText("storage.backup_dir", &o->backup.folder,
+                 "folder of the backups of this store; empty: none are made", "path");
+  table->AddBytes("storage.backup_rate", &o->backup.bytes_per_second, 0, kTiB,
+                  "bytes a second a backup copies at most; 0: no limit");
+  table->AddInteger("storage.backup_keep", &o->backup.keep, 0, 10'000,
+                    "after a backup the oldest go until so many are left; 0: all stay");
+  table->AddDuration("storage.scrub_every", &o->scrub.every, absl::ZeroDuration(),
+                     absl::Hours(24 * 366),
+                     "all stored events are read and checked so often, from ten minutes after the "
+                     "start on; 0: only when asked");
+  table->AddBytes("storage.scrub_rate", &o->scrub.bytes_per_second, 0, kTiB,
+                  "bytes a second such a scrub reads at most; 0: no limit");
   table->AddInteger("storage.read_threads", &o->read_threads, 0, 1024,
                     "threads for reads from disk; 0: one a core, at least 4");
 }
@@ -264,6 +276,11 @@ void DescribeProperties(DaemonOptions* options, PropertyTable* table) {
   DescribeServerLimits(options, table);
   DescribeCallLimits(options, table);
   DescribeRest(options, table);
+  for (const char* name :
+       {"storage.backup_dir", "storage.backup_rate", "storage.backup_keep", "storage.scrub_every",
+        "storage.scrub_rate", "log.level", "log.format", "log.slow"}) {
+    table->Reloaded(name);
+  }
 }
 
 absl::Status SettleOptions(DaemonOptions* options) {

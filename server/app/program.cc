@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/error.h"
 #include "server/app/daemon.h"
 #include "server/app/daemon_properties.h"
@@ -12,10 +13,10 @@
 #include "server/app/ready_file.h"
 #include "server/app/reference_pages.h"
 #include "server/app/service_notice.h"
+#include "server/app/settings.h"
 #include "server/app/stop_signals.h"
 #include "server/config/command_line.h"
 #include "server/config/config_text.h"
-#include "server/config/property_sources.h"
 #include "storage/base/log.h"
 #include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
@@ -57,12 +58,11 @@ int PrintPage(const std::string& name) {
   return page.ok() ? Print(*page) : PrintUsageError(page.status());
 }
 
-absl::Status ApplySources(const CommandLine& line, const std::vector<std::string>& environment,
-                          PropertyTable* table) {
-  if (!line.config.empty()) RETURN_IF_ERROR(ApplyFile(line.config, table));
-  RETURN_IF_ERROR(ApplyEnvironment(environment, table));
-  return ApplyFlags(line, table);
-}
+// Where the configuration comes from.
+struct Sources {
+  const CommandLine& line;
+  const std::vector<std::string>& environment;
+};
 
 void WarnOfOpenDoors(const DaemonOptions& options) {
   if (options.listen.insecure) {
@@ -71,11 +71,39 @@ void WarnOfOpenDoors(const DaemonOptions& options) {
   }
 }
 
-int Serve(DaemonOptions options, const PropertyTable& table, const OpenEngine& open) {
+// After SIGHUP. What is wrong changes nothing.
+void ReadAgain(const Sources& sources, Settings& settings, Daemon& daemon) {
+  const auto changes = settings.Reload(sources.line, sources.environment);
+  if (!changes.ok()) {
+    LogError("the configuration cannot be read again: nothing was changed",
+             {{"cause", std::string(changes.status().message())}});
+    return;
+  }
+  // Also brings back what was changed without a property, as the level of log lines.
+  daemon.Reload(settings.options());
+  for (const std::string& name : changes->restarts) {
+    LogWarn("a property has another value that counts from the next start on",
+            {{"property", name}});
+  }
+  LogInfo("configuration read again", {{"changed", absl::StrJoin(changes->taken, " ")},
+                                       {"need_a_start", changes->restarts.size()}});
+}
+
+// Until a stop is asked for.
+void WaitForStop(const Sources& sources, Settings& settings, StopSignals& signals, Daemon& daemon) {
+  using Asked = StopSignals::Asked;
+  for (Asked asked = Asked::kNothing; asked != Asked::kStop; asked = signals.WaitFor(kReminder)) {
+    if (asked == Asked::kReload) ReadAgain(sources, settings, daemon);
+    WarnOfOpenDoors(settings.options());
+  }
+}
+
+int Serve(const Sources& sources, Settings& settings, const OpenEngine& open) {
   StopSignals signals;
+  DaemonOptions options = settings.options();
   FitDescriptors(&options.rpc.connections);
   absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Start(
-      options, [&table] { return ConfigAsProto(table); }, open);
+      options, [&settings] { return settings.Page(); }, open);
   if (!daemon.ok()) return PrintStartError(daemon.status(), options.log.format);
   const ReadyNote& note = (*daemon)->note();
   if (!options.listen.ready_file.empty()) {
@@ -92,9 +120,7 @@ int Serve(DaemonOptions options, const PropertyTable& table, const OpenEngine& o
   if (!options.listen.insecure) {
     LogWarn("no authentication: everybody on this machine may do everything");
   }
-  do {
-    WarnOfOpenDoors(options);
-  } while (!signals.WaitFor(kReminder));
+  WaitForStop(sources, settings, signals, **daemon);
   NotifySupervisor("STOPPING=1");
   RemoveReadyFile(options.listen.ready_file);
   (*daemon)->Stop();
@@ -106,20 +132,20 @@ int Serve(DaemonOptions options, const PropertyTable& table, const OpenEngine& o
 
 int RunProgram(const std::vector<std::string>& words, const std::vector<std::string>& environment,
                const OpenEngine& open) {
-  DaemonOptions options;
-  PropertyTable table;
-  DescribeProperties(&options, &table);
+  Settings settings;
+  const PropertyTable& table = settings.table();
   const absl::StatusOr<CommandLine> line = ParseCommandLine(words, table);
   if (!line.ok()) return PrintUsageError(line.status());
   using Mode = CommandLine::Mode;
   if (line->mode == Mode::kHelp) return Print(HelpText());
   if (line->mode == Mode::kVersion) return Print(absl::StrCat("actad ", ActaVersion(), "\n"));
   if (line->mode == Mode::kGenerateReference) return PrintPage(line->reference);
-  if (const absl::Status status = ApplySources(*line, environment, &table); !status.ok()) {
+  if (const absl::Status status = settings.Read(*line, environment); !status.ok()) {
     return PrintUsageError(status);
   }
   if (line->mode == Mode::kPrintConfig) return Print(ConfigAsTable(table));
   if (line->mode == Mode::kPrintConfigJson) return Print(ConfigAsJson(table));
+  DaemonOptions& options = settings.options();
   if (const absl::Status status = SettleOptions(&options); !status.ok()) {
     return PrintUsageError(status);
   }
@@ -128,7 +154,7 @@ int RunProgram(const std::vector<std::string>& words, const std::vector<std::str
   SetLogFormat(options.log.format);
   SetLogLevel(options.log.level);
   SetSlowThreshold(options.log.slow);
-  return Serve(options, table, open);
+  return Serve({*line, environment}, settings, open);
 }
 
 }  // namespace acta

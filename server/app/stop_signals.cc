@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
 
@@ -15,6 +17,7 @@ sigset_t Signals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
@@ -45,6 +48,11 @@ void StopSignals::Watch() {
     {
       MutexLock lock(mu_);
       if (ending_) return;
+      if (signal == SIGHUP) {
+        reload_ = true;
+        wake_.SignalAll();
+        continue;
+      }
       second = asked_;
       asked_ = true;
     }
@@ -57,16 +65,17 @@ void StopSignals::Watch() {
   }
 }
 
-bool StopSignals::WaitFor(absl::Duration time) {
+StopSignals::Asked StopSignals::WaitFor(absl::Duration time) {
   const SystemClock clock;
   const absl::Duration until = clock.SinceBoot() + time;
   MutexLock lock(mu_);
   while (!asked_) {
+    if (std::exchange(reload_, false)) return Asked::kReload;
     const absl::Duration left = until - clock.SinceBoot();
-    if (left <= absl::ZeroDuration()) return false;
+    if (left <= absl::ZeroDuration()) return Asked::kNothing;
     wake_.WaitFor(mu_, left);
   }
-  return true;
+  return Asked::kStop;
 }
 
 }  // namespace acta

@@ -114,14 +114,16 @@ Made by `actad --generate-reference configuration`; do not edit
 A property `section.key` is set in a TOML file (`--config FILE`, table `[section]`), by the
 environment variable `ACTAD_SECTION__KEY`, or by the flag `--section.key=VALUE`; the later of these
 wins. Bytes are written `64MiB`, durations `10m`, `7d`. What is not known or out of range is an
-error. `actad --print-config` and `acta config` show every value and where it comes from.
+error. `actad --print-config` and `acta config` show every value and where it comes from. Values
+count from the next start on; those that say so from the next `SIGHUP` on.
 )";
   ForEachSection(table, [&out](const std::string& section, const auto& rows) {
     absl::StrAppend(&out, "\n## ", section, "\n\n", SectionMeaning(section),
                     "\n\n| property | default | type | range | meaning |\n|---|---|---|---|---|\n");
     for (const Property* row : rows) {
       absl::StrAppend(&out, "| `", row->name, "` | ", Code(row->default_value), " | ",
-                      Name(row->type), " | ", Cell(row->range), " | ", Cell(row->meaning), " |\n");
+                      Name(row->type), " | ", Cell(row->range), " | ", Cell(row->meaning),
+                      row->reloaded ? "; `SIGHUP` is enough" : "", " |\n");
     }
   });
   return out;

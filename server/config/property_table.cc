@@ -188,6 +188,16 @@ absl::Status PropertyTable::Set(absl::string_view name, absl::string_view text,
   return absl::OkStatus();
 }
 
+void PropertyTable::Reloaded(absl::string_view name) {
+  for (Property& property : properties_) {
+    if (property.name == name) {
+      property.reloaded = true;
+      return;
+    }
+  }
+  ACTA_CHECK(false);
+}
+
 const Property* PropertyTable::Find(absl::string_view name) const {
   for (const Property& property : properties_) {
     if (property.name == name) return &property;

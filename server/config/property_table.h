@@ -30,6 +30,7 @@ struct Property {
   std::string range;  // For people; empty: any.
   std::string meaning;
   PropertySource source = PropertySource::kDefault;
+  bool reloaded = false;  // A reload makes another value count; else the next start.
   std::function<absl::Status(absl::string_view)> set;  // Changes nothing when it fails.
   std::function<std::string()> get;
 
@@ -83,6 +84,9 @@ class PropertyTable {
   // INVALID_ARGUMENT naming property, value, range and place; an unknown name with a suggestion.
   absl::Status Set(absl::string_view name, absl::string_view text, PropertySource source,
                    absl::string_view where);
+
+  // Says of a property that was added that a reload is enough.
+  void Reloaded(absl::string_view name);
 
   const Property* Find(absl::string_view name) const;
   const std::vector<Property>& properties() const { return properties_; }

@@ -54,4 +54,33 @@ grpc::Status AdminService::SetLogLevel(grpc::ServerContext* context,
       [&](const Caller& caller) { return edge_.deps.admin.set_log_level(caller, *request); });
 }
 
+grpc::Status AdminService::StartBackup(grpc::ServerContext* context,
+                                       const v1::StartBackupRequest* request,
+                                       v1::StartBackupResponse* response) {
+  return RunCold(edge_, "/acta.v1.Admin/StartBackup", *context, *request, response,
+                 [&](const Caller& caller) { return edge_.deps.admin.start_backup(caller); });
+}
+
+grpc::Status AdminService::ListBackups(grpc::ServerContext* context,
+                                       const v1::ListBackupsRequest* request,
+                                       v1::ListBackupsResponse* response) {
+  return RunCold(edge_, "/acta.v1.Admin/ListBackups", *context, *request, response,
+                 [&](const Caller&) { return edge_.deps.admin.list_backups(); });
+}
+
+grpc::Status AdminService::StopBackup(grpc::ServerContext* context,
+                                      const v1::StopBackupRequest* request,
+                                      v1::StopBackupResponse* response) {
+  return RunCold(edge_, "/acta.v1.Admin/StopBackup", *context, *request, response,
+                 [&](const Caller& caller) { return edge_.deps.admin.stop_backup(caller); });
+}
+
+grpc::Status AdminService::DeleteBackup(grpc::ServerContext* context,
+                                        const v1::DeleteBackupRequest* request,
+                                        v1::DeleteBackupResponse* response) {
+  return RunCold(
+      edge_, "/acta.v1.Admin/DeleteBackup", *context, *request, response,
+      [&](const Caller& caller) { return edge_.deps.admin.delete_backup(caller, *request); });
+}
+
 }  // namespace acta

@@ -27,6 +27,14 @@ class AdminService final : public v1::Admin::Service {
                            v1::AcceptClockResponse* response) override;
   grpc::Status SetLogLevel(grpc::ServerContext* context, const v1::SetLogLevelRequest* request,
                            v1::SetLogLevelResponse* response) override;
+  grpc::Status StartBackup(grpc::ServerContext* context, const v1::StartBackupRequest* request,
+                           v1::StartBackupResponse* response) override;
+  grpc::Status ListBackups(grpc::ServerContext* context, const v1::ListBackupsRequest* request,
+                           v1::ListBackupsResponse* response) override;
+  grpc::Status StopBackup(grpc::ServerContext* context, const v1::StopBackupRequest* request,
+                          v1::StopBackupResponse* response) override;
+  grpc::Status DeleteBackup(grpc::ServerContext* context, const v1::DeleteBackupRequest* request,
+                            v1::DeleteBackupResponse* response) override;
 
  private:
   const Edge& edge_;

@@ -44,6 +44,12 @@ struct AdminCalls {
   std::function<absl::StatusOr<v1::SetLogLevelResponse>(const Caller&,
                                                         const v1::SetLogLevelRequest&)>
       set_log_level;
+  std::function<absl::StatusOr<v1::StartBackupResponse>(const Caller&)> start_backup;
+  std::function<absl::StatusOr<v1::ListBackupsResponse>()> list_backups;
+  std::function<absl::StatusOr<v1::StopBackupResponse>(const Caller&)> stop_backup;
+  std::function<absl::StatusOr<v1::DeleteBackupResponse>(const Caller&,
+                                                         const v1::DeleteBackupRequest&)>
+      delete_backup;
 };
 
 // The calls of the real rooms, which must outlive them.

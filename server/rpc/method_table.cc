@@ -88,6 +88,10 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Admin/Scrub", false, Verb::kAdminServer, kServer, kNone, ""},
     {"/acta.v1.Admin/AcceptClock", false, Verb::kAdminServer, kServer, kNone, ""},
     {"/acta.v1.Admin/SetLogLevel", false, Verb::kAdminServer, kServer, kNone, ""},
+    {"/acta.v1.Admin/StartBackup", false, Verb::kAdminServer, kServer, kNone, ""},
+    {"/acta.v1.Admin/ListBackups", false, Verb::kAdminServer, kServer, kNone, ""},
+    {"/acta.v1.Admin/StopBackup", false, Verb::kAdminServer, kServer, kNone, ""},
+    {"/acta.v1.Admin/DeleteBackup", false, Verb::kAdminServer, kServer, kNone, ""},
 
     {"/grpc.health.v1.Health/Check", false, Verb::kObserve, kServer, kNone, ""},
     {"/grpc.health.v1.Health/Watch", true, Verb::kObserve, kServer, kNone, ""},

@@ -56,6 +56,17 @@ absl::string_view Name(MetricType type);
     "Jump of the wall clock that is being ignored.")                                              \
   M(kLogIncarnation, "acta_log_incarnation", kGauge, "",                                          \
     "Incarnation of the log; rises when a crash may have cost unsynced events.")                  \
+  M(kBackupsRuns, "acta_backups_runs_total", kCounter, "result",                                  \
+    "Backups that were begun since the start and have ended: done, failed.")                      \
+  M(kBackupsRunning, "acta_backups_running", kGauge, "", "1 while a backup is made.")             \
+  M(kBackupsLastFailed, "acta_backups_last_failed", kGauge, "",                                   \
+    "1 when the backup that was begun last failed.")                                              \
+  M(kBackupsNewest, "acta_backups_newest_timestamp_seconds", kGauge, "",                          \
+    "When the newest whole backup was made; missing: there is none.")                             \
+  M(kScrubsDamaged, "acta_scrubs_damaged_ranges", kGauge, "",                                     \
+    "Damaged ranges of stored events that the last scrub of storage.scrub_every found so far.")   \
+  M(kScrubsReadBytes, "acta_scrubs_read_bytes", kGauge, "",                                       \
+    "What that scrub has read so far.")                                                           \
   M(kTopicsTopics, "acta_topics_topics", kGauge, "", "Topics that exist.")                        \
   M(kTopicsPartitions, "acta_topics_partitions", kGauge, "", "Partitions of all topics.")         \
   M(kTopicsAppendedEvents, "acta_topics_appended_events_total", kCounter, "topic",                \

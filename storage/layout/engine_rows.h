@@ -68,6 +68,14 @@ inline constexpr char kLockFile[] = "acta.lock";
 inline constexpr char kWitnessFile[] = "witness";
 inline constexpr char kDatabaseFolder[] = "db";
 inline constexpr char kBallastFile[] = "ballast";
+// Second names of the database's files while a backup is made of them.
+inline constexpr char kCutFolder[] = "backup.cut";
+// Of a backup alone: what belongs to it (acta/storage/v1/backup.proto). A folder with it is not to
+// be started on.
+inline constexpr char kBackupFile[] = "BACKUP";
+// What the witness of a backup has for a boot, which is no kernel's: the start that finds it begins
+// a life of its own.
+inline constexpr char kBackupBoot[] = "backup";
 inline constexpr int kFormatVersion = 1;
 
 }  // namespace acta

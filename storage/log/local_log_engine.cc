@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -13,9 +14,11 @@
 #include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/log/backup_writer.h"
 #include "storage/log/dedupe_recovery.h"
 #include "storage/log/payload_cut.h"
 #include "storage/log/scrubber.h"
+#include "storage/rocks/store_cut.h"
 #include "storage/rocks/store_file_system.h"
 
 namespace acta {
@@ -327,6 +330,32 @@ EngineStats LocalLogEngine::Stats() const {
 
 absl::StatusOr<ScrubPage> LocalLogEngine::Scrub(absl::string_view token, absl::Duration budget) {
   return ScrubLog(table_, *reader_, clock_, token, budget);
+}
+
+absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
+  if (in_backup_.exchange(true)) {
+    return Error(v1::BACKUP_RUNNING, "a backup is being made: wait for it or stop it");
+  }
+  const auto end = absl::MakeCleanup([this] {
+    RemoveCut(options_.data);
+    in_backup_ = false;
+  });
+  const std::string folder = absl::StrCat(options_.data, "/", kCutFolder);
+  RemoveCut(options_.data);
+  RETURN_IF_ERROR(EnsureFolder(*opened_.files, folder));
+  StoreCut cut;
+  cut.witness = opened_.witness->record();
+  cut.witness.store_id = opened_.store_id;
+  cut.witness.incarnation = opened_.incarnation;
+  cut.witness.synced_group = queue_->synced_group();
+  cut.time = server_clock_->Now();
+  cut.witness.server_time_us = absl::ToUnixMicros(cut.time);
+  auto files = slices_->Unchanged([&] { return opened_.rocks->Cut(folder); });
+  if (!files.ok()) return BackupError(files.status(), options_.data);
+  cut.files = *std::move(files);
+  const BackupPlace place{options_.data, options_.watermarks.soft.Of(disk_.total_bytes()),
+                          opened_.files};
+  return WriteBackup(cut, place, order);
 }
 
 void LocalLogEngine::LookAtDisk() {

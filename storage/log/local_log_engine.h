@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "storage/backup.h"
 #include "storage/base/clock.h"
 #include "storage/base/fatal.h"
 #include "storage/base/mutex.h"
@@ -31,7 +32,7 @@ namespace acta {
 //
 // Threads:   any; its own are the commit, sync and maintenance threads.
 // Ownership: borrows clock and sink.
-class LocalLogEngine final : public LogEngine {
+class LocalLogEngine final : public LogEngine, public BackupSource {
  public:
   // Opens or creates the folder. Errors: FOLDER_IN_USE, FOLDER_UNUSABLE, FORMAT_TOO_NEW,
   // DATA_LOST, DISK_FULL.
@@ -76,6 +77,8 @@ class LocalLogEngine final : public LogEngine {
   EngineStats Stats() const override;
   std::string store_id() const override { return opened_.store_id; }
   absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) override;
+  BackupSource* backup_source() override { return this; }
+  absl::StatusOr<BackupInfo> Backup(const BackupOrder& order) override;
   void Stop() override;
 
   // For tests: what the maintenance thread does, now.
@@ -121,6 +124,7 @@ class LocalLogEngine final : public LogEngine {
 
   Mutex maintenance_mu_;  // Held over the disk; one maintenance at a time.
   GroupNumber witnessed_ ABSL_GUARDED_BY(maintenance_mu_);
+  std::atomic<bool> in_backup_{false};
   Mutex stop_mu_;  // Leaf.
   CondVar stop_wake_;
   bool stopping_ ABSL_GUARDED_BY(stop_mu_) = false;

@@ -35,6 +35,12 @@ class SliceSet {
     const auto paused = pause();
     return Switch(*created);
   }
+  // Runs it while no slice and no index comes or goes.
+  template <typename Run>
+  auto Unchanged(Run run) {
+    MutexLock creating(create_mu_);
+    return run();
+  }
   // Drops a closed slice from the disk, and its index.
   absl::Status Drop(const SlicePtr& slice);
 

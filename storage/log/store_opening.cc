@@ -12,6 +12,8 @@
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/log/backup_record.h"
+#include "storage/log/backup_writer.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/store_file_system.h"
 
@@ -224,13 +226,14 @@ absl::Status LoadPartitions(const RocksStore& rocks, OpenedStore* opened) {
 
 // A new life of the log: every partition notes where it begins. Written and synced here, before
 // anybody else writes.
-absl::Status RaiseIncarnation(OpenedStore* opened, storage::v1::StoreRecord* store) {
-  opened->incarnation = Incarnation(opened->incarnation.value() + 1);
+absl::Status RaiseIncarnation(OpenedStore* opened, uint32_t by, storage::v1::StoreRecord* store) {
+  opened->incarnation = Incarnation(opened->incarnation.value() + by);
   store->set_incarnation(opened->incarnation.value());
   for (auto& [partition, start] : opened->partitions) {
     start.incarnations.push_back({opened->incarnation, start.end()});
   }
-  LogWarn("the log begins a new incarnation: unsynced events may be gone",
+  LogWarn(by > 1 ? "the log begins a new incarnation: it was restored from a backup"
+                 : "the log begins a new incarnation: unsynced events may be gone",
           {{"incarnation", opened->incarnation.value()}});
   return absl::OkStatus();
 }
@@ -398,6 +401,7 @@ void KeepList(const OpenedStore& opened) {
 absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const Clock& clock,
                                       RocksStore::OnFatal on_fatal) {
   OpenedStore opened;
+  RETURN_IF_ERROR(RefuseBackup(options.data));
   opened.files = std::make_shared<StoreFileSystem>(options.file_system);
   RETURN_IF_ERROR(EnsureFolder(*opened.files, options.data));
   ASSIGN_OR_RETURN(opened.lock, FolderLock::Take(options.data));
@@ -434,7 +438,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   RETURN_IF_ERROR(
       MatchTopics(*opened.rocks, options.ledger_retention > absl::ZeroDuration(), &opened));
   const bool raised = power_cut || !report.empty();
-  if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, &store));
+  if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, NextLife(witness), &store));
   RETURN_IF_ERROR(WriteStart(&opened, store, raised));
   RETURN_IF_ERROR(opened.witness->Update([&](WitnessRecord& record) {
     record.store_id = opened.store_id;
@@ -449,6 +453,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   opened.files->AcceptRecovery();
   RETURN_IF_ERROR(LoadIndexes(*opened.rocks, &opened));
   EnsureBallast(options.data, options.ballast_bytes);
+  RemoveCut(options.data);
   return opened;
 }
 

@@ -24,6 +24,7 @@
 #include "storage/rocks/read_only_files.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/rocks_status.h"
+#include "storage/rocks/store_cut.h"
 #include "storage/rocks/store_file_system.h"
 #include "storage/rocks/store_listener.h"
 #include "storage/rocks/table_readers.h"
@@ -317,6 +318,12 @@ absl::Status RocksStore::Flush(const FamilyPtr& family) {
   options.wait = true;
   options.allow_write_stall = true;
   return FromRocks(db_->Flush(options, family.get()));
+}
+
+absl::StatusOr<std::vector<CutFile>> RocksStore::Cut(const std::string& folder) {
+  ASSIGN_OR_RETURN(std::vector<CutFile> files, CutStore(*db_, folder));
+  if (index_damaged_) files.push_back({kIndexDamaged, "", 0, false, ""});
+  return files;
 }
 
 std::unique_ptr<RowCursor> RocksStore::NewCursor(const FamilyPtr& family,

@@ -30,6 +30,7 @@ class Status;
 
 namespace acta {
 
+struct CutFile;
 struct RocksSettings;
 class StoreFileSystem;
 class StoreListener;
@@ -105,6 +106,9 @@ class RocksStore {
   // All indexes were.
   absl::Status IndexesDropped();
   absl::Status Flush(const FamilyPtr& family);
+
+  // What CutStore() says (store_cut.h).
+  absl::StatusOr<std::vector<CutFile>> Cut(const std::string& folder);
 
   // `readahead_bytes` 0: for single rows and point reads.
   std::unique_ptr<RowCursor> NewCursor(const FamilyPtr& family, size_t readahead_bytes) const;

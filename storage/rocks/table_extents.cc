@@ -15,7 +15,7 @@ constexpr char kSpansProperty[] = "acta.spans";
 constexpr char kGroupProperty[] = "acta.max_group";
 constexpr size_t kSpanSize = 56;
 
-absl::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+absl::string_view BytesOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 std::string Encode(const std::map<PartitionId, PartitionSpan>& spans) {
   std::string out;
@@ -56,11 +56,11 @@ class Collector final : public rocksdb::TablePropertiesCollector {
   rocksdb::Status AddUserKey(const rocksdb::Slice& key, const rocksdb::Slice& value,
                              rocksdb::EntryType type, rocksdb::SequenceNumber, uint64_t) override {
     if (type != rocksdb::kEntryPut) return rocksdb::Status::OK();
-    if (View(key) == kGroupRow && value.size() == 8) {
+    if (BytesOf(key) == kGroupRow && value.size() == 8) {
       Saw(GroupNumber(GetLittle<uint64_t>(value.data())));
       return rocksdb::Status::OK();
     }
-    const auto header = DecodeBatchHeader(View(value));
+    const auto header = DecodeBatchHeader(BytesOf(value));
     if (!header.ok()) return rocksdb::Status::OK();  // A row, not a batch.
     Saw(header->group);
     PartitionSpan span;

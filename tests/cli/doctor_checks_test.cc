@@ -68,6 +68,25 @@ void RaiseAlarm(Examination* of, const std::string& code) {
   alarm->set_text("alarmed");
 }
 
+TEST_CASE("backups are looked at where they are made", "[cli]") {
+  Examination of = Healthy();
+  v1::Property* const folder = of.config.add_properties();
+  folder->set_name("storage.backup_dir");
+  CHECK(Complaints(of).empty());
+  folder->set_value("/var/backups/acta");
+  CHECK(Complaint(of).advice == "acta backup create");
+  of.status.mutable_server_time()->set_seconds(1'000'000);
+  of.status.mutable_last_backup_time()->set_seconds(1'000'000 - 47 * 3600);
+  CHECK(Complaints(of).empty());
+  of.status.mutable_last_backup_time()->set_seconds(1'000'000 - 49 * 3600);
+  CHECK(Complaint(of).state == State::kWarn);
+  CHECK(Complaint(of).found == "the newest is 2d1h old");
+  RaiseAlarm(&of, "BACKUP_FAILED");
+  const Finding failed = Complaints(of).at("backup");
+  CHECK(failed.state == State::kBad);
+  CHECK(failed.found == "the last one failed: alarmed");
+}
+
 TEST_CASE("a broker that is well has nothing to complain of", "[cli]") {
   CHECK(Complaints(Healthy()).empty());
   Examination elsewhere = Healthy();

@@ -59,6 +59,12 @@ class Broker:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def start_again(self, *options):
+        """With these options instead of those it had."""
+        assert self.stop() == 0
+        self.options = options
+        return self.start()
+
     def stop(self):
         """Gracefully; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)

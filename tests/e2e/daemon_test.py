@@ -115,10 +115,11 @@ class Daemon(BrokerTest):
             text = answer.read().decode()
         shown = set(re.findall(r'^# TYPE (acta_\w+) ', text, re.MULTILINE))
         # A reason appears with its first refusal.
-        # These come with the first refusal and the first claim.
+        # These come with the first refusal, claim, backup.
         self.assertEqual(named - shown, {'acta_rpc_rejections_total', 'acta_claims_calls_total',
                                          'acta_telemetry_spans_total',
                                          'acta_groups_headroom_seconds',
+                                         'acta_backups_newest_timestamp_seconds',
                                          'acta_claims_claims'})
         self.assertIn('\nacta_log_tail_cache_limit_bytes 134217728\n', text)
         self.assertIn('\nacta_log_dedupe_limit_bytes 268435456\n', text)

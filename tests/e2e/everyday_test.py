@@ -103,7 +103,7 @@ class Doctor(EverydayTest):
         findings = self.findings()
         self.assertEqual(set(findings), {'server', 'versions', 'clock', 'ports', 'data folder',
                                          'disk', 'fsync', 'descriptors', 'limits', 'groups',
-                                         'journeys'})
+                                         'journeys', 'backup'})
         for check in ('server', 'versions', 'clock', 'data folder', 'limits', 'groups'):
             self.assertEqual((findings[check]['state'], findings[check]['what_to_do']), ('ok', ''))
         self.assertIn('of the syncs', findings['fsync']['found'])

@@ -1,5 +1,6 @@
 """What tests of a bad network share: the fault proxy, raw HTTP/2, and what a process holds."""
 
+import collections
 import os
 import pathlib
 import socket
@@ -47,8 +48,15 @@ def until(condition, what, patience=PATIENCE_S):
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f'not within {patience} s: {what}')
+            raise AssertionError(f'not within {patience} s: {what() if callable(what) else what}')
         time.sleep(0.01)
+
+
+def thread_names(pid):
+    """How many there are of each name."""
+    tasks = pathlib.Path(f'/proc/{pid}/task')
+    return dict(collections.Counter((task / 'comm').read_text().strip() for task in
+                                    tasks.iterdir()))
 
 
 class Footprint:
@@ -82,7 +90,8 @@ def given_back(pid, before, extra_mib):
     """Waits until a process holds no more than before; memory may stay with the allocator."""
     until(lambda: Footprint(pid).sockets <= before.sockets, 'sockets are closed')
     until(lambda: Footprint(pid).files <= before.files + LAZY_FILES, 'files are closed')
-    until(lambda: Footprint(pid).threads <= before.threads + LAZY_THREADS, 'threads end')
+    until(lambda: Footprint(pid).threads <= before.threads + LAZY_THREADS,
+          lambda: f'{before.threads} threads, now {thread_names(pid)}')
     after = Footprint(pid)
     extra_mib += 512 if SANITIZED else 0  # What the sanitizer keeps of what was freed.
     print(f'{before}; then {after}', flush=True)

@@ -21,6 +21,10 @@ ENDLESS = {'subscribe': 0, 'group lag': -signal.SIGINT}
 
 
 class Help(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.broker.start_again(f'--storage.backup_dir={self.folder}/backups')
+
     def commands(self):
         """The paths of all commands, from the list in the program's own help."""
         listed = self.acta('--help').split('\nCommands:\n')[1].split('\n\n')[0].splitlines()
@@ -98,6 +102,9 @@ class Help(BrokerTest):
                 self.prepare(path)
                 for one in self.acta_json('schedule', 'list')['schedules']:
                     example = re.sub(r'\b\d{16}\b', one['scheduleId'], example)
+                if path == 'backup delete':
+                    made = self.acta_json('backup', 'create')['backups'][0]['id']
+                    example = example.replace('2026-01-31T02-00-00Z', made)
                 if path == 'deadletter cancel':
                     example = example.replace('00c0ffee00c0ffee', self.start_redrive())
                 out = self.run_example(path, example)

@@ -121,6 +121,7 @@ class PageTest(BrokerTest):
                             'PATH': f'{BIN}:{PYTHON.parent}:{os.environ["PATH"]}'}
         self.http = self.broker.http
         self.library = os.path.join(self.folder, 'library')  # Instead of /var/lib/acta.
+        self.instead = {}  # Other words of a page, with what stands for them here.
         self.not_run = []
         self.started = 0
 
@@ -221,8 +222,10 @@ class FollowedPage(PageTest):
 
     def here(self, line):
         """With this broker's addresses and folders instead of the usual ones."""
-        return (line.replace('127.0.0.1:7451', self.http)
-                .replace('/var/lib/acta', self.library))
+        for word, own in {'127.0.0.1:7451': self.http, '/var/lib/acta': self.library,
+                          **self.instead}.items():
+            line = line.replace(word, own)
+        return line
 
     def follow_block(self, block, shown):
         lines, left = split_not_run(block)

@@ -20,7 +20,7 @@ ALERTS = sorted((DOCS / 'operating/alerts').glob('Acta*.md'))
 PAGES = ('README.md', 'docs/start/quickstart.md', 'docs/start/python.md', 'docs/start/go.md',
          'docs/start/node.md', 'docs/start/java.md',
          'docs/concepts/journeys.md', 'docs/operating/running.md',
-         'docs/operating/installing.md',
+         'docs/operating/installing.md', 'docs/operating/backing-up.md',
          'docs/guides/publish-reliably.md', 'docs/guides/consume-reliably.md',
          'docs/guides/read-the-past.md', 'docs/guides/from-kafka.md', 'docs/guides/from-nats.md')
 # They have tests of their own, which look at more than what is printed.
@@ -75,7 +75,23 @@ class Pages(FollowedPage):
         self.acta('group', 'create', 'mail', '--topic', 'jobs')
         self.many('jobs', 3, 726)
 
+    def make_backups(self):
+        """The broker makes them from now on."""
+        backups = os.path.join(self.folder, 'backups')
+        self.broker.start_again(f'--storage.backup_dir={backups}')
+        self.environment['ACTA_SERVER'] = self.broker.address
+        self.http = self.broker.http
+
+    def world_of_backups(self):
+        self.make_backups()
+        self.acta('topic', 'create', 'orders')
+        self.many('orders', 0, 100)
+        made = self.acta_json('backup', 'create')['backups'][0]['path']
+        self.instead = {'/var/backups/acta/2026-02-01T02-00-00Z': made,
+                        '/tmp/rehearsal': os.path.join(self.folder, 'rehearsal')}
+
     def test_of_alerts(self):
+        self.make_backups()
         self.world_of_alerts()
         for page in ALERTS:
             groups = self.acta_json('group', 'list')['groups']
@@ -89,6 +105,8 @@ def add_test(name):
     def test(self):
         if name == 'docs/concepts/journeys.md':
             self.world_of_journeys()
+        if name == 'docs/operating/backing-up.md':
+            self.world_of_backups()
         self.walk(name)
     setattr(Pages, 'test_' + re.sub(r'\W', '_', name.removesuffix('.md')), test)
 
@@ -117,7 +135,8 @@ class Marks(unittest.TestCase):
 
     def test_commands_of_other_languages_stay_out(self):
         """`bash`, `console` and their like would hide commands."""
-        known = {'', 'sh', 'text', 'json', 'cpp', 'python', 'proto', 'toml', 'bash', 'cmake', 'xml'}
+        known = {'', 'sh', 'text', 'json', 'cpp', 'python', 'proto', 'toml', 'ini', 'bash', 'cmake',
+                 'xml'}
         for page in all_pages():
             for block in pages.blocks(page.read_text()):
                 self.assertIn(block.language, known, page)

@@ -91,7 +91,8 @@ absl::StatusOr<int64_t> EventsOf(const Bed& bed, const std::string& topic) {
 absl::StatusOr<double> Deliver(Bed& bed, int64_t events) {
   ASSIGN_OR_RETURN(const std::string topic,
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
-  const absl::Time due = absl::Now() + absl::Seconds(10);
+  // So much later that all of it is scheduled by then.
+  const absl::Time due = absl::Now() + absl::Seconds(1) + events * absl::Microseconds(90);
   RETURN_IF_ERROR(Schedule(bed, topic, due, events).status());
   absl::Status status;
   RETURN_IF_ERROR(Await("what is due", kPatience, [&] {

@@ -33,4 +33,13 @@ absl::StatusOr<bool> Dump(const DataFolder& folder, const DumpRange& range, std:
 bool ListLedger(const DataFolder& folder, const OffsetRange& range, Format format,
                 std::ostream& out);
 
+// Whether the folder is a backup.
+bool IsBackup(const std::string& folder);
+// Prints what is wrong with the files of a backup; true: nothing. Errors: DATA_CORRUPTED.
+absl::StatusOr<bool> VerifyFiles(const std::string& backup, Format format, std::ostream& out);
+// What RestoreBackup() says (storage/log/backup_restore.h). The one command that writes: only into
+// a folder that it makes or finds empty.
+absl::Status Restore(const std::string& backup, const std::string& data,
+                     const std::string& wal_folder, Format format, std::ostream& out);
+
 }  // namespace acta::inspect

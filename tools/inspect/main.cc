@@ -18,8 +18,8 @@ namespace acta::inspect {
 namespace {
 
 constexpr char kUsage[] =
-    "Looks into the data folder of a stopped broker. Nothing in it changes; while it is looked at\n"
-    "a broker cannot start on it.\n"
+    "Looks into the data folder of a stopped broker, or a backup. Nothing in it changes; while it\n"
+    "is looked at a broker cannot start on it.\n"
     "\n"
     "  acta-inspect list --data DIR [-o json]\n"
     "      The store, topics with partitions, groups with positions.\n"
@@ -28,7 +28,10 @@ constexpr char kUsage[] =
     "  acta-inspect dump --data DIR TOPIC[/PARTITION] [--tenant NAME] [--from N] [--to N]\n"
     "      Events as JSON lines; --to is exclusive.\n"
     "  acta-inspect verify --data DIR [-o json]\n"
-    "      Checks checksums, offsets, slices, positions and the witness.\n"
+    "      Checks checksums, offsets, slices, positions and the witness; every file of a backup.\n"
+    "  acta-inspect restore --backup DIR --data NEW\n"
+    "      Makes a data folder of a backup, which stays as it is. NEW has to be empty, or not to\n"
+    "      be there. Every file is checked on the way.\n"
     "\n"
     "  --wal-dir DIR   where the write-ahead log is, when it is not in the data folder\n"
     "\n"
@@ -40,6 +43,7 @@ struct Arguments {
   std::string command;
   std::string data;
   std::string wal_folder;
+  std::string backup;
   Format format = Format::kText;
   DumpRange range;
 };
@@ -69,6 +73,8 @@ bool ParseOption(const std::string& name, const std::string& value, Arguments* o
   } else if (name == "-o" || name == "--output") {
     out->format = value == "json" ? Format::kJson : Format::kText;
     return value == "json" || value == "text";
+  } else if (out->command == "restore" && name == "--backup") {
+    out->backup = value;
   } else if (out->command != "dump" && out->command != "ledger") {
     return false;
   } else if (name == "--from") {
@@ -87,7 +93,8 @@ bool ParseOption(const std::string& name, const std::string& value, Arguments* o
 std::string Parse(const std::vector<std::string>& words, Arguments* out) {
   if (words.empty()) return "no command";
   out->command = words[0];
-  static constexpr absl::string_view kCommands[] = {"list", "ledger", "dump", "verify"};
+  static constexpr absl::string_view kCommands[] = {"list", "ledger", "dump", "verify",
+                                                    "restore"};
   if (std::find(std::begin(kCommands), std::end(kCommands), out->command) == std::end(kCommands)) {
     return absl::StrCat("unknown command '", out->command, "'");
   }
@@ -111,6 +118,7 @@ std::string Parse(const std::vector<std::string>& words, Arguments* out) {
     }
   }
   if (out->data.empty()) return "--data DIR is missing";
+  if (out->command == "restore" && out->backup.empty()) return "--backup DIR is missing";
   if (out->command == "dump" && out->range.topic.empty()) return "the topic is missing";
   return "";
 }
@@ -122,6 +130,17 @@ ExitStatus Fail(const absl::Status& status) {
 }
 
 ExitStatus Run(const Arguments& arguments) {
+  if (arguments.command == "restore") {
+    const absl::Status restored =
+        Restore(arguments.backup, arguments.data, arguments.wal_folder, arguments.format,
+                std::cout);
+    return restored.ok() ? kSound : Fail(restored);
+  }
+  if (arguments.command == "verify" && IsBackup(arguments.data)) {
+    const auto whole = VerifyFiles(arguments.data, arguments.format, std::cout);
+    if (!whole.ok()) return Fail(whole.status());
+    if (!*whole) return kDamaged;
+  }
   const auto folder = OpenDataFolder(arguments.data, arguments.wal_folder);
   if (!folder.ok()) return Fail(folder.status());
   bool sound = false;

@@ -96,6 +96,14 @@ void FillEngine(const EngineStats& stats, v1::GetStatusResponse* out) {
   }
 }
 
+// The broker's own log has no name among the topics. Empty: the topic was deleted meanwhile, with
+// what was damaged.
+std::string NameOfDamaged(const TopicRegistry& topics, TopicId id) {
+  if (id == kLedgerTopic) return "$ledger";
+  const TopicPtr topic = topics.FindById(id);
+  return topic == nullptr ? "" : topic->name();
+}
+
 }  // namespace
 
 ServerStatus::ServerStatus(Deps deps) : deps_(std::move(deps)) {}
@@ -144,6 +152,13 @@ v1::GetStatusResponse ServerStatus::GetStatus() const {
     response.set_ledger_bytes(
         static_cast<int64_t>(ledger->visible_end_bytes - ledger->first_bytes));
   }
+  if (deps_.scrub != nullptr) {
+    if (auto run = deps_.scrub->run(); run.has_value()) *response.mutable_scrub() = *std::move(run);
+  }
+  if (deps_.backups != nullptr) {
+    const BackupFigures backups = deps_.backups->figures();
+    if (backups.newest.has_value()) SetTime(*backups.newest, response.mutable_last_backup_time());
+  }
   for (v1::Alarm& alarm : Alarms()) *response.add_alarms() = std::move(alarm);
   return response;
 }
@@ -158,7 +173,17 @@ std::vector<v1::Alarm> ServerStatus::Alarms() const {
         "CLOCK_JUMP", absl::StrCat("a jump of the wall clock by ", absl::FormatDuration(jump),
                                    " is ignored: accept it with `acta admin accept-clock`")));
   }
+  if (deps_.backups != nullptr && !deps_.backups->last_error().empty()) {
+    alarms.push_back(MakeAlarm("BACKUP_FAILED", deps_.backups->last_error()));
+  }
   AddDiskAlarm(deps_.engine, &alarms);
+  const auto scrub = deps_.scrub == nullptr ? std::nullopt : deps_.scrub->run();
+  if (scrub.has_value() && scrub->damaged() > 0) {
+    alarms.push_back(MakeAlarm(
+        "DATA_DAMAGED", absl::StrCat("a scrub found ", scrub->damaged(),
+                                     " damaged ranges of stored events: `acta admin scrub` names "
+                                     "them")));
+  }
   const absl::Time now = deps_.engine.Now();
   MutexLock lock(mu_);
   std::map<std::string, absl::Time> since;
@@ -204,10 +229,10 @@ absl::StatusOr<v1::ScrubResponse> ServerStatus::Scrub(const v1::ScrubRequest& re
   response.set_bytes(page.bytes);
   response.set_next_token(page.next_token);
   for (const ScrubProblem& problem : page.problems) {
-    const TopicPtr topic = deps_.topics.FindById(problem.partition.topic());
-    if (topic == nullptr) continue;  // Deleted meanwhile, with what was damaged.
+    std::string topic = NameOfDamaged(deps_.topics, problem.partition.topic());
+    if (topic.empty()) continue;
     v1::DamagedBatch* damaged = response.add_damaged();
-    damaged->set_topic(topic->name());
+    damaged->set_topic(std::move(topic));
     damaged->set_partition(problem.partition.partition());
     damaged->set_first_offset(problem.first.value());
     damaged->set_last_offset(problem.last.value());

@@ -10,7 +10,9 @@
 #include "absl/status/statusor.h"
 #include "acta/v1/admin.pb.h"
 #include "server/core/access/authorizer.h"
+#include "server/core/admin/backups.h"
 #include "server/core/admin/limits_table.h"
+#include "server/core/admin/quiet_scrub.h"
 #include "server/core/groups/group_registry.h"
 #include "server/core/schedules/schedules.h"
 #include "server/core/subscribe/subscription_hub.h"
@@ -54,6 +56,9 @@ class ServerStatus {
     const GroupRegistry& groups;
     const SubscriptionHub& hub;
     ServerFacts facts;
+    // Null: nothing is told of them.
+    const Backups* backups = nullptr;
+    const QuietScrub* scrub = nullptr;
   };
   explicit ServerStatus(Deps deps);
 

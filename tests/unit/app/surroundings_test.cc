@@ -92,10 +92,10 @@ TEST_CASE("connections give way to the limit on open files", "[app]") {
 
 TEST_CASE("the first signal asks for a stop", "[app]") {
   StopSignals signals;
-  CHECK_FALSE(signals.WaitFor(absl::ZeroDuration()));
+  CHECK(signals.WaitFor(absl::ZeroDuration()) == StopSignals::Asked::kNothing);
   kill(getpid(), SIGTERM);
-  CHECK(signals.WaitFor(absl::Seconds(20)));
-  CHECK(signals.WaitFor(absl::ZeroDuration()));
+  CHECK(signals.WaitFor(absl::Seconds(20)) == StopSignals::Asked::kStop);
+  CHECK(signals.WaitFor(absl::ZeroDuration()) == StopSignals::Asked::kStop);
   raise(SIGPIPE);
 }
 

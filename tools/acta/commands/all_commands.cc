@@ -53,6 +53,10 @@ const std::vector<Command>& AllCommands() {
                                                           ContextRemoveCommand(),
                                                           CompletionCommand(),
                                                           CompleteCommand(),
+                                                          BackupCreateCommand(),
+                                                          BackupListCommand(),
+                                                          BackupStopCommand(),
+                                                          BackupDeleteCommand(),
                                                           AdminScrubCommand(),
                                                           AdminAcceptClockCommand(),
                                                           AdminLogLevelCommand()};

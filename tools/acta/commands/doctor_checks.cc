@@ -12,6 +12,7 @@ namespace {
 using State = Finding::State;
 
 constexpr absl::Duration kClockTolerance = absl::Seconds(1);
+constexpr absl::Duration kOldBackup = absl::Hours(48);
 constexpr absl::Duration kSlowSync = absl::Milliseconds(100);
 constexpr absl::Duration kLittleHeadroom = absl::Hours(1);
 constexpr double kNearLimit = 0.8;
@@ -233,6 +234,30 @@ Finding Journeys(const Examination& of) {
   return finding;
 }
 
+Finding BackupOf(const Examination& of) {
+  const v1::GetStatusResponse& status = of.status;
+  if (ValueOf(of.config, "storage.backup_dir").empty()) {
+    return {"backup", State::kGood, "none is made here (storage.backup_dir is not set)", ""};
+  }
+  for (const v1::Alarm& alarm : status.alarms()) {
+    if (alarm.code() == "BACKUP_FAILED") {
+      return {"backup", State::kBad, absl::StrCat("the last one failed: ", alarm.text()),
+              "mend that, then: acta backup create"};
+    }
+  }
+  if (!status.has_last_backup_time()) {
+    return {"backup", State::kWarn, "there is none yet", "acta backup create"};
+  }
+  const absl::Duration age =
+      FromProtoTime(status.server_time()) - FromProtoTime(status.last_backup_time());
+  Finding finding{"backup", State::kGood, absl::StrCat("the newest is ", DurationText(age), " old"),
+                  ""};
+  if (age <= kOldBackup) return finding;
+  finding.state = State::kWarn;
+  finding.advice = "see what should have made one since, and: acta backup create";
+  return finding;
+}
+
 }  // namespace
 
 std::string ValueOf(const v1::GetConfigResponse& config, absl::string_view name) {
@@ -248,6 +273,7 @@ std::vector<Finding> Examine(const Examination& of) {
   AddLimits(of, &findings);
   AddGroups(of, &findings);
   findings.push_back(Journeys(of));
+  findings.push_back(BackupOf(of));
   return findings;
 }
 

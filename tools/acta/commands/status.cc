@@ -44,6 +44,16 @@ Table StatusTable(const v1::GetServerResponse& server, const v1::GetStatusRespon
                                  BytesText(status.disk_total_bytes())));
   table.Row("memory", absl::StrCat("tail cache ", BytesText(status.tail_cache_bytes()),
                                    ", commit queue ", BytesText(status.commit_queue_bytes())));
+  if (status.has_scrub()) {
+    const v1::ScrubRun& scrub = status.scrub();
+    table.Row("scrub",
+              absl::StrCat(scrub.has_end_time() ? "done " : "running, ",
+                           scrub.has_end_time() ? TimeText(scrub.end_time()) + ", " : "",
+                           BytesText(scrub.bytes()), " read, ", scrub.damaged(), " damaged"));
+  }
+  if (status.has_last_backup_time()) {
+    table.Row("backup", absl::StrCat("the newest is of ", TimeText(status.last_backup_time())));
+  }
   for (const v1::Alarm& alarm : status.alarms()) {
     table.Row(absl::StrCat("alarm ", alarm.code()), alarm.text());
   }

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "acta/v1/admin.pb.h"
+#include "server/core/access/authorizer.h"
+#include "storage/backup.h"
+#include "storage/base/mutex.h"
+#include "storage/log_engine.h"
+
+namespace acta {
+
+struct BackupOptions {
+  std::string folder;  // Empty: no backups are made.
+  int64_t bytes_per_second = int64_t{100} << 20;
+  int32_t keep = 0;  // So many are left when one was made; 0: all.
+};
+
+// What metrics tell of backups.
+struct BackupFigures {
+  int64_t done = 0;
+  int64_t failed = 0;
+  bool running = false;
+  std::optional<absl::Time> newest;
+};
+
+// Backups answers the methods of acta.v1.Admin that speak of them; one is made at a time, on a
+// thread of its own.
+//
+// Threads:   any. Start() and Stop() do not wait for the disk to copy; List() and Delete() block.
+// Ownership: borrows the engine.
+// Errors:    as the methods in admin.proto say.
+class Backups {
+ public:
+  Backups(LogEngine& engine, BackupOptions options);
+  ~Backups();
+
+  absl::StatusOr<v1::StartBackupResponse> Start(const Caller& caller);
+  absl::StatusOr<v1::ListBackupsResponse> List() const;
+  absl::StatusOr<v1::StopBackupResponse> Stop(const Caller& caller);
+  absl::StatusOr<v1::DeleteBackupResponse> Delete(const Caller& caller,
+                                                  const v1::DeleteBackupRequest& request);
+
+  // From the next one on.
+  void SetOptions(BackupOptions options);
+  BackupFigures figures() const;
+  // Why the last one failed; empty: it did not.
+  std::string last_error() const;
+  // Gives up what is being made and makes no more. Blocks for the copy of a MiB.
+  void End();
+
+ private:
+  absl::StatusOr<BackupOptions> OptionsWithFolder() const;
+  void Run(const BackupOptions& options);
+  // Keeps the newest; what cannot be deleted is logged.
+  void DeleteOld(const BackupOptions& options) const;
+  void LookAtFolder();
+
+  LogEngine& engine_;
+  std::atomic<bool> give_up_{false};
+  mutable Mutex mu_;  // Leaf.
+  BackupOptions options_ ABSL_GUARDED_BY(mu_);
+  std::optional<v1::BackupRun> run_ ABSL_GUARDED_BY(mu_);
+  bool running_ ABSL_GUARDED_BY(mu_) = false;
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
+  BackupFigures figures_ ABSL_GUARDED_BY(mu_);
+  std::thread thread_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace acta

@@ -1,0 +1,138 @@
+#include "server/core/admin/quiet_scrub.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/proto_time.h"
+#include "storage/base/clock.h"
+#include "storage/base/log.h"
+#include "storage/layout/engine_rows.h"
+
+namespace acta {
+namespace {
+
+// Of one look: short, so that the pace is even.
+constexpr absl::Duration kBudget = absl::Milliseconds(20);
+constexpr absl::Duration kLongest = absl::Hours(1);
+
+}  // namespace
+
+QuietScrub::QuietScrub(LogEngine& engine, const TopicRegistry& topics, ScrubOptions options,
+                       absl::Duration first)
+    : engine_(engine), topics_(topics), first_(first), options_(options) {
+  thread_ = std::thread([this] { Loop(); });
+  pthread_setname_np(thread_.native_handle(), "acta-scrub");
+}
+
+QuietScrub::~QuietScrub() { End(); }
+
+void QuietScrub::SetOptions(ScrubOptions options) {
+  MutexLock lock(mu_);
+  options_ = options;
+  wake_.SignalAll();
+}
+
+std::optional<v1::ScrubRun> QuietScrub::run() const {
+  MutexLock lock(mu_);
+  return run_;
+}
+
+void QuietScrub::End() {
+  {
+    MutexLock lock(mu_);
+    ending_ = true;
+    wake_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool QuietScrub::Sleep(absl::Duration time) {
+  MutexLock lock(mu_);
+  if (!ending_) wake_.WaitFor(mu_, std::min(time, kLongest));
+  return !ending_;
+}
+
+void QuietScrub::Loop() {
+  const SystemClock clock;
+  absl::Duration due = clock.SinceBoot() + first_;
+  std::optional<absl::Duration> begun;
+  for (;;) {
+    absl::Duration every;
+    {
+      MutexLock lock(mu_);
+      every = options_.every;
+    }
+    if (begun.has_value()) due = *begun + every;
+    const absl::Duration left = due - clock.SinceBoot();
+    const bool now = every > absl::ZeroDuration() && left <= absl::ZeroDuration();
+    if (!now) {
+      if (!Sleep(every > absl::ZeroDuration() ? left : kLongest)) return;
+      continue;
+    }
+    begun = clock.SinceBoot();
+    ScrubAll();
+  }
+}
+
+void QuietScrub::ScrubAll() {
+  v1::ScrubRun run;
+  run.set_total_bytes(engine_.Stats().log_bytes);
+  SetTime(engine_.Now(), run.mutable_start_time());
+  {
+    MutexLock lock(mu_);
+    run_ = std::move(run);
+  }
+  LogInfo("scrub begun");
+  std::string token;
+  do {
+    const auto page = engine_.Scrub(token, kBudget);
+    if (!page.ok()) {
+      LogWarn("scrub failed", {{"cause", std::string(page.status().message())}});
+      return;
+    }
+    Note(*page);
+    token = page->next_token;
+    int64_t rate = 0;
+    {
+      MutexLock lock(mu_);
+      if (ending_ || options_.every <= absl::ZeroDuration()) return;
+      rate = options_.bytes_per_second;
+    }
+    const absl::Duration pause =
+        rate > 0 ? absl::Seconds(static_cast<double>(page->bytes) / static_cast<double>(rate))
+                 : absl::ZeroDuration();
+    if (!token.empty() && pause > absl::ZeroDuration() && !Sleep(pause)) return;
+  } while (!token.empty());
+  const absl::Time now = engine_.Now();
+  {
+    MutexLock lock(mu_);
+    SetTime(now, run_->mutable_end_time());
+    run = *run_;
+  }
+  LogInfo("scrub done",
+          {{"batches", run.batches()}, {"bytes", run.bytes()}, {"damaged", run.damaged()}});
+}
+
+void QuietScrub::Note(const ScrubPage& page) {
+  int64_t damaged = 0;
+  for (const ScrubProblem& problem : page.problems) {
+    const TopicPtr topic = topics_.FindById(problem.partition.topic());
+    const bool ledger = problem.partition.topic() == kLedgerTopic;
+    if (topic == nullptr && !ledger) continue;  // Deleted meanwhile, with what was damaged.
+    ++damaged;
+    LogError("stored events are damaged", {{"topic", ledger ? "$ledger" : topic->name()},
+                                           {"partition", problem.partition.partition()},
+                                           {"first_offset", problem.first.value()},
+                                           {"last_offset", problem.last.value()},
+                                           {"cause", problem.problem}});
+  }
+  MutexLock lock(mu_);
+  run_->set_batches(run_->batches() + page.batches);
+  run_->set_bytes(run_->bytes() + page.bytes);
+  run_->set_damaged(run_->damaged() + damaged);
+}
+
+}  // namespace acta

@@ -1,0 +1,301 @@
+#include "storage/log/backup_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
+#include "storage/log/backup_record.h"
+#include "storage/log/folder.h"
+#include "storage/rocks/durable_names.h"
+#include "storage/rocks/file_copy.h"
+#include "storage/rocks/store_file_system.h"
+
+namespace acta {
+namespace {
+
+namespace fs = std::filesystem;
+using storage::v1::BackupFile;
+using storage::v1::BackupRecord;
+
+constexpr int64_t kLookAfterBytes = int64_t{64} << 20;
+
+int64_t WrittenNanos(const std::string& path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) return 0;
+  return file.st_mtim.tv_sec * int64_t{1'000'000'000} + file.st_mtim.tv_nsec;
+}
+
+bool OnOneDisk(const std::string& a, const std::string& b) {
+  struct stat of_a {
+  }, of_b{};
+  return stat(a.c_str(), &of_a) == 0 && stat(b.c_str(), &of_b) == 0 && of_a.st_dev == of_b.st_dev;
+}
+
+int64_t FreeBytes(const std::string& folder) {
+  struct statvfs disk {};
+  if (statvfs(folder.c_str(), &disk) != 0) return INT64_MAX;
+  return static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
+}
+
+// What is copied, and what only gets another name.
+struct Step {
+  const CutFile* file = nullptr;
+  const BackupFile* shared = nullptr;  // Of the backup before; null: it is copied.
+  int64_t written_ns = 0;
+};
+
+class Writer {
+ public:
+  Writer(const StoreCut& cut, const BackupPlace& place, const BackupOrder& order)
+      : cut_(cut), place_(place), order_(order) {
+    reserve_ = OnOneDisk(place.data, order.folder) ? place.reserve_bytes : 0;
+  }
+
+  absl::StatusOr<BackupInfo> Write() {
+    RETURN_IF_ERROR(LookAtOthers());
+    Plan();
+    RETURN_IF_ERROR(CheckRoom());
+    const std::string id = FreeId();
+    folder_ = absl::StrCat(order_.folder, "/.", id, ".unfinished");
+    auto remove = absl::MakeCleanup([this] {
+      std::error_code ignored;
+      fs::remove_all(folder_, ignored);
+    });
+    RETURN_IF_ERROR(EnsureFolder(*place_.files, folder_));
+    RETURN_IF_ERROR(EnsureFolder(*place_.files, Database()));
+    for (const Step& step : steps_) RETURN_IF_ERROR(Bring(step));
+    RETURN_IF_ERROR(SyncFolder(*place_.files, Database()));
+    RETURN_IF_ERROR(WriteWitness());
+    RETURN_IF_ERROR(EnsureFormat());
+    RETURN_IF_ERROR(WriteRecord());
+    const std::string path = absl::StrCat(order_.folder, "/", id);
+    std::error_code failed;
+    fs::rename(folder_, path, failed);
+    if (failed) return absl::DataLossError(absl::StrCat("cannot rename: ", failed.message()));
+    std::move(remove).Cancel();
+    RETURN_IF_ERROR(SyncFolder(*place_.files, order_.folder));
+    return DescribeBackup(path, record_);
+  }
+
+ private:
+  std::string Database() const { return absl::StrCat(folder_, "/", kDatabaseFolder); }
+
+  // Finds the one before, and removes what is no backup any more or never became one.
+  absl::Status LookAtOthers() {
+    std::error_code error;
+    for (fs::directory_iterator at(order_.folder, error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+      const std::string name = at->path().filename().string();
+      const bool left = absl::EndsWith(name, ".unfinished") || absl::EndsWith(name, ".deleted");
+      std::error_code ignored;
+      if (name[0] == '.' && left) fs::remove_all(at->path(), ignored);
+    }
+    ASSIGN_OR_RETURN(const std::vector<BackupInfo> there, ListBackups(order_.folder));
+    for (const BackupInfo& backup : there) {
+      if (!backup.problem.empty()) continue;
+      if (backup.store_id != cut_.witness.store_id) {
+        return Error(v1::FOLDER_UNUSABLE,
+                     absl::StrCat("'", order_.folder, "' has backups of another store (",
+                                  backup.store_id, "): each store needs a folder of its own"),
+                     {{"path", order_.folder}});
+      }
+      before_path_ = backup.path;
+    }
+    if (before_path_.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(before_, LoadBackupRecord(before_path_));
+    return absl::OkStatus();
+  }
+
+  void Plan() {
+    std::map<std::string, const BackupFile*> before;
+    for (const BackupFile& file : before_.files()) before[file.name()] = &file;
+    for (const CutFile& file : cut_.files) {
+      Step step;
+      step.file = &file;
+      if (file.table) {
+        step.written_ns = WrittenNanos(file.path);
+        const auto same = before.find(absl::StrCat(kDatabaseFolder, "/", file.name));
+        if (same != before.end() && same->second->bytes() == file.bytes &&
+            same->second->written_ns() == step.written_ns && step.written_ns != 0) {
+          step.shared = same->second;
+        }
+      }
+      if (step.shared == nullptr) total_ += static_cast<int64_t>(file.bytes);
+      steps_.push_back(step);
+    }
+  }
+
+  absl::Status CheckRoom() const {
+    const int64_t free = FreeBytes(order_.folder);
+    if (free - reserve_ >= total_) return absl::OkStatus();
+    return Error(v1::DISK_FULL,
+                 absl::StrCat("the backup takes ", total_, " bytes in '", order_.folder, "', and ",
+                              free, " are free",
+                              reserve_ > 0 ? absl::StrCat(", of which ", reserve_,
+                                                          " stay for events (storage.disk_soft_)")
+                                           : "",
+                              "; free disk, delete old backups or name another folder"),
+                 {{"path", order_.folder}});
+  }
+
+  std::string FreeId() const {
+    const std::string id = BackupId(cut_.time);
+    std::string name = id;
+    for (int number = 2; fs::exists(absl::StrCat(order_.folder, "/", name)); ++number) {
+      name = absl::StrCat(id, "-", number);
+    }
+    return name;
+  }
+
+  absl::Status Copied(int64_t bytes) {
+    copied_ += bytes;
+    if (order_.go_on && !order_.go_on(copied_, total_)) {
+      return absl::CancelledError("the backup was stopped");
+    }
+    if (reserve_ > 0 && copied_ / kLookAfterBytes != (copied_ - bytes) / kLookAfterBytes &&
+        FreeBytes(order_.folder) < reserve_) {
+      return absl::ResourceExhaustedError("what is left of the disk stays for events");
+    }
+    if (order_.bytes_per_second > 0) {
+      const std::chrono::duration<double> due(static_cast<double>(copied_) /
+                                              static_cast<double>(order_.bytes_per_second));
+      std::this_thread::sleep_until(begun_ + due);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Bring(const Step& step) {
+    BackupFile* const file = record_.add_files();
+    file->set_name(absl::StrCat(kDatabaseFolder, "/", step.file->name));
+    const std::string to = absl::StrCat(folder_, "/", file->name());
+    if (step.shared != nullptr) {
+      std::error_code failed;
+      fs::create_hard_link(absl::StrCat(before_path_, "/", step.shared->name()), to, failed);
+      if (!failed) {
+        *file = *step.shared;
+        return absl::OkStatus();
+      }
+      total_ += static_cast<int64_t>(step.file->bytes);
+    }
+    if (step.file->path.empty()) {
+      RETURN_IF_ERROR(
+          WriteDurableFile(*place_.files, Database(), step.file->name, step.file->contents));
+      return Note(file);
+    }
+    ASSIGN_OR_RETURN(const CopiedFile copied,
+                     CopyFile(step.file->path, to, step.file->bytes, [this](uint64_t bytes) {
+                       return Copied(static_cast<int64_t>(bytes));
+                     }));
+    if (step.file->table && copied.bytes != step.file->bytes) {
+      return absl::DataLossError(absl::StrCat("'", step.file->path, "' has ", copied.bytes,
+                                              " bytes instead of ", step.file->bytes));
+    }
+    file->set_bytes(copied.bytes);
+    file->set_crc32c(copied.crc32c);
+    file->set_written_ns(step.written_ns);
+    record_.set_added_bytes(record_.added_bytes() + static_cast<int64_t>(copied.bytes));
+    return absl::OkStatus();
+  }
+
+  // Size and checksum of a small file that was written.
+  absl::Status Note(BackupFile* file) {
+    ASSIGN_OR_RETURN(const CopiedFile read, ReadThrough(absl::StrCat(folder_, "/", file->name()),
+                                                        [](uint64_t) { return absl::OkStatus(); }));
+    file->set_bytes(read.bytes);
+    file->set_crc32c(read.crc32c);
+    record_.set_added_bytes(record_.added_bytes() + static_cast<int64_t>(read.bytes));
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteWitness() {
+    const std::string path = absl::StrCat(folder_, "/", kWitnessFile);
+    ASSIGN_OR_RETURN(const auto witness, Witness::Open(place_.files, path));
+    RETURN_IF_ERROR(witness->Update([this](WitnessRecord& record) {
+      record = cut_.witness;
+      record.boot_id = kBackupBoot;
+      record.clean = false;
+      record.live_wals.clear();
+      for (const CutFile& file : cut_.files) {
+        const int64_t number = WalNumber(file.name);
+        if (number >= 0) record.live_wals.insert(static_cast<uint64_t>(number));
+      }
+    }));
+    BackupFile* const file = record_.add_files();
+    file->set_name(kWitnessFile);
+    return Note(file);
+  }
+
+  absl::Status EnsureFormat() {
+    RETURN_IF_ERROR(WriteDurableFile(*place_.files, folder_, kFormatFile,
+                                     absl::StrCat("acta ", kFormatVersion, "\n")));
+    BackupFile* const file = record_.add_files();
+    file->set_name(kFormatFile);
+    return Note(file);
+  }
+
+  absl::Status WriteRecord() {
+    record_.set_format(kFormatVersion);
+    record_.set_store_id(cut_.witness.store_id);
+    record_.set_incarnation(cut_.witness.incarnation.value());
+    record_.set_group(cut_.witness.synced_group.value());
+    record_.set_time_us(absl::ToUnixMicros(cut_.time));
+    return WriteDurableFile(*place_.files, folder_, kBackupFile, EncodeBackupRecord(record_));
+  }
+
+  const StoreCut& cut_;
+  const BackupPlace& place_;
+  const BackupOrder& order_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  int64_t reserve_ = 0;
+  std::string before_path_;
+  BackupRecord before_;
+  std::vector<Step> steps_;
+  std::string folder_;
+  BackupRecord record_;
+  int64_t copied_ = 0;
+  int64_t total_ = 0;
+};
+
+}  // namespace
+
+absl::Status BackupError(const absl::Status& status, const std::string& folder) {
+  if (status.ok() || ReasonOf(status) != v1::ERROR_REASON_UNSPECIFIED) return status;
+  if (absl::IsResourceExhausted(status)) {
+    return Error(v1::DISK_FULL, absl::StrCat("no room for the backup: ", status.message()),
+                 {{"path", folder}});
+  }
+  if (absl::IsPermissionDenied(status)) {
+    return Error(v1::FOLDER_UNUSABLE,
+                 absl::StrCat(status.message(), "; correct owner and mode, or name another folder"),
+                 {{"path", folder}});
+  }
+  return status;
+}
+
+void RemoveCut(const std::string& data) {
+  std::error_code ignored;
+  fs::remove_all(absl::StrCat(data, "/", kCutFolder), ignored);
+}
+
+absl::StatusOr<BackupInfo> WriteBackup(const StoreCut& cut, const BackupPlace& place,
+                                       const BackupOrder& order) {
+  const absl::Status there = EnsureFolder(*place.files, order.folder);
+  if (!there.ok()) return BackupError(there, order.folder);
+  auto written = Writer(cut, place, order).Write();
+  if (!written.ok()) return BackupError(written.status(), order.folder);
+  return written;
+}
+
+}  // namespace acta

@@ -1,0 +1,104 @@
+#include "storage/rocks/file_copy.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "storage/base/crc32c.h"
+#include "storage/base/status_macros.h"
+
+namespace acta {
+namespace {
+
+constexpr size_t kCopyBytes = size_t{1} << 20;
+
+absl::Status CopyFailed(absl::string_view what, const std::string& path) {
+  const int error = errno;
+  const std::string text = absl::StrCat("cannot ", what, " '", path, "': ", std::strerror(error));
+  if (error == ENOSPC || error == EDQUOT) return absl::ResourceExhaustedError(text);
+  if (error == EEXIST) return absl::AlreadyExistsError(text);
+  if (error == EACCES || error == EPERM) return absl::PermissionDeniedError(text);
+  return absl::DataLossError(text);
+}
+
+class OpenFile {
+ public:
+  OpenFile() = default;
+  ~OpenFile() {
+    if (fd_ >= 0) close(fd_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  absl::Status Open(const std::string& path, int flags) {
+    fd_ = open(path.c_str(), flags | O_CLOEXEC, 0600);
+    return fd_ >= 0 ? absl::OkStatus() : CopyFailed("open", path);
+  }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+absl::Status WriteAll(int fd, const char* data, size_t size, const std::string& path) {
+  while (size > 0) {
+    const ssize_t written = write(fd, data, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return CopyFailed("write", path);
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+  return absl::OkStatus();
+}
+
+// `take` gets what was read, in order.
+absl::StatusOr<CopiedFile> ReadFile(
+    const std::string& path, uint64_t most,
+    absl::FunctionRef<absl::Status(const char* data, size_t size)> take) {
+  OpenFile file;
+  RETURN_IF_ERROR(file.Open(path, O_RDONLY));
+  std::vector<char> buffer(kCopyBytes);
+  CopiedFile copied;
+  while (copied.bytes < most) {
+    const size_t want = std::min<uint64_t>(kCopyBytes, most - copied.bytes);
+    const ssize_t got = read(file.fd(), buffer.data(), want);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return CopyFailed("read", path);
+    if (got == 0) break;
+    const auto size = static_cast<size_t>(got);
+    copied.crc32c = Crc32cExtend(copied.crc32c, buffer.data(), size);
+    copied.bytes += size;
+    RETURN_IF_ERROR(take(buffer.data(), size));
+  }
+  (void)posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+  return copied;
+}
+
+}  // namespace
+
+absl::StatusOr<CopiedFile> CopyFile(const std::string& from, const std::string& to, uint64_t most,
+                                    absl::FunctionRef<absl::Status(uint64_t)> each) {
+  OpenFile file;
+  RETURN_IF_ERROR(file.Open(to, O_WRONLY | O_CREAT | O_EXCL));
+  ASSIGN_OR_RETURN(const CopiedFile copied,
+                   ReadFile(from, most, [&](const char* data, size_t size) -> absl::Status {
+                     RETURN_IF_ERROR(WriteAll(file.fd(), data, size, to));
+                     return each(size);
+                   }));
+  if (fsync(file.fd()) != 0) return CopyFailed("sync", to);
+  (void)posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+  return copied;
+}
+
+absl::StatusOr<CopiedFile> ReadThrough(const std::string& path,
+                                       absl::FunctionRef<absl::Status(uint64_t)> each) {
+  return ReadFile(path, kWholeFile, [&](const char*, size_t size) { return each(size); });
+}
+
+}  // namespace acta

@@ -1,0 +1,162 @@
+#include "server/core/admin/backups.h"
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
+#include "tests/support/memory_log_engine.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace acta {
+namespace {
+
+// Makes empty backups, when it is let.
+class BackupEngine final : public MemoryLogEngine, public BackupSource {
+ public:
+  BackupSource* backup_source() override { return this; }
+
+  absl::StatusOr<BackupInfo> Backup(const BackupOrder& order) override {
+    MutexLock lock(mu_);
+    ++begun_;
+    changed_.SignalAll();
+    for (int64_t copied = 0; held_; ++copied) {
+      if (!order.go_on(copied, 1'000'000)) return absl::CancelledError("given up");
+      changed_.WaitFor(mu_, absl::Milliseconds(1));
+    }
+    order.go_on(10, 10);
+    if (!answer_.ok()) return answer_;
+    BackupInfo made;
+    made.id = absl::StrCat("2026-01-31T02-00-0", begun_, "Z");
+    made.path = order.folder + "/" + made.id;
+    made.time = absl::FromUnixSeconds(1'000'000 + begun_);
+    std::filesystem::create_directories(made.path);
+    std::ofstream(made.path + "/BACKUP")
+        << R"({"store_id": "s", "time_us": 1, "files": [{"name": "FORMAT", "bytes": 7}]})";
+    return made;
+  }
+  void Hold(bool held) {
+    MutexLock lock(mu_);
+    held_ = held;
+    changed_.SignalAll();
+  }
+  void Answer(absl::Status answer) {
+    MutexLock lock(mu_);
+    answer_ = std::move(answer);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  bool held_ ABSL_GUARDED_BY(mu_) = false;
+  int begun_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status answer_ ABSL_GUARDED_BY(mu_);
+};
+
+class BackupRoom {
+ public:
+  BackupRoom() : backups(engine, Options()) {}
+
+  BackupOptions Options(int32_t keep = 0) const { return {folder.path() + "/backups", 0, keep}; }
+  v1::BackupRun AwaitEnd() {
+    for (;;) {
+      const auto listed = backups.List();
+      REQUIRE_OK(listed.status());
+      if (listed->last_run().state() != v1::BACKUP_STATE_RUNNING) return listed->last_run();
+      std::this_thread::yield();
+    }
+  }
+  std::vector<std::string> Ids() const {
+    const auto listed = backups.List();
+    REQUIRE_OK(listed.status());
+    std::vector<std::string> ids;
+    for (const v1::Backup& backup : listed->backups()) ids.push_back(backup.id());
+    return ids;
+  }
+  void Make() {
+    REQUIRE_OK(backups.Start(caller).status());
+    REQUIRE(AwaitEnd().state() == v1::BACKUP_STATE_DONE);
+  }
+
+  TempDir folder;
+  BackupEngine engine;
+  Caller caller;
+  Backups backups;
+};
+
+}  // namespace
+
+TEST_CASE("without a folder, or on an engine that makes none, there are no backups", "[admin]") {
+  BackupEngine engine;
+  Backups off(engine, {});
+  CHECK(ReasonOf(off.Start({}).status()) == v1::BACKUP_OFF);
+  CHECK(ReasonOf(off.List().status()) == v1::BACKUP_OFF);
+  CHECK(ReasonOf(off.Delete({}, {}).status()) == v1::BACKUP_OFF);
+  MemoryLogEngine memory;
+  Backups none(memory, {"/tmp", 0, 0});
+  CHECK(ReasonOf(none.Start({}).status()) == v1::BACKUP_OFF);
+}
+
+TEST_CASE("one backup is made at a time", "[admin]") {
+  BackupRoom room;
+  room.engine.Hold(true);
+  const auto begun = room.backups.Start(room.caller);
+  REQUIRE_OK(begun.status());
+  CHECK(begun->run().state() == v1::BACKUP_STATE_RUNNING);
+  CHECK(room.backups.figures().running);
+  CHECK(ReasonOf(room.backups.Start(room.caller).status()) == v1::BACKUP_RUNNING);
+  v1::DeleteBackupRequest request;
+  request.set_id("2026-01-31T02-00-01Z");
+  CHECK(ReasonOf(room.backups.Delete(room.caller, request).status()) == v1::BACKUP_RUNNING);
+  room.engine.Hold(false);
+  CHECK(room.AwaitEnd().id() == "2026-01-31T02-00-01Z");
+  CHECK(room.AwaitEnd().copied_bytes() == 10);
+  CHECK(room.backups.figures().done == 1);
+  CHECK(room.backups.figures().newest == absl::FromUnixSeconds(1'000'001));
+  CHECK_OK(room.backups.Delete(room.caller, request).status());
+  CHECK(room.backups.figures().newest == std::nullopt);
+  CHECK(ReasonOf(room.backups.Delete(room.caller, request).status()) == v1::BACKUP_NOT_FOUND);
+}
+
+TEST_CASE("a backup is stopped when somebody says so, and when the server ends", "[admin]") {
+  BackupRoom room;
+  CHECK_FALSE(room.backups.Stop(room.caller)->stopped());
+  room.engine.Hold(true);
+  REQUIRE_OK(room.backups.Start(room.caller).status());
+  CHECK(room.backups.Stop(room.caller)->stopped());
+  CHECK(room.AwaitEnd().state() == v1::BACKUP_STATE_STOPPED);
+  CHECK(room.backups.last_error().empty());
+  CHECK(room.backups.figures().failed == 0);
+  REQUIRE_OK(room.backups.Start(room.caller).status());
+  room.backups.End();
+  CHECK(room.AwaitEnd().state() == v1::BACKUP_STATE_STOPPED);
+  CHECK(ReasonOf(room.backups.Start(room.caller).status()) == v1::SERVER_STOPPING);
+}
+
+TEST_CASE("a backup that failed is told until the next one", "[admin]") {
+  BackupRoom room;
+  room.engine.Answer(Error(v1::DISK_FULL, "no room"));
+  REQUIRE_OK(room.backups.Start(room.caller).status());
+  CHECK(room.AwaitEnd().state() == v1::BACKUP_STATE_FAILED);
+  CHECK(room.backups.last_error() == "no room");
+  CHECK(room.backups.figures().failed == 1);
+  room.engine.Answer(absl::OkStatus());
+  room.Make();
+  CHECK(room.backups.last_error().empty());
+}
+
+TEST_CASE("so many backups are kept, from the next one on", "[admin]") {
+  BackupRoom room;
+  for (int i = 0; i < 4; ++i) room.Make();
+  CHECK(room.Ids().size() == 4);
+  room.backups.SetOptions(room.Options(2));
+  CHECK(room.Ids().size() == 4);
+  room.Make();
+  CHECK(room.Ids() == std::vector<std::string>{"2026-01-31T02-00-04Z", "2026-01-31T02-00-05Z"});
+}
+
+}  // namespace acta
