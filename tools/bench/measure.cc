@@ -22,6 +22,7 @@ std::vector<Measure> AllMeasures() {
   AddQueueMeasures(&measures);
   AddScheduleMeasures(&measures);
   AddJourneyMeasures(&measures);
+  AddBackupMeasures(&measures);
   return measures;
 }
 

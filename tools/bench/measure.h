@@ -66,6 +66,7 @@ void AddQueueMeasures(std::vector<Measure>* measures);
 void AddQueueMachineMeasures(std::vector<Measure>* measures);
 void AddScheduleMeasures(std::vector<Measure>* measures);
 void AddJourneyMeasures(std::vector<Measure>* measures);
+void AddBackupMeasures(std::vector<Measure>* measures);
 
 // "unary_os", "unary_os_full": LOG is what is not said.
 std::string NameOfMeasure(const std::string& what, v1::AckLevel level, Profile profile);
