@@ -12,7 +12,9 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
@@ -67,7 +69,7 @@ class Writer {
     RETURN_IF_ERROR(LookAtOthers());
     Plan();
     RETURN_IF_ERROR(CheckRoom());
-    const std::string id = FreeId();
+    const std::string id = NewId();
     folder_ = absl::StrCat(order_.folder, "/.", id, ".unfinished");
     auto remove = absl::MakeCleanup([this] {
       std::error_code ignored;
@@ -104,6 +106,7 @@ class Writer {
     }
     ASSIGN_OR_RETURN(const std::vector<BackupInfo> there, ListBackups(order_.folder));
     for (const BackupInfo& backup : there) {
+      newest_ = backup.id;
       if (!backup.problem.empty()) continue;
       if (backup.store_id != cut_.witness.store_id) {
         return Error(v1::FOLDER_UNUSABLE,
@@ -150,13 +153,14 @@ class Writer {
                  {{"path", order_.folder}});
   }
 
-  std::string FreeId() const {
+  // Behind all there are: one of this second that was deleted does not lend its name.
+  std::string NewId() const {
     const std::string id = BackupId(cut_.time);
-    std::string name = id;
-    for (int number = 2; fs::exists(absl::StrCat(order_.folder, "/", name)); ++number) {
-      name = absl::StrCat(id, "-", number);
-    }
-    return name;
+    if (!absl::StartsWith(newest_, id)) return id;
+    int64_t number = 1;
+    (void)absl::SimpleAtoi(absl::StripPrefix(absl::string_view(newest_).substr(id.size()), "-"),
+                           &number);
+    return absl::StrCat(id, "-", number + 1);
   }
 
   absl::Status Copied(int64_t bytes) {
@@ -259,6 +263,7 @@ class Writer {
   const BackupOrder& order_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   int64_t reserve_ = 0;
+  std::string newest_;  // Of all names.
   std::string before_path_;
   BackupRecord before_;
   std::vector<Step> steps_;

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -14,6 +15,10 @@ import unittest
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get('ACTA_BIN', SOURCE / 'build/release/bin'))
 DATA = SOURCE / 'docs/start/data'
+# Logs of tests that failed, by test program.
+FAILED = (pathlib.Path(os.environ.get('ACTA_BUILD', SOURCE / 'build/release')) / 'failed' /
+          pathlib.Path(sys.argv[0]).stem)
+KEPT = ('.log', '.json', '.toml')
 # Sanitizers make the programs slow; nothing waits this long when all is well.
 PATIENCE_S = 60
 SANITIZED = any(mark in (BIN / 'actad').read_bytes() for mark in (b'__asan_init', b'__tsan_init'))
@@ -91,9 +96,23 @@ class BrokerTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix='acta-e2e-')
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(self.keep_logs)
         self.broker = Broker(self.folder, *self.options)
         self.broker.start()
         self.addCleanup(self.end)
+
+    def keep_logs(self):
+        """Those of a test that failed, in a folder of its name."""
+        if self._outcome.success:
+            return
+        kept = FAILED / self.id().removeprefix('__main__.').replace(' ', '_')
+        shutil.rmtree(kept, ignore_errors=True)
+        for file in pathlib.Path(self.folder).rglob('*'):
+            if file.is_file() and file.suffix in KEPT and file.parent.name != 'db':
+                to = kept / file.relative_to(self.folder)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, to)
+        print(f'logs of the test that failed: {kept}', file=sys.stderr)
 
     def end(self):
         if self.broker.process.poll() is None:

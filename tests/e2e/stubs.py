@@ -1,6 +1,6 @@
-"""The stubs any language has: made from the protos by protoc, once a test program."""
+"""The stubs any language has: made from the protos by protoc, once for all test programs."""
 
-import atexit
+import hashlib
 import os
 import pathlib
 import shutil
@@ -31,10 +31,24 @@ def use():
     if pathlib.Path(sys.prefix).resolve() != PYTHON.parents[1].resolve():
         require()
         os.execv(PYTHON, [str(PYTHON), *sys.argv])
-    folder = tempfile.mkdtemp(prefix='acta-stubs-')
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    generate(folder)
-    sys.path.insert(0, folder)
+    sys.path.insert(0, str(kept_stubs()))
+
+
+def kept_stubs():
+    """A folder with those of the protos as they are now; made when it is not there."""
+    digest = hashlib.sha256()
+    for proto in sorted((SOURCE / 'proto/acta/v1').glob('*.proto')):
+        digest.update(proto.read_bytes())
+    folder = PYTHON.parents[1] / 'stubs' / digest.hexdigest()[:16]
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        made = tempfile.mkdtemp(dir=folder.parent)
+        generate(made)
+        try:
+            os.rename(made, folder)
+        except OSError:
+            shutil.rmtree(made)  # Another test program was quicker.
+    return folder
 
 
 def reason_of(error):

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <set>
 #include <thread>
 
 #include "absl/cleanup/cleanup.h"
@@ -283,6 +284,20 @@ TEST_CASE("a restored store has a life that no other has", "[backup]") {
   const Incarnation life = once->engine().incarnation();
   once->Reopen();
   CHECK(once->engine().incarnation() == life);
+}
+
+TEST_CASE("the newest backup is the last, also of several in a second", "[backup]") {
+  BackupBed bed;  // Its clock stands still.
+  std::vector<std::string> ids;
+  for (int i = 0; i < 12; ++i) {
+    ids.push_back(bed.Make().id);
+    const auto there = ListBackups(bed.folder());
+    REQUIRE_OK(there.status());
+    CHECK(there->back().id == ids.back());
+    // The name of one that is gone is not given again.
+    if (there->size() > 2) REQUIRE_OK(DeleteBackup(bed.folder(), there->front().id));
+  }
+  CHECK(std::set<std::string>(ids.begin(), ids.end()).size() == 12);
 }
 
 TEST_CASE("a backup with damage is not restored, and nothing is left", "[backup]") {

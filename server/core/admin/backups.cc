@@ -145,12 +145,15 @@ void Backups::DeleteOld(const BackupOptions& options) const {
 
 absl::StatusOr<v1::ListBackupsResponse> Backups::List() const {
   ASSIGN_OR_RETURN(const BackupOptions options, OptionsWithFolder());
-  ASSIGN_OR_RETURN(const std::vector<BackupInfo> there, ListBackups(options.folder));
   v1::ListBackupsResponse response;
   response.set_folder(options.folder);
+  {
+    // Before the folder is looked at: one that is done is among those there.
+    MutexLock lock(mu_);
+    if (run_.has_value()) *response.mutable_last_run() = *run_;
+  }
+  ASSIGN_OR_RETURN(const std::vector<BackupInfo> there, ListBackups(options.folder));
   for (const BackupInfo& backup : there) *response.add_backups() = ToProto(backup);
-  MutexLock lock(mu_);
-  if (run_.has_value()) *response.mutable_last_run() = *run_;
   return response;
 }
 
