@@ -132,7 +132,7 @@ absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
                                                     "'; `acta backup list` shows those there are"));
   }
   // Under a name that is no backup's, so that one that is half gone is never taken for one.
-  const fs::path going = fs::path(folder) / absl::StrCat(".", id, ".deleted");
+  const fs::path going = fs::path(folder) / absl::StrCat(".", id, kDeleted);
   fs::rename(path, going, error);
   if (!error) fs::remove_all(going, error);
   return error ? CannotUse("delete", path.string(), error) : absl::OkStatus();

@@ -16,6 +16,10 @@ std::string BackupId(absl::Time time);
 // So does each name begin; another of the same second has a number behind it.
 bool IsBackupId(absl::string_view name);
 
+// Behind a dot and a name: a folder that is not, or no more, a backup.
+inline constexpr absl::string_view kUnfinished = ".unfinished";
+inline constexpr absl::string_view kDeleted = ".deleted";
+
 // The file BACKUP as it is written.
 std::string EncodeBackupRecord(const storage::v1::BackupRecord& record);
 // Of the backup in the folder `path`. Errors: FOLDER_UNUSABLE: it is none; DATA_CORRUPTED.

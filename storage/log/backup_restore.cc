@@ -65,17 +65,22 @@ absl::Status CheckEmpty(const std::string& folder) {
   std::error_code error;
   const fs::path path(folder);
   if (!fs::exists(path, error)) return absl::OkStatus();
-  // Says so if a broker runs on it.
-  if (fs::exists(path / kLockFile, error)) RETURN_IF_ERROR(FolderLock::Take(folder).status());
   for (fs::directory_iterator at(path, error); !error && at != fs::directory_iterator();
        at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name == "lost+found") continue;
+    if (name == "lost+found" || name == kLockFile) continue;
     return NotUsable(
         folder, absl::StrCat("is not empty (there is '", name, "'): restore into a new folder"));
   }
   return error ? NotUsable(folder, absl::StrCat("cannot be read: ", error.message()))
                : absl::OkStatus();
+}
+
+// Names the process that is.
+absl::Status CheckNotInUse(const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(absl::StrCat(folder, "/", kLockFile), error)) return absl::OkStatus();
+  return FolderLock::Take(folder).status();
 }
 
 void SetWritten(const std::string& path, int64_t nanos) {
@@ -101,9 +106,11 @@ class Restore {
     RETURN_IF_ERROR(Check());
     const bool data_there = fs::exists(order_.data);
     const bool log_there = fs::exists(log_);
-    auto remove = absl::MakeCleanup([&] { Remove(data_there, log_there); });
     RETURN_IF_ERROR(EnsureFolder(*files_, order_.data));
     ASSIGN_OR_RETURN(lock_, FolderLock::Take(order_.data));
+    // Once more: a broker may have begun on it before it was ours.
+    RETURN_IF_ERROR(CheckNew());
+    auto remove = absl::MakeCleanup([&] { Remove(data_there, log_there); });
     RETURN_IF_ERROR(EnsureFolder(*files_, database_));
     RETURN_IF_ERROR(EnsureFolder(*files_, log_));
     RETURN_IF_ERROR(CheckRoom());
@@ -136,6 +143,11 @@ class Restore {
       if (!IsPlain(file.name())) return Damaged(absl::StrCat("it names '", file.name(), "'"));
       total_ += static_cast<int64_t>(file.bytes());
     }
+    RETURN_IF_ERROR(CheckNotInUse(order_.data));
+    return CheckNew();
+  }
+
+  absl::Status CheckNew() const {
     RETURN_IF_ERROR(CheckEmpty(order_.data));
     return order_.wal_dir.empty() ? absl::OkStatus() : CheckEmpty(order_.wal_dir);
   }
@@ -159,7 +171,7 @@ class Restore {
   absl::Status Copy(const BackupFile& file) {
     const std::string to = PlaceOf(file);
     const auto copied = CopyFile(absl::StrCat(order_.backup, "/", file.name()), to, kWholeFile,
-                                 [this](uint64_t bytes) {
+                                 CopyFor::kGood, [this](uint64_t bytes) {
                                    done_ += static_cast<int64_t>(bytes);
                                    if (order_.progress) order_.progress(done_, total_);
                                    return absl::OkStatus();

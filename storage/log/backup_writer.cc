@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <thread>
 
 #include "absl/cleanup/cleanup.h"
@@ -32,6 +32,8 @@ using storage::v1::BackupFile;
 using storage::v1::BackupRecord;
 
 constexpr int64_t kLookAfterBytes = int64_t{64} << 20;
+// Whoever gives up a backup waits no longer for a copy that keeps its rate.
+constexpr std::chrono::milliseconds kNap(50);
 
 int64_t WrittenNanos(const std::string& path) {
   struct stat file {};
@@ -51,6 +53,26 @@ int64_t FreeBytes(const std::string& folder) {
   return static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
 }
 
+// What retention has dropped meanwhile leaves the disk now.
+void Release(const CutFile& file) {
+  std::error_code ignored;
+  fs::remove(file.path, ignored);
+}
+
+// What is no backup any more, or never became one.
+void RemoveLeft(const std::string& folder) {
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    absl::string_view id = name;
+    const bool left = absl::ConsumePrefix(&id, ".") &&
+                      (absl::ConsumeSuffix(&id, kUnfinished) || absl::ConsumeSuffix(&id, kDeleted));
+    std::error_code ignored;
+    if (left && IsBackupId(id)) fs::remove_all(at->path(), ignored);
+  }
+}
+
 // What is copied, and what only gets another name.
 struct Step {
   const CutFile* file = nullptr;
@@ -61,49 +83,48 @@ struct Step {
 class Writer {
  public:
   Writer(const StoreCut& cut, const BackupPlace& place, const BackupOrder& order)
-      : cut_(cut), place_(place), order_(order) {
-    reserve_ = OnOneDisk(place.data, order.folder) ? place.reserve_bytes : 0;
-  }
+      : cut_(cut),
+        place_(place),
+        order_(order),
+        // Where it is scarce already, a backup is what is wanted most.
+        watched_(FreeBytes(place.data) >= place.reserve_bytes) {}
 
   absl::StatusOr<BackupInfo> Write() {
     RETURN_IF_ERROR(LookAtOthers());
     Plan();
     RETURN_IF_ERROR(CheckRoom());
     const std::string id = NewId();
-    folder_ = absl::StrCat(order_.folder, "/.", id, ".unfinished");
+    folder_ = absl::StrCat(order_.folder, "/.", id, kUnfinished);
     auto remove = absl::MakeCleanup([this] {
       std::error_code ignored;
       fs::remove_all(folder_, ignored);
     });
     RETURN_IF_ERROR(EnsureFolder(*place_.files, folder_));
     RETURN_IF_ERROR(EnsureFolder(*place_.files, Database()));
-    for (const Step& step : steps_) RETURN_IF_ERROR(Bring(step));
+    for (const Step& step : steps_) {
+      RETURN_IF_ERROR(Bring(step));
+      RETURN_IF_ERROR(GoOn());
+    }
     RETURN_IF_ERROR(SyncFolder(*place_.files, Database()));
     RETURN_IF_ERROR(WriteWitness());
-    RETURN_IF_ERROR(EnsureFormat());
+    RETURN_IF_ERROR(WriteFormat());
     RETURN_IF_ERROR(WriteRecord());
+    RETURN_IF_ERROR(GoOn());
     const std::string path = absl::StrCat(order_.folder, "/", id);
     std::error_code failed;
     fs::rename(folder_, path, failed);
-    if (failed) return absl::DataLossError(absl::StrCat("cannot rename: ", failed.message()));
-    std::move(remove).Cancel();
+    if (failed) return absl::InternalError(absl::StrCat("cannot rename: ", failed.message()));
+    folder_ = path;  // It goes as well unless its name is on disk.
     RETURN_IF_ERROR(SyncFolder(*place_.files, order_.folder));
+    std::move(remove).Cancel();
     return DescribeBackup(path, record_);
   }
 
  private:
   std::string Database() const { return absl::StrCat(folder_, "/", kDatabaseFolder); }
 
-  // Finds the one before, and removes what is no backup any more or never became one.
+  // Finds the one before.
   absl::Status LookAtOthers() {
-    std::error_code error;
-    for (fs::directory_iterator at(order_.folder, error); !error && at != fs::directory_iterator();
-         at.increment(error)) {
-      const std::string name = at->path().filename().string();
-      const bool left = absl::EndsWith(name, ".unfinished") || absl::EndsWith(name, ".deleted");
-      std::error_code ignored;
-      if (name[0] == '.' && left) fs::remove_all(at->path(), ignored);
-    }
     ASSIGN_OR_RETURN(const std::vector<BackupInfo> there, ListBackups(order_.folder));
     for (const BackupInfo& backup : there) {
       newest_ = backup.id;
@@ -116,9 +137,17 @@ class Writer {
       }
       before_path_ = backup.path;
     }
+    RemoveLeft(order_.folder);
     if (before_path_.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(before_, LoadBackupRecord(before_path_));
     return absl::OkStatus();
+  }
+
+  // It has the size that it had: somebody may have copied the folder, and not all of it.
+  bool IsWhole(const BackupFile& file) const {
+    std::error_code error;
+    const auto bytes = fs::file_size(absl::StrCat(before_path_, "/", file.name()), error);
+    return !error && bytes == file.bytes();
   }
 
   void Plan() {
@@ -131,7 +160,8 @@ class Writer {
         step.written_ns = WrittenNanos(file.path);
         const auto same = before.find(absl::StrCat(kDatabaseFolder, "/", file.name));
         if (same != before.end() && same->second->bytes() == file.bytes &&
-            same->second->written_ns() == step.written_ns && step.written_ns != 0) {
+            same->second->written_ns() == step.written_ns && step.written_ns != 0 &&
+            IsWhole(*same->second)) {
           step.shared = same->second;
         }
       }
@@ -142,15 +172,17 @@ class Writer {
 
   absl::Status CheckRoom() const {
     const int64_t free = FreeBytes(order_.folder);
-    if (free - reserve_ >= total_) return absl::OkStatus();
-    return Error(v1::DISK_FULL,
-                 absl::StrCat("the backup takes ", total_, " bytes in '", order_.folder, "', and ",
-                              free, " are free",
-                              reserve_ > 0 ? absl::StrCat(", of which ", reserve_,
-                                                          " stay for events (storage.disk_soft_)")
-                                           : "",
-                              "; free disk, delete old backups or name another folder"),
-                 {{"path", order_.folder}});
+    const int64_t reserve = OnOneDisk(place_.data, order_.folder) ? place_.reserve_bytes : 0;
+    if (free - reserve >= total_) return absl::OkStatus();
+    const std::string stays =
+        reserve > 0
+            ? absl::StrCat(", of which ", reserve, " stay for events (storage.disk_soft_bytes)")
+            : "";
+    return Error(
+        v1::DISK_FULL,
+        absl::StrCat("the backup takes ", total_, " bytes in '", order_.folder, "', and ", free,
+                     " are free", stays, "; free disk, delete old backups or name another folder"),
+        {{"path", order_.folder}});
   }
 
   // Behind all there are: one of this second that was deleted does not lend its name.
@@ -165,19 +197,33 @@ class Writer {
 
   absl::Status Copied(int64_t bytes) {
     copied_ += bytes;
-    if (order_.go_on && !order_.go_on(copied_, total_)) {
-      return absl::CancelledError("the backup was stopped");
+    RETURN_IF_ERROR(GoOn());
+    const bool look = copied_ / kLookAfterBytes != (copied_ - bytes) / kLookAfterBytes;
+    if (look && watched_ && FreeBytes(place_.data) < place_.reserve_bytes) {
+      return Error(v1::DISK_FULL,
+                   absl::StrCat("what is left of the disk of '", place_.data,
+                                "' stays for events (storage.disk_soft_bytes): the backup, which "
+                                "keeps what is being deleted, was given up"),
+                   {{"path", place_.data}});
     }
-    if (reserve_ > 0 && copied_ / kLookAfterBytes != (copied_ - bytes) / kLookAfterBytes &&
-        FreeBytes(order_.folder) < reserve_) {
-      return absl::ResourceExhaustedError("what is left of the disk stays for events");
+    return KeepRate();
+  }
+
+  absl::Status KeepRate() const {
+    using Seconds = std::chrono::duration<double>;
+    if (order_.bytes_per_second == 0) return absl::OkStatus();
+    const Seconds due(static_cast<double>(copied_) / static_cast<double>(order_.bytes_per_second));
+    for (;;) {
+      const Seconds left = due - (std::chrono::steady_clock::now() - begun_);
+      if (left <= Seconds::zero()) return absl::OkStatus();
+      std::this_thread::sleep_for(std::min<Seconds>(left, kNap));
+      RETURN_IF_ERROR(GoOn());
     }
-    if (order_.bytes_per_second > 0) {
-      const std::chrono::duration<double> due(static_cast<double>(copied_) /
-                                              static_cast<double>(order_.bytes_per_second));
-      std::this_thread::sleep_until(begun_ + due);
-    }
-    return absl::OkStatus();
+  }
+
+  absl::Status GoOn() const {
+    if (!order_.go_on || order_.go_on(copied_, total_)) return absl::OkStatus();
+    return absl::CancelledError("the backup was stopped");
   }
 
   absl::Status Bring(const Step& step) {
@@ -189,6 +235,7 @@ class Writer {
       fs::create_hard_link(absl::StrCat(before_path_, "/", step.shared->name()), to, failed);
       if (!failed) {
         *file = *step.shared;
+        Release(*step.file);
         return absl::OkStatus();
       }
       total_ += static_cast<int64_t>(step.file->bytes);
@@ -198,10 +245,9 @@ class Writer {
           WriteDurableFile(*place_.files, Database(), step.file->name, step.file->contents));
       return Note(file);
     }
+    const auto each = [this](uint64_t bytes) { return Copied(static_cast<int64_t>(bytes)); };
     ASSIGN_OR_RETURN(const CopiedFile copied,
-                     CopyFile(step.file->path, to, step.file->bytes, [this](uint64_t bytes) {
-                       return Copied(static_cast<int64_t>(bytes));
-                     }));
+                     CopyFile(step.file->path, to, step.file->bytes, CopyFor::kGood, each));
     if (step.file->table && copied.bytes != step.file->bytes) {
       return absl::DataLossError(absl::StrCat("'", step.file->path, "' has ", copied.bytes,
                                               " bytes instead of ", step.file->bytes));
@@ -210,6 +256,7 @@ class Writer {
     file->set_crc32c(copied.crc32c);
     file->set_written_ns(step.written_ns);
     record_.set_added_bytes(record_.added_bytes() + static_cast<int64_t>(copied.bytes));
+    Release(*step.file);
     return absl::OkStatus();
   }
 
@@ -241,7 +288,7 @@ class Writer {
     return Note(file);
   }
 
-  absl::Status EnsureFormat() {
+  absl::Status WriteFormat() {
     RETURN_IF_ERROR(WriteDurableFile(*place_.files, folder_, kFormatFile,
                                      absl::StrCat("acta ", kFormatVersion, "\n")));
     BackupFile* const file = record_.add_files();
@@ -262,7 +309,7 @@ class Writer {
   const BackupPlace& place_;
   const BackupOrder& order_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
-  int64_t reserve_ = 0;
+  const bool watched_;  // The disk of the data folder had what is to stay free.
   std::string newest_;  // Of all names.
   std::string before_path_;
   BackupRecord before_;
@@ -289,15 +336,24 @@ absl::Status BackupError(const absl::Status& status, const std::string& folder) 
   return status;
 }
 
-void RemoveCut(const std::string& data) {
+CutFolders FoldersOfCut(const LocalEngineOptions& options) {
+  const std::string& log = options.wal_dir.empty() ? options.data : options.wal_dir;
+  return {absl::StrCat(options.data, "/", kCutFolder), absl::StrCat(log, "/", kCutFolder)};
+}
+
+void RemoveCut(const LocalEngineOptions& options) {
+  const CutFolders folders = FoldersOfCut(options);
   std::error_code ignored;
-  fs::remove_all(absl::StrCat(data, "/", kCutFolder), ignored);
+  fs::remove_all(folders.tables, ignored);
+  fs::remove_all(folders.log, ignored);
 }
 
 absl::StatusOr<BackupInfo> WriteBackup(const StoreCut& cut, const BackupPlace& place,
                                        const BackupOrder& order) {
   const absl::Status there = EnsureFolder(*place.files, order.folder);
   if (!there.ok()) return BackupError(there, order.folder);
+  // Two brokers that are told the same folder do not remove what the other one is making.
+  ASSIGN_OR_RETURN(const auto lock, FolderLock::Take(order.folder));
   auto written = Writer(cut, place, order).Write();
   if (!written.ok()) return BackupError(written.status(), order.folder);
   return written;

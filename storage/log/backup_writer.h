@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "storage/backup.h"
+#include "storage/log/local_engine_options.h"
 #include "storage/log/witness.h"
 #include "storage/rocks/store_cut.h"
 
@@ -21,15 +22,16 @@ struct StoreCut {
 
 struct BackupPlace {
   std::string data;  // The data folder.
-  // Of free disk, where backups are on the disk of the data folder: it stays free.
+  // What stays free of its disk for events, wherever backups are: the second names of a cut keep
+  // tables that retention has dropped.
   int64_t reserve_bytes = 0;
   std::shared_ptr<rocksdb::FileSystem> files;
 };
 
 // Copies a cut into a new backup: on disk, with its name, when it returns; when it fails nothing is
-// left. What another life of the broker left half made goes first. Blocks; one at a time in a
-// folder. Errors: FOLDER_UNUSABLE, also for a folder with backups of another store; DISK_FULL;
-// CANCELLED.
+// left. A file of the cut goes once it was brought. What another life of the broker left half made
+// goes first. Blocks. Errors: FOLDER_IN_USE: another backup is made into that folder;
+// FOLDER_UNUSABLE, also for a folder with backups of another store; DISK_FULL; CANCELLED.
 absl::StatusOr<BackupInfo> WriteBackup(const StoreCut& cut, const BackupPlace& place,
                                        const BackupOrder& order);
 
@@ -37,7 +39,8 @@ absl::StatusOr<BackupInfo> WriteBackup(const StoreCut& cut, const BackupPlace& p
 // status has no reason.
 absl::Status BackupError(const absl::Status& status, const std::string& folder);
 
-// What a cut left in a data folder.
-void RemoveCut(const std::string& data);
+CutFolders FoldersOfCut(const LocalEngineOptions& options);
+// What a cut left.
+void RemoveCut(const LocalEngineOptions& options);
 
 }  // namespace acta

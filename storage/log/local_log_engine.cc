@@ -337,12 +337,15 @@ absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
     return Error(v1::BACKUP_RUNNING, "a backup is being made: wait for it or stop it");
   }
   const auto end = absl::MakeCleanup([this] {
-    RemoveCut(options_.data);
+    RemoveCut(options_);
     in_backup_ = false;
   });
-  const std::string folder = absl::StrCat(options_.data, "/", kCutFolder);
-  RemoveCut(options_.data);
-  RETURN_IF_ERROR(EnsureFolder(*opened_.files, folder));
+  RemoveCut(options_);
+  const CutFolders folders = FoldersOfCut(options_);
+  for (const std::string& folder : {folders.tables, folders.log}) {
+    const absl::Status made = EnsureFolder(*opened_.files, folder);
+    if (!made.ok()) return BackupError(made, folder);
+  }
   StoreCut cut;
   cut.witness = opened_.witness->record();
   cut.witness.store_id = opened_.store_id;
@@ -350,7 +353,8 @@ absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
   cut.witness.synced_group = queue_->synced_group();
   cut.time = server_clock_->Now();
   cut.witness.server_time_us = absl::ToUnixMicros(cut.time);
-  auto files = slices_->Unchanged([&] { return opened_.rocks->Cut(folder); });
+  auto files = index_->Unchanged(
+      [&] { return slices_->Unchanged([&] { return opened_.rocks->Cut(folders); }); });
   if (!files.ok()) return BackupError(files.status(), options_.data);
   cut.files = *std::move(files);
   const BackupPlace place{options_.data, options_.watermarks.soft.Of(disk_.total_bytes()),

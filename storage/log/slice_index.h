@@ -25,6 +25,12 @@ class SliceIndex {
 
   // See LogEngine::AddToIndex().
   absl::Status Add(absl::Span<const IndexEntry> entries);
+  // Runs it while nothing is added.
+  template <typename Run>
+  auto Unchanged(Run run) {
+    MutexLock adding(add_mu_);
+    return run();
+  }
   // See LogEngine::FindInIndex().
   absl::Status Find(std::vector<uint64_t> hashes, IndexPlaces* out) const;
 

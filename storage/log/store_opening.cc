@@ -405,6 +405,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   opened.files = std::make_shared<StoreFileSystem>(options.file_system);
   RETURN_IF_ERROR(EnsureFolder(*opened.files, options.data));
   ASSIGN_OR_RETURN(opened.lock, FolderLock::Take(options.data));
+  RemoveCut(options);  // It may be what the disk is full of.
   RETURN_IF_ERROR(EnsureFormat(*opened.files, options.data));
   const std::string database = absl::StrCat(options.data, "/", kDatabaseFolder);
   const std::string wals = options.wal_dir.empty() ? database : options.wal_dir;
@@ -453,7 +454,6 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   opened.files->AcceptRecovery();
   RETURN_IF_ERROR(LoadIndexes(*opened.rocks, &opened));
   EnsureBallast(options.data, options.ballast_bytes);
-  RemoveCut(options.data);
   return opened;
 }
 

@@ -15,20 +15,26 @@ struct CopiedFile {
   uint32_t crc32c = 0;
 };
 
-// Copies the first bytes of a file, all that it has or `most`, into a new one and syncs it. What
-// was copied does not stay in the kernel's cache, where others' pages would have to go for it.
-// `each` is told how many bytes were copied since it was called last, a MiB or less: what it
-// answers, unless OK, ends the copy. When it fails the new file may be there.
+inline constexpr uint64_t kWholeFile = std::numeric_limits<uint64_t>::max();
+
+// Whether a copy is to survive a power cut.
+enum class CopyFor : uint8_t { kGood, kNow };
+
+// Told how many bytes were read since it was called last, a MiB or less. What it answers, unless
+// OK, ends the copy.
+using EachPart = absl::FunctionRef<absl::Status(uint64_t)>;
+
+// Copies the first bytes of a file, all that it has or `most`, into a new one. What is copied for
+// good does not stay in the kernel's cache, where others' pages would have to go for it. When it
+// fails the new file may be there.
 //
-// Errors: RESOURCE_EXHAUSTED: no room; ALREADY_EXISTS; DATA_LOSS: the file cannot be read; those of
-// `each`. Each names the file. Any thread; blocks.
+// Errors: DATA_LOSS: `from` cannot be read; RESOURCE_EXHAUSTED: no room for `to`;
+// PERMISSION_DENIED; ALREADY_EXISTS; INTERNAL: `to` cannot be written; those of `each`. Each names
+// the file. Any thread; blocks.
 absl::StatusOr<CopiedFile> CopyFile(const std::string& from, const std::string& to, uint64_t most,
-                                    absl::FunctionRef<absl::Status(uint64_t)> each);
+                                    CopyFor how, EachPart each);
 
 // The same without the new file: its size and checksum.
-absl::StatusOr<CopiedFile> ReadThrough(const std::string& path,
-                                       absl::FunctionRef<absl::Status(uint64_t)> each);
-
-inline constexpr uint64_t kWholeFile = std::numeric_limits<uint64_t>::max();
+absl::StatusOr<CopiedFile> ReadThrough(const std::string& path, EachPart each);
 
 }  // namespace acta

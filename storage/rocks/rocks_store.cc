@@ -320,8 +320,8 @@ absl::Status RocksStore::Flush(const FamilyPtr& family) {
   return FromRocks(db_->Flush(options, family.get()));
 }
 
-absl::StatusOr<std::vector<CutFile>> RocksStore::Cut(const std::string& folder) {
-  ASSIGN_OR_RETURN(std::vector<CutFile> files, CutStore(*db_, folder));
+absl::StatusOr<std::vector<CutFile>> RocksStore::Cut(const CutFolders& folders) {
+  ASSIGN_OR_RETURN(std::vector<CutFile> files, CutStore(*db_, folders));
   if (index_damaged_) files.push_back({kIndexDamaged, "", 0, false, ""});
   return files;
 }

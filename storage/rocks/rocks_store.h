@@ -31,6 +31,7 @@ class Status;
 namespace acta {
 
 struct CutFile;
+struct CutFolders;
 struct RocksSettings;
 class StoreFileSystem;
 class StoreListener;
@@ -108,7 +109,7 @@ class RocksStore {
   absl::Status Flush(const FamilyPtr& family);
 
   // What CutStore() says (store_cut.h).
-  absl::StatusOr<std::vector<CutFile>> Cut(const std::string& folder);
+  absl::StatusOr<std::vector<CutFile>> Cut(const CutFolders& folders);
 
   // `readahead_bytes` 0: for single rows and point reads.
   std::unique_ptr<RowCursor> NewCursor(const FamilyPtr& family, size_t readahead_bytes) const;

@@ -20,7 +20,8 @@ namespace {
 constexpr uint64_t kNeverFlush = std::numeric_limits<uint64_t>::max();
 
 absl::StatusOr<CutFile> CutOne(const rocksdb::LiveFileStorageInfo& live,
-                               const std::string& folder) {
+                               const CutFolders& folders) {
+  const bool log = live.file_type == rocksdb::kWalFile;
   CutFile cut;
   cut.name = live.relative_filename;
   cut.bytes = live.size;
@@ -28,23 +29,27 @@ absl::StatusOr<CutFile> CutOne(const rocksdb::LiveFileStorageInfo& live,
   cut.contents = live.replacement_contents;
   if (!cut.contents.empty()) return cut;
   const std::string from = absl::StrCat(live.directory, "/", live.relative_filename);
-  cut.path = absl::StrCat(folder, "/", live.relative_filename);
+  cut.path = absl::StrCat(log ? folders.log : folders.tables, "/", live.relative_filename);
   // The newest log file grows, and the zeros at its end become records: a second name would show
   // what came later, and not all of it in order.
-  const bool grows = live.file_type == rocksdb::kWalFile && live.trim_to_size;
-  std::error_code linked;
-  if (!grows) std::filesystem::create_hard_link(from, cut.path, linked);
-  if (!grows && !linked) return cut;
-  ASSIGN_OR_RETURN(const CopiedFile copied,
-                   CopyFile(from, cut.path, live.trim_to_size ? live.size : kWholeFile,
-                            [](uint64_t) { return absl::OkStatus(); }));
-  cut.bytes = copied.bytes;
+  if (log && live.trim_to_size) {
+    ASSIGN_OR_RETURN(const CopiedFile copied, CopyFile(from, cut.path, live.size, CopyFor::kNow,
+                                                       [](uint64_t) { return absl::OkStatus(); }));
+    cut.bytes = copied.bytes;
+    return cut;
+  }
+  std::error_code failed;
+  std::filesystem::create_hard_link(from, cut.path, failed);
+  if (failed) {
+    return absl::InternalError(
+        absl::StrCat("cannot give '", from, "' a second name: ", failed.message()));
+  }
   return cut;
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<CutFile>> CutStore(rocksdb::DB& db, const std::string& folder) {
+absl::StatusOr<std::vector<CutFile>> CutStore(rocksdb::DB& db, const CutFolders& folders) {
   RETURN_IF_ERROR(FromRocks(db.DisableFileDeletions()));
   const auto enable =
       absl::MakeCleanup([&db] { db.EnableFileDeletions(false).PermitUncheckedError(); });
@@ -55,7 +60,7 @@ absl::StatusOr<std::vector<CutFile>> CutStore(rocksdb::DB& db, const std::string
   std::vector<CutFile> files;
   files.reserve(live.size());
   for (const rocksdb::LiveFileStorageInfo& file : live) {
-    ASSIGN_OR_RETURN(CutFile cut, CutOne(file, folder));
+    ASSIGN_OR_RETURN(CutFile cut, CutOne(file, folders));
     files.push_back(std::move(cut));
   }
   return files;

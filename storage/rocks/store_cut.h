@@ -21,11 +21,19 @@ struct CutFile {
   std::string contents;
 };
 
+// Where a cut has its files: those of the log by themselves, as they may be on another disk.
+struct CutFolders {
+  std::string tables;
+  std::string log;
+};
+
 // Everything the database was at one moment, log files included, for copying it while it goes on:
-// each file gets a second name in `folder`, which is new, or is copied into it where that cannot
-// be. Files of tables may be deleted meanwhile; their second name keeps them. Takes as long as
-// copying the newest log file takes. No family may be created until it returns: what is written to
-// it would be in the log, and the family not. Errors: RESOURCE_EXHAUSTED: no room for a copy.
-absl::StatusOr<std::vector<CutFile>> CutStore(rocksdb::DB& db, const std::string& folder);
+// each file gets a second name in a folder, which is there and empty; the newest log file, which
+// still grows, is copied. Files of tables may be deleted meanwhile; their second name keeps them.
+// Takes as long as copying that log file takes. Until it returns no family may be created, as what
+// is written to it would be in the log and the family not, and no file added to one, as rows that
+// say so would be in the log and the file not. Errors: RESOURCE_EXHAUSTED: no room for the copy;
+// INTERNAL: a file system without second names.
+absl::StatusOr<std::vector<CutFile>> CutStore(rocksdb::DB& db, const CutFolders& folders);
 
 }  // namespace acta

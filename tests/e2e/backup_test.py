@@ -14,6 +14,10 @@ from broker import BIN, PATIENCE_S, Broker, BrokerTest
 from full_disk_test import mount
 
 
+def below(folder):
+    return sorted(os.listdir(folder)) if folder.exists() else []
+
+
 def until(condition, what):
     """The first true result of the condition."""
     deadline = time.monotonic() + PATIENCE_S
@@ -88,7 +92,7 @@ class BackupTest(BrokerTest):
         return self.acta_json('backup', 'create')['backups'][0]
 
     def names(self):
-        return sorted(os.listdir(self.backups)) if self.backups.exists() else []
+        return [name for name in below(self.backups) if name != 'acta.lock']
 
     def restored(self, backup, name='restored'):
         """A second broker, beside the first, on what was restored."""
@@ -172,7 +176,7 @@ class Rehearsal(BackupTest):
         waiting = self.spawn('backup', 'create', text=True)
         until(lambda: int(self.run_of().get('copiedBytes', 0)) > 0, 'copying')
         self.assertIn('copied', self.acta('backup', 'list'))
-        self.assertIn('stopped', self.acta('backup', 'stop'))
+        self.assertIn('given up', self.acta('backup', 'stop'))
         _, err = waiting.communicate(timeout=PATIENCE_S)
         self.assertEqual(waiting.returncode, 1)
         self.assertIn('stopped', err)
@@ -232,7 +236,7 @@ class Refusals(BackupTest):
         self.assertIn(str(small), err)
         self.assertEqual(self.run_of()['state'], 'BACKUP_STATE_FAILED')
         self.assertIn('BACKUP_FAILED', self.acta('status'))
-        self.assertEqual(os.listdir(small / 'backups'), [])
+        self.assertEqual(below(small / 'backups'), ['acta.lock'])
         self.acta('publish', 'large', 'on')
         # Room that goes while it copies.
         others.unlink()
@@ -248,7 +252,7 @@ class Refusals(BackupTest):
                 pass
         until(lambda: self.run_of()['state'] == 'BACKUP_STATE_FAILED', 'no room')
         self.assertIn('no room', self.run_of()['error'])
-        self.assertEqual(os.listdir(small / 'backups'), [])
+        self.assertEqual(below(small / 'backups'), ['acta.lock'])
         others.unlink()
         self.configure(backup_dir=small / 'backups')
         self.reload('changed=storage.backup_rate')

@@ -103,7 +103,9 @@ class BrokerTest(unittest.TestCase):
 
     def keep_logs(self):
         """Those of a test that failed, in a folder of its name."""
-        if self._outcome.success:
+        result = self._outcome.result
+        failed = [getattr(test, 'test_case', test) for test, _ in result.failures + result.errors]
+        if self not in failed:
             return
         kept = FAILED / self.id().removeprefix('__main__.').replace(' ', '_')
         shutil.rmtree(kept, ignore_errors=True)

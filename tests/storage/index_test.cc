@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "proto/support/error.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/layout/index_block.h"
 #include "tests/support/status_matchers.h"

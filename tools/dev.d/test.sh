@@ -67,7 +67,35 @@ run_test_cases() {
   [ -n "$found" ] || fail "no test program and no test case has '$text' in its name"
 }
 
+# Frames of libraries that are compiled without it are named in tests/tsan.supp; none of ours is.
+dev_tsan() {
+  dev_setup
+  mkdir -p "$ROOT/build"
+  build_targets tsan
+  prepare_python
+  cd "$ROOT/build/tsan"
+  # TIMEOUTs are of programs ten times as quick.
+  TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp" ctest -j2 --output-on-failure \
+    --no-tests=error --timeout 1200 -L '^(unit|storage|client|cli|short)$' ${1:+-R "$1"}
+}
+
+# clang-tidy on these sources, or all. It reads the headers of gRPC, Protocol Buffers and RocksDB
+# for each: up to half a minute a file.
+tidy() {
+  echo "== clang-tidy"
+  cd "$ROOT"
+  if [ $# -eq 0 ]; then
+    set -- $(source_files | grep '\.cc$' | grep -v '^tests/')
+  fi
+  printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 clang-tidy -p build/clang --quiet
+}
+
 dev_check() {
+  local full=
+  if [ "${1:-}" = --full ]; then
+    full=1
+    shift
+  fi
   dev_setup check
   mkdir -p "$ROOT/build"
   fast_checks
@@ -79,6 +107,9 @@ dev_check() {
   fi
   echo "== clang, thread-safety analysis"
   build_targets clang
+  if [ -n "$full" ]; then
+    tidy "$@"
+  fi
   echo "== asan and ubsan, default run"
   build_targets asan
   prepare_python

@@ -37,16 +37,31 @@ absl::Status Running() {
 
 Backups::Backups(LogEngine& engine, BackupOptions options)
     : engine_(engine), options_(std::move(options)) {
-  LookAtFolder();
+  LookLater();
 }
 
 Backups::~Backups() { End(); }
 
+void Backups::LookLater() {
+  MutexLock lock(mu_);
+  if (looking_ || ended_) return;
+  if (look_thread_.joinable()) look_thread_.join();  // It has done its work.
+  looking_ = true;
+  look_thread_ = std::thread([this] {
+    LookAtFolder();
+    MutexLock done(mu_);
+    looking_ = false;
+  });
+  pthread_setname_np(look_thread_.native_handle(), "acta-backup");
+}
+
 void Backups::LookAtFolder() {
   BackupOptions options;
+  int64_t seen = 0;
   {
     MutexLock lock(mu_);
     options = options_;
+    seen = changes_;
   }
   std::optional<absl::Time> newest;
   const auto there = options.folder.empty()
@@ -56,7 +71,7 @@ void Backups::LookAtFolder() {
     if (backup.problem.empty()) newest = backup.time;
   }
   MutexLock lock(mu_);
-  figures_.newest = newest;
+  if (seen == changes_) figures_.newest = newest;  // Else it is known better.
 }
 
 absl::StatusOr<BackupOptions> Backups::OptionsWithFolder() const {
@@ -101,7 +116,7 @@ void Backups::Run(const BackupOptions& options) {
   };
   const auto made = engine_.backup_source()->Backup(order);
   if (made.ok()) {
-    DeleteOld(options);
+    DeleteOld(options, made->id);
     LogInfo("backup made",
             {{"path", made->path}, {"bytes", made->bytes}, {"added_bytes", made->added_bytes}});
   } else if (!absl::IsCancelled(made.status())) {
@@ -117,25 +132,29 @@ void Backups::Run(const BackupOptions& options) {
     run_->set_total_bytes(run_->copied_bytes());
     figures_.newest = made->time;
     ++figures_.done;
+    ++changes_;
+    failure_.clear();
   } else if (absl::IsCancelled(made.status())) {
     run_->set_state(v1::BACKUP_STATE_STOPPED);
   } else {
     run_->set_state(v1::BACKUP_STATE_FAILED);
-    run_->set_error(std::string(made.status().message()));
+    failure_ = std::string(made.status().message());
+    run_->set_error(failure_);
     ++figures_.failed;
   }
   running_ = false;
 }
 
-void Backups::DeleteOld(const BackupOptions& options) const {
+void Backups::DeleteOld(const BackupOptions& options, const std::string& made) const {
   if (options.keep == 0) return;
   const auto there = ListBackups(options.folder);
   if (!there.ok()) return;
   std::vector<std::string> whole;
   for (const BackupInfo& backup : *there) {
-    if (backup.problem.empty()) whole.push_back(backup.id);
+    // The clock may have gone back since others got their names.
+    if (backup.problem.empty() && backup.id != made) whole.push_back(backup.id);
   }
-  for (size_t i = 0; i + static_cast<size_t>(options.keep) < whole.size(); ++i) {
+  for (size_t i = 0; i + static_cast<size_t>(options.keep) <= whole.size(); ++i) {
     const absl::Status deleted = DeleteBackup(options.folder, whole[i]);
     if (!deleted.ok()) {
       LogWarn("an old backup stays", {{"id", whole[i]}, {"cause", std::string(deleted.message())}});
@@ -178,6 +197,10 @@ absl::StatusOr<v1::DeleteBackupResponse> Backups::Delete(const Caller& caller,
   }
   RETURN_IF_ERROR(DeleteBackup(options.folder, request.id()));
   LogInfo("backup deleted", {{"id", request.id()}, {"principal", caller.principal}});
+  {
+    MutexLock lock(mu_);
+    ++changes_;
+  }
   LookAtFolder();
   return v1::DeleteBackupResponse();
 }
@@ -186,8 +209,10 @@ void Backups::SetOptions(BackupOptions options) {
   {
     MutexLock lock(mu_);
     options_ = std::move(options);
+    ++changes_;
+    if (options_.folder.empty()) failure_.clear();
   }
-  LookAtFolder();
+  LookLater();
 }
 
 BackupFigures Backups::figures() const {
@@ -199,18 +224,20 @@ BackupFigures Backups::figures() const {
 
 std::string Backups::last_error() const {
   MutexLock lock(mu_);
-  return run_.has_value() ? run_->error() : "";
+  return failure_;
 }
 
 void Backups::End() {
-  std::thread thread;
+  std::thread thread, look;
   {
     MutexLock lock(mu_);
     ended_ = true;
     give_up_ = true;
     thread = std::move(thread_);
+    look = std::move(look_thread_);
   }
   if (thread.joinable()) thread.join();
+  if (look.joinable()) look.join();
 }
 
 }  // namespace acta

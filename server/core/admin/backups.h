@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,26 +48,34 @@ class Backups {
   // From the next one on.
   void SetOptions(BackupOptions options);
   BackupFigures figures() const;
-  // Why the last one failed; empty: it did not.
+  // Why the last one that was not stopped failed; empty: it did not.
   std::string last_error() const;
-  // Gives up what is being made and makes no more. Blocks for the copy of a MiB.
+  // Gives up what is being made and makes no more. Blocks until the copy has noticed and nothing of
+  // it is left.
   void End();
 
  private:
   absl::StatusOr<BackupOptions> OptionsWithFolder() const;
   void Run(const BackupOptions& options);
   // Keeps the newest; what cannot be deleted is logged.
-  void DeleteOld(const BackupOptions& options) const;
+  void DeleteOld(const BackupOptions& options, const std::string& made) const;
+  // Which one is the newest; by itself, as the folder may be slow.
+  void LookLater();
   void LookAtFolder();
 
   LogEngine& engine_;
-  std::atomic<bool> give_up_{false};
-  mutable Mutex mu_;  // Leaf.
+  mutable Mutex mu_;  // Leaf, but that a thread which has done its work is joined.
+  bool give_up_ ABSL_GUARDED_BY(mu_) = false;
   BackupOptions options_ ABSL_GUARDED_BY(mu_);
   std::optional<v1::BackupRun> run_ ABSL_GUARDED_BY(mu_);
   bool running_ ABSL_GUARDED_BY(mu_) = false;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
+  std::string failure_ ABSL_GUARDED_BY(mu_);
   BackupFigures figures_ ABSL_GUARDED_BY(mu_);
+  // Of the folder, that were made here.
+  int64_t changes_ ABSL_GUARDED_BY(mu_) = 0;
+  bool looking_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread look_thread_ ABSL_GUARDED_BY(mu_);
   std::thread thread_ ABSL_GUARDED_BY(mu_);
 };
 

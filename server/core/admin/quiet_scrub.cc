@@ -15,7 +15,7 @@ namespace acta {
 namespace {
 
 // Of one look: short, so that the pace is even.
-constexpr absl::Duration kBudget = absl::Milliseconds(20);
+constexpr absl::Duration kBudget = absl::Milliseconds(5);
 constexpr absl::Duration kLongest = absl::Hours(1);
 
 }  // namespace
@@ -38,6 +38,11 @@ void QuietScrub::SetOptions(ScrubOptions options) {
 std::optional<v1::ScrubRun> QuietScrub::run() const {
   MutexLock lock(mu_);
   return run_;
+}
+
+int64_t QuietScrub::damaged() const {
+  MutexLock lock(mu_);
+  return std::max(damaged_before_, run_.has_value() ? run_->damaged() : 0);
 }
 
 void QuietScrub::End() {
@@ -63,6 +68,7 @@ void QuietScrub::Loop() {
     absl::Duration every;
     {
       MutexLock lock(mu_);
+      if (ending_) return;
       every = options_.every;
     }
     if (begun.has_value()) due = *begun + every;
@@ -86,34 +92,39 @@ void QuietScrub::ScrubAll() {
     run_ = std::move(run);
   }
   LogInfo("scrub begun");
-  std::string token;
-  do {
-    const auto page = engine_.Scrub(token, kBudget);
-    if (!page.ok()) {
-      LogWarn("scrub failed", {{"cause", std::string(page.status().message())}});
-      return;
-    }
-    Note(*page);
-    token = page->next_token;
-    int64_t rate = 0;
-    {
-      MutexLock lock(mu_);
-      if (ending_ || options_.every <= absl::ZeroDuration()) return;
-      rate = options_.bytes_per_second;
-    }
-    const absl::Duration pause =
-        rate > 0 ? absl::Seconds(static_cast<double>(page->bytes) / static_cast<double>(rate))
-                 : absl::ZeroDuration();
-    if (!token.empty() && pause > absl::ZeroDuration() && !Sleep(pause)) return;
-  } while (!token.empty());
+  const bool whole = ReadAll();
   const absl::Time now = engine_.Now();
   {
     MutexLock lock(mu_);
     SetTime(now, run_->mutable_end_time());
     run = *run_;
+    if (whole) damaged_before_ = run.damaged();
   }
-  LogInfo("scrub done",
+  LogInfo(whole ? "scrub done" : "scrub given up",
           {{"batches", run.batches()}, {"bytes", run.bytes()}, {"damaged", run.damaged()}});
+}
+
+bool QuietScrub::ReadAll() {
+  std::string token;
+  for (;;) {
+    const auto page = engine_.Scrub(token, kBudget);
+    if (!page.ok()) {
+      LogWarn("scrub failed", {{"cause", std::string(page.status().message())}});
+      return false;
+    }
+    Note(*page);
+    token = page->next_token;
+    if (token.empty()) return true;
+    int64_t rate = 0;
+    {
+      MutexLock lock(mu_);
+      if (ending_ || options_.every <= absl::ZeroDuration()) return false;
+      rate = options_.bytes_per_second;
+    }
+    if (rate == 0) continue;
+    const double pause_s = static_cast<double>(page->bytes) / static_cast<double>(rate);
+    if (!Sleep(absl::Seconds(pause_s))) return false;
+  }
 }
 
 void QuietScrub::Note(const ScrubPage& page) {

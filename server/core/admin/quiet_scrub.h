@@ -32,12 +32,17 @@ class QuietScrub {
   void SetOptions(ScrubOptions options);
   // The one that runs, or the last; not set: there was none.
   std::optional<v1::ScrubRun> run() const;
+  // Damaged ranges that the one that runs has found, or the last one that was whole if those are
+  // more: what is still there is not forgotten while it is looked for again.
+  int64_t damaged() const;
   // Blocks for a second at most.
   void End();
 
  private:
   void Loop();
   void ScrubAll();
+  // True: to its end.
+  bool ReadAll();
   // False: it ends. Also woken by other options.
   bool Sleep(absl::Duration time);
   void Note(const ScrubPage& page);
@@ -50,6 +55,7 @@ class QuietScrub {
   ScrubOptions options_ ABSL_GUARDED_BY(mu_);
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<v1::ScrubRun> run_ ABSL_GUARDED_BY(mu_);
+  int64_t damaged_before_ ABSL_GUARDED_BY(mu_) = 0;
   std::thread thread_;
 };
 

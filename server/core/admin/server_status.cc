@@ -177,10 +177,9 @@ std::vector<v1::Alarm> ServerStatus::Alarms() const {
     alarms.push_back(MakeAlarm("BACKUP_FAILED", deps_.backups->last_error()));
   }
   AddDiskAlarm(deps_.engine, &alarms);
-  const auto scrub = deps_.scrub == nullptr ? std::nullopt : deps_.scrub->run();
-  if (scrub.has_value() && scrub->damaged() > 0) {
+  if (const int64_t damaged = deps_.scrub == nullptr ? 0 : deps_.scrub->damaged(); damaged > 0) {
     alarms.push_back(MakeAlarm(
-        "DATA_DAMAGED", absl::StrCat("a scrub found ", scrub->damaged(),
+        "DATA_DAMAGED", absl::StrCat("a scrub found ", damaged,
                                      " damaged ranges of stored events: `acta admin scrub` names "
                                      "them")));
   }

@@ -144,8 +144,25 @@ TEST_CASE("a backup that failed is told until the next one", "[admin]") {
   CHECK(room.AwaitEnd().state() == v1::BACKUP_STATE_FAILED);
   CHECK(room.backups.last_error() == "no room");
   CHECK(room.backups.figures().failed == 1);
+  // Also while the next one is made, and when that is stopped.
   room.engine.Answer(absl::OkStatus());
+  room.engine.Hold(true);
+  REQUIRE_OK(room.backups.Start(room.caller).status());
+  CHECK(room.backups.last_error() == "no room");
+  CHECK(room.backups.Stop(room.caller)->stopped());
+  CHECK(room.AwaitEnd().state() == v1::BACKUP_STATE_STOPPED);
+  CHECK(room.backups.last_error() == "no room");
+  room.engine.Hold(false);
   room.Make();
+  CHECK(room.backups.last_error().empty());
+}
+
+TEST_CASE("who makes no more backups is not told of the last one", "[admin]") {
+  BackupRoom room;
+  room.engine.Answer(Error(v1::DISK_FULL, "no room"));
+  REQUIRE_OK(room.backups.Start(room.caller).status());
+  CHECK(room.AwaitEnd().state() == v1::BACKUP_STATE_FAILED);
+  room.backups.SetOptions({});
   CHECK(room.backups.last_error().empty());
 }
 

@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <thread>
+
+#include "absl/time/clock.h"
 #include "acta/storage/v1/records.pb.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/layout/rows.h"
@@ -21,8 +24,8 @@ v1::ScrubRun AwaitEnd(const QuietScrub& scrub) {
 }
 
 // Several tables with events of topic 1.
-void Fill(TestStore& store) {
-  for (int i = 0; i < 200; ++i) {
+void Fill(TestStore& store, int events = 200) {
+  for (int i = 0; i < events; ++i) {
     REQUIRE_OK(Commit(store.engine(),
                       MakeAppend(TestStore::Partition(), {EventElement(std::string(2000, 'x'))}))
                    .status);
@@ -47,17 +50,24 @@ TEST_CASE("all events are read by themselves when that is wanted", "[admin]") {
 
 TEST_CASE("a scrub keeps its pace, and ends at once when it is to", "[admin]") {
   TestStore store;
-  Fill(store);
+  Fill(store, 3000);  // More than it reads in one look.
   const TopicRegistry topics(store.engine(), TopicLimits());
-  // Its pause behind the first look lasts an hour.
+  // Its pause behind the first look lasts for weeks.
   QuietScrub scrub(store.engine(), topics, {absl::Hours(1), 1}, absl::ZeroDuration());
-  while (!scrub.run().has_value()) std::this_thread::yield();
+  while (!scrub.run().has_value() || scrub.run()->batches() == 0) {
+    store.clock().Advance(absl::Seconds(1));  // So that a look ends.
+  }
+  CHECK_FALSE(scrub.run()->has_end_time());
+  const absl::Time begin = absl::Now();
   scrub.End();
+  CHECK(absl::Now() - begin < absl::Seconds(20));
+  CHECK(scrub.run()->has_end_time());
+  CHECK(scrub.run()->batches() < 3000);
 }
 
 TEST_CASE("damage that a scrub finds is told", "[admin]") {
   TestStore store;
-  Fill(store);
+  Fill(store, 3000);  // More than it reads in one look.
   const auto tables = DatabaseFiles(store.path(), ".sst");
   REQUIRE(tables.size() > 2);
   FlipBit(tables[1], 5000);
@@ -72,9 +82,18 @@ TEST_CASE("damage that a scrub finds is told", "[admin]") {
   REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
   TopicRegistry topics(store.engine(), TopicLimits());
   REQUIRE_OK(topics.Load());
-  const QuietScrub scrub(store.engine(), topics, {absl::Hours(1), 0}, absl::ZeroDuration());
+  QuietScrub scrub(store.engine(), topics, {absl::Hours(1), 0}, absl::ZeroDuration());
   const v1::ScrubRun run = AwaitEnd(scrub);
-  CHECK(run.damaged() >= 1);
+  CHECK(run.damaged() == 1);
+  CHECK(scrub.damaged() == 1);
+  // While it is looked for again it is not forgotten.
+  const auto begun = run.start_time().seconds();
+  scrub.SetOptions({absl::Nanoseconds(1), 1});
+  do {
+    store.clock().Advance(absl::Seconds(1));  // So that a look ends.
+    CHECK(scrub.damaged() == 1);
+  } while (scrub.run()->start_time().seconds() == begun);
+  CHECK(scrub.damaged() == 1);
 }
 
 }  // namespace acta

@@ -12,17 +12,19 @@
 namespace acta::cli {
 namespace {
 
-constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
+// The broker reads its folder of backups each time.
+constexpr absl::Duration kFirstLook = absl::Milliseconds(100);
+constexpr absl::Duration kLastLook = absl::Seconds(2);
 
 absl::StatusOr<v1::ListBackupsResponse> AwaitEnd(CommandContext& context) {
-  for (;;) {
+  for (absl::Duration pause = kFirstLook;; pause = std::min(pause * 2, kLastLook)) {
     ASSIGN_OR_RETURN(v1::ListBackupsResponse now, context.admin().ListBackups({}));
     if (now.last_run().state() != v1::BACKUP_STATE_RUNNING) {
       context.terminal().EndProgress();
       return now;
     }
     context.terminal().Progress(CopiedText(now.last_run()));
-    absl::SleepFor(kLookAgain);
+    absl::SleepFor(pause);
   }
 }
 

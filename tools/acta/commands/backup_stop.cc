@@ -8,7 +8,7 @@ namespace {
 
 absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const v1::StopBackupResponse response, context.admin().StopBackup({}));
-  return context.PrintDone({&response}, response.stopped() ? "stopped; nothing of it is left"
+  return context.PrintDone({&response}, response.stopped() ? "it is given up"
                                                            : "no backup was being made");
 }
 

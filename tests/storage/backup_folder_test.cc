@@ -1,0 +1,206 @@
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "proto/support/error.h"
+#include "tests/storage/backup_bed.h"
+#include "tests/support/table_damage.h"
+
+namespace acta {
+namespace fs = std::filesystem;
+
+TEST_CASE("a backup with damage is not restored, and nothing is left", "[backup]") {
+  BackupBed bed;
+  for (int i = 0; i < 100; ++i) bed.Publish(std::string(2000, 'x'));
+  const BackupInfo backup = bed.Make();
+  fs::path hurt;
+  std::string said;
+  SECTION("in a table") {
+    hurt = DatabaseFiles(backup.path, ".sst").front();
+    FlipBit(hurt, 1000);
+    said = "checksum";
+  }
+  SECTION("in the log") {
+    hurt = DatabaseFiles(backup.path, ".log").front();
+    fs::resize_file(hurt, fs::file_size(hurt) - 1);
+    said = "bytes instead of";
+  }
+  SECTION("in the witness") {
+    hurt = backup.path + "/witness";
+    FlipBit(hurt, Witness::kSlotBytes + 100);
+    said = "checksum";
+  }
+  SECTION("a file is gone") {
+    hurt = DatabaseFiles(backup.path, ".sst").back();
+    fs::remove(hurt);
+    said = "No such file";
+  }
+  const auto problems = CheckBackup(backup.path, nullptr);
+  REQUIRE_OK(problems.status());
+  REQUIRE(problems->size() == 1);
+  CHECK(absl::StrContains(problems->front(), hurt.filename().string()));
+  const std::string data = bed.New();
+  const auto restored = RestoreBackup({backup.path, data, "", nullptr});
+  CHECK(ReasonOf(restored.status()) == v1::DATA_CORRUPTED);
+  CHECK(absl::StrContains(restored.status().message(), hurt.filename().string()));
+  CHECK(absl::StrContains(restored.status().message(), said));
+  CHECK_FALSE(fs::exists(data));
+}
+
+TEST_CASE("a backup whose list is damaged is shown with its problem", "[backup]") {
+  BackupBed bed;
+  const BackupInfo backup = bed.Make();
+  std::ofstream(backup.path + "/BACKUP") << "{";
+  CHECK(ReasonOf(RestoreBackup({backup.path, bed.New(), "", nullptr}).status()) ==
+        v1::DATA_CORRUPTED);
+  const auto there = ListBackups(bed.folder());
+  REQUIRE_OK(there.status());
+  REQUIRE(there->size() == 1);
+  CHECK(absl::StrContains(there->front().problem, "damaged"));
+  // It is in nobody's way.
+  const BackupInfo next = bed.Make();
+  CHECK(next.added_bytes == next.bytes);
+}
+
+TEST_CASE("only an empty folder is restored into", "[backup]") {
+  BackupBed bed;
+  bed.Publish("0");
+  const BackupInfo backup = bed.Make();
+  const auto refused = [&](const std::string& data, const std::string& wal = "") {
+    return ReasonOf(RestoreBackup({backup.path, data, wal, nullptr}).status());
+  };
+  CHECK(refused(bed.store().path()) == v1::FOLDER_IN_USE);
+  const std::string other = bed.New();
+  fs::create_directories(other);
+  std::ofstream(other + "/mine") << "x";
+  CHECK(refused(other) == v1::FOLDER_UNUSABLE);
+  CHECK(refused(bed.New(), other) == v1::FOLDER_UNUSABLE);
+  CHECK(fs::exists(other + "/mine"));
+  const std::string empty = bed.New(), log = bed.New();
+  fs::create_directories(empty + "/lost+found");
+  REQUIRE_OK(RestoreBackup({backup.path, empty, log, nullptr}).status());
+  CHECK_FALSE(fs::is_empty(log));
+  LocalEngineOptions options;
+  options.data = empty;
+  options.wal_dir = log;
+  TestStore restored(options);
+  CHECK(*ReadData(restored.engine(), TestStore::Partition()) == Numbers(1));
+  // The folder of all backups is not one of them.
+  const auto several = RestoreBackup({bed.folder(), bed.New(), "", nullptr});
+  CHECK(absl::StrContains(several.status().message(), backup.path));
+}
+
+TEST_CASE("nobody starts on a backup itself", "[backup]") {
+  BackupBed bed;
+  const BackupInfo backup = bed.Make();
+  LocalEngineOptions options;
+  options.data = backup.path;
+  RecordingFatalSink sink;
+  const FakeClock clock;
+  const auto opened = LocalLogEngine::Open(options, sink, clock);
+  CHECK(ReasonOf(opened.status()) == v1::FOLDER_UNUSABLE);
+  CHECK(absl::StrContains(opened.status().message(), "acta-inspect restore"));
+  CHECK(CheckBackup(backup.path, nullptr)->empty());
+}
+
+TEST_CASE("what a killed broker left of a backup goes", "[backup]") {
+  BackupBed bed;
+  bed.Make();
+  fs::create_directories(bed.folder() + "/.2026-01-31T02-00-00Z.unfinished/db");
+  fs::create_directories(bed.folder() + "/.2026-01-31T02-00-00Z.deleted/db");
+  fs::create_directories(bed.store().path() + "/backup.cut");
+  bed.store().Reopen();
+  CHECK_FALSE(fs::exists(bed.store().path() + "/backup.cut"));
+  bed.Make();
+  CHECK(bed.Entries() == 2);
+}
+
+TEST_CASE("each store has a folder of its own for its backups", "[backup]") {
+  BackupBed bed;
+  bed.Make();
+  TestStore other;
+  const auto made = other.engine().Backup(bed.Order());
+  CHECK(ReasonOf(made.status()) == v1::FOLDER_UNUSABLE);
+  CHECK(absl::StrContains(made.status().message(), "another store"));
+  CHECK(bed.Entries() == 1);
+}
+
+TEST_CASE("a backup leaves the room that stays for events", "[backup]") {
+  LocalEngineOptions options;
+  BackupBed bed(options);
+  bed.Publish("0");
+  bed.store().options().watermarks.soft = {100, int64_t{1} << 50};
+  bed.store().Close();
+  const absl::Status opened = [&] {
+    RecordingFatalSink sink;
+    const auto engine = LocalLogEngine::Open(bed.store().options(), sink, bed.store().clock());
+    return engine.ok() ? (*engine)->Backup(bed.Order()).status() : engine.status();
+  }();
+  CHECK(ReasonOf(opened) == v1::DISK_FULL);
+  CHECK(absl::StrContains(opened.message(), "stay for events"));
+  CHECK(bed.Entries() == 0);
+}
+
+TEST_CASE("names of backups", "[backup]") {
+  CHECK(BackupId(absl::FromUnixSeconds(1769824800)) == "2026-01-31T02-00-00Z");
+  CHECK(IsBackupId("2026-01-31T02-00-00Z"));
+  CHECK(IsBackupId("2026-01-31T02-00-00Z-12"));
+  for (const char* not_one : {"", "2026-01-31T02-00-00", "2026-01-31T02-00-00Z-", "../backups",
+                              "2026-01-31T02-00-00Z-1/..", ".2026-01-31T02-00-00Z.deleted"}) {
+    INFO(not_one);
+    CHECK_FALSE(IsBackupId(not_one));
+    CHECK(ReasonOf(DeleteBackup("/tmp", not_one)) == v1::BACKUP_NOT_FOUND);
+  }
+}
+
+TEST_CASE("the newest backup is the last, also of several in a second", "[backup]") {
+  BackupBed bed;  // Its clock stands still.
+  std::vector<std::string> ids;
+  for (int i = 0; i < 12; ++i) {
+    ids.push_back(bed.Make().id);
+    const auto there = ListBackups(bed.folder());
+    REQUIRE_OK(there.status());
+    CHECK(there->back().id == ids.back());
+    // The name of one that is gone is not given again.
+    if (there->size() > 2) REQUIRE_OK(DeleteBackup(bed.folder(), there->front().id));
+  }
+  CHECK(std::set<std::string>(ids.begin(), ids.end()).size() == 12);
+}
+
+TEST_CASE("a restored store has a life that no other has", "[backup]") {
+  BackupBed bed;
+  bed.Publish("0");
+  const BackupInfo backup = bed.Make();
+  bed.Publish("1");
+  const Incarnation original = bed.engine().incarnation();
+  const auto once = bed.Restore(backup), twice = bed.Restore(backup);
+  CHECK(once->engine().incarnation() > Incarnation(original.value() + 60'000));
+  CHECK(once->engine().incarnation() != twice->engine().incarnation());
+  // Who has read on in the store it was made of, or in a later life of that, is told.
+  for (const Incarnation life : {original, Incarnation(original.value() + 5)}) {
+    const absl::Status told = once->engine().CheckPosition(TestStore::Partition(), life, Offset(2));
+    CHECK(ReasonOf(told) == v1::LOG_TRUNCATED);
+    CHECK(DetailsOf(told).at("offset") == "1");
+    CHECK_OK(once->engine().CheckPosition(TestStore::Partition(), life, Offset(1)));
+  }
+  // Its next start is a plain one.
+  const Incarnation life = once->engine().incarnation();
+  once->Reopen();
+  CHECK(once->engine().incarnation() == life);
+}
+
+TEST_CASE("a file of the backup before that was cut is copied again", "[backup]") {
+  BackupBed bed;
+  for (int i = 0; i < 300; ++i) bed.Publish(std::string(2000, 'x'));
+  const BackupInfo first = bed.Make();
+  const fs::path hurt = DatabaseFiles(first.path, ".sst").front();
+  fs::resize_file(hurt, fs::file_size(hurt) - 1);
+  const BackupInfo second = bed.Make();
+  CHECK(CheckBackup(first.path, nullptr)->size() == 1);
+  CHECK(CheckBackup(second.path, nullptr)->empty());
+}
+
+}  // namespace acta
