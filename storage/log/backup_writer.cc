@@ -127,7 +127,7 @@ class Writer {
   absl::Status LookAtOthers() {
     ASSIGN_OR_RETURN(const std::vector<BackupInfo> there, ListBackups(order_.folder));
     for (const BackupInfo& backup : there) {
-      newest_ = backup.id;
+      names_.push_back(backup.id);
       if (!backup.problem.empty()) continue;
       if (backup.store_id != cut_.witness.store_id) {
         return Error(v1::FOLDER_UNUSABLE,
@@ -185,14 +185,17 @@ class Writer {
         {{"path", order_.folder}});
   }
 
-  // Behind all there are: one of this second that was deleted does not lend its name.
+  // Behind all of this second: one of them that was deleted does not lend its name.
   std::string NewId() const {
     const std::string id = BackupId(cut_.time);
-    if (!absl::StartsWith(newest_, id)) return id;
-    int64_t number = 1;
-    (void)absl::SimpleAtoi(absl::StripPrefix(absl::string_view(newest_).substr(id.size()), "-"),
-                           &number);
-    return absl::StrCat(id, "-", number + 1);
+    int64_t last = 0;
+    for (absl::string_view name : names_) {
+      if (!absl::ConsumePrefix(&name, id)) continue;
+      int64_t number = 0;
+      if (!absl::SimpleAtoi(absl::StripPrefix(name, "-"), &number)) number = 1;
+      last = std::max(last, number);
+    }
+    return last == 0 ? id : absl::StrCat(id, "-", last + 1);
   }
 
   absl::Status Copied(int64_t bytes) {
@@ -310,7 +313,7 @@ class Writer {
   const BackupOrder& order_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   const bool watched_;  // The disk of the data folder had what is to stay free.
-  std::string newest_;  // Of all names.
+  std::vector<std::string> names_;  // Of all there are.
   std::string before_path_;
   BackupRecord before_;
   std::vector<Step> steps_;

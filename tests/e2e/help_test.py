@@ -111,6 +111,10 @@ class Help(BrokerTest):
                 if re.search(r'(-o|--format) json( |$)', example):
                     json.loads(out.splitlines()[0])
 
+    def test_the_version_takes_no_broker(self):
+        self.broker.kill()
+        self.assertRegex(self.acta('--version'), r'^acta \d+\.\d+\.\d+\n$')
+
     def test_help_of_a_part_lists_its_commands(self):
         paths = self.commands()
         for part in {path.split()[0] for path in paths if ' ' in path}:

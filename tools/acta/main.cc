@@ -25,6 +25,10 @@ absl::Status RunCommand(const CommandLine& line) {
 }
 
 int Main(const std::vector<std::string>& words) {
+  // As every program has it; `acta version` asks the broker too.
+  if (words == std::vector<std::string>{"--version"}) {
+    return ExitStatusOf(WriteAll(stdout, absl::StrCat("acta ", ACTA_VERSION, "\n")));
+  }
   const absl::StatusOr<CommandLine> line = ParseCommandLine(AllCommands(), words);
   const absl::Status status = line.ok() ? RunCommand(*line) : line.status();
   if (status.ok()) return kExitDone;
