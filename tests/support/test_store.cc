@@ -102,7 +102,14 @@ absl::Status TestStore::Open() {
 
 void TestStore::Crash() {
   const std::string image = options_.data + "-crashed";
-  std::filesystem::copy(options_.data, image, std::filesystem::copy_options::recursive);
+  // A copy from which a file went meanwhile, as old ones do, is not the folder of one moment.
+  std::error_code failed;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::filesystem::remove_all(image);
+    std::filesystem::copy(options_.data, image, std::filesystem::copy_options::recursive, failed);
+    if (!failed) break;
+  }
+  if (failed) CheckFailed(__FILE__, __LINE__, failed.message());
   options_.data = image;
   Reopen();
 }

@@ -36,7 +36,8 @@ class BackupEngine final : public MemoryLogEngine, public BackupSource {
     made.time = absl::FromUnixSeconds(1'000'000 + begun_);
     std::filesystem::create_directories(made.path);
     std::ofstream(made.path + "/BACKUP")
-        << R"({"store_id": "s", "time_us": 1, "files": [{"name": "FORMAT", "bytes": 7}]})";
+        << absl::StrCat(R"({"store_id": "s", "time_us": )", absl::ToUnixMicros(made.time),
+                        R"(, "files": [{"name": "FORMAT", "bytes": 7}]})");
     return made;
   }
   void Hold(bool held) {
