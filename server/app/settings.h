@@ -29,7 +29,7 @@ class Settings {
     std::vector<std::string> taken;     // They count from now on.
     std::vector<std::string> restarts;  // They count from the next start on.
   };
-  // Reads the same sources again into `fresh` and takes over what a reload may change; the rest
+  // Reads the same sources again and takes over what a reload may change; the rest
   // stays as it was. Errors: INVALID_ARGUMENT, nothing is changed.
   absl::StatusOr<Changes> Reload(const CommandLine& line,
                                  const std::vector<std::string>& environment);

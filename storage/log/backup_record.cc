@@ -53,7 +53,7 @@ bool IsBackupId(absl::string_view name) {
     if (!fits) return false;
   }
   const absl::string_view number = name.substr(kIdForm.size());
-  return number.empty() || (number.size() > 1 && number[0] == '-' &&
+  return number.empty() || (number.size() > 1 && number.size() < 10 && number[0] == '-' &&
                             std::all_of(number.begin() + 1, number.end(), absl::ascii_isdigit));
 }
 
@@ -88,6 +88,14 @@ absl::StatusOr<storage::v1::BackupRecord> LoadBackupRecord(const std::string& pa
   return record;
 }
 
+int64_t BytesOf(const storage::v1::BackupRecord& record) {
+  int64_t bytes = 0;
+  for (const storage::v1::BackupFile& file : record.files()) {
+    bytes += static_cast<int64_t>(file.bytes());
+  }
+  return bytes;
+}
+
 BackupInfo DescribeBackup(const std::string& path, const storage::v1::BackupRecord& record) {
   BackupInfo info;
   info.id = fs::path(path).filename().string();
@@ -97,9 +105,7 @@ BackupInfo DescribeBackup(const std::string& path, const storage::v1::BackupReco
   info.incarnation = Incarnation(record.incarnation());
   info.group = GroupNumber(record.group());
   info.files = record.files_size();
-  for (const storage::v1::BackupFile& file : record.files()) {
-    info.bytes += static_cast<int64_t>(file.bytes());
-  }
+  info.bytes = BytesOf(record);
   info.added_bytes = record.added_bytes();
   return info;
 }
@@ -127,9 +133,13 @@ absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& folder) {
 absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
   const fs::path path = fs::path(folder) / id;
   std::error_code error;
-  if (!IsBackupId(id) || !fs::is_directory(path, error)) {
-    return Error(v1::BACKUP_NOT_FOUND, absl::StrCat("there is no backup '", id, "' in '", folder,
-                                                    "'; `acta backup list` shows those there are"));
+  const bool named = IsBackupId(id);
+  if (!named || !fs::is_directory(path, error)) {
+    // What is no name may be too long for an error.
+    return Error(
+        v1::BACKUP_NOT_FOUND,
+        absl::StrCat("there is no backup ", named ? absl::StrCat("'", id, "'") : "so named",
+                     " in '", folder, "'; `acta backup list` shows those there are"));
   }
   // Under a name that is no backup's, so that one that is half gone is never taken for one.
   const fs::path going = fs::path(folder) / absl::StrCat(".", id, kDeleted);

@@ -24,6 +24,8 @@ inline constexpr absl::string_view kDeleted = ".deleted";
 std::string EncodeBackupRecord(const storage::v1::BackupRecord& record);
 // Of the backup in the folder `path`. Errors: FOLDER_UNUSABLE: it is none; DATA_CORRUPTED.
 absl::StatusOr<storage::v1::BackupRecord> LoadBackupRecord(const std::string& path);
+// Of all its files.
+int64_t BytesOf(const storage::v1::BackupRecord& record);
 BackupInfo DescribeBackup(const std::string& path, const storage::v1::BackupRecord& record);
 
 // A folder that is a backup is not to be started on: that would change it, and what others share

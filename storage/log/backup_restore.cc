@@ -141,7 +141,6 @@ class Restore {
     }
     for (const BackupFile& file : record_.files()) {
       if (!IsPlain(file.name())) return Damaged(absl::StrCat("it names '", file.name(), "'"));
-      total_ += static_cast<int64_t>(file.bytes());
     }
     RETURN_IF_ERROR(CheckNotInUse(order_.data));
     return CheckNew();
@@ -153,12 +152,11 @@ class Restore {
   }
 
   absl::Status CheckRoom() const {
-    std::error_code error;
-    const fs::space_info space = fs::space(order_.data, error);
-    if (error || space.available >= static_cast<uintmax_t>(total_)) return absl::OkStatus();
+    const int64_t free = FreeBytes(order_.data);
+    if (free >= total_) return absl::OkStatus();
     return Error(v1::DISK_FULL,
-                 absl::StrCat("the backup has ", total_, " bytes, and ", space.available,
-                              " are free in '", order_.data, "'"),
+                 absl::StrCat("the backup has ", total_, " bytes, and ", free, " are free in '",
+                              order_.data, "'"),
                  {{"path", order_.data}});
   }
 
@@ -209,12 +207,12 @@ class Restore {
 
   const RestoreOrder& order_;
   const BackupRecord record_;
+  const int64_t total_ = BytesOf(record_);
   const std::shared_ptr<StoreFileSystem> files_;
   std::string database_;
   std::string log_;
   std::unique_ptr<FolderLock> lock_;
   int64_t done_ = 0;
-  int64_t total_ = 0;
 };
 
 }  // namespace
@@ -222,8 +220,7 @@ class Restore {
 absl::StatusOr<std::vector<std::string>> CheckBackup(const std::string& path,
                                                      const BackupProgress& progress) {
   ASSIGN_OR_RETURN(const BackupRecord record, FindBackup(path));
-  int64_t total = 0;
-  for (const BackupFile& file : record.files()) total += static_cast<int64_t>(file.bytes());
+  const int64_t total = BytesOf(record);
   std::vector<std::string> wrong;
   int64_t done = 0;
   for (const BackupFile& file : record.files()) {

@@ -1,8 +1,6 @@
 #include "storage/log/backup_writer.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <chrono>
@@ -45,12 +43,6 @@ bool OnOneDisk(const std::string& a, const std::string& b) {
   struct stat of_a {
   }, of_b{};
   return stat(a.c_str(), &of_a) == 0 && stat(b.c_str(), &of_b) == 0 && of_a.st_dev == of_b.st_dev;
-}
-
-int64_t FreeBytes(const std::string& folder) {
-  struct statvfs disk {};
-  if (statvfs(folder.c_str(), &disk) != 0) return INT64_MAX;
-  return static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
 }
 
 // What retention has dropped meanwhile leaves the disk now.
@@ -312,7 +304,7 @@ class Writer {
   const BackupPlace& place_;
   const BackupOrder& order_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
-  const bool watched_;  // The disk of the data folder had what is to stay free.
+  const bool watched_;              // The disk of the data folder had what is to stay free.
   std::vector<std::string> names_;  // Of all there are.
   std::string before_path_;
   BackupRecord before_;

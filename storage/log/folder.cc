@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -149,6 +151,12 @@ void EnsureBallast(const std::string& folder, int64_t bytes) {
   // Without the room for it there is none: the watermarks speak first.
   if (fallocate(fd, 0, 0, bytes) != 0) unlink(path.c_str());
   close(fd);
+}
+
+int64_t FreeBytes(const std::string& folder) {
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(folder, error);
+  return error ? INT64_MAX : static_cast<int64_t>(std::min<uintmax_t>(space.available, INT64_MAX));
 }
 
 std::string KernelBootId() {

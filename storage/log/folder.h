@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,9 @@ absl::Status WriteFileDurably(const std::string& folder, const std::string& name
 
 // Reserves a file that may be deleted when the disk is full; best effort.
 void EnsureBallast(const std::string& folder, int64_t bytes);
+
+// What whoever asks may still write to the disk of the folder; INT64_MAX when that is not known.
+int64_t FreeBytes(const std::string& folder);
 
 // Identity of the running kernel.
 std::string KernelBootId();

@@ -343,15 +343,10 @@ bool DeleteBallast(const LocalEngineOptions& options) {
 // Asked before: when a write fails while the database is opened, the library ends the process.
 absl::Status MakeRoom(const LocalEngineOptions& options, const std::string& wals) {
   const int64_t needed = BytesToOpen(options, wals);
-  const auto free_bytes = [&options]() -> int64_t {
-    std::error_code error;
-    const std::filesystem::space_info space = std::filesystem::space(options.data, error);
-    return error ? INT64_MAX
-                 : static_cast<int64_t>(std::min<uintmax_t>(space.available, INT64_MAX));
-  };
-  if (free_bytes() >= needed) return absl::OkStatus();
-  if (DeleteBallast(options) && free_bytes() >= needed) return absl::OkStatus();
-  return NoRoom(options, absl::StrCat(needed, " bytes are needed and ", free_bytes(), " are free"));
+  if (FreeBytes(options.data) >= needed) return absl::OkStatus();
+  if (DeleteBallast(options) && FreeBytes(options.data) >= needed) return absl::OkStatus();
+  return NoRoom(options, absl::StrCat(needed, " bytes are needed and ", FreeBytes(options.data),
+                                      " are free"));
 }
 
 // Damage that no start can pass.

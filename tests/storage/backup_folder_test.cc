@@ -149,11 +149,16 @@ TEST_CASE("names of backups", "[backup]") {
   CHECK(IsBackupId("2026-01-31T02-00-00Z"));
   CHECK(IsBackupId("2026-01-31T02-00-00Z-12"));
   for (const char* not_one : {"", "2026-01-31T02-00-00", "2026-01-31T02-00-00Z-", "../backups",
-                              "2026-01-31T02-00-00Z-1/..", ".2026-01-31T02-00-00Z.deleted"}) {
+                              "2026-01-31T02-00-00Z-1/..", "2026-01-31T02-00-00Z-0000000001",
+                              ".2026-01-31T02-00-00Z.deleted"}) {
     INFO(not_one);
     CHECK_FALSE(IsBackupId(not_one));
     CHECK(ReasonOf(DeleteBackup("/tmp", not_one)) == v1::BACKUP_NOT_FOUND);
   }
+  // An error goes back in metadata, which has no room for whatever was asked for.
+  const absl::Status endless = DeleteBackup("/tmp", std::string(100'000, 'x'));
+  CHECK(ReasonOf(endless) == v1::BACKUP_NOT_FOUND);
+  CHECK(endless.message().size() < 200);
 }
 
 TEST_CASE("the newest backup is the last, also of several in a second", "[backup]") {

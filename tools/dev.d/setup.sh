@@ -8,6 +8,7 @@ BUILD_PACKAGES=(
   zsh fish
 )
 CHECK_PACKAGES=(clang clang-format libclang-rt-14-dev)
+TIDY_PACKAGES=(clang-tidy)
 
 # Names of the packages among the arguments that are not installed, one a line.
 missing_packages() {
@@ -36,7 +37,10 @@ run_apt() {
 
 dev_setup() {
   local packages=("${BUILD_PACKAGES[@]}")
-  [ "${1:-}" = check ] && packages+=("${CHECK_PACKAGES[@]}")
+  case ${1:-} in
+    check) packages+=("${CHECK_PACKAGES[@]}") ;;
+    tidy) packages+=("${CHECK_PACKAGES[@]}" "${TIDY_PACKAGES[@]}") ;;
+  esac
   command -v dpkg-query >/dev/null ||
     fail "packages are installed on Debian 12 and its like; elsewhere install: ${packages[*]}"
   local missing

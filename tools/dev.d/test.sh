@@ -74,9 +74,8 @@ dev_tsan() {
   build_targets tsan
   prepare_python
   cd "$ROOT/build/tsan"
-  # TIMEOUTs are of programs ten times as quick.
   TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp" ctest -j2 --output-on-failure \
-    --no-tests=error --timeout 1200 -L '^(unit|storage|client|cli|short)$' ${1:+-R "$1"}
+    --no-tests=error -L '^(unit|storage|client|cli|short)$' ${1:+-R "$1"}
 }
 
 # clang-tidy on these sources, or all. It reads the headers of gRPC, Protocol Buffers and RocksDB
@@ -91,12 +90,12 @@ tidy() {
 }
 
 dev_check() {
-  local full=
+  local tools=check
   if [ "${1:-}" = --full ]; then
-    full=1
+    tools=tidy
     shift
   fi
-  dev_setup check
+  dev_setup "$tools"
   mkdir -p "$ROOT/build"
   fast_checks
   echo "== clang-format"
@@ -107,7 +106,7 @@ dev_check() {
   fi
   echo "== clang, thread-safety analysis"
   build_targets clang
-  if [ -n "$full" ]; then
+  if [ "$tools" = tidy ]; then
     tidy "$@"
   fi
   echo "== asan and ubsan, default run"

@@ -20,6 +20,12 @@ constexpr absl::Duration kLongest = absl::Hours(1);
 
 }  // namespace
 
+std::string NameOfDamaged(const TopicRegistry& topics, const ScrubProblem& problem) {
+  if (problem.partition.topic() == kLedgerTopic) return "$ledger";
+  const TopicPtr topic = topics.FindById(problem.partition.topic());
+  return topic == nullptr ? "" : topic->name();
+}
+
 QuietScrub::QuietScrub(LogEngine& engine, const TopicRegistry& topics, ScrubOptions options,
                        absl::Duration first)
     : engine_(engine), topics_(topics), first_(first), options_(options) {
@@ -130,11 +136,10 @@ bool QuietScrub::ReadAll() {
 void QuietScrub::Note(const ScrubPage& page) {
   int64_t damaged = 0;
   for (const ScrubProblem& problem : page.problems) {
-    const TopicPtr topic = topics_.FindById(problem.partition.topic());
-    const bool ledger = problem.partition.topic() == kLedgerTopic;
-    if (topic == nullptr && !ledger) continue;  // Deleted meanwhile, with what was damaged.
+    const std::string topic = NameOfDamaged(topics_, problem);
+    if (topic.empty()) continue;
     ++damaged;
-    LogError("stored events are damaged", {{"topic", ledger ? "$ledger" : topic->name()},
+    LogError("stored events are damaged", {{"topic", topic},
                                            {"partition", problem.partition.partition()},
                                            {"first_offset", problem.first.value()},
                                            {"last_offset", problem.last.value()},

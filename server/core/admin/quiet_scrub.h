@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "absl/time/time.h"
@@ -16,6 +17,10 @@ struct ScrubOptions {
   absl::Duration every;  // Zero: never by itself.
   int64_t bytes_per_second = int64_t{20} << 20;
 };
+
+// The topic of damage that a scrub found, for people; of the broker's own log, which has no name
+// among the topics, `$ledger`. Empty: the topic was deleted meanwhile, with what was damaged.
+std::string NameOfDamaged(const TopicRegistry& topics, const ScrubProblem& problem);
 
 // QuietScrub reads all stored batches again and again, at leisure: damage is found while there is
 // still a backup without it. It begins ten minutes after the start, and then whenever `every` has
@@ -35,7 +40,7 @@ class QuietScrub {
   // Damaged ranges that the one that runs has found, or the last one that was whole if those are
   // more: what is still there is not forgotten while it is looked for again.
   int64_t damaged() const;
-  // Blocks for a second at most.
+  // Blocks while it reads some MiB.
   void End();
 
  private:

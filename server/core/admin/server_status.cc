@@ -96,14 +96,6 @@ void FillEngine(const EngineStats& stats, v1::GetStatusResponse* out) {
   }
 }
 
-// The broker's own log has no name among the topics. Empty: the topic was deleted meanwhile, with
-// what was damaged.
-std::string NameOfDamaged(const TopicRegistry& topics, TopicId id) {
-  if (id == kLedgerTopic) return "$ledger";
-  const TopicPtr topic = topics.FindById(id);
-  return topic == nullptr ? "" : topic->name();
-}
-
 }  // namespace
 
 ServerStatus::ServerStatus(Deps deps) : deps_(std::move(deps)) {}
@@ -228,7 +220,7 @@ absl::StatusOr<v1::ScrubResponse> ServerStatus::Scrub(const v1::ScrubRequest& re
   response.set_bytes(page.bytes);
   response.set_next_token(page.next_token);
   for (const ScrubProblem& problem : page.problems) {
-    std::string topic = NameOfDamaged(deps_.topics, problem.partition.topic());
+    std::string topic = NameOfDamaged(deps_.topics, problem);
     if (topic.empty()) continue;
     v1::DamagedBatch* damaged = response.add_damaged();
     damaged->set_topic(std::move(topic));
