@@ -21,11 +21,13 @@ struct PublishLane;
 struct PublishBatch {
   PublishLane* lane = nullptr;
   uint64_t order = 0;                          // Rises with every batch of the publisher.
+  uint64_t since = 0;                          // Order of the first that its events were in.
   std::shared_ptr<const std::string> payload;  // Whole `events` elements.
   std::string* growing = nullptr;              // The payload while events may be added.
   uint32_t count = 0;
   absl::Time born;
   std::optional<v1::CausedBy> cause;  // Of all events in it.
+  bool by_key = false;                // Each of them is in the partition of its key.
 
   // As it was sent last.
   uint32_t epoch = 0;

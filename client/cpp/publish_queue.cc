@@ -1,10 +1,13 @@
 #include "client/cpp/publish_queue.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/error.h"
+#include "client/cpp/rerouting.h"
 #include "proto/support/error.h"
 
 namespace acta::client {
@@ -29,6 +32,15 @@ int64_t SizeOf(const PublishBatch& batch) {
 bool SameCause(const std::optional<v1::CausedBy>& a, const std::optional<v1::CausedBy>& b) {
   if (!a.has_value() || !b.has_value()) return a.has_value() == b.has_value();
   return a->offset() == b->offset() && a->delivery_token() == b->delivery_token();
+}
+
+// Of the topic, as a refusal for PARTITION_KEY_MISMATCH says; 0: it does not.
+int32_t PartitionsIn(const absl::Status& status) {
+  const std::map<std::string, std::string> details = DetailsOf(status);
+  const auto told = details.find("partitions");
+  int32_t partitions = 0;
+  const bool known = told != details.end() && absl::SimpleAtoi(told->second, &partitions);
+  return known ? partitions : 0;
 }
 
 }  // namespace
@@ -86,31 +98,38 @@ bool PublishQueue::HasRoom(const PublishLane& lane, const NewEvent& event) const
   const PublishBatch& last = *lane.waiting.back();
   return last.growing != nullptr && last.count < kMaxEventsPerBatch &&
          last.growing->size() + event.element.size() <= static_cast<size_t>(options_.batch_bytes) &&
-         SameCause(last.cause, event.cause);
+         last.by_key == event.by_key && SameCause(last.cause, event.cause);
 }
 
 PublishBatch& PublishQueue::NewBatch(PublishLane& lane, absl::Time now) {
   if (!lane.waiting.empty()) lane.waiting.back()->growing = nullptr;
   auto batch = std::make_unique<PublishBatch>();
   batch->lane = &lane;
-  batch->order = next_order_++;
+  batch->order = batch->since = next_order_++;
   batch->born = now;
-  unfinished_.insert(unfinished_.end(), batch->order);
+  unfinished_.insert(unfinished_.end(), batch->since);
   lane.waiting.push_back(std::move(batch));
   List(lane);
   return *lane.waiting.back();
 }
 
+PublishBatch& PublishQueue::OpenBatch(PublishLane& lane, const NewEvent& event, absl::Time now) {
+  PublishBatch& batch = NewBatch(lane, now);
+  auto payload = std::make_shared<std::string>();
+  batch.growing = payload.get();
+  batch.payload = std::move(payload);
+  batch.cause = event.cause;
+  batch.by_key = event.by_key;
+  if (batch.cause.has_value()) bytes_ += kCauseBytes;
+  return batch;
+}
+
 void PublishQueue::Append(PublishLane& lane, NewEvent event, absl::Time now) {
-  if (!HasRoom(lane, event)) {
-    PublishBatch& batch = NewBatch(lane, now);
-    auto payload = std::make_shared<std::string>();
-    batch.growing = payload.get();
-    batch.payload = std::move(payload);
-    batch.cause = std::move(event.cause);
-    if (batch.cause.has_value()) bytes_ += kCauseBytes;
-  }
-  PublishBatch& batch = *lane.waiting.back();
+  if (!HasRoom(lane, event)) OpenBatch(lane, event, now);
+  AddTo(*lane.waiting.back(), std::move(event));
+}
+
+void PublishQueue::AddTo(PublishBatch& batch, NewEvent event) {
   batch.growing->append(event.element.data(), event.element.size());
   if (event.done) batch.event_dones.emplace_back(batch.count, std::move(event.done));
   ++batch.count;
@@ -240,6 +259,10 @@ void PublishQueue::OnRefused(FinishedBatch answer, absl::Time now, Finished* fin
   PublishLane& lane = *batch.lane;
   const v1::ErrorReason reason = ReasonOf(answer.status);
   batch.last_error = answer.status;
+  if (reason == v1::PARTITION_KEY_MISMATCH && !batch.numbered &&
+      Reroute(answer, PartitionsIn(answer.status))) {
+    return;
+  }
   if (reason == v1::OUT_OF_SEQUENCE && batch.restarts < kMaxRestarts) {
     // The broker has stored nothing from this batch on.
     for (const std::unique_ptr<PublishBatch>& behind : lane.waiting) {
@@ -256,20 +279,65 @@ void PublishQueue::OnRefused(FinishedBatch answer, absl::Time now, Finished* fin
   }
   if (!IsRetryable(answer.status) || reason == v1::ERROR_REASON_UNSPECIFIED ||
       batch.born + options_.retry_for <= now) {
-    // An earlier attempt may be stored although this one is not.
-    const bool unknown = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
-    if (unknown) lane.abandoned.Update(answer.status);
-    // Its cause may be gone since then: that says nothing of the batch.
-    if (batch.numbered && batch.cause.has_value()) {
+    // Its cause may be gone since then, or its topic have grown: that says nothing of the batch.
+    const bool may_be_stored = batch.cause.has_value() || reason == v1::PARTITION_KEY_MISMATCH;
+    if (batch.numbered && may_be_stored) {
       answer.status = Error(v1::OUTCOME_UNKNOWN,
                             absl::StrCat("sent before without an answer, and refused now: ",
                                          answer.status.message()));
     }
+    // An earlier attempt may be stored although this one is not.
+    const bool unknown = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
+    if (unknown) lane.abandoned.Update(answer.status);
     return Finish(std::move(answer), finished);
   }
   batch.numbered = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
   lane.not_before = now + std::max(RetryAfterOf(answer.status), kLeastDelay);
   PutBack(std::move(answer.batch));
+}
+
+bool PublishQueue::Reroute(FinishedBatch& answer, int32_t partitions) {
+  PublishBatch& batch = *answer.batch;
+  const auto routed = RouteAgain(batch, partitions);
+  if (!routed.has_value()) return false;
+  TopicLanes& topic = TopicOf(batch.topic());
+  absl::flat_hash_map<int32_t, PublishBatch*> begun;
+  const auto staying = std::make_shared<std::string>();
+  std::vector<std::pair<uint32_t, Publisher::EventDone>> staying_dones;
+  uint32_t staying_count = 0;
+  auto done = batch.event_dones.begin();
+  for (uint32_t i = 0; i < routed->size(); ++i) {
+    const RoutedEvent& one = (*routed)[i];
+    NewEvent event{one.element, nullptr, batch.cause, true};
+    if (done != batch.event_dones.end() && done->first == i) event.done = std::move(done++->second);
+    if (one.partition == batch.partition()) {
+      staying->append(one.element.data(), one.element.size());
+      if (event.done) staying_dones.emplace_back(staying_count, std::move(event.done));
+      ++staying_count;
+      continue;
+    }
+    PublishBatch*& to = begun[one.partition];
+    if (to == nullptr) {
+      to = &OpenBatch(LaneOf(topic, one.partition), event, batch.born);
+      // Who waits for the one before waits for this one.
+      unfinished_.erase(unfinished_.find(to->since));
+      unfinished_.insert(to->since = batch.since);
+    }
+    AddTo(*to, std::move(event));
+  }
+  for (const auto& [partition, to] : begun) to->growing = nullptr;  // They are older than others.
+  grown_.push_back(batch.topic());
+  bytes_ -= SizeOf(batch);
+  if (staying_count == 0) {
+    unfinished_.erase(unfinished_.find(batch.since));
+    return true;
+  }
+  batch.payload = staying;
+  batch.count = staying_count;
+  batch.event_dones = std::move(staying_dones);
+  bytes_ += SizeOf(batch);
+  PutBack(std::move(answer.batch));
+  return true;
 }
 
 void PublishQueue::PutBack(std::unique_ptr<PublishBatch> batch) {
@@ -410,7 +478,7 @@ absl::Time PublishQueue::OldestSent() const {
 }
 
 void PublishQueue::Finish(FinishedBatch batch, Finished* finished) {
-  unfinished_.erase(batch.batch->order);
+  unfinished_.erase(unfinished_.find(batch.batch->since));
   bytes_ -= SizeOf(*batch.batch);
   finished->push_back(std::move(batch));
 }

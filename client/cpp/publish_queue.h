@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -46,6 +47,9 @@ struct PublishLane {
 // with the same number; if it was refused the numbers behind it are given again, because the
 // broker has not stored them. Where neither is safe the epoch rises, and numbering starts anew.
 //
+// Growth: a batch that is refused because its topic has more partitions now is taken apart, and
+// each event goes behind what waits for the partition of its key, or stays where it was.
+//
 // Threads: one at a time.
 class PublishQueue {
  public:
@@ -70,6 +74,8 @@ class PublishQueue {
     absl::string_view element;  // One whole `events` element.
     Publisher::EventDone done;
     std::optional<v1::CausedBy> cause;
+    // The partition is that of its key or id: when the topic has grown it goes to another one.
+    bool by_key = false;
   };
   void AddEvent(absl::string_view topic, int32_t partition, NewEvent event, absl::Time now);
   // To one partition of `partitions` for as long as its batch lasts.
@@ -89,6 +95,9 @@ class PublishQueue {
   void Expire(absl::Time now, const absl::Status& status, Finished* finished);
   // Fails everything.
   void FailAll(const absl::Status& status, Finished* finished);
+
+  // Topics that were found to have grown since the last call.
+  std::vector<std::string> TakeGrown() { return std::exchange(grown_, {}); }
 
   // When Take() may give more than now, because a delay ends. Infinite: nothing is delayed.
   absl::Time NextDue() const;
@@ -122,7 +131,12 @@ class PublishQueue {
   // In the batch that is being filled.
   bool HasRoom(const PublishLane& lane, const NewEvent& event) const;
   PublishBatch& NewBatch(PublishLane& lane, absl::Time now);
+  // One that is to be filled with events like this one.
+  PublishBatch& OpenBatch(PublishLane& lane, const NewEvent& event, absl::Time now);
   void Append(PublishLane& lane, NewEvent event, absl::Time now);
+  void AddTo(PublishBatch& batch, NewEvent event);
+  // Sends the events of a refused batch to where they belong, if its topic has grown to that.
+  bool Reroute(FinishedBatch& answer, int32_t partitions);
 
   static bool MaySend(const PublishLane& lane) {
     return !lane.held && (lane.confirmed || lane.in_flight == 0);
@@ -153,7 +167,8 @@ class PublishQueue {
   int64_t bytes_in_flight_ = 0;
   uint64_t next_frame_ = 1;
   uint64_t next_order_ = 1;
-  std::set<uint64_t> unfinished_;  // Orders of all batches.
+  std::multiset<uint64_t> unfinished_;  // PublishBatch::since of all batches.
+  std::vector<std::string> grown_;
   int64_t bytes_ = 0;
 };
 

@@ -68,7 +68,8 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
                                       const v1::Event& event, std::optional<v1::CausedBy> cause,
                                       EventDone done) {
   int32_t partitions = 0;
-  if (partition.has_value()) {
+  const bool named = partition.has_value();
+  if (named) {
     RETURN_IF_ERROR(CheckPartition(*partition));
   } else {
     ASSIGN_OR_RETURN(partitions, PartitionsOf(topic));
@@ -82,7 +83,8 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(element.size()));
     const absl::Time now = absl::Now();
-    PublishQueue::NewEvent added{element, std::move(done), std::move(cause)};
+    const bool by_key = !named && partition.has_value();
+    PublishQueue::NewEvent added{element, std::move(done), std::move(cause), by_key};
     if (partition.has_value()) {
       queue_.AddEvent(topic, *partition, std::move(added), now);
     } else {
@@ -209,6 +211,7 @@ void Publisher::Core::OnMessage(const grpc::ByteBuffer& message) {
     for (v1::FrameResult& result : *results.mutable_results()) {
       queue_.OnAnswer(std::move(result), now, &finished);
     }
+    for (const std::string& topic : queue_.TakeGrown()) partitions_.erase(topic);
     GiveOut(finished);
     stream_.TickWithin(NextDue() - now);
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +17,9 @@ struct CausedByView {
   absl::string_view token;
   int64_t offset = 0;
   friend bool operator==(const CausedByView&, const CausedByView&) = default;
+  friend bool operator<(const CausedByView& a, const CausedByView& b) {
+    return std::tie(a.token, a.offset) < std::tie(b.token, b.offset);
+  }
 };
 
 // acta.v1.PartitionBatch in place: views of the frame's bytes.

@@ -12,7 +12,7 @@ void CollectUpkeep(const Backups& backups, const QuietScrub& scrub, MetricWriter
     writer.Add(Metric::kBackupsNewest, static_cast<double>(absl::ToUnixSeconds(*figures.newest)));
   }
   const auto run = scrub.run();
-  writer.Add(Metric::kScrubsDamaged, static_cast<double>(scrub.damaged()));
+  writer.Add(Metric::kScrubsDamaged, static_cast<double>(scrub.damage().Count()));
   writer.Add(Metric::kScrubsReadBytes, run.has_value() ? static_cast<double>(run->bytes()) : 0);
 }
 

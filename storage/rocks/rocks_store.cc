@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -21,6 +22,7 @@
 #include "storage/layout/engine_rows.h"
 #include "storage/rocks/crc32c_override.h"
 #include "storage/rocks/durable_names.h"
+#include "storage/rocks/index_rescue.h"
 #include "storage/rocks/read_only_files.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/rocks_status.h"
@@ -43,23 +45,21 @@ FamilyPtr Own(const std::shared_ptr<rocksdb::DB>& db, rocksdb::ColumnFamilyHandl
   });
 }
 
-// Beside the tables while an index has a file that cannot be read.
-constexpr char kIndexDamaged[] = "INDEX-DAMAGED";
-std::string MarkPath(const RocksSettings& settings) {
-  return absl::StrCat(settings.path, "/", kIndexDamaged);
-}
 void MarkIndex(rocksdb::FileSystem& files, const std::string& folder) {
   LogError("the index of journeys is damaged: the next start makes it anew from the log");
   // Without the mark the next start only finds the damage again.
   (void)WriteDurableFile(files, folder, kIndexDamaged, "");
 }
 
+// Openings that each leave out files of an index.
+constexpr int kMostRescues = 1'000;
+
 // `join`: the files of indexes are joined as they come.
 std::vector<rocksdb::ColumnFamilyDescriptor> Describe(const std::vector<std::string>& names,
                                                       const RocksSettings& settings, bool join) {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) {
-    const bool index = absl::StartsWith(name, "index.");
+    const bool index = IsIndexFamily(name);
     auto options = absl::StartsWith(name, "log.") ? MakeSliceOptions(settings)
                    : index                        ? MakeIndexOptions(settings)
                                                   : MakeRowOptions(settings);
@@ -93,7 +93,7 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   store->listener_ = std::make_shared<StoreListener>(std::move(on_fatal), on_index);
   options.listeners = {store->listener_};
 
-  store->index_damaged_ = files->FileExists(MarkPath(settings), {}, nullptr).ok();
+  store->index_damaged_ = files->FileExists(IndexMarkPath(settings.path), {}, nullptr).ok();
 
   std::vector<std::string> names;
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, settings.path, &names);
@@ -107,8 +107,21 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto families = Describe(names, *store->settings_, !store->index_damaged_);
-  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, settings.path, families, &handles, &db)));
+  auto families = Describe(names, *store->settings_, !store->index_damaged_);
+  auto opened = rocksdb::DB::Open(options, settings.path, families, &handles, &db);
+  IndexRescue rescue(options, settings.path, families);
+  for (int tries = 0; !opened.ok() && tries < kMostRescues; ++tries) {
+    ASSIGN_OR_RETURN(const std::set<uint64_t> broken, rescue.Find(opened));
+    LogError("the index of journeys has files that cannot be read: it is made anew from the log",
+             {{"cause", opened.ToString()}});
+    // Before they are out of it: what is left is not whole.
+    RETURN_IF_ERROR(WriteDurableFile(*files, settings.path, kIndexDamaged, ""));
+    store->index_damaged_ = true;
+    RETURN_IF_ERROR(rescue.Forget(broken));
+    families = Describe(names, *store->settings_, false);
+    opened = rocksdb::DB::Open(options, settings.path, families, &handles, &db);
+  }
+  RETURN_IF_ERROR(FromRocks(opened));
   RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
   return store;
 }
@@ -130,8 +143,15 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::OpenReadOnly(
   RETURN_IF_ERROR(FromRocks(rocksdb::DB::ListColumnFamilies(options, settings.path, &names)));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(FromRocks(rocksdb::DB::OpenForReadOnly(
-      options, settings.path, Describe(names, *store->settings_, false), &handles, &db)));
+  auto families = Describe(names, *store->settings_, false);
+  auto opened = rocksdb::DB::OpenForReadOnly(options, settings.path, families, &handles, &db);
+  if (!opened.ok()) {
+    // Perhaps only for an index, which says nothing that the log does not.
+    families = WithoutIndexes(families);
+    std::erase_if(names, IsIndexFamily);
+    opened = rocksdb::DB::OpenForReadOnly(options, settings.path, families, &handles, &db);
+  }
+  RETURN_IF_ERROR(FromRocks(opened));
   RETURN_IF_ERROR(store->Adopt(db, handles, names, groups));
   if (store->meta_ == nullptr || store->state_ == nullptr) {
     return absl::DataLossError("the database has no meta or state family");
@@ -164,7 +184,10 @@ absl::Status RocksStore::Adopt(rocksdb::DB* db,
     if (names[i] == kMetaFamily) meta_ = families[i];
     if (names[i] == kStateFamily) state_ = families[i];
     if (absl::StartsWith(names[i], "log.")) slices_.emplace(names[i], families[i]);
-    if (absl::StartsWith(names[i], "index.")) indexes_.emplace(names[i], families[i]);
+    if (IsIndexFamily(names[i])) {
+      indexes_.emplace(names[i], families[i]);
+      continue;  // No group of the log is in it, and what it has it may lose.
+    }
     ASSIGN_OR_RETURN(const TableExtents extents, ReadFamilyExtents(families[i]));
     recovered_.max_in_tables = std::max(recovered_.max_in_tables, extents.max_group);
   }
@@ -305,7 +328,7 @@ void RocksStore::StopJoins() { db_->DisableManualCompaction(); }
 absl::Status RocksStore::IndexesDropped() {
   if (!index_damaged_) return absl::OkStatus();
   // A power cut that brings it back costs another time of making the index anew.
-  const auto deleted = files_->DeleteFile(MarkPath(*settings_), {}, nullptr);
+  const auto deleted = files_->DeleteFile(IndexMarkPath(settings_->path), {}, nullptr);
   if (!deleted.ok() && !deleted.IsNotFound() && !deleted.IsPathNotFound())
     return FromRocks(deleted);
   index_damaged_ = false;

@@ -11,7 +11,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get('ACTA_BIN', SOURCE / 'build/release/bin'))
 KEYS = {'measure', 'value', 'unit', 'least', 'goal', 'limit', 'limit_name', 'least_of_limit',
         'goal_of_limit', 'lower_is_better', 'runs', 'broker_cpu_s_per_million',
-        'client_cpu_s_per_million'}
+        'client_cpu_s_per_million', 'broker_peak_rss_mib', 'ratio_to_limit'}
 
 
 def run(program, *args):

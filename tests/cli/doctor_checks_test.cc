@@ -96,6 +96,34 @@ TEST_CASE("a broker that is well has nothing to complain of", "[cli]") {
   CHECK(Complaints(elsewhere).empty());
 }
 
+TEST_CASE("damage of what is stored is found", "[cli]") {
+  Examination of = Healthy();
+  of.status.mutable_scrub();
+  CHECK(Complaints(of).empty());
+  RaiseAlarm(&of, "DATA_DAMAGED");
+  CHECK(Complaint(of).check == "stored events");
+  CHECK(Complaint(of).state == State::kBad);
+}
+
+TEST_CASE("a broker of another version is looked at as far as it answers", "[cli]") {
+  Examination of = Healthy();
+  of.groups.Clear();
+  of.unknown = {"MeasureGroups"};
+  CHECK(Complaint(of).found == "acta 0.1.0, actad 0.1.0, which does not know MeasureGroups");
+}
+
+TEST_CASE("a group whose members do not keep up is found", "[cli]") {
+  Examination of = Healthy();
+  v1::GroupFigures& group = *of.groups.mutable_groups(0);
+  group.mutable_behind()->set_seconds(599);
+  CHECK(Complaints(of).empty());
+  group.mutable_behind()->set_seconds(600);
+  CHECK(Complaint(of).found ==
+        "the oldest of 10 events waits for 10m, and they do not become fewer");
+  group.mutable_drain()->set_seconds(60);
+  CHECK(Complaints(of).empty());
+}
+
 TEST_CASE("what is wrong with the broker itself is found", "[cli]") {
   Examination of = Healthy();
   of.status.set_ready(false);

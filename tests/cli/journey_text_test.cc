@@ -71,6 +71,36 @@ TEST_CASE("a tree says times to the millisecond, and which version failed", "[cl
         "      attempt 3: nack by b.1: no-bank\n");
 }
 
+TEST_CASE("a tree says who published an event, by which schema, and when attempts ended", "[cli]") {
+  v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
+  event.set_principal("anonymous");
+  event.mutable_event()->set_schema("urn:order:2");
+  AddNack(AddOutcome(&event, "billing", v1::OUTCOME_STATE_PENDING), "biller", "1.4");
+  v1::Attempt* const attempt = event.mutable_groups(0)->mutable_failed_attempts(0);
+  *attempt->mutable_end_time() = ToProtoTime(kPlaced + absl::Milliseconds(7));
+  CHECK(DrawJourney(JourneyDrawing::kTree, {event}) ==
+        "OrderPlaced  o1  orders/0/7\n"
+        "  2018-01-31 01:49:59.650Z by shop 1.0, schema urn:order:2\n"
+        "  * billing: pending\n"
+        "      attempt 1: nack by b.1 (biller 1.4) after 7ms: no-bank\n");
+  event.set_principal("alice");
+  CHECK(absl::StrContains(DrawJourney(JourneyDrawing::kTree, {event}), " by shop 1.0 as alice, "));
+}
+
+TEST_CASE("what others wrote moves no cursor and breaks no drawing", "[cli]") {
+  v1::JourneyEvent event = JourneyEventOf("Order\x1b[2JPlaced", "o\n1", "orders");
+  v1::GroupOutcome* const billing = AddOutcome(&event, "billing", v1::OUTCOME_STATE_SKIPPED);
+  billing->set_why("a\tb\x7f");
+  AddNack(billing, "bill\rer", "");
+  for (const JourneyDrawing drawing :
+       {JourneyDrawing::kTree, JourneyDrawing::kDot, JourneyDrawing::kMermaid}) {
+    const std::string text = DrawJourney(drawing, {event});
+    CHECK(absl::StrContains(text, "Order?[2JPlaced  o?1"));
+    CHECK(absl::StrContains(text, "a?b?"));
+    CHECK(text.find_first_of("\x1b\t\r\x7f") == std::string::npos);
+  }
+}
+
 TEST_CASE("Graphviz colours a dead letter and names the groups that gave up", "[cli]") {
   CHECK(DrawJourney(JourneyDrawing::kDot, WithDeadLetter()) ==
         "digraph journey {\n"

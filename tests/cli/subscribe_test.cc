@@ -69,7 +69,8 @@ TEST_CASE("how a command ends says what becomes of its event", "[cli]") {
   CHECK(Verdict("echo one >&2; echo two >&2; echo >&2; exit 65") == "REJECT : two");
   CHECK(Verdict("printf 'no room' >&2; exit 3") == "NACK exit-3: no room");
   CHECK(Verdict("echo dying >&2; kill -9 $$") == "NACK signal-9: dying");
-  CHECK(Verdict("no-such-command 2>/dev/null") == "NACK exit-127: ");
+  CHECK(Verdict("no-such-command 2>/dev/null") == "RELEASE : ");
+  CHECK(Verdict("/dev/null 2>/dev/null") == "RELEASE : ");
 }
 
 TEST_CASE("a command finds the whole envelope in its environment", "[cli]") {

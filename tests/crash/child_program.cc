@@ -7,7 +7,7 @@
 
 #include <cstdio>
 #include <fstream>
-#include <iterator>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 
@@ -16,9 +16,19 @@ extern char** environ;
 namespace acta {
 namespace {
 
-std::string ReadFile(const std::string& path) {
+// "2026-01-31T02:00:00.000Z error ..."
+bool IsLogLine(const std::string& line) {
+  return line.size() > 24 && line[4] == '-' && line[10] == 'T' && line[23] == 'Z';
+}
+
+// Without what the engine logs.
+std::string ReadOutput(const std::string& path) {
   std::ifstream in(path);
-  return std::string((std::istreambuf_iterator<char>(in)), {});
+  std::string printed;
+  for (std::string line; std::getline(in, line);) {
+    if (!IsLogLine(line)) absl::StrAppend(&printed, line, "\n");
+  }
+  return printed;
 }
 
 }  // namespace
@@ -38,7 +48,7 @@ std::string RunChild(std::vector<std::string> words, const std::string& output) 
   if (spawned != 0) return "crashed: it could not be started\n";
   int status = 0;
   waitpid(child, &status, 0);
-  const std::string printed = ReadFile(output);
+  const std::string printed = ReadOutput(output);
   if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) return printed;
   return absl::StrCat("crashed: status ", status, "\n", printed);
 }

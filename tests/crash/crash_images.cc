@@ -23,7 +23,8 @@ namespace {
 constexpr char kUsage[] =
     "acta_crash_images [--images=300] [--steps=600] [--seed=N] [--keep=FOLDER] [--jobs=2]\n"
     "                  [--failures=5] [--cut-recovery=2] [--recover-each=10]\n"
-    "                  [--queues] [--drop-synced] [--drop-names] [--mutants] [--tear-steps=HOW]\n"
+    "                  [--queues] [--drop-synced] [--drop-names] [--forget-ids] [--mutants]\n"
+    "                  [--tear-steps=HOW]\n"
     "  Runs a load, cuts it at so many moments and checks what recovery makes of each. Images\n"
     "  that fail stay in the kept folder (default: acta-crash-SEED under the temporary folder);\n"
     "  it ends after so many failures. The recovery of one in --recover-each images is cut\n"
@@ -31,13 +32,16 @@ constexpr char kUsage[] =
     "  --queues: the load is one of QUEUE groups.\n"
     "  --drop-synced: the disk forgets synced bytes; succeeds when that is noticed.\n"
     "  --drop-names: the disk forgets synced names; succeeds when that is noticed.\n"
+    "  --forget-ids: the load's engine forgets ids; succeeds when what it stores twice is\n"
+    "  noticed.\n"
     "  --tear-steps: result-first, state-first or twice; with --queues. Steps, and events that\n"
     "  are due, are torn so, or appended twice; reset: so are resets of groups; free-held: who\n"
     "  opens an image does not see which key is held. Ends, and succeeds, when that is noticed\n"
     "  in every way it should be; --images is the most then.\n"
-    "  --mutants: holds one image against wrong histories; succeeds when each is noticed.\n"
+    "  --mutants: holds one image against wrong histories, and against engines that break a\n"
+    "  promise when they open it; succeeds when each is noticed.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N --boot=ID [--kill] [--again]\n"
-    "                  [--accept-loss] [--go-on] [--queues]\n"
+    "                  [--accept-loss] [--go-on] [--queues] [--break=CLASS]\n"
     "  Checks one image; prints its problems and its digest.\n"
     "acta_crash_images --check-image=FOLDER --history=FILE --cut=N --boot=ID --record=FILE "
     "[--stop]\n"
@@ -83,11 +87,13 @@ bool ParseArgument(absl::string_view word, Arguments* out) {
   if (absl::ConsumePrefix(&word, "--keep=")) return text(&campaign.keep);
   if (absl::ConsumePrefix(&word, "--cut=")) return number(&out->cut.operations);
   if (absl::ConsumePrefix(&word, "--boot=")) return text(&out->cut.boot);
+  if (absl::ConsumePrefix(&word, "--break=")) return text(&out->cut.broken);
   if (absl::ConsumePrefix(&word, "--check-image=")) return text(&out->check_image);
   if (absl::ConsumePrefix(&word, "--history=")) return text(&out->history);
   if (absl::ConsumePrefix(&word, "--record=")) return text(&out->record);
   bool* const flag = word == "--drop-synced"   ? &campaign.drop_synced
                      : word == "--drop-names"  ? &campaign.drop_names
+                     : word == "--forget-ids"  ? &campaign.forget_ids
                      : word == "--queues"      ? &campaign.queues
                      : word == "--mutants"     ? &out->mutants
                      : word == "--kill"        ? &out->kill
@@ -165,9 +171,11 @@ int Main(int argc, char** argv) {
   if (!images.Load()) return 1;
   const bool lying = arguments.campaign.drop_synced || arguments.campaign.drop_names;
   const bool torn = arguments.campaign.tear != StepTear::kNone;
+  const bool forgetful = arguments.campaign.forget_ids;
   const bool passed = arguments.mutants ? images.RunMutants()
                       : lying           ? images.RunLying()
                       : torn            ? images.RunTorn()
+                      : forgetful       ? images.RunForgetful()
                                         : images.RunHonest();
   return passed ? 0 : 1;
 }

@@ -21,6 +21,7 @@ struct CrashLoadOptions {
   // What the engine is given: the recording disk, or something before it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
   StepTear tear = StepTear::kNone;  // Of the load of queues.
+  bool forget_ids = false;          // The engine is not told of them.
 };
 
 // The settings of the load's engine, which the images are opened with too: everything small, so

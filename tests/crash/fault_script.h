@@ -11,8 +11,8 @@
 namespace acta {
 
 // A short life of a store, one transaction after the other: the same disk operations each time, but
-// for those of the engine's own threads. Slices change, tables are flushed, retention trims, slices
-// are dropped, and it is stopped and opened again half way.
+// for those of the engine's own threads. Slices change, tables are flushed, files are put to the
+// index, retention trims, slices are dropped, and it is stopped and opened again half way.
 struct FaultScript {
   std::string folder;
   int steps = 0;  // 16 at least: retention keeps a quarter of them.

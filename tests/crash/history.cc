@@ -83,17 +83,19 @@ void Get(std::istream& in, HistoryTransaction* transaction) {
   }
 }
 
-void Put(std::ostream& out, const HistoryFirst& first) {
-  out << "first " << first.operations << ' ' << first.partition.value() << ' '
-      << first.first.value() << '\n';
+void Put(std::ostream& out, const HistorySeen& seen) {
+  out << "seen " << seen.operations << ' ' << seen.partition.value() << ' ' << seen.first.value()
+      << ' ' << seen.end.value() << '\n';
 }
 
-void Get(std::istream& in, HistoryFirst* first) {
+void Get(std::istream& in, HistorySeen* seen) {
   uint64_t partition = 0;
-  int64_t offset = 0;
-  in >> first->operations >> partition >> offset;
-  first->partition = PartitionId(partition);
-  first->first = Offset(offset);
+  int64_t first = 0;
+  int64_t end = 0;
+  in >> seen->operations >> partition >> first >> end;
+  seen->partition = PartitionId(partition);
+  seen->first = Offset(first);
+  seen->end = Offset(end);
 }
 
 void Put(std::ostream& out, const HistoryIndexed& indexed) {
@@ -131,7 +133,7 @@ absl::Status SaveHistory(const History& history, const std::string& path) {
   std::ofstream out(path);
   for (const HistoryTopic& topic : history.topics) Put(out, topic);
   for (const HistoryTransaction& transaction : history.transactions) Put(out, transaction);
-  for (const HistoryFirst& first : history.firsts) Put(out, first);
+  for (const HistorySeen& seen : history.seen) Put(out, seen);
   for (const HistoryIndexed& indexed : history.indexed) Put(out, indexed);
   out << "end\n";
   out.flush();
@@ -145,7 +147,7 @@ absl::StatusOr<History> LoadHistory(const std::string& path) {
     if (kind == "end") return history;
     if (kind == "topic") Get(in, &history.topics.emplace_back());
     if (kind == "transaction") Get(in, &history.transactions.emplace_back());
-    if (kind == "first") Get(in, &history.firsts.emplace_back());
+    if (kind == "seen") Get(in, &history.seen.emplace_back());
     if (kind == "indexed") Get(in, &history.indexed.emplace_back());
   }
   return absl::InternalError(absl::StrCat("the history ", path, " is not whole"));

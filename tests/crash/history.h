@@ -50,11 +50,12 @@ struct HistoryTopic {
   TopicSettings settings;
 };
 
-// After `operations` a reader saw `first` as the oldest offset kept.
-struct HistoryFirst {
+// After `operations` a reader saw `first` as the oldest offset kept, and all below `end`.
+struct HistorySeen {
   size_t operations = 0;
   PartitionId partition;
   Offset first;
+  Offset end;
 };
 
 // After `operations` the index had a place under this hash.
@@ -69,7 +70,7 @@ struct History {
   std::vector<HistoryTopic> topics;
   // In the order of submission, which is the order of the log.
   std::vector<HistoryTransaction> transactions;
-  std::vector<HistoryFirst> firsts;
+  std::vector<HistorySeen> seen;
   std::vector<HistoryIndexed> indexed;
 
   const HistoryTopic* FindTopic(TopicId id) const;

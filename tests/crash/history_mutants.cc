@@ -55,9 +55,13 @@ std::vector<HistoryMutant> MutantsOf(const History& history) {
   lost->transactions.push_back(std::move(acknowledged));
 
   History* retention = add("retention");
-  ACTA_CHECK(!retention->firsts.empty());
-  HistoryFirst& first = retention->firsts.back();
-  first.first = first.first + 1'000'000;
+  ACTA_CHECK(!retention->seen.empty());
+  HistorySeen& kept = retention->seen.back();
+  kept.first = kept.first + 1'000'000;
+
+  History* vanished = add("vanished");
+  HistorySeen& shown = vanished->seen.back();
+  shown.end = shown.end + 1'000'000;
 
   RowWrite* found = nullptr;
   History* ledger = add("wrong-ledger");

@@ -108,6 +108,7 @@ bool ImageCampaign::Load() {
   load.seed = options_.seed;
   load.steps = options_.steps;
   load.disk = disk_.get();
+  load.forget_ids = options_.forget_ids;
   load.file_system = disk_;
   // What images say wrong the load must not hear.
   load.tear = options_.tear == StepTear::kFreeHeld ? StepTear::kNone : options_.tear;
@@ -328,7 +329,31 @@ bool ImageCampaign::RunMutants() {
     noticed &=
         CheckAgainst(image, SaveHistory(mutant.history, history_path_), mutant.problem + ": ");
   }
+  // Before the load stops in good order.
+  image.cut = disk_->operations() * 2 / 3;
+  image.boot = kNextBoot;
+  for (const char* const broken : {"dedupe", "incarnation", "hole", "goes-on"}) {
+    noticed &= CheckAgainst(image, SaveHistory(history_, history_path_), absl::StrCat(broken, ": "),
+                            {absl::StrCat("--break=", broken), "--go-on"});
+  }
   return noticed;
+}
+
+bool ImageCampaign::RunForgetful() {
+  int twice = 0;
+  for (int i = 0; i < options_.images; ++i) {
+    Image image;
+    {
+      MutexLock lock(mu_);
+      image = NextImage(i);
+    }
+    image.cut = disk_->operations();
+    Materialize(image, image.folder);
+    twice += absl::StrContains(Check(image, {}), "stored-twice: ") ? 1 : 0;
+    fs::remove_all(image.folder);
+  }
+  std::printf("%d images, %d found with ids stored twice\n", options_.images, twice);
+  return twice == options_.images;
 }
 
 bool ImageCampaign::RunQueueMutants(const Image& image) {
@@ -381,10 +406,10 @@ void ImageCampaign::Materialize(const Image& image, const std::string& folder) c
 }
 
 bool ImageCampaign::CheckAgainst(const Image& image, const absl::Status& saved,
-                                 const std::string& expected) {
+                                 const std::string& expected, std::vector<std::string> more) {
   if (!saved.ok()) return false;
   Materialize(image, image.folder);
-  const std::string printed = Check(image, {});
+  const std::string printed = Check(image, std::move(more));
   fs::remove_all(image.folder);
   // The digest comes last: an image with problems has one too.
   const bool found = IsSound(expected)

@@ -27,6 +27,7 @@ struct CampaignOptions {
   int recover_each = 10;  // Every how many images the recovery is cut too.
   bool drop_synced = false;
   bool drop_names = false;
+  bool forget_ids = false;
   bool queues = false;              // The load is one of queues, and recoveries are not cut.
   StepTear tear = StepTear::kNone;  // Of its steps, schedules and resets; or of what images say.
 };
@@ -45,7 +46,10 @@ class ImageCampaign {
   bool RunLying();
   // Something is torn, and the check has to find all that is broken by it.
   bool RunTorn();
-  // The image of the end is sound, and against every wrong history it is not.
+  // The load's engine forgot ids, and the check has to find what is stored twice.
+  bool RunForgetful();
+  // The image of the end is sound, and against every wrong history, or with an engine that breaks a
+  // promise, it is not.
   bool RunMutants();
 
  private:
@@ -70,7 +74,9 @@ class ImageCampaign {
   std::string CheckSecondFault(const Image& first, const std::string& printed,
                                const std::vector<DiskOperation>& record, size_t at, bool last,
                                std::mt19937_64* random);
-  bool CheckAgainst(const Image& image, const absl::Status& saved, const std::string& expected);
+  // `more`: words for the check.
+  bool CheckAgainst(const Image& image, const absl::Status& saved, const std::string& expected,
+                    std::vector<std::string> more = {});
   absl::Status RunLoad(const CrashLoadOptions& load);
   bool RunQueueMutants(const Image& image);
   // Classes that have to be found with the tear.

@@ -19,6 +19,7 @@
 #include "storage/layout/rows.h"
 #include "storage/log/local_log_engine.h"
 #include "tests/crash/crash_load.h"
+#include "tests/crash/image_promises.h"
 #include "tests/crash/image_witness.h"
 #include "tests/crash/journey_check.h"
 #include "tests/support/test_store.h"
@@ -66,6 +67,9 @@ class ImageCheck {
   void Problem(absl::string_view name, absl::string_view what) {
     if (report_.problems.size() < 20) report_.problems.push_back(absl::StrCat(name, ": ", what));
   }
+  void Tell(absl::string_view name, const std::string& found) {
+    if (!found.empty()) Problem(name, found);
+  }
   template <typename... Values>
   void Digest(const Values&... values) {
     const std::string text = absl::StrCat(values..., ";");
@@ -74,7 +78,9 @@ class ImageCheck {
 
   // The store, the topics it has a record of, and where their partitions end.
   bool Open() {
-    auto opened = LocalLogEngine::Open(options_, *sink_, *clock_);
+    LocalEngineOptions options = options_;
+    if (cut_.broken == "incarnation") options.boot_id = kLoadBoot;
+    auto opened = LocalLogEngine::Open(options, *sink_, *clock_);
     if (!opened.ok()) {
       Problem("refused", opened.status().message());
       return false;
@@ -97,7 +103,9 @@ class ImageCheck {
       Problem("wrong-row", absl::StrCat("a record of topic ", id.value()));
       return false;
     }
-    const absl::Status opened = engine_->OpenTopic(id, topic->partitions, topic->settings);
+    TopicSettings settings = topic->settings;
+    if (cut_.broken == "dedupe") settings.dedupe = Dedupe::kOff;
+    const absl::Status opened = engine_->OpenTopic(id, topic->partitions, settings);
     if (!opened.ok()) {
       Problem("refused", absl::StrCat("topic ", id.value(), ": ", opened.message()));
       return false;
@@ -109,7 +117,7 @@ class ImageCheck {
     return true;
   }
 
-  // Rows of the load, without the engine's own.
+  // Of the load, without the engine's own.
   void LoadRows(Family family, Rows* rows) {
     const auto loaded = engine_->LoadRows(family, "");
     if (!loaded.ok()) {
@@ -149,10 +157,8 @@ class ImageCheck {
   }
 
   void CheckJourneys() {
-    const std::string ledger = FindLedgerProblem(*engine_, history_, present_);
-    const std::string index = FindIndexProblem(*engine_, history_, cut_.operations, extents_);
-    if (!ledger.empty()) Problem("wrong-ledger", ledger);
-    if (!index.empty()) Problem("lost-index", index);
+    Tell("wrong-ledger", FindLedgerProblem(*engine_, history_, present_));
+    Tell("lost-index", FindIndexProblem(*engine_, history_, cut_.operations, extents_));
   }
 
   void CheckAcknowledged() {
@@ -170,8 +176,7 @@ class ImageCheck {
   }
 
   void CheckRows() {
-    Rows meta;
-    Rows state;
+    Rows meta, state;
     for (size_t i = 0; i < present_; ++i) {
       for (const RowWrite& row : history_.transactions[i].rows) {
         if (row.family == Family::kLedger) continue;
@@ -229,7 +234,10 @@ class ImageCheck {
     }
     Digest(partition.value(), extent.first.value(), end.value());
     CheckRetention(partition, extent, parts);
+    Tell("vanished", FindVanished(history_, cut_, partition, extent));
     const std::vector<BatchPtr> batches = Read(partition, extent.first, end);
+    const TopicSettings& settings = history_.FindTopic(partition.topic())->settings;
+    Tell("stored-twice", FindStoredTwice(settings, batches));
     CheckBatches(extent, parts, batches);
     CheckIds(partition, batches);
     CheckSequences(parts, batches);
@@ -238,7 +246,8 @@ class ImageCheck {
   std::vector<BatchPtr> Read(PartitionId partition, Offset from, Offset end) {
     std::vector<BatchPtr> batches;
     for (Offset next = from; next < end;) {
-      const auto page = engine_->Read(partition, next, 64 << 10);
+      auto page = engine_->Read(partition, next, 64 << 10);
+      if (cut_.broken == "hole" && page.ok() && page->size() > 1) page->erase(page->begin());
       if (!page.ok() || page->empty() || page->front()->base_offset > next ||
           page->front()->end() <= next) {
         Problem("hole", absl::StrCat("offset ", next.value(), " of partition ", partition.value(),
@@ -287,15 +296,7 @@ class ImageCheck {
   // A prefix is gone: not less than readers were told, and only what may go.
   void CheckRetention(PartitionId partition, const PartitionExtent& extent,
                       const std::vector<HistoryPart>& parts) {
-    for (const HistoryFirst& first : history_.firsts) {
-      if (first.partition == partition && first.operations <= cut_.operations &&
-          first.first > extent.first) {
-        Problem("retention",
-                absl::StrCat("first offset ", extent.first.value(), " after ", first.first.value(),
-                             " of partition ", partition.value()));
-        return;
-      }
-    }
+    Tell("retention", FindUntrimmed(history_, cut_, partition, extent));
     const TopicSettings& settings = history_.FindTopic(partition.topic())->settings;
     uint64_t kept = 0;
     for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
@@ -431,6 +432,7 @@ class ImageCheck {
 
   // The store is used on: it writes, its old events stay readable, and a clean stop keeps all.
   void GoOn() {
+    if (cut_.broken == "goes-on") engine_->Stop();
     std::map<PartitionId, Offset> ends;
     for (const auto& [partition, extent] : extents_) {
       const TransactionResult result =

@@ -17,11 +17,15 @@ struct ImageCut {
   bool again = false;
   // Start although data is lost: for showing that the check finds what is missing.
   bool accept_loss = false;
+  // The engine breaks a promise, for showing that the check notices: dedupe, incarnation, hole,
+  // goes-on. Empty: none.
+  std::string broken;
 };
 
 struct ImageReport {
   // Each begins with its class: lost-write, wrong-bytes, inconsistent-offsets, hole, wrong-row,
-  // wrong-ledger, lost-index, retention, dedupe, sequence, incarnation, refused, goes-on.
+  // wrong-ledger, lost-index, retention, vanished, stored-twice, dedupe, sequence, incarnation,
+  // refused, goes-on.
   std::vector<std::string> problems;
   // What the store holds, in one number: a second recovery must give the same.
   uint32_t digest = 0;

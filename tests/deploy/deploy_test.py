@@ -5,6 +5,7 @@ Needs prometheus and promtool in the folder ACTA_PROMETHEUS, and actad and acta 
 """
 
 import json
+import pathlib
 import re
 import socket
 import subprocess
@@ -155,6 +156,32 @@ class Dashboards(unittest.TestCase):
             file.write('\n'.join(rules) + '\n')
             file.flush()
             self.assertIn('SUCCESS', promtool('check', 'rules', file.name))
+
+
+class Container(unittest.TestCase):
+    """It is not built here: images are fetched from where tests may not go."""
+
+    def test_it_installs_what_its_programs_are_linked_with(self):
+        text = (deployed.ROOT / 'deploy/Containerfile').read_text()
+        installed = set(re.search(r'no-install-recommends \\\n(.*?)\n', text).group(1)
+                        .strip(' \\').split())
+        programs = set(re.findall(r'/src/build/release/bin/([a-z-]+)', text))
+        self.assertEqual(programs, {'actad', 'acta', 'acta-inspect'})
+
+        def query(*words):
+            return subprocess.run(words, text=True, capture_output=True, check=True).stdout
+        there = {'libc6', 'libgcc-s1', 'libstdc++6'}  # In every image.
+        for package in installed:
+            depends = query('dpkg-query', '-W', '-f', '${Depends}', package)
+            there |= {package, *re.findall(r'[a-z0-9+.-]+', depends)}
+        for program in programs:
+            for library in re.findall(r'=> (/\S+)', query('ldd', BIN / program)):
+                direct = pathlib.Path(library).name in query('readelf', '-d', BIN / program)
+                if not direct:
+                    continue
+                of = query('dpkg-query', '-S', '*/' + pathlib.Path(library).name)
+                packages = {line.split(':')[0] for line in of.splitlines()}
+                self.assertTrue(packages & there, f'{program} needs {library} of {packages}')
 
 
 class Promtool(unittest.TestCase):

@@ -5,10 +5,12 @@ import json
 import os
 import pty
 import signal
+import subprocess
 import time
 import unittest
 
-from broker import PATIENCE_S, BrokerTest
+from broker import BIN, PATIENCE_S, BrokerTest
+from faults import until
 
 
 class CommandTest(BrokerTest):
@@ -88,6 +90,24 @@ class Topics(CommandTest):
         self.fails(2, 'nothing to change', 'topic', 'alter', 'orders')
         self.fails(2, '--retention', 'topic', 'alter', 'orders', '--retention', 'soon')
         self.fails(3, 'TOPIC_NOT_FOUND', 'topic', 'alter', 'nothing', '--retention', '1d')
+
+    def test_a_terminal_has_colours_unless_they_are_not_wanted(self):
+        self.topic()
+
+        def shown(*options, **environment):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen(
+                [BIN / 'acta', 'topic', 'describe', 'nothing', *options], stderr=theirs,
+                env={**os.environ, 'ACTA_SERVER': self.broker.address, **environment})
+            os.close(theirs)
+            text = os.read(ours, 1000)
+            process.wait(PATIENCE_S)
+            os.close(ours)
+            return text
+        self.assertIn(b'\x1b[31m', shown())
+        self.assertNotIn(b'\x1b', shown('--no-color'))
+        self.assertNotIn(b'\x1b', shown(NO_COLOR='1'))
+        self.assertNotIn('\x1b', self.fails(3, 'TOPIC_NOT_FOUND', 'topic', 'describe', 'nothing'))
 
     def test_delete_asks_on_a_terminal(self):
         self.topic()
@@ -299,6 +319,16 @@ class Events(CommandTest):
             self.assertEqual(file.read().splitlines(), [f'orders 0 {n} {n}' for n in (0, 1, 2, 2)])
         self.fails(2, '--exec needs a value', *subscribe)
 
+    def test_partitions_that_end_before_the_start_are_left_out_and_named(self):
+        self.topic(partitions=3)
+        for partition, line in ((0, 'a\nb\nc\n'), (1, 'd\n'), (2, 'e\nf\n')):
+            self.acta('publish', 'orders', '--partition', partition, stdin=line)
+        code, out, err = self.broker.acta('subscribe', 'orders', '--from', '2', '--until-end')
+        self.assertEqual((code, out), (0, 'c\n'), err)
+        self.assertIn('topic orders: 1 of 3 partitions end before offset 2 and are not read: 1',
+                      err)
+        self.fails(1, 'OFFSET_OUT_OF_RANGE', 'subscribe', 'orders', '--from', '4', '--until-end')
+
     def executing(self):
         """A member whose first command runs until something is written to the path."""
         self.topic(events=100)
@@ -310,11 +340,24 @@ class Events(CommandTest):
         self.assertEqual(member.stdout.readline(), b'0\n')
         return member, go
 
-    def test_an_interrupt_ends_the_command_too_and_its_event_is_not_committed(self):
-        member, _ = self.executing()
+    def test_an_interrupt_finishes_the_command_and_says_what_was_committed(self):
+        member, go = self.executing()
         os.killpg(member.pid, signal.SIGINT)
-        self.assertEqual(self.ended(member, 0)[0], '')
-        self.assertEqual(self.positions(), [0])
+        time.sleep(0.2)
+        self.assertIsNone(member.poll())
+        with open(go, 'w') as file:
+            file.write('go\n')
+        out, err = self.ended(member, 0)
+        self.assertEqual(out, '')
+        self.assertEqual(err.splitlines()[-1], 'committed orders/0 up to offset 0')
+        self.assertEqual(self.positions(), [1])
+
+    def test_an_interrupt_before_anything_came_says_that_nothing_was_committed(self):
+        self.topic()
+        member = self.spawn('subscribe', 'orders', '--group', 'billing')
+        until(lambda: self.broker.acta('group', 'describe', 'billing')[0] == 0, 'it has joined')
+        member.send_signal(signal.SIGINT)
+        self.assertEqual(self.ended(member, 0)[1].splitlines()[-1], 'committed nothing')
 
     def test_exec_is_not_started_again_after_a_signal(self):
         member, go = self.executing()
@@ -413,7 +456,9 @@ class Server(CommandTest):
                       'group create g --topic t', 'group list', 'group describe g', 'group lag g',
                       'group reset g --to latest --reason x', 'group update g --lease 1m',
                       'group delete g --yes', 'group pause g --reason x', 'group resume g',
-                      'group explain g', 'deadletter list g', 'deadletter show g t/0/0',
+                      'group explain g', 'group expired g', 'doctor', 'backup list',
+                      'backup create', 'backup stop', 'deadletter redrives g',
+                      'deadletter list g', 'deadletter show g t/0/0',
                       'deadletter export g', 'deadletter redrive g --all',
                       'deadletter edit g t/0/0 x', 'deadletter discard g --all --yes',
                       'claim list g', 'claim show g k', 'claim release g k --yes',

@@ -190,7 +190,7 @@ class Examples(BrokerTest):
         until(lambda: any(line.startswith('gave') for line in first.lines), 'it gives partitions')
         self.produce('work', range(1000, 2000))
         until(lambda: len(second.lines) > 100, 'the second member works')
-        self.assertEqual(first.end(), 0, first.errors)
+        self.assertEqual(first.end(signal.SIGINT), 0, first.errors)
         self.produce('work', range(2000, 2100))
 
         def done():

@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import unittest
+import urllib.request
 
 from broker import BIN, PATIENCE_S, BrokerTest
+from faults import until
 
 # Asks the completion of a shell as a key press would: the words typed so far are its arguments.
 BASH = '''source <("$0" completion bash)
@@ -102,12 +104,12 @@ class Doctor(EverydayTest):
         self.acta('publish', 'orders', 'x')
         findings = self.findings()
         self.assertEqual(set(findings), {'server', 'versions', 'clock', 'ports', 'data folder',
-                                         'disk', 'fsync', 'descriptors', 'limits', 'groups',
-                                         'journeys', 'backup'})
+                                         'disk', 'stored events', 'fsync', 'descriptors',
+                                         'limits', 'groups', 'journeys', 'backup'})
         for check in ('server', 'versions', 'clock', 'data folder', 'limits', 'groups'):
             self.assertEqual((findings[check]['state'], findings[check]['what_to_do']), ('ok', ''))
         self.assertIn('of the syncs', findings['fsync']['found'])
-        self.assertRegex(self.acta('doctor'), r'(?m)^ok    server       127')
+        self.assertRegex(self.acta('doctor'), r'(?m)^ok    server         127')
 
     def test_a_group_that_nobody_reads_and_one_that_lost_events(self):
         self.acta('topic', 'create', 'orders', '--partitions', 1)
@@ -133,6 +135,35 @@ class Doctor(EverydayTest):
             address = '{}:{}'.format(*silent.getsockname())
             server = self.findings('--server', address, '--timeout', '1s', code=5)
         self.assertIn('it is silent', server['server']['what_to_do'])
+
+
+    def test_damage_that_a_scrub_finds_is_an_alarm_until_it_is_gone(self):
+        self.broker.start_again('--storage.write_buffer=1MiB')
+        self.acta('topic', 'create', 'orders', '--partitions', '1')
+        line = 'x' * 1000 + '\n'
+        self.acta('publish', 'orders', '--batch', '64KiB', stdin=line * 8000)
+        self.assertEqual(self.broker.stop(), 0)
+        tables = pathlib.Path(self.broker.data, 'db').glob('*.sst')
+        largest = max(tables, key=lambda table: table.stat().st_size)
+        with open(largest, 'r+b') as file:
+            file.seek(100_000)
+            byte = file.read(1)[0]
+            file.seek(100_000)
+            file.write(bytes([byte ^ 1]))
+        self.broker.start()
+
+        def alarms():
+            return [alarm['code'] for alarm in self.acta_json('status')['alarms']]
+        self.assertNotIn('DATA_DAMAGED', alarms())
+        self.fails(1, 'DATA_CORRUPTED', 'admin', 'scrub')
+        self.assertIn('DATA_DAMAGED', alarms())
+        code, out, _ = self.broker.acta('doctor')
+        self.assertEqual(code, 1)
+        self.assertRegex(out, r'BAD +stored events +a scrub found 1 range')
+        with urllib.request.urlopen(f'http://{self.broker.http}/metrics') as page:
+            self.assertIn('\nacta_scrubs_damaged_ranges 1\n', page.read().decode())
+        self.acta('topic', 'delete', 'orders', '--yes')
+        self.assertNotIn('DATA_DAMAGED', alarms())
 
 
 class Completion(EverydayTest):
@@ -259,6 +290,52 @@ class Events(EverydayTest):
         self.assertEqual(code, 1)
         self.assertIn('the command exited with 1 at orders/0 offset 0', err)
         self.assertIn('acta group skip billing', err)
+
+
+class Pipes(EverydayTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'orders', '--partitions', '1')
+
+    def stored(self):
+        return self.acta('read', 'orders', '--partition', '0').split()
+
+    def test_a_line_is_published_when_it_is_there_and_an_interrupt_counts_those(self):
+        publish = self.spawn('publish', 'orders', '-o', 'json', stdin=subprocess.PIPE)
+        for number, line in enumerate((b'a\n', b'b\n', b'c\nnot ended')):
+            publish.stdin.write(line)
+            publish.stdin.flush()
+            until(lambda: len(self.stored()) > number, 'it is stored while the pipe is open')
+        publish.send_signal(signal.SIGINT)
+        code = publish.wait(PATIENCE_S)
+        row, = json.load(publish.stdout)
+        err = publish.stderr.read().decode()
+        self.assertEqual((code, row['stored']), (6, '3'), err)
+        self.assertIn('interrupted before the end of the input; 3 events went through', err)
+        self.assertEqual(self.stored(), ['a', 'b', 'c'])
+
+    def with_nobody_reading(self, *args):
+        """Exit code and standard error of a command whose output is closed already."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, 'wb') as out:
+            done = subprocess.run([BIN / 'acta', *args, '--server', self.broker.address],
+                                  stdout=out, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+        return done.returncode, done.stderr.decode()
+
+    def test_output_that_nobody_reads_is_no_error_and_nothing_of_it_counts_as_read(self):
+        self.acta('publish', 'orders', stdin='a\nb\n')
+        for command in (('topic', 'list'), ('status', '-o', 'json'), ('topic', '--help'),
+                        ('read', 'orders', '--partition', '0'),
+                        ('subscribe', 'orders', '--from', 'earliest', '--until-end'),
+                        ('group', 'lag', 'billing', '--watch', '--interval', '100ms')):
+            if command[0] == 'group':
+                self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest')
+            self.assertEqual(self.with_nobody_reading(*command), (0, ''), command)
+        self.assertEqual(self.with_nobody_reading('subscribe', 'orders', '--group', 'billing'),
+                         (0, ''))
+        lag = self.acta_json('group', 'lag', 'billing')['partitions'][0]
+        self.assertEqual(lag['committedOffset'], '0')
 
 
 class BadLines(EverydayTest):

@@ -177,7 +177,7 @@ class Journeys(BrokerTest):
             self.assertIn('Typebad', bad)
             self.assertIn(mark, bad)
         tree = self.acta(*drawing, 'tree')
-        self.assertRegex(tree, r'attempt 2: nack by \S+ \(biller 1\.4\): exit-5')
+        self.assertRegex(tree, r'attempt 2: nack by \S+ \(biller 1\.4\) after \S+: exit-5')
         self.assertRegex(tree, r' \d\d:\d\d:\d\d\.\d{3}Z by acta')
 
     def test_a_long_chain_stays_on_the_screen(self):

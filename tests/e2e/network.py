@@ -8,7 +8,7 @@ import grpc
 from acta.v1 import (event_pb2, groups_pb2, publisher_pb2, publisher_pb2_grpc, subscriber_pb2,
                      subscriber_pb2_grpc)
 from broker import PATIENCE_S, BrokerTest
-from faults import FaultProxy, Footprint, until
+from faults import FaultProxy, Footprint, given_back, until
 
 Event = event_pb2.Event
 Frame = publisher_pb2.PublishFrame
@@ -23,16 +23,26 @@ def batch(*events, **fields):
 
 
 class NetworkTest(BrokerTest):
-    """A topic `t`, clients that reach the broker, and clients behind a proxy that fails."""
+    """A topic `t`, clients that reach the broker, and clients behind a proxy that fails. What they
+    took of the broker is given back, whatever they did."""
     partitions = 1
+    extra_mib = 300  # What it keeps of what it was sent: caches, and memory of the allocator.
 
     def setUp(self):
         super().setUp()
+        self.began = self.broker.process.pid, Footprint(self.broker.process.pid)
         self.acta('topic', 'create', 't', '--partitions', self.partitions)
         self.proxy = FaultProxy(self.broker.address.rsplit(':', 1)[1])
         self.addCleanup(self.proxy.close)
         self.channel = self.connect(self.broker.address)
         self.publisher = publisher_pb2_grpc.PublisherStub(self.channel)
+
+    def end(self):
+        """Behind the ends of all clients."""
+        pid, before = self.began
+        if self.broker.process.pid == pid and self.broker.process.poll() is None:
+            given_back(pid, before, self.extra_mib)
+        super().end()
 
     def connect(self, address):
         # grpcio does not notice a reset that comes right behind the last bytes it read (TCP_INQ

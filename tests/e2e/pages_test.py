@@ -22,7 +22,8 @@ PAGES = ('README.md', 'docs/start/quickstart.md', 'docs/start/python.md', 'docs/
          'docs/concepts/journeys.md', 'docs/operating/running.md',
          'docs/operating/installing.md', 'docs/operating/backing-up.md',
          'docs/guides/publish-reliably.md', 'docs/guides/consume-reliably.md',
-         'docs/guides/read-the-past.md', 'docs/guides/from-kafka.md', 'docs/guides/from-nats.md')
+         'docs/guides/read-the-past.md', 'docs/guides/growing-a-topic.md',
+         'docs/guides/from-kafka.md', 'docs/guides/from-nats.md')
 # They have tests of their own, which look at more than what is printed.
 ELSEWHERE = ('docs/guides/what-happened.md', 'docs/guides/work-queues.md')
 NOT_RUN = []

@@ -165,6 +165,14 @@ class QueueCommands(BrokerTest):
         self.acta(*self.exec('timeout 1 sleep 60', '--max', '1'))
         until(lambda: self.states(retryWait=1), 'it failed')
 
+    def test_a_command_that_is_missing_ends_the_worker_and_costs_no_attempt(self):
+        self.group('--max-attempts', '1')
+        self.publish(3)
+        self.fails(1, 'the command cannot be run: exit code 127, ', *self.exec('no-such-command'))
+        self.fails(1, 'the command cannot be run: exit code 126, ', *self.exec('/dev/null'))
+        self.acta(*self.exec('test $ACTA_ATTEMPT = 1 || exit 65', '--max', '3'))
+        until(self.states, 'all were processed')
+
     def test_settings_change_under_a_worker_and_survive_a_crash(self):
         self.group('--backoff', '1h', '--backoff-max', '1h')
         self.publish(1)

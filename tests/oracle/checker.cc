@@ -160,20 +160,23 @@ class Checking {
     }
   }
 
-  // Within a session positions rise by one.
+  // Within a session, and as long as a group's member (session 0) has a partition, positions rise
+  // by one.
   void CheckPolls() {
-    std::map<std::tuple<int32_t, int32_t, int32_t>, int64_t> last;
+    struct Position {
+      int64_t offset = -1;
+      bool read = false;  // Else it is the one before where it starts.
+    };
+    std::map<std::tuple<int32_t, int32_t, int32_t>, Position> last;
     for (const Record& record : history_) {
+      Position& before = last[{record.reader, record.session, record.partition}];
+      if (record.kind == Record::Kind::kAssigned) before = {record.offset - 1, false};
       if (record.kind != Record::Kind::kPoll && record.kind != Record::Kind::kAlien) continue;
-      if (record.session == 0) continue;  // A group's member: the group is checked as a whole.
-      const auto key = std::make_tuple(record.reader, record.session, record.partition);
-      const auto [it, first] = last.emplace(key, record.offset);
-      if (first) continue;
       const std::string at = absl::StrCat("reader ", record.reader, " at ", record.partition, "/",
-                                          record.offset, " behind ", it->second);
-      if (record.offset <= it->second) Find(Anomaly::kNonmonotonicPoll, at);
-      if (record.offset > it->second + 1) Find(Anomaly::kPollSkip, at);
-      it->second = record.offset;
+                                          record.offset, " behind ", before.offset);
+      if (record.offset <= before.offset) Find(Anomaly::kNonmonotonicPoll, at);
+      if (before.read && record.offset > before.offset + 1) Find(Anomaly::kPollSkip, at);
+      before = {record.offset, true};
     }
   }
 

@@ -17,7 +17,7 @@ enum class Anomaly : uint8_t {
   kDuplicate,
   // One offset of one incarnation with two values, or a value elsewhere than acknowledged.
   kInconsistentOffsets,
-  // A reader's position went back within a session.
+  // A reader's position went back within a session, or a member's while it had the partition.
   kNonmonotonicPoll,
   // A reader, or the log itself, passes over an offset that holds an event.
   kPollSkip,

@@ -189,6 +189,30 @@ TEST_CASE("a value survives its text, and a changed byte does not", "[oracle]") 
   }
 }
 
+TEST_CASE("a member that goes back or leaves something out while it has a partition is noticed",
+          "[oracle]") {
+  TestHistory history;
+  SECTION("back") {
+    history.Add(Record::Kind::kPoll, 2).reader = 1;
+    CHECK(history.Shows(Anomaly::kNonmonotonicPoll));
+  }
+  SECTION("before where it starts") {
+    history.Add(Record::Kind::kAssigned, 3).reader = 1;
+    history.Add(Record::Kind::kPoll, 2).reader = 1;
+    CHECK(history.Shows(Anomaly::kNonmonotonicPoll));
+  }
+  SECTION("a skip") {
+    history.Remove(Record::Kind::kPoll, 2, 1);
+    CHECK(history.Shows(Anomaly::kPollSkip));
+  }
+  SECTION("but not when the partition came to it again") {
+    history.Add(Record::Kind::kAssigned, 2).reader = 1;
+    history.Add(Record::Kind::kPoll, 2).reader = 1;
+    CHECK_FALSE(history.Shows(Anomaly::kNonmonotonicPoll));
+    CHECK_FALSE(history.Shows(Anomaly::kPollSkip));
+  }
+}
+
 TEST_CASE("a record survives its line", "[oracle]") {
   Record record;
   record.kind = Record::Kind::kCommitted;

@@ -10,6 +10,7 @@
 #include "storage/layout/engine_rows.h"
 #include "storage/layout/index_block.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -278,6 +279,48 @@ TEST_CASE("the files of an index that nothing was added to for a minute are join
   CHECK(store.engine().SizeOfIndex().runs == 1);
   add(5);
   for (const uint64_t hash : {1, 2, 3, 4, 5}) CHECK(found(hash) == 1);
+}
+
+TEST_CASE("an index of which a file is missing or cut does not keep a store closed") {
+  namespace fs = std::filesystem;
+  enum class Damage { kMissing, kEmpty, kFooter, kDirectory };
+  const Damage damage =
+      GENERATE(Damage::kMissing, Damage::kEmpty, Damage::kFooter, Damage::kDirectory);
+  TestStore store;
+  const auto files = [&] {
+    std::set<fs::path> found;
+    for (const auto& file : fs::directory_iterator(store.path() + "/db")) {
+      if (file.path().extension() == ".sst") found.insert(file.path());
+    }
+    return found;
+  };
+  Publish(store, 0, 10);
+  const std::set<fs::path> before = files();
+  for (const uint64_t hash : {1, 2, 3}) {
+    REQUIRE_OK(store.engine().AddToIndex({Entry(hash * kLeastHash, 0, 1)}));
+  }
+  int damaged = 0;
+  for (const fs::path& file : files()) {
+    if (before.contains(file) || ++damaged > 2) continue;
+    const auto size = static_cast<int64_t>(fs::file_size(file));
+    if (damage == Damage::kMissing) fs::remove(file);
+    if (damage == Damage::kEmpty) fs::resize_file(file, 0);
+    // Before the footer is what says where everything is.
+    if (damage == Damage::kFooter) FlipBit(file, size - 2);
+    if (damage == Damage::kDirectory) FlipBit(file, size - 100);
+  }
+  REQUIRE(damaged == 3);
+  store.Crash();
+  CHECK(ReadData(store.engine(), TestStore::Partition()).value().size() == 10);
+  IndexPlaces none({}, 10);
+  CHECK(ReasonOf(store.engine().FindInIndex({kLeastHash}, &none)) == v1::DATA_CORRUPTED);
+  store.Reopen();
+  REQUIRE_OK(store.engine().DropIndex());
+  for (const uint64_t hash : {1, 2, 3}) {
+    REQUIRE_OK(store.engine().AddToIndex({Entry(hash * kLeastHash, 0, 1)}));
+  }
+  store.Reopen();
+  for (const uint64_t hash : {1, 2, 3}) CHECK(Find(store, {hash * kLeastHash}).size() == 1);
 }
 
 TEST_CASE("an index of which a file cannot be read when files are joined costs one start") {

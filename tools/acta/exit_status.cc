@@ -39,9 +39,14 @@ absl::Status RefusedError(absl::string_view message) {
   return Marked(absl::FailedPreconditionError(message), "refused");
 }
 
+absl::Status OutputClosedError() {
+  return Marked(absl::CancelledError("nobody reads the output any more"), "closed");
+}
+
 ExitStatus ExitStatusOf(const absl::Status& status) {
   if (status.ok()) return kExitDone;
   const std::string mark = MarkOf(status);
+  if (mark == "closed") return kExitDone;
   if (mark == "usage") return kExitUsage;
   if (mark == "partly") return kExitPartlyDone;
   if (IsAboutTheCommandLine(ReasonOf(status))) return kExitUsage;

@@ -25,6 +25,9 @@ absl::Status PartlyDoneError(absl::string_view message);
 // Refused on this side, before the server was asked.
 absl::Status RefusedError(absl::string_view message);
 
+// Whoever read the output has enough: the command ends, and that is no error (kExitDone).
+absl::Status OutputClosedError();
+
 ExitStatus ExitStatusOf(const absl::Status& status);
 
 // "topic 'x' does not exist [TOPIC_NOT_FOUND]"; without a reason, the gRPC code's name.

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -31,13 +32,16 @@ int Main(const std::vector<std::string>& words) {
   }
   const absl::StatusOr<CommandLine> line = ParseCommandLine(AllCommands(), words);
   const absl::Status status = line.ok() ? RunCommand(*line) : line.status();
-  if (status.ok()) return kExitDone;
+  if (ExitStatusOf(status) == kExitDone) return kExitDone;
   const Args args = line.ok() ? line->args : Args();
   std::string text = DescribeError(status);
   if (args.Has("--verbose")) {
     for (const auto& [name, value] : DetailsOf(status)) {
       absl::StrAppend(&text, "\n  ", name, ": ", value);
     }
+  }
+  if (absl::IsUnimplemented(status)) {
+    absl::StrAppend(&text, "; the broker may be of another version: acta version tells both");
   }
   Terminal(TerminalSettings(args)).Error(text);
   return ExitStatusOf(status);
@@ -47,5 +51,6 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace acta::cli
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // Whoever writes is told, and commits what was written before.
   return acta::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -146,6 +146,7 @@ absl::Status Bed::AwaitReady(const std::string& ready_file) {
     return absl::DataLossError("the broker's ready file names no address");
   }
   address_ = *note["grpc"].get_ptr<const std::string*>();
+  http_address_ = note.value("http", "");
   return absl::OkStatus();
 }
 

@@ -31,7 +31,7 @@ struct Durations {
   int32_t partitions = 10'000;
   // Of the log before a kill: time slices, what each holds, and what is only in the log file.
   int32_t slices = 64;
-  int64_t slice_bytes = int64_t{100} << 20;
+  int64_t slice_bytes = int64_t{140} << 20;
   int64_t wal_bytes = int64_t{64} << 20;
 };
 
@@ -86,6 +86,7 @@ class Bed {
   const Options& options() const { return options_; }
   const Durations& durations() const { return options_.durations; }
   const std::string& address() const { return address_; }
+  const std::string& http_address() const { return http_address_; }  // Of the own broker.
   // A connection of its own.
   std::shared_ptr<client::Channel> NewChannel() const;
 
@@ -106,6 +107,7 @@ class Bed {
 
   const Options options_;
   std::string address_;
+  std::string http_address_;
   std::unique_ptr<ChildProcess> broker_;
   std::vector<std::string> topics_;  // Since Begin().
   std::vector<std::string> flags_;

@@ -28,13 +28,14 @@ constexpr int64_t kHotBytes = int64_t{64} << 20;
 struct CatchUp {
   int32_t event_bytes = 100;
   bool parse = false;
+  Profile profile = Profile::kLog;
 };
 
 // What was just written and is in memory, again and again.
 absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
   const EventForm form(kind.event_bytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, kind.profile));
   ASSIGN_OR_RETURN(const int64_t events,
                    Fill(bed, form, topic, std::min(kHotBytes, bed.durations().preload_bytes)));
   RETURN_IF_ERROR(ReadAll(bed, topic, kind.parse, events).status());
@@ -55,7 +56,7 @@ absl::StatusOr<Outcome> RunHot(Bed& bed, const CatchUp& kind) {
 absl::StatusOr<Outcome> RunCold(Bed& bed, const CatchUp& kind) {
   const EventForm form(kind.event_bytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, kind.profile));
   ASSIGN_OR_RETURN(const int64_t events, Fill(bed, form, topic, bed.durations().preload_bytes));
   RETURN_IF_ERROR(bed.Restart(true).status());
   const CpuWatch cpu(bed);
@@ -132,13 +133,14 @@ void AddCatchUpMeasures(std::vector<Measure>* measures) {
                        double least, double goal) {
     const Figure rate = {"", "MB/s", false, least, goal, {"grpc_stream_256k"}};
     Measure hot;
-    hot.name = name + "_hot";
+    const std::string profile = kind.profile == Profile::kFull ? "_full" : "";
+    hot.name = absl::StrCat(name, "_hot", profile);
     hot.help = what + "; what was just written, from memory";
     hot.figures = {rate, {".events", "events/s", false}};
     hot.run = [kind](Bed& bed) { return RunHot(bed, kind); };
     measures->push_back(std::move(hot));
     Measure cold;
-    cold.name = name + "_cold";
+    cold.name = absl::StrCat(name, "_cold", profile);
     cold.help = what + "; after a restart, from the disk; .again: once more";
     cold.figures = {rate,
                     {".events", "events/s", false},
@@ -164,10 +166,11 @@ void AddCatchUpMeasures(std::vector<Measure>* measures) {
     measure.run = [=](Bed& bed) { return RunBesideLive(bed, level, profile, bytes); };
     measures->push_back(std::move(measure));
   };
-  add("catch_up", "100 B events, a consumer that counts", {100, false}, 400, 800);
-  add("catch_up_1k", "1 KiB events, a consumer that parses", {1024, true}, 250, 500);
-  add("catch_up_1k_counting", "1 KiB events, a consumer that counts", {1024, false}, 600, 1000);
   for (const Profile profile : {Profile::kLog, Profile::kFull}) {
+    add("catch_up", "100 B events, a consumer that counts", {100, false, profile}, 400, 800);
+    add("catch_up_1k", "1 KiB events, a consumer that parses", {1024, true, profile}, 250, 500);
+    add("catch_up_1k_counting", "1 KiB events, a consumer that counts", {1024, false, profile}, 600,
+        1000);
     beside("live_beside_catch_up", v1::ACK_LEVEL_OS, profile, 0);
     beside("live_beside_catch_up", v1::ACK_LEVEL_FSYNC, profile, 0);
   }

@@ -109,7 +109,9 @@ absl::StatusOr<ProcessUse> UseOf(pid_t pid) {
   words >> user >> system;
   ProcessUse use;
   use.cpu_seconds = (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-  use.rss_mib = NumberAfter(Contents(folder + "status"), "VmRSS:") / 1024;
+  const std::string status = Contents(folder + "status");
+  use.rss_mib = NumberAfter(status, "VmRSS:") / 1024;
+  use.peak_rss_mib = NumberAfter(status, "VmHWM:") / 1024;
   const std::string io = Contents(folder + "io");
   use.written_bytes = NumberAfter(io, "write_bytes:");
   use.read_bytes = NumberAfter(io, "rchar:");

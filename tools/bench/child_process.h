@@ -44,6 +44,7 @@ class ChildProcess {
 struct ProcessUse {
   double cpu_seconds = 0;
   double rss_mib = 0;
+  double peak_rss_mib = 0;   // The most it ever had.
   double written_bytes = 0;  // To the disk.
   double read_bytes = 0;     // From files, also from those in memory.
 };

@@ -58,12 +58,20 @@ MEASURED = [
     ('the same, FSYNC', 'slice_change_2m_fsync'),
     ('end to end at 0.5 M/s, FULL, OS, p99', 'end_to_end_500k_os_full.p99'),
     ('the same, FSYNC', 'end_to_end_500k_fsync_full.p99'),
+    ('0.5 M/s while the slice changes every second, FULL, OS, p99', 'slice_change_500k_os_full'),
+    ('the same, FSYNC', 'slice_change_500k_fsync_full'),
     ('catch-up from memory, 100 B, counting', 'catch_up_hot'),
     ('from disk', 'catch_up_cold'),
+    ('the same, FULL, from memory', 'catch_up_hot_full'),
+    ('from disk', 'catch_up_cold_full'),
     ('catch-up from memory, 1 KiB, counting', 'catch_up_1k_counting_hot'),
     ('from disk', 'catch_up_1k_counting_cold'),
+    ('the same, FULL, from memory', 'catch_up_1k_counting_hot_full'),
+    ('from disk', 'catch_up_1k_counting_cold_full'),
     ('catch-up from memory, 1 KiB, parsing', 'catch_up_1k_hot'),
     ('from disk', 'catch_up_1k_cold'),
+    ('the same, FULL, from memory', 'catch_up_1k_hot_full'),
+    ('from disk', 'catch_up_1k_cold_full'),
     ('four groups, LOG, OS', 'four_groups_os_log'),
     ('first event after 10 s idle, FSYNC', 'first_event_fsync'),
     ('the same, FULL', 'first_event_fsync_full'),
@@ -90,6 +98,10 @@ QUEUES = [
     ('eight, `KEY`, behind 2 million events', 'queue_key_backlog_8_fsync'),
     ('one, in order, while they are published', 'queue_live_1_fsync'),
     ('eight, in order, while they are published', 'queue_live_8_fsync'),
+    ('FULL: one, in order', 'queue_runs_1_fsync_full'),
+    ('FULL: eight, in any order', 'queue_scattered_8_fsync_full'),
+    ('FULL: eight, `KEY` with 1,000 keys', 'queue_key_8_fsync_full'),
+    ('FULL: eight, in order, while they are published', 'queue_live_8_fsync_full'),
 ]
 
 MACHINE = [
@@ -137,6 +149,11 @@ def cpu(row):
     return ' / '.join(parts)
 
 
+def rss(row):
+    value = row['broker_peak_rss_mib']
+    return '-' if value is None else number(value)
+
+
 def limits(report):
     cells = []
     for row in report['limits']:
@@ -151,11 +168,11 @@ def limits(report):
 
 def measured(rows):
     lines = ['| measure | unit | median [range] | least / goal | ratio to the limit of the run '
-             '| CPU s/M broker / client |', '|---|---|--:|--:|---|--:|']
+             '| CPU s/M broker / client | RSS MiB |', '|---|---|--:|--:|---|--:|--:|']
     for label, name in MEASURED:
         row = rows[name]
         lines.append(f'| {label} | {row["unit"]} | {number(row["value"])} {span(row)} '
-                     f'| {bounds(row)} | {ratio(row)} | {cpu(row)} |')
+                     f'| {bounds(row)} | {ratio(row)} | {cpu(row)} | {rss(row)} |')
     return lines
 
 

@@ -102,8 +102,8 @@ uint64_t EventForm::NumberOf(absl::string_view event) const {
   return fits ? number : ~uint64_t{0};
 }
 
-BatchSource::BatchSource(const EventForm& form, uint32_t count, bool unique)
-    : form_(form), count_(count), unique_(unique) {
+BatchSource::BatchSource(const EventForm& form, uint32_t count, bool unique, uint64_t first_number)
+    : form_(form), count_(count), unique_(unique), next_number_(first_number) {
   for (int32_t partition = 0; partition < form.partitions(); ++partition) {
     templates_.push_back(
         std::make_shared<const std::string>(form.Batch(partition, count, next_number_, 0)));

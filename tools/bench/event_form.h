@@ -54,8 +54,8 @@ class EventForm {
 // Threads: one.
 class BatchSource {
  public:
-  // `unique`: no two events have the same id.
-  BatchSource(const EventForm& form, uint32_t count, bool unique);
+  // `unique`: no two events have the same id, from this number on.
+  BatchSource(const EventForm& form, uint32_t count, bool unique, uint64_t first_number = 0);
 
   uint32_t count() const { return count_; }
   // For one partition after the other.

@@ -1,5 +1,6 @@
 #include "tools/bench/fill.h"
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -23,7 +24,10 @@ absl::StatusOr<int64_t> Fill(const Bed& bed, const EventForm& form, const std::s
                              int64_t bytes, v1::AckLevel level) {
   Acks acks;
   client::Publisher publisher(bed.NewChannel(), BenchPublisher(level));
-  BatchSource source(form, static_cast<uint32_t>(kBatchBytes / form.element_bytes()), false);
+  // A topic that is filled more than once has no id twice.
+  static std::atomic<uint64_t> fills = 0;
+  BatchSource source(form, static_cast<uint32_t>(kBatchBytes / form.element_bytes()), true,
+                     ++fills << 32);
   int64_t events = 0;
   for (; events * form.event_bytes() < bytes; events += source.count()) {
     int32_t partition = 0;

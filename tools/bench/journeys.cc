@@ -157,13 +157,69 @@ class Asker {
   std::optional<client::Admin> admin_;
 };
 
-// Whole journeys of a log that is on the disk, then the questions about one event each.
-absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes) {
+// Four members of a QUEUE group that ack whatever comes.
+class AckingMembers {
+ public:
+  AckingMembers(const Bed& bed, const std::string& group) {
+    constexpr int kMembers = 4;
+    for (int i = 0; i < kMembers; ++i) {
+      threads_.emplace_back([this, &bed, group] { Work(bed, group); });
+    }
+  }
+  ~AckingMembers() {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
+  }
+  absl::Status Await(int64_t events) const {
+    return bench::Await("all events to be acked", kPatience, [&] {
+      absl::SleepFor(absl::Milliseconds(20));
+      return acked_ >= events;
+    });
+  }
+
+ private:
+  void Work(const Bed& bed, const std::string& group) {
+    client::WorkerOptions options;
+    options.group = group;
+    options.credit_events = 1'000;
+    client::Worker worker(bed.NewChannel(), options);
+    while (!stop_) {
+      const auto item = worker.Next(absl::Now() + absl::Milliseconds(50));
+      if (!item.ok()) return;
+      if (!item->has_value()) continue;
+      worker.Ack(**item);
+      acked_ += (*item)->count();
+    }
+    (void)worker.Close(kPatience);
+  }
+
+  std::atomic<bool> stop_ = false;
+  std::atomic<int64_t> acked_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+absl::StatusOr<std::string> MakeQueue(const Bed& bed, const std::string& topic) {
+  v1::CreateGroupRequest request;
+  request.mutable_group()->set_name(absl::StrCat(topic, "-workers"));
+  request.mutable_group()->add_topics(topic);
+  request.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  request.mutable_start()->set_earliest(true);
+  RETURN_IF_ERROR(client::Admin(bed.NewChannel()).CreateGroup(request).status());
+  return request.group().name();
+}
+
+// Whole journeys of a log that is on the disk, then the questions about one event each. `groups`: a
+// group has processed each event by itself.
+absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes, bool groups) {
   const JourneyLog log(bytes > 0 ? bytes : bed.durations().preload_bytes);
   ASSIGN_OR_RETURN(const std::string topic,
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog,
                                 WithJourneys(v1::JOURNEY_MODE_FULL)));
   RETURN_IF_ERROR(log.Publish(bed, topic));
+  if (groups) {
+    ASSIGN_OR_RETURN(const std::string group, MakeQueue(bed, topic));
+    RETURN_IF_ERROR(AckingMembers(bed, group).Await(log.events()));
+  }
   const int64_t begin = NowNanos();
   RETURN_IF_ERROR(AwaitIndex(bed));
   const double behind_s = static_cast<double>(NowNanos() - begin) / 1e9;
@@ -227,62 +283,36 @@ absl::StatusOr<Outcome> RunRebuild(Bed& bed, int64_t bytes) {
 
 // Four workers ack what is published meanwhile: what the ledger takes for each event.
 absl::StatusOr<Outcome> RunLedger(Bed& bed) {
-  constexpr int kMembers = 4;
   const EventForm form(100, kPartitions);
   ASSIGN_OR_RETURN(const std::string topic,
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog,
                                 WithJourneys(v1::JOURNEY_MODE_FULL)));
-  v1::CreateGroupRequest group;
-  group.mutable_group()->set_name(absl::StrCat(topic, "-workers"));
-  group.mutable_group()->add_topics(topic);
-  group.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
-  RETURN_IF_ERROR(client::Admin(bed.NewChannel()).CreateGroup(group).status());
-  std::atomic<bool> stop = false;
-  std::atomic<int64_t> acked = 0;
-  std::vector<std::thread> members;
-  for (int i = 0; i < kMembers; ++i) {
-    members.emplace_back([&] {
-      client::WorkerOptions options;
-      options.group = group.group().name();
-      options.credit_events = 1'000;
-      client::Worker worker(bed.NewChannel(), options);
-      while (!stop) {
-        const auto item = worker.Next(absl::Now() + absl::Milliseconds(50));
-        if (!item.ok()) return;
-        if (!item->has_value()) continue;
-        worker.Ack(**item);
-        acked += (*item)->count();
-      }
-      (void)worker.Close(kPatience);
-    });
-  }
+  ASSIGN_OR_RETURN(const std::string group, MakeQueue(bed, topic));
   const int64_t bytes = std::min(int64_t{200} << 20, bed.durations().preload_bytes);
-  const auto events = Fill(bed, form, topic, bytes, v1::ACK_LEVEL_FSYNC);
-  const absl::Status all = Await("all events to be acked", kPatience, [&] {
-    absl::SleepFor(absl::Milliseconds(20));
-    return !events.ok() || acked >= *events;
-  });
-  stop = true;
-  for (std::thread& member : members) member.join();
-  RETURN_IF_ERROR(events.status());
-  RETURN_IF_ERROR(all);
+  int64_t events = 0;
+  {
+    const AckingMembers members(bed, group);
+    ASSIGN_OR_RETURN(events, Fill(bed, form, topic, bytes, v1::ACK_LEVEL_FSYNC));
+    RETURN_IF_ERROR(members.Await(events));
+  }
   ASSIGN_OR_RETURN(const v1::GetStatusResponse status, StatusOf(bed));
   Outcome outcome;
-  outcome.values = {static_cast<double>(status.ledger_bytes()) / static_cast<double>(*events)};
+  outcome.values = {static_cast<double>(status.ledger_bytes()) / static_cast<double>(events)};
   return outcome;
 }
 
 }  // namespace
 
 void AddJourneyMeasures(std::vector<Measure>* measures) {
-  const auto asked = [&](const char* name, int64_t bytes) {
+  const auto asked = [&](const char* name, int64_t bytes, bool groups) {
     Measure measure;
     measure.name = name;
     measure.help =
         "p50 of a journey of 100 events that lie far apart in a log on the disk, of 1 KiB events, "
         "right after a restart that forgot the page cache; .again: the same once more; .questions: "
         "the eight about one event; .behind: of the index when the last event was stored; of the "
-        "large log when nothing was published for minutes, .busy: right behind the load";
+        "large log when nothing was published for minutes, .busy: right behind the load; _groups: "
+        "a QUEUE group has acked each event";
     measure.figures = {{"", "ms", true, 10, std::nullopt},
                        {".p99", "ms", true, 50, std::nullopt},
                        {".again", "ms", true},
@@ -297,7 +327,7 @@ void AddJourneyMeasures(std::vector<Measure>* measures) {
     }
     measure.needs_own_broker = true;
     measure.large = bytes > 0;
-    measure.run = [bytes](Bed& bed) { return RunAsked(bed, bytes); };
+    measure.run = [=](Bed& bed) { return RunAsked(bed, bytes, groups); };
     measures->push_back(std::move(measure));
   };
   const auto rebuild = [&](const char* name, int64_t bytes) {
@@ -310,9 +340,10 @@ void AddJourneyMeasures(std::vector<Measure>* measures) {
     measure.run = [bytes](Bed& bed) { return RunRebuild(bed, bytes); };
     measures->push_back(std::move(measure));
   };
-  asked("journey_100", 0);
+  asked("journey_100", 0, false);
+  asked("journey_100_groups", 0, true);
   rebuild("index_rebuild", 0);
-  asked("journey_100_10g", int64_t{10} << 30);
+  asked("journey_100_10g", int64_t{10} << 30, false);
   rebuild("index_rebuild_10g", int64_t{10} << 30);
   Measure ledger;
   ledger.name = "ledger_bytes";

@@ -113,7 +113,7 @@ absl::StatusOr<Consumers> Subscribe(const Bed& bed, const Load& load, const std:
 void ReadUse(const std::optional<ProcessUse>& before, const std::optional<ProcessUse>& after,
              double bytes, LoadRun* run) {
   if (!before || !after) return;
-  run->rss_mib = after->rss_mib;
+  run->peak_rss_mib = after->peak_rss_mib;
   const double written = after->written_bytes - before->written_bytes;
   if (written > 0) run->disk_bytes_per_byte = written / bytes;
 }
@@ -176,7 +176,7 @@ absl::StatusOr<std::vector<LoadRun>> CompareLoads(Bed& bed, const std::vector<Lo
           mean(sum.broker_cpu_s_per_million, run.broker_cpu_s_per_million);
       sum.client_cpu_s_per_million =
           mean(sum.client_cpu_s_per_million, run.client_cpu_s_per_million);
-      sum.rss_mib = mean(sum.rss_mib, run.rss_mib);
+      sum.peak_rss_mib = mean(sum.peak_rss_mib, run.peak_rss_mib);
       sum.disk_bytes_per_byte = mean(sum.disk_bytes_per_byte, run.disk_bytes_per_byte);
     }
   }

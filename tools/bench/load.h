@@ -31,7 +31,7 @@ struct LoadRun {
   // Of the slower of publisher and consumer; with several consumers, of all deliveries.
   double events_per_second = 0;
   std::optional<double> broker_cpu_s_per_million, client_cpu_s_per_million;
-  std::optional<double> rss_mib, disk_bytes_per_byte;
+  std::optional<double> peak_rss_mib, disk_bytes_per_byte;
 };
 
 // The publisher's and the consumers' progress over `seconds`, after `warm_up_s`, on a topic of its

@@ -23,6 +23,7 @@ std::vector<Measure> AllMeasures() {
   AddScheduleMeasures(&measures);
   AddJourneyMeasures(&measures);
   AddBackupMeasures(&measures);
+  AddScrapeMeasures(&measures);
   return measures;
 }
 

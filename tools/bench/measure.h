@@ -32,6 +32,8 @@ struct Outcome {
   // Of the measure's main figure.
   std::optional<double> broker_cpu_s_per_million;
   std::optional<double> client_cpu_s_per_million;
+  // The most the broker had since its last start. Filled in by the runner.
+  std::optional<double> broker_peak_rss_mib;
 };
 
 struct Measure {
@@ -67,6 +69,7 @@ void AddQueueMachineMeasures(std::vector<Measure>* measures);
 void AddScheduleMeasures(std::vector<Measure>* measures);
 void AddJourneyMeasures(std::vector<Measure>* measures);
 void AddBackupMeasures(std::vector<Measure>* measures);
+void AddScrapeMeasures(std::vector<Measure>* measures);
 
 // "unary_os", "unary_os_full": LOG is what is not said.
 std::string NameOfMeasure(const std::string& what, v1::AckLevel level, Profile profile);

@@ -40,6 +40,7 @@ struct Work {
   // While they are published.
   bool live = false;
   int64_t bytes = int64_t{100} << 20;  // At most.
+  Profile profile = Profile::kLog;
 };
 
 // Each acks every event by itself; what is acked together travels together.
@@ -184,11 +185,11 @@ std::vector<std::unique_ptr<WorkingMember>> StartMembers(const Bed& bed, const s
 // outstanding.
 absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, work.profile));
   const bool keyed = work.order != v1::QUEUE_ORDER_UNORDERED;
   std::string results;
   if (work.steps) {
-    ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog));
+    ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, work.profile));
   }
   const int64_t preload = bed.durations().preload_bytes;
   const int64_t most = work.steps ? std::min(preload / 64, int64_t{2} << 20) : preload;
@@ -261,7 +262,8 @@ int64_t MostParked(const Bed& bed) {
 void AddQueueMeasures(std::vector<Measure>* measures) {
   const auto add = [&](const std::string& name, const std::string& what, const Work& work) {
     Measure measure;
-    measure.name = absl::StrCat("queue_", name, "_fsync");
+    measure.name =
+        absl::StrCat("queue_", name, work.profile == Profile::kFull ? "_fsync_full" : "_fsync");
     measure.help = absl::StrCat("100 B events of a QUEUE group, each acked by itself: ", what);
     measure.figures = {{"", "events/s"}, {".disk_bytes_per_ack", "B", true}};
     if (!work.steps) {
@@ -288,6 +290,13 @@ void AddQueueMeasures(std::vector<Measure>* measures) {
   add("steps_8", "eight members, each event in one step with a publish",
       {8, false, v1::QUEUE_ORDER_UNORDERED, true});
   add("steps_64", "the same with 64 members", {64, false, v1::QUEUE_ORDER_UNORDERED, true});
+  add("runs_1", "one member, in order", {.profile = Profile::kFull});
+  add("scattered_8", "eight members, in any order",
+      {.members = 8, .scattered = true, .profile = Profile::kFull});
+  add("key_8", "eight members, order KEY with 1,000 keys",
+      {.members = 8, .order = v1::QUEUE_ORDER_KEY, .profile = Profile::kFull});
+  add("live_8", "eight members, each in order, while they are published",
+      {.members = 8, .live = true, .profile = Profile::kFull});
   Measure parked;
   parked.name = "queue_parked_1_fsync";
   parked.help =

@@ -16,6 +16,11 @@ using Json = nlohmann::ordered_json;
 
 Json Number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
+Json RatioToLimit(const Row& row) {
+  const bool has_limit = row.limit.has_value() && *row.limit > 0;
+  return has_limit ? Json(row.value / *row.limit) : Json(nullptr);
+}
+
 Json ToJson(const Machine& machine) {
   return {{"time", machine.time},     {"cpu", machine.cpu},
           {"cores", machine.cores},   {"memory_gib", machine.memory_gib},
@@ -30,13 +35,15 @@ Json ToJson(const Row& row) {
           {"least", Number(row.least)},
           {"goal", Number(row.goal)},
           {"limit", Number(row.limit)},
+          {"ratio_to_limit", RatioToLimit(row)},
           {"limit_name", row.limit_name.empty() ? Json(nullptr) : Json(row.limit_name)},
           {"least_of_limit", Number(row.least_of_limit)},
           {"goal_of_limit", Number(row.goal_of_limit)},
           {"lower_is_better", row.lower_is_better},
           {"runs", row.runs},
           {"broker_cpu_s_per_million", Number(row.broker_cpu_s_per_million)},
-          {"client_cpu_s_per_million", Number(row.client_cpu_s_per_million)}};
+          {"client_cpu_s_per_million", Number(row.client_cpu_s_per_million)},
+          {"broker_peak_rss_mib", Number(row.broker_peak_rss_mib)}};
 }
 
 std::string Range(const Row& row) {
@@ -118,14 +125,15 @@ std::string ToTable(const Report& report) {
   std::string text = absl::StrFormat("%s | %d cores, %s | %.0f GiB | %s | %s on %s\n\n",
                                      machine.time, machine.cores, machine.cpu, machine.memory_gib,
                                      machine.kernel, machine.file_system, machine.disk);
-  std::vector<Line> lines = {
-      {"MEASURE", "VALUE", "UNIT", "RANGE", "LEAST", "GOAL", "RATIOS", "CPU S/M BROKER / CLIENT"}};
+  std::vector<Line> lines = {{"MEASURE", "VALUE", "UNIT", "RANGE", "LEAST", "GOAL", "RATIOS",
+                              "CPU S/M BROKER / CLIENT", "BROKER RSS MIB"}};
   std::vector<Row> rows = report.limits;
   rows.insert(rows.end(), report.rows.begin(), report.rows.end());
   for (const Row& row : rows) {
     lines.push_back({row.measure, ShortNumber(row.value), row.unit, Range(row),
                      row.least ? ShortNumber(*row.least) : "",
-                     row.goal ? ShortNumber(*row.goal) : "", Ratios(row), Cpu(row)});
+                     row.goal ? ShortNumber(*row.goal) : "", Ratios(row), Cpu(row),
+                     row.broker_peak_rss_mib ? ShortNumber(*row.broker_peak_rss_mib) : ""});
   }
   return text + Align(lines);
 }

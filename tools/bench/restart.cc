@@ -16,13 +16,12 @@ constexpr int32_t kPartitions = 16;
 
 // Ready again after `kill -9`, with time slices of many small files and a part that is only in the
 // log file. Everything must still be there.
-absl::StatusOr<Outcome> RunAfterKill(Bed& bed) {
+absl::StatusOr<Outcome> RunAfterKill(Bed& bed, Profile profile) {
   const Durations& durations = bed.durations();
   bed.SetFlags({"--storage.write_buffer=1MiB"});
   RETURN_IF_ERROR(bed.Restart(false).status());
   const EventForm form(kEventBytes, kPartitions);
-  ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, profile));
   int64_t events = 0;
   for (int32_t slice = 0; slice < durations.slices; ++slice) {
     RETURN_IF_ERROR(MoveToOtherSlice(bed, topic, slice));
@@ -44,10 +43,9 @@ absl::StatusOr<Outcome> RunAfterKill(Bed& bed) {
 
 // Ready again with a log of `bytes` (0: as the others are filled), whose files are not in memory;
 // then once more after `kill -9`.
-absl::StatusOr<Outcome> RunStart(Bed& bed, int64_t bytes) {
+absl::StatusOr<Outcome> RunStart(Bed& bed, Profile profile, int64_t bytes) {
   const EventForm form(kEventBytes, kPartitions);
-  ASSIGN_OR_RETURN(const std::string topic,
-                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog));
+  ASSIGN_OR_RETURN(const std::string topic, bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, profile));
   RETURN_IF_ERROR(
       Fill(bed, form, topic, bytes > 0 ? bytes : bed.durations().preload_bytes).status());
   ASSIGN_OR_RETURN(const double clean_s, bed.Restart(true));
@@ -61,25 +59,29 @@ absl::StatusOr<Outcome> RunStart(Bed& bed, int64_t bytes) {
 }  // namespace
 
 void AddRestartMeasures(std::vector<Measure>* measures) {
-  Measure kill;
-  kill.name = "restart_after_kill";
-  kill.help =
-      "from kill -9 to ready: 64 MiB to replay, 64 time slices, 2,000 files (.files: how many)";
-  kill.figures = {{"", "s", true, 3, 1.5}, {".files", "files"}};
-  kill.needs_own_broker = true;
-  kill.run = RunAfterKill;
-  measures->push_back(std::move(kill));
-  for (const int32_t gib : {1, 10, 20}) {
-    Measure start;
-    start.name = absl::StrCat("start_", gib, "g");
-    start.help = absl::StrCat("to ready with a log of ", gib,
-                              " GiB after a clean stop, nothing in memory; .killed: after kill -9");
-    start.figures = {{"", "s", true}, {".killed", "s", true}, {".rss", "MiB", true}};
-    start.needs_own_broker = true;
-    start.large = gib > 1;
-    const int64_t bytes = gib > 1 ? int64_t{gib} << 30 : 0;
-    start.run = [bytes](Bed& bed) { return RunStart(bed, bytes); };
-    measures->push_back(std::move(start));
+  for (const Profile profile : {Profile::kLog, Profile::kFull}) {
+    const std::string suffix = profile == Profile::kFull ? "_full" : "";
+    Measure kill;
+    kill.name = "restart_after_kill" + suffix;
+    kill.help =
+        "from kill -9 to ready: 64 MiB to replay, 64 time slices, 2,000 files (.files: how many)";
+    kill.figures = {{"", "s", true, 3, 1.5}, {".files", "files"}};
+    kill.needs_own_broker = true;
+    kill.run = [profile](Bed& bed) { return RunAfterKill(bed, profile); };
+    measures->push_back(std::move(kill));
+    for (const int32_t gib : {1, 10, 20}) {
+      Measure start;
+      start.name = absl::StrCat("start_", gib, "g", suffix);
+      start.help =
+          absl::StrCat("to ready with a log of ", gib,
+                       " GiB after a clean stop, nothing in memory; .killed: after kill -9");
+      start.figures = {{"", "s", true}, {".killed", "s", true}, {".rss", "MiB", true}};
+      start.needs_own_broker = true;
+      start.large = gib > 1;
+      const int64_t bytes = gib > 1 ? int64_t{gib} << 30 : 0;
+      start.run = [profile, bytes](Bed& bed) { return RunStart(bed, profile, bytes); };
+      measures->push_back(std::move(start));
+    }
   }
 }
 

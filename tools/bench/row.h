@@ -24,6 +24,7 @@ struct Row {
   bool lower_is_better = false;
   std::optional<double> broker_cpu_s_per_million;
   std::optional<double> client_cpu_s_per_million;
+  std::optional<double> broker_peak_rss_mib;
 };
 
 // What has to be reached is, as far as it is said and known.

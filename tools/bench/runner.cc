@@ -68,6 +68,7 @@ absl::Status Runner::RunOnce(const Measure& measure) {
   }
   RETURN_IF_ERROR(bed_.Begin());
   ASSIGN_OR_RETURN(Outcome outcome, measure.run(bed_));
+  if (const auto use = bed_.BrokerUse()) outcome.broker_peak_rss_mib = use->peak_rss_mib;
   Taken& taken = taken_[measure.name];
   taken.outcomes.push_back(std::move(outcome));
   taken.limits.push_back(std::move(limits));
@@ -152,11 +153,12 @@ Row Runner::ToRow(const Measure& measure, size_t figure_index, const Taken& take
   row.lower_is_better = figure.lower_is_better;
   row.least_of_limit = figure.least_of_limit;
   row.goal_of_limit = figure.goal_of_limit;
-  std::vector<double> limits, broker, client;
+  std::vector<double> limits, broker, client, rss;
   for (const Outcome& outcome : taken.outcomes) {
     if (const auto& value = outcome.values[figure_index]) row.runs.push_back(*value);
     if (outcome.broker_cpu_s_per_million) broker.push_back(*outcome.broker_cpu_s_per_million);
     if (outcome.client_cpu_s_per_million) client.push_back(*outcome.client_cpu_s_per_million);
+    if (outcome.broker_peak_rss_mib) rss.push_back(*outcome.broker_peak_rss_mib);
   }
   for (const Limits& each : taken.limits) {
     if (const auto limit = LimitOf(figure, each)) limits.push_back(*limit);
@@ -167,6 +169,7 @@ Row Runner::ToRow(const Measure& measure, size_t figure_index, const Taken& take
   if (figure_index == 0) {
     row.broker_cpu_s_per_million = MedianOf(broker);
     row.client_cpu_s_per_million = MedianOf(client);
+    row.broker_peak_rss_mib = MedianOf(rss);
   }
   return row;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/consumer.h"
@@ -35,11 +36,15 @@ class Lane {
         topic_(std::move(topic)),
         pacer_(bed, form_, topic_, kLevel) {}
 
-  // The first of them takes the latencies.
-  absl::Status Subscribe(int32_t consumers) {
+  // The first of them takes the latencies. `grouped`: each is a group, and commits.
+  absl::Status Subscribe(int32_t consumers, bool grouped = false) {
     for (int32_t i = 0; i < consumers; ++i) {
       Consumer::Options options;
       options.topic = topic_;
+      if (grouped) {
+        options.group = absl::StrCat(topic_, "-", consumers_.size());
+        options.commit_every = absl::Seconds(1);
+      }
       if (consumers_.empty()) {
         options.on_delivery = [this](const client::Delivery& delivery) {
           Take(delivery);
@@ -127,6 +132,33 @@ absl::StatusOr<Outcome> RunSubscriptions(Bed& bed) {
   return outcome;
 }
 
+// What so many groups cost that all read the same topic: latency, and CPU of the broker.
+absl::StatusOr<std::pair<double, std::optional<double>>> RunGroupsOf(Bed& bed, int32_t groups) {
+  const Pace pace = {.events_per_second = 100};
+  ASSIGN_OR_RETURN(std::string topic, bed.NewTopic(kPartitions, kLevel, Profile::kFull));
+  Lane lane(bed, std::move(topic), kPartitions);
+  RETURN_IF_ERROR(lane.Subscribe(groups, true));
+  const auto nanos = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+  int64_t begin = NowNanos();
+  RETURN_IF_ERROR(lane.Run(pace, begin, begin + nanos(bed.durations().warm_up_s), false));
+  const int64_t before = lane.published();
+  const CpuWatch cpu(bed);
+  begin = NowNanos();
+  RETURN_IF_ERROR(lane.Run(pace, begin, begin + nanos(bed.durations().seconds), true));
+  Outcome outcome;
+  cpu.Read(static_cast<double>((lane.published() - before) * groups), &outcome);
+  return std::pair(lane.TakeLatencies().Millis(0.99), outcome.broker_cpu_s_per_million);
+}
+
+absl::StatusOr<Outcome> RunGroups(Bed& bed) {
+  constexpr int32_t kFew = 16;
+  ASSIGN_OR_RETURN(const auto few, RunGroupsOf(bed, kFew));
+  ASSIGN_OR_RETURN(const auto many, RunGroupsOf(bed, bed.durations().many));
+  Outcome outcome;
+  outcome.values = {many.first, few.first, many.second, few.second};
+  return outcome;
+}
+
 // Every lane on a thread of its own. The first failure.
 absl::Status RunAll(const std::vector<std::unique_ptr<Lane>>& lanes, const Pace& pace,
                     int64_t begin, int64_t end, bool counts) {
@@ -200,6 +232,17 @@ void AddScaleMeasures(std::vector<Measure>* measures) {
                            {".rss", "MiB", true}};
   subscriptions.run = RunSubscriptions;
   measures->push_back(std::move(subscriptions));
+  Measure groups;
+  groups.name = "groups_1000_fsync_full";
+  groups.help =
+      "1,000 groups with a member each, which all read 100 events/s and commit once a second: p99 "
+      "from due to delivered to the first; .groups_16: of 16 groups";
+  groups.figures = {{"", "ms", true},
+                    {".groups_16", "ms", true},
+                    {".broker_cpu", "s/M deliveries", true},
+                    {".broker_cpu_16", "s/M deliveries", true}};
+  groups.run = RunGroups;
+  measures->push_back(std::move(groups));
   Measure partitions;
   partitions.name = "partitions_10000_fsync";
   partitions.help =

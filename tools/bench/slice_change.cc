@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
 #include "tools/bench/fill.h"
 #include "tools/bench/live_load.h"
@@ -46,14 +47,14 @@ absl::StatusOr<Outcome> RunSliceChange(Bed& bed, const EndToEnd& live) {
 }  // namespace
 
 void AddSliceChangeMeasures(std::vector<Measure>* measures) {
-  const auto add = [&](v1::AckLevel level, double least, double goal) {
-    constexpr double kRate = 2e6;
-    const EndToEnd live = {level, Profile::kLog, {kRate, 1'000'000}};
+  const auto add = [&](v1::AckLevel level, Profile profile, double least, double goal) {
+    const bool full = profile == Profile::kFull;
+    const EndToEnd live = {level, profile, {full ? 0.5e6 : 2e6, 1'000'000}};
     Measure measure;
-    measure.name = NameOfMeasure("slice_change_2m", level, Profile::kLog);
-    measure.help =
-        "p99 of 2 M events/s of 100 B, from due to delivered, while the time slice changes every "
-        "second; .alone: without";
+    measure.name = NameOfMeasure(full ? "slice_change_500k" : "slice_change_2m", level, profile);
+    measure.help = absl::StrCat("p99 of ", full ? "0.5" : "2",
+                                " M events/s of 100 B, from due to delivered, while the time slice "
+                                "changes every second; .alone: without");
     measure.figures = {{"", "ms", true, least, goal},
                        {".alone", "ms", true},
                        {".p999", "ms", true},
@@ -62,8 +63,10 @@ void AddSliceChangeMeasures(std::vector<Measure>* measures) {
     measure.run = [live](Bed& bed) { return RunSliceChange(bed, live); };
     measures->push_back(std::move(measure));
   };
-  add(v1::ACK_LEVEL_OS, 12, 5);
-  add(v1::ACK_LEVEL_FSYNC, 25, 12);
+  for (const Profile profile : {Profile::kLog, Profile::kFull}) {
+    add(v1::ACK_LEVEL_OS, profile, 12, 5);
+    add(v1::ACK_LEVEL_FSYNC, profile, 25, 12);
+  }
 }
 
 }  // namespace acta::bench

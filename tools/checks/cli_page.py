@@ -23,7 +23,8 @@ def listed(text):
     """The paths of the commands that a help lists, and what it says behind the list."""
     commands = text.split('\nCommands:\n', 1)[1]
     paths, _, rest = commands.partition('\n\n')
-    names = [re.match(r'  ((?:[a-z-]+ )+)', line + ' ') for line in paths.splitlines()]
+    names = [re.match(r'  ((?:[a-z-]+ )+)', line + ' ') for line in paths.splitlines()
+             if line[2] != ' ']  # Not the rest of a long summary.
     return [name.group(1).strip() for name in names], rest
 
 

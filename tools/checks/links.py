@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Every relative link of every page leads to a file or folder that is there, and its #anchor to a
-heading of that page. No network: links to other hosts are not followed."""
+heading of that page. No network: links to other hosts are not followed. And every page of docs is
+in the navigation of the site, or among those that may be left out there."""
 
 import argparse
+import fnmatch
 import os
 import pathlib
 import re
@@ -20,6 +22,9 @@ HEADING = re.compile(r'^ {0,3}#{1,6} +(.*?)(?: +#+)? *$', re.M)
 ELSEWHERE = re.compile(r'^[a-z][a-z0-9+.-]*:', re.I)
 # What is made, fetched, or somebody's own.
 IGNORED = {'build', 'node_modules', '__pycache__'}
+# Of the site; both lists in it are lines of their own.
+SITE = 'tools/docs/mkdocs.yml'
+ENTRY = re.compile(r' +- (?:[^:]+: +)?(\S+\.md)$')
 
 
 def pages(root):
@@ -94,16 +99,57 @@ def find_problems(root):
     return problems, count
 
 
+def site_lists(text):
+    """Of the site's configuration: (page, line) of each entry of its navigation, and the patterns
+    of the pages that are not in it."""
+    entries, patterns, key = [], [], ''
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r'\w', line):
+            key = line.partition(':')[0]
+        elif key == 'nav' and (found := ENTRY.match(line)):
+            entries.append((found.group(1), number))
+        elif key == 'not_in_nav' and line.startswith(' '):
+            patterns.append(line.strip())
+    return entries, patterns
+
+
+def is_left_out(page, pattern):
+    """Whether a pattern as in .gitignore speaks of this page."""
+    names, parts = page.split('/'), pattern.strip('/').split('/')
+    if '/' not in pattern:
+        return fnmatch.fnmatchcase(names[-1], pattern)
+    fits = len(names) > len(parts) if pattern.endswith('/') else len(names) == len(parts)
+    return fits and all(map(fnmatch.fnmatchcase, names, parts))
+
+
+def find_unlisted(root):
+    """Pages of docs that the navigation lacks, and pages in it that are not there."""
+    root, problems = root.resolve(), []
+    if not (root / SITE).exists():
+        return problems
+    entries, patterns = site_lists((root / SITE).read_text())
+    for page, line in entries:
+        if not (root / page).exists():
+            problems.append(f'{SITE}:{line}: {page}: there is no such file')
+    listed = {page for page, _ in entries}
+    for page in (path.relative_to(root).as_posix() for path in pages(root / 'docs')):
+        if page not in listed and not any(is_left_out(page, pattern) for pattern in patterns):
+            problems.append(f'{page}:1: is not in the navigation: add it to {SITE}')
+    return problems
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--root', type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parents[2])
     args = parser.parse_args()
     problems, count = find_problems(args.root)
-    for line in problems:
+    unlisted = find_unlisted(args.root)
+    for line in problems + unlisted:
         print(line)
-    print(f'links: {count} looked at, {len(problems)} lead nowhere')
-    return 1 if problems else 0
+    print(f'links: {count} looked at, {len(problems)} lead nowhere; navigation: '
+          f'{len(unlisted)} problems')
+    return 1 if problems or unlisted else 0
 
 
 if __name__ == '__main__':

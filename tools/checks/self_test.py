@@ -198,6 +198,35 @@ class Links(Planted):
         self.check_one('[a](other.md#no)\n', 1, other='```sh\n# No\n```\n')
 
 
+class Navigation(Planted):
+    SITE = ('site_name: x\nnav:\n  - Start: README.md\n  - Guides:\n'
+            '      - One: docs/guides/one.md\n\n# Reached by links.\nnot_in_nav: |\n'
+            '  /docs/*/README.md\n  /docs/alerts/A*.md\n  index.md\n  /docs/old/\n')
+
+    def unlisted(self, *more):
+        for page in ('README.md', 'docs/guides/one.md', 'docs/guides/README.md', *more):
+            self.plant(page, '# A\n')
+        self.plant(links.SITE, self.SITE)
+        return links.find_unlisted(self.root)
+
+    def test_pages_in_it_and_those_that_may_be_left_out_are_fine(self):
+        self.assertEqual(self.unlisted('docs/alerts/Ab.md', 'docs/a/b/index.md', 'docs/old/a/b.md',
+                                       'tools/README.md'), [])
+
+    def test_a_page_that_is_missing_in_it_is_found(self):
+        for page in ('docs/guides/two.md', 'docs/a/b/README.md', 'docs/README.md',
+                     'docs/alerts/b.md', 'docs/older.md', 'docs/alerts/A/b.md'):
+            self.assertEqual(self.unlisted(page),
+                             [f'{page}:1: is not in the navigation: add it to {links.SITE}'])
+            (self.root / page).unlink()
+
+    def test_an_entry_that_leads_nowhere_is_found(self):
+        self.unlisted()
+        (self.root / 'docs/guides/one.md').unlink()
+        self.assertEqual(links.find_unlisted(self.root),
+                         [f'{links.SITE}:5: docs/guides/one.md: there is no such file'])
+
+
 class Stage(Planted):
     def test_what_is_linked_to_is_laid_out_where_it_lies(self):
         self.plant('README.md', '[a](docs) [b](proto/v1) [c](proto/v1/a.proto) [d](https://x)\n')

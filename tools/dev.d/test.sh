@@ -113,5 +113,6 @@ dev_check() {
   build_targets asan
   prepare_python
   prepare_languages
+  prepare_prometheus
   (cd "$ROOT/build/asan" && ctest -j2 --output-on-failure)
 }

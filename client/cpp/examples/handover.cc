@@ -1,7 +1,8 @@
 // handover HOST:PORT TOPIC GROUP NAME: one of several members of a group. The broker gives each
 // some of the partitions, and moves them when members come and go. Nothing is processed twice as
-// long as members end in good order: a partition is given back when all that was delivered of it is
-// processed and committed. (After a crash, what was not committed comes once more.)
+// long as members end in good order, by SIGTERM or Ctrl-C: a partition is given back when all that
+// was delivered of it is processed and committed. (After a crash, what was not committed comes once
+// more.)
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::signal(SIGTERM, [](int) { g_ends = true; });
+  std::signal(SIGINT, [](int) { g_ends = true; });
   const auto channel = std::make_shared<acta::client::Channel>(argv[1]);
   acta::client::Subscriber subscriber(channel, OptionsOf(argv));
   while (!g_ends) {

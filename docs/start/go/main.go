@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 )
 
 // Events it has at a time, each in a goroutine: no more than it processes within a lease (30 s).
@@ -71,10 +72,7 @@ func (w *worker) tell() {
 			continue
 		}
 		if done.settlement != nil {
-			done.settlement.Assignment = handle
-			settle := &pb.Settle{Settlements: []*pb.Settlement{done.settlement}}
-			control := &pb.SubscribeControl{Control: &pb.SubscribeControl_Settle{Settle: settle}}
-			if w.send(control) != nil {
+			if w.send(settleOf(done.settlement, handle)) != nil {
 				return // It is told on the next stream.
 			}
 			w.send(done.credit)
@@ -128,9 +126,11 @@ func (w *worker) join(ctx context.Context, start *pb.SubscribeStart) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // A second one ends it at once.
+	// Notices a connection that breaks without a word.
+	alive := keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
 	retry := backoff.Config{BaseDelay: time.Second / 10, Multiplier: 2, MaxDelay: time.Second}
 	conn, err := grpc.NewClient(cmp.Or(os.Getenv("ACTA_SERVER"), "127.0.0.1:7450"),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithKeepaliveParams(alive),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: retry, MinConnectTimeout: time.Second}))
 	if err != nil {
 		log.Fatal(err)

@@ -76,6 +76,13 @@ func textOf(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), 1024)], "")
 }
 
+// settleOf says what became of an event, by the handle that its partition has now.
+func settleOf(settlement *pb.Settlement, handle uint64) *pb.SubscribeControl {
+	settlement.Assignment = handle
+	return &pb.SubscribeControl{Control: &pb.SubscribeControl_Settle{
+		Settle: &pb.Settle{Settlements: []*pb.Settlement{settlement}}}}
+}
+
 // creditOf gives back what the delivery of the event took.
 func creditOf(event *pb.Event) *pb.SubscribeControl {
 	size := proto.Size(&pb.DeliveredBatch{Events: []*pb.Event{event}})

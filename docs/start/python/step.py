@@ -12,7 +12,8 @@ from acta.v1 import (claims_pb2, claims_pb2_grpc, event_pb2, publisher_pb2, subs
                      subscriber_pb2_grpc)
 
 topic, group, thumbnails = sys.argv[1:]
-channel = grpc.insecure_channel(os.environ.get('ACTA_SERVER', '127.0.0.1:7450'))
+channel = grpc.insecure_channel(os.environ.get('ACTA_SERVER', '127.0.0.1:7450'), [
+    ('grpc.keepalive_time_ms', 30_000)])  # Notices a connection that breaks without a word.
 subscriber = subscriber_pb2_grpc.SubscriberStub(channel)
 claims = claims_pb2_grpc.ClaimsStub(channel)
 out, busy, leaving = queue.SimpleQueue(), False, False

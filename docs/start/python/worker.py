@@ -13,8 +13,10 @@ from acta.v1 import groups_pb2, subscriber_pb2 as pb, subscriber_pb2_grpc
 CREDIT = 10  # Events it has at a time: no more than it processes within a lease (30 s).
 topic, group = sys.argv[1:] or ('jobs', 'workers')
 stub = subscriber_pb2_grpc.SubscriberStub(grpc.insecure_channel(
-    os.environ.get('ACTA_SERVER', '127.0.0.1:7450'), [('grpc.max_reconnect_backoff_ms', 1000)]))
+    os.environ.get('ACTA_SERVER', '127.0.0.1:7450'), [
+        ('grpc.keepalive_time_ms', 30_000), ('grpc.max_reconnect_backoff_ms', 1000)]))
 held, outcomes, leaving, in_hand = {}, {}, threading.Event(), threading.Lock()
+out, handles = queue.SimpleQueue(), {}  # Control frames; of each topic and partition.
 
 
 def process(event):
@@ -45,10 +47,7 @@ def keep_alive():  # A member that says nothing for 15 s is taken for dead.
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda *_: leaving.set())
 threading.Thread(target=keep_alive, daemon=True).start()
-while True:
-    out, handles = queue.SimpleQueue(), {}  # Control frames; of each topic and partition.
-    if leaving.is_set():
-        break
+while not leaving.is_set():
     out.put({'start': pb.SubscribeStart(
         group=group, mode=groups_pb2.GROUP_MODE_QUEUE, topics=[pb.TopicPosition(topic=topic)],
         create_at=groups_pb2.StartPosition(earliest=True), credit=pb.Credit(events=CREDIT),
@@ -78,3 +77,4 @@ while True:
         print(error.code(), error.details(), file=sys.stderr, flush=True)
     out.put(None)
     time.sleep(0.5)
+    out, handles = queue.SimpleQueue(), {}  # Of the next stream.

@@ -9,7 +9,6 @@
 #include "proto/support/proto_time.h"
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
-#include "storage/layout/engine_rows.h"
 
 namespace acta {
 namespace {
@@ -20,15 +19,9 @@ constexpr absl::Duration kLongest = absl::Hours(1);
 
 }  // namespace
 
-std::string NameOfDamaged(const TopicRegistry& topics, const ScrubProblem& problem) {
-  if (problem.partition.topic() == kLedgerTopic) return "$ledger";
-  const TopicPtr topic = topics.FindById(problem.partition.topic());
-  return topic == nullptr ? "" : topic->name();
-}
-
 QuietScrub::QuietScrub(LogEngine& engine, const TopicRegistry& topics, ScrubOptions options,
                        absl::Duration first)
-    : engine_(engine), topics_(topics), first_(first), options_(options) {
+    : engine_(engine), damage_(engine, topics), first_(first), options_(options) {
   thread_ = std::thread([this] { Loop(); });
   pthread_setname_np(thread_.native_handle(), "acta-scrub");
 }
@@ -44,11 +37,6 @@ void QuietScrub::SetOptions(ScrubOptions options) {
 std::optional<v1::ScrubRun> QuietScrub::run() const {
   MutexLock lock(mu_);
   return run_;
-}
-
-int64_t QuietScrub::damaged() const {
-  MutexLock lock(mu_);
-  return std::max(damaged_before_, run_.has_value() ? run_->damaged() : 0);
 }
 
 void QuietScrub::End() {
@@ -98,13 +86,14 @@ void QuietScrub::ScrubAll() {
     run_ = std::move(run);
   }
   LogInfo("scrub begun");
+  damage_.BeginWhole();
   const bool whole = ReadAll();
+  if (whole) damage_.EndWhole();
   const absl::Time now = engine_.Now();
   {
     MutexLock lock(mu_);
     SetTime(now, run_->mutable_end_time());
     run = *run_;
-    if (whole) damaged_before_ = run.damaged();
   }
   LogInfo(whole ? "scrub done" : "scrub given up",
           {{"batches", run.batches()}, {"bytes", run.bytes()}, {"damaged", run.damaged()}});
@@ -135,16 +124,7 @@ bool QuietScrub::ReadAll() {
 
 void QuietScrub::Note(const ScrubPage& page) {
   int64_t damaged = 0;
-  for (const ScrubProblem& problem : page.problems) {
-    const std::string topic = NameOfDamaged(topics_, problem);
-    if (topic.empty()) continue;
-    ++damaged;
-    LogError("stored events are damaged", {{"topic", topic},
-                                           {"partition", problem.partition.partition()},
-                                           {"first_offset", problem.first.value()},
-                                           {"last_offset", problem.last.value()},
-                                           {"cause", problem.problem}});
-  }
+  for (const ScrubProblem& problem : page.problems) damaged += damage_.Note(problem) ? 1 : 0;
   MutexLock lock(mu_);
   run_->set_batches(run_->batches() + page.batches);
   run_->set_bytes(run_->bytes() + page.bytes);

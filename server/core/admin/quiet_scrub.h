@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "acta/v1/admin.pb.h"
+#include "server/core/admin/known_damage.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/mutex.h"
 #include "storage/log_engine.h"
@@ -17,10 +18,6 @@ struct ScrubOptions {
   absl::Duration every;  // Zero: never by itself.
   int64_t bytes_per_second = int64_t{20} << 20;
 };
-
-// The topic of damage that a scrub found, for people; of the broker's own log, which has no name
-// among the topics, `$ledger`. Empty: the topic was deleted meanwhile, with what was damaged.
-std::string NameOfDamaged(const TopicRegistry& topics, const ScrubProblem& problem);
 
 // QuietScrub reads all stored batches again and again, at leisure: damage is found while there is
 // still a backup without it. It begins ten minutes after the start, and then whenever `every` has
@@ -37,9 +34,9 @@ class QuietScrub {
   void SetOptions(ScrubOptions options);
   // The one that runs, or the last; not set: there was none.
   std::optional<v1::ScrubRun> run() const;
-  // Damaged ranges that the one that runs has found, or the last one that was whole if those are
-  // more: what is still there is not forgotten while it is looked for again.
-  int64_t damaged() const;
+  // Also of scrubs that were asked for.
+  KnownDamage& damage() { return damage_; }
+  const KnownDamage& damage() const { return damage_; }
   // Blocks while it reads some MiB.
   void End();
 
@@ -53,14 +50,13 @@ class QuietScrub {
   void Note(const ScrubPage& page);
 
   LogEngine& engine_;
-  const TopicRegistry& topics_;
+  KnownDamage damage_;
   const absl::Duration first_;
   mutable Mutex mu_;  // Leaf.
   CondVar wake_;
   ScrubOptions options_ ABSL_GUARDED_BY(mu_);
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<v1::ScrubRun> run_ ABSL_GUARDED_BY(mu_);
-  int64_t damaged_before_ ABSL_GUARDED_BY(mu_) = 0;
   std::thread thread_;
 };
 

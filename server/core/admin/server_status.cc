@@ -169,11 +169,12 @@ std::vector<v1::Alarm> ServerStatus::Alarms() const {
     alarms.push_back(MakeAlarm("BACKUP_FAILED", deps_.backups->last_error()));
   }
   AddDiskAlarm(deps_.engine, &alarms);
-  if (const int64_t damaged = deps_.scrub == nullptr ? 0 : deps_.scrub->damaged(); damaged > 0) {
+  const int64_t damaged = deps_.scrub == nullptr ? 0 : deps_.scrub->damage().Count();
+  if (damaged > 0) {
     alarms.push_back(MakeAlarm(
-        "DATA_DAMAGED", absl::StrCat("a scrub found ", damaged,
-                                     " damaged ranges of stored events: `acta admin scrub` names "
-                                     "them")));
+        "DATA_DAMAGED", absl::StrCat("a scrub found ", damaged, damaged == 1 ? " range" : " ranges",
+                                     " of stored events damaged: `acta admin scrub` names ",
+                                     damaged == 1 ? "it" : "them")));
   }
   const absl::Time now = deps_.engine.Now();
   MutexLock lock(mu_);
@@ -222,6 +223,7 @@ absl::StatusOr<v1::ScrubResponse> ServerStatus::Scrub(const v1::ScrubRequest& re
   for (const ScrubProblem& problem : page.problems) {
     std::string topic = NameOfDamaged(deps_.topics, problem);
     if (topic.empty()) continue;
+    if (deps_.scrub != nullptr) deps_.scrub->damage().Note(problem);
     v1::DamagedBatch* damaged = response.add_damaged();
     damaged->set_topic(std::move(topic));
     damaged->set_partition(problem.partition.partition());

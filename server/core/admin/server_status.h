@@ -58,7 +58,7 @@ class ServerStatus {
     ServerFacts facts;
     // Null: nothing is told of them.
     const Backups* backups = nullptr;
-    const QuietScrub* scrub = nullptr;
+    QuietScrub* scrub = nullptr;
   };
   explicit ServerStatus(Deps deps);
 

@@ -42,11 +42,27 @@ FoundEvent TellEvent(const TopicPtr& topic, const StoredBatch& batch, Offset off
   if (found.event.correlation_id().empty()) {
     found.event.set_correlation_id(found.context.correlation_id());
   }
-  if (found.event.correlation_id().empty()) found.event.set_correlation_id(found.name());
+  found.begins_journey = found.event.correlation_id().empty();
+  if (found.begins_journey) found.event.set_correlation_id(found.name());
   if (found.event.causation_id().empty()) {
     found.event.set_causation_id(found.context.causation_id());
   }
   return found;
+}
+
+void SetLink(const WantedLink& link, v1::Event* event) {
+  switch (link.kind) {
+    case LinkKind::kId:
+      event->set_id(link.text);
+      if (!link.source.empty()) event->set_source(link.source);
+      return;
+    case LinkKind::kCorrelation:
+      return event->set_correlation_id(link.text);
+    case LinkKind::kCause:
+      return event->set_causation_id(link.text);
+    default:
+      return;
+  }
 }
 
 // What one call of Find() found.
@@ -240,7 +256,36 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
     findings.next = Place{places.back().partition, places.back().offset + 1};
   }
   *next = findings.next;
+  RETURN_IF_ERROR(NameUnread(wanted, &findings.found));
   return std::move(findings.found);
+}
+
+absl::Status EventFinder::NameUnread(const std::vector<Wanted>& wanted,
+                                     std::vector<FoundEvent>* found) {
+  absl::btree_map<Place, FoundEvent*> unread;
+  for (FoundEvent& event : *found) {
+    const bool known = event.state == v1::JOURNEY_EVENT_STATE_STORED;
+    if (!known) unread.emplace(Place{event.partition, event.offset}, &event);
+  }
+  if (unread.empty()) return absl::OkStatus();
+  // Each of them by itself: together they would not say which of them it is.
+  const Place least = unread.begin()->first;
+  std::vector<absl::Status> status(wanted.size());
+  std::vector<std::vector<Place>> places(wanted.size());
+  RunWithHelp(pool_, wanted.size(), [&](size_t i) {
+    if (is_over()) return;
+    IndexPlaces found(least, kMostInBatch);
+    status[i] = indexer_.Find({LinkHash(engine_, wanted[i].kind, wanted[i].text)}, &found);
+    places[i] = found.Take();
+  });
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    RETURN_IF_ERROR(status[i]);
+    for (const Place& place : places[i]) {
+      const auto at = unread.find(place);
+      if (at != unread.end()) SetLink(wanted[i], &at->second->event);
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace acta

@@ -41,7 +41,8 @@ class EventFinder {
   // Those that have one of `wanted`, by partition and offset, from `from` on, at most `most`;
   // `next`: where to go on, if there may be more: also when the time was over, and nothing found.
   // Of events that retention took only their places are known: they are TRIMMED, and taken on the
-  // word of their hash. Errors: DATA_CORRUPTED: the index cannot be read.
+  // word of their hash, as is which of `wanted` they have. Errors: DATA_CORRUPTED: the index cannot
+  // be read.
   using Place = IndexPlace;
   absl::StatusOr<std::vector<FoundEvent>> Find(const std::vector<Wanted>& wanted, Place from,
                                                size_t most, std::optional<Place>* next);
@@ -56,6 +57,8 @@ class EventFinder {
  private:
   class Lookout;
 
+  // Of events that cannot be read: what of `wanted` is at their places.
+  absl::Status NameUnread(const std::vector<Wanted>& wanted, std::vector<FoundEvent>* found);
   // Of the tenant; null: of none.
   TopicPtr TopicOf(PartitionId partition) const;
   // Null: it is not kept.

@@ -18,7 +18,8 @@ struct FoundEvent {
   Offset offset;
   Incarnation incarnation;
   int64_t append_time_us = 0;
-  v1::Event event;  // Without data and attributes; ids as JourneyEvent has them.
+  v1::Event event;              // Without data and attributes; ids as JourneyEvent has them.
+  bool begins_journey = false;  // Neither it nor its producer named a correlation.
   int64_t data_bytes = 0;
   v1::BatchContext context;
 

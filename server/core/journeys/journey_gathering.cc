@@ -8,11 +8,31 @@
 namespace acta {
 
 bool JourneyGathering::Add(FoundEvent event) {
-  if (event.topic != nullptr && !places_.insert({event.partition, event.offset}).second)
-    return false;
+  if (event.topic != nullptr) {
+    const auto [at, added] = places_.try_emplace({event.partition, event.offset}, events_.size());
+    if (!added) {
+      Learn(event, at->second);
+      return false;
+    }
+  }
   if (const std::string name = event.name(); !name.empty()) names_.insert(name);
   events_.push_back(std::move(event));
   return true;
+}
+
+// Each search knows of an event that is gone what it looked for.
+void JourneyGathering::Learn(const FoundEvent& event, size_t index) {
+  FoundEvent& known = events_[index];
+  if (known.state == v1::JOURNEY_EVENT_STATE_STORED) return;
+  const std::string before = known.event.SerializeAsString();
+  const v1::Event& told = event.event;
+  if (known.event.id().empty()) known.event.set_id(told.id());
+  if (known.event.source().empty()) known.event.set_source(told.source());
+  if (known.correlation().empty()) known.event.set_correlation_id(told.correlation_id());
+  if (known.cause().empty()) known.event.set_causation_id(told.causation_id());
+  if (known.event.SerializeAsString() == before) return;
+  names_.insert(known.name());
+  learned_.push_back(index);
 }
 
 // What is left out from now on is known to be there.
@@ -37,11 +57,12 @@ absl::StatusOr<bool> JourneyGathering::AddFound(const std::vector<EventFinder::W
       names_.insert(event.name());
       continue;
     }
-    if (left_ == 0) {
-      truncated_ = truncated_ || !places_.contains({event.partition, event.offset});
+    if (const auto known = places_.find({event.partition, event.offset}); known != places_.end()) {
+      Learn(event, known->second);
       continue;
     }
-    if (Add(std::move(event))) --left_;
+    truncated_ = truncated_ || left_ == 0;
+    if (left_ > 0 && Add(std::move(event))) --left_;
   }
   return !next.has_value();
 }
@@ -68,7 +89,9 @@ absl::Status JourneyGathering::AddNeighbours(size_t from) {
   std::vector<EventFinder::Wanted> wanted;
   std::vector<EventFinder::Wanted> wanted_causes;
   std::vector<std::pair<std::string, int64_t>> causes;
-  for (size_t i = from; i < events_.size(); ++i) {
+  std::vector<size_t> indexes = std::exchange(learned_, {});
+  for (size_t i = from; i < events_.size(); ++i) indexes.push_back(i);
+  for (const size_t i : indexes) {
     if (const std::string name = events_[i].name(); !name.empty()) {
       wanted.push_back({LinkKind::kCause, name, ""});
     }
@@ -111,7 +134,7 @@ void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64
 absl::Status JourneyGathering::Complete(bool correlations) {
   if (correlations) RETURN_IF_ERROR(AddCorrelations());
   size_t done = 0;
-  while (done < events_.size()) {
+  while (done < events_.size() || !learned_.empty()) {
     if (finder_.is_over()) {
       truncated_ = true;
       break;

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_set.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,6 +36,7 @@ class JourneyGathering {
 
  private:
   bool Add(FoundEvent event);
+  void Learn(const FoundEvent& event, size_t index);
   bool Spent();
   // False: some may have been left out.
   absl::StatusOr<bool> AddFound(const std::vector<EventFinder::Wanted>& wanted);
@@ -51,7 +52,8 @@ class JourneyGathering {
   const std::string paged_;
   bool truncated_ = false;
   std::vector<FoundEvent> events_;
-  absl::btree_set<EventFinder::Place> places_;
+  absl::btree_map<EventFinder::Place, size_t> places_;  // Index of the event.
+  std::vector<size_t> learned_;  // Events that have links now that nobody has looked for.
   absl::flat_hash_set<std::string> names_;       // Also of events on other pages.
   absl::flat_hash_set<std::string> looked_for_;  // Causes.
 };

@@ -7,6 +7,7 @@
 
 #include "proto/support/error.h"
 #include "server/core/journeys/batch_entries.h"
+#include "server/core/journeys/index_position.h"
 #include "server/core/journeys/ledger_index.h"
 #include "server/core/queues/offset_detail.h"
 #include "storage/base/log.h"
@@ -23,22 +24,6 @@ constexpr size_t kReadBytes = size_t{4} << 20;
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
 // What a full disk refused is tried again so soon.
 constexpr absl::Duration kFullDisk = absl::Seconds(10);
-
-absl::StatusOr<storage::v1::IndexedRecord> ParseRecord(const std::string& value) {
-  storage::v1::IndexedRecord record;
-  if (record.ParseFromString(value)) return record;
-  return Error(v1::DATA_CORRUPTED, "a record of the journeys' index cannot be read");
-}
-
-// Of a position on the disk; a log that was cut since begins anew where it was cut.
-Offset WhereToGoOn(const LogEngine& engine, PartitionId partition,
-                   const storage::v1::IndexedRecord& record) {
-  const Offset offset(record.offset());
-  const absl::Status same = engine.CheckPosition(
-      partition, Incarnation(static_cast<uint32_t>(record.incarnation())), offset);
-  if (same.ok()) return offset;
-  return std::min(offset, OffsetDetail(same, "offset", offset));
-}
 
 }  // namespace
 
@@ -63,7 +48,7 @@ absl::Status JourneyIndexer::Load() {
     if (key.size() != prefix + 8) return Error(v1::DATA_CORRUPTED, "a key of an index position");
     const PartitionId partition(GetBig64(key.data() + prefix));
     storage::v1::IndexedRecord& record = stored_[partition];
-    ASSIGN_OR_RETURN(record, ParseRecord(value));
+    ASSIGN_OR_RETURN(record, ParseIndexPosition(value));
     if (record.form() == kIndexForm) continue;
     // Nothing would be found in its files.
     record.set_offset(0);
@@ -190,10 +175,7 @@ void JourneyIndexer::Refresh() {
         continue;
       }
       if (at->second.wake != 0) wakes.emplace_back(at->first, at->second.wake);
-      storage::v1::IndexedRecord& record = stored_[at->first];
-      record.set_offset(at->second.on_disk.value());
-      record.set_incarnation(engine_.incarnation().value());
-      record.set_form(kIndexForm);
+      stored_[at->first] = MakeIndexPosition(engine_, at->second.on_disk, at->second.mode);
       news_.erase(at->first);
       later_.erase(at->first);
       at = followed_.erase(at);
@@ -217,17 +199,28 @@ void JourneyIndexer::Refresh() {
 void JourneyIndexer::Follow(PartitionId partition, v1::JourneyMode mode) {
   const auto [at, added] = followed_.try_emplace(partition);
   Followed& followed = at->second;
-  followed.mode = mode;
-  if (!added) return;
+  const v1::JourneyMode before = std::exchange(followed.mode, mode);
+  if (!added) {
+    if (FindsMore(mode, before)) BeginAnew(partition, &followed);
+    return;
+  }
   const auto record = stored_.find(partition);
   if (record != stored_.end()) {
-    followed.next = WhereToGoOn(engine_, partition, record->second);
+    followed.next = WhereToGoOn(engine_, partition, record->second, mode);
     stored_.erase(record);
   }
   const auto extent = engine_.Extent(partition);
   if (extent.ok()) followed.next = std::max(followed.next, extent->first);
   followed.on_disk = followed.next;
   followed.behind_since = engine_.Now();
+  news_.insert(partition);
+}
+
+void JourneyIndexer::BeginAnew(PartitionId partition, Followed* followed) {
+  const auto extent = engine_.Extent(partition);
+  if (!extent.ok()) return;
+  followed->next = followed->on_disk = extent->first;
+  followed->behind_since = std::min(followed->behind_since, engine_.Now());
   news_.insert(partition);
 }
 
@@ -341,11 +334,9 @@ bool JourneyIndexer::WriteFile() {
     MutexLock lock(mu_);
     for (const auto& [partition, followed] : followed_) {
       if (followed.next == followed.on_disk) continue;
-      storage::v1::IndexedRecord record;
-      record.set_offset(followed.next.value());
-      record.set_incarnation(engine_.incarnation().value());
-      record.set_form(kIndexForm);
-      positions.rows.push_back({Family::kState, IndexedRow(partition), record.SerializeAsString()});
+      positions.rows.push_back(
+          {Family::kState, IndexedRow(partition),
+           MakeIndexPosition(engine_, followed.next, followed.mode).SerializeAsString()});
       moved.emplace_back(partition, followed.next);
     }
   }
@@ -465,13 +456,7 @@ absl::Status JourneyIndexer::Rebuild() {
   RETURN_IF_ERROR(engine_.DropIndex());
   MutexLock lock(mu_);
   for (auto& [partition, record] : stored_) record.set_offset(0);  // Left meanwhile.
-  for (auto& [partition, followed] : followed_) {
-    const auto extent = engine_.Extent(partition);
-    if (!extent.ok()) continue;
-    followed.next = followed.on_disk = extent->first;
-    followed.behind_since = std::min(followed.behind_since, engine_.Now());
-    news_.insert(partition);
-  }
+  for (auto& [partition, followed] : followed_) BeginAnew(partition, &followed);
   work_.SignalAll();
   return absl::OkStatus();
 }

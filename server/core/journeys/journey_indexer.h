@@ -67,10 +67,10 @@ class JourneyIndexer {
 
  private:
   struct Followed {
-    v1::JourneyMode mode = v1::JOURNEY_MODE_FULL;
-    Offset next;        // Everything below it is looked at.
-    Offset on_disk;     // Everything below it is in files.
-    uint64_t wake = 0;  // The engine's number while it waits for news.
+    v1::JourneyMode mode = v1::JOURNEY_MODE_FULL;  // Of all that is looked at.
+    Offset next;                                   // Everything below it is looked at.
+    Offset on_disk;                                // Everything below it is in files.
+    uint64_t wake = 0;                             // The engine's number while it waits for news.
     absl::Time behind_since = absl::InfiniteFuture();  // It has news.
   };
   using Entries = std::vector<IndexEntry>;
@@ -89,6 +89,8 @@ class JourneyIndexer {
   // Follows new partitions, and those of deleted topics no more.
   void Refresh();
   void Follow(PartitionId partition, v1::JourneyMode mode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // All that is there is looked at again.
+  void BeginAnew(PartitionId partition, Followed* followed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddNews(PartitionId partition);
   // A part of what the partition has; false: it may have more.
   bool ReadSome(PartitionId partition);

@@ -13,6 +13,7 @@
 #include "server/core/journeys/journey_gathering.h"
 #include "server/core/journeys/journey_tree.h"
 #include "server/core/journeys/questions.h"
+#include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -20,8 +21,13 @@ namespace {
 
 constexpr int32_t kDefaultEvents = 1'000;
 constexpr int32_t kMostEvents = 10'000;
+// Of an answer: clients of gRPC take 4 MiB where nobody told them otherwise. One event with what
+// groups did with it is less.
+constexpr size_t kMostBytes = size_t{7} << 19;
 constexpr absl::Duration kMostTime = absl::Seconds(2);
-constexpr absl::Duration kForEvents = absl::Milliseconds(1500);  // The rest is for the ledger.
+constexpr absl::Duration kForEvents = absl::Milliseconds(1500);
+constexpr absl::Duration kForLedger = absl::Milliseconds(500);
+constexpr absl::Duration kForOnceMore = absl::Milliseconds(300);  // What was read is at hand.
 // For what was published just before the call.
 constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
 constexpr int kMostTopicsNamed = 100;
@@ -101,14 +107,19 @@ std::vector<std::string> PlacesOf(const std::vector<FoundEvent>& events, size_t 
   return places;
 }
 
+QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& outcomes) {
+  using Ledger = QuestionFacts::Ledger;
+  if (event.topic->proto.journey() == v1::JOURNEY_MODE_OFF) return Ledger::kOff;
+  if (outcomes.damaged) return Ledger::kDamaged;
+  return outcomes.behind ? Ledger::kBehind : Ledger::kRead;
+}
+
 // The event that a position names, and nothing else.
 absl::StatusOr<FoundEvent> EventOf(const TopicRegistry& topics, EventFinder& finder,
                                    absl::string_view tenant, const v1::EventPosition& position) {
   ASSIGN_OR_RETURN(const TopicPtr topic, topics.Get(tenant, position.topic()));
   if (position.partition() < 0 || position.partition() >= topic->partitions()) {
-    return Error(v1::PARTITION_NOT_FOUND,
-                 absl::StrCat("topic '", position.topic(), "' has no partition ",
-                              position.partition(), ": it has ", topic->partitions()));
+    return PartitionNotFound(position.topic(), position.partition(), topic->partitions());
   }
   FoundEvent found =
       finder.ReadAt(topic, topic->partition(position.partition()), Offset(position.offset()));
@@ -160,32 +171,46 @@ absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const C
 absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
                                                      const v1::GetJourneyRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
-  ASSIGN_OR_RETURN(const size_t page, PageOf(request.page_size()));
+  ASSIGN_OR_RETURN(size_t page, PageOf(request.page_size()));
   ASSIGN_OR_RETURN(const EventFinder::Place from, ParsePageToken(request.page_token()));
-  const absl::Duration start = deps_.clock.SinceBoot();
+  const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
+  while (true) {
+    const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
+    ASSIGN_OR_RETURN(v1::GetJourneyResponse response, GetPage(caller, request, from, page, until));
+    const size_t bytes = response.ByteSizeLong();
+    if (bytes <= kMostBytes || page == 1) return response;
+    page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
+  }
+}
+
+absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
+                                                         const v1::GetJourneyRequest& request,
+                                                         EventFinder::Place from, size_t page,
+                                                         absl::Duration until) const {
   v1::GetJourneyResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
   EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
-                     caller.tenant, start + kForEvents);
+                     caller.tenant, until);
   ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), from, page));
   if (selected.next.has_value()) response.set_next_page_token(PageToken(*selected.next));
   const bool paged = selected.next.has_value() || !request.page_token().empty();
   JourneyGathering gathering(finder, page, paged ? request.selection().correlation_id() : "");
   gathering.Start(std::move(selected.events));
   RETURN_IF_ERROR(gathering.Complete(/*correlations=*/!request.selection().has_correlation_id()));
-  bool truncated = gathering.truncated();
   const std::vector<TreeNode> tree = MakeTree(gathering.Take());
-  std::vector<Outcomes::OfEvent> outcomes(tree.size());
+  Outcomes::Told outcomes;
+  outcomes.of_events.resize(tree.size());
   if (!request.events_only()) {
     std::vector<const FoundEvent*> events;
     for (const TreeNode& node : tree) events.push_back(&node.event);
-    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, start + kMostTime, &truncated));
+    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, until + kForLedger));
   }
-  response.set_truncated(truncated);
+  response.set_truncated(gathering.truncated() || outcomes.too_much || outcomes.damaged);
   for (size_t i = 0; i < tree.size(); ++i) {
     v1::JourneyEvent told = Tell(caller, tree[i]);
+    Outcomes::OfEvent& groups = outcomes.of_events[i];
     if (told.state() != v1::JOURNEY_EVENT_STATE_OPAQUE) {
-      for (v1::GroupOutcome& outcome : outcomes[i]) *told.add_groups() = std::move(outcome);
+      for (v1::GroupOutcome& outcome : groups) *told.add_groups() = std::move(outcome);
     }
     *response.add_events() = std::move(told);
   }
@@ -219,16 +244,18 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   node.event = std::move(selected.events.front());
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
-  bool truncated = false;
-  ASSIGN_OR_RETURN(
-      std::vector<Outcomes::OfEvent> outcomes,
-      outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime, &truncated));
-  if (truncated) {
+  ASSIGN_OR_RETURN(Outcomes::Told outcomes,
+                   outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime));
+  if (outcomes.too_much) {
     return Error(v1::DEADLINE_PASSED,
                  "groups did more with events around it than can be read in time: ask again");
   }
-  for (v1::GroupOutcome& outcome : outcomes[0]) *event.add_groups() = std::move(outcome);
+  for (v1::GroupOutcome& outcome : outcomes.of_events[0]) {
+    *event.add_groups() = std::move(outcome);
+  }
   facts.event = &event;
+  facts.ledger = LedgerOf(node.event, outcomes);
+  facts.begins_journey = node.event.begins_journey;
   std::optional<EventFinder::Place> more;
   if (!node.event.cause().empty()) {
     ASSIGN_OR_RETURN(const std::vector<FoundEvent> cause,

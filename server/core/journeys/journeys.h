@@ -18,7 +18,8 @@ namespace acta {
 
 // Journeys answers what happened to events: acta.v1.Journeys.
 //
-// Threads: any; every method blocks on the disk, for 2 s at most and what one read takes.
+// Threads: any; every method blocks on the disk, for 2 s at most and what one read takes; a page
+// that is too large is asked for again, smaller, which takes a third of a second more each.
 class Journeys {
  public:
   struct Deps {
@@ -49,6 +50,12 @@ class Journeys {
   absl::StatusOr<Selected> Select(EventFinder& finder, const Caller& caller,
                                   const v1::JourneySelection& selection, EventFinder::Place from,
                                   size_t most) const;
+  // One page of that size, however large the answer is; events are looked for until then (since
+  // boot).
+  absl::StatusOr<v1::GetJourneyResponse> GetPage(const Caller& caller,
+                                                 const v1::GetJourneyRequest& request,
+                                                 EventFinder::Place from, size_t page,
+                                                 absl::Duration until) const;
   // Waits a moment for what was published just now.
   v1::JourneyIndexState LookAtIndex(absl::string_view tenant) const;
   bool MayBrowse(const Caller& caller, const Topic& topic) const;

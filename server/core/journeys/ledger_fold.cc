@@ -1,8 +1,11 @@
 #include "server/core/journeys/ledger_fold.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
+#include <vector>
 
+#include "proto/support/error.h"
 #include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
@@ -18,6 +21,47 @@ namespace {
 using Entry = storage::v1::LedgerEntry;
 
 constexpr size_t kMostRecords = 1'000'000;
+
+// Reads the batches at these places of the log, of those ahead some with help.
+class BatchesAhead {
+ public:
+  BatchesAhead(const LogEngine& engine, Executor& pool, absl::Span<const IndexPlace> places)
+      : engine_(engine), pool_(pool), places_(places) {}
+
+  // The one at this place. They are asked for in their order.
+  absl::StatusOr<BatchPtr> Read(size_t at) {
+    ahead_.erase(ahead_.begin(), ahead_.lower_bound(at));
+    if (!ahead_.contains(at)) LookAhead(at);
+    absl::StatusOr<BatchPtr> read = std::move(ahead_.begin()->second);
+    if (read.ok() && *read != nullptr) last_count_ = (*read)->count;
+    return read;
+  }
+
+ private:
+  static constexpr size_t kMost = 32;
+
+  void LookAhead(size_t at) {
+    std::vector<size_t> next;
+    for (size_t i = at; i < places_.size() && next.size() < kMost; ++i) {
+      // Batches are mostly like the one before.
+      const bool mostly_same =
+          !next.empty() && places_[i].offset < places_[next.back()].offset + last_count_;
+      if (!mostly_same && !ahead_.contains(i)) next.push_back(i);
+    }
+    std::vector<absl::StatusOr<BatchPtr>> read(next.size(), BatchPtr());
+    RunWithHelp(pool_, next.size(), [&](size_t i) {
+      const IndexPlace& place = places_[next[i]];
+      read[i] = ReadBatchAt(engine_, place.partition, place.offset);
+    });
+    for (size_t i = 0; i < next.size(); ++i) ahead_[next[i]] = std::move(read[i]);
+  }
+
+  const LogEngine& engine_;
+  Executor& pool_;
+  const absl::Span<const IndexPlace> places_;
+  int64_t last_count_ = 1;
+  std::map<size_t, absl::StatusOr<BatchPtr>> ahead_;  // By index of the place.
+};
 
 bool IsFinal(const v1::GroupOutcome& outcome) {
   switch (outcome.state()) {
@@ -171,11 +215,14 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
                                                  {kLedgerPartition, Offset(0)}, kMostRecords));
   const std::vector<IndexPlace> records = found.Take();
   if (found.cut()) return std::optional<LedgerFold>();
+  BatchesAhead batches(engine, pool, records);
   for (size_t i = 0; i < records.size();) {
     if (clock.SinceBoot() >= until) return std::optional<LedgerFold>();
-    const auto batch = ReadBatchAt(engine, records[i].partition, records[i].offset);
+    const auto batch = batches.Read(i);
     const bool read = records[i].partition == kLedgerPartition && batch.ok() && *batch != nullptr;
     if (!read) {
+      // What its retention took, or was cut, is no gap.
+      fold.has_gaps_ = fold.has_gaps_ || ReasonOf(batch.status()) == v1::DATA_CORRUPTED;
       ++i;
       continue;
     }
@@ -186,7 +233,11 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
       if (records[i].offset != at) continue;
       ++i;
       storage::v1::LedgerRecord record;
-      if (ParseLedgerRecord(event, &record)) fold.Apply(record);
+      if (ParseLedgerRecord(event, &record)) {
+        fold.Apply(record);
+      } else {
+        fold.has_gaps_ = true;
+      }
     }
     // What the batch does not have although it counts it.
     while (i < records.size() && records[i].offset < (*batch)->end()) ++i;

@@ -25,13 +25,16 @@ class LedgerFold {
   using ByGroup = std::map<GroupId, v1::GroupOutcome>;
 
   // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Records
-  // that cannot be read are passed over. Errors: DATA_CORRUPTED: the index cannot be read.
+  // that cannot be read are passed over: has_gaps(). Errors: DATA_CORRUPTED: the index cannot be
+  // read.
   static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, Executor& pool,
                                                         const Clock& clock,
                                                         const JourneyIndexer& indexer,
                                                         absl::Span<const Place> places,
                                                         absl::Duration until);
 
+  // Some of what it says of these places cannot be read.
+  bool has_gaps() const { return has_gaps_; }
   // Empty: the ledger says nothing of it.
   const ByGroup& Of(Place place) const;
 
@@ -44,6 +47,7 @@ class LedgerFold {
   void ForEach(const storage::v1::LedgerRecord& record, Offset first, int64_t count, Change change);
 
   std::map<Place, ByGroup> outcomes_;
+  bool has_gaps_ = false;
 };
 
 }  // namespace acta

@@ -80,9 +80,9 @@ bool Outcomes::NameOther(const Caller& caller, GroupId group, v1::GroupOutcome* 
   return MayObserve(caller, name.has_value() ? absl::string_view(*name) : "");
 }
 
-absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
-    const Caller& caller, const std::vector<const FoundEvent*>& events, absl::Duration until,
-    bool* truncated) const {
+absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
+                                              const std::vector<const FoundEvent*>& events,
+                                              absl::Duration until) const {
   std::map<PartitionId, std::vector<size_t>> by_partition;
   std::vector<LedgerFold::Place> places;
   for (size_t i = 0; i < events.size(); ++i) {
@@ -97,17 +97,19 @@ absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
     for (const size_t i : indexes) offsets.push_back(events[i]->offset);
     standings[partition] = deps_.groups.StandingsOf(caller.tenant, partition, offsets);
   }
-  (void)deps_.indexer.CatchUp(kLedgerCatchUp);  // Else it is SETTLED.
+  Told answer;
+  answer.behind = !deps_.indexer.CatchUp(kLedgerCatchUp);
   ASSIGN_OR_RETURN(
       const std::optional<LedgerFold> ledger,
       LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places, until));
-  if (!ledger.has_value()) *truncated = true;
-  std::vector<OfEvent> found(events.size());
+  answer.too_much = !ledger.has_value();
+  answer.damaged = ledger.has_value() && ledger->has_gaps();
+  answer.of_events.resize(events.size());
   for (const auto& [partition, indexes] : by_partition) {
     for (size_t n = 0; n < indexes.size(); ++n) {
       LedgerFold::ByGroup told;
       if (ledger.has_value()) told = ledger->Of({partition, events[indexes[n]]->offset});
-      OfEvent& outcomes = found[indexes[n]];
+      OfEvent& outcomes = answer.of_events[indexes[n]];
       for (const GroupRegistry::GroupStandings& group : standings[partition]) {
         v1::GroupOutcome of_group = std::move(told[group.id]);
         told.erase(group.id);
@@ -119,7 +121,7 @@ absl::StatusOr<std::vector<Outcomes::OfEvent>> Outcomes::Find(
       }
     }
   }
-  return found;
+  return answer;
 }
 
 }  // namespace acta

@@ -30,14 +30,18 @@ class Outcomes {
   };
   explicit Outcomes(Deps deps) : deps_(deps) {}
 
-  // For each event, in their order, what became of it in each group that reads its topic or did
-  // something with it and that the caller may observe; by group. Nothing for events without a
-  // place. `truncated`: there was too much to read until then (since boot), and only where events
-  // are just now is told. Errors: DATA_CORRUPTED: the index cannot be read.
   using OfEvent = std::vector<v1::GroupOutcome>;
-  absl::StatusOr<std::vector<OfEvent>> Find(const Caller& caller,
-                                            const std::vector<const FoundEvent*>& events,
-                                            absl::Duration until, bool* truncated) const;
+  struct Told {
+    std::vector<OfEvent> of_events;  // In the order of the events, each by group.
+    bool too_much = false;           // To read in time: only where events are just now is told.
+    bool behind = false;             // What was done just now may be missing.
+    bool damaged = false;            // A part of the ledger cannot be read.
+  };
+  // What became of each event in each group that reads its topic or did something with it and that
+  // the caller may observe, until then (since boot). Nothing for events without a place. Errors:
+  // DATA_CORRUPTED: the index cannot be read.
+  absl::StatusOr<Told> Find(const Caller& caller, const std::vector<const FoundEvent*>& events,
+                            absl::Duration until) const;
 
  private:
   bool MayObserve(const Caller& caller, absl::string_view group) const;

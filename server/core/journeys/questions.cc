@@ -134,10 +134,31 @@ v1::Answer WhichSchema(const QuestionFacts& facts) {
   return answer.Make();
 }
 
+// How a group settled an event is not known.
+void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
+  using Ledger = QuestionFacts::Ledger;
+  switch (ledger) {
+    case Ledger::kRead:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL, kForgotten, kKeepLonger);
+    case Ledger::kBehind:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL, "what groups did just now is not indexed yet",
+                           "ask again when acta_journeys_index_lag_events is 0");
+    case Ledger::kDamaged:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL,
+                           "a part of what groups did is damaged on the disk",
+                           "acta admin scrub names what is damaged; a backup may have it whole");
+    case Ledger::kOff:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL,
+                           "the topic keeps nothing of what groups did (journey OFF)",
+                           "acta topic alter TOPIC --journey full, for what is settled from then "
+                           "on");
+  }
+}
+
 // What the answer lacks when a group tells less than a QUEUE group would.
-void LackOf(const v1::GroupOutcome& outcome, AnswerMaker* answer) {
+void LackOf(const v1::GroupOutcome& outcome, QuestionFacts::Ledger ledger, AnswerMaker* answer) {
   if (outcome.state() == v1::OUTCOME_STATE_SETTLED) {
-    answer->Lacks(v1::CERTAINTY_PARTIAL, kForgotten, kKeepLonger);
+    LackOfLedger(ledger, answer);
   } else if (outcome.of_range()) {
     answer->Lacks(v1::CERTAINTY_PARTIAL, kRangesOnly, kUseQueue);
   }
@@ -158,7 +179,7 @@ std::string ReceiverWords(const v1::GroupOutcome& group) {
 v1::Answer WhoReceived(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_RECEIVED);
   for (const v1::GroupOutcome& group : facts.event->groups()) {
-    LackOf(group, &answer);
+    LackOf(group, facts.ledger, &answer);
     for (const v1::Attempt& attempt : group.failed_attempts()) {
       answer.Say(group.group(), ": ", attempt.member_id(),
                  AppWords(attempt.app(), attempt.app_version()), ", attempt ", attempt.attempt(),
@@ -178,7 +199,7 @@ v1::Answer WhoProcessed(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_PROCESSED);
   bool somebody = false;
   for (const v1::GroupOutcome& group : facts.event->groups()) {
-    LackOf(group, &answer);
+    LackOf(group, facts.ledger, &answer);
     if (group.state() != v1::OUTCOME_STATE_PROCESSED) continue;
     somebody = true;
     answer.Say(group.group(), ": ", group.member_id().empty() ? "somebody" : group.member_id(),
@@ -197,7 +218,7 @@ v1::Answer WhoFailed(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_FAILED);
   bool somebody = false;
   for (const v1::GroupOutcome& group : facts.event->groups()) {
-    LackOf(group, &answer);
+    LackOf(group, facts.ledger, &answer);
     for (const v1::Attempt& attempt : group.failed_attempts()) {
       somebody = true;
       answer.Say(group.group(), ": attempt ", attempt.attempt(), " by ", attempt.member_id(),
@@ -223,7 +244,15 @@ v1::Answer WhoFailed(const QuestionFacts& facts) {
 v1::Answer WhichProcess(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHICH_PROCESS);
   const v1::Event& event = facts.event->event();
-  if (!event.correlation_id().empty()) answer.Say("journey ", event.correlation_id());
+  if (!event.correlation_id().empty()) {
+    answer.Say("journey ", event.correlation_id(),
+               facts.begins_journey ? ", which it begins: it names no correlation" : "");
+  }
+  if (event.process().empty() && facts.begins_journey) {
+    answer.Lacks(v1::CERTAINTY_UNKNOWN, "the event names neither a process nor a correlation",
+                 "set process, and where other events led to it correlation_id or caused_by");
+    return answer.Make();
+  }
   if (event.process().empty()) {
     answer.Lacks(v1::CERTAINTY_UNKNOWN, "the event names no process",
                  "set process where it is published");

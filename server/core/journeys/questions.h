@@ -16,7 +16,16 @@ struct QuestionFacts {
   // Where they are, itself first; of more than kMostPlaces the first.
   static constexpr size_t kMostPlaces = 10;
   std::vector<std::string> places;
-  bool cause_found = false;  // The event that it names as its cause is there.
+  bool cause_found = false;     // The event that it names as its cause is there.
+  bool begins_journey = false;  // It names no correlation, nor does its producer.
+  // What is known of what groups did with it.
+  enum class Ledger {
+    kRead,
+    kBehind,   // What was done just now may be missing.
+    kDamaged,  // A part of it cannot be read.
+    kOff,      // Of its topic nothing is kept.
+  };
+  Ledger ledger = Ledger::kRead;
 };
 
 // The eight answers, in the order of v1::Question. Pure.

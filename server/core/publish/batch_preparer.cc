@@ -11,6 +11,7 @@
 #include "proto/support/limit_error.h"
 #include "proto/support/partitioner.h"
 #include "proto/support/wire.h"
+#include "server/core/topics/topic_rules.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
 
@@ -35,7 +36,8 @@ absl::Status KeyMismatch(uint32_t index, int32_t named, int32_t expected, const 
                             "; use the partition function, or name no partition"),
                {{"event_index", absl::StrCat(index)},
                 {"partition", absl::StrCat(named)},
-                {"expected_partition", absl::StrCat(expected)}});
+                {"expected_partition", absl::StrCat(expected)},
+                {"partitions", absl::StrCat(topic.partitions())}});
 }
 
 absl::Status EventTooLarge(uint32_t index, size_t size, const Topic& topic) {
@@ -107,10 +109,7 @@ absl::Status BatchPreparer::CheckBatch(const PartitionBatchView& batch, const To
     if (batch.producer_id != 0) return NeedsPartition("producer_id");
     if (batch.expects) return NeedsPartition("expect");
   } else if (*batch.partition < 0 || *batch.partition >= topic.partitions()) {
-    return Error(v1::PARTITION_NOT_FOUND,
-                 absl::StrCat("topic '", topic.name(), "' has no partition ", *batch.partition,
-                              "; it has ", topic.partitions(), ", numbered from 0"),
-                 {{"topic", topic.name()}, {"partition", absl::StrCat(*batch.partition)}});
+    return PartitionNotFound(topic.name(), *batch.partition, topic.partitions());
   }
   if (batch.expected_end.value_or(0) < 0) {
     return Error(

@@ -125,7 +125,7 @@ absl::Status PublishSession::Prepare(const SharedBytes& frame, PreparedFrame* ou
 absl::Status PublishSession::PrepareBegun(PreparedFrame* out) {
   const auto cleanup = absl::MakeCleanup([this] {
     frame_.batches.clear();  // Views of a frame that goes.
-    cause_.reset();
+    caused_contexts_.clear();
     topic_.reset();
     bytes_ = SharedBytes();
   });
@@ -278,8 +278,11 @@ absl::Status PublishSession::PrepareBatches(PreparedAppends* out, v1::FrameResul
 absl::Status PublishSession::PrepareBatch(uint32_t sticky, int32_t number, PreparedAppends* out) {
   const PartitionBatchView& batch = frame_.batches[static_cast<size_t>(number)];
   RETURN_IF_ERROR(FindTopic(batch.topic.empty() ? absl::string_view(open_topic_) : batch.topic));
-  if (batch.caused_by.has_value()) RETURN_IF_ERROR(FindCause(*batch.caused_by));
-  const SharedBytes& context = batch.caused_by.has_value() ? caused_context_ : context_;
+  SharedBytes caused;
+  if (batch.caused_by.has_value()) {
+    ASSIGN_OR_RETURN(caused, ContextCausedBy(*batch.caused_by));
+  }
+  const SharedBytes& context = batch.caused_by.has_value() ? caused : context_;
   RETURN_IF_ERROR(preparer_.Prepare({bytes_, context, sticky}, batch, number, *topic_, out));
   topics_level_ = std::max(topics_level_, topic_->ack_level());
   return absl::OkStatus();
@@ -305,15 +308,14 @@ absl::Status PublishSession::FindTopic(absl::string_view name) {
   return absl::OkStatus();
 }
 
-absl::Status PublishSession::FindCause(const CausedByView& cause) {
-  if (cause_ == cause) return absl::OkStatus();
-  cause_.reset();
+absl::StatusOr<SharedBytes> PublishSession::ContextCausedBy(const CausedByView& cause) {
+  if (const auto known = caused_contexts_.find(cause); known != caused_contexts_.end()) {
+    return known->second;
+  }
   v1::BatchContext context = producer_;
   ASSIGN_OR_RETURN(const v1::BatchContext causation, deps_.causes.Find(caller_, cause));
   context.MergeFrom(causation);
-  caused_context_ = Encode(context);
-  cause_ = cause;
-  return absl::OkStatus();
+  return caused_contexts_[cause] = Encode(context);
 }
 
 Level PublishSession::FrameLevel() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "acta/v1/context.pb.h"
 #include "acta/v1/publisher.pb.h"
@@ -92,8 +94,8 @@ class PublishSession {
   absl::Status PrepareBatches(PreparedAppends* out, v1::FrameResult* result);
   absl::Status PrepareBatch(uint32_t sticky, int32_t number, PreparedAppends* out);
   absl::Status FindTopic(absl::string_view name);
-  // Sets caused_context_.
-  absl::Status FindCause(const CausedByView& cause);
+  // What is kept beside a batch that this caused.
+  absl::StatusOr<SharedBytes> ContextCausedBy(const CausedByView& cause);
   Level FrameLevel() const;
   void Submit(PreparedFrame prepared);
 
@@ -115,10 +117,9 @@ class PublishSession {
   SharedBytes bytes_;
   PublishFrameView frame_;
   BatchPreparer preparer_;
-  TopicPtr topic_;                     // Of the batch before, null at first.
-  std::optional<CausedByView> cause_;  // Of the last batch that has one.
-  SharedBytes caused_context_;         // What is kept beside it.
-  Level topics_level_ = Level::kOs;    // Highest default of the topics written to.
+  TopicPtr topic_;                                       // Of the batch before, null at first.
+  std::map<CausedByView, SharedBytes> caused_contexts_;  // Of the frame in hand.
+  Level topics_level_ = Level::kOs;  // Highest default of the topics written to.
 };
 
 }  // namespace acta

@@ -10,6 +10,7 @@
 #include "proto/support/proto_time.h"
 #include "server/core/subscribe/batch_buffer.h"
 #include "server/core/subscribe/frame_bytes.h"
+#include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -49,10 +50,7 @@ absl::StatusOr<FetchRange> CheckFetch(const Caller& caller, const TopicRegistry&
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(const TopicPtr topic, topics.Get(caller.tenant, request.topic()));
   if (request.partition() < 0 || request.partition() >= topic->partitions()) {
-    return Error(v1::PARTITION_NOT_FOUND,
-                 absl::StrCat("topic '", topic->name(), "' has no partition ", request.partition(),
-                              ", only 0 to ", topic->partitions() - 1),
-                 {{"topic", topic->name()}, {"partition", absl::StrCat(request.partition())}});
+    return PartitionNotFound(topic->name(), request.partition(), topic->partitions());
   }
   ASSIGN_OR_RETURN(const int32_t events,
                    Number("max_events", request.max_events(), kDefaultEvents, kMaxFetchEvents));

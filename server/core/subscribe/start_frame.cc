@@ -11,6 +11,7 @@
 #include "proto/support/limit_error.h"
 #include "server/core/access/names.h"
 #include "server/core/subscribe/frame_bytes.h"
+#include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -118,10 +119,7 @@ absl::StatusOr<Listed> ListPositions(const Topic& topic, const v1::TopicPosition
   Listed listed;
   for (const v1::PartitionPosition& one : position.partitions()) {
     if (one.partition() < 0 || one.partition() >= topic.partitions()) {
-      return Error(v1::PARTITION_NOT_FOUND,
-                   absl::StrCat("topic '", topic.name(), "' has no partition ", one.partition(),
-                                ", only 0 to ", topic.partitions() - 1),
-                   {{"topic", topic.name()}, {"partition", absl::StrCat(one.partition())}});
+      return PartitionNotFound(topic.name(), one.partition(), topic.partitions());
     }
     if (!listed.emplace(one.partition(), &one).second) {
       return Invalid("partitions", absl::StrCat("partition ", one.partition(), " of topic '",

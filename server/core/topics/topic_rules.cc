@@ -258,4 +258,11 @@ absl::Status TopicNotFound(absl::string_view name) {
                {{"topic", shown}});
 }
 
+absl::Status PartitionNotFound(absl::string_view topic, int32_t partition, int32_t partitions) {
+  return Error(v1::PARTITION_NOT_FOUND,
+               absl::StrCat("topic '", topic, "' has no partition ", partition, ", only 0",
+                            partitions > 1 ? absl::StrCat(" to ", partitions - 1) : ""),
+               {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
+}
+
 }  // namespace acta

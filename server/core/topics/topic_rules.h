@@ -37,5 +37,7 @@ TopicSettings SettingsOf(const v1::Topic& topic);
 
 // TOPIC_NOT_FOUND with the detail clients read.
 absl::Status TopicNotFound(absl::string_view name);
+// PARTITION_NOT_FOUND, of a topic with so many.
+absl::Status PartitionNotFound(absl::string_view topic, int32_t partition, int32_t partitions);
 
 }  // namespace acta

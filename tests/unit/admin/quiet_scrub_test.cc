@@ -85,16 +85,16 @@ TEST_CASE("damage that a scrub finds is told", "[admin]") {
   QuietScrub scrub(store.engine(), topics, {absl::Hours(1), 0}, absl::ZeroDuration());
   const v1::ScrubRun run = AwaitEnd(scrub);
   CHECK(run.damaged() == 1);
-  CHECK(scrub.damaged() == 1);
+  CHECK(scrub.damage().Count() == 1);
   // While it is looked for again it is not forgotten.
   const auto begun = run.start_time().seconds();
   store.clock().Advance(absl::Seconds(1));  // The next one begins later.
   scrub.SetOptions({absl::Nanoseconds(1), 1});
   do {
     store.clock().Advance(absl::Seconds(1));  // So that a look ends.
-    CHECK(scrub.damaged() == 1);
+    CHECK(scrub.damage().Count() == 1);
   } while (scrub.run()->start_time().seconds() == begun);
-  CHECK(scrub.damaged() == 1);
+  CHECK(scrub.damage().Count() == 1);
 }
 
 }  // namespace acta

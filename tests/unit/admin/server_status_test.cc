@@ -1,7 +1,10 @@
 #include "server/core/admin/server_status.h"
 
 #include <map>
+#include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
 #include "storage/base/crc32c.h"
@@ -45,7 +48,9 @@ class AdminRoom {
     facts.publish_streams = [] { return 2; };
   }
 
-  ServerStatus Status() { return ServerStatus({engine, topics, schedules, groups, hub, facts}); }
+  ServerStatus Status(QuietScrub* scrub = nullptr) {
+    return ServerStatus({engine, topics, schedules, groups, hub, facts, nullptr, scrub});
+  }
   void Make(const std::string& name, int32_t partitions) {
     v1::CreateTopicRequest request;
     request.mutable_topic()->set_name(name);
@@ -256,6 +261,38 @@ TEST_CASE("a scrub names damage by topic and goes on by its token", "[admin]") {
   CHECK(second->next_token().empty());
   request.set_token("nonsense");
   CHECK(ReasonOf(status.Scrub(request).status()) == v1::INVALID_ARGUMENT);
+}
+
+TEST_CASE("damage that a scrub found is an alarm until it is not found again, or gone", "[admin]") {
+  AdminRoom room;
+  room.Make("orders", 2);
+  room.Make("shipments", 1);
+  room.Publish("orders", 1, 3);
+  room.Publish("shipments", 0, 1);
+  room.engine.CorruptBatch(room.topics.Find("default", "orders")->partition(1), Offset(1));
+  const PartitionId other = room.topics.Find("default", "shipments")->partition(0);
+  room.engine.CorruptBatch(other, Offset(0));
+  QuietScrub scrub(room.engine, room.topics, {absl::ZeroDuration(), 0});
+  const ServerStatus status = room.Status(&scrub);
+  const auto alarms = [&] {
+    std::vector<std::string> texts;
+    for (const v1::Alarm& alarm : status.Alarms()) {
+      if (alarm.code() == "DATA_DAMAGED") texts.push_back(alarm.text());
+    }
+    return texts;
+  };
+  CHECK(alarms().empty());
+  for (int i = 0; i < 2; ++i) {  // Found again it is not more.
+    REQUIRE_OK(status.Scrub(v1::ScrubRequest()));
+    REQUIRE(alarms().size() == 1);
+    CHECK(absl::StartsWith(alarms()[0], "a scrub found 2 ranges of stored events damaged"));
+  }
+  room.engine.TrimTo(other, Offset(1));
+  CHECK(absl::StartsWith(alarms().at(0), "a scrub found 1 range of stored events damaged"));
+  scrub.damage().BeginWhole();
+  CHECK(alarms().size() == 1);
+  scrub.damage().EndWhole();
+  CHECK(alarms().empty());
 }
 
 TEST_CASE("a clock jump is accepted with a reason only", "[admin]") {

@@ -9,12 +9,6 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-JourneyLimits TenInMemory() {
-  JourneyLimits limits;
-  limits.buffer_bytes = 10 * sizeof(IndexEntry);
-  return limits;
-}
-
 TEST_CASE("a journey is found by each of its events, its correlation and its places") {
   JourneyRoom room;
   room.CreateTopic("orders");
@@ -151,19 +145,28 @@ TEST_CASE("what retention took and what is damaged is told as such") {
         v1::JOURNEY_EVENT_STATE_TRIMMED);
 }
 
-TEST_CASE("a topic says how much of it can be found") {
+TEST_CASE("what retention took keeps its place between its cause and its effects") {
   JourneyRoom room;
-  room.CreateTopic("some", 1, v1::JOURNEY_MODE_CORRELATION);
-  room.CreateTopic("none", 1, v1::JOURNEY_MODE_OFF);
-  room.Publish("some", JourneyRoom::Event("a", "j"));
-  room.Publish("none", JourneyRoom::Event("b", "j"));
-  const auto journey = room.Get(JourneyRoom::ByCorrelation("j"));
-  CHECK(JourneyRoom::Edges(journey) == Strings{"a"});
-  CHECK(journey.index().not_indexed_topics_size() == 2);
-  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("a")) == v1::EVENT_NOT_FOUND);
-  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("b")) == v1::EVENT_NOT_FOUND);
-  room.SetMode("none", v1::JOURNEY_MODE_FULL);  // What is there already is indexed then.
-  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("b"))) == Strings{"a", "b"});
+  room.CreateTopic("orders");
+  room.CreateTopic("payments");
+  room.Publish("payments", JourneyRoom::Event("a", "other"));
+  room.Publish("orders", JourneyRoom::Event("b", "j", "a"));
+  room.Publish("payments", JourneyRoom::Event("c", "j", "b"));
+  room.Publish("payments", JourneyRoom::Event("d", "else", "b"));
+  room.Get(JourneyRoom::ByCorrelation("j"));
+  room.engine->TrimTo(room.topics->Find("default", "orders")->partition(0), Offset(1));
+  // By its correlation no id of it is known, until its effect names it.
+  for (const auto& request :
+       {JourneyRoom::ByCorrelation("j"), JourneyRoom::ByEvent("b"), JourneyRoom::ByEvent("c")}) {
+    const auto journey = room.Get(request);
+    CHECK(JourneyRoom::Edges(journey) == Strings{"b", "b>c", "b>d"});
+    CHECK(journey.events(0).state() == v1::JOURNEY_EVENT_STATE_TRIMMED);
+    CHECK(journey.events(0).position().topic() == "orders");
+    CHECK(journey.events(0).event().correlation_id() ==
+          (request.selection().has_event() && request.selection().event().id() == "b" ? "" : "j"));
+  }
+  // Nobody names it here: it is known that something was caused, and where it was.
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("a"))) == Strings{"a", "a>"});
 }
 
 TEST_CASE("a large journey is told in pages") {
@@ -187,6 +190,37 @@ TEST_CASE("a large journey is told in pages") {
   } while (!request.page_token().empty());
   CHECK(sizes == std::vector<int>{100, 100, 51});
   CHECK(seen.size() == 251);
+}
+
+TEST_CASE("a page of large events has fewer of them than what a client takes by default") {
+  constexpr size_t kEvents = 10'000;
+  constexpr size_t kDefaultOfClients = size_t{4} << 20;
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  std::vector<v1::Event> events;
+  for (size_t i = 0; i < kEvents; ++i) {
+    events.push_back(JourneyRoom::Event("e" + std::to_string(i), "j"));
+    events.back().set_subject(std::string(500, 's'));
+    if (events.size() < 1'000) continue;
+    room.Publish("orders", 0, events);
+    events.clear();
+  }
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(kEvents);
+  std::set<std::string> seen;
+  size_t pages = 0;
+  do {
+    const auto page = room.Get(request);
+    ++pages;
+    CHECK(page.ByteSizeLong() < kDefaultOfClients);
+    CHECK_FALSE(page.truncated());
+    for (const v1::JourneyEvent& event : page.events()) seen.insert(event.event().id());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(seen.size() == kEvents);
+  CHECK(pages >= 2);
+  CHECK(pages <= 4);
 }
 
 TEST_CASE("a search whose time is over goes on where it stopped, and reads nothing twice") {
@@ -336,108 +370,6 @@ TEST_CASE("bad questions are refused with a reason") {
   CHECK(room.ReasonOfGet(request) == v1::TENANT_NOT_FOUND);
 }
 
-TEST_CASE("the index is made anew from the log") {
-  JourneyRoom room(TenInMemory());
-  room.CreateTopic("orders");
-  for (int i = 0; i < 100; ++i) {
-    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
-  }
-  room.Get(JourneyRoom::ByEvent("e0"));
-  room.Publish("orders", JourneyRoom::Event("more"));  // Before it is read, a file is written.
-  room.Get(JourneyRoom::ByEvent("more"));
-  REQUIRE(room.indexer->Measure().files > 0);
-  REQUIRE_OK(room.engine->DropIndex());
-  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::EVENT_NOT_FOUND);
-  REQUIRE_OK(room.indexer->Rebuild());
-  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
-  REQUIRE_OK(room.indexer->Rebuild());
-  room.Restart();
-  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
-}
-
-TEST_CASE("an index of another form is made anew from the log, once") {
-  JourneyRoom room(TenInMemory());
-  room.CreateTopic("orders");
-  for (int i = 0; i < 100; ++i) {
-    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
-  }
-  const auto write_file = [&](const std::string& id) {
-    room.Get(JourneyRoom::ByEvent("e0"));
-    room.Publish("orders", JourneyRoom::Event(id, "j"));  // Before it is read, a file is written.
-    room.Get(JourneyRoom::ByEvent("e0"));
-    REQUIRE(room.indexer->Measure().files > 0);
-  };
-  write_file("more");
-  // Files of which nothing is found, and positions from before forms had numbers.
-  room.indexer->Stop();
-  REQUIRE_OK(room.engine->DropIndex());
-  const auto rows = room.engine->LoadRows(Family::kState, kIndexedRows);
-  REQUIRE_OK(rows.status());
-  REQUIRE(!rows->empty());
-  Transaction older;
-  for (const auto& [key, value] : *rows) {
-    storage::v1::IndexedRecord record;
-    REQUIRE(record.ParseFromString(value));
-    REQUIRE(record.form() == kIndexForm);
-    record.clear_form();
-    older.rows.push_back({Family::kState, key, record.SerializeAsString()});
-  }
-  REQUIRE_OK(SubmitAndWait(*room.engine, std::move(older)).status);
-  room.Restart();
-  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 101);
-  write_file("more yet");
-  room.Restart();
-  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 102);
-  CHECK(room.indexer->Measure().indexed_events < 102);
-}
-
-// A hundred events of one journey, most of them in files of the index, which is damaged now.
-void DamageIndex(JourneyRoom& room) {
-  room.CreateTopic("orders");
-  for (int i = 0; i < 100; ++i) {
-    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
-  }
-  room.Get(JourneyRoom::ByEvent("e0"));
-  room.engine->BreakIndex(Error(v1::DATA_CORRUPTED, "damaged"));
-}
-
-// Asks no question meanwhile.
-void AwaitAnew(JourneyRoom& room, absl::Duration engine_step = absl::ZeroDuration()) {
-  const auto readable = [&] {
-    IndexPlaces none({}, 0);
-    return room.engine->FindInIndex({}, &none).ok();
-  };
-  const absl::Duration begin = room.clock.SinceBoot();
-  while (!readable()) {
-    REQUIRE(room.clock.SinceBoot() - begin < absl::Seconds(30));
-    absl::SleepFor(absl::Milliseconds(10));
-    room.engine->Advance(engine_step);
-  }
-  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
-}
-
-TEST_CASE("a damaged index is made anew by itself") {
-  JourneyRoom room(TenInMemory());
-  DamageIndex(room);
-  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::DATA_CORRUPTED);
-  AwaitAnew(room);
-}
-
-TEST_CASE("a start that finds a damaged index makes it anew before anybody asks") {
-  JourneyRoom room(TenInMemory());
-  DamageIndex(room);
-  room.Restart();
-  AwaitAnew(room);
-}
-
-TEST_CASE("a damaged index that cannot be dropped is tried again before anybody asks") {
-  JourneyRoom room(TenInMemory());
-  DamageIndex(room);
-  room.engine->FailNextWrite(absl::ResourceExhaustedError("full"));
-  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::DATA_CORRUPTED);
-  AwaitAnew(room, absl::Seconds(1));
-}
-
 TEST_CASE("the pages of a correlation tell each of its events once, and know each other's causes") {
   JourneyRoom room;
   room.CreateTopic("orders");
@@ -474,23 +406,6 @@ TEST_CASE("a page of nothing that one may browse says no more than that nothing 
   request.clear_page_token();
   request.set_page_size(100);
   CHECK(room.Get(request).events_size() == 4);  // Beside what is there for the caller.
-}
-
-TEST_CASE("a full disk keeps the index in memory until there is room") {
-  JourneyRoom room(TenInMemory());
-  room.CreateTopic("orders");
-  room.engine->FailNextIndex(absl::ResourceExhaustedError("full"));
-  room.Publish("orders", 0, std::vector<v1::Event>(50, JourneyRoom::Event("e", "j")));
-  CHECK(room.Get(JourneyRoom::ByEvent("e")).events_size() == 50);
-  room.Publish("orders", JourneyRoom::Event("f", "j"));  // Is read when there is room.
-  const auto meanwhile = room.journeys->Get(room.caller, JourneyRoom::ByEvent("e"));
-  REQUIRE_OK(meanwhile.status());
-  CHECK(meanwhile->index().lag_events() == 1);
-  CHECK(room.indexer->Measure().files == 0);
-  room.engine->Advance(absl::Seconds(11));
-  CHECK(room.indexer->CatchUp(absl::Seconds(20)));
-  CHECK(room.indexer->Measure().files == 1);
-  CHECK(room.Get(JourneyRoom::ByEvent("f")).events_size() == 51);
 }
 
 }  // namespace

@@ -209,10 +209,10 @@ TEST_CASE("fields of later versions are refused for their batch") {
   CHECK(f.answers[0].batches(0).error().details().at("field_number") == "2");
 }
 
-TEST_CASE("what caused a batch is kept beside it, and asked for once while it is the same") {
+TEST_CASE("what caused a batch is kept beside it, and asked for once in a frame") {
   PublishFixture f;
   v1::PublishFrame frame;
-  for (const char* const token : {"of a", "of a", "", "of b", "bad"}) {
+  for (const char* const token : {"of a", "of b", "of a", "", "of b", "bad"}) {
     frame.add_batches()->set_topic("orders");
     AddEvent(&frame);
     if (*token != 0)
@@ -229,8 +229,8 @@ TEST_CASE("what caused a batch is kept beside it, and asked for once while it is
     CHECK(context.correlation_id() == (context.causation_id().empty() ? "" : "j"));
     causes.push_back(context.causation_id());
   }
-  CHECK(causes == std::vector<std::string>{"a", "a", "", "b"});
-  CHECK(result.batches(4).error().reason() == v1::INVALID_DELIVERY_TOKEN);
+  CHECK(causes == std::vector<std::string>{"a", "b", "a", "", "b"});
+  CHECK(result.batches(5).error().reason() == v1::INVALID_DELIVERY_TOKEN);
   CHECK(f.causes.asked == 3);
 }
 

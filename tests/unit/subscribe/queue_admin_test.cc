@@ -1,6 +1,9 @@
 // What an operator does with a QUEUE group: pause, explain, skip, reset, redrive, discard.
+#include <functional>
 #include <limits>
+#include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "storage/layout/rows.h"
@@ -330,6 +333,49 @@ TEST_CASE("a dead letter that is redriven while copies are made has one", "[queu
   copies.join();
   REQUIRE_OK(kept);
   CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 2);
+}
+
+// Does something before and after dead letters are asked for, once each.
+class LettersAsked final : public MemoryLogEngine {
+ public:
+  using MemoryLogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override {
+    const bool letters = absl::StartsWith(range.prefix, kDeadLetterRows);
+    if (letters && before) std::exchange(before, nullptr)();
+    auto rows = MemoryLogEngine::LoadRows(range);
+    if (letters && after) std::exchange(after, nullptr)();
+    return rows;
+  }
+  mutable std::function<void()> before, after;
+};
+
+TEST_CASE("a dead letter that is redriven and rejected again while copies are made has one",
+          "[queue]") {
+  auto stored = std::make_unique<LettersAsked>();
+  LettersAsked& engine = *stored;
+  QueueRoom room(std::move(stored));
+  room.MakeTopic(1);
+  room.MakeQueue("workers");
+  room.Publish(0, {"dead", "next"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 2);
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
+  room.Run();
+  const auto letters = room.engine.LoadRows(Family::kState, kDeadLetterRows);
+  REQUIRE(letters->size() == 1);
+  storage::v1::DeadLetterRecord record;
+  REQUIRE(record.ParseFromString(letters->front().second));
+  const auto queue = room.groups.FindForStep(room.caller, "", "workers");
+  REQUIRE_OK(queue);
+  engine.before = [&] { REQUIRE((*queue)->queue()->Redrive({room.Id(0), Offset(0), &record})); };
+  engine.after = [&] {
+    room.Run();
+    REQUIRE(client.sink.leased.size() == 3);
+    client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[2]);
+    room.Run();
+  };
+  REQUIRE_OK(room.groups.KeepCopies(room.Id(0), Offset(2)));
+  CHECK(room.Rows(kKeptRows) == 2);
 }
 
 TEST_CASE("a group that retention overtakes stands still until somebody decides", "[queue]") {

@@ -7,10 +7,10 @@
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
+#include "tools/acta/app/interrupt.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/exit_status.h"
-#include "tools/acta/subscribe/interrupt.h"
 
 namespace acta::cli {
 namespace {

@@ -39,6 +39,18 @@ bool IsOnThisMachine(absl::string_view address) {
          absl::StartsWith(address, "[::1]");
 }
 
+// What a broker of another version may not have.
+template <typename Response>
+absl::Status TakeIfKnown(const char* method, absl::StatusOr<Response> answer, Response* out,
+                         Examination* of) {
+  if (absl::IsUnimplemented(answer.status())) {
+    of->unknown.emplace_back(method);
+    return absl::OkStatus();
+  }
+  if (answer.ok()) *out = *std::move(answer);
+  return answer.status();
+}
+
 absl::StatusOr<Examination> Ask(CommandContext& context) {
   client::Admin& admin = context.admin();
   Examination of;
@@ -51,9 +63,9 @@ absl::StatusOr<Examination> Ask(CommandContext& context) {
   ASSIGN_OR_RETURN(of.status, admin.GetStatus({}));
   of.round_trip = absl::Now() - asked;
   of.clock_ahead = FromProtoTime(of.status.server_time()) - (asked + of.round_trip / 2);
-  ASSIGN_OR_RETURN(of.limits, admin.GetLimits({}));
-  ASSIGN_OR_RETURN(of.config, admin.GetConfig({}));
-  ASSIGN_OR_RETURN(of.groups, admin.MeasureGroups({}));
+  RETURN_IF_ERROR(TakeIfKnown("GetLimits", admin.GetLimits({}), &of.limits, &of));
+  RETURN_IF_ERROR(TakeIfKnown("GetConfig", admin.GetConfig({}), &of.config, &of));
+  RETURN_IF_ERROR(TakeIfKnown("MeasureGroups", admin.MeasureGroups({}), &of.groups, &of));
   if (IsOnThisMachine(of.address)) of.folder = LookAtFolder(ValueOf(of.config, "storage.data"));
   return of;
 }
@@ -120,9 +132,9 @@ Command DoctorCommand() {
   return {"doctor",
           {},
           "what is wrong with a broker, or with the way to it, and what to do about it",
-          "Looks at the way to the broker, versions, clock, ports, data folder, disk, syncs,\n"
-          "descriptors, limits, groups and the index of journeys. Exits with 1 when something is\n"
-          "bad, with 5 when the broker cannot be reached.",
+          "Looks at the way to the broker, versions, clock, ports, data folder, disk, damage,\n"
+          "syncs, descriptors, limits, groups, the index of journeys and backups. Exits with 1\n"
+          "when something is bad, with 5 when the broker cannot be reached.",
           "acta doctor",
           {},
           Run};

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
@@ -15,6 +16,7 @@ constexpr absl::Duration kClockTolerance = absl::Seconds(1);
 constexpr absl::Duration kOldBackup = absl::Hours(48);
 constexpr absl::Duration kSlowSync = absl::Milliseconds(100);
 constexpr absl::Duration kLittleHeadroom = absl::Hours(1);
+constexpr absl::Duration kLongBehind = absl::Minutes(10);
 constexpr double kNearLimit = 0.8;
 constexpr int64_t kIndexBehind = 1'000'000;
 // What a broker has open beside its connections.
@@ -50,7 +52,11 @@ Finding Reached(const Examination& of) {
 Finding Versions(const Examination& of) {
   Finding finding{"versions", State::kGood,
                   absl::StrCat("acta ", of.own_version, ", actad ", of.server.version()), ""};
-  if (of.own_version == of.server.version()) return finding;
+  if (!of.unknown.empty()) {
+    absl::StrAppend(&finding.found, ", which does not know ", absl::StrJoin(of.unknown, ", "));
+  } else if (of.own_version == of.server.version()) {
+    return finding;
+  }
   finding.state = State::kWarn;
   finding.advice = "use the command line of the broker's version: it may know other options";
   return finding;
@@ -94,6 +100,17 @@ Finding Disk(const Examination& of) {
   }
   finding.advice.clear();
   return finding;
+}
+
+Finding Stored(const Examination& of) {
+  if (const v1::Alarm* const damaged = AlarmOf(of.status, "DATA_DAMAGED"); damaged != nullptr) {
+    return {"stored events", State::kBad, damaged->text(),
+            "look what the disk says of itself; a backup may have them whole: acta backup list"};
+  }
+  if (!of.status.has_scrub()) {
+    return {"stored events", State::kGood, "no scrub has read them since the start", ""};
+  }
+  return {"stored events", State::kGood, "no scrub has found one damaged", ""};
 }
 
 Finding Syncs(const Examination& of) {
@@ -201,6 +218,14 @@ Finding GroupFinding(const v1::GroupFigures& group) {
   if (group.paused()) {
     return {name, State::kWarn, "it is paused", absl::StrCat("acta group resume ", group.group())};
   }
+  const bool shrinks = group.has_drain();
+  const absl::Duration behind = FromProtoDuration(group.behind());
+  if (group.lag_events() > 0 && group.members() > 0 && !shrinks && behind >= kLongBehind) {
+    return {name, State::kWarn,
+            absl::StrCat("the oldest of ", group.lag_events(), " events waits for ",
+                         DurationText(behind), ", and they do not become fewer"),
+            explain};
+  }
   if (group.lag_events() > 0 && group.members() == 0) {
     return {name, State::kWarn,
             absl::StrCat(group.lag_events(), " events wait, and it has no members"), explain};
@@ -268,8 +293,9 @@ std::string ValueOf(const v1::GetConfigResponse& config, absl::string_view name)
 }
 
 std::vector<Finding> Examine(const Examination& of) {
-  std::vector<Finding> findings = {Reached(of), Versions(of), ClockOf(of), Ports(of),
-                                   Folder(of),  Disk(of),     Syncs(of),   Descriptors(of)};
+  std::vector<Finding> findings = {Reached(of), Versions(of), ClockOf(of),
+                                   Ports(of),   Folder(of),   Disk(of),
+                                   Stored(of),  Syncs(of),    Descriptors(of)};
   AddLimits(of, &findings);
   AddGroups(of, &findings);
   findings.push_back(Journeys(of));

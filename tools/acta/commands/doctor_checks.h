@@ -41,6 +41,7 @@ struct Examination {
   v1::GetLimitsResponse limits;
   v1::GetConfigResponse config;
   v1::MeasureGroupsResponse groups;
+  std::vector<std::string> unknown;  // Methods that this broker does not have.
   std::optional<FolderFacts> folder;
 };
 

@@ -11,6 +11,7 @@
 #include "client/cpp/publisher.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
+#include "tools/acta/app/interrupt.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/deliver_at.h"
 #include "tools/acta/commands/topic_options.h"
@@ -73,7 +74,7 @@ class PublishRun {
     }
     HintAtMissing();
     RETURN_IF_ERROR(event.status());
-    return WithoutSkipped("the others are shown");
+    return Whole("what was read is shown");
   }
 
   absl::Status Schedule(absl::Time at, v1::AckLevel level) {
@@ -82,7 +83,7 @@ class PublishRun {
         PublishLater(context_, at, partition_, level, cause_, [this] { return NextEvent(); });
     HintAtMissing();
     RETURN_IF_ERROR(status);
-    return WithoutSkipped("the others are scheduled");
+    return Whole("what was read is scheduled");
   }
 
   absl::Status Send(const client::PublisherOptions& options) {
@@ -96,11 +97,12 @@ class PublishRun {
   }
 
  private:
-  // Nothing at the end. Errors name the line.
+  // Nothing at the end, or when it is interrupted. Errors name the line.
   absl::StatusOr<std::optional<v1::Event>> NextEvent() {
     absl::string_view line;
-    while (true) {
+    while (!Interrupted()) {
       ASSIGN_OR_RETURN(const bool more, reader_.Next(&line));
+      at_end_ = !more && !Interrupted();
       if (!more) return std::nullopt;
       if (builder_.Skips(line)) continue;
       absl::StatusOr<v1::Event> event = builder_.Build(line);
@@ -112,13 +114,17 @@ class PublishRun {
         context_.terminal().Warn("further bad lines are only counted");
       if (skipped_ <= kMostWarnings) context_.terminal().Warn(where);
     }
+    return std::nullopt;
   }
 
-  // Of what was done so far, `done` in words.
-  absl::Status WithoutSkipped(absl::string_view done) const {
+  // Not when lines were skipped, or not read: what became of the others, in words.
+  absl::Status Whole(absl::string_view others) const {
+    if (Interrupted() && !at_end_) {
+      return PartlyDoneError(absl::StrCat("interrupted before the end of the input; ", others));
+    }
     if (skipped_ == 0) return absl::OkStatus();
     return PartlyDoneError(absl::StrCat(skipped_, skipped_ == 1 ? " line is" : " lines are",
-                                        " no event and skipped; ", done));
+                                        " no event and skipped; ", others));
   }
 
   absl::Status SendAll(client::Publisher& publisher) {
@@ -179,7 +185,7 @@ class PublishRun {
               static_cast<int64_t>(static_cast<double>(answered) / std::max(seconds, 1e-6)),
               LatencyText(0.5), LatencyText(0.99));
     RETURN_IF_ERROR(context_.output().PrintRows(table));
-    if (status.ok()) return WithoutSkipped(absl::StrCat(Events(answered), " went through"));
+    if (status.ok()) return Whole(absl::StrCat(Events(answered), " went through"));
     return PartlyDoneError(
         absl::StrCat(DescribeError(status), "; ", Events(answered), " went through"));
   }
@@ -202,6 +208,7 @@ class PublishRun {
   absl::Time next_progress_ = start_ + kProgressEvery;
   int64_t sent_ = 0;
   int64_t skipped_ = 0;  // Lines.
+  bool at_end_ = false;  // Of the input.
   int64_t bytes_ = 0;
   Answers answers_;
 };
@@ -252,6 +259,7 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const auto number, args.Integer("--partition", 0, 65'535));
   ASSIGN_OR_RETURN(const auto cause, ReadCause(context));
   ASSIGN_OR_RETURN(LineReader reader, OpenInput(args));
+  StopOnSignals();
   std::optional<int32_t> partition;
   if (number) partition = static_cast<int32_t>(*number);
   PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0),
@@ -271,7 +279,8 @@ Command PublishCommand() {
       "@/properties/net is a JSON pointer, @@ a literal @. A time is RFC 3339 or -15m; a place\n"
       "with a number says its unit: @/when:ms, :s or :us. Stops at the first event that is\n"
       "refused. Events that carry an id may be sent again: the broker stores them once. Data of\n"
-      "CloudEvents that is JSON is stored without the blanks between its parts.",
+      "CloudEvents that is JSON is stored without the blanks between its parts. Ctrl-C ends it\n"
+      "in good order: what was read is stored, and counted.",
       R"(echo '{"id": "o-1", "customer": "ann"}' | )"
       "acta publish orders --format jsonl --id @/id --key @/customer",
       {{"--file", "FILE", "lines of this file, also gzip; - is standard input (-)"},

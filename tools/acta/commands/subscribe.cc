@@ -1,14 +1,20 @@
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/cpp/subscriber.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
+#include "tools/acta/app/interrupt.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/events/cause_text.h"
 #include "tools/acta/subscribe/event_printer.h"
-#include "tools/acta/subscribe/interrupt.h"
 #include "tools/acta/subscribe/queue_run.h"
 #include "tools/acta/subscribe/shell_command.h"
 #include "tools/acta/subscribe/subscribe_options.h"
@@ -20,6 +26,7 @@ namespace {
 constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
 // How often the broker is asked how far the other members of the group are.
 constexpr absl::Duration kAskEvery = absl::Milliseconds(500);
+constexpr size_t kMostPlaces = 20;  // That are told of what was committed.
 
 class SubscribeRun {
  public:
@@ -35,16 +42,32 @@ class SubscribeRun {
     absl::Status status = ReadAll();
     status.Update(printer_.Flush());
     status.Update(write_status_);
-    if (grouped()) {
-      status.Update(subscriber_.FlushCommits(context_.channel()->options().deadline));
-    }
+    absl::Status flushed;
+    if (grouped()) flushed = subscriber_.FlushCommits(context_.channel()->options().deadline);
+    status.Update(flushed);
     const absl::Status closed = subscriber_.Close();
     if (grouped()) status.Update(closed);
+    if (grouped() && Interrupted() && flushed.ok()) ReportCommitted();
     return status;
   }
 
  private:
   bool grouped() const { return !options_.subscriber.group.empty(); }
+
+  // Where the group goes on.
+  void ReportCommitted() {
+    std::vector<std::string> places;
+    for (const auto& [partition, next_offset] : committed_) {
+      if (places.size() == kMostPlaces) break;
+      places.push_back(
+          absl::StrCat(partition.first, "/", partition.second, " up to offset ", next_offset - 1));
+    }
+    if (committed_.size() > places.size()) {
+      places.push_back(absl::StrCat(committed_.size() - places.size(), " partitions more"));
+    }
+    context_.terminal().Report(places.empty() ? "committed nothing"
+                                              : "committed " + absl::StrJoin(places, ", "));
+  }
 
   client::SubscriberOptions Listening(client::SubscriberOptions options) {
     // Not everything that was returned need have been shown: what was is committed here.
@@ -100,7 +123,7 @@ class SubscribeRun {
         place.cause = CauseText({delivery.CauseOf(i), context_.channel()->address()});
         const absl::Status ran = RunShellCommand(
             options_.exec, EventText(options_.format, event_, place), event_, place);
-        // Ctrl-C reaches the command as well; its event comes again.
+        // Who stops all processes of a session stops the command, too; its event comes again.
         if (!ran.ok()) return Interrupted() ? absl::OkStatus() : Stopped(ran, place);
         Done(place.topic, place.partition, place.offset + 1);
       }
@@ -128,7 +151,8 @@ class SubscribeRun {
     options_.ends.Advance(topic, partition, next_offset);
     if (!grouped()) return;
     // A partition that went away comes again somewhere, from its committed position.
-    (void)subscriber_.Commit(topic, partition, next_offset);
+    const absl::Status committed = subscriber_.Commit(topic, partition, next_offset);
+    if (committed.ok()) committed_[{topic, partition}] = next_offset;
   }
 
   // Partitions without events tell by their position; those of other members by their commits.
@@ -153,6 +177,7 @@ class SubscribeRun {
   EventPrinter printer_;
   absl::Status write_status_;  // Of what was written while a partition moved away.
   int64_t count_ = 0;
+  std::map<std::pair<std::string, int32_t>, int64_t> committed_;  // The next offset.
   absl::Time next_ask_ = absl::InfinitePast();
   v1::Event event_;
   client::Subscriber subscriber_;
@@ -180,16 +205,19 @@ Command SubscribeCommand() {
           "ACTA_PROCESS, ACTA_SCHEMA, ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, ACTA_EXPIRES_AT,\n"
           "ACTA_AFFECTED (a line kind:id for each), and attributes as ACTA_ATTRIBUTE_NAME.\n"
           "One of more than 64 KiB is empty. What the command publishes with `acta publish` says\n"
-          "that this event caused it (ACTA_CAUSED_BY). Ctrl-C ends it in good order.\n\n"
+          "that this event caused it (ACTA_CAUSED_BY). Ctrl-C ends it in good order: it does not\n"
+          "reach commands, those that run are finished, and a group's member says what was\n"
+          "committed.\n\n"
           "A member of a group of mode stream commits what was written, or each event whose\n"
           "command exits with 0; another code ends the subscription.\n\n"
           "A member of a group of mode queue acks what was written. With --exec the exit code\n"
           "says what becomes of the event: 0 acks; 75 nacks, it comes again later; 65 rejects,\n"
-          "it becomes a dead letter; any other nacks with the reason exit-N, a signal with\n"
-          "signal-N. The last line of standard error goes with it. The lease is extended while\n"
+          "it becomes a dead letter; 126 and 127, that it cannot be run, give it back and end the\n"
+          "subscription; any other nacks with the reason exit-N, a signal with signal-N. The last\n"
+          "line of standard error goes with it. The lease is extended while\n"
           "the command runs, up to 12 h: write 'timeout 60 COMMAND' where one may hang.\n"
-          "ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its environment. Ctrl-C does\n"
-          "not reach commands: those that run are finished, the rest is given back.",
+          "ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its environment. What no\n"
+          "command has begun on is given back at the end.",
           "acta subscribe orders --group billing --format json",
           {{"--group", "GROUP", "join this group"},
            {"--mode", "MODE", "stream or queue, of a group that is new (stream)"},

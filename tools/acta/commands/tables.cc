@@ -1,5 +1,6 @@
 #include "tools/acta/commands/tables.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tools/acta/output/words.h"
 
@@ -15,6 +16,16 @@ Table TopicTable(const std::vector<const v1::Topic*>& topics) {
               DedupeText(topic->dedupe()), LabelsText(topic->labels()));
   }
   return table;
+}
+
+std::string TopicSettingsText(const v1::Topic& topic) {
+  return absl::StrCat(
+      "topic ", topic.name(), ": ack ", LevelText(topic.ack_level()), ", visible at ",
+      LevelText(topic.visible_at()), ", retention ", DurationText(topic.retention()), ", ",
+      topic.retention_bytes() == 0 ? "any size" : BytesText(topic.retention_bytes()), ", dedupe ",
+      DedupeText(topic.dedupe()), " for ", DurationText(topic.dedupe_window()), ", journeys ",
+      EnumText(v1::JourneyMode_Name(topic.journey()), "JOURNEY_MODE_"), ", events up to ",
+      BytesText(topic.max_event_bytes()), ", labels ", LabelsText(topic.labels()), "\n");
 }
 
 Table GroupTable(const std::vector<const v1::Group*>& groups) {

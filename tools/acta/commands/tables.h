@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "acta/v1/groups.pb.h"
@@ -8,7 +9,8 @@
 
 namespace acta::cli {
 
-// Tables that more than one command prints.
+// What more than one command prints of a topic or a group.
+std::string TopicSettingsText(const v1::Topic& topic);
 Table TopicTable(const std::vector<const v1::Topic*>& topics);
 Table GroupTable(const std::vector<const v1::Group*>& groups);
 

@@ -17,6 +17,7 @@ absl::Status Run(CommandContext& context) {
   for (const std::string& field : fields) request.mutable_update_mask()->add_paths(field);
   request.set_accept_reorder(context.args().Has("--accept-reorder"));
   ASSIGN_OR_RETURN(const v1::UpdateTopicResponse response, context.admin().UpdateTopic(request));
+  RETURN_IF_ERROR(context.PrintHeading(TopicSettingsText(response.topic())));
   return context.output().Print({&response}, TopicTable({&response.topic()}));
 }
 

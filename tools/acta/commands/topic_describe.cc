@@ -3,6 +3,7 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/watch.h"
 #include "tools/acta/commands/all_commands.h"
+#include "tools/acta/commands/tables.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
@@ -24,16 +25,6 @@ Table PartitionTable(const v1::ListPartitionsResponse& partitions) {
   return table;
 }
 
-std::string Settings(const v1::Topic& topic) {
-  return absl::StrCat(
-      "topic ", topic.name(), ": ack ", LevelText(topic.ack_level()), ", visible at ",
-      LevelText(topic.visible_at()), ", retention ", DurationText(topic.retention()), ", ",
-      topic.retention_bytes() == 0 ? "any size" : BytesText(topic.retention_bytes()), ", dedupe ",
-      DedupeText(topic.dedupe()), " for ", DurationText(topic.dedupe_window()), ", journeys ",
-      EnumText(v1::JourneyMode_Name(topic.journey()), "JOURNEY_MODE_"), ", events up to ",
-      BytesText(topic.max_event_bytes()), ", labels ", LabelsText(topic.labels()), "\n");
-}
-
 absl::Status Show(CommandContext& context, bool clear) {
   v1::GetTopicRequest get;
   get.set_name(context.args().Get("TOPIC"));
@@ -43,7 +34,7 @@ absl::Status Show(CommandContext& context, bool clear) {
   ASSIGN_OR_RETURN(const v1::ListPartitionsResponse partitions,
                    context.admin().ListPartitions(list));
   if (clear) RETURN_IF_ERROR(context.ClearScreen());
-  RETURN_IF_ERROR(context.PrintHeading(Settings(topic.topic())));
+  RETURN_IF_ERROR(context.PrintHeading(TopicSettingsText(topic.topic())));
   return context.output().Print({&topic, &partitions}, PartitionTable(partitions));
 }
 

@@ -15,7 +15,7 @@
 namespace acta::cli {
 namespace {
 
-constexpr int64_t kPage = 1000;
+constexpr int32_t kPage = 1000;
 
 // What all names begin with that the pattern matches.
 std::string PrefixOf(const std::string& pattern) {
@@ -29,17 +29,24 @@ absl::StatusOr<v1::ListTopicsResponse> List(CommandContext& context, const std::
   v1::ListTopicsRequest request;
   request.set_name_prefix(pattern.empty() ? context.args().Get("--prefix") : PrefixOf(pattern));
   request.set_page_token(context.args().Get("--page"));
+  const auto full = [&] { return most.has_value() && all.topics_size() >= *most; };
   do {
-    const int64_t left = most.value_or(kPage) - (most.has_value() ? all.topics_size() : 0);
-    request.set_page_size(static_cast<int32_t>(std::min(kPage, left)));
+    request.set_page_size(kPage);
     ASSIGN_OR_RETURN(v1::ListTopicsResponse page, context.admin().ListTopics(request));
-    request.set_page_token(page.next_page_token());
-    for (v1::Topic& topic : *page.mutable_topics()) {
+    int looked_at = 0;
+    for (; looked_at < page.topics_size() && !full(); ++looked_at) {
+      v1::Topic& topic = *page.mutable_topics(looked_at);
       const bool matches =
           pattern.empty() || fnmatch(pattern.c_str(), topic.name().c_str(), 0) == 0;
       if (matches) *all.add_topics() = std::move(topic);
     }
-  } while (!request.page_token().empty() && (!most.has_value() || all.topics_size() < *most));
+    if (looked_at < page.topics_size()) {
+      // Where to go on is said by a page that ends there.
+      request.set_page_size(looked_at);
+      ASSIGN_OR_RETURN(page, context.admin().ListTopics(request));
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() && !full());
   all.set_next_page_token(request.page_token());
   return all;
 }

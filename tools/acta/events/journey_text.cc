@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "tools/acta/exit_status.h"
@@ -9,6 +10,17 @@
 
 namespace acta::cli {
 namespace {
+
+// The principal of who is not asked for a name.
+constexpr char kNobody[] = "anonymous";
+
+// What others wrote into events and answers moves no cursor and begins no line.
+std::string Plain(std::string text) {
+  for (char& c : text) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
+  }
+  return text;
+}
 
 std::string PlaceOf(const v1::JourneyEvent& event) {
   const v1::EventPosition& at = event.position();
@@ -45,6 +57,11 @@ std::string OriginOf(const v1::JourneyEvent& event) {
   std::string origin;
   if (event.has_append_time()) origin = MillisTimeText(event.append_time());
   if (!event.app().empty()) absl::StrAppend(&origin, " by ", AppText(event));
+  if (event.principal() != kNobody && !event.principal().empty()) {
+    absl::StrAppend(&origin, " as ", event.principal());
+  }
+  const std::string& schema = event.event().schema();
+  if (!schema.empty()) absl::StrAppend(&origin, ", schema ", schema);
   if (event.in_cycle()) absl::StrAppend(&origin, " (it is among its own causes)");
   return origin;
 }
@@ -55,11 +72,12 @@ std::string SinceAppend(const v1::JourneyEvent& event, const google::protobuf::T
   return absl::StrCat(" after ", DurationText(std::max(after, absl::ZeroDuration())));
 }
 
-std::string AttemptText(const v1::Attempt& attempt) {
+std::string AttemptText(const v1::Attempt& attempt, const v1::JourneyEvent& event) {
   std::string text = absl::StrCat("attempt ", attempt.attempt(), ": ",
                                   EnumText(v1::AttemptEnd_Name(attempt.end()), "ATTEMPT_END_"));
   if (!attempt.member_id().empty()) absl::StrAppend(&text, " by ", attempt.member_id());
   if (!attempt.app().empty()) absl::StrAppend(&text, " (", AppText(attempt), ")");
+  if (attempt.has_end_time()) absl::StrAppend(&text, SinceAppend(event, attempt.end_time()));
   if (!attempt.reason().empty()) absl::StrAppend(&text, ": ", attempt.reason());
   if (!attempt.text().empty()) absl::StrAppend(&text, ": ", attempt.text());
   return text;
@@ -122,14 +140,14 @@ class TreeText {
   }
   void Put(size_t i, const std::string& first, const std::string& beside) {
     const v1::JourneyEvent& event = events_[i];
-    absl::StrAppend(&text_, first, NameOf(event), "\n");
-    if (const std::string origin = OriginOf(event); !origin.empty()) {
+    absl::StrAppend(&text_, first, Plain(NameOf(event)), "\n");
+    if (const std::string origin = Plain(OriginOf(event)); !origin.empty()) {
       absl::StrAppend(&text_, beside, origin, "\n");
     }
     for (const v1::GroupOutcome& outcome : event.groups()) {
       absl::StrAppend(&text_, beside, "* ", OutcomeText(outcome, event), "\n");
       for (const v1::Attempt& attempt : outcome.failed_attempts()) {
-        absl::StrAppend(&text_, beside, "    ", AttemptText(attempt), "\n");
+        absl::StrAppend(&text_, beside, "    ", Plain(AttemptText(attempt, event)), "\n");
       }
     }
   }
@@ -156,7 +174,7 @@ std::string GroupsThatGaveUp(const v1::JourneyEvent& event) {
 
 // Lines of a node's label.
 std::vector<std::string> LabelOf(const v1::JourneyEvent& event, const std::string& gave_up) {
-  std::vector<std::string> lines = {NameOf(event)};
+  std::vector<std::string> lines = {Plain(NameOf(event))};
   if (!gave_up.empty()) lines.push_back(absl::StrCat("DEAD LETTER of ", gave_up));
   for (const v1::GroupOutcome& outcome : event.groups()) {
     lines.push_back(OutcomeText(outcome, event));
@@ -235,7 +253,7 @@ std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent&
   }
   if (outcome.redrives() > 0) absl::StrAppend(&text, ", ", RedrivenText(outcome));
   if (!outcome.why().empty()) absl::StrAppend(&text, ": ", outcome.why());
-  return text;
+  return Plain(std::move(text));
 }
 
 std::string DrawJourney(JourneyDrawing drawing, const std::vector<v1::JourneyEvent>& events) {

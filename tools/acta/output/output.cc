@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -147,7 +149,9 @@ std::string MergedJson(const Messages& messages) {
 
 absl::Status WriteAll(FILE* file, absl::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), file) != text.size() || std::fflush(file) != 0) {
-    return absl::UnknownError("cannot write the output");
+    return errno == EPIPE ? OutputClosedError()
+                          : absl::UnknownError(
+                                absl::StrCat("cannot write the output: ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }

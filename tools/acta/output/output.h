@@ -33,7 +33,8 @@ class Output {
 // "table", "json" or "csv"; `file` is borrowed. Errors: usage.
 absl::StatusOr<std::unique_ptr<Output>> MakeOutput(absl::string_view format, FILE* file);
 
-// Writes all of it and flushes: what was printed is out before the caller goes on.
+// Writes all of it and flushes: what was printed is out before the caller goes on. Errors: also
+// OutputClosedError().
 absl::Status WriteAll(FILE* file, absl::string_view text);
 
 // The proto's JSON mapping with every plain field; `messages` merged into one object.

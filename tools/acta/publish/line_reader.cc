@@ -1,14 +1,10 @@
 #include "tools/acta/publish/line_reader.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/base/status_macros.h"
-#include "tools/acta/exit_status.h"
+#include "tools/acta/app/interrupt.h"
 
 namespace acta::cli {
 namespace {
@@ -19,14 +15,8 @@ constexpr size_t kReadBytes = 256 << 10;
 
 absl::StatusOr<LineReader> LineReader::OpenFile(const std::string& path) {
   LineReader reader;
-  reader.name_ = path == "-" ? "standard input" : path;
-  errno = 0;
-  gzFile file = path == "-" ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb");
-  if (file == nullptr) {
-    return UsageError(absl::StrCat("cannot open '", path, "': ", std::strerror(errno)));
-  }
-  gzbuffer(file, kReadBytes);
-  reader.file_.reset(file);
+  ASSIGN_OR_RETURN(reader.source_, ByteSource::Open(path));
+  reader.name_ = reader.source_->name();
   return reader;
 }
 
@@ -57,6 +47,7 @@ absl::StatusOr<bool> LineReader::Next(absl::string_view* line) {
     ASSIGN_OR_RETURN(const bool more, Fill());
     if (!more) break;
   }
+  if (Interrupted()) return false;  // What is there of a line is none.
   if (at_ == buffer_.size()) return false;
   *line = absl::string_view(buffer_).substr(at_);
   at_ = buffer_.size();
@@ -73,16 +64,10 @@ absl::StatusOr<bool> LineReader::Fill() {
   }
   const size_t before = buffer_.size();
   buffer_.resize(before + kReadBytes);
-  const int count = gzread(file_.get(), buffer_.data() + before, kReadBytes);
-  buffer_.resize(before + static_cast<size_t>(count < 0 ? 0 : count));
-  int code = Z_OK;
-  const char* problem = gzerror(file_.get(), &code);
-  if (count < 0 || (count == 0 && code == Z_BUF_ERROR)) {
-    const bool system = code == Z_ERRNO;
-    return absl::DataLossError(
-        absl::StrCat("cannot read '", name_, "': ", system ? std::strerror(errno) : problem));
-  }
-  return count > 0;
+  const absl::StatusOr<size_t> count = source_->Read(buffer_.data() + before, kReadBytes);
+  buffer_.resize(before + count.value_or(0));
+  RETURN_IF_ERROR(count.status());
+  return *count > 0;
 }
 
 }  // namespace acta::cli

@@ -1,18 +1,18 @@
 #pragma once
 
-#include <zlib.h>
-
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tools/acta/publish/byte_source.h"
 
 namespace acta::cli {
 
-// The lines of a file, of standard input or of one text; gzip is unpacked on the way.
+// The lines of a file, of standard input or of one text; gzip is unpacked on the way. Lines of a
+// pipe are given on as soon as they are there. An interrupt ends them,
+// before a line that is not whole.
 //
 // Threads: one. Errors: a file that cannot be opened or read; a line above kMaxLineBytes.
 class LineReader {
@@ -31,14 +31,11 @@ class LineReader {
   const std::string& name() const { return name_; }
 
  private:
-  struct Close {
-    void operator()(gzFile file) const { gzclose(file); }
-  };
   // False at the end of the file.
   absl::StatusOr<bool> Fill();
 
   std::string name_;
-  std::unique_ptr<gzFile_s, Close> file_;
+  std::optional<ByteSource> source_;
   // Unread bytes are [at_, buffer_.size()).
   std::string buffer_;
   size_t at_ = 0;

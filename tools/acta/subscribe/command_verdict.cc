@@ -16,6 +16,10 @@ v1::Settlement VerdictOf(const CommandEnd& end) {
   v1::Settlement verdict;
   verdict.set_kind(v1::SETTLE_KIND_ACK);
   if (end.signal == 0 && end.exit_code == 0) return verdict;
+  if (CannotBeRun(end)) {
+    verdict.set_kind(v1::SETTLE_KIND_RELEASE);
+    return verdict;
+  }
   verdict.set_kind(v1::SETTLE_KIND_NACK);
   verdict.set_text(Utf8Front(end.last_line, kMaxTextBytes));
   if (end.signal != 0) {

@@ -6,11 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/base/status_macros.h"
+#include "tools/acta/app/interrupt.h"
 #include "tools/acta/events/cause_text.h"
 #include "tools/acta/events/json_line.h"
 #include "tools/acta/exit_status.h"
 #include "tools/acta/subscribe/command_verdict.h"
-#include "tools/acta/subscribe/interrupt.h"
 
 namespace acta::cli {
 namespace {
@@ -165,6 +165,11 @@ void QueueRun::CommandEnded(const EventPlace& place, const absl::StatusOr<Comman
     running_.erase({place.topic, place.partition, place.offset});
     ++ended_[verdict.kind()];
     command_status_.Update(end.status());
+    if (end.ok() && CannotBeRun(*end)) {
+      command_status_.Update(
+          absl::UnknownError(absl::StrCat("the command cannot be run: exit code ", end->exit_code,
+                                          end->last_line.empty() ? "" : ", ", end->last_line)));
+    }
   }
   Settle(place, verdict);
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -138,7 +139,13 @@ absl::StatusOr<pid_t> Spawn(const ShellCommand& command, int input, int errors) 
   if (errors >= 0) posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  if (command.own_group) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  // This program ignores a pipe that nobody reads.
+  sigset_t defaults;
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  const int own_group = command.own_group ? POSIX_SPAWN_SETPGROUP : 0;
+  posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | own_group));
   pid_t child = 0;
   const int error =
       posix_spawn(&child, shell, &actions, &attributes, arguments, environment.data());
@@ -216,8 +223,9 @@ absl::StatusOr<CommandEnd> RunShell(const ShellCommand& command) {
 
 absl::Status RunShellCommand(const std::string& command, absl::string_view input,
                              const v1::Event& event, const EventPlace& place) {
-  ASSIGN_OR_RETURN(const CommandEnd end,
-                   RunShell({command, std::string(input), EventVariables(event, place)}));
+  ShellCommand run = {command, std::string(input), EventVariables(event, place)};
+  run.own_group = true;
+  ASSIGN_OR_RETURN(const CommandEnd end, RunShell(run));
   if (end.signal == 0 && end.exit_code == 0) return absl::OkStatus();
   const std::string how = end.signal == 0 ? absl::StrCat("exited with ", end.exit_code)
                                           : absl::StrCat("ended by signal ", end.signal);

@@ -43,7 +43,13 @@ Variables EventVariables(const v1::Event& event, const EventPlace& place);
 // Threads: any. Errors: that it could not be started.
 absl::StatusOr<CommandEnd> RunShell(const ShellCommand& command);
 
-// Runs `command` for one event, which is its standard input as `input` and its environment.
+// It cannot be run: the shell's codes for what is not found, and for what is no program.
+constexpr bool CannotBeRun(const CommandEnd& end) {
+  return end.signal == 0 && (end.exit_code == 126 || end.exit_code == 127);
+}
+
+// Runs `command` for one event, which is its standard input as `input` and its environment. Ctrl-C
+// does not reach it.
 //
 // Errors: an exit code other than 0, a signal, or that it could not be started.
 absl::Status RunShellCommand(const std::string& command, absl::string_view input,

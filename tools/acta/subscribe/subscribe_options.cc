@@ -1,8 +1,10 @@
 #include "tools/acta/subscribe/subscribe_options.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/commands/queue_options.h"
@@ -34,22 +36,55 @@ absl::StatusOr<std::vector<Position>> ReadPositions(const CommandContext& contex
   return positions;
 }
 
-v1::TopicPosition StartOf(const std::string& topic, const std::vector<Position>& from) {
+void StartAt(int32_t partition, int64_t offset, v1::TopicPosition* start) {
+  start->set_only_listed(true);
+  v1::PartitionPosition* const at = start->add_partitions();
+  at->set_partition(partition);
+  at->set_offset(offset);
+}
+
+// Partitions that end before the offset are left out; if all do, the broker refuses.
+void StartAtOffset(int64_t offset, const v1::ListPartitionsResponse& partitions,
+                   CommandContext& context, v1::TopicPosition* start) {
+  std::vector<int32_t> shorter;
+  for (const v1::PartitionInfo& one : partitions.partitions()) {
+    if (one.end_offset() < offset) shorter.push_back(one.partition());
+  }
+  const bool all = shorter.size() == static_cast<size_t>(partitions.partitions_size());
+  if (shorter.empty() || all) {
+    start->mutable_from()->set_offset(offset);
+    return;
+  }
+  for (const v1::PartitionInfo& one : partitions.partitions()) {
+    if (one.end_offset() >= offset) StartAt(one.partition(), offset, start);
+  }
+  context.terminal().Warn(absl::StrCat("topic ", start->topic(), ": ", shorter.size(), " of ",
+                                       partitions.partitions_size(),
+                                       " partitions end before offset ", offset,
+                                       " and are not read: ", absl::StrJoin(shorter, ", ")));
+}
+
+v1::TopicPosition StartOf(const std::string& topic, const std::vector<Position>& from,
+                          const v1::ListPartitionsResponse& partitions, CommandContext& context) {
   v1::TopicPosition start;
   start.set_topic(topic);
   if (from.empty()) {
     start.mutable_from()->set_latest(true);
+  } else if (from[0].kind == Kind::kOffset) {
+    StartAtOffset(from[0].offset, partitions, context, &start);
   } else if (from[0].kind != Kind::kPartitionOffset) {
     *start.mutable_from() = ToStartPosition(from[0]);
   } else {
-    start.set_only_listed(true);
-    for (const Position& one : from) {
-      v1::PartitionPosition* partition = start.add_partitions();
-      partition->set_partition(one.partition);
-      partition->set_offset(one.offset);
-    }
+    for (const Position& one : from) StartAt(one.partition, one.offset, &start);
   }
   return start;
+}
+
+bool Reads(const v1::TopicPosition& position, int32_t partition) {
+  const auto& listed = position.partitions();
+  return !position.only_listed() ||
+         std::any_of(listed.begin(), listed.end(),
+                     [partition](const auto& one) { return one.partition() == partition; });
 }
 
 // The end of a reader without a group: the broker's, but for offsets.
@@ -67,6 +102,7 @@ absl::Status SetEnd(const std::vector<Position>& to, const v1::ListPartitionsRes
         break;
       case Kind::kOffset:
         for (const v1::PartitionInfo& partition : partitions.partitions()) {
+          if (!Reads(*position, partition.partition())) continue;
           ends->Set(position->topic(), partition.partition(), one.offset);
         }
         break;
@@ -133,7 +169,7 @@ absl::Status AddTopic(CommandContext& context, const std::string& topic,
   list.set_topic(topic);
   ASSIGN_OR_RETURN(const v1::ListPartitionsResponse partitions,
                    context.admin().ListPartitions(list));
-  v1::TopicPosition position = StartOf(topic, from);
+  v1::TopicPosition position = StartOf(topic, from, partitions, context);
   const bool until_end = context.args().Has("--until-end");
   if (options->subscriber.group.empty()) {
     position.set_until_end(until_end);

@@ -1,4 +1,4 @@
-#include "tools/acta/subscribe/interrupt.h"
+#include "tools/acta/app/interrupt.h"
 
 #include <poll.h>
 #include <signal.h>

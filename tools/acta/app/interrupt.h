@@ -2,8 +2,8 @@
 
 namespace acta::cli {
 
-// The first Ctrl-C or SIGTERM is noted and ends a subscription in good order, the second the
-// program.
+// The first Ctrl-C or SIGTERM is noted and ends a command in good order, the second the program.
+// The first also ends a call that blocks in the kernel (EINTR).
 void StopOnSignals();
 // The same with Ctrl-C alone.
 void StopOnCtrlC();

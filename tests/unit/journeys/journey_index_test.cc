@@ -1,0 +1,174 @@
+#include <catch2/catch.hpp>
+
+#include "acta/storage/v1/records.pb.h"
+#include "storage/layout/rows.h"
+#include "tests/unit/journeys/journey_room.h"
+
+namespace acta {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+JourneyLimits TenInMemory() {
+  JourneyLimits limits;
+  limits.buffer_bytes = 10 * sizeof(IndexEntry);
+  return limits;
+}
+
+TEST_CASE("a topic says how much of it can be found") {
+  JourneyRoom room;
+  room.CreateTopic("some", 1, v1::JOURNEY_MODE_CORRELATION);
+  room.CreateTopic("none", 1, v1::JOURNEY_MODE_OFF);
+  room.Publish("some", JourneyRoom::Event("a", "j"));
+  room.Publish("none", JourneyRoom::Event("b", "j"));
+  const auto journey = room.Get(JourneyRoom::ByCorrelation("j"));
+  CHECK(JourneyRoom::Edges(journey) == Strings{"a"});
+  CHECK(journey.index().not_indexed_topics_size() == 2);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("a")) == v1::EVENT_NOT_FOUND);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("b")) == v1::EVENT_NOT_FOUND);
+  room.SetMode("none", v1::JOURNEY_MODE_FULL);  // What is there already is indexed then.
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("b"))) == Strings{"a", "b"});
+}
+
+TEST_CASE("a topic that is to be found by more is looked at again, also by a later life") {
+  for (const bool restarts : {false, true}) {
+    JourneyRoom room(restarts ? TenInMemory() : JourneyLimits());
+    room.CreateTopic("some", 1, v1::JOURNEY_MODE_CORRELATION);
+    for (int i = 0; i < 20; ++i) {
+      room.Publish("some", JourneyRoom::Event("e" + std::to_string(i), "j"));
+    }
+    REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+    CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::EVENT_NOT_FOUND);
+    if (restarts) room.Restart();
+    room.SetMode("some", v1::JOURNEY_MODE_FULL);
+    CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 20);
+    room.SetMode("some", v1::JOURNEY_MODE_CORRELATION);
+    room.Publish("some", JourneyRoom::Event("late", "j"));
+    REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+    room.SetMode("some", v1::JOURNEY_MODE_OFF);
+    room.SetMode("some", v1::JOURNEY_MODE_FULL);
+    CHECK(room.Get(JourneyRoom::ByEvent("late")).events_size() == 21);
+  }
+}
+
+TEST_CASE("the index is made anew from the log") {
+  JourneyRoom room(TenInMemory());
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  room.Get(JourneyRoom::ByEvent("e0"));
+  room.Publish("orders", JourneyRoom::Event("more"));  // Before it is read, a file is written.
+  room.Get(JourneyRoom::ByEvent("more"));
+  REQUIRE(room.indexer->Measure().files > 0);
+  REQUIRE_OK(room.engine->DropIndex());
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::EVENT_NOT_FOUND);
+  REQUIRE_OK(room.indexer->Rebuild());
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+  REQUIRE_OK(room.indexer->Rebuild());
+  room.Restart();
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+TEST_CASE("an index of another form is made anew from the log, once") {
+  JourneyRoom room(TenInMemory());
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  const auto write_file = [&](const std::string& id) {
+    room.Get(JourneyRoom::ByEvent("e0"));
+    room.Publish("orders", JourneyRoom::Event(id, "j"));  // Before it is read, a file is written.
+    room.Get(JourneyRoom::ByEvent("e0"));
+    REQUIRE(room.indexer->Measure().files > 0);
+  };
+  write_file("more");
+  // Files of which nothing is found, and positions from before forms had numbers.
+  room.indexer->Stop();
+  REQUIRE_OK(room.engine->DropIndex());
+  const auto rows = room.engine->LoadRows(Family::kState, kIndexedRows);
+  REQUIRE_OK(rows.status());
+  REQUIRE(!rows->empty());
+  Transaction older;
+  for (const auto& [key, value] : *rows) {
+    storage::v1::IndexedRecord record;
+    REQUIRE(record.ParseFromString(value));
+    REQUIRE(record.form() == kIndexForm);
+    record.clear_form();
+    older.rows.push_back({Family::kState, key, record.SerializeAsString()});
+  }
+  REQUIRE_OK(SubmitAndWait(*room.engine, std::move(older)).status);
+  room.Restart();
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 101);
+  write_file("more yet");
+  room.Restart();
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 102);
+  CHECK(room.indexer->Measure().indexed_events < 102);
+}
+
+// A hundred events of one journey, most of them in files of the index, which is damaged now.
+void DamageIndex(JourneyRoom& room) {
+  room.CreateTopic("orders");
+  for (int i = 0; i < 100; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+  }
+  room.Get(JourneyRoom::ByEvent("e0"));
+  room.engine->BreakIndex(Error(v1::DATA_CORRUPTED, "damaged"));
+}
+
+// Asks no question meanwhile.
+void AwaitAnew(JourneyRoom& room, absl::Duration engine_step = absl::ZeroDuration()) {
+  const auto readable = [&] {
+    IndexPlaces none({}, 0);
+    return room.engine->FindInIndex({}, &none).ok();
+  };
+  const absl::Duration begin = room.clock.SinceBoot();
+  while (!readable()) {
+    REQUIRE(room.clock.SinceBoot() - begin < absl::Seconds(30));
+    absl::SleepFor(absl::Milliseconds(10));
+    room.engine->Advance(engine_step);
+  }
+  CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+TEST_CASE("a damaged index is made anew by itself") {
+  JourneyRoom room(TenInMemory());
+  DamageIndex(room);
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::DATA_CORRUPTED);
+  AwaitAnew(room);
+}
+
+TEST_CASE("a start that finds a damaged index makes it anew before anybody asks") {
+  JourneyRoom room(TenInMemory());
+  DamageIndex(room);
+  room.Restart();
+  AwaitAnew(room);
+}
+
+TEST_CASE("a damaged index that cannot be dropped is tried again before anybody asks") {
+  JourneyRoom room(TenInMemory());
+  DamageIndex(room);
+  room.engine->FailNextWrite(absl::ResourceExhaustedError("full"));
+  CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("e0")) == v1::DATA_CORRUPTED);
+  AwaitAnew(room, absl::Seconds(1));
+}
+
+TEST_CASE("a full disk keeps the index in memory until there is room") {
+  JourneyRoom room(TenInMemory());
+  room.CreateTopic("orders");
+  room.engine->FailNextIndex(absl::ResourceExhaustedError("full"));
+  room.Publish("orders", 0, std::vector<v1::Event>(50, JourneyRoom::Event("e", "j")));
+  CHECK(room.Get(JourneyRoom::ByEvent("e")).events_size() == 50);
+  room.Publish("orders", JourneyRoom::Event("f", "j"));  // Is read when there is room.
+  const auto meanwhile = room.journeys->Get(room.caller, JourneyRoom::ByEvent("e"));
+  REQUIRE_OK(meanwhile.status());
+  CHECK(meanwhile->index().lag_events() == 1);
+  CHECK(room.indexer->Measure().files == 0);
+  room.engine->Advance(absl::Seconds(11));
+  CHECK(room.indexer->CatchUp(absl::Seconds(20)));
+  CHECK(room.indexer->Measure().files == 1);
+  CHECK(room.Get(JourneyRoom::ByEvent("f")).events_size() == 51);
+}
+
+}  // namespace
+}  // namespace acta
