@@ -1,12 +1,18 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <asio/ip/tcp.hpp>
-#include <iterator>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/admin.h"
 #include "storage/base/status_macros.h"
@@ -45,11 +51,35 @@ absl::Status MakeGroups(Bed& bed) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Scrape(const std::string& address) {
+// Of an address of the loopback, as the broker tells it.
+absl::StatusOr<int> Connect(const std::string& address) {
+  int port = 0;
   const size_t colon = address.rfind(':');
-  asio::ip::tcp::iostream http(address.substr(0, colon), address.substr(colon + 1));
-  http << "GET /metrics HTTP/1.0\r\nHost: broker\r\n\r\n" << std::flush;
-  std::string page{std::istreambuf_iterator<char>(http), std::istreambuf_iterator<char>()};
+  sockaddr_in to = {};
+  to.sin_family = AF_INET;
+  const bool known = colon != std::string::npos &&
+                     absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+                     inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) == 1;
+  if (!known) return absl::InvalidArgumentError(absl::StrCat("no address: ", address));
+  to.sin_port = htons(static_cast<uint16_t>(port));
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return absl::UnavailableError(absl::StrCat("nobody listens at ", address));
+}
+
+absl::StatusOr<std::string> Scrape(const std::string& address) {
+  constexpr absl::string_view kAsk = "GET /metrics HTTP/1.0\r\nHost: broker\r\n\r\n";
+  ASSIGN_OR_RETURN(const int fd, Connect(address));
+  const absl::Cleanup close_fd = [fd] { close(fd); };
+  if (write(fd, kAsk.data(), kAsk.size()) != static_cast<ssize_t>(kAsk.size())) {
+    return absl::UnavailableError("the broker's metrics cannot be asked for");
+  }
+  std::string page;
+  char bytes[16 << 10];
+  for (ssize_t count = 0; (count = read(fd, bytes, sizeof(bytes))) > 0;) {
+    page.append(bytes, static_cast<size_t>(count));
+  }
   if (absl::StrContains(page.substr(0, page.find('\n')), " 200 ")) return page;
   return absl::UnavailableError("the broker's metrics cannot be read");
 }
