@@ -65,27 +65,31 @@ struct NewestEvents {
   int64_t events = 0;
 };
 
-// The events since a time. Where damage hides the time of a partition's batches its newest are
-// taken instead, `max_ids` in all such partitions together.
+// The events since a time, which in each partition begin between these offsets. Where damage hides
+// the time of a partition's batches its newest are taken instead, `max_ids` in all such partitions
+// together.
 NewestEvents EventsSince(const LogReader& reader, const std::vector<PartitionPtr>& partitions,
-                         int64_t since_us, int64_t max_ids) {
+                         int64_t since_us, int64_t max_ids, const std::vector<Offset>& from,
+                         const std::vector<Offset>& to) {
   NewestEvents found{since_us, {}, 0};
   const auto share = std::max<int64_t>(1, max_ids / std::max<int64_t>(1, std::ssize(partitions)));
-  for (const PartitionPtr& partition : partitions) {
-    const PartitionExtent extent = partition->Extent();
-    Offset from = extent.visible_end;
-    if (extent.last_time_us >= since_us && extent.first != extent.visible_end) {
-      const auto first = reader.FindFirst(*partition, [since_us](const BatchHeader& header) {
-        return header.append_time_us >= since_us;
-      });
-      if (!first.ok()) {
-        from = std::max(extent.first, extent.visible_end + -share);
-      } else if (first->has_value()) {
-        from = std::max(extent.first, (*first)->base_offset);
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    const PartitionLog& partition = *partitions[i];
+    const PartitionExtent extent = partition.Extent();
+    Offset first = std::min(to[i], extent.visible_end);
+    if (extent.last_time_us >= since_us && from[i] < first) {
+      const auto batch = reader.FindFirst(
+          partition,
+          [since_us](const BatchHeader& header) { return header.append_time_us >= since_us; },
+          from[i]);
+      if (!batch.ok()) {
+        first = std::max(extent.first, extent.visible_end + -share);
+      } else if (batch->has_value()) {
+        first = std::min(first, std::max(from[i], (*batch)->base_offset));
       }
     }
-    found.from.push_back(from);
-    found.events += Lag(from, extent.visible_end);
+    found.from.push_back(first);
+    found.events += Lag(first, extent.visible_end);
   }
   return found;
 }
@@ -110,16 +114,22 @@ NewestEvents FindNewest(const LogReader& reader, const std::vector<PartitionPtr>
                         int64_t window_us, int64_t max_ids) {
   constexpr int64_t kNearEnoughUs = 1000;
   const int64_t most = 2 * max_ids;
-  NewestEvents older = EventsSince(reader, partitions, window_us, max_ids);
-  if (older.events <= most) return older;
   int64_t end_us = window_us;
+  std::vector<Offset> begins, ends;
   for (const PartitionPtr& partition : partitions) {
-    end_us = std::max(end_us, partition->Extent().last_time_us + 1);
+    const PartitionExtent extent = partition->Extent();
+    end_us = std::max(end_us, extent.last_time_us + 1);
+    // One event more than all that is wanted may come of one partition.
+    begins.push_back(std::max(extent.first, extent.visible_end + -(most + 1)));
+    ends.push_back(extent.visible_end);
   }
-  NewestEvents newer = EventsSince(reader, partitions, end_us, max_ids);
+  NewestEvents older = EventsSince(reader, partitions, window_us, max_ids, begins, ends);
+  if (older.events <= most) return older;
+  NewestEvents newer = EventsSince(reader, partitions, end_us, max_ids, ends, ends);
   while (newer.since_us - older.since_us > kNearEnoughUs) {
     const int64_t middle_us = older.since_us + (newer.since_us - older.since_us) / 2;
-    NewestEvents middle = EventsSince(reader, partitions, middle_us, max_ids);
+    NewestEvents middle =
+        EventsSince(reader, partitions, middle_us, max_ids, older.from, newer.from);
     if (middle.events > most) {
       older = std::move(middle);
     } else if (middle.events < max_ids) {

@@ -183,41 +183,64 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderAt(RowCursor& cursor
 }
 
 absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirst(const PartitionLog& partition,
-                                                                const Reached& reached) const {
+                                                                const Reached& reached,
+                                                                Offset from) const {
   const PartitionExtent extent = partition.Extent();
-  for (const PartitionLog::Piece& piece : partition.Pieces()) {
-    if (piece.span.last < extent.first) continue;
-    const Offset last = std::min(piece.span.last, extent.visible_end + -1);
-    Offset low = std::max(piece.span.first, extent.first);
-    if (last < low) continue;
-    // A look costs a seek in every table of the slice, and what is sought is near the beginning
-    // most of the time: steps that double, then halves. Each look lands on a whole batch.
+  from = std::max(from, extent.first);
+  std::vector<PartitionLog::Piece> pieces = partition.Pieces();
+  std::erase_if(pieces, [&](const PartitionLog::Piece& piece) {
+    return std::min(piece.span.last, extent.visible_end + -1) < std::max(piece.span.first, from);
+  });
+  if (pieces.empty()) return std::optional<BatchHeader>();
+  for (PartitionLog::Piece& piece : pieces) {
+    piece.span = {std::max(piece.span.first, from),
+                  std::min(piece.span.last, extent.visible_end + -1)};
+  }
+  // What is sought is in the first one most of the time; of the others the end of each says whether
+  // it is behind.
+  ASSIGN_OR_RETURN(const auto found, FindFirstIn(partition.id(), pieces.front(), reached));
+  if (found.has_value()) return found;
+  size_t low = 1, high = pieces.size();
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const PartitionLog::Piece& piece = pieces[middle];
     const auto cursor = store_.NewPartitionCursor(piece.slice->family);
-    std::optional<BatchHeader> found;
-    for (int64_t step = 0; low <= last; step = std::max(2 * step, kFirstStep)) {
-      ASSIGN_OR_RETURN(const auto header,
-                       HeaderAt(*cursor, partition.id(), std::min(low + step, last)));
-      if (!header.has_value()) break;
-      if (reached(*header)) {
-        found = header;
-        break;
-      }
+    ASSIGN_OR_RETURN(const auto last, HeaderAt(*cursor, partition.id(), piece.span.last));
+    last.has_value() && reached(*last) ? high = middle : low = middle + 1;
+  }
+  if (low == pieces.size()) return std::optional<BatchHeader>();
+  return FindFirstIn(partition.id(), pieces[low], reached);
+}
+
+// A look costs a seek in every table of the slice, and what is sought is near the beginning most of
+// the time: steps that double, then halves. Each look lands on a whole batch.
+absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(
+    PartitionId partition, const PartitionLog::Piece& piece, const Reached& reached) const {
+  const auto cursor = store_.NewPartitionCursor(piece.slice->family);
+  Offset low = piece.span.first;
+  std::optional<BatchHeader> found;
+  for (int64_t step = 0; low <= piece.span.last; step = std::max(2 * step, kFirstStep)) {
+    ASSIGN_OR_RETURN(const auto header,
+                     HeaderAt(*cursor, partition, std::min(low + step, piece.span.last)));
+    if (!header.has_value()) break;
+    if (reached(*header)) {
+      found = header;
+      break;
+    }
+    low = header->end();
+  }
+  if (!found.has_value()) return found;
+  while (low < found->base_offset) {
+    const Offset middle = low + Lag(low, found->base_offset) / 2;
+    ASSIGN_OR_RETURN(const auto header, HeaderAt(*cursor, partition, middle));
+    if (!header.has_value()) break;
+    if (reached(*header)) {
+      found = header;
+    } else {
       low = header->end();
     }
-    if (!found.has_value()) continue;
-    while (low < found->base_offset) {
-      const Offset middle = low + Lag(low, found->base_offset) / 2;
-      ASSIGN_OR_RETURN(const auto header, HeaderAt(*cursor, partition.id(), middle));
-      if (!header.has_value()) break;
-      if (reached(*header)) {
-        found = header;
-      } else {
-        low = header->end();
-      }
-    }
-    return found;
   }
-  return std::optional<BatchHeader>();
+  return found;
 }
 
 }  // namespace acta

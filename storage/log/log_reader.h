@@ -23,11 +23,12 @@ class LogReader {
   // The batch that holds `offset`, from memory or disk.
   absl::StatusOr<BatchPtr> ReadOne(const PartitionLog& partition, Offset offset) const;
 
-  // The first batch in [first, visible end) for which `reached` is true, by its header; it must
-  // be false and then true along the partition. nullopt: for none.
+  // The first batch in [first, visible end), and not before `from`, for which `reached` is true, by
+  // its header; it must be false and then true along the partition. nullopt: for none.
   using Reached = std::function<bool(const BatchHeader&)>;
   absl::StatusOr<std::optional<BatchHeader>> FindFirst(const PartitionLog& partition,
-                                                       const Reached& reached) const;
+                                                       const Reached& reached,
+                                                       Offset from = Offset(0)) const;
 
   // Calls `visit` for the batches from `from` up to the visible end, oldest first, until it
   // returns false. Payloads are not checked. Errors: GAP and DATA_CORRUPTED, with first_lost and
@@ -37,6 +38,9 @@ class LogReader {
   absl::Status Walk(const PartitionLog& partition, Offset from, const Visit& visit) const;
 
  private:
+  absl::StatusOr<std::optional<BatchHeader>> FindFirstIn(PartitionId partition,
+                                                         const PartitionLog::Piece& piece,
+                                                         const Reached& reached) const;
   // What is left of a walk.
   struct Progress {
     Offset next;

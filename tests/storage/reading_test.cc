@@ -107,6 +107,31 @@ TEST_CASE("offsets are found by append time, across slices and a restart") {
   CHECK(*store.engine().FindOffset(partition, INT64_MAX) == Offset(60));
 }
 
+TEST_CASE("a time is found in a log of many slices without a look into each") {
+  constexpr int kSlices = 24, kEach = 4;
+  const auto disk = std::make_shared<FaultyDisk>();
+  LocalEngineOptions options;
+  options.file_system = disk;
+  options.slice_age = absl::Seconds(1);
+  TestStore store(options);
+  const int64_t start = absl::ToUnixMicros(store.engine().Now());
+  for (int i = 0; i < kSlices; ++i) {
+    FillBatches(store, kEach);
+    REQUIRE_OK(store.engine().MaintainNow());
+  }
+  REQUIRE(store.engine().Stats().slices >= kSlices);
+  const PartitionId partition = TestStore::Partition();
+  int64_t most = 0;
+  for (int i = 0; i < kSlices * kEach; ++i) {
+    INFO("second " << i);
+    store.Reopen();
+    const int64_t before = disk->count(FaultyDisk::Fault::kRead);
+    CHECK(*store.engine().FindOffset(partition, start + i * 1'000'000) == Offset(3 * i));
+    most = std::max<int64_t>(most, disk->count(FaultyDisk::Fault::kRead) - before);
+  }
+  CHECK(most <= 10);
+}
+
 TEST_CASE("bytes below an offset are exact inside a batch") {
   TestStore store;
   FillBatches(store, 2);
