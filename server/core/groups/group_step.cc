@@ -33,10 +33,11 @@ absl::Status Group::CheckStep(absl::Span<const HeldRun> runs) const {
     const StepCommits commits = CommitsOf(runs);
     MutexLock lock(mu_);
     RETURN_IF_ERROR(CheckCommits(commits));
-    in_step = std::any_of(commits.begin(), commits.end(), [&](const auto& one) {
+    const auto is_in_step = [&](const auto& one) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       const auto position = positions_.find(one.first);
       return position != positions_.end() && one.second.first.value() < position->second.step_end;
-    });
+    };
+    in_step = std::any_of(commits.begin(), commits.end(), is_in_step);
   }
   if (!in_step) return absl::OkStatus();
   return Error(v1::CONCURRENT_CHANGE, "a step with these events is being written: try again");

@@ -395,9 +395,10 @@ GroupQueue::After GroupQueue::MakeAfter() {
                 (!dirty_.empty() || !rows_.empty() || !answers_.empty() || !steps_.empty());
   // One at a time: who was woken wakes the next when it leaves something.
   if (!paused_ && !active_.empty()) {
-    const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& waiting) {
+    const auto sleeps = [&](const auto& waiting) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return !members_[waiting.second]->woken;
-    });
+    };
+    const auto next = std::find_if(waiting_.begin(), waiting_.end(), sleeps);
     if (next != waiting_.end()) {
       Member& member = *members_[next->second];
       member.woken = true;

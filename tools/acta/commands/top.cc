@@ -45,7 +45,7 @@ double Rate(int64_t before, int64_t now, absl::Duration between) {
 std::string RateText(double rate) {
   if (rate >= 1e6) return absl::StrFormat("%.2fM", rate / 1e6);
   if (rate >= 1e4) return absl::StrFormat("%.0fk", rate / 1e3);
-  return absl::StrFormat(rate > 0 && rate < 10 ? "%.1f" : "%.0f", rate);
+  return rate > 0 && rate < 10 ? absl::StrFormat("%.1f", rate) : absl::StrFormat("%.0f", rate);
 }
 
 // What changes with each look needs no microseconds.
