@@ -46,6 +46,10 @@ class Growing(BrokerTest):
         rows = self.acta_json('topic', 'describe', 'orders')['partitions']
         return [int(row['endOffset']) for row in rows]
 
+    def members_of(self, group):
+        code, out, _ = self.broker.acta('group', 'describe', group, '-o', 'json')
+        return len(json.loads(out)['group'].get('members', [])) if code == 0 else 0
+
     def behind(self, group):
         return sum(int(row['lagEvents'])
                    for row in self.acta_json('group', 'lag', group)['partitions'])
@@ -56,8 +60,7 @@ class Growing(BrokerTest):
                    for group, mode in (('billing', 'stream'), ('workers', 'queue'))
                    for number in range(2)]
         for group in ('billing', 'workers'):
-            until(lambda: len(self.acta_json('group', 'describe', group)['group']
-                              .get('members', [])) == 2, 'both are members')
+            until(lambda: self.members_of(group) == 2, 'both are members')
         publishers = [self.publisher(range(0, EVENTS, 2)), self.publisher(range(1, EVENTS, 2))]
         for partitions in (3, 6, 16):
             already = sum(self.stored())
