@@ -310,10 +310,10 @@ TEST_CASE("an event that is settled when its copy is made leaves no copy behind"
   CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->empty());
 }
 
-TEST_CASE("a dead letter that is redriven while copies are made has one", "[queue]") {
-  QueueRoom room;
+// Of the first of two events; the client has the other.
+storage::v1::DeadLetterRecord MakeDeadLetter(QueueRoom& room, Client& client) {
   room.Publish(0, {"dead", "next"});
-  Client& client = room.Work();
+  room.Run();
   REQUIRE(client.sink.leased.size() == 2);
   client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
   room.Run();
@@ -322,6 +322,13 @@ TEST_CASE("a dead letter that is redriven while copies are made has one", "[queu
   REQUIRE(letters->size() == 1);
   storage::v1::DeadLetterRecord record;
   REQUIRE(record.ParseFromString(letters->front().second));
+  return record;
+}
+
+TEST_CASE("a dead letter that is redriven while copies are made has one", "[queue]") {
+  QueueRoom room;
+  Client& client = room.Work();
+  const storage::v1::DeadLetterRecord record = MakeDeadLetter(room, client);
   const auto queue = room.groups.FindForStep(room.caller, "", "workers");
   REQUIRE_OK(queue);
   room.engine.HoldDone();
@@ -356,15 +363,8 @@ TEST_CASE("a dead letter that is redriven and rejected again while copies are ma
   QueueRoom room(std::move(stored));
   room.MakeTopic(1);
   room.MakeQueue("workers");
-  room.Publish(0, {"dead", "next"});
   Client& client = room.Work();
-  REQUIRE(client.sink.leased.size() == 2);
-  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
-  room.Run();
-  const auto letters = room.engine.LoadRows(Family::kState, kDeadLetterRows);
-  REQUIRE(letters->size() == 1);
-  storage::v1::DeadLetterRecord record;
-  REQUIRE(record.ParseFromString(letters->front().second));
+  const storage::v1::DeadLetterRecord record = MakeDeadLetter(room, client);
   const auto queue = room.groups.FindForStep(room.caller, "", "workers");
   REQUIRE_OK(queue);
   engine.before = [&] { REQUIRE((*queue)->queue()->Redrive({room.Id(0), Offset(0), &record})); };
