@@ -8,12 +8,19 @@
 #include "proto/support/wire.h"
 
 namespace acta {
+namespace {
+
+// A reader saw that of the partition before the fault.
+bool IsBefore(const ImageCut& cut, PartitionId partition, const HistorySeen& seen) {
+  return seen.partition == partition && seen.operations <= cut.operations;
+}
+
+}  // namespace
 
 std::string FindUntrimmed(const History& history, const ImageCut& cut, PartitionId partition,
                           const PartitionExtent& extent) {
   for (const HistorySeen& seen : history.seen) {
-    const bool counts = seen.partition == partition && seen.operations <= cut.operations;
-    if (!counts || seen.first <= extent.first) continue;
+    if (!IsBefore(cut, partition, seen) || seen.first <= extent.first) continue;
     return absl::StrCat("first offset ", extent.first.value(), " after ", seen.first.value(),
                         " of partition ", partition.value());
   }
@@ -26,8 +33,7 @@ std::string FindVanished(const History& history, const ImageCut& cut, PartitionI
       cut.power && history.FindTopic(partition.topic())->settings.visible_at == Level::kOs;
   if (may) return "";
   for (const HistorySeen& seen : history.seen) {
-    const bool counts = seen.partition == partition && seen.operations <= cut.operations;
-    if (!counts || seen.end <= extent.visible_end) continue;
+    if (!IsBefore(cut, partition, seen) || seen.end <= extent.visible_end) continue;
     return absl::StrCat("visible up to ", extent.visible_end.value(), ", and ", seen.end.value(),
                         " were shown of partition ", partition.value());
   }
