@@ -221,6 +221,39 @@ class Journeys(BrokerTest):
         self.acta('topic', 'alter', 'quiet', '--journey', 'full')
         self.assertEqual(len(self.journey('--event', 'q1')), 1)
 
+    def test_what_retention_took_stands_between_cause_and_effect(self):
+        self.acta('topic', 'create', 'brief', '--partitions', 1, '--retention', '1s')
+        self.publish('orders', 'placed', '--correlation', 'o7')
+        self.publish('brief', 'packed', '--correlation', 'o7', '--causation', 'placed')
+        self.publish('payments', 'paid', '--correlation', 'o7', '--causation', 'packed')
+        until(lambda: self.acta_json('topic', 'describe', 'brief')['partitions'][0]['firstOffset']
+              == '1', 'retention took it', PATIENCE_S)
+        for selection in (('--event', 'paid'), ('--event', 'placed'), ('--correlation', 'o7')):
+            told = [(event['event']['id'], event['state'].removeprefix('JOURNEY_EVENT_STATE_'),
+                     event.get('cause')) for event in self.journey(*selection)]
+            with self.subTest(selection=selection):
+                self.assertEqual(told, [('placed', 'STORED', None), ('packed', 'TRIMMED', 0),
+                                        ('paid', 'STORED', 1)])
+        self.assertIn('(gone by retention) brief/0/0', self.acta('journey', '--event', 'paid'))
+
+    def test_a_journey_of_many_events_is_shown_whole(self):
+        lines = ''.join(f'line {i}\n' for i in range(2_500))
+        self.acta('publish', 'payments', '--correlation', 'o1', stdin=lines)
+        self.publish('orders', 'o1')
+        self.publish('orders', 'o2', '--correlation', 'o1', '--causation', 'o1')
+        for selection in (('--event', 'o1'), ('--event', 'o2'), ('--correlation', 'o1')):
+            with self.subTest(selection=selection):
+                self.assertEqual(len(self.journey(*selection, '--max', 20_000)), 2_502)
+                code, out, err = self.broker.acta('journey', *selection, '--max', 1_000, '-o',
+                                                  'json')
+                self.assertEqual(code, 0)
+                some = json.loads(out)
+                self.assertEqual(len(some['events']), 1_000)
+                self.assertIn(f"--page-token {some['nextPageToken']} goes on", err)
+                rest = self.journey(*selection, '--max', 20_000, '--page-token',
+                                    some['nextPageToken'])
+                self.assertEqual(len(rest), 1_502)
+
 
 if __name__ == '__main__':
     unittest.main(verbosity=2)

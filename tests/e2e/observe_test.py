@@ -2,9 +2,14 @@
 """What an operator looks at: `acta top`, log lines, their level at run time, slow operations."""
 
 import json
+import threading
+import time
 import unittest
+import urllib.error
+import urllib.request
 
-from broker import BrokerTest
+from broker import PATIENCE_S, BrokerTest
+from oracle import free_port
 
 
 class Top(BrokerTest):
@@ -68,6 +73,51 @@ class LogLines(BrokerTest):
         code, _, err = self.broker.acta('admin', 'log-level', 'loud')
         self.assertEqual(code, 2)
         self.assertIn('debug, info, warn, error', err)
+
+
+class Scrapes(BrokerTest):
+    @staticmethod
+    def scrape(address):
+        """The status and the page, or why there is none."""
+        try:
+            with urllib.request.urlopen(f'http://{address}/metrics', timeout=2) as page:
+                return page.status, page.read().decode()
+        except urllib.error.URLError as error:
+            return None, error.reason
+        except OSError as error:
+            return None, error
+
+    def scrape_until(self, ended, address, answers):
+        while not ended.is_set():
+            answers.append(self.scrape(address))
+            if answers[-1][0] is None:
+                time.sleep(0.001)
+
+    def test_scrapes_while_it_starts_are_refused_or_answered(self):
+        self.acta('topic', 'create', 'orders')
+        self.acta('publish', 'orders', stdin='x\n' * 100_000)
+        address = f'127.0.0.1:{free_port()}'
+        self.broker.options = ('--http', address)
+        for _ in range(5):
+            self.broker.kill()
+            ended, answers = threading.Event(), []
+            scraper = threading.Thread(target=self.scrape_until, args=(ended, address, answers))
+            scraper.start()
+            try:
+                self.broker.start()
+            finally:
+                ended.set()
+                scraper.join(timeout=PATIENCE_S)
+            self.assertFalse(scraper.is_alive())
+            self.assertIsNone(answers[0][0], 'it starts')
+            for status, text in answers:
+                if status is None:
+                    self.assertIsInstance(text, ConnectionRefusedError)
+                else:
+                    self.assertEqual((status, text[-1]), (200, '\n'))
+            status, text = self.scrape(address)
+            self.assertEqual(status, 200)
+            self.assertIn('\nacta_app_ready 1\n', text)
 
 
 if __name__ == '__main__':

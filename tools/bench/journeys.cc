@@ -34,11 +34,13 @@ constexpr absl::Duration kPatience = absl::Minutes(30);
 // A log of journeys whose events lie far apart: event n is of journey n modulo their number.
 class JourneyLog {
  public:
-  explicit JourneyLog(int64_t bytes)
-      : journeys_(std::max<int64_t>(1, bytes / kEventBytes / kJourneyEvents)) {}
+  // As many as the bytes hold; of so many events each.
+  explicit JourneyLog(int64_t bytes, int64_t journey_events = kJourneyEvents)
+      : journeys_(std::max<int64_t>(1, bytes / kEventBytes / journey_events)),
+        events_(journeys_ * journey_events) {}
 
   int64_t journeys() const { return journeys_; }
-  int64_t events() const { return journeys_ * kJourneyEvents; }
+  int64_t events() const { return events_; }
   static std::string Journey(int64_t number) { return absl::StrFormat("journey-%08d", number); }
   static std::string Id(int64_t number) { return absl::StrFormat("event-%010d", number); }
 
@@ -72,6 +74,7 @@ class JourneyLog {
   }
 
   const int64_t journeys_;
+  const int64_t events_;
 };
 
 absl::StatusOr<v1::GetStatusResponse> StatusOf(const Bed& bed) {
@@ -253,6 +256,41 @@ absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes, bool groups) {
   return outcome;
 }
 
+// One journey that is all of the log, read by pages.
+absl::StatusOr<Outcome> RunLongJourney(Bed& bed) {
+  constexpr int32_t kPage = 10'000;
+  const int64_t bytes = bed.durations().preload_bytes;
+  const JourneyLog log(bytes, bytes / kEventBytes);
+  ASSIGN_OR_RETURN(const std::string topic,
+                   bed.NewTopic(kPartitions, v1::ACK_LEVEL_OS, Profile::kLog,
+                                WithJourneys(v1::JOURNEY_MODE_FULL)));
+  RETURN_IF_ERROR(log.Publish(bed, topic));
+  RETURN_IF_ERROR(AwaitIndex(bed));
+  RETURN_IF_ERROR(bed.Restart(true).status());
+  RETURN_IF_ERROR(AwaitIndex(bed));
+  client::Admin admin(bed.NewChannel());
+  v1::GetJourneyRequest request;
+  request.mutable_selection()->mutable_event()->set_id(JourneyLog::Id(log.events() / 2));
+  request.set_page_size(kPage);
+  Latencies pages;
+  int64_t events = 0;
+  const int64_t begin = NowNanos();
+  do {
+    const int64_t asked = NowNanos();
+    ASSIGN_OR_RETURN(const v1::GetJourneyResponse page, admin.GetJourney(request));
+    pages.Add(NowNanos() - asked);
+    events += page.events_size();
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  if (events != log.events()) {
+    return absl::DataLossError(absl::StrCat("the pages have ", events, " of ", log.events()));
+  }
+  Outcome outcome;
+  outcome.values = {pages.Millis(0.5), pages.Millis(0.99), static_cast<double>(pages.count()),
+                    static_cast<double>(NowNanos() - begin) / 1e9};
+  return outcome;
+}
+
 // A log that is there, and is to be indexed from its first event on.
 absl::StatusOr<Outcome> RunRebuild(Bed& bed, int64_t bytes) {
   const JourneyLog log(bytes > 0 ? bytes : bed.durations().preload_bytes);
@@ -343,6 +381,16 @@ void AddJourneyMeasures(std::vector<Measure>* measures) {
   asked("journey_100", 0, false);
   asked("journey_100_groups", 0, true);
   rebuild("index_rebuild", 0);
+  Measure long_journey;
+  long_journey.name = "journey_million";
+  long_journey.help =
+      "a journey that is a whole log of 1 KiB events, read by pages of 10,000 from one of its "
+      "events on, right after a restart that forgot the page cache";
+  long_journey.figures = {
+      {"", "ms", true}, {".p99", "ms", true}, {".pages", "", true}, {".seconds", "s", true}};
+  long_journey.needs_own_broker = true;
+  long_journey.run = RunLongJourney;
+  measures->push_back(std::move(long_journey));
   asked("journey_100_10g", int64_t{10} << 30, false);
   rebuild("index_rebuild_10g", int64_t{10} << 30);
   Measure ledger;

@@ -6,6 +6,14 @@
 #include "storage/base/status_macros.h"
 
 namespace acta {
+namespace {
+
+// What is looked for before the clock is looked at again.
+constexpr size_t kMostAtOnce = 2'000;
+
+using Place = EventFinder::Place;
+
+}  // namespace
 
 bool JourneyGathering::Add(FoundEvent event) {
   if (event.topic != nullptr) {
@@ -41,48 +49,125 @@ bool JourneyGathering::Spent() {
   return left_ == 0;
 }
 
-void JourneyGathering::Start(std::vector<FoundEvent> events) {
+bool JourneyGathering::Around::Has(const FoundEvent& event) const {
+  return journeys.contains(event.correlation()) || journeys.contains(event.name()) ||
+         causes.contains(event.cause());
+}
+
+JourneyGathering::Around JourneyGathering::AroundOf(const std::vector<FoundEvent>& asked_for) {
+  Around around;
+  for (const FoundEvent& event : asked_for) {
+    if (!event.correlation().empty()) around.journeys.insert(event.correlation());
+    if (const std::string name = event.name(); !name.empty()) around.causes.insert(name);
+  }
+  return around;
+}
+
+void JourneyGathering::AddNamelessRoot(const std::string& journey) {
+  if (finder_.is_over()) {
+    truncated_ = true;
+  } else if (auto root = finder_.FindPlace(journey); root.has_value()) {
+    Add(*std::move(root));
+  }
+}
+
+void JourneyGathering::StartCorrelation(std::vector<FoundEvent> events,
+                                        const std::string& correlation, bool first, bool last) {
   for (FoundEvent& event : events) Add(std::move(event));
+  if (first) AddNamelessRoot(correlation);
+  if (!first || !last) on_pages_.journeys.insert(correlation);
 }
 
-absl::StatusOr<bool> JourneyGathering::AddFound(const std::vector<EventFinder::Wanted>& wanted) {
-  if (wanted.empty()) return true;
-  std::optional<EventFinder::Place> next;
-  // Those that are there already are found again.
-  ASSIGN_OR_RETURN(std::vector<FoundEvent> found,
-                   finder_.Find(wanted, {}, left_ + events_.size(), &next));
-  truncated_ = truncated_ || next.has_value();
-  for (FoundEvent& event : found) {
-    if (!paged_.empty() && (event.correlation() == paged_ || event.name() == paged_)) {
-      names_.insert(event.name());
-      continue;
-    }
-    if (const auto known = places_.find({event.partition, event.offset}); known != places_.end()) {
-      Learn(event, known->second);
-      continue;
-    }
-    truncated_ = truncated_ || left_ == 0;
-    if (left_ > 0 && Add(std::move(event))) --left_;
+absl::StatusOr<std::optional<Place>> JourneyGathering::StartAround(
+    const std::vector<FoundEvent>& asked_for, size_t most) {
+  const Around around = AroundOf(asked_for);
+  for (const FoundEvent& event : asked_for) Add(event);
+  for (const std::string& journey : around.journeys) AddNamelessRoot(journey);
+  return AddAround(around, {}, most - std::min(most, asked_for.size()));
+}
+
+absl::StatusOr<std::optional<Place>> JourneyGathering::GoOnAround(
+    const std::vector<FoundEvent>& asked_for, Place from, size_t most) {
+  on_pages_ = AroundOf(asked_for);
+  for (const FoundEvent& event : asked_for) {
+    told_.insert({event.partition, event.offset});
+    if (const std::string name = event.name(); !name.empty()) names_.insert(name);
   }
-  return !next.has_value();
+  return AddAround(on_pages_, from, most);
 }
 
-absl::Status JourneyGathering::AddCorrelations() {
-  absl::flat_hash_set<std::string> journeys;
+absl::StatusOr<std::optional<Place>> JourneyGathering::AddAround(const Around& around, Place from,
+                                                                 size_t most) {
   std::vector<EventFinder::Wanted> wanted;
-  for (const FoundEvent& event : events_) {
-    if (!event.correlation().empty()) journeys.insert(event.correlation());
-  }
-  for (const std::string& journey : journeys) {
+  for (const std::string& journey : around.journeys) {
     wanted.push_back({LinkKind::kCorrelation, journey, ""});
     // Who began it names no correlation.
     wanted.push_back({LinkKind::kId, journey, ""});
-    if (finder_.is_over()) break;  // Find() says what is left out.
-    if (auto root = finder_.FindPlace(journey); root.has_value() && left_ > 0) {
-      if (Add(*std::move(root))) --left_;
+  }
+  for (const std::string& cause : around.causes) wanted.push_back({LinkKind::kCause, cause, ""});
+  std::optional<Place> next;
+  if (wanted.empty()) return next;
+  // Those that were told are found again.
+  ASSIGN_OR_RETURN(std::vector<FoundEvent> found,
+                   finder_.Find(wanted, from, most + told_.size() + events_.size(), &next));
+  for (FoundEvent& event : found) {
+    const Place place{event.partition, event.offset};
+    if (const auto known = places_.find(place); known != places_.end()) {
+      Learn(event, known->second);
+      continue;
+    }
+    if (told_.contains(place)) continue;
+    if (most == 0) {
+      next = place;
+      break;
+    }
+    if (Add(std::move(event))) --most;
+  }
+  if (next.has_value()) on_pages_ = around;
+  return next;
+}
+
+absl::StatusOr<bool> JourneyGathering::AddFound(absl::Span<const EventFinder::Wanted> wanted) {
+  bool all = true;
+  for (size_t at = 0; at < wanted.size(); at += kMostAtOnce) {
+    if (at > 0 && finder_.is_over()) {
+      truncated_ = true;
+      return false;
+    }
+    const auto some = wanted.subspan(at, kMostAtOnce);
+    ASSIGN_OR_RETURN(const bool all_of_some, AddSomeFound({some.begin(), some.end()}));
+    all = all && all_of_some;
+  }
+  return all;
+}
+
+absl::StatusOr<bool> JourneyGathering::AddSomeFound(
+    const std::vector<EventFinder::Wanted>& wanted) {
+  std::optional<Place> next = Place();
+  while (next.has_value()) {
+    // Those that are there already are found again, and so are those that other pages tell.
+    ASSIGN_OR_RETURN(std::vector<FoundEvent> found,
+                     finder_.Find(wanted, *next, left_ + events_.size(), &next));
+    for (FoundEvent& event : found) TakeFound(std::move(event));
+    if (next.has_value() && (left_ == 0 || finder_.is_over())) {
+      truncated_ = true;
+      return false;
     }
   }
-  return AddFound(wanted).status();
+  return true;
+}
+
+void JourneyGathering::TakeFound(FoundEvent event) {
+  const Place place{event.partition, event.offset};
+  if (const auto known = places_.find(place); known != places_.end()) {
+    Learn(event, known->second);
+  } else if (told_.contains(place) || on_pages_.Has(event)) {
+    names_.insert(event.name());
+  } else if (left_ == 0) {
+    truncated_ = true;
+  } else if (Add(std::move(event))) {
+    --left_;
+  }
 }
 
 absl::Status JourneyGathering::AddNeighbours(size_t from) {
@@ -92,7 +177,8 @@ absl::Status JourneyGathering::AddNeighbours(size_t from) {
   std::vector<size_t> indexes = std::exchange(learned_, {});
   for (size_t i = from; i < events_.size(); ++i) indexes.push_back(i);
   for (const size_t i : indexes) {
-    if (const std::string name = events_[i].name(); !name.empty()) {
+    const std::string name = events_[i].name();
+    if (!name.empty() && !on_pages_.causes.contains(name)) {
       wanted.push_back({LinkKind::kCause, name, ""});
     }
     const std::string& cause = events_[i].cause();
@@ -121,6 +207,7 @@ void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64
     }
     std::optional<FoundEvent> found = finder_.FindPlace(cause);
     if (!found.has_value() && !all) continue;  // It may be among what was left out.
+    if (found.has_value() && on_pages_.Has(*found)) continue;
     if (!found.has_value()) {
       found.emplace();
       found->state = v1::JOURNEY_EVENT_STATE_MISSING;
@@ -131,8 +218,7 @@ void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64
   }
 }
 
-absl::Status JourneyGathering::Complete(bool correlations) {
-  if (correlations) RETURN_IF_ERROR(AddCorrelations());
+absl::Status JourneyGathering::Complete() {
   size_t done = 0;
   while (done < events_.size() || !learned_.empty()) {
     if (finder_.is_over()) {

@@ -1,46 +1,74 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "server/core/journeys/event_finder.h"
 
 namespace acta {
 
-// JourneyGathering finds the events of one page of a journey: those that were asked for, and with
-// them what shares their correlation, what caused them and what they caused.
+// JourneyGathering finds the events of one page of a journey: those that were asked for, what is
+// around them, which is what shares their correlation and what they caused, and then what caused
+// those and what they caused, however far.
 //
-// For one call. Threads: one; blocks on the disk.
+// What was asked for and what is around it may take many pages: the answer goes on. Of what is
+// further away a page has so much, and says when that was not all.
+//
+// For one call. Threads: one; blocks on the disk. Errors: DATA_CORRUPTED: the index cannot be read.
 class JourneyGathering {
  public:
-  // At most so many events are gathered around those that were asked for, within the finder's time.
-  // `paged`: of this correlation other pages tell the rest; empty: of none.
-  JourneyGathering(EventFinder& finder, size_t most_around, std::string paged)
-      : finder_(finder), left_(most_around), paged_(std::move(paged)) {}
+  using Place = EventFinder::Place;
 
-  // Those that were asked for.
-  void Start(std::vector<FoundEvent> events);
-  // Whole correlations of what is there, then causes and effects, again and again until there is
-  // nothing new. Errors: DATA_CORRUPTED: the index cannot be read.
-  absl::Status Complete(bool correlations);
+  // At most so many events are gathered that are further away, within the finder's time.
+  JourneyGathering(EventFinder& finder, size_t most_further)
+      : finder_(finder), left_(most_further) {}
 
-  // Something was left out.
+  // A page of a correlation. `first`, `last`: no page is before it, or behind it.
+  void StartCorrelation(std::vector<FoundEvent> events, const std::string& correlation, bool first,
+                        bool last);
+  // Events that were asked for and the first of what is around them, `most` in all but for those
+  // that began a journey without an id; where that goes on, if it does.
+  absl::StatusOr<std::optional<Place>> StartAround(const std::vector<FoundEvent>& asked_for,
+                                                   size_t most);
+  // Only of what is around them, from there on.
+  absl::StatusOr<std::optional<Place>> GoOnAround(const std::vector<FoundEvent>& asked_for,
+                                                  Place from, size_t most);
+  // Causes and effects of what is there, again and again until there is nothing new.
+  absl::Status Complete();
+
+  // Something that is further away was left out.
   bool truncated() const { return truncated_; }
   // All of them. Causes that nobody knows are among them, MISSING.
   std::vector<FoundEvent> Take();
 
  private:
+  // What belongs to events whose journey takes several pages.
+  struct Around {
+    absl::flat_hash_set<std::string> journeys;
+    absl::flat_hash_set<std::string> causes;
+    // An event that other pages tell, or told.
+    bool Has(const FoundEvent& event) const;
+  };
+
+  static Around AroundOf(const std::vector<FoundEvent>& asked_for);
+  absl::StatusOr<std::optional<Place>> AddAround(const Around& around, Place from, size_t most);
   bool Add(FoundEvent event);
+  // Who began the journey and has no id: by its place, if that is what the journey is named by.
+  void AddNamelessRoot(const std::string& journey);
   void Learn(const FoundEvent& event, size_t index);
   bool Spent();
   // False: some may have been left out.
-  absl::StatusOr<bool> AddFound(const std::vector<EventFinder::Wanted>& wanted);
-  absl::Status AddCorrelations();
+  absl::StatusOr<bool> AddFound(absl::Span<const EventFinder::Wanted> wanted);
+  absl::StatusOr<bool> AddSomeFound(const std::vector<EventFinder::Wanted>& wanted);
+  void TakeFound(FoundEvent event);
   // Causes and effects of those from index `from` on.
   absl::Status AddNeighbours(size_t from);
   // Causes that are places, or nobody's; each with the time of its effect. `all`: what is not there
@@ -49,11 +77,12 @@ class JourneyGathering {
 
   EventFinder& finder_;
   size_t left_;
-  const std::string paged_;
+  Around on_pages_;              // Other pages tell what is not there yet.
+  absl::btree_set<Place> told_;  // Of those that were asked for; on an earlier page.
   bool truncated_ = false;
   std::vector<FoundEvent> events_;
-  absl::btree_map<EventFinder::Place, size_t> places_;  // Index of the event.
-  std::vector<size_t> learned_;  // Events that have links now that nobody has looked for.
+  absl::btree_map<Place, size_t> places_;  // Index of the event.
+  std::vector<size_t> learned_;            // Events that have links now that nobody has looked for.
   absl::flat_hash_set<std::string> names_;       // Also of events on other pages.
   absl::flat_hash_set<std::string> looked_for_;  // Causes.
 };

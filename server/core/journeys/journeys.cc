@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
 #include "server/core/access/names.h"
@@ -21,6 +19,8 @@ namespace {
 
 constexpr int32_t kDefaultEvents = 1'000;
 constexpr int32_t kMostEvents = 10'000;
+// Of a page, where each of them may belong to a journey of its own.
+constexpr size_t kMostAskedFor = 2'000;
 // Of an answer: clients of gRPC take 4 MiB where nobody told them otherwise. One event with what
 // groups did with it is less.
 constexpr size_t kMostBytes = size_t{7} << 19;
@@ -43,23 +43,6 @@ absl::StatusOr<size_t> PageOf(int32_t wanted) {
                absl::StrCat("page_size of ", wanted, " is not between 1 and ", kMostEvents,
                             "; 0 is ", kDefaultEvents),
                {{"field", "page_size"}});
-}
-
-std::string PageToken(const EventFinder::Place& next) {
-  return absl::StrCat(next.partition.value(), ".", next.offset.value());
-}
-
-absl::StatusOr<EventFinder::Place> ParsePageToken(const std::string& token) {
-  if (token.empty()) return EventFinder::Place();
-  const std::vector<std::string> parts = absl::StrSplit(token, '.');
-  uint64_t partition = 0;
-  int64_t offset = 0;
-  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &partition) ||
-      !absl::SimpleAtoi(parts[1], &offset)) {
-    return Error(v1::INVALID_ARGUMENT, "page_token is not one that this server made",
-                 {{"field", "page_token"}});
-  }
-  return EventFinder::Place{PartitionId(partition), Offset(offset)};
 }
 
 absl::Status NotFound(absl::string_view what) {
@@ -151,6 +134,7 @@ absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const C
   // What exists in topics that the caller may not browse is nobody's business: it is passed over.
   const auto may_browse = [&](const FoundEvent& event) { return MayBrowse(caller, *event.topic); };
   while (true) {
+    selected.from = from;
     ASSIGN_OR_RETURN(selected.events, finder.Find(wanted, from, most, &selected.next));
     const bool any = std::any_of(selected.events.begin(), selected.events.end(), may_browse);
     if (any) return selected;
@@ -158,6 +142,7 @@ absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const C
     if (!selected.next.has_value() || finder.is_over()) break;
     from = *selected.next;
   }
+  if (first_page) selected.from = {};
   // An event without an id is named by its place, and so is the journey that it began.
   const bool names_place = selection.has_correlation_id() || selection.has_event();
   if (first_page && names_place) {
@@ -172,11 +157,11 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
                                                      const v1::GetJourneyRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(size_t page, PageOf(request.page_size()));
-  ASSIGN_OR_RETURN(const EventFinder::Place from, ParsePageToken(request.page_token()));
+  ASSIGN_OR_RETURN(const JourneyPage at, JourneyPage::Parse(request.page_token(), kMostEvents));
   const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
   while (true) {
     const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
-    ASSIGN_OR_RETURN(v1::GetJourneyResponse response, GetPage(caller, request, from, page, until));
+    ASSIGN_OR_RETURN(v1::GetJourneyResponse response, GetPage(caller, request, at, page, until));
     const size_t bytes = response.ByteSizeLong();
     if (bytes <= kMostBytes || page == 1) return response;
     page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
@@ -185,18 +170,16 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
 
 absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
                                                          const v1::GetJourneyRequest& request,
-                                                         EventFinder::Place from, size_t page,
+                                                         const JourneyPage& at, size_t page,
                                                          absl::Duration until) const {
   v1::GetJourneyResponse response;
   *response.mutable_index() = LookAtIndex(caller.tenant);
   EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
                      caller.tenant, until);
-  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), from, page));
-  if (selected.next.has_value()) response.set_next_page_token(PageToken(*selected.next));
-  const bool paged = selected.next.has_value() || !request.page_token().empty();
-  JourneyGathering gathering(finder, page, paged ? request.selection().correlation_id() : "");
-  gathering.Start(std::move(selected.events));
-  RETURN_IF_ERROR(gathering.Complete(/*correlations=*/!request.selection().has_correlation_id()));
+  JourneyGathering gathering(finder, page);
+  ASSIGN_OR_RETURN(const std::optional<JourneyPage> next,
+                   Gather(finder, caller, request, at, page, &gathering));
+  if (next.has_value()) response.set_next_page_token(next->Token());
   const std::vector<TreeNode> tree = MakeTree(gathering.Take());
   Outcomes::Told outcomes;
   outcomes.of_events.resize(tree.size());
@@ -215,6 +198,36 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
     *response.add_events() = std::move(told);
   }
   return response;
+}
+
+absl::StatusOr<std::optional<JourneyPage>> Journeys::Gather(EventFinder& finder,
+                                                            const Caller& caller,
+                                                            const v1::GetJourneyRequest& request,
+                                                            const JourneyPage& at, size_t page,
+                                                            JourneyGathering* gathering) const {
+  const v1::JourneySelection& selection = request.selection();
+  size_t most = selection.has_correlation_id() ? page : std::min(page, kMostAskedFor);
+  if (at.around.has_value()) most = at.around->asked_for;
+  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, selection, at.from, most));
+  // What it is around was not found again in time.
+  if (at.around.has_value() && selected.events.empty() && finder.is_over()) return at;
+  std::optional<JourneyPage> next;
+  if (selected.next.has_value()) next = JourneyPage{*selected.next, std::nullopt};
+  if (selection.has_correlation_id()) {
+    gathering->StartCorrelation(std::move(selected.events), selection.correlation_id(),
+                                request.page_token().empty(), !next.has_value());
+  } else {
+    const size_t asked_for = selected.events.size();
+    ASSIGN_OR_RETURN(const std::optional<EventFinder::Place> around,
+                     at.around.has_value()
+                         ? gathering->GoOnAround(selected.events, at.around->from, page)
+                         : gathering->StartAround(selected.events, page));
+    if (around.has_value()) {
+      next = JourneyPage{selected.from, JourneyPage::Around{asked_for, *around}};
+    }
+  }
+  RETURN_IF_ERROR(gathering->Complete());
+  return next;
 }
 
 absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(

@@ -7,7 +7,9 @@
 #include "acta/v1/journeys.pb.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/journeys/event_finder.h"
+#include "server/core/journeys/journey_gathering.h"
 #include "server/core/journeys/journey_indexer.h"
+#include "server/core/journeys/journey_page.h"
 #include "server/core/journeys/journey_tree.h"
 #include "server/core/journeys/outcomes.h"
 #include "server/core/topics/topic_registry.h"
@@ -45,6 +47,7 @@ class Journeys {
   // What was asked for.
   struct Selected {
     std::vector<FoundEvent> events;
+    EventFinder::Place from;                 // Where they were looked for.
     std::optional<EventFinder::Place> next;  // Of the next page.
   };
   absl::StatusOr<Selected> Select(EventFinder& finder, const Caller& caller,
@@ -54,8 +57,13 @@ class Journeys {
   // boot).
   absl::StatusOr<v1::GetJourneyResponse> GetPage(const Caller& caller,
                                                  const v1::GetJourneyRequest& request,
-                                                 EventFinder::Place from, size_t page,
+                                                 const JourneyPage& at, size_t page,
                                                  absl::Duration until) const;
+  // The events of that page; where the answer goes on.
+  absl::StatusOr<std::optional<JourneyPage>> Gather(EventFinder& finder, const Caller& caller,
+                                                    const v1::GetJourneyRequest& request,
+                                                    const JourneyPage& at, size_t page,
+                                                    JourneyGathering* gathering) const;
   // Waits a moment for what was published just now.
   v1::JourneyIndexState LookAtIndex(absl::string_view tenant) const;
   bool MayBrowse(const Caller& caller, const Topic& topic) const;

@@ -351,6 +351,28 @@ TEST_CASE("an event that failed is told as processed when it was, also by one wr
   CHECK(room.Told(1).failed_attempts_size() == 1);
 }
 
+TEST_CASE("the ledger is written with what it is about, in no write of its own") {
+  for (const auto mode : {v1::JOURNEY_MODE_FULL, v1::JOURNEY_MODE_OFF}) {
+    INFO(v1::JourneyMode_Name(mode));
+    OutcomesRoom room(v1::GROUP_MODE_QUEUE, 5);
+    room.SetMode("orders", mode);
+    REQUIRE(room.Take() == 5);
+    room.pool.RunAll();
+    room.engine->HoldDone();
+    for (int64_t offset = 0; offset < 3; ++offset) {
+      const size_t before = room.engine->held();
+      room.Settle(Kind::kAck, offset);
+      room.pool.RunAll();
+      CHECK(room.engine->held() == before + (offset == 0 ? 1 : 0));  // The next wait for the first.
+    }
+    room.Release();
+    CHECK(room.engine->held() == 0);
+    if (mode == v1::JOURNEY_MODE_FULL) {
+      CHECK(room.Told(2).state() == v1::OUTCOME_STATE_PROCESSED);
+    }
+  }
+}
+
 TEST_CASE("an event that failed is told as expired when it was, also by one write") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1, absl::Seconds(10));
   REQUIRE(room.Take() == 1);

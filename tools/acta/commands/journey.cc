@@ -10,6 +10,7 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/journey_options.h"
+#include "tools/acta/events/journey_pages.h"
 #include "tools/acta/events/journey_text.h"
 #include "tools/acta/output/words.h"
 
@@ -18,23 +19,16 @@ namespace {
 
 constexpr absl::Duration kFollowEvery = absl::Seconds(1);
 
-// All pages, or the first `most` events. Causes are numbered anew.
+// All pages, or the first `most` events.
 absl::StatusOr<v1::GetJourneyResponse> ReadPages(CommandContext& context,
                                                  v1::GetJourneyRequest request, int64_t most) {
-  v1::GetJourneyResponse all;
+  JourneyPages pages;
   do {
     ASSIGN_OR_RETURN(v1::GetJourneyResponse page, context.admin().GetJourney(request));
-    const int32_t before = all.events_size();
-    for (v1::JourneyEvent& event : *page.mutable_events()) {
-      if (event.has_cause()) event.set_cause(event.cause() + before);
-      all.mutable_events()->Add(std::move(event));
-    }
-    all.set_next_page_token(page.next_page_token());
-    all.set_truncated(all.truncated() || page.truncated());
-    *all.mutable_index() = page.index();
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty() && all.events_size() < most);
-  return all;
+    pages.Add(std::move(page));
+    request.set_page_token(pages.journey().next_page_token());
+  } while (!request.page_token().empty() && pages.journey().events_size() < most);
+  return pages.journey();
 }
 
 Table TableOf(const v1::GetJourneyResponse& journey) {
@@ -61,7 +55,9 @@ void SayWhatIsMissing(CommandContext& context, const v1::GetJourneyResponse& jou
                                " goes on, --max raises the limit"));
   }
   if (journey.truncated()) {
-    terminal.Warn("causes and effects beyond the limit were left out: --max raises it");
+    terminal.Warn(
+        "some causes and effects of other correlations were left out: --max raises the limit, and "
+        "asking for the event that they belong to tells all of its own");
   }
   if (journey.index().lag_events() > 0) {
     terminal.Warn(absl::StrCat("the index is behind by ", journey.index().lag_events(),
