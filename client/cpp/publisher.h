@@ -77,9 +77,9 @@ struct BatchOutcome {
 // Order:     events of one partition are stored in the order of the Publish() calls, also across
 //            retries: every batch has a producer sequence and is sent again unchanged.
 // Partition: that of the key, else that of the id, else one for as long as a batch lasts. When a
-//            topic is grown meanwhile, events under way go to their new partitions, where they may
-//            come behind others of their key; one that was sent before, and not answered, fails
-//            OUTCOME_UNKNOWN.
+//            topic is grown meanwhile, the broker says so with the next answer. Events with a key
+//            that are under way go to their new partitions, where they may come behind others of
+//            their key; one that was sent before, and not answered, fails OUTCOME_UNKNOWN.
 // Retries:   a broken stream and every retryable refusal are tried again until `retry_for`; the
 //            rest is the event's result.
 // Threads:   any. Callbacks run one at a time, on the publisher's own thread or inside Close(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -116,15 +117,16 @@ absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
   {
     MutexLock lock(mu_);
     const auto found = partitions_.find(topic);
-    if (found != partitions_.end()) return found->second;
+    if (found != partitions_.end()) return found->second.partitions;
   }
   v1::GetTopicRequest request;
   request.set_name(std::string(topic));
   ASSIGN_OR_RETURN(const v1::GetTopicResponse response, admin_.GetTopic(request));
   const int32_t partitions = std::max(1, response.topic().partitions());
   MutexLock lock(mu_);
-  partitions_[topic] = partitions;
-  return partitions;
+  // The answer to a frame may have said more meanwhile.
+  return partitions_.try_emplace(std::string(topic), KnownTopic{partitions, 0})
+      .first->second.partitions;
 }
 
 absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
@@ -203,20 +205,32 @@ void Publisher::Core::OnMessage(const grpc::ByteBuffer& message) {
   grpc::ProtoBufferReader reader(&bytes);
   v1::PublishResults results;
   if (!results.ParseFromZeroCopyStream(&reader)) return stream_.Cancel();
+  std::vector<std::pair<uint64_t, v1::TopicPartitions>> news;  // By frame.
   PublishQueue::Finished finished;
   {
     MutexLock lock(mu_);
     const absl::Time now = absl::Now();
     backoff_ = channel_->options().min_backoff;
     for (v1::FrameResult& result : *results.mutable_results()) {
+      for (v1::TopicPartitions& topic : *result.mutable_topics()) {
+        news.emplace_back(result.frame_id(), std::move(topic));
+      }
       queue_.OnAnswer(std::move(result), now, &finished);
     }
     for (const std::string& topic : queue_.TakeGrown()) partitions_.erase(topic);
     GiveOut(finished);
+    for (const auto& [frame_id, topic] : news) Learn(topic, frame_id);
     stream_.TickWithin(NextDue() - now);
   }
   stream_.Wake();  // Before the callbacks, so that the broker does not wait for them.
   Deliver(std::move(finished));
+}
+
+// Answers to frames that wait for the disk come behind later ones that do not.
+void Publisher::Core::Learn(const v1::TopicPartitions& topic, uint64_t frame_id) {
+  if (topic.partitions() < 1) return;
+  KnownTopic& known = partitions_[topic.topic()];
+  if (frame_id >= known.frame_id) known = {topic.partitions(), frame_id};
 }
 
 void Publisher::Core::OnEnd(const absl::Status& status) {

@@ -41,7 +41,14 @@ class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {
   absl::Duration OnTick(absl::Time now) override;
 
  private:
+  struct KnownTopic {
+    int32_t partitions = 0;
+    uint64_t frame_id = 0;  // Whose answer said so; 0: GetTopic.
+  };
+
   absl::StatusOr<int32_t> PartitionsOf(absl::string_view topic);
+  void Learn(const v1::TopicPartitions& topic, uint64_t frame_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Waits until `bytes` more may be held. Errors: PUBLISH_QUEUE_FULL, FAILED_PRECONDITION,
   // CANCELLED.
   absl::Status WaitForRoom(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -64,7 +71,7 @@ class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {
   mutable Mutex mu_;  // Leaf.
   CondVar changed_;
   PublishQueue queue_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<std::string, int32_t> partitions_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, KnownTopic> partitions_ ABSL_GUARDED_BY(mu_);
   bool streaming_ ABSL_GUARDED_BY(mu_) = false;  // From Start() to OnEnd().
   bool opened_ ABSL_GUARDED_BY(mu_) = false;     // The open frame is written.
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;

@@ -54,6 +54,28 @@ class Growing(BrokerTest):
         return sum(int(row['lagEvents'])
                    for row in self.acta_json('group', 'lag', group)['partitions'])
 
+    def test_events_without_a_key_go_to_new_partitions_too(self):
+        self.acta('topic', 'create', 'orders', '--partitions', '2')
+        publisher = self.spawn('publish', 'orders', '--rate', '2000', '-o', 'json',
+                               stdin=subprocess.PIPE)
+        ended = threading.Event()
+
+        def feed():
+            with publisher.stdin as lines:
+                while not ended.is_set():
+                    lines.write(b'%s\n' % (b'x' * 1000) * 100)
+            publisher.stdin = None  # Nobody closes it again.
+        thread = threading.Thread(target=feed)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(ended.set)
+        until(lambda: min(self.stored()) > 0, 'both are used')
+        self.grow(6)
+        until(lambda: len(self.stored()) == 6 and min(self.stored()) > 0, 'all are used',
+              PATIENCE_S)
+        ended.set()
+        self.assertEqual(publisher.wait(PATIENCE_S), 0)
+
     def test_nothing_is_lost_doubled_or_refused_while_partitions_are_added(self):
         self.acta('topic', 'create', 'orders', '--partitions', '2')
         members = [self.member(f'{group}-{number}', '--group', group, '--mode', mode)

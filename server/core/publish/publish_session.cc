@@ -127,6 +127,7 @@ absl::Status PublishSession::PrepareBegun(PreparedFrame* out) {
     frame_.batches.clear();  // Views of a frame that goes.
     caused_contexts_.clear();
     topic_.reset();
+    told_topic_.reset();
     bytes_ = SharedBytes();
   });
   out->flight = std::make_shared<FrameInFlight>();
@@ -261,6 +262,7 @@ absl::Status PublishSession::PrepareBatches(PreparedAppends* out, v1::FrameResul
     const absl::Status status = PrepareBatch(sticky, static_cast<int32_t>(number), out);
     if (ReasonOf(status) == v1::MALFORMED_MESSAGE) return status;
     v1::BatchResult* batch = result->add_batches();
+    if (stream_ && topic_ != told_topic_) TellPartitions(result);
     if (status.ok()) continue;
     failed = true;
     *batch->mutable_error() = ToProto(status);
@@ -286,6 +288,17 @@ absl::Status PublishSession::PrepareBatch(uint32_t sticky, int32_t number, Prepa
   RETURN_IF_ERROR(preparer_.Prepare({bytes_, context, sticky}, batch, number, *topic_, out));
   topics_level_ = std::max(topics_level_, topic_->ack_level());
   return absl::OkStatus();
+}
+
+void PublishSession::TellPartitions(v1::FrameResult* result) {
+  told_topic_ = topic_;
+  if (topic_ == nullptr) return;
+  int32_t& told = told_partitions_[topic_->id];
+  if (told == topic_->partitions()) return;
+  told = topic_->partitions();
+  v1::TopicPartitions* const news = result->add_topics();
+  news->set_topic(topic_->name());
+  news->set_partitions(told);
 }
 
 absl::Status PublishSession::FindTopic(absl::string_view name) {

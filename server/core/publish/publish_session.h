@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -93,6 +94,8 @@ class PublishSession {
   // malformed.
   absl::Status PrepareBatches(PreparedAppends* out, v1::FrameResult* result);
   absl::Status PrepareBatch(uint32_t sticky, int32_t number, PreparedAppends* out);
+  // How many partitions the topic of the batch in hand has, if that is news to the client.
+  void TellPartitions(v1::FrameResult* result);
   absl::Status FindTopic(absl::string_view name);
   // What is kept beside a batch that this caused.
   absl::StatusOr<SharedBytes> ContextCausedBy(const CausedByView& cause);
@@ -112,12 +115,14 @@ class PublishSession {
   SharedBytes context_;        // The same, encoded.
   uint32_t next_sticky_;
   std::vector<std::string> granted_features_;
+  absl::flat_hash_map<TopicId, int32_t> told_partitions_;
 
   // Of the frame in hand; kept between frames for its memory.
   SharedBytes bytes_;
   PublishFrameView frame_;
   BatchPreparer preparer_;
   TopicPtr topic_;                                       // Of the batch before, null at first.
+  TopicPtr told_topic_;                                  // The same, once it is told.
   std::map<CausedByView, SharedBytes> caused_contexts_;  // Of the frame in hand.
   Level topics_level_ = Level::kOs;  // Highest default of the topics written to.
 };

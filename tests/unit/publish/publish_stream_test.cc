@@ -55,6 +55,51 @@ TEST_CASE("the opening frame may carry batches, which use its topic and level") 
         f.engine.pending[1].transaction.appends[0].partition);
 }
 
+// What a stream is told with the answer to a frame, "topic partitions" each.
+std::vector<std::string> Told(PublishFixture& f, PublishSession& session,
+                              const v1::PublishFrame& frame) {
+  REQUIRE_OK(f.Send(session, frame));
+  for (auto& one : std::exchange(f.engine.pending, {})) one.AnswerStored(100);
+  std::vector<std::string> told;
+  for (const v1::TopicPartitions& topic : f.answers.back().topics()) {
+    told.push_back(topic.topic() + " " + std::to_string(topic.partitions()));
+  }
+  return told;
+}
+
+TEST_CASE("a stream is told how many partitions a topic has, and when it grows") {
+  using Strings = std::vector<std::string>;
+  PublishFixture f;
+  auto session = f.OpenSession("orders");
+  uint64_t id = 0;
+  const auto told = [&](const std::string& topic) {
+    return Told(f, *session, Numbered(++id, topic));
+  };
+  CHECK(told("") == Strings{"orders 4"});
+  CHECK(told("") == Strings{});
+  CHECK(told("fast") == Strings{"fast 2"});
+  v1::PublishFrame both = Numbered(++id, "explicit");
+  *both.add_batches() = both.batches(0);
+  both.mutable_batches(1)->set_topic("fast");
+  *both.add_batches() = both.batches(0);
+  CHECK(Told(f, *session, both) == Strings{"explicit 2"});
+  v1::UpdateTopicRequest grow;
+  grow.mutable_topic()->set_name("fast");
+  grow.mutable_topic()->set_partitions(6);
+  grow.mutable_update_mask()->add_paths("partitions");
+  grow.set_accept_reorder(true);
+  REQUIRE_OK(f.topics.Update(Caller(), grow));
+  CHECK(told("") == Strings{});
+  CHECK(told("fast") == Strings{"fast 6"});
+  CHECK(told("fast") == Strings{});
+  // Another stream knows nothing yet; one of a refused frame is told, too.
+  f.answers.clear();
+  session = f.OpenSession("fast");
+  id = 0;
+  f.engine.refuse = Error(v1::PUBLISH_QUEUE_FULL, "full");
+  CHECK(told("") == Strings{"fast 6"});
+}
+
 TEST_CASE("a second open is answered with an error and changes nothing") {
   PublishFixture f;
   auto session = f.OpenSession("orders");
