@@ -29,7 +29,7 @@ const std::vector<Command>& SomeCommands() {
        "",
        "",
        {{"--group", "GROUP", "join it"},
-        {"--format", "FORMAT", "data, json or cloudevents (data)"},
+        {"--format", "FORMAT", "data, json, cloudevents or csv (data)"},
         {"--until-end", "", "ends"},
         {"--file", "FILE", "lines"}},
        RunNothing},
@@ -59,7 +59,7 @@ TEST_CASE("options of the command and of all commands are completed", "[cli]") {
 }
 
 TEST_CASE("values are completed from what help names, or by names of the broker", "[cli]") {
-  CHECK(After({"subscribe", "--format", ""}).words == Words{"data", "json", "cloudevents"});
+  CHECK(After({"subscribe", "--format", ""}).words == Words{"data", "json", "cloudevents", "csv"});
   CHECK(After({"-o", ""}).words == Words{"table", "json", "csv"});
   CHECK(After({"topic", "create", "t", "--ack", "f"}).words == Words{"fsync"});
   CHECK(After({"topic", "create", "t", "--partitions", ""}).words.empty());

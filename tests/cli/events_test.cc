@@ -37,6 +37,35 @@ TEST_CASE("bytes that are no JSON become base64", "[cli]") {
   CHECK(text.find("\"data_base64\":\"aGVsbG8=\"") != std::string::npos);
 }
 
+TEST_CASE("CSV has a row for each event, and bytes that are no text in base64", "[cli]") {
+  v1::Event event;
+  event.set_id("o-1");
+  event.set_type("Placed, \"twice\"");
+  event.set_key("\xFF\x01");
+  event.set_time_us(1517363399000000);
+  event.add_affected()->set_kind("user");
+  event.mutable_affected(0)->set_id("ann");
+  (*event.mutable_attributes())["a"] = "1";
+  event.set_data("two\nlines");
+  const std::string heading = EventHeading(EventFormat::kCsv);
+  CHECK(heading ==
+        "topic,partition,offset,append_time,id,source,type,subject,key,key_base64,time,"
+        "correlationid,causationid,dataschema,datacontenttype,affected,attributes,traceparent,"
+        "process,expires_at,data,data_base64\n");
+  CHECK(EventText(EventFormat::kCsv, event, kPlace) ==
+        "orders,2,41,2018-01-31T01:49:59.65Z,o-1,,\"Placed, \"\"twice\"\"\",,,/wE=,"
+        "2018-01-31T01:49:59Z,,,,,\"[{\"\"kind\"\":\"\"user\"\",\"\"id\"\":\"\"ann\"\"}]\","
+        "\"{\"\"a\"\":\"\"1\"\"}\",,,,\"two\nlines\",\n");
+  event.Clear();
+  event.set_key("ann");
+  event.set_data(std::string("\0\xFF", 2));
+  CHECK(EventText(EventFormat::kCsv, event, kPlace) ==
+        "orders,2,41,2018-01-31T01:49:59.65Z,,,,,ann,,,,,,,,,,,,,AP8=\n");
+  for (const auto format : {EventFormat::kData, EventFormat::kJson, EventFormat::kCloudEvents}) {
+    CHECK(EventHeading(format).empty());
+  }
+}
+
 TEST_CASE("the data format is the data and a line break", "[cli]") {
   v1::Event event;
   event.set_data("hello");

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What people reach for in the first week: contexts, doctor, completion, patterns, bad lines."""
 
+import csv
+import io
 import json
 import os
 import pathlib
@@ -262,7 +264,43 @@ class Events(EverydayTest):
             self.assertEqual((event['id'], event['data']), ('o-1', {'n': 1}))
             self.assertEqual(self.acta(*words), '{"n": 1}\n')
             self.assertEqual(self.acta(*words, '-o', 'json', '--format', 'data'), '{"n": 1}\n')
-            self.fails(2, 'events are no table', *words, '-o', 'csv')
+            for how in (('-o', 'csv'), ('--format', 'csv')):
+                row, = csv.DictReader(io.StringIO(self.acta(*words, *how)))
+                self.assertEqual((row['topic'], row['offset'], row['id'], row['data']),
+                                 ('orders', '0', 'o-1', '{"n": 1}'))
+
+    def test_the_last_events_of_each_partition(self):
+        self.acta('topic', 'create', 'jobs', '--partitions', 2)
+        for partition, lines in ((0, 'a\nb\nc\n'), (1, 'x\n')):
+            self.acta('publish', 'jobs', '--partition', partition, stdin=lines)
+        last = ('subscribe', 'jobs', '--until-end', '--last')
+        for count, shown in ((0, []), (1, ['c', 'x']), (2, ['b', 'c', 'x']),
+                             (10, ['a', 'b', 'c', 'x'])):
+            self.assertEqual(sorted(self.acta(*last, count).split()), shown)
+        read = ('read', 'jobs', '--partition', 0)
+        self.assertEqual(self.acta(*read, '--last', 2).split(), ['b', 'c'])
+        self.assertEqual(self.acta(*read, '--last', 9).split(), ['a', 'b', 'c'])
+        self.assertEqual(self.acta(*read, '--last', 2, '--max', 1).split(), ['b'])
+        self.fails(2, 'exclude each other', *read, '--last', 2, '--offset', 0)
+        self.fails(2, 'exclude each other', *last, 2, '--from', 'earliest')
+        self.fails(2, '--last', *last, 2, '--group', 'g')
+        self.fails(2, '--last', *last, -1)
+
+    def test_an_empty_table_of_events_has_its_heading(self):
+        self.acta('topic', 'create', 'empty')
+        heading = 'topic,partition,offset,append_time,id,'
+        for words in (('read', 'empty', '--partition', 0),
+                      ('subscribe', 'empty', '--from', 'earliest', '--until-end'),
+                      ('subscribe', 'empty', '--group', 'g', '--until-end')):
+            out = self.acta(*words, '-o', 'csv')
+            self.assertEqual((out[:len(heading)], out.count('\n')), (heading, 1))
+
+    def test_a_queue_prints_rows(self):
+        self.acta('group', 'create', 'work', '--topic', 'orders', '--mode', 'queue', '--from',
+                  'earliest')
+        row, = csv.DictReader(io.StringIO(self.acta('subscribe', 'orders', '--group', 'work',
+                                                    '--max', 1, '-o', 'csv')))
+        self.assertEqual((row['id'], row['data_base64']), ('o-1', ''))
 
     def test_a_line_without_the_id_that_was_asked_for_is_told_also_without_a_terminal(self):
         code, _, err = self.broker.acta('publish', 'orders', '--format', 'jsonl', '--id', '@/id',

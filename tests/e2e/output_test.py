@@ -1,12 +1,26 @@
 #!/usr/bin/env python3
-"""What people and programs see of topics and lag, letter by letter; times and delays are masked."""
+"""What people and programs see of topics, groups and the broker, letter by letter; times, delays,
+addresses and what depends on the machine are masked."""
 
+import csv
+import io
+import os
+import pty
 import re
+import signal
 import unittest
 
-from broker import BrokerTest
+from broker import PATIENCE_S, BrokerTest
 
-MASKS = ((r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ', 'YYYY-MM-DD hh:mm:ssZ'),
+MASKS = ((r'127\.0\.0\.1:\d+', 'ADDRESS'),
+         (r'process \d+', 'process PID'),
+         (r'\b[0-9a-f]{32}\b', 'STORE'),
+         (r'\b[0-9a-f]{16}\b', 'SIXTEEN'),
+         (r'\d+ open of', 'N open of'),
+         (r'\d+\.\d [MGT]iB free of \d+\.\d [MGT]iB', 'DISK'),
+         (r'\d+\.\d [MGT]iB of \d+\.\d [MGT]iB', 'DISK'),
+         (r'/tmp/acta-e2e-\w+', 'FOLDER'),
+         (r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ', 'YYYY-MM-DD hh:mm:ssZ'),
          (r'"\d{4}-\d\d-\d\dT[\d:.]+Z"', '"TIME"'),
          (r'"behind":"[\d.]+s"', '"behind":"DELAY"'),
          (r'(?<=[ ,])(?!0s)(\d+(s|ms|us))+(?=[ ,\n])', 'DELAY'))
@@ -18,17 +32,8 @@ def masked(text):
     return text
 
 
-class Output(BrokerTest):
+class OutputTest(BrokerTest):
     maxDiff = None
-
-    def setUp(self):
-        super().setUp()
-        self.acta('topic', 'create', 'orders', '--partitions', '2', '--retention', '30d',
-                  '--retention-bytes', '10GiB', '--label', 'note=a, "b"')
-        self.acta('topic', 'create', 'audit', '--partitions', '1', '--ack', 'os', '--visible-at',
-                  'os', '--dedupe', 'off')
-        for partition, data in ((0, 'a'), (0, 'bb'), (1, 'ccc')):
-            self.acta('publish', 'orders', data, '--partition', partition)
 
     def prints(self, wanted, *args, spaces=True):
         """Without `spaces` a run of them counts as one: a delay has any width."""
@@ -39,6 +44,17 @@ class Output(BrokerTest):
         """In one line, in the order of the proto."""
         line = ''.join(line.strip() for line in wanted.splitlines())
         self.prints(line + '\n', *args, '-o', 'json')
+
+
+class Topics(OutputTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'orders', '--partitions', '2', '--retention', '30d',
+                  '--retention-bytes', '10GiB', '--label', 'note=a, "b"')
+        self.acta('topic', 'create', 'audit', '--partitions', '1', '--ack', 'os', '--visible-at',
+                  'os', '--dedupe', 'off')
+        for partition, data in ((0, 'a'), (0, 'bb'), (1, 'ccc')):
+            self.acta('publish', 'orders', data, '--partition', partition)
 
     def test_topic_list(self):
         self.prints("""\
@@ -126,6 +142,161 @@ orders          0          2    2    0      0      0s       -
 orders          1          1    1    0      0      0s       -
 total                                0      0      0s
 """, 'group', 'lag', 'billing')
+
+
+class Operating(OutputTest):
+    """A QUEUE group with a dead letter, a STREAM group that is behind, an event for later."""
+
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        self.acta('group', 'create', 'billing', '--topic', 'orders', '--mode', 'queue', '--from',
+                  'earliest', '--max-attempts', 2, '--description', 'invoices')
+        self.acta('group', 'create', 'audit', '--topic', 'orders', '--from', 'earliest',
+                  '--label', 'team=shop')
+        self.acta('publish', 'orders', '{"n": 1}', '--id', 'o-1', '--key', 'ann')
+        self.acta('publish', 'orders', '{"n": 2}', '--id', 'o-2', '--key', 'ben')
+        self.acta('publish', 'orders', 'later', '--id', 'l-1', '--delay', '1h')
+        self.broker.acta('subscribe', 'orders', '--group', 'billing', '--max', 1, '--exec',
+                         'echo no such account >&2; exit 65')
+
+    def loosely(self, wanted, *args):
+        self.prints(wanted, *args, spaces=False)
+
+    def test_groups(self):
+        self.prints("""\
+GROUP    MODE    TOPICS               CREATED  DESCRIPTION
+audit    stream  orders  YYYY-MM-DD hh:mm:ssZ
+billing  queue   orders  YYYY-MM-DD hh:mm:ssZ  invoices
+""", 'group', 'list')
+        self.prints("""\
+group audit: stream of orders, created YYYY-MM-DD hh:mm:ssZ, labels team=shop
+MEMBER  CONNECTED  APP  VERSION  PEER  SINCE  PARTITIONS
+""", 'group', 'describe', 'audit')
+        self.prints("""\
+group billing: queue of orders, created YYYY-MM-DD hh:mm:ssZ, labels -, description invoices
+order unordered, lease DELAY, 2 attempts and then dead-letter, backoff DELAY x2 up to 10m +-20%, \
+dead letters kept 30d, at most 100000
+MEMBER  CONNECTED  APP  VERSION  PEER  SINCE  PARTITIONS
+""", 'group', 'describe', 'billing')
+        self.prints("""\
+TOPIC   PARTITION  KEY  CODE       OFFSET  LAG  WHY                     COMMAND
+orders          0    -  NO_MEMBER       1    1  no member is connected  \
+acta subscribe orders --group billing --exec ./handle.sh
+""", 'group', 'explain', 'billing')
+
+    def test_dead_letters(self):
+        self.prints("""\
+DEAD_LETTER            DEAD_SINCE  WHY       ATTEMPTS  REDRIVES  FINGERPRINT       REASON  \
+TEXT
+orders/0/0   YYYY-MM-DD hh:mm:ssZ  rejected         1         0  SIXTEEN       -  \
+no such account
+""", 'deadletter', 'list', 'billing')
+
+    def test_schedules(self):
+        self.prints("""\
+     SCHEDULE_ID  TOPIC             DELIVER_AT          SCHEDULED_AT  TYPE      EVENT_ID  KEY  \
+SIZE  BY
+SIXTEEN  orders  YYYY-MM-DD hh:mm:ssZ  YYYY-MM-DD hh:mm:ssZ  acta.cli  l-1            \
+45 B  acta
+""", 'schedule', 'list', 'orders')
+
+    def test_status(self):
+        self.loosely("""\
+WHAT VALUE
+server actad 0.1.0, process PID, ready
+addresses gRPC ADDRESS, HTTP ADDRESS
+store STORE, format 1, incarnation 1
+up DELAY
+topics 1 with 1 partitions
+groups 2
+connections 1, publishing 0, subscribed 0
+published 2 events, 110 B, 0 duplicates
+delivered 2 events, 110 B
+log 504 B in 1 slices, WAL 64.0 KiB
+journeys index 0 B in 0 files, 0 events behind, ledger 106 B
+syncs half took at most DELAY, 99 of 100 DELAY
+disk DISK
+memory tail cache 1.0 KiB, commit queue 0 B
+""", 'status')
+
+    def test_config(self):
+        self.loosely("""\
+PROPERTY VALUE SOURCE DEFAULT RANGE MEANING
+listen.grpc ADDRESS flag ADDRESS IP address and port address of the API; port 0 picks a free one
+listen.http ADDRESS flag ADDRESS IP address and port address of health and metrics; port 0 picks \
+a free one
+listen.ready_file FOLDER/ready.json flag path written once ready: addresses, process and store as \
+JSON; empty: none
+storage.data FOLDER/data flag path the data folder; created when missing
+""", 'config', '--changed')
+
+    def test_limits(self):
+        rows = list(csv.reader(io.StringIO(self.acta('limits', '-o', 'csv'))))
+        self.assertEqual(rows[:4], [
+            ['LIMIT', 'CURRENT', 'VALUE', 'UNIT', 'MEANING'],
+            ['limits.partitions', '1', '10000', 'partitions', 'of all topics of this server'],
+            ['limits.partitions_per_topic', '-', '256', 'partitions', 'of one topic'],
+            ['limits.max_event', '-', '16777216', 'bytes',
+             'the highest max_event_bytes a topic may have']])
+        for row in rows[1:]:
+            self.assertEqual(len(row), 5)
+            self.assertTrue(all(row), row)
+            self.assertTrue(row[1] == '-' or row[1].isdigit(), row)
+            self.assertTrue(row[2].isdigit(), row)
+        shown = self.acta('limits').splitlines()
+        self.assertEqual([line.split()[0] for line in shown], [row[0] for row in rows])
+
+    def test_doctor(self):
+        self.loosely("""\
+ok server ADDRESS (ACTA_SERVER) answers in DELAY, up DELAY
+ok versions acta 0.1.0, actad 0.1.0
+ok clock the broker's is that of this machine
+ok ports gRPC ADDRESS, HTTP ADDRESS
+ok data folder FOLDER/data
+ok disk DISK, log 504 B
+ok stored events no scrub has read them since the start
+ok fsync half of the syncs took at most DELAY, 99 of 100 DELAY
+ok descriptors N open of 20000, connections 1 of 4096
+ok limits none is near
+warn group audit 2 events wait, and it has no members
+ -> acta group explain audit
+warn group billing 1 dead letter
+ -> acta deadletter list billing
+ok journeys the index is 0 events behind
+ok backup none is made here (storage.backup_dir is not set)
+""", 'doctor')
+
+    def test_top(self):
+        self.loosely("""\
+published 0/s, delivered 0/s; 1 connections, 0 subscriptions; log 504 B, disk free DISK
+GROUP MODE MEMBERS LAG BEHIND DONE/S FAILED/S RETRY/S DEAD DRAIN HEADROOM STATE
+audit stream 0 2 DELAY 0 6d23h no members
+billing queue 0 1 DELAY 0 0 0 1 no members
+""", 'top', '--looks', 1)
+
+
+class Watching(BrokerTest):
+    def test_a_terminal_is_drawn_anew_until_it_is_interrupted(self):
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        self.acta('group', 'create', 'billing', '--topic', 'orders')
+        clear = b'\x1b[H\x1b[2J'
+        for words in (('topic', 'describe', 'orders'), ('group', 'lag', 'billing')):
+            ours, theirs = pty.openpty()
+            watcher = self.spawn(*words, '--watch', '--interval', '100ms', stdout=theirs)
+            os.close(theirs)
+            shown = b''
+            while shown.count(clear) < 4:
+                shown += os.read(ours, 65_536)
+            watcher.send_signal(signal.SIGINT)
+            watcher.wait(PATIENCE_S)
+            os.close(ours)
+            before, *looks, _ = shown.split(clear)
+            self.assertEqual(before, b'')
+            for look in looks:
+                lines = look.decode().splitlines()
+                self.assertTrue(any(line.startswith(('PARTITION', 'TOPIC')) for line in lines))
+                self.assertEqual(lines[-1].split()[0], 'total')
 
 
 if __name__ == '__main__':

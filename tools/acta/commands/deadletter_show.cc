@@ -35,7 +35,8 @@ absl::Status Run(CommandContext& context) {
     context.terminal().Warn("the event is gone: retention has removed it");
     return absl::OkStatus();
   }
-  return context.PrintHeading(EventText(format, letter.event(), PlaceOf(letter)));
+  return context.PrintHeading(EventHeading(format) +
+                              EventText(format, letter.event(), PlaceOf(letter)));
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ Command DeadletterShowCommand() {
           "shows a dead letter: every attempt, and the event",
           "DEAD_LETTER is TOPIC/PARTITION/OFFSET, as list shows it.",
           "acta deadletter show billing orders/0/0 --format data",
-          {{"--format", "FORMAT", "of the event: data, json or cloudevents (data)"}},
+          {{"--format", "FORMAT", "of the event: data, json, cloudevents or csv (data)"}},
           Run};
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
@@ -212,7 +213,7 @@ Finding GroupFinding(const v1::GroupFigures& group) {
             explain};
   }
   if (group.has_queue() && group.queue().dead_letters() > 0) {
-    return {name, State::kWarn, absl::StrCat(group.queue().dead_letters(), " dead letters"),
+    return {name, State::kWarn, DeadLettersText(group.queue().dead_letters()),
             absl::StrCat("acta deadletter list ", group.group())};
   }
   if (group.paused()) {

@@ -28,11 +28,12 @@ absl::Status Run(CommandContext& context) {
   request.set_name(context.args().Get("GROUP"));
   ASSIGN_OR_RETURN(const v1::GetGroupResponse response, context.admin().GetGroup(request));
   const v1::Group& group = response.group();
-  RETURN_IF_ERROR(context.PrintHeading(absl::StrCat(
-      "group ", group.name(), ": ", ModeText(group.mode()), " of ",
-      absl::StrJoin(group.topics(), ", "), ", created ", TimeText(group.create_time()), ", labels ",
-      LabelsText(group.labels()), group.description().empty() ? "" : ", ", group.description(),
-      "\n", group.has_queue() ? absl::StrCat(QueueText(group.queue()), "\n") : "")));
+  RETURN_IF_ERROR(context.PrintHeading(
+      absl::StrCat("group ", group.name(), ": ", ModeText(group.mode()), " of ",
+                   absl::StrJoin(group.topics(), ", "), ", created ", TimeText(group.create_time()),
+                   ", labels ", LabelsText(group.labels()),
+                   group.description().empty() ? "" : ", description ", group.description(), "\n",
+                   group.has_queue() ? absl::StrCat(QueueText(group.queue()), "\n") : "")));
   return context.output().Print({&response}, MemberTable(group));
 }
 

@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "acta/v1/context.pb.h"
 #include "client/cpp/admin.h"
@@ -18,12 +21,16 @@ constexpr int64_t kDefaultMax = 100;
 constexpr int64_t kPageEvents = 10'000;
 constexpr int32_t kPageBytes = 4 << 20;
 
-absl::StatusOr<int64_t> FirstOffset(CommandContext& context, const v1::FetchRequest& request) {
+// The first of the last `last` events of the partition, or of all of them.
+absl::StatusOr<int64_t> FirstOffset(CommandContext& context, const v1::FetchRequest& request,
+                                    std::optional<int64_t> last) {
   v1::ListPartitionsRequest list;
   list.set_topic(request.topic());
   ASSIGN_OR_RETURN(const v1::ListPartitionsResponse response, context.admin().ListPartitions(list));
   for (const v1::PartitionInfo& partition : response.partitions()) {
-    if (partition.partition() == request.partition()) return partition.first_offset();
+    if (partition.partition() != request.partition()) continue;
+    const int64_t end = partition.end_offset();
+    return std::max(partition.first_offset(), last.has_value() ? end - *last : 0);
   }
   return 0;  // The broker says that there is no such partition.
 }
@@ -34,7 +41,7 @@ absl::StatusOr<v1::FetchResponse> FetchPage(CommandContext& context, bool from_f
   for (;;) {
     auto page = context.admin().Fetch(*request);
     if (!from_first || page.ok() || ReasonOf(page.status()) != v1::GAP) return page;
-    ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, *request));
+    ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, *request, std::nullopt));
     if (first <= request->offset()) return page;
     request->set_offset(first);
   }
@@ -72,8 +79,10 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const EventFormat format, ReadEventFormat(args));
   ASSIGN_OR_RETURN(const auto partition, args.Integer("--partition", 0, 65'535));
   ASSIGN_OR_RETURN(const auto offset, args.Integer("--offset"));
+  ASSIGN_OR_RETURN(const auto last, args.Integer("--last", 1));
   ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1));
   if (!partition) return UsageError("--partition is missing: which partition to read");
+  if (offset && last) return UsageError("--offset and --last exclude each other");
   v1::FetchRequest request;
   request.set_topic(args.Get("TOPIC"));
   request.set_partition(static_cast<int32_t>(*partition));
@@ -81,17 +90,18 @@ absl::Status Run(CommandContext& context) {
   if (offset) {
     request.set_offset(*offset);
   } else {
-    ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, request));
+    ASSIGN_OR_RETURN(const int64_t first, FirstOffset(context, request, last));
     request.set_offset(first);
   }
   bool from_first = !offset.has_value();
-  int64_t rest = max.value_or(kDefaultMax);
+  int64_t rest = max.value_or(last.value_or(kDefaultMax));
+  std::string heading = EventHeading(format);
   while (rest > 0) {
     request.set_max_events(static_cast<int32_t>(std::min(rest, kPageEvents)));
     ASSIGN_OR_RETURN(const v1::FetchResponse page, FetchPage(context, from_first, &request));
     from_first = false;
     const int64_t events = EventsOf(page);
-    RETURN_IF_ERROR(WriteAll(stdout, PageText(format, request, page)));
+    RETURN_IF_ERROR(WriteAll(stdout, std::exchange(heading, "") + PageText(format, request, page)));
     if (events == 0) return absl::OkStatus();
     rest -= events;
     request.set_offset(page.next_offset());
@@ -112,8 +122,9 @@ Command ReadCommand() {
           "acta read orders --partition 0 --max 10 --format json",
           {{"--partition", "N", "which partition"},
            {"--offset", "N", "the first offset (the oldest event kept)"},
-           {"--max", "N", "at most so many events (100)"},
-           {"--format", "FORMAT", "data, json or cloudevents (data)"}},
+           {"--last", "N", "begin so many events before the end"},
+           {"--max", "N", "at most so many events (100, or those of --last)"},
+           {"--format", "FORMAT", "data, json, cloudevents or csv (data)"}},
           Run};
 }
 

@@ -14,6 +14,7 @@
 #include "tools/acta/app/interrupt.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/events/cause_text.h"
+#include "tools/acta/output/output.h"
 #include "tools/acta/subscribe/event_printer.h"
 #include "tools/acta/subscribe/queue_run.h"
 #include "tools/acta/subscribe/shell_command.h"
@@ -82,6 +83,7 @@ class SubscribeRun {
   }
 
   absl::Status ReadAll() {
+    if (options_.exec.empty()) RETURN_IF_ERROR(WriteAll(stdout, EventHeading(options_.format)));
     while (count_ < options_.max && !options_.ends.AllReached() && !Interrupted()) {
       RETURN_IF_ERROR(write_status_);
       // What is collected is written as soon as nothing more is at hand.
@@ -193,46 +195,48 @@ absl::Status Run(CommandContext& context) {
 }  // namespace
 
 Command SubscribeCommand() {
-  return {"subscribe",
-          {"TOPIC..."},
-          "shows events as they come, alone or as a member of a group",
-          "With --group it joins the group, which begins at the oldest event when it is new.\n"
-          "Without, it begins at --from. POSITION is earliest, latest, an offset, a time (RFC\n"
-          "3339 or -15m; always the time of storing), or PARTITION:OFFSET. --exec runs a command\n"
-          "for each event, which reads it from standard input and finds the envelope in its\n"
-          "environment: ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY, ACTA_TYPE,\n"
-          "ACTA_SOURCE, ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID,\n"
-          "ACTA_PROCESS, ACTA_SCHEMA, ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, ACTA_EXPIRES_AT,\n"
-          "ACTA_AFFECTED (a line kind:id for each), and attributes as ACTA_ATTRIBUTE_NAME.\n"
-          "One of more than 64 KiB is empty. What the command publishes with `acta publish` says\n"
-          "that this event caused it (ACTA_CAUSED_BY). Ctrl-C ends it in good order: it does not\n"
-          "reach commands, those that run are finished, and a group's member says what was\n"
-          "committed.\n\n"
-          "A member of a group of mode stream commits what was written, or each event whose\n"
-          "command exits with 0; another code ends the subscription.\n\n"
-          "A member of a group of mode queue acks what was written. With --exec the exit code\n"
-          "says what becomes of the event: 0 acks; 75 nacks, it comes again later; 65 rejects,\n"
-          "it becomes a dead letter; 126 and 127, that it cannot be run, give it back and end the\n"
-          "subscription; any other nacks with the reason exit-N, a signal with signal-N. The last\n"
-          "line of standard error goes with it. The lease is extended while\n"
-          "the command runs, up to 12 h: write 'timeout 60 COMMAND' where one may hang.\n"
-          "ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its environment. What no\n"
-          "command has begun on is given back at the end.",
-          "acta subscribe orders --group billing --format json",
-          {{"--group", "GROUP", "join this group"},
-           {"--mode", "MODE", "stream or queue, of a group that is new (stream)"},
-           {"--member", "NAME", "the member's name, for which its place is kept for 30 s"},
-           {"--from", "POSITION", "where to begin without a group (latest)", true},
-           {"--to", "POSITION", "where to end without a group; this one is not shown", true},
-           {"--until-end", "", "end at what is the newest event now; not of mode queue"},
-           {"--max", "N", "end after so many events"},
-           {"--format", "FORMAT", "data, json or cloudevents (data)"},
-           {"--exec", "COMMAND", "run this for each event instead of printing it"},
-           {"--concurrency", "N", "mode queue: run so many commands at once (1)"},
-           {"--app", "NAME", "what the member's program is called (acta)"},
-           {"--app-version", "VERSION",
-            "its version, for attempts that fail (acta's, or none with --app)"}},
-          Run};
+  return {
+      "subscribe",
+      {"TOPIC..."},
+      "shows events as they come, alone or as a member of a group",
+      "With --group it joins the group, which begins at the oldest event when it is new.\n"
+      "Without, it begins at --from or --last. POSITION is earliest, latest, an offset, a\n"
+      "time (RFC 3339 or -15m; always the time of storing), or PARTITION:OFFSET. --exec runs\n"
+      "a command for each event, which reads it from standard input and finds the envelope in\n"
+      "its environment: ACTA_TOPIC, ACTA_PARTITION, ACTA_OFFSET, ACTA_ID, ACTA_KEY, ACTA_TYPE,\n"
+      "ACTA_SOURCE, ACTA_SUBJECT, ACTA_TIME, ACTA_CORRELATION_ID, ACTA_CAUSATION_ID,\n"
+      "ACTA_PROCESS, ACTA_SCHEMA, ACTA_CONTENT_TYPE, ACTA_TRACEPARENT, ACTA_EXPIRES_AT,\n"
+      "ACTA_AFFECTED (a line kind:id for each), and attributes as ACTA_ATTRIBUTE_NAME.\n"
+      "One of more than 64 KiB is empty. What the command publishes with `acta publish` says\n"
+      "that this event caused it (ACTA_CAUSED_BY). Ctrl-C ends it in good order: it does not\n"
+      "reach commands, those that run are finished, and a group's member says what was\n"
+      "committed.\n\n"
+      "A member of a group of mode stream commits what was written, or each event whose\n"
+      "command exits with 0; another code ends the subscription.\n\n"
+      "A member of a group of mode queue acks what was written. With --exec the exit code\n"
+      "says what becomes of the event: 0 acks; 75 nacks, it comes again later; 65 rejects,\n"
+      "it becomes a dead letter; 126 and 127, that it cannot be run, give it back and end the\n"
+      "subscription; any other nacks with the reason exit-N, a signal with signal-N. The last\n"
+      "line of standard error goes with it. The lease is extended while\n"
+      "the command runs, up to 12 h: write 'timeout 60 COMMAND' where one may hang.\n"
+      "ACTA_ATTEMPT, ACTA_REDRIVES and ACTA_LEASE_UNTIL are in its environment. What no\n"
+      "command has begun on is given back at the end.",
+      "acta subscribe orders --group billing --format json",
+      {{"--group", "GROUP", "join this group"},
+       {"--mode", "MODE", "stream or queue, of a group that is new (stream)"},
+       {"--member", "NAME", "the member's name, for which its place is kept for 30 s"},
+       {"--from", "POSITION", "where to begin without a group (latest)", true},
+       {"--last", "N", "begin so many events before the end of each partition"},
+       {"--to", "POSITION", "where to end without a group; this one is not shown", true},
+       {"--until-end", "", "end at what is the newest event now; not of mode queue"},
+       {"--max", "N", "end after so many events"},
+       {"--format", "FORMAT", "data, json, cloudevents or csv (data)"},
+       {"--exec", "COMMAND", "run this for each event instead of printing it"},
+       {"--concurrency", "N", "mode queue: run so many commands at once (1)"},
+       {"--app", "NAME", "what the member's program is called (acta)"},
+       {"--app-version", "VERSION",
+        "its version, for attempts that fail (acta's, or none with --app)"}},
+      Run};
 }
 
 }  // namespace acta::cli

@@ -19,9 +19,9 @@ absl::StatusOr<Cause> ParseCause(absl::string_view text) {
   const std::vector<absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('@', 2));
   Cause cause;
   int64_t offset = 0;
-  const bool good = parts.size() == 3 && !parts[0].empty() && !parts[2].empty() &&
+  const bool good = parts.size() == 3 && !parts[2].empty() &&
                     absl::WebSafeBase64Unescape(parts[0], cause.event.mutable_delivery_token()) &&
-                    absl::SimpleAtoi(parts[1], &offset);
+                    !cause.event.delivery_token().empty() && absl::SimpleAtoi(parts[1], &offset);
   if (!good) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", text,

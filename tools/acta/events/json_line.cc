@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/wire.h"
 
 namespace acta::cli {
 namespace {
@@ -14,35 +15,6 @@ using Json = nlohmann::json;
 
 std::string Quoted(absl::string_view text) {
   return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-// The number of bytes that `lead` begins, 0 when it begins none.
-size_t Utf8Size(unsigned char lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return 2;
-  if (lead >= 0xE0 && lead < 0xF0) return 3;
-  if (lead >= 0xF0 && lead < 0xF5) return 4;
-  return 0;
-}
-
-// Overlong forms and surrogates of 3 and 4 bytes differ in the second byte only.
-bool IsBadSecond(unsigned char lead, unsigned char second) {
-  return (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) ||
-         (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90);
-}
-
-bool IsUtf8(absl::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    const size_t size = Utf8Size(lead);
-    if (size == 0 || at + size > text.size()) return false;
-    for (size_t i = 1; i < size; ++i) {
-      const auto next = static_cast<unsigned char>(text[at + i]);
-      if ((next & 0xC0) != 0x80 || (i == 1 && IsBadSecond(lead, next))) return false;
-    }
-    at += size;
-  }
-  return true;
 }
 
 // To the parser a zero byte is the end of the text, whatever comes behind it.

@@ -87,24 +87,12 @@ class CsvOutput final : public Output {
 
   absl::Status Print(const Messages&, const Table& table) override { return PrintRows(table); }
   absl::Status PrintRows(const Table& table) override {
-    std::string out;
-    AppendLine(table.columns(), &out);
-    for (const auto& row : table.rows()) AppendLine(row, &out);
+    std::string out = CsvLine(table.columns());
+    for (const auto& row : table.rows()) out += CsvLine(row);
     return WriteAll(file_, out);
   }
 
  private:
-  static std::string Quoted(const std::string& value) {
-    if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
-    return absl::StrCat("\"", absl::StrReplaceAll(value, {{"\"", "\"\""}}), "\"");
-  }
-  static void AppendLine(const std::vector<std::string>& line, std::string* out) {
-    for (size_t i = 0; i < line.size(); ++i) {
-      absl::StrAppend(out, i == 0 ? "" : ",", Quoted(line[i]));
-    }
-    *out += "\n";
-  }
-
   FILE* const file_;
 };
 
@@ -132,6 +120,17 @@ class JsonOutput final : public Output {
 };
 
 }  // namespace
+
+std::string CsvLine(const std::vector<std::string>& values) {
+  std::string line;
+  for (const std::string& value : values) {
+    if (&value != &values.front()) line += ',';
+    const bool plain = value.find_first_of(",\"\r\n") == std::string::npos;
+    absl::StrAppend(&line, plain ? "" : "\"", absl::StrReplaceAll(value, {{"\"", "\"\""}}),
+                    plain ? "" : "\"");
+  }
+  return line + "\n";
+}
 
 std::string MergedJson(const Messages& messages) {
   google::protobuf::util::JsonPrintOptions options;

@@ -37,6 +37,9 @@ absl::StatusOr<std::unique_ptr<Output>> MakeOutput(absl::string_view format, FIL
 // OutputClosedError().
 absl::Status WriteAll(FILE* file, absl::string_view text);
 
+// The values as a line of CSV (RFC 4180) that ends with a line feed.
+std::string CsvLine(const std::vector<std::string>& values);
+
 // The proto's JSON mapping with every plain field; `messages` merged into one object.
 std::string MergedJson(const std::vector<const google::protobuf::Message*>& messages);
 

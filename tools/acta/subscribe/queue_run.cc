@@ -10,6 +10,7 @@
 #include "tools/acta/events/cause_text.h"
 #include "tools/acta/events/json_line.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/output.h"
 #include "tools/acta/subscribe/command_verdict.h"
 
 namespace acta::cli {
@@ -60,6 +61,7 @@ client::WorkerOptions QueueRun::Listening(const client::SubscriberOptions& from)
 absl::Status QueueRun::Run() { return Finish(pool_.has_value() ? RunCommands() : PrintAll()); }
 
 absl::Status QueueRun::PrintAll() {
+  RETURN_IF_ERROR(WriteAll(stdout, EventHeading(options_.format)));
   while (begun_ < options_.max && !Interrupted()) {
     // What is collected is written as soon as nothing more is at hand.
     const absl::Time deadline =

@@ -1,6 +1,7 @@
 #include "tools/acta/subscribe/subscribe_options.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -64,11 +65,26 @@ void StartAtOffset(int64_t offset, const v1::ListPartitionsResponse& partitions,
                                        " and are not read: ", absl::StrJoin(shorter, ", ")));
 }
 
+// So many events before the end of each partition, as far as there are some; partitions that come
+// later, all of them.
+void StartAtLast(int64_t last, const v1::ListPartitionsResponse& partitions,
+                 v1::TopicPosition* start) {
+  start->mutable_from()->set_earliest(true);
+  for (const v1::PartitionInfo& one : partitions.partitions()) {
+    v1::PartitionPosition* const at = start->add_partitions();
+    at->set_partition(one.partition());
+    at->set_offset(std::max(one.first_offset(), one.end_offset() - last));
+  }
+}
+
 v1::TopicPosition StartOf(const std::string& topic, const std::vector<Position>& from,
-                          const v1::ListPartitionsResponse& partitions, CommandContext& context) {
+                          std::optional<int64_t> last, const v1::ListPartitionsResponse& partitions,
+                          CommandContext& context) {
   v1::TopicPosition start;
   start.set_topic(topic);
-  if (from.empty()) {
+  if (last.has_value()) {
+    StartAtLast(*last, partitions, &start);
+  } else if (from.empty()) {
     start.mutable_from()->set_latest(true);
   } else if (from[0].kind == Kind::kOffset) {
     StartAtOffset(from[0].offset, partitions, context, &start);
@@ -115,10 +131,13 @@ absl::Status SetEnd(const std::vector<Position>& to, const v1::ListPartitionsRes
 }
 
 absl::Status CheckTogether(const Args& args) {
-  if (args.Has("--group") && (args.Has("--from") || args.Has("--to"))) {
+  if (args.Has("--group") && (args.Has("--from") || args.Has("--last") || args.Has("--to"))) {
     return UsageError(
-        "a group goes on where it was: --from and --to are for reading without one; `acta group "
-        "reset` moves a group");
+        "a group goes on where it was: --from, --last and --to are for reading without one; `acta "
+        "group reset` moves a group");
+  }
+  if (args.Has("--from") && args.Has("--last")) {
+    return UsageError("--from and --last exclude each other");
   }
   for (const char* option : {"--member", "--mode"}) {
     if (args.Has(option) && !args.Has("--group")) {
@@ -169,7 +188,8 @@ absl::Status AddTopic(CommandContext& context, const std::string& topic,
   list.set_topic(topic);
   ASSIGN_OR_RETURN(const v1::ListPartitionsResponse partitions,
                    context.admin().ListPartitions(list));
-  v1::TopicPosition position = StartOf(topic, from, partitions, context);
+  ASSIGN_OR_RETURN(const auto last, context.args().Integer("--last", 0));
+  v1::TopicPosition position = StartOf(topic, from, last, partitions, context);
   const bool until_end = context.args().Has("--until-end");
   if (options->subscriber.group.empty()) {
     position.set_until_end(until_end);
