@@ -7,9 +7,11 @@
 #include <catch2/catch.hpp>
 
 #include "acta/v1/subscriber.pb.h"
+#include "server/core/queues/ledger.h"
 #include "storage/base/bytes.h"
 #include "storage/base/crc32c.h"
 #include "storage/layout/batch_header.h"
+#include "storage/layout/index_block.h"
 #include "storage/log/producer_snapshot.h"
 #include "storage/log/witness.h"
 #include "storage/rocks/write_group.h"
@@ -109,6 +111,48 @@ TEST_CASE("corpus of table extents", "[.corpus]") {
     Save("table_extents/spans_" + std::to_string(partition), out);
   }
   Save("table_extents/cut", out.substr(0, 70));
+}
+
+TEST_CASE("corpus of blocks of the index of journeys", "[.corpus]") {
+  const uint64_t wanted = uint64_t{0x01020304} << (64 - kIndexHashBits);
+  const std::string hash("\x04\x03\x02\x01", 4);
+  Save("index_block/empty", hash);
+  std::string block = hash;
+  AppendToIndexBlock({wanted, PartitionId(TopicId(3), 2), Offset(40)}, &block);
+  Save("index_block/one", block);
+  for (uint64_t i = 0; i < 40; ++i) {
+    AppendToIndexBlock({wanted + (i % 5 << (64 - kIndexHashBits)), PartitionId(TopicId(3), 1),
+                        Offset(static_cast<int64_t>(i * i * i * i * i))},
+                       &block);
+  }
+  Save("index_block/some", block);
+  Save("index_block/cut", block.substr(0, block.size() - 3));
+  AppendToIndexBlock({wanted + 1, PartitionId(std::numeric_limits<uint64_t>::max()),
+                      Offset(std::numeric_limits<int64_t>::max())},
+                     &block);
+  Save("index_block/wide", block);
+}
+
+TEST_CASE("corpus of the ledger", "[.corpus]") {
+  const auto save = [](const std::string& name, const storage::v1::LedgerRecord& record) {
+    v1::Event event;
+    event.set_data(record.SerializeAsString());
+    Save("ledger/" + name, event.SerializeAsString());
+  };
+  constexpr int64_t kTime = 1'700'000'000'000'000;
+  const PartitionId partition(TopicId(3), 2);
+  save("passed", PassedRecord(GroupId(7), partition, {Offset(10), Offset(40)}, kTime));
+  save("decided", DecisionRecord(GroupId(7), partition, kTime,
+                                 LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED,
+                                               {Offset(4), Offset(5)}, {"ann", "a test"})));
+  storage::v1::LedgerRecord record;
+  record.add_members()->set_member_id("worker-1");
+  PutProcessed({{Offset(3), 1, 1, kTime - 5'000}, {Offset(9), 100, 1, 0}}, kTime, &record);
+  save("processed", record);
+  record.add_processed(std::numeric_limits<uint64_t>::max());
+  save("half_a_run", record);
+  for (int i = 0; i < 3; ++i) record.add_processed(1);
+  save("too_far", record);
 }
 
 TEST_CASE("corpus of log files", "[.corpus]") {

@@ -93,6 +93,7 @@ void Run(const std::string& name, uint64_t seconds) {
 // Together half a minute.
 constexpr uint64_t kScannerSeconds = 4;
 constexpr uint64_t kSeconds = 2;
+constexpr uint64_t kShortSeconds = 1;  // Of what has few forms.
 
 TEST_CASE("scanner and parser agree about events") { Run("event", kScannerSeconds); }
 TEST_CASE("frame parser and generated parser agree about publish frames") {
@@ -105,6 +106,14 @@ TEST_CASE("witness slots are read as written or refused") { Run("witness", kSeco
 TEST_CASE("rows of producers are read as written or refused") { Run("producers", kSeconds); }
 TEST_CASE("both readings of a table's extents agree") { Run("table_extents", kSeconds); }
 TEST_CASE("whatever a log file holds, a whole group in it is found") { Run("wal", kSeconds); }
+TEST_CASE("a look into a block of the index finds all that is there") {
+  Run("index_block", kShortSeconds);
+}
+TEST_CASE("records of the ledger are read as written or refused") { Run("ledger", kShortSeconds); }
+TEST_CASE("traceparents are read or passed over") { Run("traceparent", kShortSeconds); }
+TEST_CASE("tokens and names of places are read as written or refused") {
+  Run("tokens", kShortSeconds);
+}
 TEST_CASE("properties are set to what is shown or refused") { Run("config", kSeconds); }
 TEST_CASE("positions, times and quantities are read or refused") { Run("syntax", kSeconds); }
 TEST_CASE("pointers find what they name") { Run("pointer", kSeconds); }

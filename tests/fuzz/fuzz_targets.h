@@ -24,6 +24,14 @@ int FuzzWitness(absl::string_view bytes);
 int FuzzProducers(absl::string_view bytes);
 int FuzzTableExtents(absl::string_view bytes);
 int FuzzWal(absl::string_view bytes);
+// Four bytes of a hash, and a block of the index of journeys.
+int FuzzIndexBlock(absl::string_view bytes);
+// An event of the ledger.
+int FuzzLedger(absl::string_view bytes);
+// A traceparent, and an event that may have one.
+int FuzzTraceparent(absl::string_view bytes);
+// What a broker gives clients to bring back, and names of places. The first byte says which.
+int FuzzTokens(absl::string_view bytes);
 // The first byte says from where: a file, the environment, flags, or one value.
 int FuzzConfig(absl::string_view bytes);
 // Positions, times and quantities of `acta`.

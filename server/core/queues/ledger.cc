@@ -1,6 +1,7 @@
 #include "server/core/queues/ledger.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "acta/v1/publisher.pb.h"
@@ -25,13 +26,17 @@ void PutProcessed(std::vector<ProcessedRun> runs, int64_t time_us,
 
 void VisitProcessed(const storage::v1::LedgerRecord& record,
                     absl::FunctionRef<void(const ProcessedRun&)> visit) {
+  const auto most_before = static_cast<uint64_t>(std::max<int64_t>(0, record.time_us()));
   Offset end;
   for (int i = 0; i + 3 < record.processed_size(); i += 4) {
-    ProcessedRun run;
-    run.first = end + static_cast<int64_t>(record.processed(i));
-    run.count = static_cast<int64_t>(record.processed(i + 1));
-    run.member = static_cast<uint32_t>(record.processed(i + 2));
+    const uint64_t gap = record.processed(i), count = record.processed(i + 1);
     const uint64_t before = record.processed(i + 3);
+    const auto room = static_cast<uint64_t>(std::numeric_limits<int64_t>::max() - end.value());
+    if (gap > room || count > room - gap || before > most_before) return;
+    ProcessedRun run;
+    run.first = end + static_cast<int64_t>(gap);
+    run.count = static_cast<int64_t>(count);
+    run.member = static_cast<uint32_t>(record.processed(i + 2));
     if (before > 0) run.delivered_us = record.time_us() - static_cast<int64_t>(before);
     visit(run);
     end = run.first + run.count;
