@@ -43,7 +43,7 @@ int Main(const std::vector<std::string>& words) {
       TextFlag("--folder", "DIR", "where it lives; its data is deleted", &bed.folder),
       NumberFlag("--seconds", "S", "how long (3600)", &options.seconds),
       NumberFlag("--interval", "S", "time from line to line (5)", &options.interval_s),
-      NumberFlag("--rate", "EVENTS/S", "instead of half of the most, which is measured first",
+      NumberFlag("--rate", "EVENTS/S", "instead of half of the most, which is tried first",
                  &options.events_per_second),
       SwitchFlag("--help", "this text", &help),
   };

@@ -11,7 +11,7 @@ namespace acta::bench {
 struct SoakOptions {
   double seconds = 3600;
   double interval_s = 5;
-  // Of the soak; 0: half of what publisher and consumer reach together, which is measured first.
+  // Of the soak; 0: half of what this load reaches, which is tried first.
   double events_per_second = 0;
 };
 

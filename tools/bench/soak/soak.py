@@ -238,7 +238,7 @@ def parse():
     parser = argparse.ArgumentParser(prog='tools/dev soak', description=__doc__)
     parser.add_argument('--minutes', type=float, default=60)
     parser.add_argument('--rate', type=float, metavar='EVENTS/S',
-                        help='of the soak; else half of the most, which takes 20 s to measure')
+                        help='of the soak; else half of the most, which takes some minutes to find')
     parser.add_argument('--out', type=pathlib.Path, default=pathlib.Path('build/soak'),
                         metavar='DIR', help='soak.csv, soak.svg, verdict.txt (build/soak)')
     parser.add_argument('--dir', type=pathlib.Path, default=pathlib.Path('/var/tmp'),
