@@ -52,7 +52,18 @@ class BackupSource {
 // list of files cannot be read have a `problem`. Blocks. Errors: FOLDER_UNUSABLE.
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& folder);
 
-// Errors: BACKUP_NOT_FOUND, FOLDER_UNUSABLE.
+// From now on it is no backup; its files stay until SweepBackups(). Errors: BACKUP_NOT_FOUND,
+// FOLDER_UNUSABLE.
 absl::Status DeleteBackup(const std::string& folder, const std::string& id);
+
+struct SweepOrder {
+  std::string folder;
+  int64_t bytes_per_second = 0;  // Of what leaves the disk; 0: as fast as it goes.
+  std::function<bool()> go_on;   // False: give up. May be empty.
+};
+
+// Removes what DeleteBackup() left, file by file: a disk that is to forget gigabytes at once is
+// slow for everybody. Blocks for as long as that takes.
+void SweepBackups(const SweepOrder& order);
 
 }  // namespace acta

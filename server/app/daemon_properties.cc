@@ -302,6 +302,7 @@ absl::Status SettleOptions(DaemonOptions* options) {
   RETURN_IF_ERROR(CheckWatermarks(options->storage.watermarks));
   RETURN_IF_ERROR(CheckCredits(options->subscribe));
   options->storage.slice_age = absl::Seconds(options->slice_seconds);
+  options->backup.deletion_bytes_per_second = options->storage.deletion_bytes_per_second;
   options->subscribe.catch_up_bytes_per_second =
       options->catch_up_rate > 0
           ? options->catch_up_rate

@@ -141,10 +141,14 @@ absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
         absl::StrCat("there is no backup ", named ? absl::StrCat("'", id, "'") : "so named",
                      " in '", folder, "'; `acta backup list` shows those there are"));
   }
-  // Under a name that is no backup's, so that one that is half gone is never taken for one.
-  const fs::path going = fs::path(folder) / absl::StrCat(".", id, kDeleted);
+  // Under a name that is no backup's, so that one that is half gone is never taken for one. Another
+  // one of that name may be going still.
+  fs::path going = fs::path(folder) / absl::StrCat(".", id, kDeleted);
+  for (int number = 2; fs::exists(going, error); ++number) {
+    going =
+        fs::path(folder) / absl::StrCat(".", id.substr(0, kIdForm.size()), "-", number, kDeleted);
+  }
   fs::rename(path, going, error);
-  if (!error) fs::remove_all(going, error);
   return error ? CannotUse("delete", path.string(), error) : absl::OkStatus();
 }
 

@@ -51,15 +51,14 @@ void Release(const CutFile& file) {
   fs::remove(file.path, ignored);
 }
 
-// What is no backup any more, or never became one.
-void RemoveLeft(const std::string& folder) {
+// What never became a backup.
+void RemoveUnfinished(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
        at.increment(error)) {
     const std::string name = at->path().filename().string();
     absl::string_view id = name;
-    const bool left = absl::ConsumePrefix(&id, ".") &&
-                      (absl::ConsumeSuffix(&id, kUnfinished) || absl::ConsumeSuffix(&id, kDeleted));
+    const bool left = absl::ConsumePrefix(&id, ".") && absl::ConsumeSuffix(&id, kUnfinished);
     std::error_code ignored;
     if (left && IsBackupId(id)) fs::remove_all(at->path(), ignored);
   }
@@ -129,7 +128,7 @@ class Writer {
       }
       before_path_ = backup.path;
     }
-    RemoveLeft(order_.folder);
+    RemoveUnfinished(order_.folder);
     if (before_path_.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(before_, LoadBackupRecord(before_path_));
     return absl::OkStatus();

@@ -11,6 +11,7 @@ import time
 import unittest
 
 from broker import BIN, PATIENCE_S, Broker, BrokerTest
+from faults import until
 from full_disk_test import mount
 
 
@@ -204,12 +205,14 @@ class Refusals(BackupTest):
         self.configure(backup_dir=self.backups, backup_keep=2)
         self.reload('changed=storage.backup_keep')
         made = [self.create()['id'] for _ in range(4)]
-        self.assertEqual(self.names(), made[2:])
+        until(lambda: self.names() == made[2:], 'files of the oldest are gone')
+        listed = [backup['id'] for backup in self.acta_json('backup', 'list')['backups']]
+        self.assertEqual(listed, made[2:])
         self.fails(3, 'BACKUP_NOT_FOUND', 'backup', 'delete', made[0], '--yes')
         self.fails(3, 'BACKUP_NOT_FOUND', 'backup', 'delete', '../data', '--yes')
         self.fails(4, 'yes', 'backup', 'delete', made[2])
         self.acta('backup', 'delete', made[2], '--yes')
-        self.assertEqual(self.names(), made[3:])
+        until(lambda: self.names() == made[3:], 'files of what was deleted are gone')
         self.assertIn('lastBackupTime', self.acta_json('status'))
 
     def test_a_folder_that_cannot_be_used_is_told(self):

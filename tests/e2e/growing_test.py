@@ -13,6 +13,7 @@ from broker import PATIENCE_S, BrokerTest
 from faults import until
 
 EVENTS = 6_000
+AT_ONCE = EVENTS * 2 // 3
 KEYS = 300
 
 
@@ -27,14 +28,18 @@ class Growing(BrokerTest):
     def grow(self, partitions):
         self.acta('topic', 'alter', 'orders', '--partitions', partitions, '--accept-reorder')
 
-    def publisher(self, events):
-        """Publishes events of these numbers, each with an id and a key."""
+    def publisher(self, events, grown):
+        """Publishes events of these numbers, each with an id and a key; the last third of them when
+        all partitions are there."""
         process = self.spawn('publish', 'orders', '--format', 'jsonl', '--id', '@/id', '--key',
                              '@/key', '--rate', '3000', '-o', 'json', stdin=subprocess.PIPE)
 
         def feed():
             with process.stdin as lines:
                 for number in events:
+                    if number >= AT_ONCE and not grown.is_set():
+                        lines.flush()
+                        grown.wait(PATIENCE_S)
                     lines.write(b'{"id": "e-%d", "key": "k-%d"}\n' % (number, number % KEYS))
             process.stdin = None  # Nobody closes it again.
         thread = threading.Thread(target=feed)
@@ -83,11 +88,14 @@ class Growing(BrokerTest):
                    for number in range(2)]
         for group in ('billing', 'workers'):
             until(lambda: self.members_of(group) == 2, 'both are members')
-        publishers = [self.publisher(range(0, EVENTS, 2)), self.publisher(range(1, EVENTS, 2))]
+        grown = threading.Event()
+        publishers = [self.publisher(range(begin, EVENTS, 2), grown) for begin in (0, 1)]
+        self.addCleanup(grown.set)  # Before who waits for it is joined.
         for partitions in (3, 6, 16):
             already = sum(self.stored())
-            until(lambda: sum(self.stored()) >= min(already + 500, EVENTS), 'it goes on')
+            until(lambda: sum(self.stored()) >= min(already + 500, AT_ONCE), 'it goes on')
             self.grow(partitions)
+        grown.set()
         for publisher in publishers:
             code = publisher.wait(PATIENCE_S)
             self.assertEqual(code, 0, publisher.stderr.read())

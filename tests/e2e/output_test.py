@@ -208,12 +208,12 @@ server actad 0.1.0, process PID, ready
 addresses gRPC ADDRESS, HTTP ADDRESS
 store STORE, format 1, incarnation 1
 up DELAY
-topics 1 with 1 partitions
+topics 1 with 1 partition
 groups 2
 connections 1, publishing 0, subscribed 0
 published 2 events, 110 B, 0 duplicates
 delivered 2 events, 110 B
-log 504 B in 1 slices, WAL 64.0 KiB
+log 504 B in 1 slice, WAL 64.0 KiB
 journeys index 0 B in 0 files, 0 events behind, ledger 106 B
 syncs half took at most DELAY, 99 of 100 DELAY
 disk DISK
@@ -269,7 +269,7 @@ ok backup none is made here (storage.backup_dir is not set)
 
     def test_top(self):
         self.loosely("""\
-published 0/s, delivered 0/s; 1 connections, 0 subscriptions; log 504 B, disk free DISK
+published 0/s, delivered 0/s; 1 connection, 0 subscriptions; log 504 B, disk free DISK
 GROUP MODE MEMBERS LAG BEHIND DONE/S FAILED/S RETRY/S DEAD DRAIN HEADROOM STATE
 audit stream 0 2 DELAY 0 6d23h no members
 billing queue 0 1 DELAY 0 0 0 1 no members

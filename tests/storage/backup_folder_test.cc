@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -115,7 +116,34 @@ TEST_CASE("what a killed broker left of a backup goes", "[backup]") {
   bed.store().Reopen();
   CHECK_FALSE(fs::exists(bed.store().path() + "/backup.cut"));
   bed.Make();
+  SweepBackups({bed.folder()});
   CHECK(bed.Entries() == 2);
+}
+
+TEST_CASE("what is deleted is no backup at once, and leaves the disk at a rate", "[backup]") {
+  BackupBed bed;
+  bed.Publish("0");
+  const std::string id = bed.Make().id;
+  REQUIRE_OK(DeleteBackup(bed.folder(), id));
+  CHECK(ReasonOf(DeleteBackup(bed.folder(), id)) == v1::BACKUP_NOT_FOUND);
+  CHECK(ListBackups(bed.folder())->empty());
+  // One of the same second has the same name, and is deleted beside it.
+  CHECK(bed.Make().id == id);
+  REQUIRE_OK(DeleteBackup(bed.folder(), id));
+  const auto files = [&bed] {
+    const fs::recursive_directory_iterator all(bed.folder());
+    return std::count_if(begin(all), end(all), [](const fs::directory_entry& entry) {
+      return !entry.is_directory() && entry.path().filename() != "acta.lock";
+    });
+  };
+  const auto before = files();
+  REQUIRE(before > 4);
+  int asked = 0;
+  SweepBackups({bed.folder(), /*bytes_per_second=*/1, [&asked] { return ++asked < 3; }});
+  CHECK(asked == 3);
+  CHECK(files() == before - 1);
+  SweepBackups({bed.folder()});
+  CHECK(bed.Entries() == 0);
 }
 
 TEST_CASE("each store has a folder of its own for its backups", "[backup]") {

@@ -231,6 +231,7 @@ TEST_CASE("a backup shares with the one before what both have", "[backup]") {
   CHECK(third->bytes - third->added_bytes >= shared_bytes);
 
   REQUIRE_OK(DeleteBackup(bed.folder(), first.id));
+  SweepBackups({bed.folder()});
   CHECK(bed.Entries() == 2);
   const auto problems = CheckBackup(second.path, nullptr);
   REQUIRE_OK(problems.status());

@@ -387,7 +387,7 @@ void AddJourneyMeasures(std::vector<Measure>* measures) {
       "a journey that is a whole log of 1 KiB events, read by pages of 10,000 from one of its "
       "events on, right after a restart that forgot the page cache";
   long_journey.figures = {
-      {"", "ms", true}, {".p99", "ms", true}, {".pages", "", true}, {".seconds", "s", true}};
+      {"", "ms", true}, {".p99", "ms", true}, {".pages", "pages", true}, {".seconds", "s", true}};
   long_journey.needs_own_broker = true;
   long_journey.run = RunLongJourney;
   measures->push_back(std::move(long_journey));

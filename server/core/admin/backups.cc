@@ -38,9 +38,40 @@ absl::Status Running() {
 Backups::Backups(LogEngine& engine, BackupOptions options)
     : engine_(engine), options_(std::move(options)) {
   LookLater();
+  SweepLater();  // What an earlier life left.
 }
 
 Backups::~Backups() { End(); }
+
+void Backups::SweepLater() {
+  MutexLock lock(mu_);
+  if (ended_ || options_.folder.empty()) return;
+  sweep_again_ = true;
+  if (sweeping_) return;
+  if (sweep_thread_.joinable()) sweep_thread_.join();  // It has done its work.
+  sweeping_ = true;
+  sweep_thread_ = std::thread([this] { Sweep(); });
+  pthread_setname_np(sweep_thread_.native_handle(), "acta-backup");
+}
+
+void Backups::Sweep() {
+  for (;;) {
+    SweepOrder order;
+    {
+      MutexLock lock(mu_);
+      sweeping_ = sweep_again_ && !ended_;
+      sweep_again_ = false;
+      if (!sweeping_) return;
+      order.folder = options_.folder;
+      order.bytes_per_second = options_.deletion_bytes_per_second;
+    }
+    order.go_on = [this] {
+      MutexLock lock(mu_);
+      return !ended_;
+    };
+    SweepBackups(order);
+  }
+}
 
 void Backups::LookLater() {
   MutexLock lock(mu_);
@@ -117,6 +148,7 @@ void Backups::Run(const BackupOptions& options) {
   const auto made = engine_.backup_source()->Backup(order);
   if (made.ok()) {
     DeleteOld(options, made->id);
+    SweepLater();
     LogInfo("backup made",
             {{"path", made->path}, {"bytes", made->bytes}, {"added_bytes", made->added_bytes}});
   } else if (!absl::IsCancelled(made.status())) {
@@ -202,6 +234,7 @@ absl::StatusOr<v1::DeleteBackupResponse> Backups::Delete(const Caller& caller,
     ++changes_;
   }
   LookAtFolder();
+  SweepLater();
   return v1::DeleteBackupResponse();
 }
 
@@ -213,6 +246,7 @@ void Backups::SetOptions(BackupOptions options) {
     if (options_.folder.empty()) failure_.clear();
   }
   LookLater();
+  SweepLater();
 }
 
 BackupFigures Backups::figures() const {
@@ -228,16 +262,18 @@ std::string Backups::last_error() const {
 }
 
 void Backups::End() {
-  std::thread thread, look;
+  std::thread thread, look, sweep;
   {
     MutexLock lock(mu_);
     ended_ = true;
     give_up_ = true;
     thread = std::move(thread_);
     look = std::move(look_thread_);
+    sweep = std::move(sweep_thread_);
   }
   if (thread.joinable()) thread.join();
   if (look.joinable()) look.join();
+  if (sweep.joinable()) sweep.join();
 }
 
 }  // namespace acta

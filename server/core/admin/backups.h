@@ -18,6 +18,8 @@ struct BackupOptions {
   std::string folder;  // Empty: no backups are made.
   int64_t bytes_per_second = int64_t{100} << 20;
   int32_t keep = 0;  // So many are left when one was made; 0: all.
+  // Of what leaves the disk with one that is deleted; 0: no limit.
+  int64_t deletion_bytes_per_second = int64_t{64} << 20;
 };
 
 // What metrics tell of backups.
@@ -31,7 +33,8 @@ struct BackupFigures {
 // Backups answers the methods of acta.v1.Admin that speak of them; one is made at a time, on a
 // thread of its own.
 //
-// Threads:   any. Start() and Stop() do not wait for the disk to copy; List() and Delete() block.
+// Threads:   any. Start() and Stop() do not wait for the disk to copy; List() and Delete() block,
+//            but not until the files of what was deleted are gone.
 // Ownership: borrows the engine.
 // Errors:    as the methods in admin.proto say.
 class Backups {
@@ -62,6 +65,9 @@ class Backups {
   // Which one is the newest; by itself, as the folder may be slow.
   void LookLater();
   void LookAtFolder();
+  // Files of what was deleted go by themselves: at their rate that takes a while.
+  void SweepLater();
+  void Sweep();
 
   LogEngine& engine_;
   mutable Mutex mu_;  // Leaf, but that a thread which has done its work is joined.
@@ -76,6 +82,9 @@ class Backups {
   int64_t changes_ ABSL_GUARDED_BY(mu_) = 0;
   bool looking_ ABSL_GUARDED_BY(mu_) = false;
   std::thread look_thread_ ABSL_GUARDED_BY(mu_);
+  bool sweeping_ ABSL_GUARDED_BY(mu_) = false;
+  bool sweep_again_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread sweep_thread_ ABSL_GUARDED_BY(mu_);
   std::thread thread_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -96,9 +96,7 @@ absl::StatusOr<v1::DeadLetterSelection> ReadRequiredSelection(const Args& args, 
 
 bool ChoosesAny(const v1::DeadLetterSelection& selection) { return selection.ByteSizeLong() > 0; }
 
-std::string DeadLettersText(int64_t count) {
-  return absl::StrCat(count, count == 1 ? " dead letter" : " dead letters");
-}
+std::string DeadLettersText(int64_t count) { return CountText(count, "dead letter"); }
 
 EventPlace PlaceOf(const v1::DeadLetter& letter) {
   return {letter.ref().topic(), letter.ref().partition(), letter.ref().offset(),

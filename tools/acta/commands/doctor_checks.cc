@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
@@ -202,7 +201,8 @@ Finding GroupFinding(const v1::GroupFigures& group) {
   const std::string name = absl::StrCat("group ", group.group());
   if (group.lost_events() > 0) {
     return {name, State::kBad,
-            absl::StrCat("retention took ", group.lost_events(), " events that it had not read"),
+            absl::StrCat("retention took ", CountText(group.lost_events(), "event"),
+                         " that it had not read"),
             absl::StrCat("decide where it goes on: acta group reset ", group.group())};
   }
   if (group.has_headroom() && FromProtoDuration(group.headroom()) < kLittleHeadroom &&
@@ -213,7 +213,7 @@ Finding GroupFinding(const v1::GroupFigures& group) {
             explain};
   }
   if (group.has_queue() && group.queue().dead_letters() > 0) {
-    return {name, State::kWarn, DeadLettersText(group.queue().dead_letters()),
+    return {name, State::kWarn, CountText(group.queue().dead_letters(), "dead letter"),
             absl::StrCat("acta deadletter list ", group.group())};
   }
   if (group.paused()) {
@@ -223,16 +223,18 @@ Finding GroupFinding(const v1::GroupFigures& group) {
   const absl::Duration behind = FromProtoDuration(group.behind());
   if (group.lag_events() > 0 && group.members() > 0 && !shrinks && behind >= kLongBehind) {
     return {name, State::kWarn,
-            absl::StrCat("the oldest of ", group.lag_events(), " events waits for ",
+            absl::StrCat("the oldest of ", CountText(group.lag_events(), "event"), " waits for ",
                          DurationText(behind), ", and they do not become fewer"),
             explain};
   }
   if (group.lag_events() > 0 && group.members() == 0) {
     return {name, State::kWarn,
-            absl::StrCat(group.lag_events(), " events wait, and it has no members"), explain};
+            absl::StrCat(CountText(group.lag_events(), "event"),
+                         group.lag_events() == 1 ? " waits" : " wait", ", and it has no members"),
+            explain};
   }
   if (group.queue().held() > 0) {
-    return {name, State::kWarn, absl::StrCat("it holds ", group.queue().held(), " events"),
+    return {name, State::kWarn, absl::StrCat("it holds ", CountText(group.queue().held(), "event")),
             explain};
   }
   return {};
@@ -247,13 +249,15 @@ void AddGroups(const Examination& of, std::vector<Finding>* out) {
   }
   if (out->size() > before) return;
   out->push_back({"groups", State::kGood,
-                  absl::StrCat(of.groups.groups_size(), " groups, none stands still"), ""});
+                  absl::StrCat(CountText(of.groups.groups_size(), "group"), ", none stands still"),
+                  ""});
 }
 
 Finding Journeys(const Examination& of) {
-  Finding finding{"journeys", State::kGood,
-                  absl::StrCat("the index is ", of.status.index_lag_events(), " events behind"),
-                  ""};
+  Finding finding{
+      "journeys", State::kGood,
+      absl::StrCat("the index is ", CountText(of.status.index_lag_events(), "event"), " behind"),
+      ""};
   if (of.status.index_lag_events() < kIndexBehind) return finding;
   finding.state = State::kWarn;
   finding.advice = "journeys miss what is newer: it catches up when less is published";

@@ -6,6 +6,7 @@
 #include "tools/acta/app/watch.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/lag_table.h"
+#include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
@@ -13,10 +14,11 @@ namespace {
 void WarnOfGaps(CommandContext& context, const v1::GetLagResponse& lag) {
   for (const v1::PartitionLag& row : lag.partitions()) {
     if (row.gap_events() == 0) continue;
-    context.terminal().Warn(absl::StrCat(
-        row.topic(), "/", row.partition(), ": retention has removed ", row.gap_events(),
-        " events that the group had not read; decide where it goes on: acta group reset ",
-        context.args().Get("GROUP"), " --to earliest --reason '...'"));
+    context.terminal().Warn(
+        absl::StrCat(row.topic(), "/", row.partition(), ": retention has removed ",
+                     CountText(row.gap_events(), "event"),
+                     " that the group had not read; decide where it goes on: acta group reset ",
+                     context.args().Get("GROUP"), " --to earliest --reason '...'"));
   }
 }
 

@@ -60,8 +60,9 @@ void SayWhatIsMissing(CommandContext& context, const v1::GetJourneyResponse& jou
         "asking for the event that they belong to tells all of its own");
   }
   if (journey.index().lag_events() > 0) {
-    terminal.Warn(absl::StrCat("the index is behind by ", journey.index().lag_events(),
-                               " events: some may be missing"));
+    terminal.Warn(absl::StrCat("the index is behind by ",
+                               CountText(journey.index().lag_events(), "event"),
+                               ": some may be missing"));
   }
   if (journey.index().not_indexed_topics_size() > 0) {
     terminal.Hint(absl::StrCat("not indexed, or by correlation only: ",

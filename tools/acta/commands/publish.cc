@@ -30,7 +30,7 @@ namespace {
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
 constexpr int64_t kMostWarnings = 10;
 
-std::string Events(int64_t count) { return absl::StrCat(count, count == 1 ? " event" : " events"); }
+std::string Events(int64_t count) { return CountText(count, "event"); }
 
 // What became of the events. The answers come on the publisher's thread; everything is read after
 // it has flushed, but for what is atomic.

@@ -76,8 +76,9 @@ absl::Status Run(CommandContext& context) {
   }
   ASSIGN_OR_RETURN(const v1::AskQuestionsResponse response, context.admin().AskQuestions(request));
   if (response.index().lag_events() > 0) {
-    context.terminal().Warn(absl::StrCat("the index is behind by ", response.index().lag_events(),
-                                         " events: something may be missing"));
+    context.terminal().Warn(absl::StrCat("the index is behind by ",
+                                         CountText(response.index().lag_events(), "event"),
+                                         ": something may be missing"));
   }
   if (context.output_format() != "table") {
     return context.output().Print({&response}, TableOf(response));

@@ -18,23 +18,24 @@ Table StatusTable(const v1::GetServerResponse& server, const v1::GetStatusRespon
   table.Row("store", absl::StrCat(server.store_id(), ", format ", server.format_version(),
                                   ", incarnation ", server.incarnation()));
   table.Row("up", DurationText(status.uptime()));
-  table.Row("topics", absl::StrCat(status.topics(), " with ", status.partitions(), " partitions"));
+  table.Row("topics",
+            absl::StrCat(status.topics(), " with ", CountText(status.partitions(), "partition")));
   table.Row("groups", status.groups());
   table.Row("connections",
             absl::StrCat(status.connections(), ", publishing ", status.publish_streams(),
                          ", subscribed ", status.subscriptions()));
-  table.Row("published", absl::StrCat(status.events_published(), " events, ",
+  table.Row("published", absl::StrCat(CountText(status.events_published(), "event"), ", ",
                                       BytesText(status.bytes_published()), ", ",
-                                      status.duplicates(), " duplicates"));
-  table.Row("delivered", absl::StrCat(status.events_delivered(), " events, ",
+                                      CountText(status.duplicates(), "duplicate")));
+  table.Row("delivered", absl::StrCat(CountText(status.events_delivered(), "event"), ", ",
                                       BytesText(status.bytes_delivered())));
-  table.Row("log", absl::StrCat(BytesText(status.log_bytes()), " in ", status.slices(),
-                                " slices, WAL ", BytesText(status.wal_bytes())));
-  table.Row(
-      "journeys",
-      absl::StrCat("index ", BytesText(status.index_bytes()), " in ", status.index_runs(),
-                   status.index_runs() == 1 ? " file, " : " files, ", status.index_lag_events(),
-                   " events behind, ledger ", BytesText(status.ledger_bytes())));
+  table.Row("log",
+            absl::StrCat(BytesText(status.log_bytes()), " in ", CountText(status.slices(), "slice"),
+                         ", WAL ", BytesText(status.wal_bytes())));
+  table.Row("journeys", absl::StrCat("index ", BytesText(status.index_bytes()), " in ",
+                                     CountText(status.index_runs(), "file"), ", ",
+                                     CountText(status.index_lag_events(), "event"),
+                                     " behind, ledger ", BytesText(status.ledger_bytes())));
   if (status.has_sync_p99_us()) {
     const auto text = [](int64_t micros) { return DurationText(absl::Microseconds(micros)); };
     table.Row("syncs", absl::StrCat("half took at most ", text(status.sync_p50_us()),

@@ -108,9 +108,10 @@ std::string Heading(const Look& before, const Look& now) {
   std::string text = absl::StrCat(
       "published ", RateText(Rate(was.events_published(), is.events_published(), between)),
       "/s, delivered ", RateText(Rate(was.events_delivered(), is.events_delivered(), between)),
-      "/s; ", is.connections(), " connections, ", is.subscriptions(), " subscriptions; log ",
-      BytesText(is.log_bytes()), ", disk free ", BytesText(is.disk_free_bytes()), " of ",
-      BytesText(is.disk_total_bytes()), "\n");
+      "/s; ", CountText(is.connections(), "connection"), ", ",
+      CountText(is.subscriptions(), "subscription"), "; log ", BytesText(is.log_bytes()),
+      ", disk free ", BytesText(is.disk_free_bytes()), " of ", BytesText(is.disk_total_bytes()),
+      "\n");
   for (const v1::Alarm& alarm : is.alarms()) {
     absl::StrAppend(&text, "alarm ", alarm.code(), ": ", alarm.text(), "\n");
   }

@@ -27,6 +27,10 @@ std::string BytesText(int64_t bytes) {
   return absl::StrFormat("%.1f %s", value, unit);
 }
 
+std::string CountText(int64_t count, absl::string_view what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string DurationText(absl::Duration duration) {
   struct Unit {
     absl::Duration length;

@@ -16,6 +16,8 @@ namespace acta::cli {
 
 // How tables say numbers, times and enums.
 
+// "1 event", "3 events".
+std::string CountText(int64_t count, absl::string_view what);
 // "1.2 GiB"; bytes below 1,024 as they are: "17 B".
 std::string BytesText(int64_t bytes);
 // "7d", "1h30m", "250ms", "0s": at most two units.

@@ -31,11 +31,13 @@ class LaterRun {
     if (!status.ok() && table_.rows().empty()) return status;
     RETURN_IF_ERROR(context_.output().PrintRows(table_));
     if (status.ok()) return status;
-    return PartlyDoneError(absl::StrCat(DescribeError(status), "; ", table_.rows().size(),
-                                        " events were scheduled before"));
+    return PartlyDoneError(absl::StrCat(DescribeError(status), "; ",
+                                        CountText(Scheduled(), "event"), " scheduled before"));
   }
 
  private:
+  int64_t Scheduled() const { return static_cast<int64_t>(table_.rows().size()); }
+
   absl::Status SendAll(const NextEvent& next) {
     while (true) {
       ASSIGN_OR_RETURN(const std::optional<v1::Event> event, next());
@@ -57,7 +59,7 @@ class LaterRun {
     }
     batch_.clear_events();
     bytes_ = 0;
-    context_.terminal().Progress(absl::StrCat(table_.rows().size(), " events scheduled"));
+    context_.terminal().Progress(absl::StrCat(CountText(Scheduled(), "event"), " scheduled"));
     return absl::OkStatus();
   }
 

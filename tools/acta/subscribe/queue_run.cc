@@ -11,6 +11,7 @@
 #include "tools/acta/events/json_line.h"
 #include "tools/acta/exit_status.h"
 #include "tools/acta/output/output.h"
+#include "tools/acta/output/words.h"
 #include "tools/acta/subscribe/command_verdict.h"
 
 namespace acta::cli {
@@ -248,7 +249,8 @@ absl::Status QueueRun::Finish(absl::Status status) {
   status.Update(closed);
   if (lost_ > 0) {
     status.Update(PartlyDoneError(
-        absl::StrCat("what became of ", lost_, " events did not count: they come again")));
+        absl::StrCat("what became of ", CountText(lost_, "event"),
+                     " did not count: ", lost_ == 1 ? "it comes again" : "they come again")));
   }
   return status;
 }
