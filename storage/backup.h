@@ -58,12 +58,14 @@ absl::Status DeleteBackup(const std::string& folder, const std::string& id);
 
 struct SweepOrder {
   std::string folder;
-  int64_t bytes_per_second = 0;  // Of what leaves the disk; 0: as fast as it goes.
-  std::function<bool()> go_on;   // False: give up. May be empty.
+  // Of what leaves the disk, or what waits within half a minute; 0: as fast as it goes.
+  int64_t bytes_per_second = 0;
+  std::function<bool()> go_on;  // False: give up. May be empty.
 };
 
 // Removes what DeleteBackup() left, file by file: a disk that is to forget gigabytes at once is
-// slow for everybody. Blocks for as long as that takes.
-void SweepBackups(const SweepOrder& order);
+// slow for everybody. Blocks for as long as that takes. Errors: the first file that stays, and why;
+// the others go.
+absl::Status SweepBackups(const SweepOrder& order);
 
 }  // namespace acta

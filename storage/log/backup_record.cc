@@ -12,6 +12,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "proto/support/error.h"
 #include "storage/base/random.h"
 #include "storage/layout/engine_rows.h"
@@ -130,6 +131,19 @@ absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& folder) {
   return backups;
 }
 
+std::vector<std::string> DeletedBackups(const std::string& folder) {
+  std::vector<std::string> ids;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    absl::string_view id = name;
+    const bool deleted = absl::ConsumePrefix(&id, ".") && absl::ConsumeSuffix(&id, kDeleted);
+    if (deleted && IsBackupId(id)) ids.emplace_back(id);
+  }
+  return ids;
+}
+
 absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
   const fs::path path = fs::path(folder) / id;
   std::error_code error;
@@ -141,14 +155,8 @@ absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
         absl::StrCat("there is no backup ", named ? absl::StrCat("'", id, "'") : "so named",
                      " in '", folder, "'; `acta backup list` shows those there are"));
   }
-  // Under a name that is no backup's, so that one that is half gone is never taken for one. Another
-  // one of that name may be going still.
-  fs::path going = fs::path(folder) / absl::StrCat(".", id, kDeleted);
-  for (int number = 2; fs::exists(going, error); ++number) {
-    going =
-        fs::path(folder) / absl::StrCat(".", id.substr(0, kIdForm.size()), "-", number, kDeleted);
-  }
-  fs::rename(path, going, error);
+  // Under a name that is no backup's, so that one that is half gone is never taken for one.
+  fs::rename(path, fs::path(folder) / absl::StrCat(".", id, kDeleted), error);
   return error ? CannotUse("delete", path.string(), error) : absl::OkStatus();
 }
 

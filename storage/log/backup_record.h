@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +20,9 @@ bool IsBackupId(absl::string_view name);
 // Behind a dot and a name: a folder that is not, or no more, a backup.
 inline constexpr absl::string_view kUnfinished = ".unfinished";
 inline constexpr absl::string_view kDeleted = ".deleted";
+
+// Ids of those that were deleted and whose files are there still. In no order.
+std::vector<std::string> DeletedBackups(const std::string& folder);
 
 // The file BACKUP as it is written.
 std::string EncodeBackupRecord(const storage::v1::BackupRecord& record);

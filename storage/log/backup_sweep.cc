@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/strip.h"
+#include "absl/strings/str_cat.h"
 #include "storage/backup.h"
+#include "storage/layout/engine_rows.h"
 #include "storage/log/backup_record.h"
 
 namespace acta {
@@ -16,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kSweepSeconds = 30;  // What waits is gone within that, whatever the rate.
 constexpr std::chrono::milliseconds kSweepNap(20);
 
 // What leaves the disk with the file; nothing, if it has another name.
@@ -25,8 +29,10 @@ int64_t OwnBytes(const fs::path& path) {
   return own ? int64_t{found.st_size} : 0;
 }
 
+// The list of files first: without it nobody takes what is left for a backup. Nothing is followed
+// that only points somewhere.
 std::vector<fs::path> FilesIn(const fs::path& folder) {
-  std::vector<fs::path> files;
+  std::vector<fs::path> files = {folder / kBackupFile};
   std::error_code error;
   for (fs::recursive_directory_iterator at(folder, error);
        !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
@@ -38,55 +44,70 @@ std::vector<fs::path> FilesIn(const fs::path& folder) {
 
 class Sweeper {
  public:
-  explicit Sweeper(const SweepOrder& order) : order_(order) {}
+  Sweeper(const SweepOrder& order, int64_t waiting)
+      : order_(order), rate_(std::max(order.bytes_per_second, waiting / kSweepSeconds)) {}
 
   // False: it was given up.
-  bool Remove(const fs::path& folder) {
-    std::error_code ignored;
-    for (const fs::path& file : FilesIn(folder)) {
+  bool Remove(const fs::path& folder, const std::vector<fs::path>& files) {
+    for (const fs::path& file : files) {
       if (!Wait()) return false;
-      removed_ += OwnBytes(file);
-      fs::remove(file, ignored);
+      const int64_t bytes = OwnBytes(file);
+      std::error_code error;
+      if (fs::remove(file, error)) Spend(bytes);
+      Note(file, error);
     }
-    fs::remove_all(folder, ignored);
+    std::error_code error;
+    fs::remove_all(folder, error);  // Folders that are empty now.
+    Note(folder, error);
     return true;
   }
+  const absl::Status& status() const { return status_; }
 
  private:
+  void Spend(int64_t bytes) {
+    if (order_.bytes_per_second == 0) return;
+    const std::chrono::duration<double> takes(static_cast<double>(bytes) /
+                                              static_cast<double>(rate_));
+    next_ = std::max(next_, Clock::now()) + std::chrono::duration_cast<Clock::duration>(takes);
+  }
   // Until the rate allows the next one.
   bool Wait() const {
-    using Seconds = std::chrono::duration<double>;
-    const double rate = static_cast<double>(order_.bytes_per_second);
-    const Seconds due(rate > 0 ? static_cast<double>(removed_) / rate : 0);
     for (;;) {
       if (order_.go_on && !order_.go_on()) return false;
-      const Seconds left = due - (Clock::now() - begun_);
-      if (left <= Seconds::zero()) return true;
-      std::this_thread::sleep_for(std::min<Seconds>(left, kSweepNap));
+      const auto left = next_ - Clock::now();
+      if (left <= Clock::duration::zero()) return true;
+      std::this_thread::sleep_for(std::min<Clock::duration>(left, kSweepNap));
     }
+  }
+  void Note(const fs::path& path, const std::error_code& error) {
+    if (!error || !status_.ok()) return;
+    status_ =
+        absl::UnknownError(absl::StrCat("cannot remove '", path.string(), "': ", error.message()));
   }
 
   const SweepOrder& order_;
-  const Clock::time_point begun_ = Clock::now();
-  int64_t removed_ = 0;
+  const int64_t rate_;
+  Clock::time_point next_ = Clock::now();
+  absl::Status status_;
 };
 
 }  // namespace
 
-void SweepBackups(const SweepOrder& order) {
-  std::vector<fs::path> left;
-  std::error_code error;
-  for (fs::directory_iterator at(order.folder, error); !error && at != fs::directory_iterator();
-       at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    absl::string_view id = name;
-    const bool deleted = absl::ConsumePrefix(&id, ".") && absl::ConsumeSuffix(&id, kDeleted);
-    if (deleted && IsBackupId(id)) left.push_back(at->path());
+absl::Status SweepBackups(const SweepOrder& order) {
+  std::vector<std::pair<fs::path, std::vector<fs::path>>> left;
+  int64_t waiting = 0;
+  for (const std::string& id : DeletedBackups(order.folder)) {
+    const fs::path folder = fs::path(order.folder) / absl::StrCat(".", id, kDeleted);
+    std::error_code unknown;
+    const bool own = fs::is_directory(fs::symlink_status(folder, unknown));
+    left.emplace_back(folder, own ? FilesIn(folder) : std::vector<fs::path>{folder});
+    for (const fs::path& file : left.back().second) waiting += OwnBytes(file);
   }
-  Sweeper sweeper(order);
-  for (const fs::path& folder : left) {
-    if (!sweeper.Remove(folder)) return;
+  Sweeper sweeper(order, waiting);
+  for (const auto& [folder, files] : left) {
+    if (!sweeper.Remove(folder, files)) break;
   }
+  return sweeper.status();
 }
 
 }  // namespace acta

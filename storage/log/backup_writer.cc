@@ -128,6 +128,7 @@ class Writer {
       }
       before_path_ = backup.path;
     }
+    for (std::string& id : DeletedBackups(order_.folder)) names_.push_back(std::move(id));
     RemoveUnfinished(order_.folder);
     if (before_path_.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(before_, LoadBackupRecord(before_path_));

@@ -145,7 +145,7 @@ TEST_CASE("a clock that is off by more than the call took is found", "[cli]") {
   CHECK(Complaints(of).empty());
   of.clock_ahead = -absl::Milliseconds(1'003);
   CHECK(Complaint(of).check == "clock");
-  CHECK(Complaint(of).found == "the broker's is 1s3ms behind");
+  CHECK(Complaint(of).found == "the broker's is 1.003s behind");
   RaiseAlarm(&of, "CLOCK_JUMP");
   CHECK(Complaint(of).state == State::kBad);
   CHECK(Complaint(of).advice.find("acta admin accept-clock") != std::string::npos);

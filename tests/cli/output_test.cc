@@ -77,7 +77,14 @@ TEST_CASE("durations and bytes are said shortly", "[cli]") {
   CHECK(DurationText(absl::ZeroDuration()) == "0s");
   CHECK(DurationText(absl::Hours(168)) == "7d");
   CHECK(DurationText(absl::Minutes(90) + absl::Seconds(5)) == "1h30m");
-  CHECK(DurationText(absl::Milliseconds(1500)) == "1s500ms");
+  CHECK(DurationText(absl::Milliseconds(1500)) == "1.5s");
+  CHECK(DurationText(absl::Microseconds(59'999'900)) == "59.999s");
+  CHECK(DurationText(absl::Microseconds(2'500)) == "2.5ms");
+  CHECK(DurationText(absl::Microseconds(12'008)) == "12.008ms");
+  CHECK(DurationText(absl::Milliseconds(250)) == "250ms");
+  CHECK(DurationText(absl::Microseconds(326)) == "326us");
+  CHECK(DurationText(absl::Nanoseconds(326)) == "0s");
+  CHECK(DurationText(-absl::Microseconds(2'500)) == "-2.5ms");
   CHECK(DurationText(absl::Hours(24) + absl::Seconds(1)) == "1d");
   CHECK(DurationText(-absl::Seconds(2)) == "-2s");
   CHECK(BytesText(17) == "17 B");

@@ -20,7 +20,11 @@ TEST_CASE("durations add up their units", "[cli]") {
   CHECK(*ParseDuration("1h30m") == absl::Minutes(90));
   CHECK(*ParseDuration("250ms") == absl::Milliseconds(250));
   CHECK(*ParseDuration("2w") == absl::Hours(336));
-  for (const char* bad : {"", "7", "d", "7x", "-7d", "1h 2m", "1.5h", "99999999999w"}) {
+  CHECK(*ParseDuration("1.5h") == absl::Minutes(90));
+  CHECK(*ParseDuration("1m2.25s") == absl::Milliseconds(62'250));
+  CHECK(*ParseDuration("12.008ms") == absl::Microseconds(12'008));
+  for (const char* bad : {"", "7", "d", "7x", "-7d", "1h 2m", "1.h", ".5h", "1.5.5s", "1.5",
+                          "1.0000001s", "99999999999w"}) {
     INFO(bad);
     CHECK(ExitStatusOf(ParseDuration(bad).status()) == kExitUsage);
   }

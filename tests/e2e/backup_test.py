@@ -11,7 +11,6 @@ import time
 import unittest
 
 from broker import BIN, PATIENCE_S, Broker, BrokerTest
-from faults import until
 from full_disk_test import mount
 
 

@@ -23,7 +23,7 @@ MASKS = ((r'127\.0\.0\.1:\d+', 'ADDRESS'),
          (r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ', 'YYYY-MM-DD hh:mm:ssZ'),
          (r'"\d{4}-\d\d-\d\dT[\d:.]+Z"', '"TIME"'),
          (r'"behind":"[\d.]+s"', '"behind":"DELAY"'),
-         (r'(?<=[ ,])(?!0s)(\d+(s|ms|us))+(?=[ ,\n])', 'DELAY'))
+         (r'(?<=[ ,])(?!0s)(\d+(\.\d+)?(s|ms|us))+(?=[ ,\n])', 'DELAY'))
 
 
 def masked(text):

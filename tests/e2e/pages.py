@@ -31,8 +31,8 @@ LOOKS = re.compile(r'acta (read|journey|questions|status|top|limits|\w+ (list|sh
                    r'explain))\b')
 # What differs from run to run.
 VARIES = ((r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z', 'TIME'),
-          (r'\bafter (\d+(us|ms|s|m))+', 'after WHILE'),
-          (r'\b(\d+[smhd])*\d+(ms|us)\b', 'WHILE'))
+          (r'\bafter (\d+(\.\d+)?(us|ms|s|m))+', 'after WHILE'),
+          (r'\b(\d+(\.\d+)?(ms|us)|\d+\.\d+s)\b', 'WHILE'))
 
 
 class Block:

@@ -231,7 +231,7 @@ TEST_CASE("a backup shares with the one before what both have", "[backup]") {
   CHECK(third->bytes - third->added_bytes >= shared_bytes);
 
   REQUIRE_OK(DeleteBackup(bed.folder(), first.id));
-  SweepBackups({bed.folder()});
+  CHECK_OK(SweepBackups({bed.folder(), 0, nullptr}));
   CHECK(bed.Entries() == 2);
   const auto problems = CheckBackup(second.path, nullptr);
   REQUIRE_OK(problems.status());

@@ -45,13 +45,13 @@ Backups::~Backups() { End(); }
 
 void Backups::SweepLater() {
   MutexLock lock(mu_);
-  if (ended_ || options_.folder.empty()) return;
+  if (ended_ || options_.folder.empty() || engine_.backup_source() == nullptr) return;
   sweep_again_ = true;
   if (sweeping_) return;
   if (sweep_thread_.joinable()) sweep_thread_.join();  // It has done its work.
   sweeping_ = true;
   sweep_thread_ = std::thread([this] { Sweep(); });
-  pthread_setname_np(sweep_thread_.native_handle(), "acta-backup");
+  pthread_setname_np(sweep_thread_.native_handle(), "acta-sweep");
 }
 
 void Backups::Sweep() {
@@ -65,11 +65,13 @@ void Backups::Sweep() {
       order.folder = options_.folder;
       order.bytes_per_second = options_.deletion_bytes_per_second;
     }
-    order.go_on = [this] {
+    order.go_on = [this, &order] {
       MutexLock lock(mu_);
-      return !ended_;
+      return !ended_ && options_.folder == order.folder;
     };
-    SweepBackups(order);
+    if (const absl::Status status = SweepBackups(order); !status.ok()) {
+      LogWarn("files of a deleted backup stay", {{"cause", std::string(status.message())}});
+    }
   }
 }
 

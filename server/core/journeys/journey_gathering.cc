@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/core/topics/place_name.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -64,6 +65,7 @@ JourneyGathering::Around JourneyGathering::AroundOf(const std::vector<FoundEvent
 }
 
 void JourneyGathering::AddNamelessRoot(const std::string& journey) {
+  if (!ParsePlace(journey).has_value()) return;
   if (finder_.is_over()) {
     truncated_ = true;
   } else if (auto root = finder_.FindPlace(journey); root.has_value()) {
@@ -149,7 +151,7 @@ absl::StatusOr<bool> JourneyGathering::AddSomeFound(
     ASSIGN_OR_RETURN(std::vector<FoundEvent> found,
                      finder_.Find(wanted, *next, left_ + events_.size(), &next));
     for (FoundEvent& event : found) TakeFound(std::move(event));
-    if (next.has_value() && (left_ == 0 || finder_.is_over())) {
+    if (next.has_value() && (truncated_ || finder_.is_over())) {
       truncated_ = true;
       return false;
     }
@@ -190,7 +192,7 @@ absl::Status JourneyGathering::AddNeighbours(size_t from) {
   // Together they are found in half the time; effects may be too many for the causes among them.
   wanted.insert(wanted.end(), wanted_causes.begin(), wanted_causes.end());
   ASSIGN_OR_RETURN(bool all, AddFound(wanted));
-  if (!all) {
+  if (!all && !finder_.is_over()) {
     ASSIGN_OR_RETURN(all, AddFound(wanted_causes));
   }
   AddUnfound(causes, all);
@@ -200,7 +202,7 @@ absl::Status JourneyGathering::AddNeighbours(size_t from) {
 void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64_t>>& causes,
                                   bool all) {
   for (const auto& [cause, effect_us] : causes) {
-    if (names_.contains(cause) || Spent()) continue;
+    if (names_.contains(cause)) continue;
     if (finder_.is_over()) {
       truncated_ = true;
       break;
@@ -208,6 +210,7 @@ void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64
     std::optional<FoundEvent> found = finder_.FindPlace(cause);
     if (!found.has_value() && !all) continue;  // It may be among what was left out.
     if (found.has_value() && on_pages_.Has(*found)) continue;
+    if (Spent()) continue;
     if (!found.has_value()) {
       found.emplace();
       found->state = v1::JOURNEY_EVENT_STATE_MISSING;

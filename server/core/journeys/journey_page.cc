@@ -10,9 +10,9 @@
 namespace acta {
 namespace {
 
-// "PARTITION.OFFSET", or "PARTITION.OFFSET.ASKED_FOR.PARTITION.OFFSET".
+// "PARTITION.OFFSET" of one place, or of three.
 constexpr size_t kPartsOfAsked = 2;
-constexpr size_t kPartsOfAround = 5;
+constexpr size_t kPartsOfAround = 6;
 
 std::string PlaceToken(const EventFinder::Place& place) {
   return absl::StrCat(place.partition.value(), ".", place.offset.value());
@@ -33,10 +33,11 @@ bool ParsePlaceToken(absl::string_view partition, absl::string_view offset,
 
 std::string JourneyPage::Token() const {
   if (!around.has_value()) return PlaceToken(from);
-  return absl::StrCat(PlaceToken(from), ".", around->asked_for, ".", PlaceToken(around->from));
+  return absl::StrCat(PlaceToken(from), ".", PlaceToken(around->last), ".",
+                      PlaceToken(around->from));
 }
 
-absl::StatusOr<JourneyPage> JourneyPage::Parse(const std::string& token, size_t most) {
+absl::StatusOr<JourneyPage> JourneyPage::Parse(const std::string& token) {
   JourneyPage page;
   if (token.empty()) return page;
   const std::vector<absl::string_view> parts = absl::StrSplit(token, '.');
@@ -44,8 +45,8 @@ absl::StatusOr<JourneyPage> JourneyPage::Parse(const std::string& token, size_t 
   parsed = parsed && ParsePlaceToken(parts[0], parts[1], &page.from);
   if (parsed && parts.size() == kPartsOfAround) {
     Around& around = page.around.emplace();
-    parsed = absl::SimpleAtoi(parts[2], &around.asked_for) && around.asked_for >= 1 &&
-             around.asked_for <= most && ParsePlaceToken(parts[3], parts[4], &around.from);
+    parsed = ParsePlaceToken(parts[2], parts[3], &around.last) &&
+             ParsePlaceToken(parts[4], parts[5], &around.from);
   }
   if (parsed) return page;
   return Error(v1::INVALID_ARGUMENT, "page_token is not one that this server made",

@@ -12,10 +12,10 @@ namespace acta {
 // Where the answer about a journey goes on. By its tokens the pages of an answer follow each other
 // without anything kept in between: what was asked for is looked for again.
 struct JourneyPage {
-  // What was asked for has been told, so many events from the page's place on; what belongs to
-  // them goes on there.
+  // What was asked for has been told, from the page's place to the last one; what belongs to it
+  // goes on there.
   struct Around {
-    size_t asked_for = 0;
+    EventFinder::Place last;
     EventFinder::Place from;
   };
 
@@ -23,8 +23,8 @@ struct JourneyPage {
   std::optional<Around> around;
 
   std::string Token() const;
-  // Empty: the first page. `most`: what a page may ask for. Errors: INVALID_ARGUMENT.
-  static absl::StatusOr<JourneyPage> Parse(const std::string& token, size_t most);
+  // Empty: the first page. Errors: INVALID_ARGUMENT.
+  static absl::StatusOr<JourneyPage> Parse(const std::string& token);
 };
 
 }  // namespace acta

@@ -21,13 +21,15 @@ constexpr int32_t kDefaultEvents = 1'000;
 constexpr int32_t kMostEvents = 10'000;
 // Of a page, where each of them may belong to a journey of its own.
 constexpr size_t kMostAskedFor = 2'000;
+// At a time, where they are looked for again.
+constexpr size_t kMostAskedForAgain = 256;
 // Of an answer: clients of gRPC take 4 MiB where nobody told them otherwise. One event with what
 // groups did with it is less.
 constexpr size_t kMostBytes = size_t{7} << 19;
 constexpr absl::Duration kMostTime = absl::Seconds(2);
 constexpr absl::Duration kForEvents = absl::Milliseconds(1500);
 constexpr absl::Duration kForLedger = absl::Milliseconds(500);
-constexpr absl::Duration kForOnceMore = absl::Milliseconds(300);  // What was read is at hand.
+constexpr absl::Duration kForOnceMore = absl::Milliseconds(500);  // The kernel has what was read.
 // For what was published just before the call.
 constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
 constexpr int kMostTopicsNamed = 100;
@@ -51,6 +53,8 @@ absl::Status NotFound(absl::string_view what) {
                             ": it was never published here, or its topic is not indexed, or its "
                             "retention is over"));
 }
+
+EventFinder::Place PlaceOfFound(const FoundEvent& event) { return {event.partition, event.offset}; }
 
 // What a selection looks for in the index. Empty: it names a position.
 absl::StatusOr<std::vector<EventFinder::Wanted>> WantedOf(const v1::JourneySelection& selection,
@@ -157,11 +161,13 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
                                                      const v1::GetJourneyRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(size_t page, PageOf(request.page_size()));
-  ASSIGN_OR_RETURN(const JourneyPage at, JourneyPage::Parse(request.page_token(), kMostEvents));
+  ASSIGN_OR_RETURN(const JourneyPage at, JourneyPage::Parse(request.page_token()));
+  const v1::JourneyIndexState index = LookAtIndex(caller.tenant);
   const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
   while (true) {
     const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
     ASSIGN_OR_RETURN(v1::GetJourneyResponse response, GetPage(caller, request, at, page, until));
+    *response.mutable_index() = index;
     const size_t bytes = response.ByteSizeLong();
     if (bytes <= kMostBytes || page == 1) return response;
     page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
@@ -173,12 +179,14 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
                                                          const JourneyPage& at, size_t page,
                                                          absl::Duration until) const {
   v1::GetJourneyResponse response;
-  *response.mutable_index() = LookAtIndex(caller.tenant);
   EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
                      caller.tenant, until);
   JourneyGathering gathering(finder, page);
   ASSIGN_OR_RETURN(const std::optional<JourneyPage> next,
-                   Gather(finder, caller, request, at, page, &gathering));
+                   at.around.has_value()
+                       ? GatherAround(finder, caller, request.selection(), at, page, &gathering)
+                       : Gather(finder, caller, request, at, page, &gathering));
+  RETURN_IF_ERROR(gathering.Complete());
   if (next.has_value()) response.set_next_page_token(next->Token());
   const std::vector<TreeNode> tree = MakeTree(gathering.Take());
   Outcomes::Told outcomes;
@@ -206,28 +214,48 @@ absl::StatusOr<std::optional<JourneyPage>> Journeys::Gather(EventFinder& finder,
                                                             const JourneyPage& at, size_t page,
                                                             JourneyGathering* gathering) const {
   const v1::JourneySelection& selection = request.selection();
-  size_t most = selection.has_correlation_id() ? page : std::min(page, kMostAskedFor);
-  if (at.around.has_value()) most = at.around->asked_for;
-  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, selection, at.from, most));
-  // What it is around was not found again in time.
-  if (at.around.has_value() && selected.events.empty() && finder.is_over()) return at;
+  const bool whole = selection.has_correlation_id();
+  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, selection, at.from,
+                                             whole ? page : std::min(page, kMostAskedFor)));
   std::optional<JourneyPage> next;
   if (selected.next.has_value()) next = JourneyPage{*selected.next, std::nullopt};
-  if (selection.has_correlation_id()) {
+  if (whole) {
     gathering->StartCorrelation(std::move(selected.events), selection.correlation_id(),
                                 request.page_token().empty(), !next.has_value());
-  } else {
-    const size_t asked_for = selected.events.size();
+  } else if (!selected.events.empty()) {
     ASSIGN_OR_RETURN(const std::optional<EventFinder::Place> around,
-                     at.around.has_value()
-                         ? gathering->GoOnAround(selected.events, at.around->from, page)
-                         : gathering->StartAround(selected.events, page));
-    if (around.has_value()) {
-      next = JourneyPage{selected.from, JourneyPage::Around{asked_for, *around}};
+                     gathering->StartAround(selected.events, page));
+    const EventFinder::Place last = PlaceOfFound(selected.events.back());
+    if (around.has_value()) next = JourneyPage{selected.from, JourneyPage::Around{last, *around}};
+  }
+  return next;
+}
+
+absl::StatusOr<std::optional<JourneyPage>> Journeys::GatherAround(
+    EventFinder& finder, const Caller& caller, const v1::JourneySelection& selection,
+    const JourneyPage& at, size_t page, JourneyGathering* gathering) const {
+  const EventFinder::Place last = at.around->last;
+  std::vector<FoundEvent> asked_for;
+  bool more = false;  // Behind the last of them.
+  Selected some;
+  some.next = at.from;
+  while (some.next.has_value() && *some.next <= last) {
+    if (!asked_for.empty() && finder.is_over()) {
+      return Error(v1::DEADLINE_PASSED,
+                   "what was asked for was not found again in time: ask again");
+    }
+    ASSIGN_OR_RETURN(some, Select(finder, caller, selection, *some.next, kMostAskedForAgain));
+    for (FoundEvent& event : some.events) {
+      more = more || PlaceOfFound(event) > last;
+      if (PlaceOfFound(event) <= last) asked_for.push_back(std::move(event));
     }
   }
-  RETURN_IF_ERROR(gathering->Complete());
-  return next;
+  if (asked_for.empty()) return NotFound("that the page goes on from");
+  ASSIGN_OR_RETURN(const std::optional<EventFinder::Place> around,
+                   gathering->GoOnAround(asked_for, at.around->from, page));
+  if (around.has_value()) return JourneyPage{at.from, JourneyPage::Around{last, *around}};
+  if (!more && !some.next.has_value()) return std::nullopt;
+  return JourneyPage{{last.partition, last.offset + 1}, std::nullopt};
 }
 
 absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(

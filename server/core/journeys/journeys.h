@@ -20,8 +20,9 @@ namespace acta {
 
 // Journeys answers what happened to events: acta.v1.Journeys.
 //
-// Threads: any; every method blocks on the disk, for 2 s at most and what one read takes; a page
-// that is too large is asked for again, smaller, which takes a third of a second more each.
+// Threads: any; every method blocks on the disk: half a second at most for the index to catch up,
+// 2 s for what is asked, and what one read takes. A page that is too large is made again, smaller,
+// which may take a second more each time.
 class Journeys {
  public:
   struct Deps {
@@ -64,6 +65,11 @@ class Journeys {
                                                     const v1::GetJourneyRequest& request,
                                                     const JourneyPage& at, size_t page,
                                                     JourneyGathering* gathering) const;
+  // Of a page that goes on around events, which are found again.
+  absl::StatusOr<std::optional<JourneyPage>> GatherAround(EventFinder& finder, const Caller& caller,
+                                                          const v1::JourneySelection& selection,
+                                                          const JourneyPage& at, size_t page,
+                                                          JourneyGathering* gathering) const;
   // Waits a moment for what was published just now.
   v1::JourneyIndexState LookAtIndex(absl::string_view tenant) const;
   bool MayBrowse(const Caller& caller, const Topic& topic) const;

@@ -102,6 +102,30 @@ TEST_CASE("without a folder, or on an engine that makes none, there are no backu
   CHECK(ReasonOf(none.Start({}).status()) == v1::BACKUP_OFF);
 }
 
+TEST_CASE("files of deleted backups go by themselves, and nobody waits for them", "[admin]") {
+  namespace fs = std::filesystem;
+  const TempDir room;
+  const std::string deleted = room.path() + "/.2026-01-31T02-00-00Z.deleted";
+  fs::create_directories(deleted + "/db");
+  constexpr size_t kBytes = 1'000'000;
+  for (const char* name : {"a", "b"}) {
+    std::ofstream(deleted + "/db/" + name) << std::string(kBytes, 'x');
+  }
+  const auto left = [&deleted] {
+    return fs::exists(deleted + "/db/a") + fs::exists(deleted + "/db/b");
+  };
+  BackupEngine engine;
+  {
+    // At this rate the second is due a quarter of a minute behind the first.
+    Backups backups(engine, {room.path(), 0, 0, /*deletion_bytes_per_second=*/1});
+    while (left() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    backups.End();
+    CHECK(left() == 1);
+  }
+  Backups backups(engine, {room.path(), 0, 0, kBytes * 1'000});
+  while (fs::exists(deleted)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 TEST_CASE("one backup is made at a time", "[admin]") {
   BackupRoom room;
   room.engine.Hold(true);

@@ -223,8 +223,10 @@ Finding GroupFinding(const v1::GroupFigures& group) {
   const absl::Duration behind = FromProtoDuration(group.behind());
   if (group.lag_events() > 0 && group.members() > 0 && !shrinks && behind >= kLongBehind) {
     return {name, State::kWarn,
-            absl::StrCat("the oldest of ", CountText(group.lag_events(), "event"), " waits for ",
-                         DurationText(behind), ", and they do not become fewer"),
+            group.lag_events() == 1
+                ? absl::StrCat("an event waits for ", DurationText(behind))
+                : absl::StrCat("the oldest of ", group.lag_events(), " events waits for ",
+                               DurationText(behind), ", and they do not become fewer"),
             explain};
   }
   if (group.lag_events() > 0 && group.members() == 0) {
@@ -248,9 +250,9 @@ void AddGroups(const Examination& of, std::vector<Finding>* out) {
     }
   }
   if (out->size() > before) return;
-  out->push_back({"groups", State::kGood,
-                  absl::StrCat(CountText(of.groups.groups_size(), "group"), ", none stands still"),
-                  ""});
+  out->push_back(
+      {"groups", State::kGood,
+       absl::StrCat("none of ", CountText(of.groups.groups_size(), "group"), " stands still"), ""});
 }
 
 Finding Journeys(const Examination& of) {

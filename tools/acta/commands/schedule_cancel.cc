@@ -4,6 +4,7 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
@@ -24,9 +25,9 @@ absl::Status Run(CommandContext& context) {
     ++cancelled;
   }
   const v1::CancelScheduleResponse done;
-  return context.PrintDone({&done},
-                           absl::StrCat("cancelled ", cancelled,
-                                        cancelled == 1 ? " scheduled event" : " scheduled events"));
+  return context.PrintDone(
+      {&done},
+      absl::StrCat("cancelled ", CountText(static_cast<int64_t>(cancelled), "scheduled event")));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/events/cause_text.h"
 #include "tools/acta/output/output.h"
+#include "tools/acta/output/words.h"
 #include "tools/acta/subscribe/event_printer.h"
 #include "tools/acta/subscribe/queue_run.h"
 #include "tools/acta/subscribe/shell_command.h"
@@ -64,7 +65,9 @@ class SubscribeRun {
           absl::StrCat(partition.first, "/", partition.second, " up to offset ", next_offset - 1));
     }
     if (committed_.size() > places.size()) {
-      places.push_back(absl::StrCat(committed_.size() - places.size(), " partitions more"));
+      places.push_back(absl::StrCat(
+          CountText(static_cast<int64_t>(committed_.size() - places.size()), "partition"),
+          " more"));
     }
     context_.terminal().Report(places.empty() ? "committed nothing"
                                               : "committed " + absl::StrJoin(places, ", "));

@@ -8,6 +8,38 @@
 #include "proto/support/proto_time.h"
 
 namespace acta::cli {
+namespace {
+
+// 2500 as "2.5".
+std::string Thousandths(int64_t count) {
+  std::string text = absl::StrFormat("%d.%03d", count / 1000, count % 1000);
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+// Of a minute and more: the second one directly below the first.
+std::string TwoUnits(absl::Duration duration) {
+  struct Unit {
+    absl::Duration length;
+    const char* name;
+  };
+  const Unit units[] = {{absl::Hours(24), "d"},
+                        {absl::Hours(1), "h"},
+                        {absl::Minutes(1), "m"},
+                        {absl::Seconds(1), "s"}};
+  std::string out;
+  int shown = 0;
+  for (const Unit& unit : units) {
+    const int64_t count = absl::IDivDuration(duration, unit.length, &duration);
+    if (count > 0) absl::StrAppend(&out, count, unit.name);
+    if (count > 0 || shown > 0) ++shown;
+    if (shown == 2) break;
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string EnumText(absl::string_view name, absl::string_view prefix) {
   absl::ConsumePrefix(&name, prefix);
@@ -32,25 +64,18 @@ std::string CountText(int64_t count, absl::string_view what) {
 }
 
 std::string DurationText(absl::Duration duration) {
-  struct Unit {
-    absl::Duration length;
-    const char* name;
-  };
-  const Unit units[] = {{absl::Hours(24), "d"},        {absl::Hours(1), "h"},
-                        {absl::Minutes(1), "m"},       {absl::Seconds(1), "s"},
-                        {absl::Milliseconds(1), "ms"}, {absl::Microseconds(1), "us"}};
-  std::string out;
-  int shown = 0;
-  absl::Duration rest = duration < absl::ZeroDuration() ? -duration : duration;
-  for (const Unit& unit : units) {
-    const int64_t count = absl::IDivDuration(rest, unit.length, &rest);
-    if (count > 0) absl::StrAppend(&out, count, unit.name);
-    // Two units, the second directly below the first.
-    if (count > 0 || shown > 0) ++shown;
-    if (shown == 2) break;
+  if (duration < absl::ZeroDuration()) return absl::StrCat("-", DurationText(-duration));
+  if (duration < absl::Microseconds(1)) return "0s";
+  if (duration < absl::Milliseconds(1)) {
+    return absl::StrCat(absl::ToInt64Microseconds(duration), "us");
   }
-  if (out.empty()) return "0s";
-  return duration < absl::ZeroDuration() ? absl::StrCat("-", out) : out;
+  if (duration < absl::Seconds(1)) {
+    return absl::StrCat(Thousandths(absl::ToInt64Microseconds(duration)), "ms");
+  }
+  if (duration < absl::Minutes(1)) {
+    return absl::StrCat(Thousandths(absl::ToInt64Milliseconds(duration)), "s");
+  }
+  return TwoUnits(duration);
 }
 
 std::string DurationText(const google::protobuf::Duration& duration) {

@@ -20,7 +20,7 @@ namespace acta::cli {
 std::string CountText(int64_t count, absl::string_view what);
 // "1.2 GiB"; bytes below 1,024 as they are: "17 B".
 std::string BytesText(int64_t bytes);
-// "7d", "1h30m", "250ms", "0s": at most two units.
+// "7d", "1h30m", "1.25s", "2.5ms", "0s": of a minute and more two units at most.
 std::string DurationText(absl::Duration duration);
 std::string DurationText(const google::protobuf::Duration& duration);
 // "2018-02-04 12:00:00Z"; "-" when it is not set.

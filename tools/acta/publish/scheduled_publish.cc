@@ -32,7 +32,7 @@ class LaterRun {
     RETURN_IF_ERROR(context_.output().PrintRows(table_));
     if (status.ok()) return status;
     return PartlyDoneError(absl::StrCat(DescribeError(status), "; ",
-                                        CountText(Scheduled(), "event"), " scheduled before"));
+                                        CountText(Scheduled(), "event"), " went through before"));
   }
 
  private:

@@ -13,6 +13,8 @@
 namespace acta::cli {
 namespace {
 
+constexpr size_t kMostDecimals = 6;  // Of a duration.
+
 struct DurationUnit {
   absl::string_view name;
   absl::Duration length;
@@ -64,11 +66,16 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
   absl::string_view rest = text;
   if (rest.empty()) return bad;
   while (!rest.empty()) {
-    int64_t number = 0;
+    int64_t number = 0, fraction = 0, one = 1;
     if (!absl::SimpleAtoi(TakeWhile(&rest, IsDigit), &number)) return bad;
+    if (absl::ConsumePrefix(&rest, ".")) {
+      const absl::string_view digits = TakeWhile(&rest, IsDigit);
+      if (digits.size() > kMostDecimals || !absl::SimpleAtoi(digits, &fraction)) return bad;
+      for (size_t i = 0; i < digits.size(); ++i) one *= 10;
+    }
     const std::optional<absl::Duration> unit = UnitOf(TakeWhile(&rest, IsLetter));
     if (!unit) return bad;
-    sum += number * *unit;
+    sum += number * *unit + fraction * *unit / one;
   }
   if (sum > absl::Hours(24 * 366 * 1000)) return bad;
   return sum;
