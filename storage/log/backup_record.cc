@@ -131,15 +131,15 @@ absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& folder) {
   return backups;
 }
 
-std::vector<std::string> DeletedBackups(const std::string& folder) {
+std::vector<std::string> HiddenBackups(const std::string& folder, absl::string_view suffix) {
   std::vector<std::string> ids;
   std::error_code error;
   for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
        at.increment(error)) {
     const std::string name = at->path().filename().string();
     absl::string_view id = name;
-    const bool deleted = absl::ConsumePrefix(&id, ".") && absl::ConsumeSuffix(&id, kDeleted);
-    if (deleted && IsBackupId(id)) ids.emplace_back(id);
+    const bool hidden = absl::ConsumePrefix(&id, ".") && absl::ConsumeSuffix(&id, suffix);
+    if (hidden && IsBackupId(id)) ids.emplace_back(id);
   }
   return ids;
 }

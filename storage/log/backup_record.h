@@ -21,8 +21,8 @@ bool IsBackupId(absl::string_view name);
 inline constexpr absl::string_view kUnfinished = ".unfinished";
 inline constexpr absl::string_view kDeleted = ".deleted";
 
-// Ids of those that were deleted and whose files are there still. In no order.
-std::vector<std::string> DeletedBackups(const std::string& folder);
+// The ids of such folders, with kUnfinished or kDeleted behind them. In no order.
+std::vector<std::string> HiddenBackups(const std::string& folder, absl::string_view suffix);
 
 // The file BACKUP as it is written.
 std::string EncodeBackupRecord(const storage::v1::BackupRecord& record);

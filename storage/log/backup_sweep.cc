@@ -96,7 +96,7 @@ class Sweeper {
 absl::Status SweepBackups(const SweepOrder& order) {
   std::vector<std::pair<fs::path, std::vector<fs::path>>> left;
   int64_t waiting = 0;
-  for (const std::string& id : DeletedBackups(order.folder)) {
+  for (const std::string& id : HiddenBackups(order.folder, kDeleted)) {
     const fs::path folder = fs::path(order.folder) / absl::StrCat(".", id, kDeleted);
     std::error_code unknown;
     const bool own = fs::is_directory(fs::symlink_status(folder, unknown));

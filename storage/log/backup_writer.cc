@@ -51,19 +51,6 @@ void Release(const CutFile& file) {
   fs::remove(file.path, ignored);
 }
 
-// What never became a backup.
-void RemoveUnfinished(const std::string& folder) {
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
-       at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    absl::string_view id = name;
-    const bool left = absl::ConsumePrefix(&id, ".") && absl::ConsumeSuffix(&id, kUnfinished);
-    std::error_code ignored;
-    if (left && IsBackupId(id)) fs::remove_all(at->path(), ignored);
-  }
-}
-
 // What is copied, and what only gets another name.
 struct Step {
   const CutFile* file = nullptr;
@@ -128,8 +115,11 @@ class Writer {
       }
       before_path_ = backup.path;
     }
-    for (std::string& id : DeletedBackups(order_.folder)) names_.push_back(std::move(id));
-    RemoveUnfinished(order_.folder);
+    for (std::string& id : HiddenBackups(order_.folder, kDeleted)) names_.push_back(std::move(id));
+    for (const std::string& id : HiddenBackups(order_.folder, kUnfinished)) {
+      std::error_code ignored;
+      fs::remove_all(absl::StrCat(order_.folder, "/.", id, kUnfinished), ignored);
+    }
     if (before_path_.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(before_, LoadBackupRecord(before_path_));
     return absl::OkStatus();

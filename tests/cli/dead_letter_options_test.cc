@@ -105,8 +105,8 @@ TEST_CASE("tables of dead letters have one line each", "[cli]") {
                                  "00ff00ff00ff00ff", "-", "no money"});
   CHECK(AttemptTable(letter).rows().front() ==
         std::vector<std::string>{"1", "0", "lease-expired", "-", "-", "", "shop 2", "-", "-"});
-  CHECK(DeadLettersText(1) == "1 dead letter");
-  CHECK(DeadLettersText(0) == "0 dead letters");
+  CHECK(CountText(1, "dead letter") == "1 dead letter");
+  CHECK(CountText(0, "dead letter") == "0 dead letters");
 }
 
 TEST_CASE("an exported dead letter is one line with its history and its event", "[cli]") {

@@ -250,7 +250,10 @@ absl::StatusOr<std::optional<JourneyPage>> Journeys::GatherAround(
       if (PlaceOfFound(event) <= last) asked_for.push_back(std::move(event));
     }
   }
-  if (asked_for.empty()) return NotFound("that the page goes on from");
+  if (asked_for.empty()) {
+    return Error(v1::EVENT_NOT_FOUND,
+                 "what this page goes on from is gone: leave page_token out to begin anew");
+  }
   ASSIGN_OR_RETURN(const std::optional<EventFinder::Place> around,
                    gathering->GoOnAround(asked_for, at.around->from, page));
   if (around.has_value()) return JourneyPage{at.from, JourneyPage::Around{last, *around}};

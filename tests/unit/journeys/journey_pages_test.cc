@@ -21,6 +21,25 @@ std::multiset<std::string> StoredOnPages(const JourneyRoom& room, v1::GetJourney
   return told;
 }
 
+// Of all pages, which tell each event once and leave out none.
+std::multiset<std::string> WholeOnPages(const JourneyRoom& room,
+                                        const v1::GetJourneyRequest& request) {
+  bool truncated = false;
+  std::multiset<std::string> told = StoredOnPages(room, request, &truncated);
+  CHECK_FALSE(truncated);
+  CHECK(std::set<std::string>(told.begin(), told.end()).size() == told.size());
+  return told;
+}
+
+// "root", and so many events that it caused one through the other.
+void PublishChain(JourneyRoom& room, int effects) {
+  room.Publish("orders", JourneyRoom::Event("root"));
+  for (int i = 0; i < effects; ++i) {
+    const std::string cause = i == 0 ? "root" : "e" + std::to_string(i - 1);
+    room.Publish("orders", i % 2, {JourneyRoom::Event("e" + std::to_string(i), "root", cause)});
+  }
+}
+
 TEST_CASE("a cause on another page is not missing, however many effects come before it") {
   JourneyRoom room;
   for (const char* topic : {"1-effects", "2-events", "3-causes"}) room.CreateTopic(topic, 1);
@@ -42,11 +61,7 @@ TEST_CASE("a cause on another page is not missing, however many effects come bef
 TEST_CASE("a journey goes on in pages, whichever of its events was asked for") {
   JourneyRoom room;
   room.CreateTopic("orders");
-  room.Publish("orders", JourneyRoom::Event("root"));
-  for (int i = 0; i < 25; ++i) {
-    const std::string cause = i == 0 ? "root" : "e" + std::to_string(i - 1);
-    room.Publish("orders", i % 2, {JourneyRoom::Event("e" + std::to_string(i), "root", cause)});
-  }
+  PublishChain(room, 25);
   room.Publish("orders", JourneyRoom::Event("beside", "other", "e7"));
   v1::Event last = JourneyRoom::Event("last", "root", "e24");
   last.add_affected()->set_kind("user");
@@ -58,11 +73,7 @@ TEST_CASE("a journey goes on in pages, whichever of its events was asked for") {
     for (const int32_t size : {1, 3, 10, 27, 28}) {
       INFO(request.ShortDebugString() << ", pages of " << size);
       request.set_page_size(size);
-      bool truncated = false;
-      const std::multiset<std::string> told = StoredOnPages(room, request, &truncated);
-      CHECK_FALSE(truncated);
-      CHECK(told.size() == 28);
-      CHECK(std::set<std::string>(told.begin(), told.end()).size() == 28);
+      CHECK(WholeOnPages(room, request).size() == 28);
     }
   }
 }
@@ -78,16 +89,13 @@ TEST_CASE("the effects of an event are told in pages, however many there are") {
   }
   auto request = JourneyRoom::ByEvent("root");
   request.set_page_size(7);
-  bool truncated = false;
-  std::multiset<std::string> told = StoredOnPages(room, request, &truncated);
-  CHECK_FALSE(truncated);
-  CHECK(told.size() == 61);
-  CHECK(std::set<std::string>(told.begin(), told.end()).size() == 61);
+  CHECK(WholeOnPages(room, request).size() == 61);
   // What is further away has so much of a page; of an event that is asked for all of it is told.
   for (int i = 0; i < 20; ++i) {
     room.Publish("orders", JourneyRoom::Event("g" + std::to_string(i), "g", "f3"));
   }
-  told = StoredOnPages(room, request, &truncated);
+  bool truncated = false;
+  std::multiset<std::string> told = StoredOnPages(room, request, &truncated);
   CHECK(truncated);
   CHECK(std::set<std::string>(told.begin(), told.end()).size() < 81);
   request.mutable_selection()->mutable_event()->set_id("f3");
@@ -108,10 +116,8 @@ TEST_CASE("who began a journey and has no id is on one of its pages") {
     for (const int32_t size : {1, 2, 5, 6}) {
       INFO(request.ShortDebugString() << ", pages of " << size);
       request.set_page_size(size);
-      bool truncated = false;
-      const std::multiset<std::string> told = StoredOnPages(room, request, &truncated);
-      CHECK_FALSE(truncated);
-      CHECK(told == std::multiset<std::string>{"", "e0", "e1", "e2", "e3", "e4"});
+      CHECK(WholeOnPages(room, request) ==
+            std::multiset<std::string>{"", "e0", "e1", "e2", "e3", "e4"});
     }
   }
 }
@@ -119,19 +125,11 @@ TEST_CASE("who began a journey and has no id is on one of its pages") {
 TEST_CASE("the pages of a correlation tell each of its events once, and know each other's causes") {
   JourneyRoom room;
   room.CreateTopic("orders");
-  room.Publish("orders", JourneyRoom::Event("root"));
-  for (int i = 0; i < 50; ++i) {
-    const std::string cause = i == 0 ? "root" : "e" + std::to_string(i - 1);
-    room.Publish("orders", i % 2, {JourneyRoom::Event("e" + std::to_string(i), "root", cause)});
-  }
+  PublishChain(room, 50);
   room.Publish("orders", JourneyRoom::Event("beside", "other", "e7"));
   auto request = JourneyRoom::ByCorrelation("root");
   request.set_page_size(10);
-  bool truncated = false;
-  const std::multiset<std::string> seen = StoredOnPages(room, request, &truncated);
-  CHECK_FALSE(truncated);
-  CHECK(seen.size() == 52);
-  CHECK(std::set<std::string>(seen.begin(), seen.end()).size() == 52);
+  CHECK(WholeOnPages(room, request).size() == 52);
 }
 
 TEST_CASE("what is asked for again is what it was, whatever others publish meanwhile") {

@@ -96,8 +96,6 @@ absl::StatusOr<v1::DeadLetterSelection> ReadRequiredSelection(const Args& args, 
 
 bool ChoosesAny(const v1::DeadLetterSelection& selection) { return selection.ByteSizeLong() > 0; }
 
-std::string DeadLettersText(int64_t count) { return CountText(count, "dead letter"); }
-
 EventPlace PlaceOf(const v1::DeadLetter& letter) {
   return {letter.ref().topic(), letter.ref().partition(), letter.ref().offset(),
           letter.append_time_us()};

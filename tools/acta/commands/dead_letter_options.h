@@ -35,9 +35,6 @@ absl::StatusOr<v1::DeadLetterSelection> ReadDeadLetterSelection(const Args& args
 absl::StatusOr<v1::DeadLetterSelection> ReadRequiredSelection(const Args& args, absl::Time now);
 bool ChoosesAny(const v1::DeadLetterSelection& selection);
 
-// "1 dead letter", "3 dead letters".
-std::string DeadLettersText(int64_t count);
-
 // Where the event of a dead letter stands.
 EventPlace PlaceOf(const v1::DeadLetter& letter);
 // One line of JSON: `dead_letter` with its history as the proto maps it, and `event` as

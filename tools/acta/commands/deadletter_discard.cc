@@ -4,6 +4,7 @@
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
+#include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
@@ -18,11 +19,11 @@ absl::Status Run(CommandContext& context) {
                    context.admin().DiscardDeadLetters(request));
   if (request.dry_run() && !args.Has("--dry-run")) {
     RETURN_IF_ERROR(context.ConfirmDeletion(
-        absl::StrCat("Discard ", DeadLettersText(response.discarded()), "?")));
+        absl::StrCat("Discard ", CountText(response.discarded(), "dead letter"), "?")));
     request.set_dry_run(false);
     ASSIGN_OR_RETURN(response, context.admin().DiscardDeadLetters(request));
   }
-  const std::string count = DeadLettersText(response.discarded());
+  const std::string count = CountText(response.discarded(), "dead letter");
   return context.PrintDone({&response}, response.dry_run()
                                             ? absl::StrCat(count, " would be discarded: --dry-run")
                                             : absl::StrCat("discarded ", count));

@@ -9,6 +9,7 @@
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
@@ -36,7 +37,7 @@ absl::Status ExportPage(CommandContext& context, const v1::ListDeadLettersRespon
     RETURN_IF_ERROR(response.status());
     RETURN_IF_ERROR(WriteAll(out, DeadLetterLine(response->dead_letter())));
     ++*count;
-    context.terminal().Progress(absl::StrCat("exported ", DeadLettersText(*count)));
+    context.terminal().Progress(absl::StrCat("exported ", CountText(*count, "dead letter")));
   }
   return absl::OkStatus();
 }
@@ -72,12 +73,12 @@ absl::Status Run(CommandContext& context) {
       Export(context, selection, file == nullptr ? stdout : file.get(), &count);
   context.terminal().EndProgress();
   if (!status.ok() && count > 0) {
-    return PartlyDoneError(
-        absl::StrCat("exported ", DeadLettersText(count), ", then: ", DescribeError(status)));
+    return PartlyDoneError(absl::StrCat("exported ", CountText(count, "dead letter"),
+                                        ", then: ", DescribeError(status)));
   }
   if (!status.ok() || file == nullptr) return status;
   return context.PrintDone(
-      {}, absl::StrCat("exported ", DeadLettersText(count), " to ", args.Get("--file")));
+      {}, absl::StrCat("exported ", CountText(count, "dead letter"), " to ", args.Get("--file")));
 }
 
 }  // namespace

@@ -30,8 +30,6 @@ namespace {
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
 constexpr int64_t kMostWarnings = 10;
 
-std::string Events(int64_t count) { return CountText(count, "event"); }
-
 // What became of the events. The answers come on the publisher's thread; everything is read after
 // it has flushed, but for what is atomic.
 struct Answers {
@@ -161,13 +159,13 @@ class PublishRun {
   void ShowProgress(absl::Time now) {
     if (now < next_progress_) return;
     next_progress_ = now + kProgressEvery;
-    context_.terminal().Progress(absl::StrCat(Events(sent_), ", ", BytesText(bytes_)));
+    context_.terminal().Progress(absl::StrCat(CountText(sent_, "event"), ", ", BytesText(bytes_)));
   }
 
   void HintAtMissing() {
     for (const auto& [option, count] : builder_.mapping().missing()) {
       const std::string text =
-          absl::StrCat(Events(count), " had nothing where ", option, " points to");
+          absl::StrCat(CountText(count, "event"), " had nothing where ", option, " points to");
       // Without an id an event that is sent again is stored again.
       option == "--id" ? context_.terminal().Warn(text) : context_.terminal().Hint(text);
     }
@@ -185,9 +183,9 @@ class PublishRun {
               static_cast<int64_t>(static_cast<double>(answered) / std::max(seconds, 1e-6)),
               LatencyText(0.5), LatencyText(0.99));
     RETURN_IF_ERROR(context_.output().PrintRows(table));
-    if (status.ok()) return Whole(absl::StrCat(Events(answered), " went through"));
+    if (status.ok()) return Whole(absl::StrCat(CountText(answered, "event"), " went through"));
     return PartlyDoneError(
-        absl::StrCat(DescribeError(status), "; ", Events(answered), " went through"));
+        absl::StrCat(DescribeError(status), "; ", CountText(answered, "event"), " went through"));
   }
 
   // Quantiles are exact to 6 %.

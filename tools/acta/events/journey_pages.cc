@@ -3,18 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "tools/acta/events/journey_text.h"
 
 namespace acta::cli {
-namespace {
-
-std::string PlaceOfEvent(const v1::JourneyEvent& event) {
-  const v1::EventPosition& at = event.position();
-  return absl::StrCat(at.topic(), "/", at.partition(), "/", at.offset());
-}
-
-}  // namespace
-
 void JourneyPages::Add(v1::GetJourneyResponse page) {
   std::vector<int32_t> at;  // Of the page's events.
   for (v1::JourneyEvent& event : *page.mutable_events()) {
@@ -30,7 +21,7 @@ void JourneyPages::Add(v1::GetJourneyResponse page) {
 
 int32_t JourneyPages::AddEvent(v1::JourneyEvent event) {
   const int32_t index = journey_.events_size();
-  const std::string place = event.has_position() ? PlaceOfEvent(event) : "";
+  const std::string place = event.has_position() ? PositionText(event.position()) : "";
   const std::string name = event.event().id().empty() ? place : event.event().id();
   const bool is_known_by_something = !place.empty() || !name.empty();
   if (is_known_by_something) {

@@ -22,11 +22,6 @@ std::string Plain(std::string text) {
   return text;
 }
 
-std::string PlaceOf(const v1::JourneyEvent& event) {
-  const v1::EventPosition& at = event.position();
-  return absl::StrCat(at.topic(), "/", at.partition(), "/", at.offset());
-}
-
 // What it is, in a few words.
 std::string NameOf(const v1::JourneyEvent& event) {
   switch (event.state()) {
@@ -35,16 +30,16 @@ std::string NameOf(const v1::JourneyEvent& event) {
     case v1::JOURNEY_EVENT_STATE_MISSING:
       return absl::StrCat("(", event.event().id(), " is nowhere to be found)");
     case v1::JOURNEY_EVENT_STATE_TRIMMED:
-      return absl::StrCat("(gone by retention) ", PlaceOf(event));
+      return absl::StrCat("(gone by retention) ", PositionText(event.position()));
     case v1::JOURNEY_EVENT_STATE_UNREADABLE:
-      return absl::StrCat("(damaged) ", PlaceOf(event));
+      return absl::StrCat("(damaged) ", PositionText(event.position()));
     default:
       break;
   }
   const std::string& type = event.event().type();
   std::string name = type.empty() ? "(no type)" : type;
   if (!event.event().id().empty()) absl::StrAppend(&name, "  ", event.event().id());
-  return absl::StrCat(name, "  ", PlaceOf(event));
+  return absl::StrCat(name, "  ", PositionText(event.position()));
 }
 
 // "billing 1.4", as a producer or a member says it. Not empty.
@@ -239,6 +234,10 @@ absl::StatusOr<JourneyDrawing> ParseJourneyDrawing(absl::string_view text) {
   if (text == "dot") return JourneyDrawing::kDot;
   if (text == "mermaid") return JourneyDrawing::kMermaid;
   return UsageError(absl::StrCat("--draw: '", text, "' is not tree, dot or mermaid"));
+}
+
+std::string PositionText(const v1::EventPosition& at) {
+  return absl::StrCat(at.topic(), "/", at.partition(), "/", at.offset());
 }
 
 std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent& event) {

@@ -19,6 +19,9 @@ absl::StatusOr<JourneyDrawing> ParseJourneyDrawing(absl::string_view text);
 // Graphviz and Mermaid colour those that are dead letters of a group.
 std::string DrawJourney(JourneyDrawing drawing, const std::vector<v1::JourneyEvent>& events);
 
+// "topic/partition/offset", as an event without an id is named.
+std::string PositionText(const v1::EventPosition& at);
+
 // What a group did with an event, in a line: "billing processed by worker-1 after 12 ms".
 std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent& event);
 
