@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "proto/support/error.h"
 #include "storage/base/slow_log.h"
+#include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
@@ -115,6 +116,18 @@ absl::Status CommitQueue::SubmitAndWait(Transaction transaction, Urgency urgency
   MutexLock lock(outcome->mu);
   while (!outcome->status.has_value()) outcome->settled.Wait(outcome->mu);
   return *outcome->status;
+}
+
+absl::Status CommitQueue::SaveProducers(const std::set<PartitionPtr>& partitions) {
+  {
+    const Pause pause(*this);
+    writer_.SaveSoon(partitions);
+  }
+  // A group carries a few of them.
+  while (writer_.snapshots_wait()) {
+    RETURN_IF_ERROR(SubmitAndWait(Transaction(), Urgency::kFreesDisk));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CommitQueue::Submit(Transaction transaction, Urgency urgency) {

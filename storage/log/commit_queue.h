@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <deque>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,6 +54,8 @@ class CommitQueue {
   absl::Status Submit(Transaction transaction, Urgency urgency = Urgency::kNormal);
   // Submits and blocks until the level is reached: for threads that may wait, never for `done`.
   absl::Status SubmitAndWait(Transaction transaction, Urgency urgency = Urgency::kNormal);
+  // Saves the producer sequences of these partitions, those that changed. Same threads.
+  absl::Status SaveProducers(const std::set<PartitionPtr>& partitions);
   bool HasRoom() const { return in_flight_.load(std::memory_order_relaxed) < limit(); }
   void WhenRoom(absl::AnyInvocable<void()> wake);
 

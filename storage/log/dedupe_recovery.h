@@ -13,7 +13,7 @@ namespace acta {
 EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id);
 
 // Reads back what a partition knows of its producers: the last snapshot, then the headers of the
-// batches after it.
+// batches after it, which the snapshot has to be told of.
 absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
                               PartitionLog& partition);
 

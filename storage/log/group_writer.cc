@@ -1,6 +1,7 @@
 #include "storage/log/group_writer.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
@@ -388,6 +389,21 @@ void GroupWriter::AddSnapshots() {
     partition->writer.producers_changed = false;
   }
   snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
+}
+
+void GroupWriter::SaveSoon(const std::set<PartitionPtr>& partitions) {
+  const auto due = std::stable_partition(
+      changed_producers_.begin(), changed_producers_.end(),
+      [&partitions](const PartitionPtr& changed) { return !partitions.contains(changed); });
+  due_snapshots_.insert(due_snapshots_.end(), due, changed_producers_.end());
+  changed_producers_.erase(due, changed_producers_.end());
+  snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
+}
+
+void GroupWriter::AddRecovered(const std::vector<PartitionPtr>& partitions) {
+  std::copy_if(
+      partitions.begin(), partitions.end(), std::back_inserter(changed_producers_),
+      [](const PartitionPtr& partition) { return partition->writer.producers_changed; });
 }
 
 absl::Status GroupWriter::SaveProducers() {

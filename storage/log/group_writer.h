@@ -71,6 +71,10 @@ class GroupWriter {
   // Saves the producer sequences of all partitions that changed, in as many groups as it takes.
   // Same errors.
   absl::Status SaveProducers();
+  // Of these partitions those that changed are due now. Whoever keeps writers out.
+  void SaveSoon(const std::set<PartitionPtr>& partitions);
+  // What was read back from the log changed since its row. Whoever keeps writers out.
+  void AddRecovered(const std::vector<PartitionPtr>& partitions);
   // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.
   bool snapshots_wait() const { return snapshots_wait_.load(std::memory_order_relaxed); }
 

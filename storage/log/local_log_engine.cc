@@ -141,6 +141,10 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   for (const PartitionPtr& partition : added) {
     RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, *partition));
   }
+  {
+    CommitQueue::Pause pause(*queue_);
+    writer_->AddRecovered(added);
+  }
   if (known) {
     CommitQueue::Pause pause(*queue_);  // Settings and ids are the writer's.
     log->SetSettings(settings);
@@ -384,8 +388,8 @@ void LocalLogEngine::UpdateWitness(bool clean) {
 
 absl::Status LocalLogEngine::Trim(absl::Time now, SliceKeeper::Precision precision) {
   RETURN_IF_ERROR(keeper_->Trim(now, precision));
-  // Retention may just have passed the headers that tell of a producer's sequence; on a quiet store
-  // no other group comes to carry what waits. Refused on a full disk: later groups carry it.
+  // On a quiet store no other group comes to carry sequences that wait, and a start would read what
+  // came since their last row. Refused on a full disk: later groups carry them.
   absl::Status brought;
   while (brought.ok() && writer_->snapshots_wait()) {
     brought = queue_->SubmitAndWait(Transaction());

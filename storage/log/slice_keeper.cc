@@ -100,6 +100,10 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
     }
   }
   if (raised.empty()) return absl::OkStatus();
+  // A start reads sequences from the headers behind their row: those that go now have to be in it.
+  std::set<PartitionPtr> passed;
+  for (const NewFirst& first : raised) passed.insert(first.partition);
+  RETURN_IF_ERROR(queue_.SaveProducers(passed));
   RETURN_IF_ERROR(queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk));
   for (const NewFirst& first : raised) {
     first.partition->RaiseFirst(first.first, first.bytes, first.time_us);
