@@ -118,13 +118,13 @@ absl::Status CommitQueue::SubmitAndWait(Transaction transaction, Urgency urgency
   return *outcome->status;
 }
 
-absl::Status CommitQueue::SaveProducers(const std::set<PartitionPtr>& partitions) {
+absl::Status CommitQueue::SaveProducers(const std::map<PartitionPtr, Offset>& below) {
+  size_t groups = 0;
   {
     const Pause pause(*this);
-    writer_.SaveSoon(partitions);
+    groups = writer_.SaveSoon(below);
   }
-  // A group carries a few of them.
-  while (writer_.snapshots_wait()) {
+  for (; groups > 0 && writer_.snapshots_wait(); --groups) {
     RETURN_IF_ERROR(SubmitAndWait(Transaction(), Urgency::kFreesDisk));
   }
   return absl::OkStatus();

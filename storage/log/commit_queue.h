@@ -2,7 +2,7 @@
 
 #include <atomic>
 #include <deque>
-#include <set>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,8 +54,9 @@ class CommitQueue {
   absl::Status Submit(Transaction transaction, Urgency urgency = Urgency::kNormal);
   // Submits and blocks until the level is reached: for threads that may wait, never for `done`.
   absl::Status SubmitAndWait(Transaction transaction, Urgency urgency = Urgency::kNormal);
-  // Saves the producer sequences of these partitions, those that changed. Same threads.
-  absl::Status SaveProducers(const std::set<PartitionPtr>& partitions);
+  // Of these partitions the rows of producer sequences tell of all below an offset afterwards. Same
+  // threads.
+  absl::Status SaveProducers(const std::map<PartitionPtr, Offset>& below);
   bool HasRoom() const { return in_flight_.load(std::memory_order_relaxed) < limit(); }
   void WhenRoom(absl::AnyInvocable<void()> wake);
 

@@ -160,6 +160,7 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
   if (row.has_value()) {
     ASSIGN_OR_RETURN(const Offset as_of, DecodeProducers(*row, &producers));
     from = std::max(from, as_of);
+    partition.writer.producers_saved = as_of;
   }
   if (from >= extent.visible_end) return absl::OkStatus();
   return WalkReadable(reader, partition, from, [&](const BatchHeader& header, absl::string_view) {
@@ -183,6 +184,9 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
   const std::vector<PartitionPtr> partitions = topic.partitions();
   const NewestEvents newest = FindNewest(reader, partitions, window_us, max_ids);
   if (newest.since_us > window_us) topic.ids.MissesBefore(newest.since_us);
+  for (const PartitionPtr& partition : partitions) {
+    topic.ids.MissesBefore(partition->trimmed_before_us());
+  }
   std::vector<Remembered> remembered;
   for (size_t i = 0; i < partitions.size(); ++i) {
     RETURN_IF_ERROR(CollectIds(reader, key, *partitions[i], newest.from[i], &remembered));

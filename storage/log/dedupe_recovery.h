@@ -18,7 +18,8 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
                               PartitionLog& partition);
 
 // Reads back the ids a topic remembers from the events themselves: those of its window, at most
-// the newest its maximum and the budget allow; the window shows what is missing. Returns how many.
+// the newest its maximum and the budget allow; the window shows what is missing, also of what
+// retention took. Returns how many.
 absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,
                                    int64_t budget_ids, TopicLog& topic);
 

@@ -161,8 +161,11 @@ void GroupWriter::Accept(Append& append, bool atomic, AppendResult* result) {
     return;
   }
   const TopicSettings settings = topic->settings();
-  const bool sequenced = append.producer_id != 0 && settings.dedupe != Dedupe::kOff;
-  if (sequenced && AnswerKnownSequence(append, *topic, *partition, result)) return;
+  // Recorded always, as headers are: a topic that checks them again goes on where its producers
+  // are.
+  const bool sequenced = append.producer_id != 0;
+  const bool checked = sequenced && settings.dedupe != Dedupe::kOff;
+  if (checked && AnswerKnownSequence(append, *topic, *partition, result)) return;
   Accepted accepted;
   const int64_t ids_before = topic->ids.size();
   if (settings.dedupe == Dedupe::kIds && !append.ids.empty()) {
@@ -366,6 +369,7 @@ void GroupWriter::SnapshotProducers(PartitionLog& partition) {
   std::vector<RowWrite> row{{Family::kState, ProducerRow(partition.id()),
                              EncodeProducers(partition.writer.producers, partition.writer.next)}};
   AddRows(row);
+  partition.writer.producers_saved = partition.writer.next;
 }
 
 void GroupWriter::AddSnapshots() {
@@ -391,19 +395,27 @@ void GroupWriter::AddSnapshots() {
   snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
 }
 
-void GroupWriter::SaveSoon(const std::set<PartitionPtr>& partitions) {
-  const auto due = std::stable_partition(
-      changed_producers_.begin(), changed_producers_.end(),
-      [&partitions](const PartitionPtr& changed) { return !partitions.contains(changed); });
+size_t GroupWriter::SaveSoon(const std::map<PartitionPtr, Offset>& below) {
+  const auto behind = [&below](const PartitionPtr& partition) {
+    const auto at = below.find(partition);
+    return at != below.end() && partition->writer.producers_changed &&
+           partition->writer.producers_saved < at->second;
+  };
+  const bool any = std::any_of(below.begin(), below.end(),
+                               [&behind](const auto& one) { return behind(one.first); });
+  if (!any) return 0;
+  const auto due =
+      std::stable_partition(changed_producers_.begin(), changed_producers_.end(),
+                            [&behind](const PartitionPtr& changed) { return !behind(changed); });
   due_snapshots_.insert(due_snapshots_.end(), due, changed_producers_.end());
   changed_producers_.erase(due, changed_producers_.end());
   snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
+  return due_snapshots_.size();
 }
 
 void GroupWriter::AddRecovered(const std::vector<PartitionPtr>& partitions) {
-  std::copy_if(
-      partitions.begin(), partitions.end(), std::back_inserter(changed_producers_),
-      [](const PartitionPtr& partition) { return partition->writer.producers_changed; });
+  std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(changed_producers_),
+               [](const PartitionPtr& partition) { return partition->writer.producers_changed; });
 }
 
 absl::Status GroupWriter::SaveProducers() {

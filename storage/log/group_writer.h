@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -71,8 +72,9 @@ class GroupWriter {
   // Saves the producer sequences of all partitions that changed, in as many groups as it takes.
   // Same errors.
   absl::Status SaveProducers();
-  // Of these partitions those that changed are due now. Whoever keeps writers out.
-  void SaveSoon(const std::set<PartitionPtr>& partitions);
+  // Of these partitions those are due now whose rows do not tell of all below an offset. Returns
+  // how many groups carry them at most. Whoever keeps writers out.
+  size_t SaveSoon(const std::map<PartitionPtr, Offset>& below);
   // What was read back from the log changed since its row. Whoever keeps writers out.
   void AddRecovered(const std::vector<PartitionPtr>& partitions);
   // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.

@@ -78,6 +78,8 @@ void LocalLogEngine::Start(OpenedStore opened) {
       std::make_unique<SliceKeeper>(options_, *opened_.rocks, *slices_, table_, *queue_, *reader_);
   index_ = std::make_unique<SliceIndex>(*opened_.rocks, *slices_, table_, *queue_);
   tidier_ = std::make_unique<IndexTidier>(*opened_.rocks, *slices_, disk_, clock_);
+  witness_thread_ = std::thread([this] { WitnessLoop(); });
+  pthread_setname_np(witness_thread_.native_handle(), "acta-witness");
   maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
   pthread_setname_np(maintenance_thread_.native_handle(), "acta-keeper");
 }
@@ -114,14 +116,16 @@ std::vector<PartitionPtr> LocalLogEngine::Claim(TopicId topic, int32_t have, int
   return claimed;
 }
 
-absl::Status LocalLogEngine::AvoidReturn(const TopicLog& topic, int64_t new_class) {
-  if (SliceClassOf(topic.settings().retention) == new_class) return absl::OkStatus();
-  const SlicePtr current = slices_->Current(new_class);
-  for (const PartitionPtr& partition : topic.partitions()) {
-    for (const PartitionLog::Piece& piece : partition->Pieces()) {
+absl::Status LocalLogEngine::AvoidReturn(const std::vector<PartitionPtr>& partitions,
+                                         int64_t slice_class, bool comes) {
+  const SlicePtr current = slices_->Current(slice_class);
+  for (const PartitionPtr& partition : partitions) {
+    std::vector<PartitionLog::Piece> pieces = partition->Pieces();
+    if (!comes && !pieces.empty()) pieces.pop_back();
+    for (const PartitionLog::Piece& piece : pieces) {
       if (piece.slice != current) continue;
       MutexLock lock(maintenance_mu_);
-      return keeper_->Renew({new_class}, server_clock_->Now());
+      return keeper_->Renew({slice_class}, server_clock_->Now());
     }
   }
   return absl::OkStatus();
@@ -130,14 +134,18 @@ absl::Status LocalLogEngine::AvoidReturn(const TopicLog& topic, int64_t new_clas
 absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
                                        const TopicSettings& settings) {
   MutexLock lock(topics_mu_);
-  RETURN_IF_ERROR(slices_->EnsureClass(SliceClassOf(settings.retention),
-                                       absl::ToUnixMicros(server_clock_->Now())));
+  const int64_t slice_class = SliceClassOf(settings.retention);
+  const int64_t now_us = absl::ToUnixMicros(server_clock_->Now());
+  RETURN_IF_ERROR(slices_->EnsureClass(slice_class, now_us));
   TopicLogPtr log = table_.Find(topic);
   const bool known = log != nullptr;
-  if (known) RETURN_IF_ERROR(AvoidReturn(*log, SliceClassOf(settings.retention)));
+  if (known && SliceClassOf(log->settings().retention) != slice_class) {
+    RETURN_IF_ERROR(AvoidReturn(log->partitions(), slice_class, true));
+  }
   if (!known) log = std::make_shared<TopicLog>(topic, settings, options_.dedupe_max_ids);
   const auto have = static_cast<int32_t>(log->partitions().size());
   const std::vector<PartitionPtr> added = Claim(topic, have, partitions);
+  RETURN_IF_ERROR(AvoidReturn(added, slice_class, false));
   for (const PartitionPtr& partition : added) {
     RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, *partition));
   }
@@ -147,8 +155,9 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   }
   if (known) {
     CommitQueue::Pause pause(*queue_);  // Settings and ids are the writer's.
+    log->ids.SetWindow(settings.dedupe_window, now_us);
+    if (log->settings().dedupe != Dedupe::kIds) log->ids.MissesBefore(now_us);
     log->SetSettings(settings);
-    log->ids.SetWindow(settings.dedupe_window);
     for (const PartitionPtr& partition : added) log->Add(partition);
   } else {
     for (const PartitionPtr& partition : added) log->Add(partition);
@@ -416,23 +425,25 @@ absl::Status LocalLogEngine::MaintainNow() {
   });
 }
 
+bool LocalLogEngine::WaitOrEnd() {
+  MutexLock lock(stop_mu_);
+  if (!stopping_) stop_wake_.WaitFor(stop_mu_, options_.witness_interval);
+  return !stopping_ && !fatal_ && !queue_->failed();
+}
+
+void LocalLogEngine::WitnessLoop() {
+  GroupNumber witnessed;
+  while (WaitOrEnd()) {
+    if (queue_->synced_group() == witnessed) continue;
+    witnessed = queue_->synced_group();
+    UpdateWitness(false);
+  }
+}
+
 void LocalLogEngine::MaintenanceLoop() {
   absl::Duration last_trim = clock_.SinceBoot();
   absl::Duration last_slices = last_trim;
-  for (;;) {
-    {
-      MutexLock lock(stop_mu_);
-      if (!stopping_) stop_wake_.WaitFor(stop_mu_, options_.witness_interval);
-      if (stopping_) return;
-    }
-    if (fatal_ || queue_->failed()) return;
-    {
-      MutexLock lock(maintenance_mu_);
-      if (queue_->synced_group() != witnessed_) {
-        witnessed_ = queue_->synced_group();
-        UpdateWitness(false);
-      }
-    }
+  while (WaitOrEnd()) {
     const absl::Duration now = clock_.SinceBoot();
     if (now - last_slices >= options_.slice_interval) {
       last_slices = last_trim = now;
@@ -459,6 +470,7 @@ void LocalLogEngine::Stop() {
     stopping_ = true;
     stop_wake_.SignalAll();
   }
+  if (witness_thread_.joinable()) witness_thread_.join();
   if (maintenance_thread_.joinable()) maintenance_thread_.join();
   tidier_->Stop();
   queue_->Stop();

@@ -89,9 +89,14 @@ class LocalLogEngine final : public LogEngine, public BackupSource {
   void Start(OpenedStore opened);
   absl::StatusOr<PartitionPtr> Find(PartitionId partition) const;
   // A partition is in one slice in one piece: a topic that comes back to a class gets a new one.
-  absl::Status AvoidReturn(const TopicLog& topic, int64_t new_class);
+  // Unless it comes back just now, it may go on in its newest piece.
+  absl::Status AvoidReturn(const std::vector<PartitionPtr>& partitions, int64_t slice_class,
+                           bool comes);
   // Partitions of the topic from `have` up to `want`, with what the disk has of them.
   std::vector<PartitionPtr> Claim(TopicId topic, int32_t have, int32_t want);
+  // Waits for the next round of a thread; false: it is to end.
+  bool WaitOrEnd();
+  void WitnessLoop();
   void MaintenanceLoop();
   // Retention, and the sequences that are due to be saved.
   absl::Status Trim(absl::Time now, SliceKeeper::Precision precision)
@@ -123,13 +128,13 @@ class LocalLogEngine final : public LogEngine, public BackupSource {
   std::map<PartitionId, PartitionStart> unopened_ ABSL_GUARDED_BY(unopened_mu_);
 
   Mutex maintenance_mu_;  // Held over the disk; one maintenance at a time.
-  GroupNumber witnessed_ ABSL_GUARDED_BY(maintenance_mu_);
   std::atomic<bool> in_backup_{false};
   Mutex stop_mu_;  // Leaf.
   CondVar stop_wake_;
   bool stopping_ ABSL_GUARDED_BY(stop_mu_) = false;
   bool stopped_ = false;
   std::atomic<bool> fatal_{false};
+  std::thread witness_thread_;  // On its own: it must not wait for what maintenance writes.
   std::thread maintenance_thread_;
 };
 

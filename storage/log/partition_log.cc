@@ -29,16 +29,25 @@ PartitionLog::PartitionLog(PartitionId id, PartitionStart start)
       first_(start.first),
       first_bytes_(start.first_bytes),
       first_time_us_(start.first_time_us),
+      trimmed_before_us_(start.trimmed_before_us),
       spans_(std::move(start.spans)),
       incarnations_(std::move(start.incarnations)) {
   visible_end_ = first_;
   visible_end_bytes_ = first_bytes_;
   if (!spans_.empty()) {
+    // Of slices below the first offset some stay for other partitions: they tell of no end.
     const PartitionSpan& newest = NewestOf(spans_);
-    visible_end_ = std::max(first_, newest.last + 1);
-    visible_end_bytes_ = newest.end_bytes;
-    last_time_us_ = newest.last_time_us;
-    if (first_time_us_ == 0) first_time_us_ = spans_.front().second.first_time_us;
+    if (newest.last >= first_) {
+      visible_end_ = newest.last + 1;
+      visible_end_bytes_ = newest.end_bytes;
+    }
+    last_time_us_ = std::max(newest.last_time_us, first_time_us_);
+    const auto oldest = std::find_if(spans_.begin(), spans_.end(), [this](const auto& span) {
+      return span.second.last >= first_;
+    });
+    if (first_time_us_ == 0 && oldest != spans_.end()) {
+      first_time_us_ = oldest->second.first_time_us;
+    }
   }
   end_ = visible_end_;
   writer.next = end_;
@@ -229,12 +238,19 @@ void PartitionLog::CancelWake(uint64_t number) {
   while (running_wakes_ > 0) wakes_done_.Wait(mu_);
 }
 
-void PartitionLog::RaiseFirst(Offset first, uint64_t first_bytes, int64_t first_time_us) {
+void PartitionLog::RaiseFirst(Offset first, uint64_t first_bytes, int64_t first_time_us,
+                              int64_t trimmed_before_us) {
   MutexLock lock(mu_);
-  if (first <= first_) return;
+  if (first < first_) return;
   first_ = first;
   first_bytes_ = first_bytes;
   first_time_us_ = first_time_us;
+  trimmed_before_us_ = std::max(trimmed_before_us_, trimmed_before_us);
+}
+
+int64_t PartitionLog::trimmed_before_us() const {
+  MutexLock lock(mu_);
+  return trimmed_before_us_;
 }
 
 void PartitionLog::ForgetSlice(uint64_t slice_id) {

@@ -34,6 +34,7 @@ struct PartitionStart {
   Offset first;
   uint64_t first_bytes = 0;
   int64_t first_time_us = 0;
+  int64_t trimmed_before_us = 0;  // Retention may have taken what was appended before.
   std::vector<IncarnationStartAt> incarnations;
   std::vector<std::pair<SlicePtr, PartitionSpan>> spans;  // By offset.
 };
@@ -59,6 +60,7 @@ class PartitionLog {
     int64_t last_time_us = 0;
     ProducerTable producers;
     bool producers_changed = false;  // Since their last snapshot.
+    Offset producers_saved;          // It tells of the batches below.
   };
 
   PartitionLog(PartitionId id, PartitionStart start);
@@ -88,14 +90,17 @@ class PartitionLog {
   uint64_t WhenPast(Offset offset, Wake wake);  // 0: it ran already.
   void CancelWake(uint64_t number);
 
-  // Logical retention: nothing below `first` is read any more.
-  void RaiseFirst(Offset first, uint64_t first_bytes, int64_t first_time_us);
+  // Logical retention: nothing below `first` is read any more, which was all appended before
+  // `trimmed_before_us`. At the offset that is the first one already it corrects the time.
+  void RaiseFirst(Offset first, uint64_t first_bytes, int64_t first_time_us,
+                  int64_t trimmed_before_us);
   // Forgets pieces of a slice that is being dropped; all of it is below the first offset.
   void ForgetSlice(uint64_t slice_id);
   // The topic is gone: readers are woken and told.
   void Drop();
   bool dropped() const;
   std::vector<IncarnationStartAt> incarnations() const;
+  int64_t trimmed_before_us() const;
 
  private:
   absl::Status CheckReadableLocked(Offset from) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -110,6 +115,7 @@ class PartitionLog {
   Offset first_ ABSL_GUARDED_BY(mu_);
   uint64_t first_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t first_time_us_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t trimmed_before_us_ ABSL_GUARDED_BY(mu_) = 0;
   Offset visible_end_ ABSL_GUARDED_BY(mu_);
   uint64_t visible_end_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t last_time_us_ ABSL_GUARDED_BY(mu_) = 0;

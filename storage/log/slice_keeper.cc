@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "acta/storage/v1/records.pb.h"
 #include "storage/base/log.h"
@@ -23,6 +24,7 @@ struct NewFirst {
   Offset first;
   uint64_t bytes = 0;
   int64_t time_us = 0;
+  int64_t trimmed_before_us = 0;  // All that goes was appended before.
 };
 
 // What retention keeps of a partition.
@@ -40,10 +42,10 @@ NewFirst FirstKeptPiece(const PartitionPtr& partition, const PartitionExtent& ex
     if (span.last < extent.first) continue;
     if (span.first >= extent.visible_end) break;
     if (span.last_time_us >= kept.since_us && span.end_bytes > kept.above_bytes) {
-      return {partition, span.first, span.begin_bytes, span.first_time_us};
+      return {partition, span.first, span.begin_bytes, span.first_time_us, 0};
     }
   }
-  return {partition, extent.visible_end, extent.visible_end_bytes, 0};
+  return {partition, extent.visible_end, extent.visible_end_bytes, 0, 0};
 }
 
 NewFirst FirstKept(const LogReader& reader, const PartitionPtr& partition,
@@ -53,9 +55,10 @@ NewFirst FirstKept(const LogReader& reader, const PartitionPtr& partition,
            batch.end_bytes - batch.payload_len >= kept.above_bytes;
   });
   if (!header.ok()) return FirstKeptPiece(partition, extent, kept);
-  if (!header->has_value()) return {partition, extent.visible_end, extent.visible_end_bytes, 0};
+  if (!header->has_value()) return {partition, extent.visible_end, extent.visible_end_bytes, 0, 0};
   const BatchHeader& first = **header;
-  return {partition, first.base_offset, first.end_bytes - first.payload_len, first.append_time_us};
+  return {partition, first.base_offset, first.end_bytes - first.payload_len, first.append_time_us,
+          0};
 }
 
 std::optional<NewFirst> FindNewFirst(const LogReader& reader, const PartitionPtr& partition,
@@ -75,38 +78,53 @@ std::optional<NewFirst> FindNewFirst(const LogReader& reader, const PartitionPtr
   const uint64_t above_bytes =
       by_size ? extent.visible_end_bytes - static_cast<uint64_t>(settings.retention_bytes) : 0;
   NewFirst result = FirstKept(reader, partition, extent, {cutoff_us, above_bytes});
-  if (result.first <= extent.first) return std::nullopt;
+  if (result.first < extent.first) return std::nullopt;
+  result.trimmed_before_us = !by_size              ? cutoff_us
+                             : result.time_us != 0 ? result.time_us
+                                                   : extent.last_time_us + 1;
   return result;
+}
+
+// As its row keeps it.
+RowWrite RowOf(const NewFirst& first) {
+  PartitionStart row;
+  row.first = first.first;
+  row.first_bytes = first.bytes;
+  row.first_time_us = first.time_us;
+  row.trimmed_before_us = std::max(first.trimmed_before_us, first.partition->trimmed_before_us());
+  row.incarnations = first.partition->incarnations();
+  return {Family::kMeta, PartitionRow(first.partition->id()), EncodePartitionRecord(row)};
 }
 
 }  // namespace
 
 absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
-  std::vector<NewFirst> raised;
-  Transaction transaction;
+  std::vector<std::pair<TopicLogPtr, NewFirst>> raised;
+  std::map<PartitionPtr, Offset> passed;
   for (const TopicLogPtr& topic : table_.All()) {
     const TopicSettings settings = topic->settings();
     for (const PartitionPtr& partition : topic->partitions()) {
       const auto first = FindNewFirst(reader_, partition, settings, now, precision);
-      if (!first.has_value() || !MayTrim(partition->id(), first->first)) continue;
-      PartitionStart row;
-      row.first = first->first;
-      row.first_bytes = first->bytes;
-      row.first_time_us = first->time_us;
-      row.incarnations = partition->incarnations();
-      transaction.rows.push_back(
-          {Family::kMeta, PartitionRow(partition->id()), EncodePartitionRecord(row)});
-      raised.push_back(*first);
+      if (!first.has_value()) continue;
+      if (first->first == partition->Extent().first) {
+        // It stays; a start knew its time no better than its slice does.
+        partition->RaiseFirst(first->first, first->bytes, first->time_us, 0);
+      } else if (MayTrim(partition->id(), first->first)) {
+        passed.emplace(partition, first->first);
+        raised.emplace_back(topic, *first);
+      }
     }
   }
   if (raised.empty()) return absl::OkStatus();
   // A start reads sequences from the headers behind their row: those that go now have to be in it.
-  std::set<PartitionPtr> passed;
-  for (const NewFirst& first : raised) passed.insert(first.partition);
   RETURN_IF_ERROR(queue_.SaveProducers(passed));
+  std::erase_if(raised, [](const auto& one) { return one.second.partition->dropped(); });
+  Transaction transaction;
+  for (const auto& [topic, first] : raised) transaction.rows.push_back(RowOf(first));
   RETURN_IF_ERROR(queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk));
-  for (const NewFirst& first : raised) {
-    first.partition->RaiseFirst(first.first, first.bytes, first.time_us);
+  for (const auto& [topic, first] : raised) {
+    topic->ids.MissesBefore(first.trimmed_before_us);
+    first.partition->RaiseFirst(first.first, first.bytes, first.time_us, first.trimmed_before_us);
   }
   return absl::OkStatus();
 }

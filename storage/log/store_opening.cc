@@ -217,6 +217,7 @@ absl::Status LoadPartitions(const RocksStore& rocks, OpenedStore* opened) {
     start.first = Offset(record.first_offset());
     start.first_bytes = record.first_bytes();
     start.first_time_us = record.first_time_us();
+    start.trimmed_before_us = record.trimmed_before_us();
     for (const storage::v1::IncarnationStart& life : record.incarnations()) {
       start.incarnations.push_back({Incarnation(life.incarnation()), Offset(life.start_offset())});
     }
@@ -459,6 +460,7 @@ std::string EncodePartitionRecord(const PartitionStart& start) {
   record.set_first_offset(start.first.value());
   record.set_first_bytes(start.first_bytes);
   record.set_first_time_us(start.first_time_us);
+  record.set_trimmed_before_us(start.trimmed_before_us);
   for (const IncarnationStartAt& life : start.incarnations) {
     storage::v1::IncarnationStart* out = record.add_incarnations();
     out->set_incarnation(life.incarnation.value());

@@ -4,6 +4,18 @@
 
 namespace acta {
 
+void IdWindow::SetWindow(absl::Duration window, int64_t now_us) {
+  if (window > window_) MissesBefore(now_us - absl::ToInt64Microseconds(window_));
+  window_ = window;
+}
+
+void IdWindow::MissesBefore(int64_t time_us) {
+  int64_t known = forgotten_us_.load(std::memory_order_relaxed);
+  while (known < time_us &&
+         !forgotten_us_.compare_exchange_weak(known, time_us, std::memory_order_relaxed)) {
+  }
+}
+
 std::optional<IdPosition> IdWindow::Find(int32_t partition, const EventIdHash& id,
                                          int64_t now_us) const {
   const auto at = ids_.find(Key{id, partition});
@@ -51,7 +63,7 @@ void IdWindow::Trim(int64_t now_us) {
 
 void IdWindow::Evict(int64_t count) {
   for (; count > 0 && !order_.empty(); --count) {
-    forgotten_us_.store(order_.front().second, std::memory_order_relaxed);
+    MissesBefore(order_.front().second);
     ForgetOldest();
   }
 }

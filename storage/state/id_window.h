@@ -22,14 +22,15 @@ struct IdPosition {
 // The event ids one topic remembers: those of the window, at most `max_ids`, oldest out first.
 // Equal ids in different partitions are different events.
 //
-// Threads: the writer's only, but for EffectiveWindow().
+// Threads: the writer's only, but for MissesBefore() and EffectiveWindow().
 class IdWindow {
  public:
   // Memory one id costs, measured; for budgets.
   static constexpr int64_t kBytesPerId = 84;
 
   IdWindow(absl::Duration window, int64_t max_ids) : window_(window), max_ids_(max_ids) {}
-  void SetWindow(absl::Duration window) { window_ = window; }
+  // What a wider one would have kept is not here.
+  void SetWindow(absl::Duration window, int64_t now_us);
 
   std::optional<IdPosition> Find(int32_t partition, const EventIdHash& id, int64_t now_us) const;
   // Times must not go back from call to call.
@@ -48,12 +49,13 @@ class IdWindow {
   // Forgets the oldest `count`: somebody else needs the memory.
   void Evict(int64_t count);
 
-  // What came before is not here although the window has not ended.
-  void MissesBefore(int64_t time_us) { forgotten_us_.store(time_us, std::memory_order_relaxed); }
+  // What came before is not here, or will not be after a start, although the window has not ended.
+  // Any thread.
+  void MissesBefore(int64_t time_us);
 
   int64_t size() const { return static_cast<int64_t>(ids_.size()); }
   int64_t max_ids() const { return max_ids_; }
-  // How far back ids are remembered. Any thread.
+  // How far back ids are remembered, after a start too. Any thread.
   absl::Duration EffectiveWindow(int64_t now_us) const;
 
  private:
@@ -73,7 +75,7 @@ class IdWindow {
   const int64_t max_ids_;
   absl::flat_hash_map<Key, IdPosition> ids_;
   std::deque<std::pair<Key, int64_t>> order_;  // With the time, oldest first.
-  // Time of the newest id that was forgotten before its window ended; 0: none.
+  // Time of the newest id that was forgotten before its window ended; 0: none. Never goes back.
   std::atomic<int64_t> forgotten_us_{0};
 };
 

@@ -319,19 +319,21 @@ class ImageCheck {
     return append;
   }
 
-  void ExpectRepeated(absl::string_view name, const StoredBatch& batch, Append append) {
+  // `append` is stored from `base` on.
+  void ExpectRepeated(absl::string_view name, Offset base, Append append) {
+    const PartitionId partition = append.partition;
+    const uint32_t count = append.count;
     const TransactionResult result = Commit(*engine_, std::move(append));
     const bool answered = result.status.ok() && result.appends.at(0).status.ok() &&
-                          result.appends.at(0).duplicates.size() == batch.count;
+                          result.appends.at(0).duplicates.size() == count;
     bool same = answered;
-    for (uint32_t i = 0; answered && i < batch.count; ++i) {
-      same &= result.appends[0].duplicates[i].offset == batch.base_offset + i;
+    for (uint32_t i = 0; answered && i < count; ++i) {
+      same &= result.appends[0].duplicates[i].offset == base + i;
     }
     if (same) return;
     const absl::Status status = result.appends.empty() ? result.status : result.appends[0].status;
-    Problem(name, absl::StrCat("batch ", batch.base_offset.value(), " of partition ",
-                               batch.partition.value(), " sent again was stored again or refused ",
-                               status.message()));
+    Problem(name, absl::StrCat("batch ", base.value(), " of partition ", partition.value(),
+                               " sent again was stored again or refused ", status.message()));
   }
 
   // Events of the window, sent again, are answered with where they are.
@@ -353,7 +355,7 @@ class ImageCheck {
           append.ids.push_back({index, engine_->HashEventId(event.source, event.id)});
         }
       }
-      ExpectRepeated("dedupe", batch, std::move(append));
+      ExpectRepeated("dedupe", batch.base_offset, std::move(append));
     }
   }
 
@@ -365,20 +367,24 @@ class ImageCheck {
     return newest;
   }
 
-  // The newest batch of each producer, sent again, is known; one that skips ahead is refused.
+  // The newest batch of each producer, sent again, is known, also when retention took it; one that
+  // skips ahead is refused.
   void CheckSequences(const std::vector<HistoryPart>& parts, const std::vector<BatchPtr>& batches) {
     for (const auto& [producer, part] : NewestOfProducers(parts)) {
       const auto stored = std::find_if(
           batches.begin(), batches.end(),
           [base = part.base](const BatchPtr& batch) { return batch->base_offset == base; });
-      if (stored == batches.end() || part.sequences != part.count) continue;
-      Append append = AppendAgain(**stored);
+      if (part.sequences != part.count) continue;
+      Append append = stored != batches.end()
+                          ? AppendAgain(**stored)
+                          : MakeAppend(part.partition,
+                                       std::vector<std::string>(part.count, EventElement("again")));
       append.producer_id = part.producer;
       append.producer_epoch = part.epoch;
       append.first_sequence = part.first_sequence;
       Append ahead = append;
       ahead.first_sequence += part.sequences + 100'000;
-      ExpectRepeated("sequence", **stored, std::move(append));
+      ExpectRepeated("sequence", part.base, std::move(append));
       const TransactionResult refused = Commit(*engine_, std::move(ahead));
       if (refused.appends.size() != 1 ||
           ReasonOf(refused.appends[0].status) != v1::OUT_OF_SEQUENCE) {

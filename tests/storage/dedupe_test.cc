@@ -315,6 +315,78 @@ TEST_CASE("sequences survive a crash however soon retention passes the headers t
   }
 }
 
+TEST_CASE("the window says that ids are forgotten whose events retention took") {
+  TestStore store;
+  const bool by_size = GENERATE(false, true);
+  if (by_size) store.settings().retention_bytes = 1'000;
+  if (!by_size) store.settings().retention = absl::Seconds(60);
+  store.Reopen();
+  const auto window = [&store] {
+    return store.engine().Extent(TestStore::Partition())->effective_dedupe_window;
+  };
+  for (int i = 0; i < 200; ++i) {
+    Commit(store.engine(), Identified(store, {"id" + std::to_string(i)}));
+    store.clock().Advance(absl::Seconds(1));
+  }
+  CHECK(window() == absl::Minutes(10));
+  REQUIRE_OK(store.engine().MaintainNow());
+  const Offset first = store.engine().Extent(TestStore::Partition())->first;
+  const auto kept = absl::Seconds(200 - first.value());
+  CHECK(window() <= kept);
+  CHECK(window() >= kept - absl::Seconds(1));
+  if (GENERATE(false, true)) {
+    store.Crash();
+  } else {
+    store.Reopen();
+  }
+  CHECK(window() <= kept);
+  CHECK(window() >= kept - absl::Seconds(1));
+  const auto is_known = [&store](int64_t i) {
+    const Append append = Identified(store, {"id" + std::to_string(i)});
+    return Commit(store.engine(), append).appends.at(0).count == 0;
+  };
+  CHECK(is_known(first.value()));
+  CHECK(is_known(199));
+  CHECK_FALSE(is_known(first.value() - 1));
+}
+
+TEST_CASE("a window that is made wider, and ids that begin to count, are not there at once") {
+  TestStore store;
+  store.settings().dedupe_window = absl::Minutes(1);
+  store.Reopen();
+  const auto window_with = [&store](Dedupe dedupe, absl::Duration window) {
+    store.settings().dedupe = dedupe;
+    store.settings().dedupe_window = window;
+    REQUIRE_OK(store.engine().OpenTopic(TestStore::kTopic, 4, store.settings()));
+    return store.engine().Extent(TestStore::Partition())->effective_dedupe_window;
+  };
+  CHECK(window_with(Dedupe::kIds, absl::Minutes(10)) == absl::Minutes(1));
+  store.clock().Advance(absl::Minutes(5));
+  CHECK(window_with(Dedupe::kIds, absl::Minutes(10)) == absl::Minutes(6));
+  store.clock().Advance(absl::Minutes(5));
+  CHECK(window_with(Dedupe::kOff, absl::Minutes(10)) == absl::Minutes(10));
+  CHECK(window_with(Dedupe::kIds, absl::Minutes(10)) == absl::ZeroDuration());
+}
+
+TEST_CASE("producers go on where they are when a topic checks sequences again") {
+  TestStore store;
+  const auto check = [&store](Dedupe dedupe) {
+    store.settings().dedupe = dedupe;
+    REQUIRE_OK(store.engine().OpenTopic(TestStore::kTopic, 4, store.settings()));
+  };
+  check(Dedupe::kSequences);
+  REQUIRE_OK(Commit(store.engine(), Sequenced(0, 3)).appends.at(0).status);
+  check(Dedupe::kOff);
+  REQUIRE_OK(Commit(store.engine(), Sequenced(3, 4)).appends.at(0).status);
+  CHECK(Commit(store.engine(), Sequenced(3, 4)).appends.at(0).count == 4);  // It is off.
+  check(Dedupe::kSequences);
+  const bool crash = GENERATE(false, true);
+  if (crash) store.Crash();
+  CHECK_OK(Commit(store.engine(), Sequenced(7, 1)).appends.at(0).status);
+  CHECK(ReasonOf(Commit(store.engine(), Sequenced(20, 1)).appends.at(0).status) ==
+        v1::OUT_OF_SEQUENCE);
+}
+
 // How many of these ids are remembered.
 int Known(TestStore& store, int first, int last) {
   int known = 0;

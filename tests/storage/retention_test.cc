@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "tests/crash/image_witness.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
@@ -337,6 +340,75 @@ TEST_CASE("a topic whose retention goes there and back keeps its order of slices
   store.Reopen();
   CHECK(store.engine().Extent(TestStore::Partition())->end == Offset(30));
   CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 30);
+}
+
+TEST_CASE("a retention that goes there and back with starts between keeps the order of slices") {
+  TestStore store;
+  for (const absl::Duration retention :
+       {absl::Hours(24 * 7), absl::Hours(24), absl::Hours(24 * 7)}) {
+    store.settings().retention = retention;
+    store.Reopen();
+    Fill(store, 10);
+  }
+  store.Reopen();
+  CHECK(store.engine().Extent(TestStore::Partition())->end == Offset(30));
+  CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 30);
+}
+
+TEST_CASE("a slice that stays for another partition changes no extent of one that left it") {
+  TestStore store;
+  store.options().slice_age = absl::Seconds(1);
+  store.settings().retention_bytes = 15'000;
+  store.Reopen();
+  const auto put = [&store](int32_t partition, size_t bytes) {
+    Append append =
+        MakeAppend(TestStore::Partition(partition), {EventElement(std::string(bytes, 'x'))});
+    REQUIRE_OK(Commit(store.engine(), std::move(append)).status);
+    store.clock().Advance(absl::Seconds(10));
+  };
+  put(1, 10'000);
+  put(0, 20'000);
+  REQUIRE_OK(store.engine().MaintainNow());
+  put(0, 20'000);
+  REQUIRE_OK(store.engine().MaintainNow());
+  REQUIRE_OK(store.engine().MaintainNow());
+  if (GENERATE(false, true)) put(0, 100);
+  const PartitionExtent before = *store.engine().Extent(TestStore::Partition());
+  REQUIRE(before.first == Offset(2));
+  store.Reopen();
+  REQUIRE_OK(store.engine().MaintainNow());
+  const PartitionExtent after = *store.engine().Extent(TestStore::Partition());
+  CHECK(after.first == before.first);
+  CHECK(after.end == before.end);
+  CHECK(after.first_bytes == before.first_bytes);
+  CHECK(after.visible_end_bytes == before.visible_end_bytes);
+  CHECK(after.first_time_us == before.first_time_us);
+  if (after.first < after.end) CHECK(after.last_time_us == before.last_time_us);
+}
+
+TEST_CASE("the witness follows the log while retention waits") {
+  absl::Notification waits, followed;
+  TestStore store;
+  store.options().witness_interval = absl::Milliseconds(5);
+  store.options().before_trim = [&](PartitionId, Offset) {
+    if (!waits.HasBeenNotified()) waits.Notify();
+    followed.WaitForNotificationWithTimeout(absl::Seconds(20));
+    return absl::OkStatus();
+  };
+  store.settings().retention = absl::Seconds(100);
+  store.Reopen();
+  Fill(store, 30);
+  std::thread keeper([&store] { CHECK_OK(store.engine().MaintainNow()); });
+  waits.WaitForNotification();
+  Fill(store, 1);
+  const GroupNumber synced = store.engine().Stats().synced_group;
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  const auto behind = [&] { return ReadWitness(store.path()).synced_group < synced; };
+  while (behind() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  CHECK_FALSE(behind());
+  followed.Notify();
+  keeper.join();
+  store.Close();  // It asks what is here.
 }
 
 TEST_CASE("a store whose newest slice expired starts again") {
