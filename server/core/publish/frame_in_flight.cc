@@ -68,7 +68,16 @@ void FrameInFlight::Finish(TransactionResult stored) {
     if (append.status.ok()) append.status = stored.status;
     AddAppend(append, std::move(parts[i]), result.mutable_batches(batches[i]));
   }
-  if (stored.status.ok()) AddSchedules(stored);
+  absl::Status scheduled = stored.status;
+  if (named && all_or_nothing) {
+    scheduled.Update(Error(v1::ATOMIC_ABORTED,
+                           "another batch of this atomic call failed; nothing was scheduled"));
+  }
+  if (scheduled.ok()) {
+    AddSchedules(stored);
+  } else {
+    RefuseSchedules(scheduled);
+  }
   result.set_level(static_cast<v1::AckLevel>(stored.level));
   result.set_incarnation(stored.incarnation.value());
   std::move(done)(std::move(result));
@@ -93,6 +102,13 @@ void FrameInFlight::AddSchedules(const TransactionResult& stored) {
       }
     }
   }
+}
+
+void FrameInFlight::RefuseSchedules(const absl::Status& error) {
+  for (const PreparedSchedules& prepared : schedules) {
+    *result.mutable_batches(prepared.batch)->mutable_error() = ToProto(error);
+  }
+  schedules.clear();
 }
 
 void FrameInFlight::Refuse(const absl::Status& error) {

@@ -18,6 +18,9 @@ struct FrameInFlight {
   std::vector<int32_t> batches;
   std::vector<PreparedSchedules> schedules;
   bool atomic = false;
+  // With one append that fails nothing is written. Of a step too, which is not `atomic`: what was
+  // published before is left out of it.
+  bool all_or_nothing = false;
   absl::AnyInvocable<void(v1::FrameResult)> done;
 
   // Answers with what the engine said. Once, and not after Refuse().
@@ -26,6 +29,8 @@ struct FrameInFlight {
   void Refuse(const absl::Status& error);
   // Of a frame that was stored: its schedules wait from now on.
   void AddSchedules(const TransactionResult& stored);
+  // Of one that was not: their ids are free before it is answered.
+  void RefuseSchedules(const absl::Status& error);
 };
 
 }  // namespace acta

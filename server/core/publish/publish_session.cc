@@ -146,7 +146,7 @@ absl::Status PublishSession::PrepareBegun(PreparedFrame* out) {
   flight.parts = std::move(prepared.parts);
   flight.batches = std::move(prepared.batches);
   flight.schedules = std::move(prepared.schedules);
-  flight.atomic = frame_.atomic;
+  flight.atomic = flight.all_or_nothing = frame_.atomic;
   for (PreparedSchedules& one : flight.schedules) {
     std::vector<RowWrite> rows = one.reservation.TakeRows();
     std::move(rows.begin(), rows.end(), std::back_inserter(out->rows));

@@ -219,6 +219,30 @@ TEST_CASE("An atomic frame publishes and schedules, or does neither") {
   CHECK(room.Log().size() == 2);
 }
 
+TEST_CASE("An atomic frame that is refused says so of what it was to schedule") {
+  ScheduleRoom room;
+  v1::PublishFrame frame = room.Frame(absl::Hours(1), {"later"});
+  frame.set_atomic(true);
+  frame.mutable_batches(0)->mutable_events(0)->set_id("1");
+  v1::PartitionBatch* now = frame.add_batches();
+  now->set_topic("reminders");
+  now->set_partition(0);
+  now->mutable_expect()->set_end_offset(7);
+  now->add_events()->set_data("now");
+  const v1::FrameResult refused = room.Publish(frame);
+  CHECK(BatchReason(refused) == v1::ATOMIC_ABORTED);
+  CHECK(refused.batches(0).scheduled().empty());
+  CHECK(refused.batches(1).error().reason() == v1::WRONG_EXPECTED_OFFSET);
+  CHECK(room.schedules->waiting() == 0);
+  now->mutable_expect()->set_end_offset(0);
+  const v1::FrameResult again = room.Publish(frame);
+  CHECK_FALSE(again.batches(0).has_error());
+  REQUIRE(again.batches(0).scheduled_size() == 1);
+  CHECK_FALSE(again.batches(0).scheduled(0).duplicate());
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log().size() == 2);
+}
+
 TEST_CASE("An atomic frame that comes again schedules nothing again") {
   ScheduleRoom room;
   v1::PublishFrame frame = room.Frame(absl::Hours(1), {"later"});

@@ -123,6 +123,29 @@ TEST_CASE("a step of a STREAM group that is refused commits nothing", "[step]") 
   CHECK(room.Committed() == 2);
 }
 
+TEST_CASE("what a refused step of a STREAM group would publish later comes when it is sent again",
+          "[step]") {
+  StreamStepRoom room;
+  room.PublishNumbers(0, 2, 2);
+  Client& client = room.Read();
+  v1::SettleRequest request = room.Step(client.sink.pieces[0], "later");
+  v1::PartitionBatch* now = request.add_publish();
+  *now = request.publish(0);
+  request.mutable_publish(0)->mutable_events(0)->set_id("x");
+  request.mutable_publish(0)->set_deliver_at_us(
+      absl::ToUnixMicros(room.engine.Now() + absl::Seconds(10)));
+  now->set_partition(0);
+  now->mutable_expect()->set_end_offset(7);
+  CHECK(room.Refused(request) == v1::WRONG_EXPECTED_OFFSET);
+  CHECK(room.schedules.waiting() == 0);
+  now->clear_expect();
+  REQUIRE_OK(room.Settle(request));
+  CHECK(room.Bills().size() == 1);
+  room.Wait(absl::Seconds(15));
+  CHECK(room.Bills().size() == 2);
+  CHECK(room.Committed() == 2);
+}
+
 TEST_CASE("a member that lost its partition cannot step", "[step]") {
   StreamStepRoom room;
   room.PublishNumbers(0, 2, 2);

@@ -359,6 +359,30 @@ TEST_CASE("a step may publish for later", "[step]") {
   CHECK(room.Outstanding() == 0);
 }
 
+TEST_CASE("what a refused step would publish later comes when the step is sent again", "[step]") {
+  StepRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::SettleRequest request = room.Step(client.sink.leased[0], "later", "x");
+  request.mutable_publish(0)->set_deliver_at_us(
+      absl::ToUnixMicros(room.engine.Now() + absl::Seconds(10)));
+  v1::PartitionBatch* now = request.add_publish();
+  now->set_topic("bills");
+  now->set_partition(0);
+  now->mutable_expect()->set_end_offset(7);
+  now->add_events()->set_data("now");
+  CHECK(room.Refused(request) == v1::WRONG_EXPECTED_OFFSET);
+  CHECK(room.schedules.waiting() == 0);
+  now->mutable_expect()->set_end_offset(0);
+  const auto answer = room.Settle(request);
+  REQUIRE_OK(answer);
+  REQUIRE(answer->batches(0).scheduled_size() == 1);
+  CHECK_FALSE(answer->batches(0).scheduled(0).duplicate());
+  room.Wait(absl::Seconds(15));
+  CHECK(room.Bills() == Strings{"now", "later"});
+  CHECK(room.schedules.waiting() == 0);
+}
+
 TEST_CASE("an event that expires before it is due is appended then, and no queue gets it",
           "[step]") {
   StepRoom room;
