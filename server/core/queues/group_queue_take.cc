@@ -384,13 +384,14 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
   Wake wake;
   {
     MutexLock lock(mu_);
-    Partition* const partition = Find(id);
     const auto member = members_.find(session);
-    if (partition == nullptr || member == members_.end()) return;
+    if (member == members_.end()) return;
+    // Null: it was taken out meanwhile, and the lease is over. The member's credit is not.
+    Partition* const partition = Find(id);
     Offset at = run.first;
     const Offset end = run.first + run.count;
     for (const IndexedBatchPtr& indexed : batches) {
-      if (std::min(end, indexed->batch->end()) <= at) continue;
+      if (partition == nullptr || std::min(end, indexed->batch->end()) <= at) continue;
       if (indexed->batch->base_offset <= at) partition->shelf.Put(indexed);
       QueueDelivery& fetched =
           member->second->fetched.emplace_back(CutDelivery(*indexed, id, run, &at));
@@ -402,11 +403,11 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     LeaseBounds& unread = member->second->unread;
     unread.events += Lag(at, end);
     unread.bytes += static_cast<int64_t>(bytes);
-    for (; at < end; at = at + 1) {
+    for (; partition != nullptr && at < end; at = at + 1) {
       waits |= partition->queue->Release(session, at) == SettleOutcome::kDone;
     }
     if (!status.ok() && waits) StandStill(*partition, status);  // Else it was skipped meanwhile.
-    Touch(*partition);
+    if (partition != nullptr) Touch(*partition);
     // It is told of a partition that stands still.
     const bool news = !member->second->fetched.empty() || unread.events > 0 || !status.ok();
     if (news) wake = member->second->wake;

@@ -322,5 +322,19 @@ TEST_CASE("what was read before a reset is not taken for what follows it", "[que
   CHECK(taken == 6);
 }
 
+TEST_CASE("what is read of a topic that the group stops reading costs its member no credit",
+          "[queue]") {
+  QueueRoom room;
+  room.MakeTopic(1, "other");
+  Client& client = room.ReadOneAnew();  // With no credit beside it.
+  REQUIRE_OK(room.groups.Update(room.caller, TopicsOf({"other"})));
+  room.Run();
+  room.engine.SetCachedReads(true);
+  room.Publish(0, {"5"}, "other");
+  room.Run();
+  REQUIRE(client.sink.leased.size() == 501);
+  CHECK(client.sink.leased[500].offset == 0);
+}
+
 }  // namespace
 }  // namespace acta
