@@ -105,8 +105,9 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   for (const Offset offset : offsets) {
     if (offset < extent.first) continue;  // It has a copy.
     const auto record = CopyOf(deps_.engine, id, offset, &at);
-    // What cannot be read is not kept for ever because of that.
-    if (ReasonOf(record.status()) == v1::DATA_CORRUPTED) continue;
+    // What cannot be read, or is a hole of the log, does not keep its slice for ever.
+    const v1::ErrorReason reason = ReasonOf(record.status());
+    if (reason == v1::DATA_CORRUPTED || reason == v1::GAP) continue;
     RETURN_IF_ERROR(record.status());
     copies.emplace_back(offset, record->SerializeAsString());
     bytes += record->element().size();

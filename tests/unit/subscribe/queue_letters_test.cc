@@ -210,5 +210,34 @@ TEST_CASE("no copy of an event is made for waiting, failing, dying or being redr
   CHECK(room.Rows(kKeptRows) == 3);
 }
 
+// Without the event at an offset, which nothing tells of but a read.
+class HoledLog final : public MemoryLogEngine {
+ public:
+  absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
+                                             size_t max_bytes) const override {
+    if (from == hole) return Error(v1::GAP, "the event is missing");
+    return MemoryLogEngine::Read(partition, from, max_bytes);
+  }
+  Offset hole{-1};
+};
+
+TEST_CASE("a hole of the log does not keep what is around it for ever", "[queue]") {
+  auto stored = std::make_unique<HoledLog>();
+  HoledLog& engine = *stored;
+  QueueRoom room(std::move(stored));
+  room.MakeTopic(1);
+  room.MakeQueue("workers");
+  room.PublishNumbers(0, 3);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 3);
+  engine.hole = Offset(1);
+  room.engine.TrimTo(room.Id(0), Offset(3));
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(3));
+  CHECK(room.Rows(kKeptRows) == 2);
+  for (const RecordingSink::Leased& event : client.sink.leased) client.Ack(event);
+  room.Run();
+  CHECK(room.Rows(kKeptRows) == 0);
+}
+
 }  // namespace
 }  // namespace acta
