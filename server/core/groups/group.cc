@@ -421,11 +421,12 @@ void Group::Apply(AssignmentDecisions decisions, absl::Duration now) {
 }
 
 // Handles fence within a life of the daemon; the rows only keep the numbers rising across.
-void Group::QueueGenerations(std::vector<RowWrite> rows) {
+void Group::QueueGenerations(std::vector<RowWrite> rows, uint64_t number) {
   if (rows.empty()) return;
-  QueueRows(std::move(rows), Level::kOs, [](const TransactionResult& result) {
+  const auto done = [](const TransactionResult& result) {
     if (!result.status.ok()) LogWarn("a generation was not written");
-  });
+  };
+  QueueRows(std::move(rows), Level::kOs, done, number);
 }
 
 void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows) {

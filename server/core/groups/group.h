@@ -160,7 +160,9 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void StepEnded(const StepCommits& commits, int64_t time_us, const TransactionResult& result);
+  // `number`: that of its write.
+  void StepEnded(const StepCommits& commits, int64_t time_us, uint64_t number,
+                 const TransactionResult& result);
 
   absl::Status Released(const SessionPtr& session, uint64_t handle);
   void Leave(const SessionPtr& session);
@@ -169,7 +171,9 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   void Apply(AssignmentDecisions decisions, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void QueueGenerations(std::vector<RowWrite> rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `number`: as of QueueWrite().
+  void QueueGenerations(std::vector<RowWrite> rows, uint64_t number = 0)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of a queue: what it holds is given back when it ends `cleanly`, else each is a failed attempt.
   void EndSession(const SessionPtr& session, const absl::Status& status, bool cleanly)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -185,11 +189,12 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Queues the rows; `done` runs on the sync thread or the one that submits.
   void QueueRows(std::vector<RowWrite> rows, Level level,
-                 absl::AnyInvocable<void(const TransactionResult&)> done)
+                 absl::AnyInvocable<void(const TransactionResult&)> done, uint64_t number = 0)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The same with all that is in it; its `done` is put there.
-  void QueueWrite(Transaction transaction, absl::AnyInvocable<void(const TransactionResult&)> done)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same with all that is in it; its `done` is put there. `number`: of the write that this one
+  // is the rest of, so that who waits for that waits for both; 0: it gets the next one.
+  void QueueWrite(Transaction transaction, absl::AnyInvocable<void(const TransactionResult&)> done,
+                  uint64_t number = 0) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RowsDone(uint64_t number);
   // Until no row up to this number is on its way.
   void WaitForRows(uint64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -221,8 +226,8 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   absl::flat_hash_map<uint64_t, Handle> handles_ ABSL_GUARDED_BY(mu_);
   ActionQueue queues_[2] ABSL_GUARDED_BY(mu_);
   uint64_t last_row_ ABSL_GUARDED_BY(mu_) = 0;
-  // Those on their way to the disk, numbered as they were queued.
-  absl::btree_set<uint64_t> rows_queued_ ABSL_GUARDED_BY(mu_);
+  // Those on their way to the disk, numbered as they were queued; the rest of one has its number.
+  absl::btree_multiset<uint64_t> rows_queued_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace acta

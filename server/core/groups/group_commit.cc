@@ -174,16 +174,16 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
 }
 
 void Group::QueueRows(std::vector<RowWrite> rows, Level level,
-                      absl::AnyInvocable<void(const TransactionResult&)> done) {
+                      absl::AnyInvocable<void(const TransactionResult&)> done, uint64_t number) {
   Transaction transaction;
   transaction.rows = std::move(rows);
   transaction.level = level;
-  QueueWrite(std::move(transaction), std::move(done));
+  QueueWrite(std::move(transaction), std::move(done), number);
 }
 
 void Group::QueueWrite(Transaction transaction,
-                       absl::AnyInvocable<void(const TransactionResult&)> done) {
-  const uint64_t number = ++last_row_;
+                       absl::AnyInvocable<void(const TransactionResult&)> done, uint64_t number) {
+  if (number == 0) number = ++last_row_;
   rows_queued_.insert(number);
   auto shared =
       std::make_shared<absl::AnyInvocable<void(const TransactionResult&)>>(std::move(done));
@@ -209,7 +209,7 @@ void Group::RowsDone(uint64_t number) {
   {
     MutexLock lock(mu_);
     pending = !queues_[kRows].actions.empty() || !queues_[kCalls].actions.empty();
-    rows_queued_.erase(number);
+    rows_queued_.erase(rows_queued_.find(number));  // One of them.
     quiet_.SignalAll();
   }
   if (pending) Flush(false);

@@ -123,15 +123,19 @@ void Group::QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep>
                 time_us, &transaction.rows);
     }
   }
-  QueueWrite(std::move(transaction), [self = shared_from_this(), commits, time_us,
-                                      step = std::move(step)](const TransactionResult& result) {
-    self->StepEnded(commits, time_us, result);
-    step->done(result);
-  });
+  const uint64_t number = ++last_row_;
+  QueueWrite(
+      std::move(transaction),
+      [self = shared_from_this(), commits, time_us, number,
+       step = std::move(step)](const TransactionResult& result) {
+        self->StepEnded(commits, time_us, number, result);
+        step->done(result);
+      },
+      number);
 }
 
 // Also when another owner came meanwhile, which began below: what it settles is refused.
-void Group::StepEnded(const StepCommits& commits, int64_t time_us,
+void Group::StepEnded(const StepCommits& commits, int64_t time_us, uint64_t number,
                       const TransactionResult& result) {
   const bool written = WasWritten(result);
   const absl::Duration now = deps_.clock.SinceBoot();
@@ -149,7 +153,8 @@ void Group::StepEnded(const StepCommits& commits, int64_t time_us,
     }
     CommitsEnded(partition, position, now);
     if (!std::exchange(position.assigned_in_step, false)) continue;
-    QueueGenerations({MakeRow(position, position.committed.offset(), time_us)});
+    // Who waits for the step may be about to write another position, or to delete this one.
+    QueueGenerations({MakeRow(position, position.committed.offset(), time_us)}, number);
   }
 }
 

@@ -1,5 +1,9 @@
 // Steps of members of STREAM groups: positions that are committed with what is published.
+#include <chrono>
+#include <thread>
+
 #include "absl/strings/str_cat.h"
+#include "storage/layout/rows.h"
 #include "tests/unit/settle/step_room.h"
 
 namespace acta {
@@ -248,6 +252,51 @@ TEST_CASE("who gets a partition while a step of the one before is written publis
     if (record.offset() == 2) found += record.generation() == 2;
   }
   CHECK(found == 1);
+}
+
+TEST_CASE("nothing is written over a reset, or a topic that is left, by a step that ended before",
+          "[step]") {
+  StreamStepRoom room;
+  room.PublishNumbers(0, 2, 2);
+  Client& old = room.Read("one");
+  room.engine.HoldDone();
+  const auto late = room.Begin(room.Step(old.sink.pieces.at(0), "bill"));
+  Client& heir = room.Read("one");  // The next owner, while the step is written.
+  REQUIRE(heir.sink.pieces.size() == 1);
+  const auto group = room.groups.FindForStep(room.caller, "", "readers");
+  REQUIRE_OK(group);
+  const bool resets = GENERATE(true, false);
+  absl::Status changed;
+  std::thread change([&] {
+    if (resets) {
+      v1::ResetOffsetsRequest reset;
+      reset.set_group("readers");
+      reset.mutable_to()->set_earliest(true);
+      reset.set_reason("once more");
+      reset.set_force(true);
+      changed = room.groups.ResetOffsets(room.caller, reset).status();
+      return;
+    }
+    v1::UpdateGroupRequest update;
+    update.mutable_group()->set_name("readers");
+    update.mutable_group()->add_topics("bills");
+    update.mutable_update_mask()->add_paths("topics");
+    changed = room.groups.Update(room.caller, update).status();
+  });
+  // Until the heir is to be told, and then until the step is waited for.
+  while (room.pool.pending() == 0) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  room.engine.ReleaseDone();
+  change.join();
+  room.Run();
+  REQUIRE_OK(changed);
+  REQUIRE(late->has_value());
+  REQUIRE_OK(**late);
+  const auto rows = room.engine.LoadRows(Family::kState, PositionRow((*group)->id(), room.Id(0)));
+  REQUIRE(rows->size() == (resets ? 1U : 0U));
+  storage::v1::PositionRecord record;
+  if (resets) REQUIRE(record.ParseFromString(rows->front().second));
+  CHECK(record.offset() == 0);
 }
 
 TEST_CASE("a token of a former life of the broker commits nothing", "[step]") {
