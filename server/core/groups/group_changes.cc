@@ -327,6 +327,7 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
                               return absl::OkStatus();
                             }));
   RETURN_IF_ERROR(Write(std::move(rows)));
+  CancelResume(group->id());
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());
   groups_.erase({group->tenant(), group->name()});

@@ -70,17 +70,25 @@ absl::Status GroupRegistry::State::SetPause(Group& group, std::optional<v1::Grou
       {Family::kMeta, GroupRow(group.tenant(), group.name()), record.SerializeAsString()});
   RETURN_IF_ERROR(Write(std::move(rows)));
   group.SetRecord(std::move(record));
+  CancelResume(group.id());
   return absl::OkStatus();
 }
 
 // The time is the server's, which may go another way than the timer: it is asked again then.
 void GroupRegistry::State::ResumeLater(const Group& group, absl::Duration least) {
+  CancelResume(group.id());
   const storage::v1::GroupRecord record = group.record();
   if (!record.group().pause().has_until()) return;
   const absl::Duration left = ToTime(record.group().pause().until()) - deps.engine.Now();
-  deps.timer.After(std::max(left, least), [state = weak_from_this(), id = group.id()] {
-    if (const auto self = state.lock()) self->ResumeInTime(id);
-  });
+  resume_timers_[group.id()] =
+      deps.timer.After(std::max(left, least), [state = weak_from_this(), id = group.id()] {
+        if (const auto self = state.lock()) self->ResumeInTime(id);
+      });
+}
+
+void GroupRegistry::State::CancelResume(GroupId id) {
+  const auto timer = resume_timers_.extract(id);
+  if (!timer.empty()) deps.timer.Cancel(timer.mapped());
 }
 
 void GroupRegistry::State::ResumeInTime(GroupId id) {

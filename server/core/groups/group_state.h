@@ -109,8 +109,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status SkipOfStream(const Caller& caller, Group& group, const Group::PositionView& view,
                             const v1::SkipOffsetsRequest& request, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  // Resumes a paused group when its time has come.
-  void ResumeLater(const Group& group, absl::Duration least = absl::Milliseconds(1));
+  // Resumes a paused group when its time has come. One timer a group: it takes the place of the one
+  // before.
+  void ResumeLater(const Group& group, absl::Duration least = absl::Milliseconds(1))
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  void CancelResume(GroupId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   void ResumeInTime(GroupId id);
 
   absl::Status AllowTopic(const Caller& caller, Verb verb, absl::string_view topic) const;
@@ -160,6 +163,8 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   void OnTimer();
 
   uint64_t next_group_id_ ABSL_GUARDED_BY(write_mu) = 1;
+  // The timer's numbers, of groups whose pause has an end.
+  absl::flat_hash_map<GroupId, uint64_t> resume_timers_ ABSL_GUARDED_BY(write_mu);
 
   mutable Mutex map_mu_;  // Leaf.
   absl::btree_map<std::pair<std::string, std::string>, GroupPtr> groups_ ABSL_GUARDED_BY(map_mu_);

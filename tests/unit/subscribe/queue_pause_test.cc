@@ -113,6 +113,30 @@ TEST_CASE("a pause that ends while the disk is full ends when it has room", "[qu
   CHECK(room.DataOf(client) == Strings{"a"});
 }
 
+TEST_CASE("a group has one timer for the end of its pause, while there is one", "[queue]") {
+  QueueRoom room;
+  const size_t before = room.timer.waiting();
+  for (int i = 0; i < 10; ++i) PauseWorkers(room);
+  CHECK(room.timer.waiting() == before + 1);
+  SECTION("until it is resumed") {
+    v1::ResumeGroupRequest resume;
+    resume.set_group("workers");
+    REQUIRE_OK(room.groups.Resume(room.caller, resume));
+  }
+  SECTION("until it is paused without an end") {
+    v1::PauseGroupRequest pause;
+    pause.set_group("workers");
+    pause.set_reason("who knows");
+    REQUIRE_OK(room.groups.Pause(room.caller, pause));
+  }
+  SECTION("until it is deleted") {
+    v1::DeleteGroupRequest deletion;
+    deletion.set_name("workers");
+    REQUIRE_OK(room.groups.Delete(room.caller, deletion));
+  }
+  CHECK(room.timer.waiting() == before);
+}
+
 TEST_CASE("a pause that is over when the broker starts is over", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
