@@ -48,6 +48,12 @@ inline std::string QueueRows(absl::string_view kind, GroupId group, PartitionId 
   PutBig64(&key, partition.value());
   return key;
 }
+// Of all partitions of the topic.
+inline std::string QueueRows(absl::string_view kind, GroupId group, TopicId topic) {
+  std::string key = QueueRows(kind, group, PartitionId(topic, 0));
+  key.resize(key.size() - 2);  // The number of the partition comes last.
+  return key;
+}
 inline std::string QueueRow(absl::string_view kind, GroupId group, PartitionId partition,
                             Offset offset) {
   std::string key = QueueRows(kind, group, partition);

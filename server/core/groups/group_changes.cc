@@ -317,10 +317,8 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));
   std::vector<RowWrite> rows;
   rows.push_back({Family::kMeta, GroupRow(group->tenant(), group->name()), std::nullopt});
-  for (const Group::PositionView& view : group->Positions()) {
-    rows.push_back({Family::kState, PositionRow(group->id(), view.id()), std::nullopt});
-  }
-  RETURN_IF_ERROR(ForgetQueue(*group, std::nullopt, true, &rows).status());
+  const auto all = [&](absl::string_view kind) { return QueueRows(kind, group->id()); };
+  RETURN_IF_ERROR(ForgetRows(*group, all, &rows).status());
   RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kRedriveRows, group->id()),
                             [&](absl::string_view key, absl::string_view) {
                               rows.push_back({Family::kState, std::string(key), std::nullopt});

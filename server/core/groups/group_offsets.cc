@@ -243,7 +243,10 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     position.set_offset(target->second);
     if (group->queue() != nullptr && !request.dry_run()) {
       RETURN_IF_ERROR(BeginAnew(engine, group->id(), view.id(), Offset(target->second), &position));
-      RETURN_IF_ERROR(state_->ForgetQueue(*group, view.id(), false, &rows).status());
+      const auto of_partition = [&](absl::string_view kind) {
+        return QueueRows(kind, group->id(), view.id());
+      };
+      RETURN_IF_ERROR(state_->ForgetQueue(*group, of_partition, false, &rows).status());
     }
     position.set_incarnation(engine.incarnation().value());
     position.set_reset_reason(request.reason());

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group_text.h"
@@ -18,10 +20,22 @@
 namespace acta {
 namespace {
 
-using Rows = absl::flat_hash_map<std::string, std::string>;
+using Rows = absl::btree_map<std::string, std::string>;
 
 absl::Status Corrupted(absl::string_view what) {
   return Error(v1::DATA_CORRUPTED, absl::StrCat("the ", what, " cannot be read"));
+}
+
+// Whose positions the group has.
+absl::btree_set<TopicId> TopicsOf(GroupId group, const Rows& positions) {
+  absl::btree_set<TopicId> topics;
+  const std::string prefix = QueueRows(kPositionRows, group);
+  for (auto row = positions.lower_bound(prefix);
+       row != positions.end() && absl::StartsWith(row->first, prefix); ++row) {
+    if (row->first.size() != prefix.size() + 8) continue;
+    topics.insert(PartitionId(GetBig64(row->first.data() + prefix.size())).topic());
+  }
+  return topics;
 }
 
 }  // namespace
@@ -142,12 +156,13 @@ absl::Status GroupRegistry::State::Load() {
   return absl::OkStatus();
 }
 
-// A topic may have grown or gone after the record was written: the group follows.
+// A topic may have grown or gone after the record was written: the group follows. Rows of a topic
+// that the record does not name were to be forgotten in a write that failed: they go too.
 absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& record,
                                            const Rows& positions) {
   std::vector<Group::NewPartition> partitions;
-  std::vector<TopicId> gone;
   const GroupId id_of_group(record.group_id());
+  absl::btree_set<TopicId> gone = TopicsOf(id_of_group, positions);
   const bool queue = record.group().mode() == v1::GROUP_MODE_QUEUE;
   absl::flat_hash_map<PartitionId, std::vector<StoredParked>> parked;
   int64_t dead_letters = 0;
@@ -162,9 +177,10 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   for (const uint64_t id : record.topic_ids()) {
     const TopicPtr topic = deps.topics.FindById(TopicId(id));
     if (topic == nullptr) {
-      gone.push_back(TopicId(id));
+      gone.insert(TopicId(id));
       continue;
     }
+    gone.erase(topic->id);
     for (int32_t number = 0; number < topic->partitions(); ++number) {
       Group::NewPartition partition{topic, number, {}};
       const auto row = positions.find(PositionRow(id_of_group, partition.id()));
@@ -196,17 +212,14 @@ GroupRegistry::State::LoadParked(GroupId group) const {
   return parked;
 }
 
-absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group,
-                                                          std::optional<PartitionId> partition,
+absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group, Which which,
                                                           bool history,
                                                           std::vector<RowWrite>* rows) const {
   if (group.queue() == nullptr) return 0;
   using Visit =
       absl::FunctionRef<void(absl::string_view key, std::pair<PartitionId, Offset> place)>;
   const auto visit_all = [&](const char* kind, Visit visit) {
-    const std::string prefix = partition.has_value() ? QueueRows(kind, group.id(), *partition)
-                                                     : QueueRows(kind, group.id());
-    return VisitRows(deps.engine, Family::kState, prefix,
+    return VisitRows(deps.engine, Family::kState, which(kind),
                      [&](absl::string_view key, absl::string_view) -> absl::Status {
                        ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
                        visit(key, place);
@@ -230,11 +243,24 @@ absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group,
   return letters_gone;
 }
 
+absl::StatusOr<int64_t> GroupRegistry::State::ForgetRows(const Group& group, Which which,
+                                                         std::vector<RowWrite>* rows) const {
+  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, which(kPositionRows),
+                            [rows](absl::string_view key, absl::string_view) {
+                              rows->push_back({Family::kState, std::string(key), std::nullopt});
+                              return absl::OkStatus();
+                            }));
+  return ForgetQueue(group, which, true, rows);
+}
+
 absl::StatusOr<int64_t> GroupRegistry::State::WriteForgetting(
     const Group& group, const std::vector<PartitionId>& partitions, std::vector<RowWrite> rows) {
   int64_t letters = 0;
   for (const PartitionId partition : partitions) {
-    ASSIGN_OR_RETURN(const int64_t some, ForgetQueue(group, partition, true, &rows));
+    const auto of_partition = [&](absl::string_view kind) {
+      return QueueRows(kind, group.id(), partition);
+    };
+    ASSIGN_OR_RETURN(const int64_t some, ForgetQueue(group, of_partition, true, &rows));
     letters += some;
   }
   RETURN_IF_ERROR(Write(std::move(rows)));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 #include "server/core/groups/group.h"
 #include "server/core/groups/group_registry.h"
 #include "storage/base/mutex.h"
@@ -121,10 +122,15 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status AllowTopicsOf(const Caller& caller, Verb verb, const Group& group,
                              absl::string_view topic) const;
 
-  // Adds the deletion of what a QUEUE group keeps of a partition (not set: of all); without
-  // `history` dead letters stay, with their attempts and copies. How many dead letters go. Blocks.
-  absl::StatusOr<int64_t> ForgetQueue(const Group& group, std::optional<PartitionId> partition,
-                                      bool history, std::vector<RowWrite>* rows) const;
+  // How the rows of a kind begin that are meant.
+  using Which = absl::FunctionRef<std::string(absl::string_view kind)>;
+  // Adds the deletion of these rows of a QUEUE group; without `history` dead letters stay, with
+  // their attempts and copies. How many dead letters go. Blocks.
+  absl::StatusOr<int64_t> ForgetQueue(const Group& group, Which which, bool history,
+                                      std::vector<RowWrite>* rows) const;
+  // The same for all that any group keeps, its positions too.
+  absl::StatusOr<int64_t> ForgetRows(const Group& group, Which which,
+                                     std::vector<RowWrite>* rows) const;
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
   // DISK_FULL while no write is taken. For changes that are written by queues, which wait for room:
@@ -156,7 +162,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::StatusOr<absl::flat_hash_map<PartitionId, std::vector<StoredParked>>> LoadParked(
       GroupId group) const;
   absl::Status Restore(const storage::v1::GroupRecord& record,
-                       const absl::flat_hash_map<std::string, std::string>& positions)
+                       const absl::btree_map<std::string, std::string>& positions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   absl::Status SetTopics(Group& group, const std::vector<TopicPtr>& topics,
                          storage::v1::GroupRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);

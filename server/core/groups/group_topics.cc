@@ -34,7 +34,7 @@ void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
       continue;
     }
     const absl::Status status = state_->DropTopic(*group, topic.id);
-    // Load() does it again: a record may name a topic that is gone.
+    // Load() does it again: by the record, and by positions when that was written since.
     if (!status.ok()) LogWarn("a deleted topic was not taken out of a group's record");
     if (group->record().topic_ids_size() > 0) continue;
     group->EndAll(Error(v1::TOPIC_NOT_FOUND,
@@ -46,11 +46,8 @@ void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
 
 absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
   std::vector<PartitionId> partitions;
-  std::vector<RowWrite> rows;
   for (const Group::PositionView& view : group.Positions()) {
-    if (view.id().topic() != topic) continue;
-    partitions.push_back(view.id());
-    rows.push_back({Family::kState, PositionRow(group.id(), view.id()), std::nullopt});
+    if (view.id().topic() == topic) partitions.push_back(view.id());
   }
   // Commits in flight would write the rows again.
   RETURN_IF_ERROR(group.TakePartitions(partitions).status());
@@ -63,12 +60,17 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
     record.add_topic_ids(before.topic_ids(i));
     record.mutable_group()->add_topics(before.group().topics(i));
   }
+  std::vector<RowWrite> rows;
   rows.push_back(
       {Family::kMeta, GroupRow(group.tenant(), group.name()), record.SerializeAsString()});
   group.SetRecord(std::move(record));
-  ASSIGN_OR_RETURN(const int64_t letters, WriteForgetting(group, partitions, std::move(rows)));
+  // By what is on the disk: at a start the group has no partitions of a topic that is gone.
+  const auto of_topic = [&](absl::string_view kind) { return QueueRows(kind, group.id(), topic); };
+  ASSIGN_OR_RETURN(const int64_t letters, ForgetRows(group, of_topic, &rows));
+  const absl::Status written = Write(std::move(rows));
+  // Also of those that stay, until Load() does it again: nobody can see or discard them.
   if (group.queue() != nullptr) group.queue()->LettersGone(letters);
-  return absl::OkStatus();
+  return written;
 }
 
 // A partition without a row is at offset 0, so that nothing published to it is missed; a row comes

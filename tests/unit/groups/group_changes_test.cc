@@ -1,3 +1,4 @@
+#include "storage/layout/rows.h"
 #include "tests/unit/groups/groups_room.h"
 
 namespace acta {
@@ -64,6 +65,28 @@ TEST_CASE("a STREAM group skips events where it stands, and its members join aga
   CHECK(again->held.at({"orders", 0}).offset == Offset(5));
   room.Restart();
   CHECK(room.Lag("billing", 0).committed_offset() == 5);
+}
+
+TEST_CASE("positions in a topic whose deletion a kill cut short go at the next start", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 2);
+  room.MakeTopic("flights", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders", "flights"}));
+  const auto positions = [&] {
+    return room.engine.LoadRows(Family::kState, kPositionRows)->size();
+  };
+  REQUIRE(positions() == 3);
+  Transaction deletion;
+  deletion.rows.push_back({Family::kMeta, TopicRow("default", "orders"), std::nullopt});
+  REQUIRE_OK(room.engine.Submit(std::move(deletion)));
+  room.Restart();
+  CHECK(positions() == 1);
+  v1::GetGroupRequest request;
+  request.set_name("billing");
+  const auto group = room.groups->Get(room.caller, request);
+  REQUIRE_OK(group);
+  REQUIRE(group->group().topics_size() == 1);
+  CHECK(group->group().topics(0) == "flights");
 }
 
 }  // namespace

@@ -33,6 +33,52 @@ v1::UpdateGroupRequest TopicsOf(const Strings& topics) {
   return request;
 }
 
+// A next life in which the topic is gone and nothing else of it: what a kill leaves that comes when
+// its deletion is on the disk and its groups have not heard of it.
+std::unique_ptr<MemoryLogEngine> KilledWhileDeleting(const QueueRoom& room) {
+  std::unique_ptr<MemoryLogEngine> stored = room.engine.Restart();
+  Transaction deletion;
+  deletion.rows.push_back({Family::kMeta, TopicRow("default", "orders"), std::nullopt});
+  REQUIRE_OK(stored->Submit(std::move(deletion)));
+  return stored;
+}
+
+// The group reads `flights` too and has all kinds of rows of `orders`: events that failed, is dead,
+// and was acked, and copies. It has as many dead letters as it may, and no member.
+void MakeRowsOfOrders(QueueRoom& room) {
+  room.MakeTopic(1, "flights");
+  REQUIRE_OK(room.groups.Update(room.caller, TopicsOf({"orders", "flights"})));
+  room.PublishNumbers(0, 3);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 3);
+  client.Nack(client.sink.leased[0]);
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[1]);
+  client.Ack(client.sink.leased[2]);
+  room.Run();
+  room.engine.TrimTo(room.Id(0), Offset(2));
+  client.stream->OnHalfClose();
+  room.Run();
+  for (const char* kind : {kParkedRows, kAttemptRows, kDeadLetterRows, kKeptRows}) {
+    INFO(kind);
+    REQUIRE(room.Rows(kind) > 0);
+  }
+  REQUIRE(room.Rows(kPositionRows) == 2);
+}
+
+void CheckNoRowsOfOrders(const QueueRoom& room, size_t positions) {
+  for (const char* kind : {kParkedRows, kAttemptRows, kDeadLetterRows, kKeptRows}) {
+    INFO(kind);
+    CHECK(room.Rows(kind) == 0);
+  }
+  CHECK(room.Rows(kPositionRows) == positions);
+}
+
+v1::QueueSettings OneLetter() {
+  v1::QueueSettings settings = QueueRoom::Attempts(5);
+  settings.set_max_dead_letters(1);
+  return settings;
+}
+
 TEST_CASE("settings change for members that are connected, from the next lease on", "[queue]") {
   QueueRoom room(QueueRoom::Attempts(5));
   room.Publish(0, {"a"});
@@ -298,6 +344,53 @@ TEST_CASE("dead letters of a topic that a group reads no more do not count", "[q
   REQUIRE(client.sink.leased.size() == 2);
   CHECK(client.sink.leased[1].data == "b");
   CHECK(room.DeadLetters().dead_letters().empty());
+}
+
+TEST_CASE("a topic whose deletion a kill cut short is forgotten at the next start", "[queue]") {
+  QueueRoom room(OneLetter());
+  MakeRowsOfOrders(room);
+  QueueRoom next(KilledWhileDeleting(room));
+  CheckNoRowsOfOrders(next, 1);
+  CHECK(next.Lag("workers", 0).queue().dead_letters() == 0);
+  Client& client = next.Work();
+  next.Publish(0, {"b"}, "flights");
+  next.Wait(absl::Seconds(15));
+  REQUIRE(client.sink.leased.size() == 1);  // The group has room for dead letters again.
+  CHECK(client.sink.leased[0].data == "b");
+  next.Reject(client);
+  CHECK(next.DeadLetters().dead_letters_size() == 1);
+  QueueRoom last(next.engine.Restart());
+  CHECK(last.Lag("workers", 0).queue().dead_letters() == 1);
+}
+
+TEST_CASE("what could not be forgotten of a deleted topic counts no more and goes later",
+          "[queue]") {
+  QueueRoom room(OneLetter());
+  MakeRowsOfOrders(room);
+  room.topics.SetChangeListener([&room](const Topic& topic, bool deleted) {
+    room.engine.FailNextSubmit(Error(v1::DISK_FULL, "full"));
+    room.groups.OnTopicChanged(topic, deleted);
+  });
+  room.DeleteTopic();
+  room.Run();
+  REQUIRE(room.Rows(kDeadLetterRows) == 1);
+  CHECK(room.Lag("workers", 0).queue().dead_letters() == 0);
+  SECTION("at the next start, also when the record names it no more") {
+    v1::UpdateGroupRequest update;
+    update.mutable_group()->set_name("workers");
+    update.mutable_group()->set_description("of flights");
+    update.mutable_update_mask()->add_paths("description");
+    REQUIRE_OK(room.groups.Update(room.caller, update));
+    QueueRoom next(room.engine.Restart());
+    CheckNoRowsOfOrders(next, 1);
+    CHECK(next.Lag("workers", 0).queue().dead_letters() == 0);
+  }
+  SECTION("with the group") {
+    v1::DeleteGroupRequest group;
+    group.set_name("workers");
+    REQUIRE_OK(room.groups.Delete(room.caller, group));
+    CheckNoRowsOfOrders(room, 0);
+  }
 }
 
 TEST_CASE("what was read before a reset is not taken for what follows it", "[queue]") {
