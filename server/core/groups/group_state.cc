@@ -196,7 +196,14 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   group->AddPartitions(partitions);
   ResumeLater(*group);
   if (queue) ResumeRedrives(*group);
-  for (const TopicId topic : gone) RETURN_IF_ERROR(DropTopic(*group, topic));
+  for (const TopicId topic : gone) {
+    const absl::Status dropped = DropTopic(*group, topic);
+    if (dropped.ok()) continue;
+    // A disk that is full keeps nobody from starting: the next start does it.
+    if (ReasonOf(dropped) != v1::DISK_FULL) return dropped;
+    LogWarn("rows of a group about a deleted topic stay for now",
+            {{"group", group->name()}, {"topic_id", topic.value()}});
+  }
   return absl::OkStatus();
 }
 

@@ -363,6 +363,22 @@ TEST_CASE("a topic whose deletion a kill cut short is forgotten at the next star
   CHECK(last.Lag("workers", 0).queue().dead_letters() == 1);
 }
 
+TEST_CASE("a full disk keeps nobody from starting because of a topic that is gone", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  Client& client = room.Work();
+  room.Reject(client);
+  REQUIRE(room.Rows(kDeadLetterRows) == 1);
+  std::unique_ptr<MemoryLogEngine> stored = KilledWhileDeleting(room);
+  stored->FailNextSubmit(Error(v1::DISK_FULL, "full"));
+  QueueRoom full(std::move(stored));
+  CHECK(full.groups.group_count() == 1);
+  CHECK(full.Rows(kDeadLetterRows) == 1);
+  QueueRoom next(full.engine.Restart());
+  CHECK(next.Rows(kDeadLetterRows) == 0);
+  CHECK(next.Rows(kPositionRows) == 0);
+}
+
 TEST_CASE("what could not be forgotten of a deleted topic counts no more and goes later",
           "[queue]") {
   QueueRoom room(OneLetter());
