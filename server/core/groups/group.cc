@@ -344,7 +344,6 @@ void Group::UpdateTopic(const TopicPtr& topic) {
 }
 
 void Group::SetPosition(PartitionId partition, const storage::v1::PositionRecord& position) {
-  if (queue_ != nullptr) queue_->Reset(partition, position);
   MutexLock lock(mu_);
   const auto it = positions_.find(partition);
   if (it == positions_.end()) return;

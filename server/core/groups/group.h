@@ -97,7 +97,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   // Errors: as GroupQueue::WaitQuiet().
   absl::StatusOr<std::vector<NewPartition>> TakePartitions(const std::vector<PartitionId>& removed);
   void UpdateTopic(const TopicPtr& topic);
-  // What became durable from outside, while nobody is connected. A queue begins anew there.
+  // Of a STREAM group: what became durable from outside, while nobody is connected.
   void SetPosition(PartitionId partition, const storage::v1::PositionRecord& position);
 
  private:

@@ -154,6 +154,30 @@ void PutMoved(const LogEngine& engine, const TopicRegistry* topics, const Group&
                                            LedgerEntryOf(kind, range, note))));
 }
 
+// Those that a reset moves, as they stand. Tells of them in the response.
+std::vector<Group::PositionView> PlanMoves(const Group& group, const Targets& targets,
+                                           v1::ResetOffsetsResponse* response) {
+  std::vector<Group::PositionView> moved;
+  for (Group::PositionView& view : group.Positions()) {
+    const auto target = targets.find(view.id());
+    if (target == targets.end()) continue;
+    v1::OffsetChange* change = response->add_changes();
+    change->set_topic(view.topic->name());
+    change->set_partition(view.number);
+    change->set_old_offset(view.position.offset());
+    change->set_new_offset(target->second);
+    moved.push_back(std::move(view));
+  }
+  return moved;
+}
+
+std::vector<PartitionId> IdsOf(const std::vector<Group::PositionView>& views) {
+  std::vector<PartitionId> ids;
+  ids.reserve(views.size());
+  for (const Group::PositionView& view : views) ids.push_back(view.id());
+  return ids;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
@@ -211,9 +235,8 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
   }
   RETURN_IF_ERROR(CheckReason("a reset", request.reason()));
-  LogEngine& engine = state_->deps.engine;
   ASSIGN_OR_RETURN(const Targets targets,
-                   ResolveTargets(engine, *group, group->Positions(), request));
+                   ResolveTargets(state_->deps.engine, *group, group->Positions(), request));
   if (!request.dry_run()) {
     RETURN_IF_ERROR(state_->CheckRoom());
     if (group->connected() > 0 && !request.force()) {
@@ -228,40 +251,60 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   }
   v1::ResetOffsetsResponse response;
   response.set_dry_run(request.dry_run());
+  std::vector<Group::PositionView> moved = PlanMoves(*group, targets, &response);
+  if (request.dry_run() || moved.empty()) return response;
+  // A queue writes at any time, for retention or for what it reads: it is taken away first, and
+  // given back, as it is then, when the write fails.
+  std::vector<Group::NewPartition> taken;
+  if (group->queue() != nullptr) {
+    ASSIGN_OR_RETURN(taken, group->TakePartitions(IdsOf(moved)));
+  }
+  const absl::Status written =
+      state_->WriteReset(*group, targets, {caller.principal, request.reason()}, &moved);
+  if (!written.ok()) {
+    group->AddPartitions(taken);
+    return written;
+  }
+  std::vector<Group::NewPartition> anew;
+  for (Group::PositionView& view : moved) {
+    if (group->queue() != nullptr) {
+      anew.push_back({view.topic, view.number, std::move(view.position)});
+    } else {
+      group->SetPosition(view.id(), view.position);
+    }
+  }
+  group->AddPartitions(anew);
+  return response;
+}
+
+absl::Status GroupRegistry::State::WriteReset(const Group& group,
+                                              const absl::btree_map<PartitionId, int64_t>& targets,
+                                              const LedgerNote& note,
+                                              std::vector<Group::PositionView>* moved) {
+  const LogEngine& engine = deps.engine;
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
   std::vector<RowWrite> rows;
-  std::vector<std::pair<PartitionId, storage::v1::PositionRecord>> moved;
-  for (const Group::PositionView& view : group->Positions()) {
-    const auto target = targets.find(view.id());
-    if (target == targets.end()) continue;
-    v1::OffsetChange* change = response.add_changes();
-    change->set_topic(view.topic->name());
-    change->set_partition(view.number);
-    change->set_old_offset(view.position.offset());
-    change->set_new_offset(target->second);
+  for (Group::PositionView& view : *moved) {
+    const int64_t target = targets.at(view.id());
     storage::v1::PositionRecord position = view.position;
-    position.set_offset(target->second);
-    if (group->queue() != nullptr && !request.dry_run()) {
-      RETURN_IF_ERROR(BeginAnew(engine, group->id(), view.id(), Offset(target->second), &position));
+    position.set_offset(target);
+    if (group.queue() != nullptr) {
+      RETURN_IF_ERROR(BeginAnew(engine, group.id(), view.id(), Offset(target), &position));
       const auto of_partition = [&](absl::string_view kind) {
-        return QueueRows(kind, group->id(), view.id());
+        return QueueRows(kind, group.id(), view.id());
       };
-      RETURN_IF_ERROR(state_->ForgetQueue(*group, of_partition, false, &rows).status());
+      RETURN_IF_ERROR(ForgetQueue(group, of_partition, false, &rows).status());
     }
     position.set_incarnation(engine.incarnation().value());
-    position.set_reset_reason(request.reason());
-    position.set_reset_by(caller.principal);
+    position.set_reset_reason(note.why);
+    position.set_reset_by(note.by);
     position.set_reset_time_us(now_us);
     rows.push_back(
-        {Family::kState, PositionRow(group->id(), view.id()), position.SerializeAsString()});
-    PutMoved(engine, state_->ledger_topics(), *group, view, target->second,
-             {caller.principal, request.reason()}, &rows);
-    moved.emplace_back(view.id(), std::move(position));
+        {Family::kState, PositionRow(group.id(), view.id()), position.SerializeAsString()});
+    PutMoved(engine, ledger_topics(), group, view, target, note, &rows);
+    view.position = std::move(position);
   }
-  if (request.dry_run() || rows.empty()) return response;
-  RETURN_IF_ERROR(state_->Write(std::move(rows)));
-  for (const auto& [partition, position] : moved) group->SetPosition(partition, position);
-  return response;
+  return Write(std::move(rows));
 }
 
 absl::Status GroupRegistry::State::SkipOfStream(const Caller& caller, Group& group,

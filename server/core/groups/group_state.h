@@ -122,6 +122,12 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::Status AllowTopicsOf(const Caller& caller, Verb verb, const Group& group,
                              absl::string_view topic) const;
 
+  // Writes that the partitions, as they stood, begin anew at their targets; then they are as they
+  // stand there. Nothing else of the group may write their rows meanwhile. Blocks.
+  absl::Status WriteReset(const Group& group, const absl::btree_map<PartitionId, int64_t>& targets,
+                          const LedgerNote& note, std::vector<Group::PositionView>* moved)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+
   // How the rows of a kind begin that are meant.
   using Which = absl::FunctionRef<std::string(absl::string_view kind)>;
   // Adds the deletion of these rows of a QUEUE group; without `history` dead letters stay, with

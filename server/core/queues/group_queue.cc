@@ -128,15 +128,6 @@ std::optional<GroupQueue::Start> GroupQueue::Detach(PartitionId id) {
   return start;
 }
 
-// From the record on: what changed before is not to be written over it.
-void GroupQueue::Reset(PartitionId id, const storage::v1::PositionRecord& record) {
-  {
-    MutexLock lock(mu_);
-    Remove(id);
-  }
-  Add({id, record, {}, false});
-}
-
 // Members may go on settling all the time: nobody waits for what came later.
 absl::Status GroupQueue::WaitQuiet(bool patient) {
   // The write, and the step, that have what changed so far: steps are written some at a time.

@@ -70,8 +70,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // and nothing of it is written any more, when WaitQuiet() has returned. Its leases are over.
   // nullopt: there is no such partition.
   std::optional<Start> Detach(PartitionId partition);
-  // From the record on, nothing is parked. Nobody may be a member.
-  void Reset(PartitionId partition, const storage::v1::PositionRecord& record);
   // Blocks until all that changed so far is on the disk. Not OK: nothing of it may be, and nothing
   // is written any more: SERVER_STOPPING, or what the disk said.
   // Not `patient`: DISK_FULL at once while the disk is full; it is written later then.

@@ -123,7 +123,7 @@ absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
   {
     MutexLock lock(mu_);
     const Partition* const partition = Find(id);
-    if (partition == nullptr) return absl::OkStatus();
+    if (partition == nullptr) return absl::UnavailableError("the group is being changed");
     if (!partition->forgotten.has_value()) {
       return absl::UnavailableError("the group began anew meanwhile");
     }

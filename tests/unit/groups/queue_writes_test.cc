@@ -1,8 +1,10 @@
 // What a QUEUE group writes, and who waits for it.
+#include <utility>
 #include <vector>
 
 #include "acta/v1/publisher.pb.h"
 #include "server/core/queues/group_queue.h"
+#include "storage/layout/rows.h"
 #include "tests/unit/groups/groups_room.h"
 
 namespace acta {
@@ -60,6 +62,39 @@ TEST_CASE("who waits for what changed does not wait for what changes later", "[q
   room.engine.on_submit = nullptr;
   REQUIRE_OK(queue.WaitQuiet());
   CHECK(room.Lag("workers", 0).lag_events() == kJobs - settled);
+}
+
+TEST_CASE("a reset of a queue leaves nothing behind that retention has it write meanwhile",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  auto group = room.groups->FindForStep(room.caller, "", "workers");
+  REQUIRE_OK(group);
+  REQUIRE_OK((*group)->queue()->ScanThrough(partition, Offset(kJobs)));
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("workers");
+  reset.mutable_to()->set_latest(true);
+  reset.set_reason("nobody needs them");
+  absl::Status meanwhile;
+  bool asking = false;
+  room.engine.on_submit = [&] {
+    if (std::exchange(asking, true)) return;
+    meanwhile = room.groups->KeepCopies(partition, Offset(kJobs / 2));
+    asking = false;
+  };
+  const bool fails = GENERATE(false, true);
+  if (fails) room.engine.FailNextWrite(Error(v1::DISK_FULL, "full"));
+  CHECK(room.groups->ResetOffsets(room.caller, reset).ok() == !fails);
+  room.engine.on_submit = nullptr;
+  CHECK(meanwhile.code() == absl::StatusCode::kUnavailable);
+  CHECK(room.Lag("workers", 0).lag_events() == (fails ? kJobs : 0));
+  CHECK_OK((*group)->queue()->WaitQuiet());
+  CHECK(room.engine.LoadRows(Family::kState, kParkedRows)->empty());
+  group->reset();
+  room.Restart();
+  CHECK(room.Lag("workers", 0).committed_offset() == (fails ? 0 : kJobs));
+  CHECK(room.Lag("workers", 0).lag_events() == (fails ? kJobs : 0));
 }
 
 }  // namespace acta

@@ -87,7 +87,8 @@ TEST_CASE("partitions that too many parked ones stopped go on when one of anothe
     group.queue->Leave(1, true);
     storage::v1::PositionRecord behind = group.Record(1);
     behind.set_offset(1);
-    group.queue->Reset(group.room.Id(0), behind);
+    REQUIRE(group.queue->Detach(group.room.Id(0)).has_value());
+    group.queue->Add({group.room.Id(0), behind, {}, false});
     group.queue->Join(1, {}, [] {});
   }
   CHECK(group.Take() == 1);

@@ -420,7 +420,8 @@ TEST_CASE("what was read before a reset is not taken for what follows it", "[que
   queue->Join(1, {}, [] {});
   REQUIRE(Take(*queue, 1) == 0);  // They are being read.
   queue->Leave(1, true);
-  queue->Reset(room.Id(0), {});
+  REQUIRE(queue->Detach(room.Id(0)).has_value());
+  queue->Add({room.Id(0), {}, {}, false});
   room.Run();
   queue->Join(2, {}, [] {});
   int64_t taken = 0;
