@@ -337,6 +337,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                      std::vector<RowWrite>* rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ConfirmSteps(const Pending& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ConfirmOne(Partition& partition, const HeldEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutParkedAgain(const Partition& partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `apart`: each is tried again by itself, and stays held.
   void UndoSteps(bool apart, Pending* write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void AnswerSteps(const TransactionResult& result, Pending* write);

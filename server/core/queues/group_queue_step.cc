@@ -263,6 +263,8 @@ void GroupQueue::ConfirmSteps(const Pending& write) {
 
 void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
   const Failure* const failure = event.failure.has_value() ? &*event.failure : nullptr;
+  const bool copying = partition.forgotten.has_value();
+  const bool parked = copying && partition.queue->Parked(event.offset).has_value();
   if (!partition.queue->Confirm(event.offset, failure)) {
     if (failure == nullptr) return;
     // It was skipped, and may have been written as one that failed.
@@ -273,6 +275,7 @@ void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
     return rows_.push_back({Family::kState, event.attempt->key, std::nullopt});
   }
   partition.record.set_commit_time_us(NowUs());
+  if (parked) PutParkedAgain(partition, event.offset);
   const bool held = failure != nullptr && failure->parked.state == ParkedEvent::State::kHeld;
   if (held) CountDied(partition.RedriveAt(event.offset));
   if (partition.queue->IsOutstanding(event.offset)) return;
@@ -283,6 +286,18 @@ void GroupQueue::ConfirmOne(Partition& partition, const HeldEvent& event) {
   }
   // A copy may have been made meanwhile.
   if (failure == nullptr) ForgetKept(partition.id, event.offset);
+}
+
+// Copies are made, and it may have been parked for that while the step was written: a row that says
+// so would follow the step.
+void GroupQueue::PutParkedAgain(const Partition& partition, Offset offset) {
+  const std::optional<ParkedEvent> parked = partition.queue->Parked(offset);
+  if (parked.has_value()) {
+    rows_.push_back(ParkedRowOf(partition.id, *parked, partition.RoundsBefore(offset)));
+  } else {
+    rows_.push_back(
+        {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
+  }
 }
 
 void GroupQueue::UndoSteps(bool apart, Pending* write) {

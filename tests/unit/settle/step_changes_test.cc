@@ -1,5 +1,6 @@
 // Steps in flight while their group is changed.
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -12,13 +13,14 @@ namespace {
 // A group that the registry does not know, with three events that member 1 holds, the first of them
 // in a step that is written and not durable yet.
 struct InFlight {
-  InFlight() {
+  // `failed`: how the event fails in the step; not set: it is processed.
+  explicit InFlight(std::optional<AttemptEnd> failed = std::nullopt) {
     room.PublishNumbers(0, 3);
     queue->Add({room.Id(0), {}, {}, false});
     queue->Join(1, {}, [] {});
     REQUIRE(Take(1) == 3);
     room.engine.HoldDone();
-    REQUIRE(Step(0).empty());
+    REQUIRE(Step(0, failed).empty());
     REQUIRE(room.engine.held() == 1);
   }
   int64_t Take(uint64_t member) {
@@ -29,9 +31,10 @@ struct InFlight {
     for (const QueueDelivery& delivery : out) events += delivery.count;
     return events;
   }
-  std::vector<SettleFailure> Step(int64_t offset) {
+  std::vector<SettleFailure> Step(int64_t offset, std::optional<AttemptEnd> failed = std::nullopt) {
     QueueStep step;
     step.runs.push_back({1, room.Id(0), Offset(offset)});
+    step.runs.back().failed = failed;
     step.done = [this](const TransactionResult& result) { durable += result.status.ok(); };
     return queue->SettleStep(std::move(step));
   }
@@ -96,6 +99,34 @@ TEST_CASE("what a member leaves behind while a step is written does not undo the
   storage::v1::PositionRecord stored;
   REQUIRE(stored.ParseFromString(rows->front().second));
   CHECK(stored.offset() == 3);
+}
+
+TEST_CASE("an event that retention parks while a step settles it is as the step has it", "[step]") {
+  const std::optional<AttemptEnd> failed =
+      GENERATE(std::optional<AttemptEnd>(), std::optional(AttemptEnd::kNack),
+               std::optional(AttemptEnd::kReject));
+  InFlight group(failed);
+  const PartitionId partition = group.room.Id(0);
+  absl::Status kept;
+  std::thread retention([&] { kept = group.queue->KeepCopies(partition, Offset(1)); });
+  // A floor behind the event: it is parked.
+  while (group.queue->Look(partition)->record.offset() == 0) std::this_thread::yield();
+  group.queue->Join(2, {}, [] {});
+  group.queue->Leave(2, /*cleanly=*/true);
+  group.Release();
+  retention.join();
+  CHECK_OK(kept);
+  CHECK_OK(group.queue->WaitQuiet());
+  CHECK(group.Answered(1) == 1);
+  const bool waits = failed == AttemptEnd::kNack, dead = failed == AttemptEnd::kReject;
+  const auto parked = group.room.engine.LoadRows(Family::kState, kParkedRows);
+  REQUIRE(parked->size() == (waits ? 1 : 0));
+  CHECK(group.room.Rows(kDeadLetterRows) == (dead ? 1 : 0));
+  CHECK(group.room.Rows(kKeptRows) == (waits || dead ? 1 : 0));
+  if (!waits) return;
+  storage::v1::ParkedRecord record;
+  REQUIRE(record.ParseFromString(parked->front().second));
+  CHECK(record.attempts() == 1);
 }
 
 TEST_CASE("who waits for what changed waits for all steps, however many writes they take",
