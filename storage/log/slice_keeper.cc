@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "acta/storage/v1/records.pb.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
@@ -116,6 +117,10 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
     }
   }
   if (raised.empty()) return absl::OkStatus();
+  const absl::Cleanup ended = [&] {
+    if (options_.after_trim == nullptr) return;
+    for (const NewFirst& first : raised) options_.after_trim(first.partition->id());
+  };
   // A start reads sequences from the headers behind their row: those that go now have to be in it.
   RETURN_IF_ERROR(queue_.SaveProducers(passed));
   std::erase_if(raised, [](const auto& one) { return one.second.partition->dropped(); });

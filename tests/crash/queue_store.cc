@@ -51,6 +51,9 @@ absl::Status QueueStore::Open() {
     if (retention_held_) return absl::UnavailableError("retention is held");
     return groups_->KeepCopies(partition, first);
   };
+  options.after_trim = [this](PartitionId partition) {
+    if (groups_ != nullptr) groups_->TrimEnded(partition);
+  };
   ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
   topics_ = std::make_unique<TopicRegistry>(*engine_, TopicLimits());
   RETURN_IF_ERROR(topics_->Load());

@@ -142,6 +142,11 @@ void MemoryLogEngine::SetRoom(bool room) {
 
 void MemoryLogEngine::TrimTo(PartitionId id, Offset first) {
   if (before_trim != nullptr && !before_trim(id, first).ok()) return;
+  RaiseFirst(id, first);
+  if (after_trim != nullptr) after_trim(id);
+}
+
+void MemoryLogEngine::RaiseFirst(PartitionId id, Offset first) {
   MutexLock lock(mu_);
   Partition& partition = partitions_[id];
   if (first <= partition.first || first > partition.visible_end) return;

@@ -57,7 +57,9 @@ class MemoryLogEngine : public LogEngine {
 
   // Asked before a trim, as LocalEngineOptions::before_trim. Set it before anybody reads.
   std::function<absl::Status(PartitionId, Offset)> before_trim;
-  // Logical retention: `first` becomes the oldest offset readers see.
+  std::function<void(PartitionId)> after_trim;  // The same.
+  // Logical retention: `first` becomes the oldest offset readers see. Beyond the end it fails, when
+  // all that is asked before has been asked.
   void TrimTo(PartitionId partition, Offset first);
   // How many rows LoadRows() has answered since the start.
   int64_t rows_loaded() const { return rows_loaded_.load(std::memory_order_relaxed); }
@@ -164,6 +166,7 @@ class MemoryLogEngine : public LogEngine {
   // Bytes of the first `count` elements (tag, length, bytes) of a payload.
   static size_t ElementBytes(absl::string_view payload, int64_t count);
 
+  void RaiseFirst(PartitionId id, Offset first);
   absl::Status Admit(const Transaction& transaction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Rows of the ledger become the last append.
   void TakeLedger(Transaction* transaction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

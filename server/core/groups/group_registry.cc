@@ -51,9 +51,19 @@ absl::Status GroupRegistry::Load() { return state_->Load(); }
 absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) const {
   for (const GroupPtr& group : state_->All()) {
     if (group->queue() == nullptr || !group->ReadsTopic(partition.topic())) continue;
-    RETURN_IF_ERROR(group->queue()->KeepCopies(partition, first));
+    const absl::Status kept = group->queue()->KeepCopies(partition, first);
+    if (kept.ok()) continue;
+    TrimEnded(partition);  // Also for those that have theirs.
+    return kept;
   }
   return absl::OkStatus();
+}
+
+void GroupRegistry::TrimEnded(PartitionId partition) const {
+  for (const GroupPtr& group : state_->All()) {
+    if (group->queue() == nullptr || !group->ReadsTopic(partition.topic())) continue;
+    group->queue()->TrimEnded(partition);
+  }
 }
 
 absl::StatusOr<std::shared_ptr<StepGroup>> GroupRegistry::FindForStep(

@@ -180,8 +180,10 @@ class GroupRegistry {
   void OnTopicChanged(const Topic& topic, bool deleted);
 
   // Events of the partition below `first` are about to go from the log: groups copy what they still
-  // need of them. Blocks. Not OK: they may not go.
+  // need of them, and look at no more of them until TrimEnded(). Blocks. Not OK: they may not go.
   absl::Status KeepCopies(PartitionId partition, Offset first) const;
+  // They are gone, or stay after all.
+  void TrimEnded(PartitionId partition) const;
 
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
   absl::StatusOr<std::shared_ptr<StepGroup>> FindForStep(const Caller&, absl::string_view tenant,

@@ -156,8 +156,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
 
   // Events of the partition below `first` are about to go from the log: copies those that are
   // outstanding or dead letters. Blocks, also on the disk, but not until a full one has room: what
-  // calls may be what makes it. Not OK: they may not go. One call a partition at a time.
+  // calls may be what makes it. Not OK: they may not go. One call a partition at a time. Until
+  // TrimEnded() no more of them is looked at: there would be no copy of it.
   absl::Status KeepCopies(PartitionId partition, Offset first);
+  // They are gone, or stay after all.
+  void TrimEnded(PartitionId partition);
 
   // Of one partition, for people.
   struct View {

@@ -68,6 +68,22 @@ absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
   return status;
 }
 
+void GroupQueue::TrimEnded(PartitionId id) {
+  const auto extent = deps_.engine.Extent(id);
+  After after;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr || !extent.ok()) return;
+    const bool waited = partition->queue->head() < partition->gone_below;
+    partition->gone_below = extent->first;
+    if (!waited) return;
+    Activate(*partition);
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
 absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, deps_.engine.Extent(id));
   std::vector<Offset> offsets;
@@ -77,6 +93,7 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
     // A change of the group has taken it out, and may give it back.
     if (partition == nullptr) return absl::UnavailableError("the group is being changed");
     partition->copied_below = std::max(partition->copied_below, first);
+    partition->gone_below = std::max(partition->gone_below, first);
     partition->forgotten.emplace();
     partition->queue->ParkBelow(first);
     offsets = partition->queue->OutstandingBelow(first);

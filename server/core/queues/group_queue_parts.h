@@ -47,6 +47,9 @@ struct GroupQueue::Partition {
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
   std::unique_ptr<PartitionQueue> queue;
   BatchShelf shelf;
+  // What is below is gone from the log, or about to go, and is not looked at: a batch that is in
+  // memory may have it still, but no copy would be there when it is needed again.
+  Offset gone_below;
   Offset copied_below;  // Events below it may have a copy although the log has them still.
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;

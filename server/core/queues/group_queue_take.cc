@@ -32,6 +32,14 @@ absl::Status NotWholeBatch(Offset first, Offset end) {
       {{"first_lost", absl::StrCat(first.value())}, {"last_lost", absl::StrCat(end.value() - 1)}});
 }
 
+absl::Status GoesByRetention(Offset first, Offset end) {
+  return Error(
+      v1::GAP,
+      absl::StrCat("the events ", first.value(), " to ", end.value() - 1,
+                   " are gone by retention, or about to go"),
+      {{"first_lost", absl::StrCat(first.value())}, {"last_lost", absl::StrCat(end.value() - 1)}});
+}
+
 }  // namespace
 
 QueueDelivery CutDelivery(const IndexedBatch& batch, PartitionId partition, const LeasedRun& run,
@@ -190,7 +198,8 @@ bool GroupQueue::ScanMore(Partition& partition) {
   // When it has room again somebody settled something, and it is looked at again.
   if (partition.reading || partition.queue->Room() == 0) return false;
   const Offset head = partition.queue->head();
-  if (const IndexedBatchPtr shelved = partition.shelf.Find(head)) {
+  const bool goes = head < partition.gone_below;
+  if (const IndexedBatchPtr shelved = goes ? nullptr : partition.shelf.Find(head)) {
     return ScanBatches(partition, {shelved->batch});
   }
   const auto read = deps_.engine.ReadCached(partition.id, head, kScanBytes);
@@ -198,6 +207,7 @@ bool GroupQueue::ScanMore(Partition& partition) {
     StandStill(partition, read.status());
     return false;
   }
+  if (goes) return false;  // Until TrimEnded().
   if (!read->has_value()) {
     ReadCold(partition);
     return false;
@@ -214,6 +224,7 @@ bool GroupQueue::ScanBatches(Partition& partition, const std::vector<BatchPtr>& 
   PartitionQueue& queue = *partition.queue;
   int64_t room = std::min(queue.Room(), kScanEvents);
   const int64_t before = room;
+  if (queue.head() < partition.gone_below) return false;
   for (const BatchPtr& batch : batches) {
     const Offset head = queue.head();
     // What was read before a reset may be from further on.
@@ -285,6 +296,7 @@ absl::Status GroupQueue::ScanThrough(PartitionId id, Offset end) {
                            partition->queue->head() < end && partition->queue->Room() > 0;
       if (!goes_on) return absl::OkStatus();
       head = partition->queue->head();
+      if (head < partition->gone_below) return GoesByRetention(head, partition->gone_below);
     }
     const auto read = deps_.engine.Read(id, head, kScanBytes);
     if (!read.ok() || read->empty()) return read.status();

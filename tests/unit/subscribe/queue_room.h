@@ -179,6 +179,7 @@ class QueueRoom : public SubscribeRoom {
     engine.before_trim = [this](PartitionId partition, Offset first) {
       return groups.KeepCopies(partition, first);
     };
+    engine.after_trim = [this](PartitionId partition) { groups.TrimEnded(partition); };
   }
 };
 

@@ -1,4 +1,5 @@
-// Which keys keep others waiting, and which events nobody got because they had expired.
+// Which keys keep others waiting, and which events nobody got because they had expired, or as
+// retention took them.
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -115,6 +116,52 @@ TEST_CASE("an event that expires while it waits for a retry, or is held, frees i
   if (!restart) return CheckKeyIsFreed(room, client);
   QueueRoom next(room.engine.Restart());
   CheckKeyIsFreed(next, next.Work());
+}
+
+TEST_CASE("nobody is leased what retention is taking, of which there would be no copy", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  Client* client = nullptr;
+  room.engine.before_trim = [&](PartitionId partition, Offset first) {
+    const absl::Status kept = room.groups.KeepCopies(partition, first);
+    client = &room.Work();  // And would reject what it gets.
+    CHECK(client->sink.leased.empty());
+    v1::SkipOffsetsRequest skip;
+    skip.set_group("workers");
+    skip.set_topic("orders");
+    skip.set_offset(2);
+    skip.set_reason("nobody needs it");
+    CHECK(ReasonOf(room.groups.Skip(room.caller, skip).status()) == v1::GAP);
+    return kept;
+  };
+  SECTION("it goes") {
+    room.engine.TrimTo(room.Id(0), Offset(4));
+    room.Run();
+    REQUIRE(client != nullptr);
+    CHECK(room.Explain().code() == v1::STANDSTILL_CODE_GAP);
+    CHECK(client->sink.leased.empty());
+    room.Wait(absl::Seconds(5));
+    REQUIRE(client->sink.gaps().size() == 1);
+    CHECK(client->sink.gaps()[0].last_lost() == 3);
+  }
+  SECTION("it stays after all") {
+    room.engine.TrimTo(room.Id(0), Offset(11));  // Which fails.
+    room.Run();
+    REQUIRE(client != nullptr);
+    CHECK(room.DataOf(*client) == room.Numbers(0, 10));
+  }
+}
+
+TEST_CASE("a group goes on when retention is refused because of another one", "[queue]") {
+  QueueRoom room;
+  room.MakeQueue("zz");  // It is asked behind `workers`.
+  room.PublishNumbers(0, 10);
+  const auto other = room.groups.FindForStep(room.caller, "", "zz");
+  REQUIRE_OK(other);
+  REQUIRE((*other)->queue()->Detach(room.Id(0)).has_value());  // As while it is changed.
+  room.engine.TrimTo(room.Id(0), Offset(4));
+  REQUIRE(room.engine.Extent(room.Id(0))->first == Offset(0));
+  CHECK(room.DataOf(room.Work()) == room.Numbers(0, 10));
 }
 
 }  // namespace
