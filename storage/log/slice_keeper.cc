@@ -119,7 +119,7 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
   if (raised.empty()) return absl::OkStatus();
   const absl::Cleanup ended = [&] {
     if (options_.after_trim == nullptr) return;
-    for (const NewFirst& first : raised) options_.after_trim(first.partition->id());
+    for (const auto& [partition, first] : passed) options_.after_trim(partition->id());
   };
   // A start reads sequences from the headers behind their row: those that go now have to be in it.
   RETURN_IF_ERROR(queue_.SaveProducers(passed));
