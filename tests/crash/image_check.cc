@@ -359,14 +359,6 @@ class ImageCheck {
     }
   }
 
-  static std::map<uint64_t, HistoryPart> NewestOfProducers(const std::vector<HistoryPart>& parts) {
-    std::map<uint64_t, HistoryPart> newest;
-    for (const HistoryPart& part : parts) {
-      if (part.producer != 0) newest[part.producer] = part;
-    }
-    return newest;
-  }
-
   // The newest batch of each producer, sent again, is known, also when retention took it; one that
   // skips ahead is refused.
   void CheckSequences(const std::vector<HistoryPart>& parts, const std::vector<BatchPtr>& batches) {

@@ -61,4 +61,12 @@ std::string FindStoredTwice(const TopicSettings& settings, const std::vector<Bat
   return "";
 }
 
+std::map<uint64_t, HistoryPart> NewestOfProducers(const std::vector<HistoryPart>& parts) {
+  std::map<uint64_t, HistoryPart> newest;
+  for (const HistoryPart& part : parts) {
+    if (part.producer != 0) newest[part.producer] = part;
+  }
+  return newest;
+}
+
 }  // namespace acta

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,5 +21,7 @@ std::string FindVanished(const History& history, const ImageCut& cut, PartitionI
                          const PartitionExtent& extent);
 // No id is stored twice within the window of the topic.
 std::string FindStoredTwice(const TopicSettings& settings, const std::vector<BatchPtr>& batches);
+// What each producer published last, of the parts of one partition.
+std::map<uint64_t, HistoryPart> NewestOfProducers(const std::vector<HistoryPart>& parts);
 
 }  // namespace acta
