@@ -312,8 +312,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void ForgetDeadLetter(PartitionId partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // group_queue_kept.cc
-  absl::StatusOr<std::vector<Offset>> DeadLettersIn(PartitionId partition, Offset first,
-                                                    Offset end) const;
+  // Of the rows of a kind that are on the disk.
+  absl::StatusOr<std::vector<Offset>> StoredIn(const char* kind, PartitionId partition,
+                                               OffsetRun run) const;
+  // Adds some of each run of those that are not settled on the disk yet.
+  absl::Status AddUnsettled(PartitionId partition, OffsetRun run, std::vector<Offset>* offsets);
   absl::Status CopyBelow(PartitionId partition, Offset first);
   using Copies = std::vector<std::pair<Offset, std::string>>;
   absl::Status PutCopies(PartitionId partition, Copies copies);

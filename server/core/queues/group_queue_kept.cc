@@ -41,21 +41,46 @@ absl::StatusOr<storage::v1::KeptRecord> CopyOf(const LogEngine& engine, Partitio
 
 }  // namespace
 
-absl::StatusOr<std::vector<Offset>> GroupQueue::DeadLettersIn(PartitionId partition, Offset first,
-                                                              Offset end) const {
+absl::StatusOr<std::vector<Offset>> GroupQueue::StoredIn(const char* kind, PartitionId partition,
+                                                         OffsetRun run) const {
   RowRange range;
-  range.prefix = QueueRows(kDeadLetterRows, group_, partition);
-  if (first > Offset(0)) {
-    range.after = QueueRow(kDeadLetterRows, group_, partition, Offset(first.value() - 1));
+  range.prefix = QueueRows(kind, group_, partition);
+  if (run.first > Offset(0)) {
+    range.after = QueueRow(kind, group_, partition, Offset(run.first.value() - 1));
   }
   std::vector<Offset> offsets;
   RETURN_IF_ERROR(VisitRows(deps_.engine, std::move(range),
                             [&](absl::string_view key, absl::string_view) -> absl::Status {
-                              ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kDeadLetterRows, key));
-                              if (place.second < end) offsets.push_back(place.second);
+                              ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
+                              if (place.second < run.end) offsets.push_back(place.second);
                               return absl::OkStatus();
                             }));
   return offsets;
+}
+
+// What waits until a full disk has room is in memory alone: a start would have it as it was before.
+absl::Status GroupQueue::AddUnsettled(PartitionId id, OffsetRun run, std::vector<Offset>* offsets) {
+  ASSIGN_OR_RETURN(const RowList rows,
+                   deps_.engine.LoadRows(Family::kState, PositionRow(group_, id)));
+  storage::v1::PositionRecord record;
+  if (!rows.empty() && !record.ParseFromString(rows.front().second)) {
+    return Error(v1::DATA_CORRUPTED, "the position of a group cannot be read");
+  }
+  QueuePosition stored = PositionFrom(record);
+  {
+    MutexLock lock(mu_);
+    // What nobody looked at is no business of the group.
+    if (const Partition* const partition = Find(id); partition != nullptr) {
+      stored.outstanding.push_back({stored.head, partition->queue->head()});
+    }
+  }
+  for (const OffsetRun& one : stored.outstanding) {
+    const Offset first = std::max(one.first, run.first);
+    if (first < std::min(one.end, run.end)) offsets->push_back(first);
+  }
+  ASSIGN_OR_RETURN(const std::vector<Offset> parked, StoredIn(kParkedRows, id, run));
+  offsets->insert(offsets->end(), parked.begin(), parked.end());
+  return absl::OkStatus();
 }
 
 absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
@@ -99,8 +124,12 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
     offsets = partition->queue->OutstandingBelow(first);
     Touch(*partition);
   }
-  RETURN_IF_ERROR(WaitQuiet(false));  // What became a dead letter meanwhile is on the disk.
-  ASSIGN_OR_RETURN(const std::vector<Offset> letters, DeadLettersIn(id, extent.first, first));
+  const absl::Status quiet = WaitQuiet(false);  // What became a dead letter is on the disk.
+  const bool full = ReasonOf(quiet) == v1::DISK_FULL;
+  if (!full) RETURN_IF_ERROR(quiet);
+  ASSIGN_OR_RETURN(const std::vector<Offset> letters,
+                   StoredIn(kDeadLetterRows, id, {extent.first, first}));
+  if (full) RETURN_IF_ERROR(AddUnsettled(id, {extent.first, first}, &offsets));
   offsets.insert(offsets.end(), letters.begin(), letters.end());
   {
     MutexLock lock(mu_);
@@ -116,11 +145,13 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   }
   std::sort(offsets.begin(), offsets.end());
   offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+  // Those before have a copy.
+  offsets.erase(offsets.begin(), std::lower_bound(offsets.begin(), offsets.end(), extent.first));
+  if (full && !offsets.empty()) return quiet;
   IndexedBatchPtr at;
   Copies copies;
   size_t bytes = 0;
   for (const Offset offset : offsets) {
-    if (offset < extent.first) continue;  // It has a copy.
     const auto record = CopyOf(deps_.engine, id, offset, &at);
     // What cannot be read, or is a hole of the log, does not keep its slice for ever.
     const v1::ErrorReason reason = ReasonOf(record.status());
@@ -149,7 +180,7 @@ absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
       rows_.push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::move(record)});
     }
   }
-  return WaitQuiet(false);
+  return copies.empty() ? absl::OkStatus() : WaitQuiet(false);
 }
 
 namespace {

@@ -26,6 +26,33 @@ TEST_CASE("nobody waits for copies while the disk is full", "[queue]") {
   CHECK(room.engine.LoadRows(Family::kState, kKeptRows)->size() == 1);
 }
 
+TEST_CASE("retention frees a full disk from what no group needs, also while acks wait", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 4);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 4);
+  for (const size_t i : {0, 1}) client.Ack(client.sink.leased[i]);
+  room.Run();
+  const auto first_after = [&](int64_t first) {
+    room.engine.TrimTo(room.Id(0), Offset(first));
+    return room.engine.Extent(room.Id(0))->first.value();
+  };
+  room.engine.SetDiskState(DiskState::kHard);
+  client.Ack(client.sink.leased[3]);
+  room.Run();
+  CHECK(first_after(3) == 0);
+  CHECK(first_after(2) == 2);
+  // After a crash these would come again.
+  client.Ack(client.sink.leased[2]);
+  room.Run();
+  CHECK(first_after(4) == 2);
+  room.engine.SetDiskState(DiskState::kOk);
+  room.Advance(absl::Seconds(1));
+  CHECK(first_after(4) == 4);
+  CHECK(room.Rows(kKeptRows) == 0);
+  CHECK(room.Rows(kParkedRows) == 0);
+}
+
 TEST_CASE("who waits for a full disk goes on when it has room, also while the pool is busy",
           "[queue]") {
   QueueRoom room;
