@@ -99,9 +99,8 @@ class SubscribeRun {
         RETURN_IF_ERROR(printer_.Flush());
       } else if (subscriber_.ended() || OutputIsClosed()) {
         return absl::OkStatus();
-      } else if (options_.ends.bounded()) {
-        RETURN_IF_ERROR(LookAtEnds());
       }
+      RETURN_IF_ERROR(LookAtEnds());
     }
     return absl::OkStatus();
   }
@@ -111,6 +110,11 @@ class SubscribeRun {
     place.topic = delivery.topic();
     place.partition = delivery.partition();
     place.append_time_us = delivery.append_time_us();
+    if (!options_.ends.Wants(place.topic, place.partition, delivery.base_offset())) {
+      // Behind its end, while others are not at theirs: what is not shown is not committed.
+      options_.ends.Advance(place.topic, place.partition, delivery.base_offset());
+      return absl::OkStatus();
+    }
     std::string text;
     EventElements elements(delivery.payload());
     absl::string_view bytes;
@@ -161,11 +165,16 @@ class SubscribeRun {
   }
 
   // Partitions without events tell by their position; those of other members by their commits.
+  // Looked at by time: where events come all the time, there always is one at hand.
   absl::Status LookAtEnds() {
+    const absl::Time now = absl::Now();
+    if (!options_.ends.bounded() || now < next_look_) return absl::OkStatus();
+    next_look_ = now + kLookEvery;
+    // A position is behind what was returned, and so behind what is still to be written.
+    RETURN_IF_ERROR(printer_.Flush());
     for (const client::SubscribedPartition& one : subscriber_.partitions()) {
       options_.ends.Advance(one.topic, one.partition, one.next_offset);
     }
-    const absl::Time now = absl::Now();
     if (!grouped() || subscriber_.member_id().empty() || now < next_ask_) return absl::OkStatus();
     next_ask_ = now + kAskEvery;
     v1::GetLagRequest request;
@@ -183,6 +192,7 @@ class SubscribeRun {
   absl::Status write_status_;  // Of what was written while a partition moved away.
   int64_t count_ = 0;
   std::map<std::pair<std::string, int32_t>, int64_t> committed_;  // The next offset.
+  absl::Time next_look_ = absl::InfinitePast();
   absl::Time next_ask_ = absl::InfinitePast();
   v1::Event event_;
   client::Subscriber subscriber_;
