@@ -71,6 +71,12 @@ absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reade
       }
       const auto batches = reader.Read(*partition, next, kPageBytes);
       if (!batches.ok()) {
+        // What was deleted, or taken by retention, since `next` was looked up is no damage.
+        if (partition->dropped()) break;
+        if (const Offset first = partition->Extent().first; first > next) {
+          next = first;
+          continue;
+        }
         page.problems.push_back(ProblemOf(partition->id(), next, batches.status()));
         next = page.problems.back().last + 1;
         continue;

@@ -3,9 +3,11 @@
 #include <atomic>
 #include <climits>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <rocksdb/sst_file_reader.h>
@@ -299,6 +301,56 @@ TEST_CASE("a scrub names the range a damaged block took, and checks all the rest
     CHECK(problem.last == Offset(found.lost[i].second));
     CHECK(problem.problem.find("cannot be read") != std::string::npos);
   }
+}
+
+// Another clock, which does something when the thread that made it looks at it.
+class ActingClock final : public Clock {
+ public:
+  explicit ActingClock(const Clock& clock) : clock_(clock) {}
+  absl::Time Wall() const override { return clock_.Wall(); }
+  absl::Duration SinceBoot() const override {
+    if (std::this_thread::get_id() == thread_ && --looks_ == 0) act_();
+    return clock_.SinceBoot();
+  }
+  // At the n-th look from now on.
+  void ActAt(int look, std::function<void()> act) {
+    looks_ = look;
+    act_ = std::move(act);
+  }
+
+ private:
+  const Clock& clock_;
+  const std::thread::id thread_ = std::this_thread::get_id();
+  mutable int looks_ = 0;
+  std::function<void()> act_;
+};
+
+TEST_CASE("what retention or a deletion takes while a scrub reads is no damage") {
+  const bool deleted = GENERATE(false, true);
+  TestStore store;
+  store.Close();
+  ActingClock clock(store.clock());
+  const auto opened = LocalLogEngine::Open(store.options(), store.sink(), clock);
+  REQUIRE_OK(opened);
+  LocalLogEngine& engine = **opened;
+  store.settings().retention = absl::Seconds(100);
+  REQUIRE_OK(engine.OpenTopic(TestStore::kTopic, 4, store.settings()));
+  for (int i = 0; i < 30; ++i) {
+    REQUIRE_OK(Commit(engine, MakeAppend(TestStore::Partition(), {EventElement("x")})).status);
+    store.clock().Advance(absl::Seconds(10));
+  }
+  // The first look is for the budget, the second one comes between the first offset and the read.
+  absl::Status maintained;
+  clock.ActAt(2, [&] {
+    if (deleted) engine.DropTopic(TestStore::kTopic);
+    if (!deleted) maintained = engine.MaintainNow();
+  });
+  const auto page = engine.Scrub("", absl::Seconds(100));
+  REQUIRE_OK(maintained);
+  REQUIRE_OK(page);
+  CHECK(page->problems.empty());
+  CHECK(page->batches == (deleted ? 0 : 10));
+  CHECK(page->next_token.empty());
 }
 
 }  // namespace
