@@ -35,8 +35,8 @@ struct Outcome {
   }
 };
 
-Outcome Inspect(const std::string& arguments) {
-  const std::string command = absl::StrCat(ACTA_BIN_DIR, "/acta-inspect ", arguments, " 2>&1");
+Outcome Inspect(const std::string& arguments, const char* streams = "2>&1") {
+  const std::string command = absl::StrCat(ACTA_BIN_DIR, "/acta-inspect ", arguments, " ", streams);
   Outcome outcome;
   FILE* const pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
@@ -278,6 +278,18 @@ TEST_CASE("dump prints a range of events, and bytes that are no text as base64")
   REQUIRE(all.size() == 30);
   CHECK(all.back()["data_base64"] == "/w==");
   CHECK(Inspect(absl::StrCat("dump ", Data(store), " other")).status == 1);
+}
+
+TEST_CASE("output that cannot be written is told, and is no success") {
+  TestStore store;
+  Fill(store);
+  store.Close();
+  for (const char* command : {"dump test ", "list ", "verify "}) {
+    INFO(command);
+    const Outcome full = Inspect(absl::StrCat(command, Data(store)), "2>&1 >/dev/full");
+    CHECK(full.status == 1);
+    CHECK(full.out.find("cannot be written") != std::string::npos);
+  }
 }
 
 TEST_CASE("dump and list follow a partition over its slices") {

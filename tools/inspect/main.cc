@@ -35,7 +35,7 @@ constexpr char kUsage[] =
     "\n"
     "  --wal-dir DIR   where the write-ahead log is, when it is not in the data folder\n"
     "\n"
-    "Exit status: 0 sound, 1 damaged or not to be opened, 2 wrong usage.\n";
+    "Exit status: 0 sound, 1 damaged, not to be opened or not written out, 2 wrong usage.\n";
 
 enum ExitStatus { kSound = 0, kDamaged = 1, kUsageError = 2 };
 
@@ -173,7 +173,11 @@ ExitStatus Main(const std::vector<std::string>& words) {
     return kUsageError;
   }
   SetLogLevel(LogLevel::kError);
-  return Run(arguments);
+  const ExitStatus status = Run(arguments);
+  if (std::cout.flush() && std::ferror(stdout) == 0) return status;
+  // Whoever reads half of it must not take it for all there is.
+  std::fputs("acta-inspect: the output cannot be written: part of it is missing\n", stderr);
+  return kDamaged;
 }
 
 }  // namespace
