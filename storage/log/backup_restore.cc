@@ -60,11 +60,19 @@ absl::Status NotUsable(const std::string& path, absl::string_view why) {
   return Error(v1::FOLDER_UNUSABLE, absl::StrCat("'", path, "' ", why), {{"path", path}});
 }
 
+absl::StatusOr<bool> IsThere(const std::string& path) {
+  std::error_code error;
+  const bool there = fs::exists(path, error);
+  if (error) return NotUsable(path, absl::StrCat("cannot be read: ", error.message()));
+  return there;
+}
+
 // Of a folder that is to become new: nothing of anybody's is in it.
 absl::Status CheckEmpty(const std::string& folder) {
   std::error_code error;
   const fs::path path(folder);
-  if (!fs::exists(path, error)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool there, IsThere(folder));
+  if (!there) return absl::OkStatus();
   for (fs::directory_iterator at(path, error); !error && at != fs::directory_iterator();
        at.increment(error)) {
     const std::string name = at->path().filename().string();
@@ -104,8 +112,8 @@ class Restore {
 
   absl::Status Run() {
     RETURN_IF_ERROR(Check());
-    const bool data_there = fs::exists(order_.data);
-    const bool log_there = fs::exists(log_);
+    ASSIGN_OR_RETURN(const bool data_there, IsThere(order_.data));
+    ASSIGN_OR_RETURN(const bool log_there, IsThere(log_));
     RETURN_IF_ERROR(EnsureFolder(*files_, order_.data));
     ASSIGN_OR_RETURN(lock_, FolderLock::Take(order_.data));
     // Once more: a broker may have begun on it before it was ours.

@@ -440,6 +440,18 @@ TEST_CASE("what is no data folder, or a newer one, is refused by name") {
   CHECK(fs::is_empty(empty.path()));
 }
 
+TEST_CASE("a folder that cannot be looked at is told, with the reason") {
+  // A longer name than a file may have: the system refuses it to root, too.
+  const std::string folder(300, 'x');
+  for (const char* command : {"list", "verify", "ledger", "dump test"}) {
+    INFO(command);
+    const Outcome refused = Inspect(absl::StrCat(command, " --data ", folder));
+    CHECK(refused.status == 1);
+    CHECK(refused.out.find("cannot be read: File name too long") != std::string::npos);
+    CHECK(refused.out.find("FOLDER_UNUSABLE") != std::string::npos);
+  }
+}
+
 TEST_CASE("wrong usage ends with 2 and says how") {
   for (const char* arguments :
        {"", "look --data x", "list", "dump --data x", "list --data x -o xml", "list --data",

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "tests/storage/backup_bed.h"
 #include "tests/support/table_damage.h"
@@ -49,6 +50,20 @@ TEST_CASE("a backup with damage is not restored, and nothing is left", "[backup]
   CHECK(absl::StrContains(restored.status().message(), hurt.filename().string()));
   CHECK(absl::StrContains(restored.status().message(), said));
   CHECK_FALSE(fs::exists(data));
+}
+
+TEST_CASE("a folder that cannot be looked at is not restored into", "[backup]") {
+  BackupBed bed;
+  const BackupInfo backup = bed.Make();
+  // A longer name than a file may have: the system refuses it to root, too.
+  const std::string nowhere = absl::StrCat(bed.folder(), "/", std::string(300, 'x'));
+  const auto data = RestoreBackup({backup.path, nowhere, "", nullptr});
+  CHECK(ReasonOf(data.status()) == v1::FOLDER_UNUSABLE);
+  CHECK(absl::StrContains(data.status().message(), "cannot be read"));
+  const std::string made = bed.New();
+  const auto log = RestoreBackup({backup.path, made, nowhere, nullptr});
+  CHECK(ReasonOf(log.status()) == v1::FOLDER_UNUSABLE);
+  CHECK_FALSE(fs::exists(made));
 }
 
 TEST_CASE("a backup whose list is damaged is shown with its problem", "[backup]") {

@@ -33,11 +33,13 @@ std::string ReadFile(const std::string& path) {
 
 absl::Status LoadFormat(DataFolder* folder) {
   const std::string path = absl::StrCat(folder->path, "/", kFormatFile);
-  if (!std::filesystem::exists(path)) {
-    return Error(
-        v1::FOLDER_UNUSABLE,
-        absl::StrCat("'", folder->path, "' has no file ", kFormatFile, ": it is not a data folder"),
-        {{"path", folder->path}});
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return Error(v1::FOLDER_UNUSABLE,
+                 error ? absl::StrCat("'", folder->path, "' cannot be read: ", error.message())
+                       : absl::StrCat("'", folder->path, "' has no file ", kFormatFile,
+                                      ": it is not a data folder"),
+                 {{"path", folder->path}});
   }
   RETURN_IF_ERROR(CheckFormat(folder->path));
   const std::vector<std::string> words = absl::StrSplit(ReadFile(path), absl::ByAnyChar(" \n"));
