@@ -60,6 +60,16 @@ TEST_CASE("options stand anywhere and global ones before the command", "[cli]") 
   CHECK(**line.args.Integer("--partitions") == 3);
 }
 
+TEST_CASE("a value behind an equals sign may stand before the command, too", "[cli]") {
+  const auto line = Parse({"--server=h:1", "-o=json", "--quiet", "topic", "create", "orders"});
+  REQUIRE_OK(line);
+  REQUIRE(line->command != nullptr);
+  CHECK(line->command->path == "topic create");
+  CHECK(line->args.Get("TOPIC") == "orders");
+  CHECK(line->args.Get("--server") == "h:1");
+  CHECK(line->args.Get("--output") == "json");
+}
+
 TEST_CASE("an option's value may begin with a dash", "[cli]") {
   CHECK(Parse({"subscribe", "a", "b", "--from", "-15m"})->args.Get("--from") == "-15m");
   CHECK(Parse({"subscribe", "a", "b"})->args.All("TOPIC") == Words{"a", "b"});

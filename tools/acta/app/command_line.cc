@@ -56,9 +56,10 @@ class Reader {
         plain.push_back(words_[i]);
         continue;
       }
-      const Option* global = FindOption(GlobalOptions(), words_[i]);
+      const size_t equals = words_[i].find('=');
+      const Option* global = FindOption(GlobalOptions(), words_[i].substr(0, equals));
       if (global == nullptr) break;
-      if (!global->value.empty()) ++i;
+      if (!global->value.empty() && equals == std::string::npos) ++i;
     }
     for (size_t size = std::min<size_t>(plain.size(), 2); size > 0; --size) {
       const std::string path =
