@@ -1,6 +1,14 @@
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <string>
+#include <thread>
 
+#include "absl/time/clock.h"
 #include "acta/v1/groups.pb.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
@@ -67,6 +75,38 @@ TEST_CASE("several messages become one document", "[cli]") {
   const std::string merged = MergedJson({&reset, &group});
   CHECK(merged.find("\"changes\":[],\"dryRun\":false,\"group\":{\"name\":\"g\"") == 1);
   CHECK(MergedJson({}) == "{}");
+}
+
+TEST_CASE("a signal does not cut short what is written to somebody slow", "[cli]") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  FILE* const file = fdopen(ends[1], "w");
+  struct sigaction before = {};
+  struct sigaction noticed = {};
+  noticed.sa_handler = [](int) {};  // Without SA_RESTART.
+  REQUIRE(sigaction(SIGUSR1, &noticed, &before) == 0);
+  std::string text(1 << 20, 'x');
+  for (size_t i = 0; i < text.size(); i += 100) text[i] = static_cast<char>('a' + i / 100 % 26);
+  std::string read_back;
+  std::thread reader([&, writer = pthread_self()] {
+    int waiting = 0;
+    while (waiting < fcntl(ends[0], F_GETPIPE_SZ)) ioctl(ends[0], FIONREAD, &waiting);
+    for (int i = 0; i < 50; ++i) {
+      pthread_kill(writer, SIGUSR1);
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    char buffer[4096];
+    for (ssize_t size; (size = read(ends[0], buffer, sizeof(buffer))) > 0;) {
+      read_back.append(buffer, static_cast<size_t>(size));
+    }
+  });
+  const absl::Status written = WriteAll(file, text);
+  std::fclose(file);
+  reader.join();
+  close(ends[0]);
+  sigaction(SIGUSR1, &before, nullptr);
+  CHECK_OK(written);
+  CHECK((read_back == text));
 }
 
 TEST_CASE("an unknown output is a usage error", "[cli]") {

@@ -1,8 +1,14 @@
 #!/usr/bin/env python3
-"""How `acta subscribe` ends while events go on coming: what a member commits is what it has shown."""
+"""How `acta subscribe` ends while events go on coming, or its reader is slow: what a member commits
+or acks is what it has shown, once."""
 
 import contextlib
+import fcntl
+import json
+import struct
+import termios
 import threading
+import time
 import unittest
 
 import stubs
@@ -23,12 +29,14 @@ class SubscribeEndsTest(BrokerTest):
         self.publisher = publisher_pb2_grpc.PublisherStub(channel)
         self.published = 0
 
-    def publish(self, partition=0):
-        """One event, which says how many there were before it."""
+    def publish(self, partition=0, count=1, size=0):
+        """Events in one batch; each says how many there were before it."""
+        numbers = range(self.published, self.published + count)
         self.publisher.Publish(publisher_pb2.PublishFrame(batches=[publisher_pb2.PartitionBatch(
             topic='t', partition=partition,
-            events=[event_pb2.Event(data=b'%d' % self.published)])]), timeout=PATIENCE_S)
-        self.published += 1
+            events=[event_pb2.Event(data=(b'%d' % number).ljust(size)) for number in numbers])]),
+            timeout=PATIENCE_S)
+        self.published += count
 
     @contextlib.contextmanager
     def steady_traffic(self, partitions=1):
@@ -51,8 +59,7 @@ class SubscribeEndsTest(BrokerTest):
 class UntilEnd(SubscribeEndsTest):
     def test_what_came_behind_the_end_is_shown_the_next_time(self):
         self.acta('topic', 'create', 't', '--partitions', 1)
-        for _ in range(100):
-            self.publish()
+        self.publish(count=100)
         shown = []
         with self.steady_traffic():
             for _ in range(5):
@@ -77,6 +84,42 @@ class UntilEnd(SubscribeEndsTest):
                 shown.update(out.decode().splitlines())
         self.assertEqual(shown, {f'{partition} {offset}' for partition in (0, 1)
                                  for offset in range(40)})
+
+
+class SlowReader(SubscribeEndsTest):
+    """The one of the output, behind a pipe that is full."""
+
+    @staticmethod
+    def waiting_bytes(pipe):
+        return struct.unpack('i', fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+    def stopped_while_it_writes(self, *options):
+        """What a member has shown that is told to stop when its reader does not read."""
+        self.acta('topic', 'create', 't', '--partitions', 1)
+        for _ in range(20):
+            self.publish(count=100, size=1000)
+        member = self.spawn('subscribe', 't', '--group', 'g', '--format', 'json', *options)
+        until(lambda: self.waiting_bytes(member.stdout) > 32_000, 'it writes')
+        time.sleep(0.5)  # Until the pipe is full.
+        member.terminate()
+        time.sleep(0.5)  # Until it has noticed.
+        out, err = member.communicate(timeout=PATIENCE_S)
+        self.assertEqual(member.returncode, 0, err)
+        return [json.loads(line)['data'] for line in out.decode().splitlines()]
+
+    def test_a_member_of_a_stream_shows_each_event_once(self):
+        shown = self.stopped_while_it_writes()
+        self.assertEqual(shown, list(range(len(shown))))
+        rest = [event['data'] for event in
+                self.events('subscribe', 't', '--group', 'g', '--until-end')]
+        self.assertEqual(shown + rest, list(range(self.published)))
+
+    def test_a_member_of_a_queue_shows_each_event_once(self):
+        shown = self.stopped_while_it_writes('--mode', 'queue')
+        self.assertLess(len(shown), self.published)
+        rest = [event['data'] for event in
+                self.events('subscribe', 't', '--group', 'g', '--max', self.published - len(shown))]
+        self.assertEqual(sorted(shown + rest), list(range(self.published)))
 
 
 if __name__ == '__main__':

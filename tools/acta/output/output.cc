@@ -1,6 +1,7 @@
 #include "tools/acta/output/output.h"
 
 #include <google/protobuf/util/json_util.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -119,6 +120,20 @@ class JsonOutput final : public Output {
   FILE* const file_;
 };
 
+// Not by way of the stream's buffer: of what is in there nobody knows how much is out when a signal
+// comes between. Here it goes on from there.
+bool WriteText(FILE* file, absl::string_view text) {
+  const int fd = fileno(file);
+  if (fd < 0) return std::fwrite(text.data(), 1, text.size(), file) == text.size();  // In memory.
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string CsvLine(const std::vector<std::string>& values) {
@@ -147,7 +162,7 @@ std::string MergedJson(const Messages& messages) {
 }
 
 absl::Status WriteAll(FILE* file, absl::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), file) != text.size() || std::fflush(file) != 0) {
+  if (std::fflush(file) != 0 || !WriteText(file, text) || std::fflush(file) != 0) {
     return errno == EPIPE ? OutputClosedError()
                           : absl::UnknownError(
                                 absl::StrCat("cannot write the output: ", std::strerror(errno)));

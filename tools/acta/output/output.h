@@ -33,8 +33,8 @@ class Output {
 // "table", "json" or "csv"; `file` is borrowed. Errors: usage.
 absl::StatusOr<std::unique_ptr<Output>> MakeOutput(absl::string_view format, FILE* file);
 
-// Writes all of it and flushes: what was printed is out before the caller goes on. Errors: also
-// OutputClosedError().
+// Writes all of it and flushes: what was printed is out before the caller goes on. A signal that is
+// handled does not cut it short. Errors: also OutputClosedError().
 absl::Status WriteAll(FILE* file, absl::string_view text);
 
 // The values as a line of CSV (RFC 4180) that ends with a line feed.

@@ -20,9 +20,12 @@ absl::Status EventPrinter::Add(absl::string_view text, const std::string& topic,
 }
 
 absl::Status EventPrinter::Flush() {
-  RETURN_IF_ERROR(WriteAll(stdout, text_));
+  RETURN_IF_ERROR(status_);
+  status_ = WriteAll(stdout, text_);
   text_.clear();
-  for (const auto& [partition, offset] : std::exchange(positions_, {})) {
+  const auto positions = std::exchange(positions_, {});
+  RETURN_IF_ERROR(status_);
+  for (const auto& [partition, offset] : positions) {
     written_(partition.first, partition.second, offset);
   }
   return absl::OkStatus();

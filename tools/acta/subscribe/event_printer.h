@@ -25,7 +25,8 @@ class EventPrinter {
   // `text` is everything up to `next_offset` of the partition, in order. Errors: of writing.
   absl::Status Add(absl::string_view text, const std::string& topic, int32_t partition,
                    int64_t next_offset);
-  // Writes what is collected, then tells `written`.
+  // Writes what is collected, then tells `written`. Once that has failed nothing is written any
+  // more, as part of it may be out, and each further call answers the error again.
   absl::Status Flush();
   bool empty() const { return positions_.empty(); }
 
@@ -33,6 +34,7 @@ class EventPrinter {
   Written written_;
   std::string text_;
   std::map<std::pair<std::string, int32_t>, int64_t> positions_;
+  absl::Status status_;  // Of writing.
 };
 
 }  // namespace acta::cli

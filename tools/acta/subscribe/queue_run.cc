@@ -231,8 +231,9 @@ void QueueRun::OnSettleError(const client::SettleError& error) {
 }
 
 absl::Status QueueRun::Finish(absl::Status status) {
-  status.Update(printer_.Flush());
-  AckWritten();
+  const absl::Status written = printer_.Flush();
+  status.Update(written);
+  if (written.ok()) AckWritten();
   while (pool_.has_value() && !pool_->WaitUntilIdle(kNoticeEvery)) Extend();
   const absl::Status flushed = worker_.Flush(context_.channel()->options().deadline);
   const absl::Status closed = worker_.Close();
