@@ -176,6 +176,15 @@ TEST_CASE("a whole JSON value is JSON, a cut one is not", "[cli]") {
   CHECK(ParseJson(absl::string_view("{}\0\"", 4)).is_discarded());
 }
 
+TEST_CASE("data behind a byte order mark is no JSON, and is not printed as it", "[cli]") {
+  const std::string marked = "\xEF\xBB\xBF{\"a\":1}";
+  CHECK_FALSE(IsJson(marked));
+  CHECK(ParseJson(marked).is_discarded());
+  JsonLine line;
+  line.JsonOrBase64("data", marked);
+  CHECK(line.Finish() == "{\"data_base64\":\"77u/eyJhIjoxfQ==\"}");
+}
+
 TEST_CASE("an outcome says who decided, and who redrove the event", "[cli]") {
   v1::GroupOutcome outcome;
   outcome.set_group("billing");

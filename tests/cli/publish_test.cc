@@ -33,6 +33,18 @@ TEST_CASE("lines come one by one, the last one without a break too", "[cli]") {
         std::vector<std::string>{"a", "", std::string(1 << 20, 'b'), "c"});
 }
 
+TEST_CASE("a byte order mark in front of a file is no part of its first line", "[cli]") {
+  const TempDir dir;
+  const std::string path = dir.File("lines");
+  std::ofstream(path) << "\xEF\xBB\xBF{\"n\":1}\r\n\xEF\xBB\xBF{}\n";
+  CHECK(Lines(*LineReader::OpenFile(path)) ==
+        std::vector<std::string>{"{\"n\":1}", "\xEF\xBB\xBF{}"});
+  std::ofstream(path) << "\xEF\xBB\xBFone";
+  CHECK(Lines(*LineReader::OpenFile(path)) == std::vector<std::string>{"one"});
+  std::ofstream(path) << "\xEF\xBB\xBF";
+  CHECK(Lines(*LineReader::OpenFile(path)).empty());
+}
+
 TEST_CASE("gzip is unpacked, and a cut file is an error", "[cli]") {
   const TempDir dir;
   const std::string path = dir.File("lines.gz");

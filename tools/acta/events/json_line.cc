@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/wire.h"
 
@@ -17,8 +18,11 @@ std::string Quoted(absl::string_view text) {
   return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// To the parser a zero byte is the end of the text, whatever comes behind it.
-bool HasZero(absl::string_view text) { return text.find('\0') != absl::string_view::npos; }
+// What the parser takes and others do not: to it a zero byte is the end of the text, whatever comes
+// behind it, and a byte order mark is nothing.
+bool IsNoJsonToOthers(absl::string_view text) {
+  return text.find('\0') != absl::string_view::npos || absl::StartsWith(text, kByteOrderMark);
+}
 
 // Of what may be JSON.
 bool NestsTooDeep(absl::string_view json) {
@@ -42,11 +46,11 @@ bool NestsTooDeep(absl::string_view json) {
 }  // namespace
 
 bool IsJson(absl::string_view text) {
-  return !HasZero(text) && Json::accept(text.begin(), text.end());
+  return !IsNoJsonToOthers(text) && Json::accept(text.begin(), text.end());
 }
 
 Json ParseJson(absl::string_view text) {
-  if (HasZero(text) || NestsTooDeep(text)) return Json(Json::value_t::discarded);
+  if (IsNoJsonToOthers(text) || NestsTooDeep(text)) return Json(Json::value_t::discarded);
   return Json::parse(text.begin(), text.end(), nullptr, false);
 }
 

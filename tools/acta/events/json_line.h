@@ -10,6 +10,9 @@
 
 namespace acta::cli {
 
+// What some programs write in front of UTF-8. In front of JSON it is not allowed.
+inline constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // True for exactly one JSON value, with any white space around it.
 bool IsJson(absl::string_view text);
 

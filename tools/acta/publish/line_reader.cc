@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/interrupt.h"
+#include "tools/acta/events/json_line.h"
 
 namespace acta::cli {
 namespace {
@@ -38,6 +40,7 @@ absl::StatusOr<bool> LineReader::Next(absl::string_view* line) {
     const size_t end = buffer_.find('\n', searched);
     if (end != std::string::npos) {
       *line = absl::string_view(buffer_).substr(at_, end - at_);
+      if (line_number_ == 0) absl::ConsumePrefix(line, kByteOrderMark);
       if (!line->empty() && line->back() == '\r') line->remove_suffix(1);
       at_ = end + 1;
       ++line_number_;
@@ -51,6 +54,7 @@ absl::StatusOr<bool> LineReader::Next(absl::string_view* line) {
   if (at_ == buffer_.size()) return false;
   *line = absl::string_view(buffer_).substr(at_);
   at_ = buffer_.size();
+  if (line_number_ == 0 && absl::ConsumePrefix(line, kByteOrderMark) && line->empty()) return false;
   ++line_number_;
   return true;
 }

@@ -11,8 +11,8 @@
 namespace acta::cli {
 
 // The lines of a file, of standard input or of one text; gzip is unpacked on the way. Lines of a
-// pipe are given on as soon as they are there. An interrupt ends them,
-// before a line that is not whole.
+// pipe are given on as soon as they are there. A byte order mark in front of the first one is no
+// part of it. An interrupt ends them, before a line that is not whole.
 //
 // Threads: one. Errors: a file that cannot be opened or read; a line above kMaxLineBytes.
 class LineReader {
