@@ -96,6 +96,13 @@ class Commands(BrokerTest):
         self.assertIn('cancelled 1', self.acta('schedule', 'cancel', 'reminders', soon))
         self.assertEqual(self.ids('reminders'), [])
 
+    def test_a_schedule_names_the_application_that_made_it(self):
+        for options, made_by in ((('--app', 'shop', '--app-version', '2.1'), ('shop', '2.1')),
+                                 (('--app', 'shop'), ('shop', ''))):
+            [row] = self.publish('--delay', '1h', *options, 'x')
+            shown = self.acta_json('schedule', 'show', 'reminders', row['schedule_id'])['schedule']
+            self.assertEqual((shown['app'], shown['appVersion']), made_by)
+
     def test_what_is_wrong_is_said(self):
         self.fails(3, 'SCHEDULE_NOT_FOUND', 'schedule', 'cancel', 'reminders', '7')
         self.fails(3, 'TOPIC_NOT_FOUND', 'schedule', 'show', 'nothing', '7')

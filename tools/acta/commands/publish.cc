@@ -75,10 +75,10 @@ class PublishRun {
     return Whole("what was read is shown");
   }
 
-  absl::Status Schedule(absl::Time at, v1::AckLevel level) {
+  absl::Status Schedule(absl::Time at, const client::PublisherOptions& options) {
     if (rate_ != 0) return UsageError("--rate: events that are scheduled have no rate");
     const absl::Status status =
-        PublishLater(context_, at, partition_, level, cause_, [this] { return NextEvent(); });
+        PublishLater(context_, at, partition_, options, cause_, [this] { return NextEvent(); });
     HintAtMissing();
     RETURN_IF_ERROR(status);
     return Whole("what was read is scheduled");
@@ -263,7 +263,7 @@ absl::Status Run(CommandContext& context) {
   PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0),
                  cause);
   if (args.Has("--dry-run")) return run.Show();
-  return at.has_value() ? run.Schedule(*at, options.level) : run.Send(options);
+  return at.has_value() ? run.Schedule(*at, options) : run.Send(options);
 }
 
 }  // namespace

@@ -91,12 +91,12 @@ class LaterRun {
 }  // namespace
 
 absl::Status PublishLater(CommandContext& context, absl::Time at, std::optional<int32_t> partition,
-                          v1::AckLevel level, const std::optional<v1::CausedBy>& cause,
-                          const NextEvent& next) {
+                          const client::PublisherOptions& options,
+                          const std::optional<v1::CausedBy>& cause, const NextEvent& next) {
   v1::PublishFrame frame;
-  frame.set_level(level);
-  frame.mutable_open()->set_app("acta");
-  frame.mutable_open()->set_app_version(ACTA_VERSION);
+  frame.set_level(options.level);
+  frame.mutable_open()->set_app(options.app);
+  frame.mutable_open()->set_app_version(options.app_version);
   v1::PartitionBatch* batch = frame.add_batches();
   batch->set_topic(context.args().Get("TOPIC"));
   if (partition.has_value()) batch->set_partition(*partition);
