@@ -278,6 +278,14 @@ TEST_CASE("dump prints a range of events, and bytes that are no text as base64")
   REQUIRE(all.size() == 30);
   CHECK(all.back()["data_base64"] == "/w==");
   CHECK(Inspect(absl::StrCat("dump ", Data(store), " other")).status == 1);
+  CHECK(Inspect(absl::StrCat("dump ", Data(store), " test/3")).status == 0);
+  for (const char* partition : {"4", "99", "65536"}) {
+    INFO(partition);
+    const Outcome none = Inspect(absl::StrCat("dump ", Data(store), " test/", partition));
+    CHECK(none.status == 1);
+    CHECK(none.out.find("PARTITION_NOT_FOUND") != std::string::npos);
+    CHECK(none.out.find("a0") == std::string::npos);
+  }
 }
 
 TEST_CASE("output that cannot be written is told, and is no success") {

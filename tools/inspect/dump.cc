@@ -63,6 +63,12 @@ absl::StatusOr<bool> Dump(const DataFolder& folder, const DumpRange& range, std:
   }
   bool sound = true;
   const int32_t count = std::max(1, topic->second.record.topic().partitions());
+  if (range.partition.value_or(0) >= count) {
+    return Error(v1::PARTITION_NOT_FOUND,
+                 absl::StrCat("topic '", range.topic, "' has partitions 0 to ", count - 1,
+                              ", and no ", *range.partition),
+                 {{"topic", range.topic}, {"partition", absl::StrCat(*range.partition)}});
+  }
   for (int32_t number = range.partition.value_or(0);
        number < (range.partition.has_value() ? *range.partition + 1 : count); ++number) {
     sound &= DumpPartition(folder, range, PartitionId(topic->first, number), out);

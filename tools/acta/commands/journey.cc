@@ -17,6 +17,7 @@
 namespace acta::cli {
 namespace {
 
+constexpr int64_t kMostOfPage = 10'000;  // Events that a broker gives at once.
 constexpr absl::Duration kFollowEvery = absl::Seconds(1);
 
 // All pages, or the first `most` events.
@@ -24,6 +25,8 @@ absl::StatusOr<v1::GetJourneyResponse> ReadPages(CommandContext& context,
                                                  v1::GetJourneyRequest request, int64_t most) {
   JourneyPages pages;
   do {
+    const int64_t left = most - pages.journey().events_size();
+    request.set_page_size(static_cast<int32_t>(std::min(left, kMostOfPage)));
     ASSIGN_OR_RETURN(v1::GetJourneyResponse page, context.admin().GetJourney(request));
     pages.Add(std::move(page));
     request.set_page_token(pages.journey().next_page_token());
@@ -86,7 +89,6 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const JourneyDrawing drawing, ParseJourneyDrawing(args.GetOr("--draw", "tree")));
   ASSIGN_OR_RETURN(const auto max, args.Integer("--max", 1, 1'000'000));
   const int64_t most = max.value_or(10'000);
-  request.set_page_size(static_cast<int32_t>(std::min<int64_t>(most, 10'000)));
   request.set_page_token(args.Get("--page-token"));
   request.set_events_only(args.Has("--events-only"));
   ASSIGN_OR_RETURN(v1::GetJourneyResponse journey, ReadPages(context, request, most));

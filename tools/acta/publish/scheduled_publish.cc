@@ -53,8 +53,9 @@ class LaterRun {
     ASSIGN_OR_RETURN(const v1::PublishResults results, context_.admin().Publish(frame_));
     for (const v1::FrameResult& frame : results.results()) {
       for (const v1::BatchResult& result : frame.batches()) {
-        if (result.has_error()) return FromProto(result.error());
+        // With an error, too: of a batch for several partitions some may be stored.
         AddRows(result);
+        if (result.has_error()) return FromProto(result.error());
       }
     }
     batch_.clear_events();

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""What `acta` makes of answers that a broker gives seldom: this one gives them at once."""
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import unittest
+
+import stubs
+from broker import BIN, PATIENCE_S
+
+stubs.use()
+
+import grpc  # noqa: E402
+from acta.v1 import (errors_pb2, event_pb2, journeys_pb2, journeys_pb2_grpc,  # noqa: E402
+                     publisher_pb2, publisher_pb2_grpc)
+
+
+class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.JourneysServicer):
+    """Whole pages of a journey without an end; of each batch the first event is stored, as if those
+    behind it were of a partition that refuses them."""
+
+    def __init__(self):
+        self.page_sizes = []
+        self.told = 0
+
+    def Publish(self, request, context):  # noqa: N802
+        return publisher_pb2.PublishResults(results=[publisher_pb2.FrameResult(batches=[
+            publisher_pb2.BatchResult(
+                parts=[publisher_pb2.PublishedPart(partition=1, count=1, event_indexes=[0])],
+                error=errors_pb2.Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0],
+                                        reason=errors_pb2.DISK_FULL, message='no room'))])])
+
+    def GetJourney(self, request, context):  # noqa: N802
+        self.page_sizes.append(request.page_size)
+        page = journeys_pb2.GetJourneyResponse(next_page_token='more')
+        for _ in range(request.page_size):
+            page.events.add(state=journeys_pb2.JOURNEY_EVENT_STATE_STORED,
+                            event=event_pb2.Event(id=f'e-{self.told}'))
+            self.told += 1
+        return page
+
+
+class SeldomAnswers(unittest.TestCase):
+    def setUp(self):
+        self.answering = Answering()
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=1))
+        publisher_pb2_grpc.add_PublisherServicer_to_server(self.answering, server)
+        journeys_pb2_grpc.add_JourneysServicer_to_server(self.answering, server)
+        self.port = server.add_insecure_port('127.0.0.1:0')
+        server.start()
+        self.addCleanup(lambda: server.stop(None).wait())
+
+    def acta(self, *args, code=0, stdin=None):
+        """(what it printed as JSON, its standard error)."""
+        done = subprocess.run([BIN / 'acta', *map(str, args), '-o', 'json'], input=stdin,
+                              capture_output=True, timeout=PATIENCE_S, text=True,
+                              env={**os.environ, 'ACTA_SERVER': f'127.0.0.1:{self.port}'})
+        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
+        return json.loads(done.stdout), done.stderr
+
+    def test_what_was_stored_of_a_batch_before_one_was_refused_is_shown(self):
+        rows, err = self.acta('publish', 't', '--format', 'jsonl', '--id', '@/id', '--delay', '1s',
+                              code=6, stdin='{"id": "a"}\n{"id": "b"}\n')
+        self.assertEqual([(row['deliver_at'], row['event_id']) for row in rows], [('now', 'a')])
+        self.assertIn('no room', err)
+        self.assertIn('1 event went through before', err)
+
+    def test_no_more_events_of_a_journey_are_shown_than_were_asked_for(self):
+        journey, err = self.acta('journey', '--correlation', 'c', '--max', 15_000)
+        self.assertEqual(len(journey['events']), 15_000)
+        self.assertEqual(self.answering.page_sizes, [10_000, 5_000])
+        self.assertIn('--page-token more goes on', err)
+
+
+if __name__ == '__main__':
+    unittest.main()
