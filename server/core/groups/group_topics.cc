@@ -82,6 +82,7 @@ void GroupRegistry::State::GrowTopic(Group& group, const TopicPtr& topic) {
     added.push_back({topic, number, {}});  // Those it has already stay as they are.
   }
   group.AddPartitions(added);
+  if (group.queue() != nullptr) group.queue()->TopicChanged(*topic);
 }
 
 }  // namespace acta

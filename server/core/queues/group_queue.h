@@ -81,6 +81,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // CountTried() is 0; then it blocks until all that changed is on the disk. Errors: as
   // WaitQuiet().
   absl::Status SetPolicy(const QueuePolicy& policy, int64_t max_dead_letters);
+  // Whether the ledger is told of its partitions may be another: for what is settled from now on.
+  void TopicChanged(const Topic& topic);
   size_t members() const;
   // Outstanding events that failed or were redriven.
   int64_t CountTried() const;

@@ -42,6 +42,23 @@ Entry FailedEntry(const FailedAttempt& attempt, storage::v1::AttemptRecord recor
 
 }  // namespace
 
+void GroupQueue::TopicChanged(const Topic& topic) {
+  After after;
+  {
+    MutexLock lock(mu_);
+    for (int32_t number = 0; number < topic.partitions(); ++number) {
+      Partition* const partition = Find(topic.partition(number));
+      if (partition == nullptr) continue;
+      const bool keeps = KeepsLedger(deps_.topics, partition->id);
+      if (keeps == partition->keeps_ledger) continue;
+      CollectRowsOf(*partition);  // What became of events before is told, or not, as it was then.
+      partition->keeps_ledger = keeps;
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
 int64_t GroupQueue::LeasedAt(const Partition& partition, uint64_t session, Offset offset) const {
   if (!partition.keeps_ledger) return 0;
   const std::vector<LedgerAck>& acked = partition.acked;
@@ -72,7 +89,6 @@ void GroupQueue::PutLedger(Partition& partition, const QueueChanges& changes) {
       partition.acked.empty() && changes.failed.empty() && changes.dead_letters.empty();
   if (!partition.keeps_ledger || nothing) {
     partition.acked.clear();
-    partition.keeps_ledger = KeepsLedger(deps_.topics, partition.id);
     return;
   }
   storage::v1::LedgerRecord record;
@@ -92,7 +108,6 @@ void GroupQueue::PutLedger(Partition& partition, const QueueChanges& changes) {
     *record.add_entries() = LedgerEntryOf(Entry::DEAD_LETTERED, {letter.offset, letter.offset + 1});
   }
   rows_.push_back(LedgerRow(record));
-  partition.keeps_ledger = KeepsLedger(deps_.topics, partition.id);
 }
 
 void GroupQueue::PutEntry(const Partition& partition, storage::v1::LedgerEntry entry) {

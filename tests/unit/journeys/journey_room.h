@@ -160,6 +160,8 @@ class JourneyRoom {
     groups = std::make_unique<GroupRegistry>(
         GroupRegistry::Deps{*engine, clock, *topics, authorizer, pool, timer, GroupLimits()});
     REQUIRE_OK(groups->Load());
+    topics->SetChangeListener(
+        [this](const Topic& topic, bool deleted) { groups->OnTopicChanged(topic, deleted); });
     journeys = std::make_unique<Journeys>(
         Journeys::Deps{*engine, clock, *topics, authorizer, *indexer, *groups, pool});
     indexer->Start();

@@ -28,8 +28,9 @@ class QuietMember final : public MemberListener {
 // A topic `orders` of one partition with events "e0", "e1", ..., and one group that reads it, whose
 // one member is `worker-1`.
 struct OutcomesRoom : JourneyRoom {
-  OutcomesRoom(v1::GroupMode mode, int events, absl::Duration expires = absl::ZeroDuration()) {
-    CreateTopic("orders", 1);
+  OutcomesRoom(v1::GroupMode mode, int events, absl::Duration expires = absl::ZeroDuration(),
+               v1::JourneyMode journey = v1::JOURNEY_MODE_FULL) {
+    CreateTopic("orders", 1, journey);
     partition = topics->Find("default", "orders")->partition(0);
     for (int i = 0; i < events; ++i) {
       v1::Event event = Event("e" + std::to_string(i));
@@ -91,7 +92,8 @@ struct OutcomesRoom : JourneyRoom {
     CHECK(
         member->queue()->Settle(member->session(), {&one, 1}, [](const absl::Status&) {}).empty());
   }
-  void FailInStep(AttemptEnd end, int64_t offset) {
+  // `end` not set: it is processed.
+  void SettleInStep(std::optional<AttemptEnd> end, int64_t offset) {
     QueueStep step;
     step.runs.push_back({member->session(), partition, Offset(offset)});
     step.runs[0].failed = end;
@@ -99,6 +101,7 @@ struct OutcomesRoom : JourneyRoom {
     step.done = [](const TransactionResult&) {};
     CHECK(member->queue()->SettleStep(std::move(step)).empty());
   }
+  void FailInStep(AttemptEnd end, int64_t offset) { SettleInStep(end, offset); }
   void Skip(int64_t offset) {
     const OffsetRun run = {Offset(offset), Offset(offset + 1)};
     CHECK(member->queue()->Skip(partition, run, {"ann", "a test"}) == 1);
@@ -371,6 +374,55 @@ TEST_CASE("the ledger is written with what it is about, in no write of its own")
       CHECK(room.Told(2).state() == v1::OUTCOME_STATE_PROCESSED);
     }
   }
+}
+
+TEST_CASE("a QUEUE group tells of what it settles once the topic's journeys are switched on") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 5, absl::ZeroDuration(), v1::JOURNEY_MODE_OFF);
+  REQUIRE(room.Take() == 5);
+  room.pool.RunAll();
+  SECTION("by itself") {
+    room.SetMode("orders", v1::JOURNEY_MODE_FULL);
+    room.Settle(Kind::kAck, 0);
+    room.Settle(Kind::kNack, 2, absl::Hours(1));
+    room.Settle(Kind::kReject, 3);
+    room.pool.RunAll();
+    CHECK(room.Told(3).state() == v1::OUTCOME_STATE_DEAD_LETTERED);
+  }
+  SECTION("in steps") {
+    room.SetMode("orders", v1::JOURNEY_MODE_FULL);
+    room.SettleInStep(std::nullopt, 0);
+    room.pool.RunAll();
+    room.SettleInStep(std::nullopt, 1);
+    room.SettleInStep(AttemptEnd::kNack, 2);
+    room.pool.RunAll();
+    CHECK(room.Told(1).state() == v1::OUTCOME_STATE_PROCESSED);
+  }
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_PROCESSED);
+  CHECK(room.Told(0).member_id() == "worker-1");
+  CHECK(room.Told(2).failed_attempts_size() == 1);
+}
+
+TEST_CASE("a redrive is told when the topic's journeys were switched on since the group read") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1, absl::ZeroDuration(), v1::JOURNEY_MODE_OFF);
+  room.RejectAll(1);
+  room.SetMode("orders", v1::JOURNEY_MODE_FULL);
+  v1::RedriveDeadLettersRequest request;
+  request.set_group("workers");
+  *request.mutable_selection() = OutcomesRoom::Letter(0);
+  REQUIRE_OK(room.groups->RedriveDeadLetters(OutcomesRoom::Named("ann"), request));
+  CHECK(room.Told(0).redriven_by() == "ann");
+}
+
+TEST_CASE("a QUEUE group tells nothing of what it settles once journeys are switched off") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 3);
+  REQUIRE(room.Take() == 3);
+  room.pool.RunAll();
+  room.SetMode("orders", v1::JOURNEY_MODE_OFF);
+  room.SettleInStep(std::nullopt, 0);
+  room.SettleInStep(AttemptEnd::kReject, 1);
+  room.Settle(Kind::kAck, 2);
+  room.pool.RunAll();
+  CHECK(room.engine->Extent(kLedgerPartition)->visible_end == Offset(0));
 }
 
 TEST_CASE("an event that failed is told as expired when it was, also by one write") {
