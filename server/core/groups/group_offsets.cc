@@ -154,6 +154,36 @@ void PutMoved(const LogEngine& engine, const TopicRegistry* topics, const Group&
                                            LedgerEntryOf(kind, range, note))));
 }
 
+// The same of a QUEUE group, with what was outstanding wherever it was: the position has passed
+// those that are parked, and what was settled behind its oldest comes again as well.
+void PutQueueMoved(const LogEngine& engine, const TopicRegistry* topics, const Group& group,
+                   const Group::NewPartition& before, Offset to, const LedgerNote& note,
+                   std::vector<RowWrite>* rows) {
+  using Entry = storage::v1::LedgerEntry;
+  if (!KeepsLedger(topics, before.id())) return;
+  const int64_t now_us = absl::ToUnixMicros(engine.Now());
+  const auto put = [&](Entry::Kind kind, OffsetRun range, bool outstanding) {
+    if (range.first >= range.end) return;
+    Entry entry = LedgerEntryOf(kind, range, note);
+    entry.set_outstanding(outstanding);
+    rows->push_back(LedgerRow(DecisionRecord(group.id(), before.id(), now_us, std::move(entry))));
+  };
+  OffsetRun parked;
+  for (const StoredParked& one : before.parked) {  // By offset.
+    const Offset offset = one.event.offset;
+    if (offset >= to) break;
+    if (offset != parked.end) {
+      put(Entry::SKIPPED, parked, true);
+      parked.first = offset;
+    }
+    parked.end = offset + 1;
+  }
+  put(Entry::SKIPPED, parked, true);
+  const QueuePosition position = PositionFrom(before.position);
+  put(Entry::SKIPPED, {position.floor, to}, false);
+  put(Entry::REWOUND, {to, position.head}, false);
+}
+
 // Those that a reset moves, as they stand. Tells of them in the response.
 std::vector<Group::PositionView> PlanMoves(const Group& group, const Targets& targets,
                                            v1::ResetOffsetsResponse* response) {
@@ -260,7 +290,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     ASSIGN_OR_RETURN(taken, group->TakePartitions(IdsOf(moved)));
   }
   const absl::Status written =
-      state_->WriteReset(*group, targets, {caller.principal, request.reason()}, &moved);
+      state_->WriteReset(*group, targets, {caller.principal, request.reason()}, taken, &moved);
   if (!written.ok()) {
     group->AddPartitions(taken);
     return written;
@@ -280,6 +310,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
 absl::Status GroupRegistry::State::WriteReset(const Group& group,
                                               const absl::btree_map<PartitionId, int64_t>& targets,
                                               const LedgerNote& note,
+                                              const std::vector<Group::NewPartition>& taken,
                                               std::vector<Group::PositionView>* moved) {
   const LogEngine& engine = deps.engine;
   const int64_t now_us = absl::ToUnixMicros(engine.Now());
@@ -301,8 +332,14 @@ absl::Status GroupRegistry::State::WriteReset(const Group& group,
     position.set_reset_time_us(now_us);
     rows.push_back(
         {Family::kState, PositionRow(group.id(), view.id()), position.SerializeAsString()});
-    PutMoved(engine, ledger_topics(), group, view, target, note, &rows);
+    if (group.queue() == nullptr) {
+      PutMoved(engine, ledger_topics(), group, view, target, note, &rows);
+    }
     view.position = std::move(position);
+  }
+  for (const Group::NewPartition& before : taken) {
+    const Offset target(targets.at(before.id()));
+    PutQueueMoved(engine, ledger_topics(), group, before, target, note, &rows);
   }
   return Write(std::move(rows));
 }

@@ -123,9 +123,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                              absl::string_view topic) const;
 
   // Writes that the partitions, as they stood, begin anew at their targets; then they are as they
-  // stand there. Nothing else of the group may write their rows meanwhile. Blocks.
+  // stand there. Nothing else of the group may write their rows meanwhile: of a QUEUE group they
+  // are `taken`. Blocks.
   absl::Status WriteReset(const Group& group, const absl::btree_map<PartitionId, int64_t>& targets,
-                          const LedgerNote& note, std::vector<Group::PositionView>* moved)
+                          const LedgerNote& note, const std::vector<Group::NewPartition>& taken,
+                          std::vector<Group::PositionView>* moved)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
 
   // How the rows of a kind begin that are meant.
