@@ -155,9 +155,12 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
   }
 }
 
-// What the answer lacks when a group tells less than a QUEUE group would.
+// What the answer lacks when a group tells less than a QUEUE group would, or that one does not tell
+// everything: the ledger alone knows of attempts, also where it is known how the event stands now.
 void LackOf(const v1::GroupOutcome& outcome, QuestionFacts::Ledger ledger, AnswerMaker* answer) {
-  if (outcome.state() == v1::OUTCOME_STATE_SETTLED) {
+  const bool in_part =
+      ledger != QuestionFacts::Ledger::kRead && outcome.mode() != v1::GROUP_MODE_STREAM;
+  if (in_part || outcome.state() == v1::OUTCOME_STATE_SETTLED) {
     LackOfLedger(ledger, answer);
   } else if (outcome.of_range()) {
     answer->Lacks(v1::CERTAINTY_PARTIAL, kRangesOnly, kUseQueue);

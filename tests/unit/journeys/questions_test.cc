@@ -19,6 +19,13 @@ Lines LinesOf(const Answers& answers, v1::Question question) {
   return {};
 }
 
+v1::Certainty CertaintyOf(const std::vector<v1::Answer>& answers, v1::Question question) {
+  for (const v1::Answer& answer : answers) {
+    if (answer.question() == question) return answer.certainty();
+  }
+  return v1::CERTAINTY_UNSPECIFIED;
+}
+
 Lines AskRoom(const JourneyRoom& room, const std::string& id, v1::Question question) {
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
   v1::AskQuestionsRequest request;
@@ -85,6 +92,30 @@ TEST_CASE("who received an event of a range is told with the time of its commit"
         Lines{"analytics: a.1 by 2018-01-31 01:49:59.650Z, when the range was committed",
               "import: somebody by 2018-01-31 01:49:59.650Z, when the range was committed",
               "old: o.1", "billing: b.1 at 2018-01-31 01:49:59.000Z", "audit: nobody (pending)"});
+}
+
+TEST_CASE("what waits for a retry is known in part when the ledger does not tell everything") {
+  using Ledger = QuestionFacts::Ledger;
+  v1::JourneyEvent event;
+  v1::GroupOutcome* const outcome = event.add_groups();
+  outcome->set_group("workers");
+  outcome->set_mode(v1::GROUP_MODE_QUEUE);
+  QuestionFacts facts;
+  facts.event = &event;
+  for (const auto state : {v1::OUTCOME_STATE_RETRY_WAIT, v1::OUTCOME_STATE_LEASED}) {
+    outcome->set_state(state);
+    for (const Ledger ledger : {Ledger::kRead, Ledger::kBehind, Ledger::kDamaged, Ledger::kOff}) {
+      INFO(v1::OutcomeState_Name(state) << ", ledger " << static_cast<int>(ledger));
+      facts.ledger = ledger;
+      const auto certainty = ledger == Ledger::kRead ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL;
+      const std::vector<v1::Answer> answers = AnswerQuestions(facts);
+      for (const auto question :
+           {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_PROCESSED, v1::QUESTION_WHO_FAILED}) {
+        INFO(v1::Question_Name(question));
+        CHECK(CertaintyOf(answers, question) == certainty);
+      }
+    }
+  }
 }
 
 TEST_CASE("a STREAM group has received what it committed") {
