@@ -60,7 +60,9 @@ v1::GroupOutcome OutcomeOf(v1::GroupOutcome told, const GroupRegistry::GroupStan
   const bool unknown =
       told.state() == v1::OUTCOME_STATE_UNSPECIFIED ||
       (told.state() == v1::OUTCOME_STATE_PENDING && standing.event.where == Where::kSettled);
-  if (unknown) told.set_state(v1::OUTCOME_STATE_SETTLED);
+  if (unknown) {
+    told.set_state(standing.unwritten ? v1::OUTCOME_STATE_PENDING : v1::OUTCOME_STATE_SETTLED);
+  }
   told.set_of_range(group.mode == v1::GROUP_MODE_STREAM &&
                     told.state() == v1::OUTCOME_STATE_PROCESSED);
   return told;

@@ -208,6 +208,9 @@ std::vector<SettleFailure> GroupQueue::Settle(uint64_t session,
         if (outcome == SettleOutcome::kDone) {
           moved_us_ = now_us;
           if (acks) NoteAck(*partition, session, offset, leased_us);
+          if (acks || !partition->queue->IsOutstanding(offset)) {
+            NoteSettled(*partition, {offset, offset + 1});
+          }
           continue;
         }
         ++refused_[static_cast<size_t>(outcome)];

@@ -186,6 +186,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct Standing {
     EventStanding event;
     QueueMemberFacts member;
+    bool unwritten = false;  // It was settled just now: a crash would have it outstanding again.
   };
   std::vector<Standing> StandingsOf(PartitionId partition, absl::Span<const Offset> offsets) const;
   // As PartitionQueue::Standstills().
@@ -371,6 +372,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteExpired(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // They are settled by the next write.
+  void NoteSettled(Partition& partition, OffsetRun run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of those the ones that are not on the disk yet, by offset. O(their runs).
+  std::vector<OffsetRun> UnwrittenOf(const Partition& partition) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   storage::v1::AttemptRecord AttemptRecordOf(const FailedAttempt& attempt) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RowWrite AttemptRowOf(PartitionId partition, const FailedAttempt& attempt) const

@@ -81,6 +81,7 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run, const LedgerNote& note) 
     }
     for (const OffsetRun& one : runs) {
       skipped += Lag(one.first, one.end);
+      NoteSettled(*partition, one);
       storage::v1::LedgerEntry entry = LedgerEntryOf(storage::v1::LedgerEntry::SKIPPED, one, note);
       entry.set_outstanding(true);
       PutEntry(*partition, std::move(entry));

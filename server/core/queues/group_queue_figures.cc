@@ -1,5 +1,6 @@
 // Numbers of the whole group, for a scrape.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "server/core/queues/group_queue_parts.h"
@@ -9,6 +10,14 @@ namespace {
 
 // Runs of expired events that a group remembers.
 constexpr size_t kMostExpired = 1'000;
+
+// `runs` rise.
+bool IsIn(const std::vector<OffsetRun>& runs, Offset offset) {
+  const auto behind =
+      std::upper_bound(runs.begin(), runs.end(), offset,
+                       [](Offset at, const OffsetRun& run) { return at < run.first; });
+  return behind != runs.begin() && offset < std::prev(behind)->end;
+}
 
 void AddStates(const PartitionQueue::States& from, PartitionQueue::States* to) {
   to->ready += from.ready;
@@ -39,8 +48,11 @@ std::vector<GroupQueue::Standing> GroupQueue::StandingsOf(PartitionId id,
   MutexLock lock(mu_);
   const auto it = partitions_.find(id);
   if (it == partitions_.end()) return standings;
+  const std::vector<OffsetRun> unwritten = UnwrittenOf(*it->second);
   for (size_t i = 0; i < offsets.size(); ++i) {
     standings[i].event = it->second->queue->StandingOf(offsets[i]);
+    standings[i].unwritten =
+        standings[i].event.where == EventStanding::Where::kSettled && IsIn(unwritten, offsets[i]);
     const QueueMemberFacts* const facts = MemberFactsOf(standings[i].event.holder);
     if (facts != nullptr) standings[i].member = *facts;
   }

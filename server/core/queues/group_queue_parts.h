@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -18,6 +20,12 @@ struct LedgerAck {
   Offset first;
   Offset end;
   int64_t leased_us = 0;
+};
+
+// Consecutive events that were settled, and the number of the write that says so.
+struct SettledRun {
+  uint64_t write = 0;
+  OffsetRun run;
 };
 
 struct GroupQueue::Partition {
@@ -54,6 +62,8 @@ struct GroupQueue::Partition {
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;
   std::vector<Offset> died;  // While copies are made: what became a dead letter.
+  // As they came; the writes of some have ended.
+  std::deque<SettledRun> settled;
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
   absl::Status problem;                                  // Not OK: it stands still.
   OffsetRun lost;                 // What cannot be read, when it stands still.

@@ -94,6 +94,31 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
       {Family::kState, PositionRow(group_, partition.id), partition.record.SerializeAsString()});
 }
 
+void GroupQueue::NoteSettled(Partition& partition, OffsetRun run) {
+  std::deque<SettledRun>& settled = partition.settled;
+  while (!settled.empty() && settled.front().write <= written_) settled.pop_front();
+  const uint64_t next = begun_ + 1;
+  const bool goes_on =
+      !settled.empty() && settled.back().write == next && settled.back().run.end == run.first;
+  if (goes_on) {
+    settled.back().run.end = run.end;
+  } else {
+    settled.push_back({next, run});
+  }
+}
+
+std::vector<OffsetRun> GroupQueue::UnwrittenOf(const Partition& partition) const {
+  std::vector<OffsetRun> runs;
+  // What came behind a write that was refused is written with it, and not by the one after it.
+  if (stopped_.ok() && !writing_ && dirty_.empty() && rows_.empty()) return runs;
+  for (const SettledRun& one : partition.settled) {
+    if (one.write > written_) runs.push_back(one.run);
+  }
+  std::sort(runs.begin(), runs.end(),
+            [](const OffsetRun& one, const OffsetRun& other) { return one.first < other.first; });
+  return runs;
+}
+
 // There is a copy only when the event is gone from the log, or was about to go.
 bool GroupQueue::MayHaveCopy(PartitionId id, Offset offset) const {
   const auto extent = deps_.engine.Extent(id);

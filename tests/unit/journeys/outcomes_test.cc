@@ -33,6 +33,40 @@ TEST_CASE("what a STREAM group was delivered and has not committed durably is pe
   CHECK(room.Told(4).state() == v1::OUTCOME_STATE_PENDING);
 }
 
+TEST_CASE("what a QUEUE group acked, and not durably, is pending") {
+  for (const auto mode : {v1::JOURNEY_MODE_FULL, v1::JOURNEY_MODE_OFF}) {
+    INFO(v1::JourneyMode_Name(mode));
+    const bool full = mode == v1::JOURNEY_MODE_FULL;
+    const auto acked = full ? v1::OUTCOME_STATE_PROCESSED : v1::OUTCOME_STATE_SETTLED;
+    OutcomesRoom room(v1::GROUP_MODE_QUEUE, 4, absl::ZeroDuration(), mode);
+    REQUIRE(room.Take() == 4);
+    room.Settle(Kind::kAck, 0);
+    room.pool.RunAll();
+    CHECK(room.Told(0).state() == acked);
+    room.engine->HoldDone();
+    room.engine->FailNextWrite(Error(v1::DISK_FULL, "the disk is full"));
+    room.Settle(Kind::kAck, 1);
+    room.Settle(Kind::kAck, 2);  // Waits for the first.
+    room.Settle(Kind::kReject, 3);
+    const auto check_waiting = [&] {
+      CHECK(room.Told(0).state() == acked);
+      for (int64_t offset = 1; offset < 4; ++offset) {
+        INFO("offset " << offset);
+        CHECK(room.Told(offset).state() == v1::OUTCOME_STATE_PENDING);
+      }
+    };
+    check_waiting();
+    room.Release();  // Refused: it is tried again, with the rest.
+    check_waiting();
+    room.timer.Advance(absl::Seconds(2));
+    room.pool.RunAll();
+    CHECK(room.Told(1).state() == acked);
+    CHECK(room.Told(2).state() == acked);
+    CHECK(room.Told(3).state() ==
+          (full ? v1::OUTCOME_STATE_DEAD_LETTERED : v1::OUTCOME_STATE_SETTLED));
+  }
+}
+
 TEST_CASE("the range of a commit begins where what is durable ends") {
   OutcomesRoom room(v1::GROUP_MODE_STREAM, 5);
   room.engine->HoldDone();
