@@ -227,6 +227,9 @@ struct ScrubPage {
   std::string next_token;  // Empty: the end was reached.
 };
 
+// A detail of DATA_CORRUPTED, as LogEngine::Read() says.
+inline constexpr char kIoErrorDetail[] = "io_error";
+
 // LogEngine is the append-only history of every partition and the rows of state beside it: local
 // today, replicated later. Nothing above this header may know which.
 //
@@ -269,7 +272,9 @@ class LogEngine {
       PartitionId partition, Offset from, size_t max_bytes) const = 0;
   // The same from disk; blocks. Errors: OFFSET_OUT_OF_RANGE above the visible end, GAP (details
   // first_lost, last_lost) below the first offset or where events are missing, DATA_CORRUPTED
-  // (details first_lost, last_lost) for what cannot be read; reading goes on at last_lost + 1.
+  // (details first_lost, last_lost) for what cannot be read; reading goes on at last_lost + 1. With
+  // the detail kIoErrorDetail nothing is known to be damaged: the disk did not answer, which may
+  // pass.
   virtual absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
                                                      size_t max_bytes) const = 0;
 

@@ -1,6 +1,7 @@
 #include "storage/log/log_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
@@ -12,10 +13,18 @@ namespace {
 
 constexpr int64_t kFirstStep = 1024;  // Events.
 
-absl::Status Lost(v1::ErrorReason reason, absl::string_view why, Offset first, Offset last) {
-  return Error(
-      reason, absl::StrCat("events ", first.value(), " to ", last.value(), " ", why),
-      {{"first_lost", absl::StrCat(first.value())}, {"last_lost", absl::StrCat(last.value())}});
+absl::Status Lost(v1::ErrorReason reason, absl::string_view why, Offset first, Offset last,
+                  bool may_pass = false) {
+  ErrorDetails details = {{"first_lost", absl::StrCat(first.value())},
+                          {"last_lost", absl::StrCat(last.value())}};
+  if (may_pass) details.emplace_back(kIoErrorDetail, "true");
+  return Error(reason, absl::StrCat("events ", first.value(), " to ", last.value(), " ", why),
+               std::move(details));
+}
+
+// What a cursor says when its bytes were not read at all.
+bool IsIoError(const absl::Status& status) {
+  return !status.ok() && ReasonOf(status) != v1::DATA_CORRUPTED;
 }
 
 }  // namespace
@@ -106,13 +115,14 @@ absl::Status LogReader::WalkDamaged(const PartitionLog& partition, const Partiti
     const Offset last_lost = std::min(last, readable.first + -1);
     if (damage.ok()) return Lost(v1::GAP, "are missing", next, last_lost);
     return Lost(v1::DATA_CORRUPTED, absl::StrCat("cannot be read: ", damage.message()), next,
-                last_lost);
+                last_lost, IsIoError(damage));
   }
   // The index sent the search for `next` into the block before its batch.
   const auto behind = store_.NewTableCursor(family, partition.id(), readable.seek);
   RETURN_IF_ERROR(WalkCursor(*behind, partition.id(), readable.seek, visit, progress));
   if (progress->done || progress->next > next) return absl::OkStatus();
-  return Lost(v1::DATA_CORRUPTED, "cannot be read a second time", next, next);
+  return Lost(v1::DATA_CORRUPTED, "cannot be read a second time", next, next,
+              IsIoError(behind->status()));
 }
 
 LogReader::Readable LogReader::FindReadable(const FamilyPtr& slice, PartitionId partition,

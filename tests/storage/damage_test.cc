@@ -189,6 +189,23 @@ TEST_CASE("reads that fail are told to who reads, end nothing, and come back wit
   CHECK(whole.lost.empty());
 }
 
+TEST_CASE("an error says when the disk did not answer, and nothing is known to be damaged") {
+  const auto disk = std::make_shared<BadReads>();
+  OneTable table(2000, 1, disk);
+  LogEngine& engine = table.Open();
+  disk->Fail(INT_MAX);
+  const absl::Status failing = engine.Read(TestStore::Partition(), Offset(0), 100).status();
+  CHECK(ReasonOf(failing) == v1::DATA_CORRUPTED);
+  CHECK(DetailsOf(failing).contains(kIoErrorDetail));
+  disk->Fail(0);
+
+  OneTable bad(2000, 1);
+  bad.DamageBlock(0);
+  const auto damage = bad.Open().Read(TestStore::Partition(), Offset(0), 100);
+  CHECK(ReasonOf(damage.status()) == v1::DATA_CORRUPTED);
+  CHECK_FALSE(DetailsOf(damage.status()).contains(kIoErrorDetail));
+}
+
 TEST_CASE("what lies between two damaged blocks is read") {
   OneTable table(6000, 1);
   table.DamageBlock(3);

@@ -130,6 +130,11 @@ void MemoryLogEngine::FailNextWrite(absl::Status status) {
   fail_write_ = std::move(status);
 }
 
+void MemoryLogEngine::FailNextRead(absl::Status status) {
+  MutexLock lock(mu_);
+  fail_read_ = std::move(status);
+}
+
 void MemoryLogEngine::SetRoom(bool room) {
   std::vector<Wake> due;
   {
@@ -303,6 +308,7 @@ absl::StatusOr<std::vector<BatchPtr>> MemoryLogEngine::Read(PartitionId id, Offs
   ASSIGN_OR_RETURN(const Partition* partition, Find(id));
   RETURN_IF_ERROR(CheckReadable(*partition, from));
   ++stats_.cold_reads;
+  RETURN_IF_ERROR(std::exchange(fail_read_, absl::OkStatus()));
   std::vector<BatchPtr> batches;
   size_t bytes = 0;
   for (auto at = BatchAt(*partition, from); at != partition->batches.end(); ++at) {

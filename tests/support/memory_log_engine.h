@@ -48,6 +48,8 @@ class MemoryLogEngine : public LogEngine {
   void FailNextSubmit(absl::Status status);
   // The next transaction is answered with this, and nothing of it is stored.
   void FailNextWrite(absl::Status status);
+  // The next Read() answers this.
+  void FailNextRead(absl::Status status);
   // The next AddToIndex() answers this, and nothing is added.
   void FailNextIndex(absl::Status status);
   // FindInIndex() answers this until DropIndex().
@@ -206,6 +208,7 @@ class MemoryLogEngine : public LogEngine {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status fail_submit_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_write_ ABSL_GUARDED_BY(mu_);
+  mutable absl::Status fail_read_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_index_ ABSL_GUARDED_BY(mu_);
   absl::Status broken_index_ ABSL_GUARDED_BY(mu_);
   int64_t scrub_page_ ABSL_GUARDED_BY(mu_) = 1'000'000;

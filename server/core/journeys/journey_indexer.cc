@@ -278,16 +278,29 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
 
 void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to) {
   const auto at = followed_.find(partition);
-  if (at != followed_.end() && at->second.next == from) at->second.next = to;
+  if (at == followed_.end() || at->second.next != from) return;
+  at->second.next = to;
+  at->second.refused_since = absl::InfiniteDuration();
+}
+
+bool JourneyIndexer::MayPass(PartitionId partition, const absl::Status& status) {
+  if (!DetailsOf(status).contains(kIoErrorDetail)) return false;
+  const absl::Duration now = clock_.SinceBoot();
+  MutexLock lock(mu_);
+  const auto at = followed_.find(partition);
+  if (at == followed_.end()) return true;
+  at->second.refused_since = std::min(at->second.refused_since, now);
+  return now - at->second.refused_since < limits_.io_patience;
 }
 
 bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::Status& status) {
   const v1::ErrorReason reason = ReasonOf(status);
-  if (reason == v1::GAP || reason == v1::DATA_CORRUPTED) {
+  const bool damaged = reason == v1::DATA_CORRUPTED && !MayPass(partition, status);
+  if (reason == v1::GAP || damaged) {
     const Offset last = std::max(next, OffsetDetail(status, "last_lost", next));
     MutexLock lock(mu_);
     Move(partition, next, last + 1);
-    if (reason == v1::DATA_CORRUPTED) unreadable_ += Lag(next, last + 1);
+    if (damaged) unreadable_ += Lag(next, last + 1);
     return false;
   }
   // The topic is gone or the engine stops, which Refresh() or Stop() see to; or it is tried again.

@@ -26,6 +26,8 @@ struct JourneyLimits {
   int64_t buffer_log_bytes = int64_t{512} << 20;  // The same: what a start has to read again.
   // Between two looks at what was published; nobody waits for it who asks.
   absl::Duration pause = absl::Milliseconds(20);
+  // What the disk does not give for so long is passed over: it is as good as damaged.
+  absl::Duration io_patience = absl::Minutes(5);
 };
 
 // JourneyIndexer reads what becomes visible and keeps the index of it: new entries in memory, and
@@ -72,6 +74,8 @@ class JourneyIndexer {
     Offset on_disk;                                // Everything below it is in files.
     uint64_t wake = 0;                             // The engine's number while it waits for news.
     absl::Time behind_since = absl::InfiniteFuture();  // It has news.
+    // Since boot: the disk does not give what is at `next`.
+    absl::Duration refused_since = absl::InfiniteDuration();
   };
   using Entries = std::vector<IndexEntry>;
   // How far a partition is.
@@ -96,6 +100,8 @@ class JourneyIndexer {
   bool ReadSome(PartitionId partition);
   // Unless it begins anew meanwhile.
   void Move(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The disk did not give something, and it is not long since that began.
+  bool MayPass(PartitionId partition, const absl::Status& status);
   // Goes on behind what cannot be read. As ReadSome().
   bool PassOver(PartitionId partition, Offset next, const absl::Status& status);
   void Await(PartitionId partition, Offset next);

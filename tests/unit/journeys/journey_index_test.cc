@@ -51,6 +51,37 @@ TEST_CASE("a topic that is to be found by more is looked at again, also by a lat
   }
 }
 
+// What the indexer is told of events 0 to 2 of the next batch that it reads from the disk.
+void FailRead(JourneyRoom& room, ErrorDetails also) {
+  ErrorDetails details = {{"first_lost", "0"}, {"last_lost", "2"}};
+  details.insert(details.end(), also.begin(), also.end());
+  room.engine->SetCachedReads(false);
+  room.engine->FailNextRead(Error(v1::DATA_CORRUPTED, "cannot be read", std::move(details)));
+  room.Publish("orders", 0,
+               {JourneyRoom::Event("a"), JourneyRoom::Event("b"), JourneyRoom::Event("c")});
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+}
+
+TEST_CASE("what the disk does not give for a while is found when it does") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  FailRead(room, {{kIoErrorDetail, "true"}});
+  CHECK(room.indexer->Measure().unreadable_events == 0);
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("b"))) == Strings{"b"});
+}
+
+TEST_CASE("what is damaged, or what the disk does not give for long, is passed over") {
+  JourneyLimits limits;
+  const bool damaged = GENERATE(true, false);
+  if (!damaged) limits.io_patience = absl::ZeroDuration();
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  FailRead(room, damaged ? ErrorDetails() : ErrorDetails{{kIoErrorDetail, "true"}});
+  CHECK(room.indexer->Measure().unreadable_events == 3);
+  room.Publish("orders", JourneyRoom::Event("later"));
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("later"))) == Strings{"later"});
+}
+
 TEST_CASE("the index is made anew from the log") {
   JourneyRoom room(TenInMemory());
   room.CreateTopic("orders");
