@@ -34,7 +34,7 @@ absl::StatusOr<bool> ClaimSweep::RunTurn() {
   RowRange first{Family::kState, kClaimEndRows, "", 1};
   while (true) {
     ASSIGN_OR_RETURN(const auto found, engine_.LoadRows(first));
-    if (found.empty()) return false;
+    if (found.empty()) break;
     ASSIGN_OR_RETURN(const ClaimEnd row, ParseClaimEndRow(found.front().first));
     first.after = QueueRows(kClaimEndRows, GroupId(row.group.value() + 1));
     const bool lives = groups_.NameOf(row.group).has_value();
@@ -48,8 +48,12 @@ absl::StatusOr<bool> ClaimSweep::RunTurn() {
       ASSIGN_OR_RETURN(swept, store_->SweepPage(row.group, until_us, &after));
       if (swept.forgotten > 0) ++pages;
     } while (swept.more);
-    if (!lives) store_->Forget(row.group);
   }
+  // Also those that had no claims left.
+  for (const ClaimCounts::Figures& of : store_->counts().All()) {
+    if (!groups_.NameOf(of.group).has_value()) store_->Forget(of.group);
+  }
+  return false;
 }
 
 }  // namespace acta

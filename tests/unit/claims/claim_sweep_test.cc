@@ -1,6 +1,8 @@
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/claims/claim_sweep.h"
 #include "tests/unit/claims/claims_room.h"
 
 namespace acta {
@@ -88,6 +90,17 @@ TEST_CASE("the claims of a group that was deleted before a restart are swept", "
   CHECK(room.Stored() == 1);
   memory.Pass(absl::Minutes(1));
   CHECK(room.Stored() == 0);
+}
+
+TEST_CASE("what is counted of a deleted group without claims is forgotten", "[claims]") {
+  MemoryClaims memory;
+  const auto store = std::make_shared<ClaimStore>(memory.engine, ClaimLimits());
+  store->counts().Tally(GroupId(1'000), ClaimOutcome::kReleased);
+  const auto sweep =
+      std::make_shared<ClaimSweep>(memory.engine, store, *memory.room.groups, memory.room.timer);
+  sweep->RunAfter(kClaimSweepEvery);
+  memory.Pass(kClaimSweepEvery);
+  CHECK(store->counts().All().empty());
 }
 
 TEST_CASE("a sweep that fails is tried again", "[claims]") {
