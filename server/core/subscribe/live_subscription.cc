@@ -301,7 +301,8 @@ void LiveSubscription::OnTimer() {
     if (silence >= timeout) return End(TimedOut(silence));
     return StartTimer(timeout - silence);
   }
-  if (followed_.empty()) return;
+  // Until the positions are found nobody knows whether a topic is followed.
+  if (resolved_ && followed_.empty()) return;
   AddNewPartitions();
   StartTimer(kGrowthLook);
 }

@@ -132,6 +132,7 @@ class LiveSubscription final : public Subscription {
   uint64_t last_handle_ = 0;                            // Without a group.
   std::vector<std::pair<TopicPtr, int32_t>> followed_;  // Topics, and how many partitions are read.
   bool bounded_ = false;                                // Every partition has an end.
+  bool resolved_ = false;                               // The positions are found.
 
   // Control frames that wait for their turn.
   std::atomic<size_t> waiting_{0};

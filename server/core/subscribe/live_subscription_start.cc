@@ -90,6 +90,7 @@ void LiveSubscription::OnResolved(uint64_t frame_id, const v1::SubscribeStart& s
                                   absl::StatusOr<std::vector<ReadRange>> ranges) {
   if (ending_) return;
   if (!ranges.ok()) return End(ranges.status());
+  resolved_ = true;
   bounded_ = std::all_of(ranges->begin(), ranges->end(),
                          [](const ReadRange& range) { return range.bounded(); });
   for (const v1::TopicPosition& position : start.topics()) {

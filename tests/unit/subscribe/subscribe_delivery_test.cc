@@ -259,6 +259,22 @@ TEST_CASE("a topic that grows is read in its new partitions from their beginning
   CHECK(follows.sink.by_handle.size() == 3);
 }
 
+TEST_CASE("a topic is followed however late its reader started", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(2);
+  Client& client = room.Connect();
+  // The look at the stream that is due then finds a start whose positions are not known yet.
+  room.timer.Advance(absl::Seconds(15));
+  client.Start(room.Earliest());
+  room.Run();
+  REQUIRE(client.sink.by_handle.size() == 2);
+  room.GrowTopic(3);
+  room.Publish(2, {"a"});
+  room.Advance(absl::Seconds(20));
+  CHECK(client.sink.by_handle.size() == 3);
+  CHECK(client.sink.Data(2) == Strings{"a"});
+}
+
 TEST_CASE("a deleted topic is taken from the stream, the last one ends it", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);
