@@ -139,8 +139,8 @@ void LiveSubscription::Refuse(const absl::Status& status) {
 }
 
 void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
-  if (result_.has_value()) return;
   last_heard_ = deps_.hub.clock.SinceBoot();
+  if (result_.has_value()) return;
   const uint64_t id = control.frame_id();
   if (!framed_) {
     if (!control.has_start()) return End(NotStarted());
@@ -190,6 +190,7 @@ void LiveSubscription::OnWritten() {
 void LiveSubscription::OnHalfClose() {
   RunTurn([this] {
     half_closed_ = true;
+    last_heard_ = deps_.hub.clock.SinceBoot();
     // A read with an end is answered by its events; every other by what was asked until now.
     if (!bounded_) reading_ = false;
     Drain(absl::OkStatus());
@@ -255,6 +256,8 @@ void LiveSubscription::Send() {
     }
     if (!alone || !frame.batches.empty()) {
       writing_ = true;
+      // It can show that it is there by reading only.
+      if (half_closed_) last_heard_ = deps_.hub.clock.SinceBoot();
       gate_.Send(std::move(frame));
     } else if (outbox_.empty()) {
       const absl::Status failure = feed_ != nullptr   ? feed_->failure()
@@ -293,18 +296,24 @@ void LiveSubscription::StartTimer(absl::Duration delay) {
 
 void LiveSubscription::OnTimer() {
   timer_ = 0;
+  if (ending_) return;
+  if (!group_.empty()) return LookAtSilence();
   if (result_.has_value()) return;
   if (!framed_) return End(NotStarted());
-  if (!group_.empty()) {
-    const absl::Duration timeout = deps_.hub.limits.member_timeout;
-    const absl::Duration silence = deps_.hub.clock.SinceBoot() - last_heard_;
-    if (silence >= timeout) return End(TimedOut(silence));
-    return StartTimer(timeout - silence);
-  }
   // Until the positions are found nobody knows whether a topic is followed.
   if (resolved_ && followed_.empty()) return;
   AddNewPartitions();
   StartTimer(kGrowthLook);
+}
+
+void LiveSubscription::LookAtSilence() {
+  const absl::Duration timeout = deps_.hub.limits.member_timeout;
+  // Who said its last and waits for answers is not silent. Who does not read them is.
+  const bool waits = half_closed_ && !writing_;
+  const absl::Duration silence =
+      waits ? absl::ZeroDuration() : deps_.hub.clock.SinceBoot() - last_heard_;
+  if (silence >= timeout) return End(TimedOut(silence));
+  StartTimer(timeout - silence);
 }
 
 }  // namespace acta

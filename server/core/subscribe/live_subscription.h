@@ -79,6 +79,8 @@ class LiveSubscription final : public Subscription {
 
   void StartTimer(absl::Duration delay);
   void OnTimer();
+  // Of a member: ends the stream of one that was silent for too long.
+  void LookAtSilence();
 
   // live_subscription_start.cc
   void Start(uint64_t frame_id, const v1::SubscribeStart& start);

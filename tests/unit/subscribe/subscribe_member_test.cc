@@ -248,6 +248,39 @@ TEST_CASE("time of the engine that leaps is no silence", "[subscribe]") {
   CHECK(client.sink.EndReason() == v1::MEMBER_TIMED_OUT);
 }
 
+TEST_CASE("a member that half-closed and does not read is ended like a silent one", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Client& client = room.Subscribe(room.Member("g"));
+  client.reads = false;
+  room.Publish(0, {"a"});
+  room.Run();
+  REQUIRE(client.sink.unwritten);
+  room.Advance(absl::Seconds(10));
+  client.stream->OnHalfClose();
+  room.Advance(absl::Seconds(14));
+  CHECK(room.Members("g") == 1);
+  room.Advance(absl::Seconds(1));
+  CHECK(room.Members("g") == 0);
+}
+
+TEST_CASE("a member that half-closed gets its answers however long they take", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  room.Publish(0, {"a"});
+  Client& client = room.Subscribe(room.Member("g"));
+  room.engine.HoldDone();
+  const uint64_t commit = client.Commit(client.sink.Handle(0), 1);
+  client.stream->OnHalfClose();
+  for (int i = 0; i < 10; ++i) room.Advance(absl::Seconds(5));
+  CHECK_FALSE(client.sink.result.has_value());
+  room.engine.ReleaseDone();
+  room.Run();
+  CHECK(client.sink.acked_through() == commit);
+  REQUIRE(client.sink.result.has_value());
+  CHECK_OK(*client.sink.result);
+}
+
 TEST_CASE("a member that is replaced, or whose group goes, is ended", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);
