@@ -6,9 +6,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "client/cpp/admin.h"
 #include "client/cpp/error.h"
+#include "client/cpp/steady_time.h"
 #include "proto/support/error.h"
 #include "proto/support/proto_time.h"
 #include "storage/base/mutex.h"
@@ -57,23 +57,23 @@ class ACTA_CLIENT_HIDDEN Claims::Core {
 };
 
 absl::Status Claims::Core::Try(absl::FunctionRef<absl::Status()> call, int* tries) {
-  const absl::Time end = absl::Now() + options_.retry_for;
+  const absl::Time end = SteadyNow() + options_.retry_for;
   absl::Duration delay = channel_->options().min_backoff;
   while (true) {
     const absl::Status status = call();
     if (tries != nullptr) ++*tries;
     if (status.ok() || !MayTryAgain(status)) return status;
     const absl::Duration wait = std::max(delay, RetryAfterOf(status));
-    if (absl::Now() + wait >= end || !Wait(wait)) return status;
+    if (SteadyNow() + wait >= end || !Wait(wait)) return status;
     delay = std::min(2 * delay, channel_->options().max_backoff);
   }
 }
 
 bool Claims::Core::Wait(absl::Duration delay) {
-  const absl::Time end = absl::Now() + delay;
+  const absl::Time end = SteadyNow() + delay;
   MutexLock lock(mu_);
   while (!cancelled_) {
-    const absl::Duration rest = end - absl::Now();
+    const absl::Duration rest = end - SteadyNow();
     if (rest <= absl::ZeroDuration()) return true;
     cancel_.WaitFor(mu_, rest);
   }

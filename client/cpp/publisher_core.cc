@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/cpp/error.h"
 #include "client/cpp/publish_message.h"
+#include "client/cpp/steady_time.h"
 #include "client/cpp/tell.h"
 #include "proto/support/error.h"
 #include "proto/support/partitioner.h"
@@ -83,7 +83,7 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(element.size()));
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     const bool by_key = !named && partition.has_value();
     PublishQueue::NewEvent added{element, std::move(done), std::move(cause), by_key};
     if (partition.has_value()) {
@@ -105,7 +105,7 @@ absl::Status Publisher::Core::PublishPrepared(absl::string_view topic, int32_t p
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(payload->size()));
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     queue_.AddBatch(topic, partition, std::move(payload), count, std::move(done), now);
     start = MustStart(now);
   }
@@ -131,7 +131,7 @@ absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
 
 absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
   const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
-  const absl::Time deadline = absl::Now() + options_.block_for;
+  const absl::Time deadline = SteadyNow() + options_.block_for;
   while (true) {
     if (cancelled_) return Cancelled();
     if (closed_) return absl::FailedPreconditionError("the publisher is closed");
@@ -150,7 +150,7 @@ absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
 }
 
 bool Publisher::Core::WaitUntil(absl::Time deadline) {
-  const absl::Duration rest = deadline - absl::Now();
+  const absl::Duration rest = deadline - SteadyNow();
   if (rest <= absl::ZeroDuration()) return false;
   changed_.WaitFor(mu_, std::min(rest, absl::Hours(1)));
   return true;
@@ -177,7 +177,7 @@ bool Publisher::Core::WriteNext() {
   bool half_close = false;
   {
     MutexLock lock(mu_);
-    const std::optional<PublishQueue::Frame> frame = queue_.Take(absl::Now());
+    const std::optional<PublishQueue::Frame> frame = queue_.Take(SteadyNow());
     if (frame.has_value()) {
       v1::PublishOpen open;
       open.set_level(options_.level);
@@ -209,7 +209,7 @@ void Publisher::Core::OnMessage(const grpc::ByteBuffer& message) {
   PublishQueue::Finished finished;
   {
     MutexLock lock(mu_);
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     backoff_ = channel_->options().min_backoff;
     for (v1::FrameResult& result : *results.mutable_results()) {
       for (v1::TopicPartitions& topic : *result.mutable_topics()) {
@@ -237,7 +237,7 @@ void Publisher::Core::OnEnd(const absl::Status& status) {
   PublishQueue::Finished finished;
   {
     MutexLock lock(mu_);
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     streaming_ = false;
     last_error_ = status.ok() ? absl::UnavailableError(absl::StrCat("broker '", channel_->address(),
                                                                     "' ended the stream"))
@@ -302,7 +302,7 @@ void Publisher::Core::Deliver(PublishQueue::Finished finished) {
 }
 
 absl::Status Publisher::Core::Flush(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   const absl::Status late = absl::DeadlineExceededError(
       absl::StrCat("not everything was answered within ", absl::FormatDuration(timeout)));
   MutexLock lock(mu_);
@@ -343,7 +343,7 @@ absl::Status Publisher::Core::Close(absl::Duration timeout) {
   stream_.Wake();
   {
     MutexLock lock(mu_);
-    const absl::Time deadline = absl::Now() + kEndPatience;
+    const absl::Time deadline = SteadyNow() + kEndPatience;
     while (streaming_ && queue_.empty() && WaitUntil(deadline)) continue;
   }
   stream_.Stop();

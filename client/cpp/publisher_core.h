@@ -15,7 +15,8 @@
 
 namespace acta::client {
 
-// Publisher at work: the queue behind a lock, and the stream that empties it.
+// Publisher at work: the queue behind a lock, and the stream that empties it. Every time here is of
+// SteadyNow().
 //
 // Threads: as Publisher says.
 class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {

@@ -1,13 +1,13 @@
 #include "client/cpp/raw_stream.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/channel.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "client/cpp/grpc_status.h"
+#include "client/cpp/steady_time.h"
 #include "client/cpp/tell.h"
 
 namespace acta::client {
@@ -78,16 +78,18 @@ void RawStream::Loop() {
   while (true) {
     void* tag = nullptr;
     bool ok = false;
-    const absl::Duration wait = std::max(next_tick_ - absl::Now(), absl::ZeroDuration());
-    const auto next = queue_.AsyncNext(
-        &tag, &ok, std::chrono::system_clock::now() + absl::ToChronoMicroseconds(wait));
+    const absl::Duration wait = std::max(next_tick_ - SteadyNow(), absl::ZeroDuration());
+    const gpr_timespec until =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_micros(absl::ToInt64Microseconds(wait), GPR_TIMESPAN));
+    const auto next = queue_.AsyncNext(&tag, &ok, until);
     if (next == grpc::CompletionQueue::SHUTDOWN) return;
     if (next == grpc::CompletionQueue::GOT_EVENT) {
       OnOp(static_cast<Op>(reinterpret_cast<intptr_t>(tag)), ok);
     }
     // Whoever holds the turn gives it back or has a write that fails.
     if (reads_ended_ && !finishing_ && (writes_ended_ || TryTakeTurn())) Finish();
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     if (now < next_tick_) continue;
     next_tick_ = now + kLongestTick;
     TickWithin(handler_.OnTick(now));
@@ -95,7 +97,7 @@ void RawStream::Loop() {
 }
 
 void RawStream::TickWithin(absl::Duration wait) {
-  next_tick_ = std::min(next_tick_, absl::Now() + std::max(wait, absl::Milliseconds(1)));
+  next_tick_ = std::min(next_tick_, SteadyNow() + std::max(wait, absl::Milliseconds(1)));
 }
 
 void RawStream::OnOp(Op op, bool ok) {

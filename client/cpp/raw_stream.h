@@ -36,7 +36,8 @@ class RawStream {
     virtual bool WriteNext() = 0;
     // The stream is gone; Start() may be called again.
     virtual void OnEnd(const absl::Status& status) = 0;
-    // Now and then. Answers when to be called again; at most half a second is waited.
+    // Now and then; `now` is SteadyNow(). Answers when to be called again; at most half a second is
+    // waited.
     virtual absl::Duration OnTick(absl::Time now) = 0;
 
    protected:

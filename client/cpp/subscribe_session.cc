@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/cpp/error.h"
+#include "client/cpp/steady_time.h"
 #include "client/cpp/subscription_state.h"
 #include "client/cpp/tell.h"
 #include "client/cpp/worker_state.h"
@@ -34,7 +34,7 @@ SubscribeSession<State>::SubscribeSession(std::shared_ptr<Channel> channel,
     : channel_(std::move(channel)),
       options_(std::move(options)),
       state_(options_),
-      broken_since_(absl::Now()),
+      broken_since_(SteadyNow()),
       backoff_(channel_->options().min_backoff),
       stream_(channel_, State::kClient, "/acta.v1.Subscriber/Subscribe", *this) {
   if (HasHooks(*channel_)) state_.KeepSettled();
@@ -72,7 +72,7 @@ absl::StatusOr<std::optional<typename State::Item>> SubscribeSession<State>::Nex
 
 template <typename State>
 bool SubscribeSession<State>::WaitUntil(absl::Time deadline) {
-  const absl::Duration rest = deadline - absl::Now();
+  const absl::Duration rest = deadline - SteadyNow();
   if (rest <= absl::ZeroDuration()) return false;
   changed_.WaitFor(mu_, std::min(rest, absl::Hours(1)));
   return true;
@@ -108,7 +108,7 @@ absl::Status SubscribeSession<State>::Close(absl::Duration timeout) {
   stream_.Wake();
   {
     MutexLock lock(mu_);
-    const absl::Time deadline = absl::Now() + timeout;
+    const absl::Time deadline = SteadyNow() + timeout;
     while (streaming_ && WaitUntil(deadline)) continue;  // Also while it opens.
     if (streaming_) {
       end_ = absl::DeadlineExceededError(
@@ -165,7 +165,7 @@ bool SubscribeSession<State>::WriteNext() {
     control = state_.TakeControl();
     changed_.SignalAll();  // What can no longer be sent is settled by it.
     if (control.has_value()) {
-      last_sent_ = absl::Now();
+      last_sent_ = SteadyNow();
     } else if (!closing_ || state_.HasControl()) {
       return false;  // What has to wait for an answer is said before the half-close.
     }
@@ -189,7 +189,7 @@ void SubscribeSession<State>::OnEnd(const absl::Status& status) {
 
 template <typename State>
 void SubscribeSession<State>::OnEndLocked(const absl::Status& status) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   streaming_ = open_ = false;
   end_ = status;
   // A reader at its end has nothing to lose, however the stream went.

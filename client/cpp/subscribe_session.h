@@ -43,7 +43,7 @@ class SubscribeSession : public RawStream::Handler {
 
   void Begin();
   // Nothing: the deadline has passed, or nothing more may come. Errors: what ended the
-  // subscription.
+  // subscription. Every time here is of SteadyNow().
   absl::StatusOr<std::optional<typename State::Item>> NextItem(absl::Time deadline);
   // What NextItem() answers when there is no item and none may come.
   bool MayCome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "client/cpp/steady_time.h"
 #include "client/cpp/subscribe_start.h"
 #include "client/cpp/tell.h"
 #include "storage/base/status_macros.h"
@@ -17,8 +17,9 @@ Subscriber::Core::Core(std::shared_ptr<Channel> channel, SubscriberOptions optio
 }
 
 absl::StatusOr<std::optional<Delivery>> Subscriber::Core::Next(absl::Time deadline) {
+  const absl::Time until = ToSteady(deadline);
   while (true) {
-    ASSIGN_OR_RETURN(std::optional<SubscriptionState::Item> item, NextItem(deadline));
+    ASSIGN_OR_RETURN(std::optional<SubscriptionState::Item> item, NextItem(until));
     if (!item.has_value()) return std::nullopt;
     if (auto* delivery = std::get_if<Delivery>(&*item)) {
       TellReceived(*channel_, ClientKind::kSubscriber, *delivery);
@@ -78,7 +79,7 @@ absl::StatusOr<v1::SettleResponse> Subscriber::Core::CommitAndPublish(
 }
 
 absl::Status Subscriber::Core::FlushCommits(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   MutexLock lock(mu_);
   while (!state_.CommitsSettled()) {
     if (!WaitUntil(deadline)) {

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/delivery.h"
 #include "client/cpp/publish_batch.h"
+#include "client/cpp/steady_time.h"
 
 namespace acta::client {
 namespace {
@@ -59,7 +60,7 @@ void TellStream(const Channel& channel, const StreamChange& change) {
 
 void TellPublished(const Channel& channel, const std::vector<FinishedBatch>& finished) {
   if (!HasHooks(channel)) return;
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   for (const FinishedBatch& one : finished) {
     const PublishedBatch batch = Describe(one, now);
     if (channel.options().metrics != nullptr) channel.options().metrics->OnPublished(batch);

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "client/cpp/steady_time.h"
 #include "client/cpp/subscribe_start.h"
 #include "client/cpp/tell.h"
 #include "proto/support/error.h"
@@ -26,8 +26,9 @@ Worker::Core::Core(std::shared_ptr<Channel> channel, WorkerOptions options)
 }
 
 absl::StatusOr<std::optional<WorkItem>> Worker::Core::Next(absl::Time deadline) {
+  const absl::Time until = ToSteady(deadline);
   while (true) {
-    ASSIGN_OR_RETURN(std::optional<WorkerState::Item> item, NextItem(deadline));
+    ASSIGN_OR_RETURN(std::optional<WorkerState::Item> item, NextItem(until));
     if (!item.has_value()) return std::nullopt;
     if (auto* work = std::get_if<WorkItem>(&*item)) {
       TellReceived(*channel_, ClientKind::kWorker, *work);
@@ -94,7 +95,7 @@ absl::StatusOr<v1::SettleResponse> Worker::Core::Step(const WorkItem& item, cons
 }
 
 absl::Status Worker::Core::Flush(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   absl::Status status;
   std::vector<SettleError> errors;
   {
