@@ -22,12 +22,6 @@ std::string DrawRequestId() {
   return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
 }
 
-// Also when gRPC has no thread for the call, which has no reason of the broker's.
-bool MayTryAgain(const absl::Status& status) {
-  return IsRetryable(status) ||
-         (absl::IsResourceExhausted(status) && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED);
-}
-
 }  // namespace
 
 // Claims at work.
@@ -62,7 +56,7 @@ absl::Status Claims::Core::Try(absl::FunctionRef<absl::Status()> call, int* trie
   while (true) {
     const absl::Status status = call();
     if (tries != nullptr) ++*tries;
-    if (status.ok() || !MayTryAgain(status)) return status;
+    if (status.ok() || !IsRetryable(status)) return status;
     const absl::Duration wait = std::max(delay, RetryAfterOf(status));
     if (SteadyNow() + wait >= end || !Wait(wait)) return status;
     delay = std::min(2 * delay, channel_->options().max_backoff);

@@ -26,6 +26,10 @@ bool IsRetryable(const absl::Status& status) {
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kDeadlineExceeded:
+    // gRPC ends streams like this when its memory is full, and calls when it has no thread left.
+    // So it does with messages that are too large: what sends or asks for such is to be stopped
+    // before.
+    case absl::StatusCode::kResourceExhausted:
       return true;
     default:
       return false;

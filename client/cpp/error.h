@@ -21,7 +21,8 @@ ACTA_CLIENT_EXPORT v1::ErrorReason ReasonOf(const absl::Status& status);
 ACTA_CLIENT_EXPORT std::map<std::string, std::string> DetailsOf(const absl::Status& status);
 // How long to wait before a retry. Zero: the broker named no delay.
 ACTA_CLIENT_EXPORT absl::Duration RetryAfterOf(const absl::Status& status);
-// True when the same call or stream may succeed later: the broker said so, or the connection broke.
+// True when the same call or stream may succeed later: the broker said so, or the connection broke,
+// or gRPC had no room.
 ACTA_CLIENT_EXPORT bool IsRetryable(const absl::Status& status);
 // A status inside an answer (BatchResult.error) as that of a call.
 ACTA_CLIENT_EXPORT absl::Status FromProto(const v1::Status& status);

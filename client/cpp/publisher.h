@@ -96,8 +96,8 @@ class ACTA_CLIENT_EXPORT Publisher {
   Publisher& operator=(const Publisher&) = delete;
 
   // Takes the event and returns. Not OK: it was not taken and `done` will not run. The first event
-  // of a topic waits for GetTopic. Errors: those of GetTopic, PUBLISH_QUEUE_FULL,
-  // FAILED_PRECONDITION after Close(), CANCELLED after Cancel().
+  // of a topic waits for GetTopic. Errors: those of GetTopic, PUBLISH_QUEUE_FULL, EVENT_TOO_LARGE
+  // for every broker, FAILED_PRECONDITION after Close(), CANCELLED after Cancel().
   absl::Status Publish(absl::string_view topic, const v1::Event& event, EventDone done = nullptr);
   // To a partition of the caller's choice.
   absl::Status PublishTo(absl::string_view topic, int32_t partition, const v1::Event& event,
@@ -115,6 +115,7 @@ class ACTA_CLIENT_EXPORT Publisher {
 
   // One batch as it is: `payload` holds `count` whole `events` elements (AppendElement()), which
   // must fit the partition. For forwarders and load generators: nothing is copied or looked into.
+  // Errors: those of Publish(), BATCH_TOO_LARGE for every broker.
   absl::Status PublishPrepared(absl::string_view topic, int32_t partition,
                                std::shared_ptr<const std::string> payload, uint32_t count,
                                BatchDone done = nullptr);

@@ -20,6 +20,10 @@ namespace acta::client {
 namespace {
 
 constexpr int32_t kMaxPartition = 65'535;
+// A message above 17 MiB ends the stream, and would do so again and again. These leave room for
+// what goes with the events, of one batch and of as many as a frame may have.
+constexpr size_t kMaxPayloadBytes = (17 << 20) - (4 << 10);
+constexpr int32_t kMaxFrameBytes = 16 << 20;
 // How long a stream that has nothing more to say may take to end.
 constexpr absl::Duration kEndPatience = absl::Seconds(1);
 
@@ -31,8 +35,8 @@ uint64_t DrawProducerId() {
 
 PublishQueue::Options QueueOptions(const PublisherOptions& options) {
   PublishQueue::Options queue;
-  queue.batch_bytes = options.batch_bytes;
-  queue.max_frame_bytes = options.max_frame_bytes;
+  queue.batch_bytes = std::min(options.batch_bytes, kMaxFrameBytes);
+  queue.max_frame_bytes = std::min(options.max_frame_bytes, kMaxFrameBytes);
   queue.max_frames_in_flight = options.max_frames_in_flight;
   queue.max_bytes_in_flight = options.max_bytes_in_flight;
   queue.retry_for = options.retry_for;
@@ -42,6 +46,12 @@ PublishQueue::Options QueueOptions(const PublisherOptions& options) {
 absl::Status CheckPartition(int32_t partition) {
   if (partition >= 0 && partition <= kMaxPartition) return absl::OkStatus();
   return Error(v1::INVALID_ARGUMENT, absl::StrCat("there is no partition ", partition));
+}
+
+absl::Status CheckSize(v1::ErrorReason reason, size_t bytes) {
+  if (bytes <= kMaxPayloadBytes) return absl::OkStatus();
+  return Error(reason, absl::StrCat("it has ", bytes, " bytes: no broker takes more than ",
+                                    kMaxPayloadBytes, " in one message"));
 }
 
 // What says that the number of partitions is not what it was.
@@ -79,6 +89,7 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
   }
   std::string element;
   AppendElement(event, &element);
+  RETURN_IF_ERROR(CheckSize(v1::EVENT_TOO_LARGE, element.size()));
   bool start = false;
   {
     MutexLock lock(mu_);
@@ -101,6 +112,7 @@ absl::Status Publisher::Core::PublishPrepared(absl::string_view topic, int32_t p
                                               std::shared_ptr<const std::string> payload,
                                               uint32_t count, BatchDone done) {
   RETURN_IF_ERROR(CheckPartition(partition));
+  RETURN_IF_ERROR(CheckSize(v1::BATCH_TOO_LARGE, payload->size()));
   bool start = false;
   {
     MutexLock lock(mu_);

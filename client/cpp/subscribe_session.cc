@@ -26,13 +26,23 @@ grpc::ByteBuffer Encode(const v1::SubscribeControl& control) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
+// A frame that the channel does not take would end the stream, and so the next one.
+template <typename Options>
+Options Fitting(const Channel& channel, Options options) {
+  constexpr int32_t kDefaultFrameBytes = 4 << 20;
+  const int32_t most = channel.options().max_receive_bytes;  // Below zero: any.
+  const int32_t asked = options.max_frame_bytes == 0 ? kDefaultFrameBytes : options.max_frame_bytes;
+  if (most >= 0 && asked > most) options.max_frame_bytes = most;
+  return options;
+}
+
 }  // namespace
 
 template <typename State>
 SubscribeSession<State>::SubscribeSession(std::shared_ptr<Channel> channel,
                                           typename State::Options options)
     : channel_(std::move(channel)),
-      options_(std::move(options)),
+      options_(Fitting(*channel_, std::move(options))),
       state_(options_),
       broken_since_(SteadyNow()),
       backoff_(channel_->options().min_backoff),

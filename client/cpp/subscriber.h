@@ -42,7 +42,8 @@ struct SubscriberOptions {
   // What the broker may send ahead of the caller, and so what is held here.
   int64_t credit_events = 100'000;
   int64_t credit_bytes = 16 << 20;
-  // Largest frame taken; an event above it stops its partition with EVENT_TOO_LARGE_FOR_CLIENT.
+  // Largest frame taken, ChannelOptions::max_receive_bytes at most; an event above it stops its
+  // partition with EVENT_TOO_LARGE_FOR_CLIENT.
   int32_t max_frame_bytes = 4 << 20;
 
   std::string app;

@@ -43,8 +43,8 @@ struct WorkerOptions {
   // What may be leased to this worker and not settled. Less than what it processes within a lease.
   int64_t credit_events = 1'000;
   int64_t credit_bytes = 16 << 20;
-  // Largest frame taken; an event above it fails for this worker (EVENT_TOO_LARGE_FOR_CLIENT), and
-  // `on_notice` is told.
+  // Largest frame taken, ChannelOptions::max_receive_bytes at most; an event above it fails for
+  // this worker (EVENT_TOO_LARGE_FOR_CLIENT), and `on_notice` is told.
   int32_t max_frame_bytes = 4 << 20;
 
   std::string app;

@@ -13,8 +13,6 @@
 namespace acta::client {
 namespace {
 
-grpc::Status Broken() { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose"); }
-
 std::string PayloadOf(const v1::PartitionBatch& batch) {
   std::string payload;
   for (const v1::Event& event : batch.events()) payload += Element(event.SerializeAsString());
@@ -47,7 +45,7 @@ class FakeBroker::Publisher final : public v1::Publisher::Service {
         return ToGrpc(Error(v1::STREAM_NOT_OPENED, "the first frame opens, no other"));
       }
       v1::PublishResults results;
-      if (!Apply(frame, results.add_results())) return Broken();
+      if (!Apply(frame, results.add_results())) return broker_.Broken();
       stream->Write(results);
     }
     return grpc::Status::OK;
@@ -88,7 +86,7 @@ class FakeBroker::Subscriber final : public v1::Subscriber::Service {
     if (control.start().topics(0).topic() != "t") {
       return ToGrpc(Error(v1::TOPIC_NOT_FOUND, "no such topic"));
     }
-    if (!SendEvents(control.start(), stream)) return Broken();
+    if (!SendEvents(control.start(), stream)) return broker_.Broken();
     while (stream->Read(&control)) {
       v1::DeliveryFrame answer;
       answer.set_acked_through(control.frame_id());
@@ -109,6 +107,7 @@ class FakeBroker::Subscriber final : public v1::Subscriber::Service {
     {
       MutexLock lock(broker_.mu_);
       ++broker_.subscriptions_;
+      broker_.max_frame_bytes_ = start.max_frame_bytes();
       break_after = std::exchange(broker_.break_subscribe_after_, -1);
     }
     v1::DeliveryFrame assigned;
@@ -179,6 +178,16 @@ void FakeBroker::BreakPublishAfter(int64_t count) {
   break_publish_after_ = count;
 }
 
+void FakeBroker::BreakWith(grpc::StatusCode code) {
+  MutexLock lock(mu_);
+  break_with_ = code;
+}
+
+grpc::Status FakeBroker::Broken() {
+  MutexLock lock(mu_);
+  return grpc::Status(break_with_, "broken on purpose");
+}
+
 void FakeBroker::HoldAnswers(bool hold) {
   MutexLock lock(mu_);
   hold_ = hold;
@@ -209,6 +218,11 @@ int64_t FakeBroker::Committed(int32_t partition) {
 int64_t FakeBroker::subscriptions() {
   MutexLock lock(mu_);
   return subscriptions_;
+}
+
+int32_t FakeBroker::max_frame_bytes() {
+  MutexLock lock(mu_);
+  return max_frame_bytes_;
 }
 
 }  // namespace acta::client

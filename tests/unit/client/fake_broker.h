@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server.h>
+#include <grpcpp/support/status.h>
 
 #include <cstdint>
 #include <map>
@@ -33,6 +34,8 @@ class FakeBroker {
 
   // The next publish stream stores its `count`-th frame and breaks instead of answering it.
   void BreakPublishAfter(int64_t count);
+  // How streams break from now on, instead of UNAVAILABLE.
+  void BreakWith(grpc::StatusCode code);
   // Answers to publishes wait until it is taken back.
   void HoldAnswers(bool hold);
   // The next subscription breaks behind its `count`-th event.
@@ -44,8 +47,12 @@ class FakeBroker {
   // Commit nothing here.
   FakeSteps& steps() { return steps_; }
   int64_t subscriptions();
+  // What the last subscription asked for.
+  int32_t max_frame_bytes();
 
  private:
+  grpc::Status Broken();
+
   class Topics;
   class Publisher;
   class Subscriber;
@@ -56,7 +63,9 @@ class FakeBroker {
   std::map<int32_t, int64_t> committed_ ABSL_GUARDED_BY(mu_);
   int64_t break_publish_after_ ABSL_GUARDED_BY(mu_) = 0;  // 0: never.
   int64_t break_subscribe_after_ ABSL_GUARDED_BY(mu_) = -1;
+  grpc::StatusCode break_with_ ABSL_GUARDED_BY(mu_) = grpc::StatusCode::UNAVAILABLE;
   int64_t subscriptions_ ABSL_GUARDED_BY(mu_) = 0;
+  int32_t max_frame_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool hold_ ABSL_GUARDED_BY(mu_) = false;
   FakeSteps steps_;
 

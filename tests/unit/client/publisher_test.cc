@@ -78,6 +78,30 @@ TEST_CASE("broken streams cost neither order nor events", "[client]") {
   CHECK(Subjects(broker.Stored(partition)) == Numbers(kCount));
 }
 
+TEST_CASE("an event is stored although gRPC had no room for its stream", "[client]") {
+  FakeBroker broker;
+  broker.BreakWith(grpc::StatusCode::RESOURCE_EXHAUSTED);
+  broker.BreakPublishAfter(1);
+  Publisher publisher(Connect(broker));
+  CHECK_OK(publisher.PublishAndWait("t", Numbered(0, "k")).status);
+  CHECK_OK(publisher.Close());
+  CHECK(broker.Stored(PartitionOfKey("k", FakeBroker::kPartitions)).size() == 1);
+}
+
+TEST_CASE("what no broker takes is refused before it is taken", "[client]") {
+  FakeBroker broker;
+  Publisher publisher(Connect(broker));
+  v1::Event event;
+  event.set_key("k");
+  event.set_data(std::string(17 << 20, 'x'));
+  CHECK(ReasonOf(publisher.Publish("t", event)) == v1::EVENT_TOO_LARGE);
+  auto payload = std::make_shared<std::string>();
+  AppendElement(event, payload.get());
+  CHECK(ReasonOf(publisher.PublishPrepared("t", 0, payload, 1)) == v1::BATCH_TOO_LARGE);
+  CHECK(publisher.unanswered_bytes() == 0);
+  CHECK_OK(publisher.Close());
+}
+
 TEST_CASE("memory is bounded: a full publisher refuses or waits", "[client]") {
   FakeBroker broker;
   broker.HoldAnswers(true);

@@ -38,6 +38,7 @@ absl::Time Patience() { return absl::Now() + absl::Seconds(60); }
 
 TEST_CASE("a reader gets everything once across a break, then the end", "[client]") {
   FakeBroker broker;
+  broker.BreakWith(GENERATE(grpc::StatusCode::UNAVAILABLE, grpc::StatusCode::RESOURCE_EXHAUSTED));
   Fill(broker);
   broker.BreakSubscribeAfter(kEvents + 5);
   Subscriber subscriber(Connect(broker), Reading("t"));
@@ -78,6 +79,24 @@ TEST_CASE("a member gets again what it had not committed", "[client]") {
   REQUIRE_OK(delivery);
   REQUIRE(delivery->has_value());
   CHECK((*delivery)->base_offset() == 5);
+}
+
+TEST_CASE("a reader asks for no larger frames than its channel takes", "[client]") {
+  FakeBroker broker;
+  ChannelOptions channel;
+  SubscriberOptions options = Reading("t");
+  const auto asked = [&] {
+    Subscriber subscriber(std::make_shared<Channel>(broker.address(), channel), options);
+    REQUIRE_OK(subscriber.Next(Patience()));
+    return broker.max_frame_bytes();
+  };
+  CHECK(asked() == 4 << 20);
+  channel.max_receive_bytes = 1 << 20;
+  CHECK(asked() == 1 << 20);
+  options.max_frame_bytes = 0;
+  CHECK(asked() == 1 << 20);
+  options.max_frame_bytes = 64 << 10;
+  CHECK(asked() == 64 << 10);
 }
 
 TEST_CASE("an error for good ends the subscription and stays", "[client]") {
