@@ -59,7 +59,6 @@ void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& sta
   membership_ = *std::move(joined);
   outbox_.Notice("MEMBER_ID", membership_->member_id());
   if (membership_->group_created()) outbox_.Notice("GROUP_CREATED", group_);
-  settlements_.Settle(frame_id, absl::OkStatus());
   const bool tokens = WantsTokens(start);
   if (tokens) {
     outbox_.Notice("GRANTED_FEATURE", kDeliveryTokens);
@@ -73,6 +72,8 @@ void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& sta
         *queue, membership_->session());
     feed_->Present(start);
   }
+  // Behind what names the partitions: those that are not named by then the client holds no more.
+  settlements_.Settle(frame_id, absl::OkStatus());
   for (Turns::Task& task : std::exchange(before_joined_, {})) std::move(task)();
 }
 

@@ -108,6 +108,32 @@ v1::SubscribeStart Holding(int64_t generation) {
   return start;
 }
 
+TEST_CASE("a start is settled when all partitions are named of which events are held", "[queue]") {
+  constexpr int32_t kPartitions = 16;
+  constexpr int kHeld = 1000;
+  QueueRoom room({}, kPartitions);
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  start.set_max_frame_bytes(64 << 10);
+  for (int i = 0; i < kHeld; ++i) {
+    v1::HeldEvents* const held = start.add_held();
+    held->set_topic("orders");
+    // What is told of the others fills the first frame.
+    held->set_partition(i < kHeld - 10 ? i % (kPartitions - 1) : kPartitions - 1);
+    held->set_offset(i);
+  }
+  Client& client = room.Subscribe(start);
+  REQUIRE(client.sink.frames.size() > 1);
+  CHECK(client.sink.Notices("HELD").size() == kHeld);
+  CHECK(client.sink.handles.size() == kPartitions);
+  bool settled = false;
+  for (const OutgoingFrame& frame : client.sink.frames) {
+    if (settled) CHECK(frame.control.assigned().empty());
+    settled = settled || frame.control.acked_through() != 0;
+  }
+  CHECK(settled);
+}
+
 TEST_CASE("what was leased before a reset is nobody's after a restart", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
