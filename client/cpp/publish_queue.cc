@@ -467,9 +467,11 @@ void PublishQueue::FailAll(const absl::Status& status, Finished* finished) {
   }
 }
 
-absl::Time PublishQueue::NextDue() const {
+absl::Time PublishQueue::NextDue(absl::Time now) const {
   absl::Time due = absl::InfiniteFuture();
-  for (const PublishLane* lane : delayed_) due = std::min(due, lane->not_before);
+  for (const PublishLane* lane : delayed_) {
+    if (lane->not_before > now) due = std::min(due, lane->not_before);
+  }
   return due;
 }
 

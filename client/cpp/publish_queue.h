@@ -99,8 +99,9 @@ class PublishQueue {
   // Topics that were found to have grown since the last call.
   std::vector<std::string> TakeGrown() { return std::exchange(grown_, {}); }
 
-  // When Take() may give more than now, because a delay ends. Infinite: nothing is delayed.
-  absl::Time NextDue() const;
+  // When Take() may give more than at `now`, because a delay ends. Infinite: none does. One that is
+  // over counts no more: Take() sees it when a frame can be sent, which time alone does not bring.
+  absl::Time NextDue(absl::Time now) const;
   // Since when the oldest frame has been without an answer. Infinite future: there is none.
   absl::Time OldestSent() const;
 

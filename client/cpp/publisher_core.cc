@@ -232,7 +232,7 @@ void Publisher::Core::OnMessage(const grpc::ByteBuffer& message) {
     for (const std::string& topic : queue_.TakeGrown()) partitions_.erase(topic);
     GiveOut(finished);
     for (const auto& [frame_id, topic] : news) Learn(topic, frame_id);
-    stream_.TickWithin(NextDue() - now);
+    stream_.TickWithin(NextDue(now) - now);
   }
   stream_.Wake();  // Before the callbacks, so that the broker does not wait for them.
   Deliver(std::move(finished));
@@ -259,14 +259,14 @@ void Publisher::Core::OnEnd(const absl::Status& status) {
     backoff_ = std::min(backoff_ * 2, channel_->options().max_backoff);
     GiveOut(finished);
     changed_.SignalAll();
-    stream_.TickWithin(NextDue() - now);
+    stream_.TickWithin(NextDue(now) - now);
   }
   Deliver(std::move(finished));
 }
 
-absl::Time Publisher::Core::NextDue() const {
+absl::Time Publisher::Core::NextDue(absl::Time now) const {
   const bool waits = !streaming_ && !queue_.empty();
-  return std::min(queue_.NextDue(), waits ? reconnect_at_ : absl::InfiniteFuture());
+  return std::min(queue_.NextDue(now), waits ? reconnect_at_ : absl::InfiniteFuture());
 }
 
 absl::Duration Publisher::Core::OnTick(absl::Time now) {
@@ -282,7 +282,7 @@ absl::Duration Publisher::Core::OnTick(absl::Time now) {
     GiveOut(finished);
     silent = now - queue_.OldestSent() > channel_->options().deadline;
     start = !queue_.empty() && MustStart(now);
-    wait = NextDue() - now;
+    wait = NextDue(now) - now;
   }
   Deliver(std::move(finished));
   if (silent) stream_.Cancel();

@@ -62,7 +62,7 @@ class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {
   void GiveOut(const PublishQueue::Finished& finished) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Runs the callbacks of what GiveOut() counted, outside of locks.
   void Deliver(PublishQueue::Finished finished);
-  absl::Time NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Time NextDue(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<Channel> channel_;
   const PublisherOptions options_;

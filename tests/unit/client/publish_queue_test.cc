@@ -238,11 +238,43 @@ TEST_CASE("a refusal that may pass is tried again after its delay, with all behi
   line.Answer();
   line.Answer();
   CHECK_FALSE(line.Send());
-  CHECK(line.queue().NextDue() == kNow + absl::Milliseconds(100));
+  CHECK(line.queue().NextDue(kNow) == kNow + absl::Milliseconds(100));
   line.Pass(absl::Milliseconds(100));
   Drain(line);
   CHECK(line.log().stored(0) == std::vector<std::string>{"0", "1", "2"});
   CheckStoredInOrder(line, 1);
+}
+
+TEST_CASE("a delay that is over wakes nobody again before something can be sent", "[client]") {
+  PublishQueue::Options options;
+  options.retry_for = absl::Seconds(10);
+  options.max_frames_in_flight = 1;
+  Line line(options);
+  line.Publish(0);
+  line.SendRefused(v1::PUBLISH_QUEUE_FULL);
+  line.Answer();
+  CHECK_FALSE(line.Send());
+  CHECK(line.queue().NextDue(kNow) == kNow + absl::Milliseconds(100));
+  SECTION("because there is no stream") {
+    line.Break();
+    line.Pass(absl::Seconds(1));
+    CHECK(line.queue().NextDue(line.now()) == absl::InfiniteFuture());
+    line.Pass(options.retry_for);
+    PublishQueue::Finished finished;
+    line.queue().Expire(line.now(), absl::UnavailableError("none"), &finished);
+    line.Run(finished);
+    CHECK(line.queue().empty());
+    CHECK(line.queue().NextDue(line.now()) == absl::InfiniteFuture());
+  }
+  SECTION("because too much is in flight") {
+    line.Publish(1);
+    CHECK(line.Send());
+    line.Pass(absl::Seconds(1));
+    CHECK_FALSE(line.Send());
+    CHECK(line.queue().NextDue(line.now()) == absl::InfiniteFuture());
+    line.Answer();
+    CHECK(line.Send());
+  }
 }
 
 TEST_CASE("a refusal for good fails its batch and nothing behind it", "[client]") {
