@@ -135,15 +135,18 @@ void QueueFeed::Fill(bool alone, OutgoingFrame* frame) {
   const size_t used = std::max(kFrameHeadBytes, frame->control.ByteSizeLong());
   const size_t limit = std::min(deps_.target_frame_bytes, deps_.max_frame_bytes);
   size_t room = limit > used ? limit - used : 0;
-  if (staged_.empty() && deps_.credit.open()) {
-    Take({deps_.credit.events(),
-          std::min<int64_t>(deps_.credit.bytes(), static_cast<int64_t>(room))});
-  }
-  for (const QueueDelivery& delivery : staged_) HandleOf(delivery.partition, delivery.first);
-  // What names the partitions goes first.
-  if (!deps_.outbox.empty()) return;
-  while (!staged_.empty() && failure_.ok() && PutFirst(alone, &room, frame)) {
-  }
+  do {
+    if (staged_.empty() && deps_.credit.open()) {
+      Take({deps_.credit.events(),
+            std::min<int64_t>(deps_.credit.bytes(), static_cast<int64_t>(room))});
+    }
+    for (const QueueDelivery& delivery : staged_) HandleOf(delivery.partition, delivery.first);
+    // What names the partitions goes first.
+    if (!deps_.outbox.empty()) return;
+    while (!staged_.empty() && failure_.ok() && PutFirst(alone, &room, frame)) {
+    }
+    // Nobody wakes who has credit for what was left out.
+  } while (std::exchange(left_out_, false) && failure_.ok());
 }
 
 bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
@@ -178,7 +181,11 @@ bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {
   }
   OutgoingBatch out;
   out.assignment = HandleOf(delivery.partition, delivery.first);
-  if (out.assignment == 0) return true;  // The topic is going.
+  if (out.assignment == 0) {  // The topic is going.
+    deps_.credit.Refund(delivery.count, static_cast<int64_t>(delivery.end - delivery.begin));
+    left_out_ = true;
+    return true;
+  }
   out.base_offset = delivery.first;
   out.count = delivery.count;
   out.incarnation = delivery.batch->incarnation;

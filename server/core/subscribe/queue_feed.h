@@ -79,6 +79,7 @@ class QueueFeed {
   GroupQueue& queue_;  // Of the membership, which lives as long.
   const uint64_t session_;
   std::deque<QueueDelivery> staged_;  // Leased and not sent.
+  bool left_out_ = false;             // Something was, whose credit is there again.
   absl::flat_hash_map<PartitionId, Named> named_;
   absl::flat_hash_map<uint64_t, PartitionId> handles_;
   uint64_t last_handle_ = 0;

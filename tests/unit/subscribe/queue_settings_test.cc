@@ -446,5 +446,32 @@ TEST_CASE("what is read of a topic that the group stops reading costs its member
   CHECK(client.sink.leased[500].offset == 0);
 }
 
+TEST_CASE("an event of a topic that is just being deleted costs its member no credit", "[queue]") {
+  QueueRoom room;
+  room.MakeTopic(1, "other");
+  REQUIRE_OK(room.groups.Update(room.caller, TopicsOf({"orders", "other"})));
+  room.Publish(0, {"of other"}, "other");
+  Client& before = room.Work(1);
+  REQUIRE(before.sink.leased.size() == 1);
+  Client& client = room.Work(2);
+  client.reads = false;
+  room.Publish(0, {"a"});
+  room.Run();
+  REQUIRE(client.sink.unwritten);
+  // It is there for the other one, who cannot be sent anything yet.
+  before.Settle(v1::SETTLE_KIND_RELEASE, before.sink.leased[0]);
+  room.Run();
+  room.topics.SetChangeListener([&](const Topic& topic, bool deleted) {
+    REQUIRE(client.Written());  // Before the group hears of it.
+    room.groups.OnTopicChanged(topic, deleted);
+  });
+  room.DeleteTopic("other");
+  client.reads = true;
+  room.Run();
+  room.Publish(0, {"b"});
+  room.Run();
+  CHECK(room.DataOf(client) == Strings{"a", "b"});
+}
+
 }  // namespace
 }  // namespace acta
