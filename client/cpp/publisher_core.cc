@@ -142,7 +142,6 @@ absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
 }
 
 absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
-  const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
   const absl::Time deadline = SteadyNow() + options_.block_for;
   while (true) {
     if (cancelled_) return Cancelled();
@@ -152,6 +151,8 @@ absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
         queue_.bytes() + static_cast<int64_t>(bytes) <= options_.max_memory_bytes) {
       return absl::OkStatus();
     }
+    // Not once it is closed: Close() joins the thread then.
+    const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
     if (!may_wait || !WaitUntil(deadline)) {
       return Error(v1::PUBLISH_QUEUE_FULL,
                    absl::StrCat("the publisher holds ", queue_.bytes(),

@@ -1,5 +1,6 @@
 #include "client/cpp/publisher.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -171,6 +172,21 @@ TEST_CASE("what a closing publisher could not deliver fails", "[client]") {
                                [&result](const EventResult& one) { result = one.status; }));
   CHECK(publisher.Close(absl::Milliseconds(20)).code() == absl::StatusCode::kDeadlineExceeded);
   CHECK(result.code() == absl::StatusCode::kDeadlineExceeded);
+}
+
+// ThreadSanitizer finds what the two do to each other.
+TEST_CASE("events may be published while the publisher is being closed", "[client]") {
+  FakeBroker broker;
+  Publisher publisher(Connect(broker));
+  REQUIRE_OK(publisher.PublishAndWait("t", Numbered(0, "k")).status);
+  std::atomic<bool> over{false};
+  std::thread publishes([&] {
+    while (!over) (void)publisher.Publish("t", Numbered(1, "k"));
+  });
+  CHECK_OK(publisher.Close(absl::Seconds(60)));
+  over = true;
+  publishes.join();
+  CHECK(publisher.Publish("t", Numbered(2, "k")).code() == absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("a prepared batch travels as it is", "[client]") {
