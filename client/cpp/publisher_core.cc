@@ -224,6 +224,7 @@ void Publisher::Core::OnMessage(const grpc::ByteBuffer& message) {
     MutexLock lock(mu_);
     const absl::Time now = SteadyNow();
     backoff_ = channel_->options().min_backoff;
+    last_error_ = absl::OkStatus();
     for (v1::FrameResult& result : *results.mutable_results()) {
       for (v1::TopicPartitions& topic : *result.mutable_topics()) {
         news.emplace_back(result.frame_id(), std::move(topic));

@@ -80,7 +80,7 @@ class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {
   bool closing_ ABSL_GUARDED_BY(mu_) = false;  // Half-close once all is answered.
   absl::Time reconnect_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration backoff_ ABSL_GUARDED_BY(mu_);
-  absl::Status last_error_ ABSL_GUARDED_BY(mu_);
+  absl::Status last_error_ ABSL_GUARDED_BY(mu_);  // Of the last stream, until another one answers.
   // Batches whose callbacks are to run, and that have run.
   uint64_t given_out_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t delivered_ ABSL_GUARDED_BY(mu_) = 0;

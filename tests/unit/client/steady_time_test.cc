@@ -64,30 +64,55 @@ TEST_CASE("a publisher connects again by the steady clock", "[client]") {
   CHECK_OK(publisher.Close());
 }
 
-TEST_CASE("a publisher gives up by the steady clock what it could not send", "[client]") {
+constexpr absl::Duration kRetryFor = absl::Hours(2);
+
+PublisherOptions OneAtATime() {
   PublisherOptions options;
-  options.retry_for = absl::Hours(2);
-  FakeBroker broker;
-  broker.HoldAnswers(true);
-  Publisher publisher(ConnectHourly(broker), options);
+  options.max_frames_in_flight = 1;
+  options.retry_for = kRetryFor;
+  return options;
+}
+
+// How an event ends that waits behind one which is not answered.
+absl::Status GiveUp(FakeBroker& broker, Publisher& publisher) {
   v1::Event event;
   event.set_key("k");
-  REQUIRE_OK(publisher.Publish("t", event));
   const int32_t partition = PartitionOfKey("k", FakeBroker::kPartitions);
-  while (broker.Stored(partition).empty()) (void)publisher.Flush(absl::Milliseconds(10));
+  const size_t stored = broker.Stored(partition).size();
+  broker.HoldAnswers(true);
+  REQUIRE_OK(publisher.Publish("t", event));
+  while (broker.Stored(partition).size() == stored) (void)publisher.Flush(absl::Milliseconds(10));
   EventResult result;
-  // It waits for the answer to the first one.
   REQUIRE_OK(publisher.Publish("t", event, [&result](const EventResult& one) { result = one; }));
   const int64_t both = publisher.unanswered_bytes();
   const absl::Duration passed = PassUntil([&] {
     (void)publisher.Flush(absl::Milliseconds(10));
     return publisher.unanswered_bytes() < both;
   });
-  CHECK(passed >= absl::Hours(2));
+  CHECK(passed >= kRetryFor);
   CHECK(passed < absl::Hours(1000));
   broker.HoldAnswers(false);
   (void)publisher.Close();
-  CHECK(result.status.code() == absl::StatusCode::kDeadlineExceeded);
+  return result.status;
+}
+
+TEST_CASE("a publisher gives up by the steady clock what it could not send", "[client]") {
+  FakeBroker broker;
+  Publisher publisher(ConnectHourly(broker), OneAtATime());
+  CHECK(GiveUp(broker, publisher).code() == absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_CASE("an event that is given up does not fail with an error of long ago", "[client]") {
+  FakeBroker broker;
+  ChannelOptions channel;
+  channel.min_backoff = absl::Milliseconds(1);
+  channel.deadline = absl::Hours(10'000);
+  Publisher publisher(std::make_shared<Channel>(broker.address(), channel), OneAtATime());
+  v1::Event event;
+  event.set_key("k");
+  broker.BreakPublishAfter(1);
+  REQUIRE_OK(publisher.PublishAndWait("t", event).status);
+  CHECK(GiveUp(broker, publisher).code() == absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST_CASE("a reader connects again by the steady clock", "[client]") {
