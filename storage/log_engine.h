@@ -156,6 +156,7 @@ using BatchPtr = std::shared_ptr<const StoredBatch>;
 // The extent of a partition at one moment.
 struct PartitionExtent {
   Offset first;                    // Oldest kept (logical retention).
+  Offset going_below;              // Retention is taking what is below; `first` when it is not.
   Offset visible_end;              // One past the newest event a reader may see.
   Offset end;                      // One past the newest written.
   uint64_t first_bytes = 0;        // Payload bytes below `first`.

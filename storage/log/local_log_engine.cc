@@ -135,8 +135,7 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
                                        const TopicSettings& settings) {
   MutexLock lock(topics_mu_);
   const int64_t slice_class = SliceClassOf(settings.retention);
-  const int64_t now_us = absl::ToUnixMicros(server_clock_->Now());
-  RETURN_IF_ERROR(slices_->EnsureClass(slice_class, now_us));
+  RETURN_IF_ERROR(slices_->EnsureClass(slice_class, absl::ToUnixMicros(server_clock_->Now())));
   TopicLogPtr log = table_.Find(topic);
   const bool known = log != nullptr;
   if (known && SliceClassOf(log->settings().retention) != slice_class) {
@@ -155,8 +154,9 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   }
   if (known) {
     CommitQueue::Pause pause(*queue_);  // Settings and ids are the writer's.
-    log->ids.SetWindow(settings.dedupe_window, now_us);
-    if (log->settings().dedupe != Dedupe::kIds) log->ids.MissesBefore(now_us);
+    const int64_t from_us = absl::ToUnixMicros(server_clock_->Now());
+    log->ids.SetWindow(settings.dedupe_window, from_us);
+    if (log->settings().dedupe != Dedupe::kIds) log->ids.MissesBefore(from_us);
     log->SetSettings(settings);
     for (const PartitionPtr& partition : added) log->Add(partition);
   } else {

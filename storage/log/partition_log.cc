@@ -59,6 +59,7 @@ PartitionExtent PartitionLog::Extent() const {
   MutexLock lock(mu_);
   PartitionExtent extent;
   extent.first = first_;
+  extent.going_below = std::max(first_, going_below_);
   extent.visible_end = visible_end_;
   extent.end = end_;
   extent.first_bytes = first_bytes_;
@@ -236,6 +237,16 @@ void PartitionLog::CancelWake(uint64_t number) {
     }
   }
   while (running_wakes_ > 0) wakes_done_.Wait(mu_);
+}
+
+void PartitionLog::BeginTrim(Offset first) {
+  MutexLock lock(mu_);
+  going_below_ = first;
+}
+
+void PartitionLog::EndTrim() {
+  MutexLock lock(mu_);
+  going_below_ = first_;
 }
 
 void PartitionLog::RaiseFirst(Offset first, uint64_t first_bytes, int64_t first_time_us,

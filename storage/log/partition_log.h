@@ -90,6 +90,9 @@ class PartitionLog {
   uint64_t WhenPast(Offset offset, Wake wake);  // 0: it ran already.
   void CancelWake(uint64_t number);
 
+  // Between these two the extent says that what is below `first` is being taken.
+  void BeginTrim(Offset first);
+  void EndTrim();
   // Logical retention: nothing below `first` is read any more, which was all appended before
   // `trimmed_before_us`. At the offset that is the first one already it corrects the time.
   void RaiseFirst(Offset first, uint64_t first_bytes, int64_t first_time_us,
@@ -113,6 +116,7 @@ class PartitionLog {
   CondVar wakes_done_;
   bool dropped_ ABSL_GUARDED_BY(mu_) = false;
   Offset first_ ABSL_GUARDED_BY(mu_);
+  Offset going_below_ ABSL_GUARDED_BY(mu_);
   uint64_t first_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t first_time_us_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t trimmed_before_us_ ABSL_GUARDED_BY(mu_) = 0;

@@ -110,7 +110,7 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
       if (first->first == partition->Extent().first) {
         // It stays; a start knew its time no better than its slice does.
         partition->RaiseFirst(first->first, first->bytes, first->time_us, 0);
-      } else if (MayTrim(partition->id(), first->first)) {
+      } else if (MayTrim(*partition, first->first)) {
         passed.emplace(partition, first->first);
         raised.emplace_back(topic, *first);
       }
@@ -119,7 +119,10 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
   if (raised.empty()) return absl::OkStatus();
   const absl::Cleanup ended = [&] {
     if (options_.after_trim == nullptr) return;
-    for (const auto& [partition, first] : passed) options_.after_trim(partition->id());
+    for (const auto& [partition, first] : passed) {
+      partition->EndTrim();
+      options_.after_trim(partition->id());
+    }
   };
   // A start reads sequences from the headers behind their row: those that go now have to be in it.
   RETURN_IF_ERROR(queue_.SaveProducers(passed));
@@ -134,10 +137,12 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
   return absl::OkStatus();
 }
 
-bool SliceKeeper::MayTrim(PartitionId partition, Offset first) const {
+bool SliceKeeper::MayTrim(PartitionLog& partition, Offset first) const {
   if (options_.before_trim == nullptr) return true;
-  const absl::Status status = options_.before_trim(partition, first);
+  partition.BeginTrim(first);  // For groups that come between this and the end.
+  const absl::Status status = options_.before_trim(partition.id(), first);
   if (status.ok()) return true;
+  partition.EndTrim();
   LogWarn("events whose retention is over stay, because they could not be copied for a group",
           {{"cause", status.message()}});
   return false;

@@ -45,7 +45,7 @@ class SliceKeeper {
   absl::Status DropUnused(const Needed& needed);
 
  private:
-  bool MayTrim(PartitionId partition, Offset first) const;
+  bool MayTrim(PartitionLog& partition, Offset first) const;
   absl::Status Close(const SlicePtr& slice, absl::Time now);
   bool Due(const Slice& slice, absl::Time now, int64_t log_bytes, bool crowded) const;
 

@@ -5,8 +5,9 @@
 namespace acta {
 
 void IdWindow::SetWindow(absl::Duration window, int64_t now_us) {
-  if (window > window_) MissesBefore(now_us - absl::ToInt64Microseconds(window_));
-  window_ = window;
+  const int64_t wanted_us = absl::ToInt64Microseconds(window);
+  if (wanted_us > window_us()) MissesBefore(now_us - window_us());
+  window_us_.store(wanted_us, std::memory_order_relaxed);
 }
 
 void IdWindow::MissesBefore(int64_t time_us) {
@@ -20,7 +21,7 @@ std::optional<IdPosition> IdWindow::Find(int32_t partition, const EventIdHash& i
                                          int64_t now_us) const {
   const auto at = ids_.find(Key{id, partition});
   if (at == ids_.end()) return std::nullopt;
-  if (at->second.time_us < now_us - absl::ToInt64Microseconds(window_)) return std::nullopt;
+  if (at->second.time_us < now_us - window_us()) return std::nullopt;
   return at->second;
 }
 
@@ -35,7 +36,7 @@ std::optional<IdPosition> IdWindow::FindOrInsert(int32_t partition, const EventI
   const Key key{id, partition};
   const auto [at, inserted] = ids_.try_emplace(key, position);
   if (!inserted) {
-    const int64_t oldest = position.time_us - absl::ToInt64Microseconds(window_);
+    const int64_t oldest = position.time_us - window_us();
     if (at->second.time_us >= oldest) return at->second;
     at->second = position;
   }
@@ -56,7 +57,7 @@ void IdWindow::Remove(int32_t partition, const EventIdHash& id) {
 }
 
 void IdWindow::Trim(int64_t now_us) {
-  const int64_t oldest = now_us - absl::ToInt64Microseconds(window_);
+  const int64_t oldest = now_us - window_us();
   while (!order_.empty() && order_.front().second < oldest) ForgetOldest();
   if (size() > max_ids_) Evict(size() - max_ids_);
 }
@@ -78,8 +79,9 @@ void IdWindow::ForgetOldest() {
 
 absl::Duration IdWindow::EffectiveWindow(int64_t now_us) const {
   const int64_t forgotten = forgotten_us_.load(std::memory_order_relaxed);
-  if (forgotten == 0) return window_;
-  return std::min(window_, absl::Microseconds(std::max<int64_t>(0, now_us - forgotten)));
+  const int64_t reached_us =
+      forgotten == 0 ? window_us() : std::max<int64_t>(0, now_us - forgotten);
+  return absl::Microseconds(std::min(window_us(), reached_us));
 }
 
 }  // namespace acta

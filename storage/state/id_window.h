@@ -28,7 +28,8 @@ class IdWindow {
   // Memory one id costs, measured; for budgets.
   static constexpr int64_t kBytesPerId = 84;
 
-  IdWindow(absl::Duration window, int64_t max_ids) : window_(window), max_ids_(max_ids) {}
+  IdWindow(absl::Duration window, int64_t max_ids)
+      : window_us_(absl::ToInt64Microseconds(window)), max_ids_(max_ids) {}
   // What a wider one would have kept is not here.
   void SetWindow(absl::Duration window, int64_t now_us);
 
@@ -59,6 +60,8 @@ class IdWindow {
   absl::Duration EffectiveWindow(int64_t now_us) const;
 
  private:
+  int64_t window_us() const { return window_us_.load(std::memory_order_relaxed); }
+
   struct Key {
     EventIdHash id;
     int32_t partition = 0;
@@ -71,7 +74,7 @@ class IdWindow {
 
   void ForgetOldest();
 
-  absl::Duration window_;
+  std::atomic<int64_t> window_us_;
   const int64_t max_ids_;
   absl::flat_hash_map<Key, IdPosition> ids_;
   std::deque<std::pair<Key, int64_t>> order_;  // With the time, oldest first.

@@ -146,8 +146,15 @@ void MemoryLogEngine::SetRoom(bool room) {
 }
 
 void MemoryLogEngine::TrimTo(PartitionId id, Offset first) {
-  if (before_trim != nullptr && !before_trim(id, first).ok()) return;
-  RaiseFirst(id, first);
+  const auto going = [&](Offset below) {
+    MutexLock lock(mu_);
+    partitions_[id].going_below = below;
+  };
+  going(first);
+  const bool may = before_trim == nullptr || before_trim(id, first).ok();
+  if (may) RaiseFirst(id, first);
+  going(Offset(0));
+  if (!may) return;
   if (after_trim != nullptr) after_trim(id);
 }
 
@@ -266,6 +273,7 @@ absl::StatusOr<PartitionExtent> MemoryLogEngine::Extent(PartitionId id) const {
   ASSIGN_OR_RETURN(const Partition* partition, Find(id));
   PartitionExtent extent;
   extent.first = partition->first;
+  extent.going_below = std::max(partition->first, partition->going_below);
   extent.visible_end = partition->visible_end;
   extent.end = partition->end;
   extent.first_bytes = extent.visible_end_bytes = partition->first_bytes;

@@ -118,6 +118,7 @@ class MemoryLogEngine : public LogEngine {
   using IdKey = std::pair<uint64_t, uint64_t>;
   struct Partition {
     Offset first;
+    Offset going_below;
     uint64_t first_bytes = 0;
     Offset end;
     uint64_t end_bytes = 0;

@@ -290,7 +290,7 @@ void Group::AddPartitions(const std::vector<NewPartition>& added) {
 }
 
 absl::StatusOr<std::vector<Group::NewPartition>> Group::TakePartitions(
-    const std::vector<PartitionId>& removed) {
+    const std::vector<PartitionId>& removed, bool patient) {
   if (removed.empty()) return std::vector<NewPartition>();
   const absl::Duration now = deps_.clock.SinceBoot();
   uint64_t last_row = 0;
@@ -303,9 +303,22 @@ absl::StatusOr<std::vector<Group::NewPartition>> Group::TakePartitions(
   }
   Flush();
   absl::flat_hash_map<PartitionId, GroupQueue::Start> queued;
+  absl::Status quiet;
   if (queue_ != nullptr) {
-    ASSIGN_OR_RETURN(queued, TakeQueues(removed));
+    for (const PartitionId partition : removed) {
+      if (auto start = queue_->Detach(partition)) queued[partition] = *std::move(start);
+    }
+    quiet = queue_->WaitQuiet(patient);
   }
+  std::vector<NewPartition> taken = TakePositions(removed, last_row, std::move(queued));
+  if (quiet.ok()) return taken;
+  AddPartitions(taken);
+  return quiet;
+}
+
+std::vector<Group::NewPartition> Group::TakePositions(
+    const std::vector<PartitionId>& removed, uint64_t last_row,
+    absl::flat_hash_map<PartitionId, GroupQueue::Start> queued) {
   std::vector<NewPartition> taken;
   MutexLock lock(mu_);
   WaitForRows(last_row);
@@ -323,16 +336,6 @@ absl::StatusOr<std::vector<Group::NewPartition>> Group::TakePartitions(
     positions_.erase(it);
   }
   return taken;
-}
-
-absl::StatusOr<absl::flat_hash_map<PartitionId, GroupQueue::Start>> Group::TakeQueues(
-    const std::vector<PartitionId>& removed) {
-  absl::flat_hash_map<PartitionId, GroupQueue::Start> starts;
-  for (const PartitionId partition : removed) {
-    if (auto start = queue_->Detach(partition)) starts[partition] = *std::move(start);
-  }
-  RETURN_IF_ERROR(queue_->WaitQuiet());
-  return starts;
 }
 
 void Group::UpdateTopic(const TopicPtr& topic) {

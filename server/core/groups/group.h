@@ -94,8 +94,9 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   void AddPartitions(const std::vector<NewPartition>& added);
   // Takes them from their members, waits until their commits are on the disk, and answers them as
   // they were last. Blocks, but not for what members of other partitions commit meanwhile.
-  // Errors: as GroupQueue::WaitQuiet().
-  absl::StatusOr<std::vector<NewPartition>> TakePartitions(const std::vector<PartitionId>& removed);
+  // `patient` and errors, with which they stay: as GroupQueue::WaitQuiet().
+  absl::StatusOr<std::vector<NewPartition>> TakePartitions(const std::vector<PartitionId>& removed,
+                                                           bool patient = true);
   void UpdateTopic(const TopicPtr& topic);
   // Of a STREAM group: what became durable from outside, while nobody is connected.
   void SetPosition(PartitionId partition, const storage::v1::PositionRecord& position);
@@ -135,8 +136,10 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   };
 
   std::vector<PositionView> StreamPositions() const;
-  absl::StatusOr<absl::flat_hash_map<PartitionId, GroupQueue::Start>> TakeQueues(
-      const std::vector<PartitionId>& removed);
+  // When no row up to this number is on its way.
+  std::vector<NewPartition> TakePositions(
+      const std::vector<PartitionId>& removed, uint64_t last_row,
+      absl::flat_hash_map<PartitionId, GroupQueue::Start> queued);
   void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
               Membership::CommitDone done);
   // None is in flight any more.

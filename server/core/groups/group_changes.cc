@@ -315,21 +315,34 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));  // Before members are told of an end.
   group->EndAll(GroupNotFound(group->name()));
   RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));
-  std::vector<RowWrite> rows;
-  rows.push_back({Family::kMeta, GroupRow(group->tenant(), group->name()), std::nullopt});
-  const auto all = [&](absl::string_view kind) { return QueueRows(kind, group->id()); };
-  RETURN_IF_ERROR(ForgetRows(*group, all, &rows).status());
-  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kRedriveRows, group->id()),
-                            [&](absl::string_view key, absl::string_view) {
-                              rows.push_back({Family::kState, std::string(key), std::nullopt});
-                              return absl::OkStatus();
-                            }));
-  RETURN_IF_ERROR(Write(std::move(rows)));
+  // A queue writes for retention too: nothing of it may come behind what is deleted here.
+  std::vector<PartitionId> ids;
+  for (const Group::PositionView& view : group->Positions()) ids.push_back(view.id());
+  ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> taken,
+                   group->TakePartitions(ids, /*patient=*/false));
+  const absl::Status written = WriteDeletion(*group);
+  if (!written.ok()) {
+    group->AddPartitions(taken);
+    return written;
+  }
   CancelResume(group->id());
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());
   groups_.erase({group->tenant(), group->name()});
   return absl::OkStatus();
+}
+
+absl::Status GroupRegistry::State::WriteDeletion(const Group& group) {
+  std::vector<RowWrite> rows;
+  rows.push_back({Family::kMeta, GroupRow(group.tenant(), group.name()), std::nullopt});
+  const auto all = [&](absl::string_view kind) { return QueueRows(kind, group.id()); };
+  RETURN_IF_ERROR(ForgetRows(group, all, &rows).status());
+  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kRedriveRows, group.id()),
+                            [&](absl::string_view key, absl::string_view) {
+                              rows.push_back({Family::kState, std::string(key), std::nullopt});
+                              return absl::OkStatus();
+                            }));
+  return Write(std::move(rows));
 }
 
 }  // namespace acta

@@ -287,7 +287,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   // given back, as it is then, when the write fails.
   std::vector<Group::NewPartition> taken;
   if (group->queue() != nullptr) {
-    ASSIGN_OR_RETURN(taken, group->TakePartitions(IdsOf(moved)));
+    ASSIGN_OR_RETURN(taken, group->TakePartitions(IdsOf(moved), /*patient=*/false));
   }
   const absl::Status written =
       state_->WriteReset(*group, targets, {caller.principal, request.reason()}, taken, &moved);

@@ -220,6 +220,7 @@ void JourneyIndexer::BeginAnew(PartitionId partition, Followed* followed) {
   const auto extent = engine_.Extent(partition);
   if (!extent.ok()) return;
   followed->next = followed->on_disk = extent->first;
+  followed->refused_since = absl::InfiniteDuration();
   followed->behind_since = std::min(followed->behind_since, engine_.Now());
   news_.insert(partition);
 }

@@ -72,7 +72,7 @@ void GroupQueue::Add(const Start& start) {
     partition.copied_below = position.head;
     std::optional<Offset> may_hold;
     if (start.restarted && extent.ok()) may_hold = extent->visible_end;
-    if (extent.ok()) partition.gone_below = extent->first;
+    if (extent.ok()) partition.gone_below = extent->going_below;
     partition.queue->Load(position, events, may_hold, now_us);
     const absl::Status same = deps_.engine.CheckPosition(
         id, Incarnation(static_cast<uint32_t>(start.record.incarnation())), position.head);

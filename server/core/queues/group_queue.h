@@ -323,6 +323,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   absl::Status CopyBelow(PartitionId partition, Offset first);
   using Copies = std::vector<std::pair<Offset, std::string>>;
   absl::Status PutCopies(PartitionId partition, Copies copies);
+  // What could not be read to be copied is waited for: the disk may give it later.
+  bool MayStillCome(PartitionId partition, const absl::Status& status);
 
   // group_queue_step.cc
   // Blocks until no event of the partition, or of any, is part of a step.

@@ -31,6 +31,7 @@ void AddStates(const PartitionQueue::States& from, PartitionQueue::States* to) {
 
 void GroupQueue::NoteExpired(Partition& partition) {
   for (const OffsetRun& run : partition.queue->TakeExpired()) {
+    NoteSettled(partition, run);
     expired_.push_back({partition.id, run, NowUs()});
     PutEntry(partition, LedgerEntryOf(storage::v1::LedgerEntry::EXPIRED, run));
     if (expired_.size() > kMostExpired) expired_.pop_front();
@@ -47,7 +48,11 @@ std::vector<GroupQueue::Standing> GroupQueue::StandingsOf(PartitionId id,
   std::vector<Standing> standings(offsets.size());
   MutexLock lock(mu_);
   const auto it = partitions_.find(id);
-  if (it == partitions_.end()) return standings;
+  if (it == partitions_.end()) {
+    // It is being changed: what the disk says of it holds.
+    for (Standing& standing : standings) standing.unwritten = true;
+    return standings;
+  }
   const std::vector<OffsetRun> unwritten = UnwrittenOf(*it->second);
   for (size_t i = 0; i < offsets.size(); ++i) {
     standings[i].event = it->second->queue->StandingOf(offsets[i]);

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kCopyReadBytes = 256 << 10;
 // Of one write.
 constexpr size_t kCopyWriteBytes = 4 << 20;
+// A disk that does not give what is to be copied keeps retention waiting for so long.
+constexpr absl::Duration kCopyPatience = absl::Minutes(5);
 
 absl::StatusOr<storage::v1::KeptRecord> CopyOf(const LogEngine& engine, PartitionId partition,
                                                Offset offset, IndexedBatchPtr* at) {
@@ -154,6 +156,7 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   for (const Offset offset : offsets) {
     const auto record = CopyOf(deps_.engine, id, offset, &at);
     // What cannot be read, or is a hole of the log, does not keep its slice for ever.
+    if (MayStillCome(id, record.status())) return record.status();
     const v1::ErrorReason reason = ReasonOf(record.status());
     if (reason == v1::DATA_CORRUPTED || reason == v1::GAP) continue;
     RETURN_IF_ERROR(record.status());
@@ -164,6 +167,19 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
     bytes = 0;
   }
   return PutCopies(id, std::move(copies));
+}
+
+bool GroupQueue::MayStillCome(PartitionId id, const absl::Status& status) {
+  MutexLock lock(mu_);
+  Partition* const partition = Find(id);
+  if (partition == nullptr) return false;
+  if (!DetailsOf(status).contains(kIoErrorDetail)) {
+    if (status.ok()) partition->no_copy_since_us = 0;
+    return false;
+  }
+  const int64_t now_us = NowUs();
+  if (partition->no_copy_since_us == 0) partition->no_copy_since_us = now_us;
+  return now_us - partition->no_copy_since_us < absl::ToInt64Microseconds(kCopyPatience);
 }
 
 // In the order of the group's other rows: what is settled later takes its copy with it.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -62,8 +61,9 @@ struct GroupQueue::Partition {
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;
   std::vector<Offset> died;  // While copies are made: what became a dead letter.
+  int64_t no_copy_since_us = 0;  // Since when the disk does not give what is to be copied; 0: it does.
   // As they came; the writes of some have ended.
-  std::deque<SettledRun> settled;
+  std::vector<SettledRun> settled;
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
   absl::Status problem;                                  // Not OK: it stands still.
   OffsetRun lost;                 // What cannot be read, when it stands still.

@@ -68,6 +68,7 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
     if (!dead) ForgetKept(partition.id, offset);
   }
   for (const DeadLetter& letter : changes.dead_letters) {
+    NoteSettled(partition, {letter.offset, letter.offset + 1});
     CountDied(partition.RedriveAt(letter.offset));
     if (partition.forgotten.has_value()) partition.died.push_back(letter.offset);
     const auto last = std::find_if(changes.failed.rbegin(), changes.failed.rend(),
@@ -95,8 +96,10 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
 }
 
 void GroupQueue::NoteSettled(Partition& partition, OffsetRun run) {
-  std::deque<SettledRun>& settled = partition.settled;
-  while (!settled.empty() && settled.front().write <= written_) settled.pop_front();
+  std::vector<SettledRun>& settled = partition.settled;
+  const auto waiting = std::find_if(settled.begin(), settled.end(),
+                                    [this](const SettledRun& one) { return one.write > written_; });
+  settled.erase(settled.begin(), waiting);
   const uint64_t next = begun_ + 1;
   const bool goes_on =
       !settled.empty() && settled.back().write == next && settled.back().run.end == run.first;

@@ -97,4 +97,37 @@ TEST_CASE("a reset of a queue leaves nothing behind that retention has it write 
   CHECK(room.Lag("workers", 0).lag_events() == (fails ? kJobs : 0));
 }
 
+TEST_CASE("a deletion of a queue leaves nothing behind that retention has it write meanwhile",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  const auto group = room.groups->FindForStep(room.caller, "", "workers");
+  REQUIRE_OK(group);
+  REQUIRE_OK((*group)->queue()->ScanThrough(partition, Offset(kJobs)));
+  absl::Status meanwhile;
+  bool asking = false;
+  room.engine.on_submit = [&] {
+    if (std::exchange(asking, true)) return;
+    meanwhile = room.groups->KeepCopies(partition, Offset(kJobs / 2));
+    asking = false;
+  };
+  const bool fails = GENERATE(false, true);
+  if (fails) room.engine.FailNextWrite(Error(v1::DISK_FULL, "full"));
+  v1::DeleteGroupRequest deletion;
+  deletion.set_name("workers");
+  CHECK(room.groups->Delete(room.caller, deletion).ok() == !fails);
+  room.engine.on_submit = nullptr;
+  CHECK(meanwhile.code() == absl::StatusCode::kUnavailable);
+  CHECK_OK((*group)->queue()->WaitQuiet());
+  for (const char* kind : {kParkedRows, kKeptRows}) {
+    CHECK(room.engine.LoadRows(Family::kState, kind)->empty());
+  }
+  if (fails) {
+    CHECK(room.Lag("workers", 0).lag_events() == kJobs);
+  } else {
+    CHECK(room.engine.LoadRows(Family::kState, kPositionRows)->empty());
+  }
+}
+
 }  // namespace acta

@@ -67,6 +67,17 @@ TEST_CASE("what a QUEUE group acked, and not durably, is pending") {
   }
 }
 
+TEST_CASE("what expired in a QUEUE group, and is not written, is pending") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::Seconds(10), v1::JOURNEY_MODE_OFF);
+  room.engine->HoldDone();
+  room.engine->Advance(absl::Seconds(20));
+  CHECK(room.Take() == 0);
+  room.pool.RunAll();
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_PENDING);
+  room.Release();
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_SETTLED);
+}
+
 TEST_CASE("the range of a commit begins where what is durable ends") {
   OutcomesRoom room(v1::GROUP_MODE_STREAM, 5);
   room.engine->HoldDone();

@@ -1,5 +1,6 @@
 // Which keys keep others waiting, and which events nobody got because they had expired, or as
 // retention took them.
+#include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -150,6 +151,54 @@ TEST_CASE("nobody is leased what retention is taking, of which there would be no
     REQUIRE(client != nullptr);
     CHECK(room.DataOf(*client) == room.Numbers(0, 10));
   }
+}
+
+TEST_CASE("a group that comes while retention takes events is leased none of those", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  Client* client = nullptr;
+  room.engine.before_trim = [&](PartitionId partition, Offset first) {
+    const absl::Status kept = room.groups.KeepCopies(partition, first);
+    room.MakeQueue("late");
+    client = &room.Work(100, "", "late");
+    CHECK(client->sink.leased.empty());
+    return kept;
+  };
+  const bool goes = GENERATE(true, false);
+  room.engine.TrimTo(room.Id(0), Offset(goes ? 4 : 11));  // Which fails.
+  room.Run();
+  REQUIRE(client != nullptr);
+  if (goes) {
+    CHECK(room.Explain("late").code() == v1::STANDSTILL_CODE_GAP);
+    CHECK(client->sink.leased.empty());
+  } else {
+    CHECK(room.DataOf(*client) == room.Numbers(0, 10));
+  }
+}
+
+TEST_CASE("retention waits for a disk that does not give what is to be copied", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 10);
+  client.Nack(client.sink.leased[0]);
+  room.Run();
+  const auto trim = [&] {
+    room.engine.FailNextRead(
+        Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+    room.engine.TrimTo(room.Id(0), Offset(4));
+    return room.engine.Extent(room.Id(0))->first;
+  };
+  CHECK(trim() == Offset(0));
+  const bool comes_back = GENERATE(true, false);
+  if (comes_back) {
+    room.engine.TrimTo(room.Id(0), Offset(4));
+    CHECK(room.Rows(kKeptRows) > 0);
+  } else {
+    room.engine.Advance(absl::Minutes(6));
+    CHECK(trim() == Offset(4));
+  }
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(4));
 }
 
 TEST_CASE("a group goes on when retention is refused because of another one", "[queue]") {
