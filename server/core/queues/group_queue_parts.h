@@ -61,7 +61,7 @@ struct GroupQueue::Partition {
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;
   std::vector<Offset> died;  // While copies are made: what became a dead letter.
-  int64_t no_copy_since_us = 0;  // Since when the disk does not give what is to be copied; 0: it does.
+  int64_t no_copy_since_us = 0;  // The disk does not give what is to be copied; 0: it does.
   // As they came; the writes of some have ended.
   std::vector<SettledRun> settled;
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.
