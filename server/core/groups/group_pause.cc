@@ -16,6 +16,9 @@ namespace {
 
 constexpr absl::Duration kLongestPause = absl::Hours(24 * 400);
 constexpr absl::Duration kResumeAgain = absl::Seconds(1);
+// The server's time may leap, over a suspend or when a jump of the clock is accepted, and no timer
+// does: so often it is asked whether a pause is over.
+constexpr absl::Duration kAskForEndEvery = absl::Minutes(1);
 
 }  // namespace
 
@@ -74,16 +77,15 @@ absl::Status GroupRegistry::State::SetPause(Group& group, std::optional<v1::Grou
   return absl::OkStatus();
 }
 
-// The time is the server's, which may go another way than the timer: it is asked again then.
 void GroupRegistry::State::ResumeLater(const Group& group, absl::Duration least) {
   CancelResume(group.id());
   const storage::v1::GroupRecord record = group.record();
   if (!record.group().pause().has_until()) return;
   const absl::Duration left = ToTime(record.group().pause().until()) - deps.engine.Now();
-  resume_timers_[group.id()] =
-      deps.timer.After(std::max(left, least), [state = weak_from_this(), id = group.id()] {
-        if (const auto self = state.lock()) self->ResumeInTime(id);
-      });
+  const absl::Duration wait = std::max(std::min(left, kAskForEndEvery), least);
+  resume_timers_[group.id()] = deps.timer.After(wait, [state = weak_from_this(), id = group.id()] {
+    if (const auto self = state.lock()) self->ResumeInTime(id);
+  });
 }
 
 void GroupRegistry::State::CancelResume(GroupId id) {

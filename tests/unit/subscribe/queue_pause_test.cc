@@ -137,6 +137,26 @@ TEST_CASE("a group has one timer for the end of its pause, while there is one", 
   CHECK(room.timer.waiting() == before);
 }
 
+TEST_CASE("time that no timer saw ends a pause too", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  v1::PauseGroupRequest pause;
+  pause.set_group("workers");
+  pause.set_reason("deploying");
+  SetTime(room.engine.Now() + absl::Hours(8), pause.mutable_until());
+  REQUIRE_OK(room.groups.Pause(room.caller, pause));
+  const size_t timers = room.timer.waiting();
+  room.Wait(absl::Minutes(2));
+  CHECK(room.timer.waiting() == timers);
+  Client& client = room.Work();
+  CHECK(client.sink.leased.empty());
+  // As over a suspend of the machine, or when a jump of its clock was accepted.
+  room.engine.Advance(absl::Hours(8));
+  room.Wait(absl::Minutes(1));
+  CHECK(PauseOf(room).reason().empty());
+  CHECK(QueueRoom::DataOf(client) == Strings{"a"});
+}
+
 TEST_CASE("a pause that is over when the broker starts is over", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
