@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
@@ -28,21 +30,50 @@ constexpr absl::string_view Name(LogLevel level) {
   return "info";
 }
 
-// As a JSON string. Bytes that are not UTF-8 text become \u00XX: a line is always valid JSON.
+// The length of the character that `text` begins with, when it may be shown as it is. 0: it is a
+// control, which a terminal would obey, or is not UTF-8.
+size_t ShownSize(absl::string_view text) {
+  const auto follows = [text](size_t at, unsigned char low, unsigned char high) {
+    if (at >= text.size()) return false;
+    const auto byte = static_cast<unsigned char>(text[at]);
+    return byte >= low && byte <= high;
+  };
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return lead >= 0x20 && lead != 0x7f ? 1 : 0;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  if (lead < 0xe0) return follows(1, lead == 0xc2 ? 0xa0 : 0x80, 0xbf) ? 2 : 0;  // Below: controls.
+  if (lead < 0xf0) {
+    const unsigned char low = lead == 0xe0 ? 0xa0 : 0x80;   // Below: overlong.
+    const unsigned char high = lead == 0xed ? 0x9f : 0xbf;  // Above: surrogates.
+    return follows(1, low, high) && follows(2, 0x80, 0xbf) ? 3 : 0;
+  }
+  const unsigned char low = lead == 0xf0 ? 0x90 : 0x80;   // Below: overlong.
+  const unsigned char high = lead == 0xf4 ? 0x8f : 0xbf;  // Above: beyond U+10FFFF.
+  return follows(1, low, high) && follows(2, 0x80, 0xbf) && follows(3, 0x80, 0xbf) ? 4 : 0;
+}
+
+// As a JSON string. Bytes of controls, and those that are not UTF-8 text, become \u00XX: a line is
+// always valid JSON.
 std::string Quoted(absl::string_view text) {
   std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      absl::StrAppendFormat(&out, "\\u%04x", byte);
-    } else {
-      out += c;
+  while (!text.empty()) {
+    const size_t shown = ShownSize(text);
+    if (shown == 0) {
+      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned char>(text[0]));
+      text.remove_prefix(1);
+      continue;
     }
+    if (text[0] == '"' || text[0] == '\\') out += '\\';
+    absl::StrAppend(&out, text.substr(0, shown));
+    text.remove_prefix(shown);
   }
   return out + '"';
+}
+
+// Needs no quotes in a line of text.
+bool IsPlain(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char byte) { return byte > ' ' && byte < 0x7f && byte != '"'; });
 }
 
 std::string Line(LogLevel level, absl::string_view event, absl::Span<const LogField> fields) {
@@ -59,8 +90,8 @@ std::string Line(LogLevel level, absl::string_view event, absl::Span<const LogFi
   }
   absl::StrAppend(&line, time, " ", Name(level), " ", event);
   for (const LogField& field : fields) {
-    const bool plain = field.value.find_first_of(" \"\n\t") == std::string::npos;
-    absl::StrAppend(&line, " ", field.name, "=", plain ? field.value : Quoted(field.value));
+    absl::StrAppend(&line, " ", field.name, "=",
+                    IsPlain(field.value) ? field.value : Quoted(field.value));
   }
   return line + "\n";
 }
