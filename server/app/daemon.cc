@@ -106,7 +106,7 @@ absl::Status Daemon::StartJourneys() {
   if (!options_.otlp.endpoint.empty()) {
     ASSIGN_OR_RETURN(const OtlpTarget target, ParseOtlpEndpoint(options_.otlp.endpoint));
     exporter_ = std::make_unique<SpanExporter>(
-        target, options_.otlp, SpanOrigin{ActaVersion(), std::string(engine_->store_id())});
+        target, options_.otlp, SpanOrigin{ActaVersion(), std::string(engine_->store_id())}, clock_);
     traces_ =
         std::make_unique<TraceFeed>(TraceFeed::Deps{*engine_, *topics_, *groups_, *exporter_});
     indexer_->SetObserver(traces_.get());

@@ -151,8 +151,10 @@ class SpanExporter::Caller {
   bool hurry_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-SpanExporter::SpanExporter(const OtlpTarget& target, const OtlpOptions& options, SpanOrigin origin)
+SpanExporter::SpanExporter(const OtlpTarget& target, const OtlpOptions& options, SpanOrigin origin,
+                           const Clock& clock)
     : options_(options),
+      clock_(clock),
       caller_(std::make_unique<Caller>(target, std::move(origin))),
       thread_([this] { Loop(); }) {
   pthread_setname_np(thread_.native_handle(), "acta-otlp");
@@ -173,9 +175,11 @@ void SpanExporter::Add(Span span) {
 std::vector<Span> SpanExporter::TakeSome() {
   MutexLock lock(mu_);
   while (waiting_.empty() && !stopping_) work_.Wait(mu_);
-  const absl::Time until = absl::Now() + kGather;
-  while (waiting_.size() < kMostInCall && !stopping_ && absl::Now() < until) {
-    work_.WaitFor(mu_, until - absl::Now());
+  const absl::Duration until = clock_.SinceBoot() + kGather;
+  while (waiting_.size() < kMostInCall && !stopping_) {
+    const absl::Duration left = until - clock_.SinceBoot();
+    if (left <= absl::ZeroDuration()) break;
+    work_.WaitFor(mu_, left);
   }
   const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostInCall));
   std::vector<Span> some(std::make_move_iterator(waiting_.begin()),
@@ -185,9 +189,13 @@ std::vector<Span> SpanExporter::TakeSome() {
 }
 
 bool SpanExporter::Sleep(absl::Duration time) {
-  const absl::Time until = absl::Now() + time;
+  const absl::Duration until = clock_.SinceBoot() + time;
   MutexLock lock(mu_);
-  while (!stopping_ && absl::Now() < until) work_.WaitFor(mu_, until - absl::Now());
+  while (!stopping_) {
+    const absl::Duration left = until - clock_.SinceBoot();
+    if (left <= absl::ZeroDuration()) break;
+    work_.WaitFor(mu_, left);
+  }
   return !stopping_;
 }
 

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/core/traces/span.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 
 namespace acta {
@@ -48,7 +49,9 @@ class SpanExporter final : public SpanSink {
   static constexpr size_t kMostWaiting = 8'192;
   static constexpr size_t kMostInCall = 512;
 
-  SpanExporter(const OtlpTarget& target, const OtlpOptions& options, SpanOrigin origin);
+  // Waits by the time since boot. `clock` must outlive the exporter.
+  SpanExporter(const OtlpTarget& target, const OtlpOptions& options, SpanOrigin origin,
+               const Clock& clock);
   ~SpanExporter() override;  // Stops.
 
   void Add(Span span) override;
@@ -74,6 +77,7 @@ class SpanExporter final : public SpanSink {
   bool Sleep(absl::Duration time);
 
   const OtlpOptions options_;
+  const Clock& clock_;
   const std::unique_ptr<Caller> caller_;
   std::atomic<int64_t> exported_{0};
   std::atomic<int64_t> dropped_{0};
