@@ -1,6 +1,7 @@
 #include "server/http/http_server.h"
 
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -18,6 +19,10 @@ namespace {
 
 using boost::asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+constexpr auto kBetweenWarnings = std::chrono::seconds(10);
 
 std::string Text(const tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
@@ -33,6 +38,8 @@ struct HttpServer::Core {
   ErrorCode Listen(const tcp::endpoint& endpoint);
   void Accept();
   void OnAccept(ErrorCode error, tcp::socket socket);
+  // At most one line every ten seconds.
+  void Warn(ErrorCode error);
 
   const HttpPages pages;
   const HttpLimits limits;
@@ -42,6 +49,7 @@ struct HttpServer::Core {
   boost::asio::io_context context{1};
   tcp::acceptor acceptor{context};
   boost::asio::steady_timer pause{context};
+  std::optional<SteadyClock::time_point> warned;  // Of the thread.
   std::thread thread;
 };
 
@@ -64,8 +72,8 @@ void HttpServer::Core::OnAccept(ErrorCode error, tcp::socket socket) {
   if (error == boost::asio::error::operation_aborted) return;
   if (error) {
     // Out of descriptors: accepting again at once would spin.
-    LogWarn("http: cannot accept a connection", {{"cause", error.message()}});
-    pause.expires_after(std::chrono::milliseconds(100));
+    Warn(error);
+    pause.expires_after(kAcceptPause);
     pause.async_wait([this](ErrorCode aborted) {
       if (!aborted) Accept();
     });
@@ -78,6 +86,13 @@ void HttpServer::Core::OnAccept(ErrorCode error, tcp::socket socket) {
     counts.refused.fetch_add(1, std::memory_order_relaxed);
   }
   Accept();
+}
+
+void HttpServer::Core::Warn(ErrorCode error) {
+  const SteadyClock::time_point now = SteadyClock::now();
+  if (warned.has_value() && now - *warned < kBetweenWarnings) return;
+  warned = now;
+  LogWarn("http: cannot accept a connection", {{"cause", error.message()}});
 }
 
 HttpServer::HttpServer(std::unique_ptr<Core> core) : core_(std::move(core)) {}

@@ -1,32 +1,22 @@
 #include "storage/base/log.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/captured_stderr.h"
 
 namespace acta {
 namespace {
 
 // What a line of the log says of a folder of this name, after the event.
 std::string Told(LogFormat format, const std::string& folder) {
-  const int file = memfd_create("log", 0);
-  const int stderr_before = dup(STDERR_FILENO);
-  REQUIRE(dup2(file, STDERR_FILENO) == STDERR_FILENO);
+  const CapturedStderr captured;
   SetLogFormat(format);
   LogError("opened", {{"folder", folder}});
   SetLogFormat(LogFormat::kText);
-  dup2(stderr_before, STDERR_FILENO);
-  close(stderr_before);
-  char line[1000];
-  const ssize_t size = pread(file, line, sizeof(line), 0);
-  close(file);
-  REQUIRE(size > 0);
-  const std::string told(line, static_cast<size_t>(size));
+  const std::string told = captured.text();
   const size_t event = told.find("opened");
   REQUIRE(event != std::string::npos);
   return told.substr(event + std::string("opened").size());

@@ -1,11 +1,17 @@
 #include "server/http/http_server.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "tests/support/captured_stderr.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/http/http_client.h"
 
@@ -118,6 +124,35 @@ TEST_CASE("connections above the limit are closed at once", "[http]") {
   CHECK(third.ReadAll().empty());
   CHECK(server->connections() == 2);
   CHECK(server->refused_connections() == 1);
+}
+
+// Goal: the want of descriptors does not fill the log, and ends. Method: all of the process's are
+// taken but the one that a client has.
+TEST_CASE("without descriptors there is one line in the log, and clients wait", "[http]") {
+  const auto server = StartServer();
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit low = before;
+  low.rlim_cur = 256;
+  std::string lines;
+  std::vector<int> taken;
+  std::unique_ptr<HttpClient> client;
+  {
+    const CapturedStderr captured;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken.push_back(fd);
+    close(taken.back());
+    taken.pop_back();
+    client = std::make_unique<HttpClient>(server->address());
+    absl::SleepFor(absl::Seconds(1));
+    lines = captured.text();
+    for (const int fd : taken) close(fd);
+  }
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_THAT(lines, Contains("cannot accept a connection"));
+  CHECK(std::count(lines.begin(), lines.end(), '\n') == 1);
+  client->Send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK_THAT(client->ReadUntil("ok\n"), Contains("200"));
 }
 
 TEST_CASE("an address in use or not of this machine is an error", "[http]") {
