@@ -326,6 +326,7 @@ ServerLimits LimitsOf(const DaemonOptions& options) {
   limits.edge.max_buffer_bytes = options.rpc.max_buffer_bytes;
   limits.edge.max_metadata_bytes = options.rpc.max_metadata_bytes;
   limits.edge.max_waiting_publish_bytes = options.rpc.max_waiting_publish_bytes;
+  limits.edge.max_cold_calls = options.rpc.max_cold_calls;
   limits.edge.max_claim_calls = options.rpc.max_claim_calls;
   limits.edge.max_series = options.telemetry.max_series;
   limits.edge.max_open_files = MaxDescriptors();

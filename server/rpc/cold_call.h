@@ -18,8 +18,11 @@ template <typename Request, typename Response, typename Run>
 grpc::Status RunCold(const Edge& edge, absl::string_view method,
                      const grpc::ServerContext& context, const Request& request,
                      Response* response, Run run) {
+  const ColdCall call(edge);
   const absl::StatusOr<Caller> caller = edge.Admit(method, context, &request);
   if (!caller.ok()) return edge.EndOf(caller.status());
+  const absl::Status room = call.Check(method);
+  if (!room.ok()) return edge.EndOf(room);
   const SlowTimer timer(SlowOperation::kCall, "method", method);
   absl::StatusOr<Response> done = run(*caller);
   if (!done.ok()) return edge.EndOf(done.status());

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/grpc_status.h"
 #include "storage/base/status_macros.h"
@@ -97,6 +99,14 @@ void Edge::EndCall() {
 void Edge::WaitForCalls() {
   MutexLock lock(mu_);
   while (live_calls_ != 0) calls_ended_.Wait(mu_);
+}
+
+absl::Status ColdCall::Check(absl::string_view method) const {
+  const int32_t most = edge_.deps.limits.max_cold_calls;
+  if (calls_ <= most || absl::StartsWith(method, "/acta.v1.Admin/")) return absl::OkStatus();
+  return LimitError{v1::CALL_QUEUE_FULL, "calls that wait at once:",  static_cast<uint64_t>(calls_),
+                    "max_cold_calls",    static_cast<uint64_t>(most), "try again a moment later"}
+      .Make();
 }
 
 }  // namespace acta

@@ -33,7 +33,9 @@ struct RpcLimits {
   int64_t max_waiting_publish_bytes = 64 << 20;  // Of unary calls that wait to look for a cause.
   int32_t max_receive_bytes = 18 << 20;  // Above max_frame_bytes, so that the frame gets a reason.
   int32_t max_metadata_bytes = 8 << 10;
-  int32_t max_sync_threads = 16;
+  int32_t max_sync_threads = 18;  // One of them waits for calls.
+  // At once; less than the threads, so that there is one to refuse others, and one for Admin.
+  int32_t max_cold_calls = 15;
   int32_t max_claim_calls = 12;  // At once; less than the threads, so that other calls find one.
   int64_t max_buffer_bytes = int64_t{1} << 30;  // What gRPC may hold for all connections.
   absl::Duration handshake_timeout = absl::Seconds(10);
@@ -107,6 +109,7 @@ class Edge {
   std::atomic<int64_t> publish_streams_without_room{0};
   std::atomic<int64_t> waiting_publish_bytes{0};  // Of unary calls that wait for the pool.
   std::atomic<int64_t> subscriptions{0};
+  mutable std::atomic<int32_t> cold_calls{0};  // Services borrow a const edge.
 
  private:
   void TellStreams();
@@ -130,6 +133,23 @@ class LiveCall {
 
  private:
   Edge& edge_;
+};
+
+// Counts one cold call for as long as it lives.
+class ColdCall {
+ public:
+  explicit ColdCall(const Edge& edge)
+      : edge_(edge), calls_(edge.cold_calls.fetch_add(1, std::memory_order_relaxed) + 1) {}
+  ~ColdCall() { edge_.cold_calls.fetch_sub(1, std::memory_order_relaxed); }
+  ColdCall(const ColdCall&) = delete;
+  ColdCall& operator=(const ColdCall&) = delete;
+
+  // Errors: CALL_QUEUE_FULL above max_cold_calls. Not for Admin: who looks what is wrong comes in.
+  absl::Status Check(absl::string_view method) const;
+
+ private:
+  const Edge& edge_;
+  const int32_t calls_;  // With this one, when it came.
 };
 
 // Counts one in at most one of the edge's numbers.

@@ -157,6 +157,8 @@ void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("limits.metadata", limits.max_metadata_bytes, "bytes", "metadata of one call");
   rows->Add("max_waiting_publish_bytes", limits.max_waiting_publish_bytes, "bytes",
             "unary publishes whose cause is looked for");
+  rows->Add("max_cold_calls", limits.max_cold_calls, "calls",
+            "at the same time, but for publishing, subscribing, settling and Fetch");
   rows->Add("max_claim_calls", limits.max_claim_calls, "calls", "of Claims at the same time");
   rows->Add("telemetry.max_series", limits.max_series, "series", "shown of one metric");
 }

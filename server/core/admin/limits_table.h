@@ -28,6 +28,7 @@ struct EdgeLimits {
   int64_t max_unanswered_bytes = 0;
   int64_t max_buffer_bytes = 0;
   int64_t max_metadata_bytes = 0;
+  int64_t max_cold_calls = 0;
   int64_t max_claim_calls = 0;
   int64_t max_waiting_publish_bytes = 0;
   int64_t max_series = 0;

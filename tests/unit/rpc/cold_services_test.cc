@@ -7,6 +7,7 @@
 
 #include "acta/v1/admin.grpc.pb.h"
 #include "acta/v1/claims.grpc.pb.h"
+#include "acta/v1/dead_letters.grpc.pb.h"
 #include "acta/v1/groups.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "acta/v1/topics.grpc.pb.h"
@@ -174,6 +175,48 @@ TEST_CASE("above 12 calls of claims at once are refused with a delay, others go 
   CHECK(others);
   CHECK(first == most);
   CHECK(ask(most).ok());
+}
+
+// Goal: who finds all threads waiting is told so, and operators come in. Method: core keeps as many
+// calls as may be.
+TEST_CASE("above 15 calls at once are refused with a delay, those of Admin go on", "[rpc]") {
+  RpcRoom room;
+  const auto channel = room.Connect();
+  const auto letters = v1::DeadLetters::NewStub(channel);
+  const auto list = [topics = v1::Topics::NewStub(channel)] {
+    v1::ListTopicsResponse response;
+    TestContext context;
+    return topics->ListTopics(&context, {}, &response);
+  };
+  const int most = RpcLimits().max_cold_calls;
+  CHECK(most == 15);
+  room.hold_edits = true;
+  std::atomic<int> done{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < most; ++i) {
+    callers.emplace_back([&] {
+      v1::EditDeadLetterResponse response;
+      TestContext context;
+      done += letters->EditDeadLetter(&context, {}, &response).ok() ? 1 : 0;
+    });
+  }
+  const bool all_wait = WaitUntil([&] { return room.subscribe_calls == most; });
+  const grpc::Status refused = list();
+  v1::GetServerResponse server;
+  TestContext context;
+  const bool admin = v1::Admin::NewStub(channel)->GetServer(&context, {}, &server).ok();
+  room.hold_edits = false;
+  for (std::thread& caller : callers) caller.join();
+  CHECK(all_wait);
+  CHECK(refused.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(Reason(refused) == v1::CALL_QUEUE_FULL);
+  CHECK(RetryAfterOf(FromGrpc(refused)) > absl::ZeroDuration());
+  CHECK(DetailsOf(FromGrpc(refused)).at("limit") == "max_cold_calls");
+  CHECK(DetailsOf(FromGrpc(refused)).at("limit_value") == "15");
+  CHECK(room.rejections.count(v1::CALL_QUEUE_FULL) == 1);
+  CHECK(admin);
+  CHECK(done == most);
+  CHECK(list().ok());
 }
 
 TEST_CASE("admin answers what core says", "[rpc]") {

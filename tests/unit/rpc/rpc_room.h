@@ -157,6 +157,7 @@ class RpcRoom {
   std::atomic<int> subscribe_calls{0};
   std::atomic<int> fetches_over{0};
   std::atomic<int> admin_calls{0};
+  std::atomic<bool> hold_edits{false};  // EditDeadLetter waits, in core.
   // What Fetch is given to answer.
   SubscriptionHub::FetchDone fetch;
   std::unique_ptr<RpcServer> server;
@@ -182,6 +183,7 @@ class RpcRoom {
     };
     subscribe.edit_dead_letter = [this](const Caller&, const v1::EditDeadLetterRequest&) {
       ++subscribe_calls;
+      while (hold_edits) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       return absl::StatusOr<v1::EditDeadLetterResponse>(v1::EditDeadLetterResponse());
     };
     AdminCalls admin;
