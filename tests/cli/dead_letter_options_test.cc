@@ -111,9 +111,9 @@ TEST_CASE("tables of dead letters have one line each", "[cli]") {
 
 TEST_CASE("an exported dead letter is one line with its history and its event", "[cli]") {
   v1::DeadLetter letter = Letter();
-  CHECK(nlohmann::json::parse(DeadLetterLine(letter))["event"].is_null());
+  CHECK(nlohmann::json::parse(*DeadLetterLine(letter))["event"].is_null());
   letter.mutable_event()->set_data("{\"n\":\n1}");
-  const std::string line = DeadLetterLine(letter);
+  const std::string line = *DeadLetterLine(letter);
   CHECK(line.find('\n') == line.size() - 1);
   const nlohmann::json json = nlohmann::json::parse(line);
   CHECK(json["event"]["data"]["n"] == 1);

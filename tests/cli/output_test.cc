@@ -72,9 +72,22 @@ TEST_CASE("several messages become one document", "[cli]") {
   v1::ResetOffsetsResponse reset;
   v1::GetGroupResponse group;
   group.mutable_group()->set_name("g");
-  const std::string merged = MergedJson({&reset, &group});
+  const std::string merged = *MergedJson({&reset, &group});
   CHECK(merged.find("\"changes\":[],\"dryRun\":false,\"group\":{\"name\":\"g\"") == 1);
-  CHECK(MergedJson({}) == "{}");
+  CHECK(*MergedJson({}) == "{}");
+}
+
+TEST_CASE("a message that has no JSON is an error, and nothing is printed of it", "[cli]") {
+  v1::PauseGroupResponse paused;
+  paused.mutable_group()->mutable_pause()->mutable_until()->set_seconds(int64_t{1'700'000'000'000});
+  CHECK_FALSE(MergedJson({&paused}).ok());
+  char* text = nullptr;
+  size_t size = 0;
+  FILE* file = open_memstream(&text, &size);
+  CHECK_FALSE((*MakeOutput("json", file))->Print({&paused}, SampleTable()).ok());
+  std::fclose(file);
+  CHECK(size == 0);
+  free(text);
 }
 
 TEST_CASE("a signal does not cut short what is written to somebody slow", "[cli]") {

@@ -96,6 +96,13 @@ LetterPlace PlaceOfKey(absl::string_view key) {
   return {PartitionId(GetBig64(place)), Offset(static_cast<int64_t>(GetBig64(place + 8)))};
 }
 
+absl::Status CheckTimeOf(absl::string_view field, const google::protobuf::Timestamp& time) {
+  if (GetTime(time).has_value()) return absl::OkStatus();
+  return Error(v1::INVALID_ARGUMENT,
+               absl::StrCat("selection: ", field, " is not a time between the years 1 and 9999"),
+               {{"field", absl::StrCat("selection.", field)}});
+}
+
 bool IsHeld(const Group& group, const v1::DeadLetterRef& ref) {
   const Offset offset(ref.offset());
   return ref.offset() < std::numeric_limits<int64_t>::max() &&
@@ -159,6 +166,8 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
                  absl::StrCat("selection: a name has more than ", kMaxNameBytes, " bytes"),
                  {{"field", "selection"}});
   }
+  if (selection.has_after()) RETURN_IF_ERROR(CheckTimeOf("after", selection.after()));
+  if (selection.has_before()) RETURN_IF_ERROR(CheckTimeOf("before", selection.before()));
   const bool some = !selection.letters().empty() || !selection.fingerprint().empty() ||
                     selection.has_after() || selection.has_before() || !selection.topic().empty();
   if (!some && !selection.all()) {

@@ -1,5 +1,6 @@
 // Pausing and resuming groups.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,8 +35,8 @@ absl::StatusOr<v1::PauseGroupResponse> GroupRegistry::Pause(const Caller& caller
   pause.set_by(caller.principal);
   SetTime(now, pause.mutable_pause_time());
   if (request.has_until()) {
-    const absl::Duration length = ToTime(request.until()) - now;
-    if (length <= absl::ZeroDuration() || length > kLongestPause) {
+    const std::optional<absl::Time> until = GetTime(request.until());
+    if (!until.has_value() || *until <= now || *until - now > kLongestPause) {
       return Error(v1::INVALID_ARGUMENT,
                    "until: it is not in the future, or more than 400 days away",
                    {{"field", "until"}});

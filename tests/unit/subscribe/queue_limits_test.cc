@@ -81,6 +81,65 @@ TEST_CASE("a pause ends in the future, within 400 days", "[queue]") {
   REQUIRE_OK(pause_for(absl::Microseconds(1)));
 }
 
+// What is no time: milliseconds for seconds, before the year 1, and nanoseconds of another second.
+std::vector<google::protobuf::Timestamp> NoTimes() {
+  std::vector<google::protobuf::Timestamp> times(4);
+  times[0].set_seconds(1'700'000'000'000);
+  times[1].set_seconds(-62'135'596'801);
+  times[2].set_nanos(-1);
+  times[3].set_nanos(1'000'000'000);
+  return times;
+}
+
+TEST_CASE("a selection between what are no times is refused, and nothing is discarded", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
+  room.Run();
+  for (const google::protobuf::Timestamp& no_time : NoTimes()) {
+    for (const bool after : {true, false}) {
+      INFO(no_time.seconds() << " s " << no_time.nanos() << " ns, after " << after);
+      v1::DeadLetterSelection selection;
+      *(after ? selection.mutable_after() : selection.mutable_before()) = no_time;
+      const auto check = [&](const absl::Status& refused) {
+        REQUIRE(ReasonOf(refused) == v1::INVALID_ARGUMENT);
+        CHECK(DetailsOf(refused).at("field") == (after ? "selection.after" : "selection.before"));
+      };
+      v1::DiscardDeadLettersRequest discard;
+      discard.set_group("workers");
+      *discard.mutable_selection() = selection;
+      check(room.groups.DiscardDeadLetters(room.caller, discard).status());
+      v1::RedriveDeadLettersRequest redrive;
+      redrive.set_group("workers");
+      *redrive.mutable_selection() = selection;
+      check(room.groups.RedriveDeadLetters(room.caller, redrive).status());
+      v1::StartRedriveRequest start;
+      start.set_group("workers");
+      start.set_rate(1);
+      *start.mutable_selection() = selection;
+      check(room.groups.StartRedrive(room.caller, start).status());
+    }
+  }
+  CHECK(room.DeadLetters().dead_letters_size() == 1);
+}
+
+TEST_CASE("a pause does not end at what is no time", "[queue]") {
+  QueueRoom room;
+  v1::PauseGroupRequest pause;
+  pause.set_group("workers");
+  pause.set_reason("deploying");
+  std::vector<google::protobuf::Timestamp> times = NoTimes();
+  // A minute from now with the nanoseconds of another second.
+  SetTime(room.engine.Now() + absl::Minutes(1), &times.emplace_back());
+  times.back().set_nanos(1'000'000'000);
+  for (const google::protobuf::Timestamp& no_time : times) {
+    INFO(no_time.seconds() << " s " << no_time.nanos() << " ns");
+    *pause.mutable_until() = no_time;
+    CHECK(ReasonOf(room.groups.Pause(room.caller, pause).status()) == v1::INVALID_ARGUMENT);
+  }
+}
+
 using Change = void (*)(v1::QueueSettings&);
 struct Bound {
   const char* field;

@@ -67,7 +67,10 @@ absl::Status CommandContext::PrintHeading(absl::string_view text) {
 
 absl::Status CommandContext::PrintDone(
     const std::vector<const google::protobuf::Message*>& messages, absl::string_view text) {
-  if (output_format_ == "json") return WriteAll(stdout, MergedJson(messages) + "\n");
+  if (output_format_ == "json") {
+    ASSIGN_OR_RETURN(const std::string json, MergedJson(messages));
+    return WriteAll(stdout, json + "\n");
+  }
   if (output_format_ == "csv" || args_.Has("--quiet")) return absl::OkStatus();
   return WriteAll(stdout, absl::StrCat(text, "\n"));
 }

@@ -101,11 +101,12 @@ EventPlace PlaceOf(const v1::DeadLetter& letter) {
           letter.append_time_us()};
 }
 
-std::string DeadLetterLine(const v1::DeadLetter& letter) {
+absl::StatusOr<std::string> DeadLetterLine(const v1::DeadLetter& letter) {
   v1::DeadLetter without_event = letter;
   without_event.clear_event();
+  ASSIGN_OR_RETURN(const std::string json, MergedJson({&without_event}));
   JsonLine line;
-  line.Raw("dead_letter", MergedJson({&without_event}));
+  line.Raw("dead_letter", json);
   line.Raw("event", letter.has_event()
                         ? EventText(EventFormat::kJson, letter.event(), PlaceOf(letter))
                         : "null");

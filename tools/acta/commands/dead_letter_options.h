@@ -38,8 +38,8 @@ bool ChoosesAny(const v1::DeadLetterSelection& selection);
 // Where the event of a dead letter stands.
 EventPlace PlaceOf(const v1::DeadLetter& letter);
 // One line of JSON: `dead_letter` with its history as the proto maps it, and `event` as
-// `--format json` shows it, null when the event is gone.
-std::string DeadLetterLine(const v1::DeadLetter& letter);
+// `--format json` shows it, null when the event is gone. Errors: as MergedJson.
+absl::StatusOr<std::string> DeadLetterLine(const v1::DeadLetter& letter);
 
 // Why it is one: its reason, or HELD.
 std::string WhyText(const v1::DeadLetter& letter);

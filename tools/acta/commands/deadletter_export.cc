@@ -35,7 +35,8 @@ absl::Status ExportPage(CommandContext& context, const v1::ListDeadLettersRespon
     const auto response = context.admin().GetDeadLetter(get);
     if (ReasonOf(response.status()) == v1::DEAD_LETTER_NOT_FOUND) continue;
     RETURN_IF_ERROR(response.status());
-    RETURN_IF_ERROR(WriteAll(out, DeadLetterLine(response->dead_letter())));
+    ASSIGN_OR_RETURN(const std::string line, DeadLetterLine(response->dead_letter()));
+    RETURN_IF_ERROR(WriteAll(out, line));
     ++*count;
     context.terminal().Progress(absl::StrCat("exported ", CountText(*count, "dead letter")));
   }

@@ -102,7 +102,8 @@ class JsonOutput final : public Output {
   explicit JsonOutput(FILE* file) : file_(file) {}
 
   absl::Status Print(const Messages& messages, const Table&) override {
-    return WriteAll(file_, MergedJson(messages) + "\n");
+    ASSIGN_OR_RETURN(const std::string json, MergedJson(messages));
+    return WriteAll(file_, json + "\n");
   }
   absl::Status PrintRows(const Table& table) override {
     std::string out = "[";
@@ -147,14 +148,18 @@ std::string CsvLine(const std::vector<std::string>& values) {
   return line + "\n";
 }
 
-std::string MergedJson(const Messages& messages) {
+absl::StatusOr<std::string> MergedJson(const Messages& messages) {
   google::protobuf::util::JsonPrintOptions options;
   options.always_print_primitive_fields = true;
   std::string merged;
   for (const google::protobuf::Message* message : messages) {
     std::string text;
-    // Printing a message that was parsed cannot fail: its strings are UTF-8.
-    (void)google::protobuf::util::MessageToJsonString(*message, &text, options);
+    // A time that is none has no JSON.
+    const auto printed = google::protobuf::util::MessageToJsonString(*message, &text, options);
+    if (!printed.ok()) {
+      return absl::InternalError(
+          absl::StrCat("the answer has no JSON: ", std::string(printed.message())));
+    }
     if (text.size() <= 2) continue;
     absl::StrAppend(&merged, merged.empty() ? "" : ",", text.substr(1, text.size() - 2));
   }
