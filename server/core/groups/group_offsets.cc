@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/groups/group_state.h"
@@ -28,12 +29,32 @@ absl::Status FencedByMembers(const Group& group, absl::string_view advice) {
                {{"group", group.name()}, {"members", absl::StrCat(group.connected())}});
 }
 
-absl::StatusOr<const Group::PositionView*> FindPosition(
-    const std::vector<Group::PositionView>& views, const Group& group,
-    const v1::GroupOffset& offset) {
+// More than there are positions name one twice.
+absl::Status CheckCount(const Group& group, int offsets) {
+  const size_t positions = group.Positions().size();
+  if (static_cast<size_t>(offsets) <= positions) return absl::OkStatus();
+  return Invalid("offsets",
+                 absl::StrCat(offsets, " are named, and group '", group.name(),
+                              "' has positions in ", positions, " partitions: name each once"));
+}
+
+// By topic and partition; views of the positions.
+using PlacedViews =
+    absl::flat_hash_map<std::pair<absl::string_view, int32_t>, const Group::PositionView*>;
+
+PlacedViews ViewsByPlace(const std::vector<Group::PositionView>& views) {
+  PlacedViews places;
   for (const Group::PositionView& view : views) {
-    if (view.number == offset.partition() && view.topic->name() == offset.topic()) return &view;
+    places[{view.topic->name(), view.number}] = &view;
   }
+  return places;
+}
+
+absl::StatusOr<const Group::PositionView*> FindPosition(const PlacedViews& places,
+                                                        const Group& group,
+                                                        const v1::GroupOffset& offset) {
+  const auto found = places.find({offset.topic(), offset.partition()});
+  if (found != places.end()) return found->second;
   return Error(v1::PARTITION_NOT_FOUND,
                absl::StrCat("group '", group.name(), "' reads no partition ", offset.partition(),
                             " of topic '", offset.topic(), "'"),
@@ -68,11 +89,12 @@ absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& gro
                                        const v1::ResetOffsetsRequest& request) {
   Targets targets;
   if (request.target_case() == v1::ResetOffsetsRequest::kToOffsets) {
+    const PlacedViews places = ViewsByPlace(views);
     for (const v1::GroupOffset& offset : request.to_offsets().offsets()) {
       if (!request.topic().empty() && offset.topic() != request.topic()) {
         return Invalid("to_offsets", "an offset is not of the topic the reset names");
       }
-      ASSIGN_OR_RETURN(const Group::PositionView* view, FindPosition(views, group, offset));
+      ASSIGN_OR_RETURN(const Group::PositionView* view, FindPosition(places, group, offset));
       RETURN_IF_ERROR(CheckOffsetInRange(engine, *view->topic, view->number, offset.offset()));
       if (!targets.emplace(view->id(), offset.offset()).second) {
         return Invalid("to_offsets", "a partition is named twice");
@@ -215,6 +237,7 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
   MutexLock lock(state_->write_mu);
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(CheckCount(*group, request.offsets_size()));
   for (const v1::GroupOffset& offset : request.offsets()) {
     RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
   }
@@ -230,9 +253,10 @@ absl::StatusOr<v1::CommitOffsetsResponse> GroupRegistry::CommitOffsets(
   RETURN_IF_ERROR(group->WaitQuiet());
   const LogEngine& engine = state_->deps.engine;
   const std::vector<Group::PositionView> views = group->Positions();
+  const PlacedViews places = ViewsByPlace(views);
   absl::btree_map<PartitionId, storage::v1::PositionRecord> changed;
   for (const v1::GroupOffset& offset : request.offsets()) {
-    ASSIGN_OR_RETURN(const Group::PositionView* view, FindPosition(views, *group, offset));
+    ASSIGN_OR_RETURN(const Group::PositionView* view, FindPosition(places, *group, offset));
     RETURN_IF_ERROR(CheckCommit(engine, *view, offset.offset()));
     const auto it = changed.try_emplace(view->id(), view->position).first;
     if (offset.offset() <= it->second.offset()) continue;
@@ -261,6 +285,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.group()));
   RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kSubscribe, *group, request.topic()));
+  RETURN_IF_ERROR(CheckCount(*group, request.to_offsets().offsets_size()));
   for (const v1::GroupOffset& offset : request.to_offsets().offsets()) {
     RETURN_IF_ERROR(state_->AllowTopic(caller, Verb::kSubscribe, offset.topic()));
   }

@@ -12,6 +12,7 @@
 #include "server/core/access/pages.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
+#include "server/core/topics/topic_rules.h"
 #include "storage/base/random.h"
 #include "storage/base/status_macros.h"
 
@@ -141,6 +142,7 @@ absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
 
 absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
     const Caller& caller, const v1::UpdateGroupRequest& request) {
+  RETURN_IF_ERROR(CheckMask(request.update_mask()));
   MutexLock lock(state_->write_mu);
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,

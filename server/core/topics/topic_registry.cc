@@ -165,6 +165,7 @@ absl::StatusOr<v1::CreateTopicResponse> TopicRegistry::Create(
 absl::StatusOr<v1::UpdateTopicResponse> TopicRegistry::Update(
     const Caller& caller, const v1::UpdateTopicRequest& request) {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
+  RETURN_IF_ERROR(CheckMask(request.update_mask()));
   MutexLock lock(write_mu_);
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const TopicPtr before, Get(caller.tenant, request.topic().name()));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
@@ -181,6 +182,16 @@ absl::Status CheckGrowth(const v1::Topic& before, const v1::Topic& after, bool a
 }
 
 }  // namespace
+
+absl::Status CheckMask(const google::protobuf::FieldMask& mask) {
+  absl::flat_hash_set<absl::string_view> paths;
+  for (const std::string& path : mask.paths()) {
+    if (paths.insert(path).second) continue;
+    return Invalid("update_mask", absl::StrCat("names '", absl::CHexEscape(path.substr(0, 64)),
+                                               "' twice: name each field once"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels) {
   if (labels.size() > kMaxLabels) {

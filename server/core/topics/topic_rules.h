@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "acta/v1/topics.pb.h"
+#include "google/protobuf/field_mask.pb.h"
 #include "server/core/topics/topic_limits.h"
 #include "storage/log_engine.h"
 
@@ -28,6 +29,10 @@ absl::StatusOr<v1::Topic> MakeTopicProto(const v1::Topic& wanted, const TopicLim
 absl::StatusOr<v1::Topic> ApplyTopicUpdate(const v1::Topic& before,
                                            const v1::UpdateTopicRequest& request,
                                            const TopicLimits& limits);
+
+// That a mask names no path twice: each copies its field once more, however large. Errors:
+// INVALID_ARGUMENT.
+absl::Status CheckMask(const google::protobuf::FieldMask& mask);
 
 // Labels of a topic or a group. Errors: INVALID_ARGUMENT, LIMIT_EXCEEDED.
 absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels);

@@ -89,5 +89,51 @@ TEST_CASE("positions in a topic whose deletion a kill cut short go at the next s
   CHECK(group->group().topics(0) == "flights");
 }
 
+TEST_CASE("an update of a group that names a field twice is refused", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("billing");
+  update.mutable_group()->add_topics("orders");
+  for (int i = 0; i < 2; ++i) update.mutable_update_mask()->add_paths("topics");
+  const absl::Status twice = room.groups->Update(room.caller, update).status();
+  CHECK(ReasonOf(twice) == v1::INVALID_ARGUMENT);
+  CHECK(DetailsOf(twice).at("field") == "update_mask");
+  update.mutable_update_mask()->mutable_paths()->RemoveLast();
+  CHECK_OK(room.groups->Update(room.caller, update).status());
+}
+
+TEST_CASE("more offsets than a group has positions are refused", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 2);
+  room.Publish("orders", 0, 5, 50);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}, GroupsRoom::Earliest()));
+  v1::CommitOffsetsRequest commit;
+  commit.set_group("billing");
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("billing");
+  reset.set_reason("test");
+  for (int i = 0; i < 3; ++i) {
+    v1::GroupOffset* const offset = commit.add_offsets();
+    offset->set_topic("orders");
+    offset->set_partition(i % 2);
+    *reset.mutable_to_offsets()->add_offsets() = *offset;
+  }
+  const absl::Status refused = room.groups->CommitOffsets(room.caller, commit).status();
+  CHECK(ReasonOf(refused) == v1::INVALID_ARGUMENT);
+  CHECK(DetailsOf(refused).at("field") == "offsets");
+  const absl::Status unmoved = room.groups->ResetOffsets(room.caller, reset).status();
+  CHECK(ReasonOf(unmoved) == v1::INVALID_ARGUMENT);
+  CHECK(DetailsOf(unmoved).at("field") == "offsets");
+  commit.mutable_offsets()->RemoveLast();
+  reset.mutable_to_offsets()->mutable_offsets()->RemoveLast();
+  commit.mutable_offsets(0)->set_offset(3);
+  CHECK_OK(room.groups->CommitOffsets(room.caller, commit).status());
+  CHECK(room.Lag("billing", 0).committed_offset() == 3);
+  CHECK_OK(room.groups->ResetOffsets(room.caller, reset).status());
+  CHECK(room.Lag("billing", 0).committed_offset() == 0);
+}
+
 }  // namespace
 }  // namespace acta

@@ -151,6 +151,20 @@ TEST_CASE("an update of the wrong field is refused with what can be changed", "[
   CHECK(DetailsOf(empty).at("field") == "update_mask");
 }
 
+TEST_CASE("an update that names a field twice is refused", "[topics]") {
+  TopicsRoom room;
+  room.Make("orders");
+  v1::UpdateTopicRequest request =
+      TopicsRoom::Change("orders", {"labels", "retention_bytes", "labels"});
+  (*request.mutable_topic()->mutable_labels())["team"] = "shop";
+  const auto twice = room.topics->Update(room.caller, request).status();
+  CHECK(ReasonOf(twice) == v1::INVALID_ARGUMENT);
+  CHECK(DetailsOf(twice).at("field") == "update_mask");
+  CHECK_THAT(std::string(twice.message()), Catch::Contains("'labels' twice"));
+  request.mutable_update_mask()->mutable_paths()->RemoveLast();
+  CHECK_OK(room.topics->Update(room.caller, request).status());
+}
+
 TEST_CASE("an update keeps to the ranges of a creation", "[topics]") {
   TopicsRoom room;
   room.Make("orders");
