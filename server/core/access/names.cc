@@ -25,6 +25,10 @@ absl::Status Invalid(absl::string_view kind, absl::string_view name, absl::strin
 
 }  // namespace
 
+std::string ShownName(absl::string_view name) {
+  return absl::CHexEscape(name.substr(0, kMaxNameBytes));
+}
+
 absl::Status ValidateName(absl::string_view kind, absl::string_view name) {
   if (name.empty()) return Invalid(kind, name, "is empty: use 1 to 249 of [a-zA-Z0-9._-]");
   if (name.size() > kMaxNameBytes) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -17,5 +18,9 @@ inline constexpr size_t kMaxAppNameBytes = 256;
 // "member_id".
 // Errors: INVALID_NAME naming the rule.
 absl::Status ValidateName(absl::string_view kind, absl::string_view name);
+
+// A name as an error shows it: what was sent may be long and need not be text, and an error that is
+// larger than the metadata of a call loses its reason.
+std::string ShownName(absl::string_view name);
 
 }  // namespace acta

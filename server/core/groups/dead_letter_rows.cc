@@ -266,10 +266,11 @@ absl::Status DeadLetterNotFound(const Group& group, const v1::DeadLetterRef& ref
                                                      "or skip it with `acta group skip`"
                                                    : "is no dead letter of the group: list them "
                                                      "again";
+  const std::string topic = ShownName(ref.topic());
   return Error(v1::DEAD_LETTER_NOT_FOUND,
                absl::StrCat("offset ", ref.offset(), " of partition ", ref.partition(),
-                            " of topic '", ref.topic(), "' ", why),
-               {{"topic", ref.topic()},
+                            " of topic '", topic, "' ", why),
+               {{"topic", topic},
                 {"partition", absl::StrCat(ref.partition())},
                 {"offset", absl::StrCat(ref.offset())}});
 }

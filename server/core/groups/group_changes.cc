@@ -65,7 +65,8 @@ absl::Status UpdateQueue(const std::string& path, const v1::Group& from, v1::Gro
   const auto* const field =
       v1::QueueSettings::descriptor()->FindFieldByName(path.substr(std::strlen(kQueuePath)));
   if (field == nullptr) {
-    return Invalid("update_mask", absl::StrCat("there is no field '", path, "' of a group"));
+    return Invalid("update_mask",
+                   absl::StrCat("there is no field '", ShownName(path), "' of a group"));
   }
   queue->GetReflection()->SwapFields(queue, &wanted, {field});
   return absl::OkStatus();
@@ -83,7 +84,7 @@ absl::Status UpdateField(const std::string& path, const v1::Group& from, v1::Gro
     to->set_description(from.description());
   } else {
     return Invalid("update_mask",
-                   absl::StrCat("'", path, "' cannot be changed, only ", kChangeable));
+                   absl::StrCat("'", ShownName(path), "' cannot be changed, only ", kChangeable));
   }
   return absl::OkStatus();
 }
@@ -172,7 +173,7 @@ absl::StatusOr<std::vector<TopicPtr>> GroupRegistry::State::FindTopics(
   absl::flat_hash_set<std::string> names;
   for (const std::string& name : group.topics()) {
     if (!names.insert(name).second) {
-      return Invalid("topics", absl::StrCat("topic '", name, "' is named twice"));
+      return Invalid("topics", absl::StrCat("topic '", ShownName(name), "' is named twice"));
     }
     RETURN_IF_ERROR(AllowTopic(caller, Verb::kSubscribe, name));
   }

@@ -363,12 +363,7 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
                                     {"reason", request.reason()}});
     return response;
   }
-  return Error(v1::PARTITION_NOT_FOUND,
-               absl::StrCat("group '", group->name(), "' reads no partition ", request.partition(),
-                            " of topic '", request.topic(), "'"),
-               {{"group", group->name()},
-                {"topic", request.topic()},
-                {"partition", absl::StrCat(request.partition())}});
+  return NotReadByGroup(group->name(), request.topic(), request.partition());
 }
 
 }  // namespace acta

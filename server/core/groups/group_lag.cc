@@ -6,6 +6,7 @@
 #include "proto/support/proto_time.h"
 #include "server/core/access/names.h"
 #include "server/core/groups/group_state.h"
+#include "server/core/groups/group_text.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -208,10 +209,7 @@ absl::StatusOr<v1::GetLagResponse> GroupRegistry::GetLag(const Caller& caller,
     *response.add_partitions() = std::move(lag);
   }
   if (found) return response;
-  return Error(v1::TOPIC_NOT_FOUND,
-               absl::StrCat("group '", request.group(), "' does not read topic '", request.topic(),
-                            "': correct the name"),
-               {{"group", request.group()}, {"topic", request.topic()}});
+  return TopicNotReadByGroup(group->name(), request.topic());
 }
 
 }  // namespace acta

@@ -55,12 +55,7 @@ absl::StatusOr<const Group::PositionView*> FindPosition(const PlacedViews& place
                                                         const v1::GroupOffset& offset) {
   const auto found = places.find({offset.topic(), offset.partition()});
   if (found != places.end()) return found->second;
-  return Error(v1::PARTITION_NOT_FOUND,
-               absl::StrCat("group '", group.name(), "' reads no partition ", offset.partition(),
-                            " of topic '", offset.topic(), "'"),
-               {{"group", group.name()},
-                {"topic", offset.topic()},
-                {"partition", absl::StrCat(offset.partition())}});
+  return NotReadByGroup(group.name(), offset.topic(), offset.partition());
 }
 
 absl::Status CheckCommit(const LogEngine& engine, const Group::PositionView& view, int64_t offset) {
@@ -115,10 +110,7 @@ absl::StatusOr<Targets> ResolveTargets(const LogEngine& engine, const Group& gro
     targets[view.id()] = offset.value();
   }
   if (found) return targets;
-  return Error(v1::TOPIC_NOT_FOUND,
-               absl::StrCat("group '", group.name(), "' does not read topic '", request.topic(),
-                            "': correct the name"),
-               {{"group", group.name()}, {"topic", request.topic()}});
+  return TopicNotReadByGroup(group.name(), request.topic());
 }
 
 // What is a dead letter stays one: of what follows the target it is passed over.

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "proto/support/error.h"
+#include "server/core/access/names.h"
 
 namespace acta {
 
@@ -30,10 +32,30 @@ inline absl::Status NotAQueue(absl::string_view name) {
 }
 
 inline absl::Status GroupNotFound(absl::string_view name) {
+  const std::string shown = ShownName(name);
   return Error(v1::GROUP_NOT_FOUND,
-               absl::StrCat("there is no group '", name,
+               absl::StrCat("there is no group '", shown,
                             "': create it with `acta group create`, or correct the name"),
-               {{"group", std::string(name)}});
+               {{"group", shown}});
+}
+
+// Of a partition that the group does not read.
+inline absl::Status NotReadByGroup(absl::string_view group, absl::string_view topic,
+                                   int32_t partition) {
+  const std::string shown = ShownName(topic);
+  return Error(
+      v1::PARTITION_NOT_FOUND,
+      absl::StrCat("group '", group, "' reads no partition ", partition, " of topic '", shown, "'"),
+      {{"group", std::string(group)}, {"topic", shown}, {"partition", absl::StrCat(partition)}});
+}
+
+// The same of a whole topic.
+inline absl::Status TopicNotReadByGroup(absl::string_view group, absl::string_view topic) {
+  const std::string shown = ShownName(topic);
+  return Error(
+      v1::TOPIC_NOT_FOUND,
+      absl::StrCat("group '", group, "' does not read topic '", shown, "': correct the name"),
+      {{"group", std::string(group)}, {"topic", shown}});
 }
 
 }  // namespace acta

@@ -65,19 +65,19 @@ absl::StatusOr<std::vector<EventFinder::Wanted>> WantedOf(const v1::JourneySelec
     case By::kEvent:
       if (selection.event().id().empty()) return Invalid("the event's id is empty");
       wanted = {{LinkKind::kId, selection.event().id(), selection.event().source()}};
-      *what = absl::StrCat("with id '", selection.event().id(), "'");
+      *what = absl::StrCat("with id '", ShownName(selection.event().id()), "'");
       break;
     case By::kCorrelationId:
       if (selection.correlation_id().empty()) return Invalid("the correlation_id is empty");
       wanted = {{LinkKind::kCorrelation, selection.correlation_id(), ""},
                 {LinkKind::kId, selection.correlation_id(), ""}};
-      *what = absl::StrCat("of correlation '", selection.correlation_id(), "'");
+      *what = absl::StrCat("of correlation '", ShownName(selection.correlation_id()), "'");
       break;
     case By::kAffected:
       if (selection.affected().id().empty()) return Invalid("the id of what is affected is empty");
       wanted = {{LinkKind::kAffected,
                  AffectedText(selection.affected().kind(), selection.affected().id()), ""}};
-      *what = absl::StrCat("that affects '", wanted[0].text, "'");
+      *what = absl::StrCat("that affects '", ShownName(wanted[0].text), "'");
       break;
     case By::kPosition:
       break;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
+#include "server/core/access/names.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -23,7 +24,8 @@ absl::Status CheckClaims(const v1::SettleRequest& request) {
   for (const v1::CompletedClaim& claim : request.claims()) {
     bytes += static_cast<int64_t>(claim.result().size());
     if (keys.insert(claim.key()).second) continue;
-    return Error(v1::INVALID_ARGUMENT, absl::StrCat("claims: '", claim.key(), "' is named twice"),
+    return Error(v1::INVALID_ARGUMENT,
+                 absl::StrCat("claims: '", ShownName(claim.key()), "' is named twice"),
                  {{"field", "claims"}});
   }
   if (bytes <= kMaxStepResultBytes) return absl::OkStatus();

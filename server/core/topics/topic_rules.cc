@@ -262,7 +262,7 @@ TopicSettings SettingsOf(const v1::Topic& topic) {
 }
 
 absl::Status TopicNotFound(absl::string_view name) {
-  const std::string shown = absl::CHexEscape(name.substr(0, kMaxNameBytes));
+  const std::string shown = ShownName(name);
   return Error(v1::TOPIC_NOT_FOUND,
                absl::StrCat("there is no topic '", shown,
                             "': create it with `acta topic create`, or correct the name"),

@@ -61,6 +61,13 @@ TEST_CASE("a bad name is refused with the rule it breaks", "[access]") {
   CHECK_THAT(refusal(absl::string_view("a\0b", 3)), Catch::Contains("\\x00"));
 }
 
+TEST_CASE("an error shows 249 bytes of a name, escaped", "[access]") {
+  CHECK(ShownName("orders") == "orders");
+  CHECK(ShownName("a\xff\n") == "a\\xff\\n");
+  CHECK(ShownName(std::string(249, 'x')) == std::string(249, 'x'));
+  CHECK(ShownName(std::string(250, 'x')) == std::string(249, 'x'));
+}
+
 TEST_CASE("only the 65 listed bytes are good in a name", "[access]") {
   int good = 0;
   for (int byte = 0; byte < 256; ++byte) {

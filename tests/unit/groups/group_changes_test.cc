@@ -135,5 +135,42 @@ TEST_CASE("more offsets than a group has positions are refused", "[groups]") {
   CHECK(room.Lag("billing", 0).committed_offset() == 0);
 }
 
+// Goal: an error keeps its reason, which is metadata of the call (8 KiB), whatever it names.
+TEST_CASE("errors about groups show of a long name how it begins", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  const std::string longer(5000, 'n');
+  const auto reason = [](const absl::Status& status) {
+    CHECK(status.message().size() < 1000);
+    CHECK(EncodeStatusDetails(status).size() < 2000);
+    return ReasonOf(status);
+  };
+  v1::GetGroupRequest get;
+  get.set_name(longer);
+  CHECK(reason(room.groups->Get(room.caller, get).status()) == v1::GROUP_NOT_FOUND);
+  v1::GetLagRequest lag;
+  lag.set_group("billing");
+  lag.set_topic(longer);
+  CHECK(reason(room.groups->GetLag(room.caller, lag).status()) == v1::TOPIC_NOT_FOUND);
+  v1::CommitOffsetsRequest commit;
+  commit.set_group("billing");
+  commit.add_offsets()->set_topic(longer);
+  CHECK(reason(room.groups->CommitOffsets(room.caller, commit).status()) ==
+        v1::PARTITION_NOT_FOUND);
+  v1::SkipOffsetsRequest skip;
+  skip.set_group("billing");
+  skip.set_topic(longer);
+  skip.set_reason("test");
+  CHECK(reason(room.groups->Skip(room.caller, skip).status()) == v1::PARTITION_NOT_FOUND);
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("billing");
+  update.mutable_update_mask()->add_paths(longer);
+  CHECK(reason(room.groups->Update(room.caller, update).status()) == v1::INVALID_ARGUMENT);
+  for (int i = 0; i < 2; ++i) update.mutable_group()->add_topics(longer);
+  update.mutable_update_mask()->set_paths(0, "topics");
+  CHECK(reason(room.groups->Update(room.caller, update).status()) == v1::INVALID_ARGUMENT);
+}
+
 }  // namespace
 }  // namespace acta

@@ -88,6 +88,18 @@ TEST_CASE("a cause that never came is told as missing") {
   CHECK(room.ReasonOfGet(JourneyRoom::ByEvent("never")) == v1::EVENT_NOT_FOUND);
 }
 
+TEST_CASE("an event that is not there is told, whatever is asked for") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  const std::string longer(5000, 'i');
+  for (const auto& request : {JourneyRoom::ByEvent(longer), JourneyRoom::ByCorrelation(longer),
+                              JourneyRoom::ByAffected("user", longer)}) {
+    const absl::Status status = room.journeys->Get(room.caller, request).status();
+    CHECK(ReasonOf(status) == v1::EVENT_NOT_FOUND);
+    CHECK(EncodeStatusDetails(status).size() < 2000);
+  }
+}
+
 TEST_CASE("an id belongs to a source") {
   JourneyRoom room;
   room.CreateTopic("orders");

@@ -61,6 +61,16 @@ TEST_CASE("a claim that was completed before keeps its result, and the step goes
   CHECK(Claim(claimed.room, "payment/1").result() == "paid");
 }
 
+TEST_CASE("a claim that a step names twice is told, however long its key is", "[step]") {
+  Claimed claimed;
+  for (int i = 0; i < 2; ++i) {
+    Complete(std::string(5000, 'k'), claimed.token, "paid", &claimed.request);
+  }
+  const auto refused = claimed.room.Settle(claimed.request);
+  CHECK(ReasonOf(refused.status()) == v1::INVALID_ARGUMENT);
+  CHECK(EncodeStatusDetails(refused.status()).size() < 2000);
+}
+
 TEST_CASE("a step that is refused completes no claim", "[step]") {
   Claimed claimed;
   StepRoom& room = claimed.room;

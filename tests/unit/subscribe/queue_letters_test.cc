@@ -77,6 +77,16 @@ struct TwoQueues : QueueRoom {
   Client* biller = nullptr;
 };
 
+TEST_CASE("a dead letter that is not there is told, whatever its topic is called", "[queue]") {
+  TwoQueues room;
+  v1::GetDeadLetterRequest get;
+  get.set_group("workers");
+  get.mutable_ref()->set_topic(std::string(5000, 't'));
+  const absl::Status status = room.groups.GetDeadLetter(room.caller, get).status();
+  CHECK(ReasonOf(status) == v1::DEAD_LETTER_NOT_FOUND);
+  CHECK(EncodeStatusDetails(status).size() < 2000);
+}
+
 TEST_CASE("a dead letter is that of its group alone", "[queue]") {
   TwoQueues room;
   CHECK(room.DeadLetters("billing").dead_letters().empty());
