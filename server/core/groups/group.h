@@ -127,12 +127,14 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     int64_t step_end = 0;  // Of the step that is in flight, alone; 0: there is none.
     bool assigned_in_step = false;
     std::vector<Action> waiting;  // Steps, and commits that came behind one: they are tried again.
+    uint64_t trying_again = 0;    // The last try of those that waited, until it is through.
     uint64_t releasing = 0;       // A session that gave it back, once its commits are done.
     uint64_t handle = 0;          // Of the holder; 0: none.
   };
   struct Handle {
     PartitionId partition;
     SessionPtr session;
+    bool released = false;  // It is there for what came before and waits, and for nothing new.
   };
 
   std::vector<PositionView> StreamPositions() const;
@@ -140,10 +142,19 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   std::vector<NewPartition> TakePositions(
       const std::vector<PartitionId>& removed, uint64_t last_row,
       absl::flat_hash_map<PartitionId, GroupQueue::Start> queued);
+  // `waited`: behind a step, and is tried again.
   void Commit(const SessionPtr& session, uint64_t handle, Offset offset,
-              Membership::CommitDone done);
+              Membership::CommitDone done, bool waited = false);
+  // The partition of the handle; nullopt: the session has it no more.
+  std::optional<PartitionId> HeldBy(const SessionPtr& session, uint64_t handle, bool waited) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // None is in flight any more.
   void CommitsEnded(PartitionId partition, Position& position, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those that waited are in flight now, or wait again, or failed.
+  void TriedAgain(PartitionId partition, uint64_t number);
+  // Gives back what its session released, when nothing of that is to be written any more.
+  void ReleaseWhenDone(PartitionId partition, Position& position, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // group_step.cc
@@ -229,6 +240,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   absl::flat_hash_map<uint64_t, Handle> handles_ ABSL_GUARDED_BY(mu_);
   ActionQueue queues_[2] ABSL_GUARDED_BY(mu_);
   uint64_t last_row_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t last_try_ ABSL_GUARDED_BY(mu_) = 0;  // Of those that waited for a position.
   // Those on their way to the disk, numbered as they were queued; the rest of one has its number.
   absl::btree_multiset<uint64_t> rows_queued_ ABSL_GUARDED_BY(mu_);
 };

@@ -60,32 +60,37 @@ void Group::PutPassed(const Position& position, const Session& member, int64_t f
   rows->push_back(LedgerRow(record));
 }
 
+std::optional<PartitionId> Group::HeldBy(const SessionPtr& session, uint64_t handle,
+                                         bool waited) const {
+  const auto it = handles_.find(handle);
+  if (it == handles_.end() || it->second.session != session) return std::nullopt;
+  if (it->second.released && !waited) return std::nullopt;
+  return it->second.partition;
+}
+
 void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
-                   Membership::CommitDone done) {
-  PartitionId partition;
-  bool current;
+                   Membership::CommitDone done, bool waited) {
+  std::optional<PartitionId> held;
   {
     MutexLock lock(mu_);
-    const auto it = handles_.find(handle);
-    current = it != handles_.end() && it->second.session == session;
-    if (current) partition = it->second.partition;
+    held = HeldBy(session, handle, waited);
   }
-  if (!current) return done(FencedHandle(handle), false);
+  if (!held.has_value()) return done(FencedHandle(handle), false);
+  const PartitionId partition = *held;
   if (const absl::Status status = CheckOffset(deps_.engine, partition, handle, offset);
       !status.ok()) {
     return done(status, false);
   }
   const int64_t time_us = absl::ToUnixMicros(deps_.engine.Now());
-  bool newer = false;
+  bool current = false, newer = false;
   {
     MutexLock lock(mu_);
-    const auto it = handles_.find(handle);
-    current = it != handles_.end() && it->second.session == session;
+    current = HeldBy(session, handle, waited).has_value();
     Position* position = current ? &positions_[partition] : nullptr;
     if (current && (position->step_end > 0 || !position->waiting.empty())) {
       position->waiting.push_back(
           [self = shared_from_this(), session, handle, offset, done = std::move(done)]() mutable {
-            self->Commit(session, handle, offset, std::move(done));
+            self->Commit(session, handle, offset, std::move(done), true);
           });
       return;
     }
@@ -137,10 +142,31 @@ absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t of
 
 void Group::CommitsEnded(PartitionId partition, Position& position, absl::Duration now) {
   position.submitted = position.committed.offset();
-  for (Action& action : std::exchange(position.waiting, {})) {
-    queues_[kCalls].actions.push_back(std::move(action));
+  std::vector<Action> waiting = std::exchange(position.waiting, {});
+  if (waiting.empty()) return ReleaseWhenDone(partition, position, now);
+  std::deque<Action>& calls = queues_[kCalls].actions;
+  for (Action& action : waiting) calls.push_back(std::move(action));
+  const uint64_t number = position.trying_again = ++last_try_;
+  calls.push_back(
+      [self = shared_from_this(), partition, number] { self->TriedAgain(partition, number); });
+}
+
+void Group::TriedAgain(PartitionId partition, uint64_t number) {
+  const absl::Duration now = deps_.clock.SinceBoot();
+  {
+    MutexLock lock(mu_);
+    const auto it = positions_.find(partition);
+    if (it == positions_.end() || it->second.trying_again != number) return;
+    it->second.trying_again = 0;
+    if (it->second.releasing == 0) return;
+    ReleaseWhenDone(partition, it->second, now);
   }
-  if (position.releasing == 0) return;
+  Flush();
+}
+
+void Group::ReleaseWhenDone(PartitionId partition, Position& position, absl::Duration now) {
+  if (position.releasing == 0 || position.in_flight > 0 || position.trying_again != 0) return;
+  DropHandle(position.handle);  // Of who gave it back, if it is still there.
   AssignmentDecisions decisions;
   assignment_.Release(std::exchange(position.releasing, 0), partition, now, &decisions);
   Apply(std::move(decisions), now);
@@ -151,7 +177,7 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
   {
     MutexLock lock(mu_);
     const auto it = handles_.find(handle);
-    if (it == handles_.end() || it->second.session != session) return FencedHandle(handle);
+    if (!HeldBy(session, handle, false).has_value()) return FencedHandle(handle);
     const PartitionId partition = it->second.partition;
     if (!assignment_.revoking(partition)) {
       return Error(v1::FENCED,
@@ -159,9 +185,12 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
                                 "' is not being revoked: there is nothing to release"),
                    {{"assignment", absl::StrCat(handle)}, {"group", name_}});
     }
-    DropHandle(handle);
     Position& position = positions_[partition];
-    if (position.in_flight > 0) {
+    // What waits is still to be written under the handle.
+    const bool waits = !position.waiting.empty() || position.trying_again != 0;
+    it->second.released = true;
+    if (!waits) DropHandle(handle);
+    if (waits || position.in_flight > 0) {
       position.releasing = session->number;  // The next owner starts behind these commits.
       return absl::OkStatus();
     }

@@ -196,6 +196,49 @@ TEST_CASE("a step is alone on its partitions until it is durable", "[step]") {
   CHECK(room.Bills() == Strings{"bill 0", "bill 1"});
 }
 
+TEST_CASE("what waits behind a step when its partition is released is written first", "[step]") {
+  StreamStepRoom room;
+  room.GrowTopic(2);
+  for (int32_t partition = 0; partition < 2; ++partition) room.PublishNumbers(partition, 6, 2);
+  Client& client = room.Read("one");
+  REQUIRE(client.sink.pieces.size() == 6);
+  Client& other = room.Read("two");
+  uint64_t handle = 0;
+  for (const OutgoingFrame& frame : client.sink.frames) {
+    for (const v1::Revoking& one : frame.control.revoking()) handle = one.assignment();
+  }
+  REQUIRE(handle != 0);
+  const int32_t partition = client.sink.by_handle[handle].partition();
+  std::vector<RecordingSink::Piece> pieces;
+  for (const RecordingSink::Piece& piece : client.sink.pieces) {
+    if (piece.assignment == handle) pieces.push_back(piece);
+  }
+  REQUIRE(pieces.size() == 3);
+  room.engine.HoldDone();
+  const auto first = room.Begin(room.Step(pieces[0], "bill"));
+  const bool commits = GENERATE(true, false);
+  const auto second = commits ? nullptr : room.Begin(room.Step(pieces[1], "bill 2"));
+  const uint64_t commit = commits ? client.Commit(handle, 6) : 0;
+  const uint64_t released = client.Released(handle);
+  const uint64_t late = client.Commit(handle, 6);
+  const uint64_t again = client.Released(handle);
+  room.Run();
+  CHECK(other.sink.by_handle.empty());
+  room.engine.ReleaseDone();
+  room.Run();
+  CHECK(client.sink.ErrorOf(released) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(client.sink.ErrorOf(late) == v1::FENCED);
+  CHECK(client.sink.ErrorOf(again) == v1::FENCED);
+  REQUIRE(first->has_value());
+  REQUIRE_OK(**first);
+  if (commits) CHECK(client.sink.ErrorOf(commit) == v1::ERROR_REASON_UNSPECIFIED);
+  if (!commits) REQUIRE(second->has_value());
+  if (!commits) REQUIRE_OK(**second);
+  CHECK(room.Committed(partition) == (commits ? 6 : 4));
+  REQUIRE(other.sink.Handle(partition) != 0);
+  CHECK(other.sink.by_handle[other.sink.Handle(partition)].offset() == (commits ? 6 : 4));
+}
+
 TEST_CASE("a step waits for commits of its partition that are on their way", "[step]") {
   StreamStepRoom room;
   room.PublishNumbers(0, 4, 2);
