@@ -70,8 +70,9 @@ class PartitionQueue {
   SettleOutcome Reject(uint64_t member, Offset offset, const Nack& nack, int64_t now_us);
   // The lease ends `length` from now. Needs the current lease.
   SettleOutcome Extend(uint64_t member, Offset offset, absl::Duration length, int64_t now_us);
-  // Given back untouched. Needs the current lease.
-  SettleOutcome Release(uint64_t member, Offset offset);
+  // Given back untouched. Needs the current lease. `delivered` false: it never came to the member,
+  // and is as if it had not been leased.
+  SettleOutcome Release(uint64_t member, Offset offset, bool delivered = true);
   // The member is about to settle it together with something else: nobody gets it, and its lease
   // does not end, until Confirm() or Unhold(). Needs the current lease, of that attempt after so
   // many redrives.

@@ -67,12 +67,13 @@ SettleOutcome PartitionQueue::Extend(uint64_t member, Offset offset, absl::Durat
   return outcome;
 }
 
-SettleOutcome PartitionQueue::Release(uint64_t member, Offset offset) {
+SettleOutcome PartitionQueue::Release(uint64_t member, Offset offset, bool delivered) {
   const SettleOutcome outcome = OutcomeWithLease(offset, member);
   if (outcome != SettleOutcome::kDone) return outcome;
   Entry* const entry = Find(offset);
   DropLease(entry);
   entry->holder = 0;
+  if (!delivered) --entry->deliveries;
   MakeReady(offset, entry);
   ++budget_.tally.released;
   return outcome;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
 #include "server/core/queues/group_queue_parts.h"
 #include "server/core/queues/offset_detail.h"
 
@@ -13,6 +15,11 @@ constexpr int64_t kNoTimer = std::numeric_limits<int64_t>::max();
 // A timer counts on while the machine is suspended, or when a jump of its clock is accepted, as if
 // nothing had happened: the time is asked so often.
 constexpr absl::Duration kAskTimeEvery = absl::Seconds(5);
+// A disk that does not answer is asked again so soon, and for so long; who was not asked for longer
+// than the last was not refused all the time.
+constexpr absl::Duration kReadAgain = absl::Seconds(1);
+constexpr absl::Duration kReadPatience = absl::Minutes(5);
+constexpr absl::Duration kReadForgotten = absl::Minutes(1);
 
 }  // namespace
 
@@ -76,7 +83,7 @@ void GroupQueue::Add(const Start& start) {
     partition.queue->Load(position, events, may_hold, now_us);
     const absl::Status same = deps_.engine.CheckPosition(
         id, Incarnation(static_cast<uint32_t>(start.record.incarnation())), position.head);
-    if (!same.ok()) StandStill(partition, same);
+    if (!same.ok()) StandStill(partition, same, position.head);
     Touch(partition);
     Activate(partition);
     after = MakeAfter();
@@ -314,7 +321,9 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
 
 void GroupQueue::Touch(Partition& partition) {
   if (partition.queue->changed()) dirty_.insert(partition.id);
-  const std::optional<int64_t> next = partition.queue->next_us();
+  std::optional<int64_t> next = partition.queue->next_us();
+  // Leases that end meanwhile are looked at then, too.
+  if (partition.disk.waits) next = partition.disk.again_us;
   if (next == partition.due_us) return;
   if (partition.due_us.has_value()) due_.erase({*partition.due_us, partition.id});
   if (next.has_value()) due_.emplace(*next, partition.id);
@@ -322,7 +331,7 @@ void GroupQueue::Touch(Partition& partition) {
 }
 
 void GroupQueue::Activate(Partition& partition) {
-  if (partition.active || !partition.problem.ok()) return;
+  if (partition.active || partition.disk.waits || !partition.problem.ok()) return;
   partition.active = true;
   active_.push_back(partition.id);
 }
@@ -337,12 +346,31 @@ void GroupQueue::ActivateStopped() {
   for (auto& [id, partition] : partitions_) Activate(*partition);
 }
 
-void GroupQueue::StandStill(Partition& partition, const absl::Status& status) {
-  const Offset head = partition.queue->head();
-  const Offset first = OffsetDetail(status, "first_lost", head);
-  partition.problem = status;
-  partition.lost = {first, std::max(first, OffsetDetail(status, "last_lost", first)) + 1};
+void GroupQueue::StandStill(Partition& partition, const absl::Status& status, Offset at) {
+  const Offset first = OffsetDetail(status, "first_lost", at);
+  const Offset last = std::max(first, OffsetDetail(status, "last_lost", first));
+  // Members are told the same.
+  partition.problem = WithDetails(status, {{"first_lost", absl::StrCat(first.value())},
+                                           {"last_lost", absl::StrCat(last.value())}});
+  partition.lost = {first, last + 1};
   still_.insert(partition.id);
+}
+
+void GroupQueue::CannotRead(Partition& partition, const absl::Status& status, Offset at) {
+  if (!DetailsOf(status).contains(kIoErrorDetail)) return StandStill(partition, status, at);
+  const int64_t now_us = NowUs();
+  DiskWait& disk = partition.disk;
+  const int64_t forgotten_us = disk.again_us + absl::ToInt64Microseconds(kReadForgotten);
+  if (!disk.at.has_value() || now_us > forgotten_us) {
+    disk.at = at;
+    disk.since_us = now_us;
+  }
+  if (now_us - disk.since_us >= absl::ToInt64Microseconds(kReadPatience)) {
+    disk = DiskWait();
+    return StandStill(partition, status, at);
+  }
+  disk.again_us = now_us + absl::ToInt64Microseconds(kReadAgain);
+  disk.waits = true;
 }
 
 void GroupQueue::OnNews(const std::vector<PartitionId>& partitions) {
@@ -370,11 +398,13 @@ void GroupQueue::OnTimer(uint64_t number) {
     while (!due_.empty() && due_.begin()->first <= now_us) {
       Partition& partition = *Find(due_.begin()->second);
       partition.queue->Tick(now_us);
+      DiskWait& disk = partition.disk;
+      if (disk.waits && disk.again_us <= now_us) disk.waits = false;
       // What it still names is for Lease(): nothing is done for it before somebody asks.
       due_.erase(due_.begin());
       partition.due_us.reset();
       const std::optional<int64_t> next = partition.queue->next_us();
-      if (next.has_value() && *next > now_us) Touch(partition);
+      if (disk.waits || (next.has_value() && *next > now_us)) Touch(partition);
       if (partition.queue->changed()) dirty_.insert(partition.id);
       Activate(partition);
     }

@@ -251,7 +251,11 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Something of it changed, or may be leased.
   void Touch(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Activate(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void StandStill(Partition& partition, const absl::Status& status)
+  // `at`: where, if the status does not say what is lost.
+  void StandStill(Partition& partition, const absl::Status& status, Offset at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Stands still, unless the disk may give it later.
+  void CannotRead(Partition& partition, const absl::Status& status, Offset at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // All partitions that stood still because of what they share, when that is full no more.
   void ActivateStopped() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -204,15 +204,17 @@ namespace {
 absl::StatusOr<BatchPtr> LoadKept(const LogEngine& engine, GroupId group, PartitionId partition,
                                   Offset offset) {
   const std::string key = QueueRow(kKeptRows, group, partition, offset);
-  ASSIGN_OR_RETURN(const auto rows, engine.LoadRows(Family::kState, key));
+  const auto rows = engine.LoadRows(Family::kState, key);
+  const ErrorDetails lost = {{"first_lost", absl::StrCat(offset.value())},
+                             {"last_lost", absl::StrCat(offset.value())}};
+  if (!rows.ok()) return WithDetails(rows.status(), lost);
   storage::v1::KeptRecord record;
-  if (rows.empty() || !record.ParseFromString(rows.front().second)) {
+  if (rows->empty() || !record.ParseFromString(rows->front().second)) {
     return Error(v1::GAP,
                  absl::StrCat("event ", offset.value(),
                               " is gone by retention, and no copy of it "
                               "was kept"),
-                 {{"first_lost", absl::StrCat(offset.value())},
-                  {"last_lost", absl::StrCat(offset.value())}});
+                 lost);
   }
   auto batch = std::make_shared<StoredBatch>();
   batch->partition = partition;

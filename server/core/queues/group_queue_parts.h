@@ -27,6 +27,14 @@ struct SettledRun {
   OffsetRun run;
 };
 
+// The disk did not answer, which may pass: what is to be read is tried again.
+struct DiskWait {
+  std::optional<Offset> at;  // What could not be read; not set: it was read since.
+  int64_t since_us = 0;
+  int64_t again_us = 0;  // The next try; it is kept when that has begun.
+  bool waits = false;    // Until then nothing is leased.
+};
+
 struct GroupQueue::Partition {
   explicit Partition(std::shared_ptr<ShelfBudget> shelves) : shelf(std::move(shelves)) {}
 
@@ -61,6 +69,7 @@ struct GroupQueue::Partition {
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;
   std::vector<Offset> died;  // While copies are made: what became a dead letter.
+  DiskWait disk;
   int64_t no_copy_since_us = 0;  // The disk does not give what is to be copied; 0: it does.
   // As they came; the writes of some have ended.
   std::vector<SettledRun> settled;

@@ -184,7 +184,7 @@ LeaseBounds GroupQueue::LeaseFrom(Partition& partition, uint64_t session, LeaseB
                                   std::vector<LeasedRun>* runs) {
   const int64_t now_us = NowUs();
   LeaseBounds got;
-  while (partition.problem.ok()) {
+  while (partition.problem.ok() && !partition.disk.waits) {
     const LeaseBounds left = {most.events - got.events, most.bytes - got.bytes};
     const LeaseBounds more = partition.queue->Lease(session, left, now_us, runs);
     got.events += more.events;
@@ -204,7 +204,7 @@ bool GroupQueue::ScanMore(Partition& partition) {
   }
   const auto read = deps_.engine.ReadCached(partition.id, head, kScanBytes);
   if (!read.ok()) {
-    StandStill(partition, read.status());
+    StandStill(partition, read.status(), head);
     return false;
   }
   if (goes) return false;  // Until TrimEnded().
@@ -234,7 +234,7 @@ bool GroupQueue::ScanBatches(Partition& partition, const std::vector<BatchPtr>& 
     if (indexed == nullptr) {
       indexed = IndexBatch(batch);
       if (indexed == nullptr) {
-        StandStill(partition, NotWholeBatch(batch->base_offset, batch->end()));
+        StandStill(partition, NotWholeBatch(batch->base_offset, batch->end()), head);
         break;
       }
       partition.shelf.Put(indexed);
@@ -255,7 +255,7 @@ void GroupQueue::WaitForNews(Partition& partition) {
   if (wake.ok()) {
     partition.wake = *wake;
   } else {
-    StandStill(partition, wake.status());
+    StandStill(partition, wake.status(), partition.queue->head());
   }
 }
 
@@ -275,9 +275,10 @@ void GroupQueue::OnRead(PartitionId id, Offset from,
     if (partition == nullptr) return;
     partition->reading = false;
     if (read.ok()) {
+      if (partition->disk.at == from) partition->disk.at.reset();
       ScanBatches(*partition, *read);
     } else if (partition->queue->head() == from) {  // Else it was skipped meanwhile.
-      StandStill(*partition, read.status());
+      CannotRead(*partition, read.status(), from);
     }
     Touch(*partition);
     Activate(*partition);
@@ -410,15 +411,23 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
       fetched.redrive = partition->RedriveOf(run);
       bytes -= std::min(bytes, fetched.end - fetched.begin);
     }
-    // What cannot be read is nobody's, and costs no credit, whatever became of it meanwhile.
+    if (partition != nullptr && partition->disk.at.has_value()) {
+      const Offset refused = *partition->disk.at;
+      if (run.first <= refused && refused < at) partition->disk.at.reset();
+    }
+    // What cannot be read is nobody's, and costs no credit, whatever became of it meanwhile. What
+    // comes with the disk is no delivery: it may be tried more often than an event is delivered.
+    const Offset refused = at;
+    const bool delivered = !DetailsOf(status).contains(kIoErrorDetail);
     bool waits = false;
     LeaseBounds& unread = member->second->unread;
     unread.events += Lag(at, end);
     unread.bytes += static_cast<int64_t>(bytes);
     for (; partition != nullptr && at < end; at = at + 1) {
-      waits |= partition->queue->Release(session, at) == SettleOutcome::kDone;
+      waits |= partition->queue->Release(session, at, delivered) == SettleOutcome::kDone;
     }
-    if (!status.ok() && waits) StandStill(*partition, status);  // Else it was skipped meanwhile.
+    // Else it was skipped meanwhile.
+    if (!status.ok() && waits) CannotRead(*partition, status, refused);
     if (partition != nullptr) Touch(*partition);
     // It is told of a partition that stands still.
     const bool news = !member->second->fetched.empty() || unread.events > 0 || !status.ok();

@@ -201,6 +201,61 @@ TEST_CASE("retention waits for a disk that does not give what is to be copied", 
   CHECK(room.engine.Extent(room.Id(0))->first == Offset(4));
 }
 
+TEST_CASE("a group goes on when a disk answers that did not for a moment", "[queue]") {
+  const auto refused = Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}});
+  QueueRoom room;
+  SECTION("about an event that comes again") {
+    Client& client = room.ReadOneAnew();
+    room.engine.FailNextRead(refused);
+    room.Run();
+    CHECK(client.sink.leased.size() == 500);
+    room.Wait(absl::Seconds(5));
+    REQUIRE(client.sink.leased.size() == 501);
+    CHECK(client.sink.leased.back().offset == room.kColdOffset);
+    CHECK(client.sink.leased.back().attempt == 2);
+    CHECK(client.sink.gaps().empty());
+  }
+  SECTION("about what comes for the first time") {
+    room.PublishNumbers(0, 10);
+    room.engine.SetCachedReads(false);
+    room.engine.FailNextRead(refused);
+    Client& client = room.Work();
+    CHECK(client.sink.leased.empty());
+    room.Wait(absl::Seconds(5));
+    CHECK(room.DataOf(client) == room.Numbers(0, 10));
+    CHECK(client.sink.gaps().empty());
+  }
+}
+
+TEST_CASE("a group stands still at an event that the disk did not give for minutes", "[queue]") {
+  QueueRoom room;
+  Client& client = room.ReadOneAnew();
+  const auto refuse = [&] {
+    room.engine.FailNextRead(
+        Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+  };
+  refuse();
+  room.Run();
+  for (int i = 0; i < 140; ++i) {  // More often than an event is delivered.
+    refuse();
+    room.Wait(absl::Seconds(2));
+  }
+  CHECK(client.sink.gaps().empty());
+  CHECK(room.DeadLetters().dead_letters().empty());
+  for (int i = 0; i < 20; ++i) {
+    refuse();
+    room.Wait(absl::Seconds(2));
+  }
+  REQUIRE(client.sink.gaps().size() == 1);
+  CHECK(client.sink.gaps()[0].first_lost() == room.kColdOffset);
+  CHECK(client.sink.leased.size() == 500);
+  CHECK(room.DeadLetters().dead_letters().empty());
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(room.Explain().command() ==
+        "acta group skip workers --topic orders --partition 0 --offset 5 --count 1 "
+        "--reason \"...\"");
+}
+
 TEST_CASE("a group goes on when retention is refused because of another one", "[queue]") {
   QueueRoom room;
   room.MakeQueue("zz");  // It is asked behind `workers`.
