@@ -27,6 +27,13 @@ std::optional<Offset> KeyTurns::Leave(uint64_t key, Offset offset) {
   return turn.front;
 }
 
+void KeyTurns::Pass(uint64_t key, Offset to) {
+  Turn& turn = keys_.at(key);
+  turn.waiting.insert(turn.front);
+  turn.waiting.erase(to);
+  turn.front = to;
+}
+
 std::optional<Offset> KeyTurns::Front(uint64_t key) const {
   const auto it = keys_.find(key);
   return it == keys_.end() ? std::nullopt : std::optional<Offset>(it->second.front);

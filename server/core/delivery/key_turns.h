@@ -18,6 +18,8 @@ class KeyTurns {
   bool Take(uint64_t key, Offset offset);
   // Gives the turn up, or ends the wait. The event whose turn it is now, if that changed.
   std::optional<Offset> Leave(uint64_t key, Offset offset);
+  // Gives the turn of the event that has it to this one; the other waits.
+  void Pass(uint64_t key, Offset to);
   // The event that has the turn.
   std::optional<Offset> Front(uint64_t key) const;
   // Null: nobody waits.

@@ -142,7 +142,7 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   const Entry& entry = events_.Append(offset, facts);
   ++Counted(entry.state);
   if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {
-    return SetState(&Park(offset), State::kBlocked);
+    SetState(&Park(offset), State::kBlocked);
   }
   // What is from before the load waits for the grace, and this need not.
   if (policy_.order == QueueOrder::kUnordered && fresh_ < loaded_end_ && offset >= loaded_end_) {

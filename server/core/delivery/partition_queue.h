@@ -239,6 +239,9 @@ class PartitionQueue {
   void AwaitTime(Offset offset, const Entry& entry);
   // Its time has come, or it is nobody's business any more.
   void EndWait(Offset offset, int64_t now_us);
+  // Gives the turn of its key to one that a member has since before the load, when that one can
+  // have been leased while this one waited behind it. Else false.
+  bool YieldTurn(Offset front, Offset to);
   // It need not wait for its key any more, only for its time.
   void TurnCame(Offset offset);
   void DropLease(Entry* entry);

@@ -145,6 +145,31 @@ void PartitionQueue::DropLease(Entry* entry) {
   entry->run = 0;
 }
 
+// One that was redriven waits for its turn as one that failed waits for its time, and after a load
+// it has the turn when it is there first.
+bool PartitionQueue::YieldTurn(Offset front, Offset to) {
+  Entry* const waits = Find(front);
+  if (policy_.order != QueueOrder::kKey || waits == nullptr) return false;
+  if (waits->state != State::kReady && waits->state != State::kRetryWait) return false;
+  // One that failed since it was redriven had its turn, and keeps it.
+  if (waits->redrives == 0 || waits->attempts > 0) return false;
+  const Entry& given = *Find(to);
+  // Nobody knows yet what is before it.
+  if (given.redrives == 0 && to >= head_) return false;
+  const absl::btree_set<Offset>* const others = turns_.Waiting(given.facts.key);
+  if (given.redrives == 0 && others != nullptr) {
+    for (const Offset other : *others) {
+      if (other >= to) break;
+      if (Find(other)->redrives == 0) return false;  // That goes before it.
+    }
+  }
+  due_.erase({WaitEnds(*waits), front});
+  ready_.erase(front);
+  SetState(waits, State::kBlocked);
+  turns_.Pass(given.facts.key, to);
+  return true;
+}
+
 bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
   if (now_us >= grace_until_us_ || offset >= loaded_end_) return false;
   Entry* const entry = Find(offset);
@@ -154,11 +179,14 @@ bool PartitionQueue::Present(uint64_t member, Offset offset, int64_t now_us) {
   }
   // Who has it was leased it: its time had come.
   if (WasTried(*entry) && entry->due_us > now_us) return false;
-  if (entry->state != State::kReady && entry->state != State::kRetryWait) return false;
+  if (entry->state != State::kReady && entry->state != State::kRetryWait &&
+      entry->state != State::kBlocked) {
+    return false;
+  }
   if (Ordered(*entry)) {
     // Not by Take(): who only asks must not wait.
     const std::optional<Offset> front = turns_.Front(entry->facts.key);
-    if (front.has_value() && *front != offset) return false;
+    if (front.has_value() && *front != offset && !YieldTurn(*front, offset)) return false;
     turns_.Take(entry->facts.key, offset);
   }
   due_.erase({WaitEnds(*entry), offset});

@@ -96,6 +96,33 @@ TEST_CASE("what waits for its time is not held by who says so, what is due may b
   CHECK(queue.states().retry_wait == 1);
 }
 
+TEST_CASE(
+    "what a member has over a load is not taken from it by one of its key that was redriven") {
+  constexpr int64_t kSecond = 1'000'000;
+  // Before the scan, and after it in the two states that it can be in.
+  const int order = GENERATE(0, 1, 2);
+  const int64_t due_us = order == 1 ? kHour + kSecond : 0;
+  LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, due_us, 0, 1)}, Offset(12));
+  PartitionQueue& queue = loaded.queue;
+  if (order == 2) queue.Tick(kHour);
+  std::vector<EventFacts> events(2);
+  for (EventFacts& facts : events) facts.key = 1;
+  if (order == 0) CHECK(queue.Present(1, Offset(10), kHour));
+  queue.Scan(events, kHour);
+  if (order > 0) {
+    CHECK_FALSE(queue.Present(1, Offset(11), kHour));  // 10 goes before it.
+    CHECK(queue.Present(1, Offset(10), kHour));
+  }
+  CHECK(queue.holder(Offset(10)) == 1);
+  CHECK_FALSE(queue.Present(1, Offset(3), kHour + 2 * kSecond));
+  std::vector<LeasedRun> runs;
+  CHECK(queue.Lease(2, {10, 1000}, kHour + 15 * kSecond, &runs).events == 0);
+  CHECK(queue.Ack(1, Offset(10)) == SettleOutcome::kDone);
+  loaded.Commit();
+  CHECK(loaded.Work(kHour + 15 * kSecond) == Offsets{3});
+  CHECK(loaded.Work(kHour + 15 * kSecond) == Offsets{11});
+}
+
 TEST_CASE("what expired while it waits is not held by who says so, also before that is settled") {
   constexpr int64_t kSecond = 1'000'000;
   ParkedEvent waits = Row(3, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0);
