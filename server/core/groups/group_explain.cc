@@ -48,8 +48,14 @@ std::string Redrive(const Standing& at, Offset offset) {
               absl::StrCat(" ", at.view.topic->name(), "/", at.view.number, "/", offset.value()));
 }
 
+std::string ResetTo(const Standing& at, Offset offset, bool has_members) {
+  return Acta("group reset", at,
+              absl::StrCat(" --topic ", at.view.topic->name(), " --to ", at.view.number, ":",
+                           offset.value(), " --reason \"...\"", has_members ? " --force" : ""));
+}
+
 // What stops groups of both modes. UNSPECIFIED: nothing of it.
-Finding WhatStopsAll(const Standing& at) {
+Finding WhatStopsAll(const Standing& at, int32_t members) {
   const v1::GroupPause& pause = at.group.pause();
   if (at.group.has_pause()) {
     return {v1::STANDSTILL_CODE_PAUSED,
@@ -62,13 +68,17 @@ Finding WhatStopsAll(const Standing& at) {
     return {v1::STANDSTILL_CODE_GAP,
             absl::StrCat(Lag(position, at.extent.first), " events from offset ", position.value(),
                          " on are gone by retention"),
-            Acta("group reset", at,
-                 absl::StrCat(" --topic ", at.view.topic->name(), " --to ", at.view.number, ":",
-                              at.extent.first.value(), " --reason \"...\"",
-                              at.view.member_id.empty() ? "" : " --force"))};
+            ResetTo(at, at.extent.first, !at.view.member_id.empty())};
   }
   if (at.queue.has_value() && !at.queue->problem.ok()) {
     const OffsetRun& lost = at.queue->lost;
+    if (ReasonOf(at.queue->problem) == v1::LOG_TRUNCATED) {
+      return {
+          v1::STANDSTILL_CODE_GAP,
+          absl::StrCat(at.queue->problem.message(), ", and the group had come as far as offset ",
+                       lost.end.value(), ": what is there now are other events"),
+          ResetTo(at, lost.first, members > 0)};
+    }
     return {v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
             Acta("group skip", at,
                  absl::StrCat(Place(at, lost.first), " --count ", Lag(lost.first, lost.end),
@@ -114,10 +124,24 @@ absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Of
                {{"limit", "window"}, {"offset", absl::StrCat(at->head.value())}});
 }
 
+// Where the log was cut a skip would pass over the events that came there since.
+absl::Status CheckNotCut(GroupQueue& queue, const Group::PositionView& view, OffsetRun run) {
+  const std::optional<GroupQueue::View> at = queue.Look(view.id());
+  if (!at.has_value() || ReasonOf(at->problem) != v1::LOG_TRUNCATED) return absl::OkStatus();
+  const std::string cut = absl::StrCat(at->lost.first.value());
+  if (run.end <= at->lost.first) return absl::OkStatus();
+  return Error(v1::LOG_TRUNCATED,
+               absl::StrCat("the log of partition ", view.number, " of topic '", view.topic->name(),
+                            "' was cut at offset ", cut, ": reset the group to ", view.number, ":",
+                            cut, " instead, a skip would lose what came there since"),
+               {{"offset", cut}});
+}
+
 absl::StatusOr<int64_t> SkipOfQueue(const Caller& caller, GroupQueue& queue,
                                     const Group::PositionView& view,
                                     const v1::SkipOffsetsRequest& request, int32_t count) {
   const OffsetRun run = {Offset(request.offset()), Offset(request.offset()) + count};
+  RETURN_IF_ERROR(CheckNotCut(queue, view, run));
   RETURN_IF_ERROR(CheckReached(queue, view, run.first, queue.ScanThrough(view.id(), run.end)));
   if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
   const int64_t skipped = queue.Skip(view.id(), run, {caller.principal, request.reason()});
@@ -283,7 +307,7 @@ absl::StatusOr<v1::ExplainGroupResponse> GroupRegistry::Explain(
     Standing at{described, view, *extent, std::nullopt,
                 absl::ToUnixMicros(state_->deps.engine.Now())};
     if (group->queue() != nullptr) at.queue = group->queue()->Look(view.id());
-    Finding finding = WhatStopsAll(at);
+    Finding finding = WhatStopsAll(at, members);
     if (finding.code == v1::STANDSTILL_CODE_UNSPECIFIED) {
       finding = at.queue.has_value() ? ExplainQueue(at, members) : ExplainStream(at, members);
     }

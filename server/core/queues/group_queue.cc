@@ -347,8 +347,10 @@ void GroupQueue::ActivateStopped() {
 }
 
 void GroupQueue::StandStill(Partition& partition, const absl::Status& status, Offset at) {
-  const Offset first = OffsetDetail(status, "first_lost", at);
-  const Offset last = std::max(first, OffsetDetail(status, "last_lost", first));
+  const bool cut = ReasonOf(status) == v1::LOG_TRUNCATED;
+  const Offset first = OffsetDetail(status, cut ? "offset" : "first_lost", at);
+  const Offset named = cut ? at + -1 : OffsetDetail(status, "last_lost", first);
+  const Offset last = std::max(first, named);
   // Members are told the same.
   partition.problem = WithDetails(status, {{"first_lost", absl::StrCat(first.value())},
                                            {"last_lost", absl::StrCat(last.value())}});

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/support/error.h"
 #include "server/core/queues/group_queue_parts.h"
 #include "storage/layout/rows.h"
 
@@ -87,7 +88,9 @@ int64_t GroupQueue::Skip(PartitionId id, OffsetRun run, const LedgerNote& note) 
       PutEntry(*partition, std::move(entry));
     }
     const OffsetRun& lost = partition->lost;
-    if (!partition->problem.ok() && run.first < lost.end && lost.first < run.end) {
+    // Where the log was cut other events may be by now, and only a reset comes to them.
+    const bool cut = ReasonOf(partition->problem) == v1::LOG_TRUNCATED;
+    if (!partition->problem.ok() && !cut && run.first < lost.end && lost.first < run.end) {
       partition->problem = absl::OkStatus();
       still_.erase(id);
       for (auto& [session, member] : members_) member->told.erase(id);

@@ -89,7 +89,10 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
     return;
   }
   PutPosition(*changes.position, &partition.record);
-  partition.record.set_incarnation(deps_.engine.incarnation().value());
+  // Of a position in a log that was cut the incarnation says so, until it is reset.
+  if (ReasonOf(partition.problem) != v1::LOG_TRUNCATED) {
+    partition.record.set_incarnation(deps_.engine.incarnation().value());
+  }
   partition.record.set_commit_time_us(NowUs());
   rows_.push_back(
       {Family::kState, PositionRow(group_, partition.id), partition.record.SerializeAsString()});

@@ -129,6 +129,51 @@ TEST_CASE("a skip behind what retention took says that it is gone", "[queue]") {
   CHECK(room.groups.Skip(room.caller, SkipFrom(6, 2))->skipped() == 2);
 }
 
+TEST_CASE("a queue whose log was cut below its position is reset, and not skipped", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 120, 10);
+  Client& before = room.Work();
+  REQUIRE(before.sink.leased.size() == 120);
+  for (const RecordingSink::Leased& event : before.sink.leased) before.Ack(event);
+  room.Run();
+  before.stream->OnHalfClose();
+  room.Run();
+  REQUIRE(room.Lag("workers", 0).lag_events() == 0);
+  room.engine.LoseTail(room.Id(0), Offset(100));
+  QueueRoom next(room.engine.Restart());
+  next.PublishNumbers(0, 50, 10);
+  Client& client = next.Work();
+  next.Wait(absl::Seconds(15));  // The grace too.
+  CHECK(client.sink.leased.empty());
+  REQUIRE(client.sink.gaps().size() == 1);
+  CHECK(client.sink.gaps()[0].status().reason() == v1::LOG_TRUNCATED);
+  CHECK(client.sink.gaps()[0].first_lost() == 100);
+  CHECK(client.sink.gaps()[0].last_lost() == 119);
+  const std::string reset =
+      "acta group reset workers --topic orders --to 0:100 --reason \"...\" --force";
+  CHECK(next.Explain().code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(next.Explain().command() == reset);
+  for (const bool dry_run : {true, false}) {
+    for (const auto& [offset, count] : {std::pair(100, 20), std::pair(120, 1), std::pair(0, 150)}) {
+      v1::SkipOffsetsRequest skip = SkipFrom(offset, count);
+      skip.set_dry_run(dry_run);
+      const absl::Status refused = next.groups.Skip(next.caller, skip).status();
+      CHECK(ReasonOf(refused) == v1::LOG_TRUNCATED);
+      CHECK(DetailsOf(refused).at("offset") == "100");
+    }
+  }
+  CHECK(next.groups.Skip(next.caller, SkipFrom(90, 10))->skipped() == 0);
+  CHECK(next.Explain().command() == reset);
+  v1::ResetOffsetsRequest request;
+  request.set_group("workers");
+  request.mutable_to()->set_offset(100);
+  request.set_reason("the log was cut");
+  request.set_force(true);
+  REQUIRE_OK(next.groups.ResetOffsets(next.caller, request));
+  next.Run();
+  CHECK(next.DataOf(next.Work()) == next.Numbers(0, 50));
+}
+
 TEST_CASE("what is skipped while it is read, and cannot be, costs its member no credit",
           "[queue]") {
   QueueRoom room;
