@@ -101,7 +101,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   std::vector<SettleFailure> Settle(uint64_t session, absl::Span<const QueueSettlement> settlements,
                                     Done done);
   GroupId group() const { return group_; }
-  int64_t NowUs() const;  // What leases are measured by.
   // Settles events of one member in one write with what else is in the step. When one of them is
   // not leased to it the failures say so, nothing is changed and `done` does not run. When one is
   // part of a step of that member that is not durable yet, it waits for what becomes of that, and
@@ -247,6 +246,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
 
   GroupQueue(const Deps& deps, GroupId group, const QueuePolicy& policy, const QueueBudget& budget);
 
+  int64_t NowUs() const;
   Partition* Find(PartitionId partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Something of it changed, or may be leased.
   void Touch(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -143,20 +143,10 @@ void QueueFeed::Fill(bool alone, OutgoingFrame* frame) {
     for (const QueueDelivery& delivery : staged_) HandleOf(delivery.partition, delivery.first);
     // What names the partitions goes first.
     if (!deps_.outbox.empty()) return;
-    while (!staged_.empty() && failure_.ok() && (LeaveOutOver() || PutFirst(alone, &room, frame))) {
+    while (!staged_.empty() && failure_.ok() && PutFirst(alone, &room, frame)) {
     }
     // Nobody wakes who has credit for what was left out.
   } while (std::exchange(left_out_, false) && failure_.ok());
-}
-
-// It was read for too long, and is somebody else's by now.
-bool QueueFeed::LeaveOutOver() {
-  const QueueDelivery& first = staged_.front();
-  if (first.until_us > queue_.NowUs()) return false;
-  deps_.credit.Refund(first.count, static_cast<int64_t>(first.end - first.begin));
-  staged_.pop_front();
-  left_out_ = true;
-  return true;
 }
 
 bool QueueFeed::PutFirst(bool alone, size_t* room, OutgoingFrame* frame) {

@@ -70,8 +70,6 @@ class QueueFeed {
   uint64_t HandleOf(PartitionId partition, Offset offset);
   void Take(LeaseBounds most);
   void TellProblem(const QueueProblem& problem);
-  // Drops the first of staged_ when its lease is over. False: it is not.
-  bool LeaveOutOver();
   // Moves the first of staged_ into the frame, or what fits of it. False: it does not fit.
   bool PutFirst(bool alone, size_t* room, OutgoingFrame* frame);
   void FailTooLarge(const QueueDelivery& event, const absl::Status& why);

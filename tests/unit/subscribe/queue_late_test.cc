@@ -250,18 +250,5 @@ TEST_CASE("an error of a setting names the field, the value and its bounds", "[q
   CHECK(room.Settings().SerializeAsString() == before);
 }
 
-TEST_CASE("what was read for longer than its lease is not sent, and costs no credit", "[queue]") {
-  QueueRoom room;
-  Client& client = room.ReadOneAnew();
-  room.engine.Advance(absl::Seconds(31));
-  room.Run();
-  CHECK(client.sink.leased.size() == 500);
-  room.Wait(absl::Seconds(20));
-  REQUIRE(client.sink.leased.size() == 501);
-  CHECK(client.sink.leased.back().offset == room.kColdOffset);
-  CHECK(client.sink.leased.back().attempt == 3);
-  CHECK(client.sink.leased.back().until_us > absl::ToUnixMicros(room.engine.Now()));
-}
-
 }  // namespace
 }  // namespace acta
