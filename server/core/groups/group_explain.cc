@@ -54,6 +54,11 @@ std::string ResetTo(const Standing& at, Offset offset, bool has_members) {
                            offset.value(), " --reason \"...\"", has_members ? " --force" : ""));
 }
 
+// Where a queue begins anew whose log was cut: what it had not settled below the cut comes again.
+Offset BeginBehindCut(const GroupQueue::View& queue, Offset first) {
+  return std::max(first, std::min(queue.oldest, queue.lost.first));
+}
+
 // What stops groups of both modes. UNSPECIFIED: nothing of it.
 Finding WhatStopsAll(const Standing& at, int32_t members) {
   const v1::GroupPause& pause = at.group.pause();
@@ -77,7 +82,7 @@ Finding WhatStopsAll(const Standing& at, int32_t members) {
           v1::STANDSTILL_CODE_GAP,
           absl::StrCat(at.queue->problem.message(), ", and the group had come as far as offset ",
                        lost.end.value(), ": what is there now are other events"),
-          ResetTo(at, lost.first, members > 0)};
+          ResetTo(at, BeginBehindCut(*at.queue, at.extent.first), members > 0)};
     }
     return {v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
             Acta("group skip", at,
@@ -125,23 +130,26 @@ absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Of
 }
 
 // Where the log was cut a skip would pass over the events that came there since.
-absl::Status CheckNotCut(GroupQueue& queue, const Group::PositionView& view, OffsetRun run) {
+absl::Status CheckNotCut(const LogEngine& engine, GroupQueue& queue,
+                         const Group::PositionView& view, OffsetRun run) {
   const std::optional<GroupQueue::View> at = queue.Look(view.id());
   if (!at.has_value() || ReasonOf(at->problem) != v1::LOG_TRUNCATED) return absl::OkStatus();
-  const std::string cut = absl::StrCat(at->lost.first.value());
   if (run.end <= at->lost.first) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
+  const std::string cut = absl::StrCat(at->lost.first.value());
   return Error(v1::LOG_TRUNCATED,
                absl::StrCat("the log of partition ", view.number, " of topic '", view.topic->name(),
                             "' was cut at offset ", cut, ": reset the group to ", view.number, ":",
-                            cut, " instead, a skip would lose what came there since"),
+                            BeginBehindCut(*at, extent.first).value(),
+                            " instead, a skip would lose what came there since"),
                {{"offset", cut}});
 }
 
-absl::StatusOr<int64_t> SkipOfQueue(const Caller& caller, GroupQueue& queue,
-                                    const Group::PositionView& view,
+absl::StatusOr<int64_t> SkipOfQueue(const Caller& caller, const LogEngine& engine,
+                                    GroupQueue& queue, const Group::PositionView& view,
                                     const v1::SkipOffsetsRequest& request, int32_t count) {
   const OffsetRun run = {Offset(request.offset()), Offset(request.offset()) + count};
-  RETURN_IF_ERROR(CheckNotCut(queue, view, run));
+  RETURN_IF_ERROR(CheckNotCut(engine, queue, view, run));
   RETURN_IF_ERROR(CheckReached(queue, view, run.first, queue.ScanThrough(view.id(), run.end)));
   if (request.dry_run()) return queue.CountOutstanding(view.id(), run);
   const int64_t skipped = queue.Skip(view.id(), run, {caller.principal, request.reason()});
@@ -370,8 +378,8 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
     v1::SkipOffsetsResponse response;
     response.set_dry_run(request.dry_run());
     if (group->queue() != nullptr) {
-      ASSIGN_OR_RETURN(const int64_t skipped,
-                       SkipOfQueue(caller, *group->queue(), view, request, count));
+      ASSIGN_OR_RETURN(const int64_t skipped, SkipOfQueue(caller, state_->deps.engine,
+                                                          *group->queue(), view, request, count));
       response.set_skipped(skipped);
     } else {
       RETURN_IF_ERROR(state_->SkipOfStream(caller, *group, view, request, count));

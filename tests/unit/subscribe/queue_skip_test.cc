@@ -1,4 +1,5 @@
 // Skipping events of a QUEUE group.
+#include "absl/strings/match.h"
 #include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
@@ -172,6 +173,30 @@ TEST_CASE("a queue whose log was cut below its position is reset, and not skippe
   REQUIRE_OK(next.groups.ResetOffsets(next.caller, request));
   next.Run();
   CHECK(next.DataOf(next.Work()) == next.Numbers(0, 50));
+}
+
+TEST_CASE("a queue whose log was cut is reset to what it had not settled before", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 120, 10);
+  Client& before = room.Work();
+  REQUIRE(before.sink.leased.size() == 120);
+  for (const RecordingSink::Leased& event : before.sink.leased) {
+    if (event.offset < 90 || event.offset > 94) before.Ack(event);
+  }
+  room.Run();
+  room.engine.LoseTail(room.Id(0), Offset(100));
+  QueueRoom next(room.engine.Restart());
+  CHECK(next.Explain().command() ==
+        "acta group reset workers --topic orders --to 0:90 --reason \"...\"");
+  const absl::Status refused = next.groups.Skip(next.caller, SkipFrom(100, 20)).status();
+  CHECK(absl::StrContains(refused.message(), "reset the group to 0:90 instead"));
+  v1::ResetOffsetsRequest request;
+  request.set_group("workers");
+  request.mutable_to()->set_offset(90);
+  request.set_reason("the log was cut");
+  REQUIRE_OK(next.groups.ResetOffsets(next.caller, request));
+  next.Run();
+  CHECK(next.DataOf(next.Work()) == next.Numbers(90, 100));
 }
 
 TEST_CASE("what is skipped while it is read, and cannot be, costs its member no credit",
