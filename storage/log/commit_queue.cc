@@ -18,15 +18,13 @@ namespace {
 constexpr size_t kMostCauses = 4;
 // What a transaction costs beyond its bytes.
 constexpr int64_t kTransactionOverhead = 256;
-// What an append costs beyond its bytes: its key and its head.
-constexpr int64_t kAppendOverhead = 128;
 
 int64_t BytesOf(const Transaction& transaction) {
   int64_t bytes = kTransactionOverhead;
   for (const Append& append : transaction.appends) {
     // Appends share a context in memory, and each is written with its own.
-    bytes += kAppendOverhead + static_cast<int64_t>(append.payload.size() + append.context.size() +
-                                                    append.ids.size() * sizeof(IdentifiedEvent));
+    bytes += static_cast<int64_t>(append.payload.size() + append.context.size() +
+                                  append.ids.size() * sizeof(IdentifiedEvent));
   }
   for (const RowWrite& row : transaction.rows) {
     bytes += static_cast<int64_t>(row.key.size() + (row.value ? row.value->size() : 0));

@@ -14,13 +14,11 @@ namespace {
 // Of one write. When one step of several fails they are tried again one by one.
 constexpr size_t kMostSteps = 64;
 constexpr size_t kMostStepBytes = 4 << 20;
-// What an append costs beyond its bytes.
-constexpr size_t kStepAppendOverhead = 128;
 
 size_t BytesOfStep(const QueueStep& step) {
   size_t bytes = 0;
   for (const Append& append : step.appends) {
-    bytes += kStepAppendOverhead + append.payload.size() + append.context.size();
+    bytes += append.payload.size() + append.context.size();
   }
   for (const RowWrite& row : step.rows) bytes += row.value.has_value() ? row.value->size() : 0;
   return bytes;
