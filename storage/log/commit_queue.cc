@@ -22,9 +22,8 @@ constexpr int64_t kTransactionOverhead = 256;
 int64_t BytesOf(const Transaction& transaction) {
   int64_t bytes = kTransactionOverhead;
   for (const Append& append : transaction.appends) {
-    // Appends share a context in memory, and each is written with its own.
-    bytes += static_cast<int64_t>(append.payload.size() + append.context.size() +
-                                  append.ids.size() * sizeof(IdentifiedEvent));
+    bytes +=
+        static_cast<int64_t>(append.payload.size() + append.ids.size() * sizeof(IdentifiedEvent));
   }
   for (const RowWrite& row : transaction.rows) {
     bytes += static_cast<int64_t>(row.key.size() + (row.value ? row.value->size() : 0));
