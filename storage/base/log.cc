@@ -31,7 +31,8 @@ constexpr absl::string_view Name(LogLevel level) {
 }
 
 // The length of the character that `text` begins with, when it may be shown as it is. 0: it is a
-// control, which a terminal would obey, or is not UTF-8.
+// control, which a terminal would obey, or is not UTF-8. (The scanner has these ranges too, inlined
+// in its loop; neither room may know the other.)
 size_t ShownSize(absl::string_view text) {
   const auto follows = [text](size_t at, unsigned char low, unsigned char high) {
     if (at >= text.size()) return false;

@@ -1,7 +1,9 @@
 // What a QUEUE group writes, and who waits for it.
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "acta/v1/publisher.pb.h"
 #include "server/core/queues/group_queue.h"
 #include "storage/layout/rows.h"
@@ -33,6 +35,33 @@ void MakeJobs(GroupsRoom& room) {
   REQUIRE_OK(room.groups->Create(room.caller, request));
 }
 
+PartitionId Jobs(const GroupsRoom& room) {
+  return room.topics->Find("default", "orders")->partition(0);
+}
+
+// That of MakeJobs(), which has looked at all of them.
+std::shared_ptr<StepGroup> ScannedGroup(GroupsRoom& room) {
+  auto group = room.groups->FindForStep(room.caller, "", "workers");
+  REQUIRE_OK(group);
+  REQUIRE_OK((*group)->queue()->ScanThrough(Jobs(room), Offset(kJobs)));
+  return *std::move(group);
+}
+
+// Makes a change of the group while retention asks for copies. `fails`: its write does.
+void CheckBesideRetention(GroupsRoom& room, bool fails, absl::FunctionRef<absl::Status()> change) {
+  absl::Status meanwhile;
+  bool asking = false;
+  room.engine.on_submit = [&] {
+    if (std::exchange(asking, true)) return;
+    meanwhile = room.groups->KeepCopies(Jobs(room), Offset(kJobs / 2));
+    asking = false;
+  };
+  if (fails) room.engine.FailNextWrite(Error(v1::DISK_FULL, "full"));
+  CHECK(change().ok() == !fails);
+  room.engine.on_submit = nullptr;
+  CHECK(meanwhile.code() == absl::StatusCode::kUnavailable);
+}
+
 }  // namespace
 
 TEST_CASE("who waits for what changed does not wait for what changes later", "[queue]") {
@@ -48,7 +77,7 @@ TEST_CASE("who waits for what changed does not wait for what changes later", "[q
   int64_t settled = 0;
   const auto settle = [&] {
     QueueSettlement one;
-    one.partition = room.topics->Find("default", "orders")->partition(0);
+    one.partition = Jobs(room);
     one.offset = Offset(settled++);
     CHECK(queue.Settle(session, {&one, 1}, [](const absl::Status&) {}).empty());
   };
@@ -68,30 +97,18 @@ TEST_CASE("a reset of a queue leaves nothing behind that retention has it write 
           "[queue]") {
   GroupsRoom room;
   MakeJobs(room);
-  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
-  auto group = room.groups->FindForStep(room.caller, "", "workers");
-  REQUIRE_OK(group);
-  REQUIRE_OK((*group)->queue()->ScanThrough(partition, Offset(kJobs)));
+  auto group = ScannedGroup(room);
   v1::ResetOffsetsRequest reset;
   reset.set_group("workers");
   reset.mutable_to()->set_latest(true);
   reset.set_reason("nobody needs them");
-  absl::Status meanwhile;
-  bool asking = false;
-  room.engine.on_submit = [&] {
-    if (std::exchange(asking, true)) return;
-    meanwhile = room.groups->KeepCopies(partition, Offset(kJobs / 2));
-    asking = false;
-  };
   const bool fails = GENERATE(false, true);
-  if (fails) room.engine.FailNextWrite(Error(v1::DISK_FULL, "full"));
-  CHECK(room.groups->ResetOffsets(room.caller, reset).ok() == !fails);
-  room.engine.on_submit = nullptr;
-  CHECK(meanwhile.code() == absl::StatusCode::kUnavailable);
+  CheckBesideRetention(room, fails,
+                       [&] { return room.groups->ResetOffsets(room.caller, reset).status(); });
   CHECK(room.Lag("workers", 0).lag_events() == (fails ? kJobs : 0));
-  CHECK_OK((*group)->queue()->WaitQuiet());
+  CHECK_OK(group->queue()->WaitQuiet());
   CHECK(room.engine.LoadRows(Family::kState, kParkedRows)->empty());
-  group->reset();
+  group.reset();
   room.Restart();
   CHECK(room.Lag("workers", 0).committed_offset() == (fails ? 0 : kJobs));
   CHECK(room.Lag("workers", 0).lag_events() == (fails ? kJobs : 0));
@@ -101,25 +118,13 @@ TEST_CASE("a deletion of a queue leaves nothing behind that retention has it wri
           "[queue]") {
   GroupsRoom room;
   MakeJobs(room);
-  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
-  const auto group = room.groups->FindForStep(room.caller, "", "workers");
-  REQUIRE_OK(group);
-  REQUIRE_OK((*group)->queue()->ScanThrough(partition, Offset(kJobs)));
-  absl::Status meanwhile;
-  bool asking = false;
-  room.engine.on_submit = [&] {
-    if (std::exchange(asking, true)) return;
-    meanwhile = room.groups->KeepCopies(partition, Offset(kJobs / 2));
-    asking = false;
-  };
-  const bool fails = GENERATE(false, true);
-  if (fails) room.engine.FailNextWrite(Error(v1::DISK_FULL, "full"));
+  const auto group = ScannedGroup(room);
   v1::DeleteGroupRequest deletion;
   deletion.set_name("workers");
-  CHECK(room.groups->Delete(room.caller, deletion).ok() == !fails);
-  room.engine.on_submit = nullptr;
-  CHECK(meanwhile.code() == absl::StatusCode::kUnavailable);
-  CHECK_OK((*group)->queue()->WaitQuiet());
+  const bool fails = GENERATE(false, true);
+  CheckBesideRetention(room, fails,
+                       [&] { return room.groups->Delete(room.caller, deletion).status(); });
+  CHECK_OK(group->queue()->WaitQuiet());
   for (const char* kind : {kParkedRows, kKeptRows}) {
     CHECK(room.engine.LoadRows(Family::kState, kind)->empty());
   }

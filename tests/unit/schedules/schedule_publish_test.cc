@@ -199,8 +199,8 @@ TEST_CASE("What is wrong with an event is said when it is scheduled") {
   CHECK(BatchReason(room.Publish(room.Frame(absl::Hours(1), {}))) == v1::EMPTY_PUBLISH);
 }
 
-TEST_CASE("An atomic frame publishes and schedules, or does neither") {
-  ScheduleRoom room;
+// Atomic: "later" in an hour, and "now" behind an end that the partition does not have.
+v1::PublishFrame LaterAndNow(ScheduleRoom& room) {
   v1::PublishFrame frame = room.Frame(absl::Hours(1), {"later"});
   frame.set_atomic(true);
   v1::PartitionBatch* now = frame.add_batches();
@@ -208,6 +208,13 @@ TEST_CASE("An atomic frame publishes and schedules, or does neither") {
   now->set_partition(0);
   now->mutable_expect()->set_end_offset(7);
   now->add_events()->set_data("now");
+  return frame;
+}
+
+TEST_CASE("An atomic frame publishes and schedules, or does neither") {
+  ScheduleRoom room;
+  v1::PublishFrame frame = LaterAndNow(room);
+  v1::PartitionBatch* now = frame.mutable_batches(1);
   const v1::FrameResult refused = room.Publish(frame);
   CHECK(refused.batches(1).error().reason() == v1::WRONG_EXPECTED_OFFSET);
   CHECK(room.Rows() == 0);
@@ -221,14 +228,9 @@ TEST_CASE("An atomic frame publishes and schedules, or does neither") {
 
 TEST_CASE("An atomic frame that is refused says so of what it was to schedule") {
   ScheduleRoom room;
-  v1::PublishFrame frame = room.Frame(absl::Hours(1), {"later"});
-  frame.set_atomic(true);
+  v1::PublishFrame frame = LaterAndNow(room);
   frame.mutable_batches(0)->mutable_events(0)->set_id("1");
-  v1::PartitionBatch* now = frame.add_batches();
-  now->set_topic("reminders");
-  now->set_partition(0);
-  now->mutable_expect()->set_end_offset(7);
-  now->add_events()->set_data("now");
+  v1::PartitionBatch* now = frame.mutable_batches(1);
   const v1::FrameResult refused = room.Publish(frame);
   CHECK(BatchReason(refused) == v1::ATOMIC_ABORTED);
   CHECK(refused.batches(0).scheduled().empty());

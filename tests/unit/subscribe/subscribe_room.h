@@ -227,6 +227,16 @@ class SubscribeRoom {
     Run();
     return client;
   }
+  // Of group `g`, with the one partition of a topic and a frame on its way that it does not read.
+  Client& MemberThatDoesNotRead() {
+    MakeTopic(1);
+    Client& client = Subscribe(Member("g"));
+    client.reads = false;
+    Publish(0, {"a"});
+    Run();
+    REQUIRE(client.sink.unwritten);
+    return client;
+  }
   v1::PartitionLag Lag(const std::string& group, int32_t partition) {
     v1::GetLagRequest request;
     request.set_group(group);
