@@ -101,6 +101,10 @@ WireFault ScanBytes(WireReader& reader, uint32_t tag, FieldKind kind, ScannedEve
   switch (kind) {
     case FieldKind::kString:
       if (!IsUtf8(value)) return WireFault::kBadUtf8;
+      if (value.size() > event->longest_text) {
+        event->longest_text = static_cast<uint32_t>(value.size());
+        event->longest_field = FieldOf(tag);
+      }
       break;
     case FieldKind::kAffected: {
       uint32_t ignored = 0;

@@ -16,6 +16,8 @@ struct ScannedEvent {
   int64_t time_us = 0;
   uint32_t attributes = 0;       // Entries; one that is there twice counts twice.
   uint32_t attribute_bytes = 0;  // Of their keys and values.
+  uint32_t longest_text = 0;     // Bytes of the longest string field of the event itself.
+  uint32_t longest_field = 0;    // Its number; 0: there is none.
 };
 
 // Validates one encoded acta.v1.Event in place, as a generated parser would, without building

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -19,12 +20,19 @@ constexpr size_t kMostCauses = 4;
 // What a transaction costs beyond its bytes.
 constexpr int64_t kTransactionOverhead = 256;
 
+// What is usual of a context. A stream is not read for a while by what it sent, which is less than
+// what is written of it: counted whole, the contexts of small batches would have it refused
+// instead.
+constexpr size_t kUsualContext = 256;
+
 int64_t BytesOf(const Transaction& transaction) {
-  int64_t bytes = kTransactionOverhead;
+  size_t bytes_of_appends = 0;
   for (const Append& append : transaction.appends) {
-    bytes +=
-        static_cast<int64_t>(append.payload.size() + append.ids.size() * sizeof(IdentifiedEvent));
+    bytes_of_appends += append.payload.size() + append.ids.size() * sizeof(IdentifiedEvent);
+    // Appends share a context in memory, and each is written with its own.
+    bytes_of_appends += std::max(append.context.size(), kUsualContext) - kUsualContext;
   }
+  int64_t bytes = kTransactionOverhead + static_cast<int64_t>(bytes_of_appends);
   for (const RowWrite& row : transaction.rows) {
     bytes += static_cast<int64_t>(row.key.size() + (row.value ? row.value->size() : 0));
   }

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -159,6 +160,28 @@ TEST_CASE("a full queue refuses a unary call and names the limit") {
   store.engine().Stop();
   CHECK(done == submitted);
   store.Close();
+}
+
+TEST_CASE("what waits to be written counts with the contexts of its appends") {
+  TestStore store;
+  // While `done` runs the call is still counted.
+  const auto counted = [&](size_t context, int appends) {
+    const auto bytes = std::make_shared<std::promise<int64_t>>();
+    Transaction transaction;
+    const SharedBytes shared(std::string(context, 'c'));
+    for (int i = 0; i < appends; ++i) {
+      transaction.appends.push_back(MakeAppend(TestStore::Partition(), {EventElement("x")}));
+      transaction.appends.back().context = shared;
+    }
+    transaction.done = [&store, bytes](TransactionResult) {
+      bytes->set_value(store.engine().Stats().commit_queue_bytes);
+    };
+    REQUIRE_OK(store.engine().Submit(std::move(transaction)));
+    return bytes->get_future().get();
+  };
+  const int64_t before = counted(0, 10);
+  CHECK(counted(1000, 10) >= before + 10 * (1000 - 256));
+  CHECK(counted(256, 10) == before);  // As long as many are.
 }
 
 TEST_CASE("waiters wake when the visible end passes them, and only then") {

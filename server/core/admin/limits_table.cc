@@ -59,6 +59,8 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
   rows->Add("limits.batches_per_frame", limits.max_batches, "batches", "in one publish frame");
   rows->Add("limits.events_per_batch", limits.max_batch_events, "events", "in one batch");
   rows->Add("limits.key", limits.max_key_bytes, "bytes", "the key of an event");
+  rows->Add("max_event_text_bytes", kMaxEventTextBytes, "bytes",
+            "each text of an event: id, source, type, subject, correlation_id and so on");
   rows->Add("limits.attributes_per_event", limits.max_attributes, "attributes", "of an event");
   rows->Add("limits.attributes", limits.max_attribute_bytes, "bytes", "all attributes of an event");
   rows->Add("limits.events_per_atomic", limits.max_atomic_events, "events",

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "acta/v1/event.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/limit_error.h"
 #include "proto/support/partitioner.h"
@@ -50,6 +51,19 @@ absl::Status EventTooLarge(uint32_t index, size_t size, const Topic& topic) {
                     static_cast<uint64_t>(topic.proto.max_event_bytes()),
                     "send less, or raise the topic's limit"}
       .Make(EventDetail(index));
+}
+
+absl::Status TextTooLong(const ScannedEvent& event, uint32_t index) {
+  const auto* const field =
+      v1::Event::descriptor()->FindFieldByNumber(static_cast<int>(event.longest_field));
+  const std::string name = field == nullptr ? "text" : field->name();
+  const std::string what = absl::StrCat("the ", name, " of ", EventName(index), " has bytes:");
+  ErrorDetails details = EventDetail(index);
+  details.emplace_back("field", name);
+  return LimitError{v1::EVENT_TOO_LARGE, what,
+                    event.longest_text,  "max_event_text_bytes",
+                    kMaxEventTextBytes,  "use a shorter one, or move it into the data"}
+      .Make(std::move(details));
 }
 
 absl::Status NeedsPartition(absl::string_view field) {
@@ -141,6 +155,7 @@ absl::Status BatchPreparer::CheckEvent(const ScannedEvent& event, uint32_t index
         max_key,           "use a shorter key"}
         .Make(EventDetail(index));
   }
+  if (event.longest_text > kMaxEventTextBytes) return TextTooLong(event, index);
   const auto max_entries = static_cast<uint64_t>(limits_.max_attributes);
   const auto max_bytes = static_cast<uint64_t>(limits_.max_attribute_bytes);
   if (event.attributes > max_entries) {

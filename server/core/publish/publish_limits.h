@@ -4,6 +4,10 @@
 
 namespace acta {
 
+// Of each text of an event: id, source, type, subject, correlation_id and so on. Two of them are
+// copied into the context of every batch that the event causes.
+inline constexpr int32_t kMaxEventTextBytes = 4096;
+
 struct PublishLimits {
   int32_t max_frame_bytes = 17 << 20;
   int32_t max_batches = 1000;

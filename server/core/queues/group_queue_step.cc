@@ -17,7 +17,9 @@ constexpr size_t kMostStepBytes = 4 << 20;
 
 size_t BytesOfStep(const QueueStep& step) {
   size_t bytes = 0;
-  for (const Append& append : step.appends) bytes += append.payload.size();
+  for (const Append& append : step.appends) {
+    bytes += append.payload.size() + append.context.size();
+  }
   for (const RowWrite& row : step.rows) bytes += row.value.has_value() ? row.value->size() : 0;
   return bytes;
 }

@@ -49,6 +49,34 @@ TEST_CASE("a key may have 1 KiB") {
   CHECK(result.batches(0).error().details().at("event_index") == "1");
 }
 
+TEST_CASE("each text of an event may have 4 KiB") {
+  PublishFixture f;
+  const std::string fits(4096, 't');
+  const std::string longer(4097, 't');
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  v1::Event full;
+  int texts = 0;
+  for (int i = 0; i < v1::Event::descriptor()->field_count(); ++i) {
+    const auto* const field = v1::Event::descriptor()->field(i);
+    if (field->type() != google::protobuf::FieldDescriptor::TYPE_STRING) continue;
+    ++texts;
+    full.GetReflection()->SetString(&full, field, fits);
+    frame.mutable_batches(0)->clear_events();
+    v1::Event* const event = AddEvent(&frame);
+    event->GetReflection()->SetString(event, field, longer);
+    const v1::FrameResult result = f.Publish(frame);
+    INFO(field->name());
+    REQUIRE(PublishFixture::BatchReason(result) == v1::EVENT_TOO_LARGE);
+    CheckLimit(result.batches(0).error(), "max_event_text_bytes", "4096", "4097");
+    CHECK(result.batches(0).error().details().at("field") == field->name());
+    CHECK(result.batches(0).error().details().at("event_index") == "0");
+  }
+  CHECK(texts == 10);
+  frame.mutable_batches(0)->clear_events();
+  *AddEvent(&frame) = full;
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+}
+
 TEST_CASE("an event may have 64 attributes") {
   PublishFixture f;
   v1::PublishFrame frame = OneBatch("orders", 0);
