@@ -246,7 +246,8 @@ class LogEngine {
   virtual ~LogEngine() = default;
 
   // Opens partitions 0..partitions-1 of a topic, or changes its settings or number of partitions
-  // (only up). Blocks while the dedupe state is read.
+  // (only up). Blocks while the dedupe state is read. Errors: FOLDER_UNUSABLE when the disk does
+  // not give it.
   virtual absl::Status OpenTopic(TopicId topic, int32_t partitions,
                                  const TopicSettings& settings) = 0;
   // Forgets the topic's events; they leave the disk with their slices. Waiting readers are woken.

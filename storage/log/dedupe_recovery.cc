@@ -1,9 +1,11 @@
 #include "storage/log/dedupe_recovery.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "proto/support/event_scanner.h"
 #include "storage/base/log.h"
@@ -21,12 +23,32 @@ struct Remembered {
   IdPosition position;
 };
 
+// Nothing is known to be damaged: the next read may succeed.
+bool DiskIsSilent(const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  const bool found = status.ok() || reason == v1::DATA_CORRUPTED || reason == v1::GAP;
+  return !found || DetailsOf(status).contains(kIoErrorDetail);
+}
+
+// A start without these ids would store again, in silence, what is sent again.
+absl::Status RefuseToForget(const PartitionLog& partition, const absl::Status& why) {
+  return Error(
+      v1::FOLDER_UNUSABLE,
+      absl::StrCat("the disk did not answer when ids and sequences of topic ",
+                   partition.id().topic().value(), ", partition ", partition.id().partition(),
+                   " were read: ", why.message(),
+                   "; nothing is known to be lost: look at the disk and start again. If it never "
+                   "answers, start with --accept-loss: what is sent again of these events is then "
+                   "stored twice"));
+}
+
 // Walks what can be read. Damage costs the memory of the events in it, never the start: their
 // readers get the error, and a retry of one of them would be stored again.
 absl::Status WalkReadable(const LogReader& reader, const PartitionLog& partition, Offset from,
-                          const LogReader::Visit& visit) {
+                          bool accept_loss, const LogReader::Visit& visit) {
   for (;;) {
     const absl::Status status = reader.Walk(partition, from, visit);
+    if (DiskIsSilent(status) && !accept_loss) return RefuseToForget(partition, status);
     const v1::ErrorReason reason = ReasonOf(status);
     if (reason != v1::DATA_CORRUPTED && reason != v1::GAP) return status;
     int64_t last_lost = 0;
@@ -40,8 +62,8 @@ absl::Status WalkReadable(const LogReader& reader, const PartitionLog& partition
 }
 
 absl::Status CollectIds(const LogReader& reader, const SipKey& key, const PartitionLog& partition,
-                        Offset from, std::vector<Remembered>* out) {
-  return WalkReadable(reader, partition, from,
+                        Offset from, bool accept_loss, std::vector<Remembered>* out) {
+  return WalkReadable(reader, partition, from, accept_loss,
                       [&](const BatchHeader& header, absl::string_view value) {
                         EventElements elements(PayloadOf(header, value));
                         absl::string_view event;
@@ -58,6 +80,14 @@ absl::Status CollectIds(const LogReader& reader, const SipKey& key, const Partit
                       });
 }
 
+// What is looked through for the newest events.
+struct Searched {
+  const LogReader& reader;
+  const std::vector<PartitionPtr>& partitions;
+  int64_t max_ids = 0;  // Wanted of all of them.
+  bool accept_loss = false;
+};
+
 // Where to begin reading in each partition.
 struct NewestEvents {
   int64_t since_us = 0;  // Nothing that came later is left out.
@@ -65,23 +95,38 @@ struct NewestEvents {
   int64_t events = 0;
 };
 
+absl::StatusOr<std::optional<BatchHeader>> FirstSince(const Searched& in,
+                                                      const PartitionLog& partition,
+                                                      int64_t since_us, Offset from) {
+  const auto find = [&] {
+    const auto reached = [since_us](const BatchHeader& header) {
+      return header.append_time_us >= since_us;
+    };
+    return in.reader.FindFirst(partition, reached, from);
+  };
+  auto found = find();
+  if (DiskIsSilent(found.status())) found = find();  // Once more, as a walk reads.
+  return found;
+}
+
 // The events since a time, which in each partition begin between these offsets. Where damage hides
 // the time of a partition's batches its newest are taken instead, `max_ids` in all such partitions
 // together.
-NewestEvents EventsSince(const LogReader& reader, const std::vector<PartitionPtr>& partitions,
-                         int64_t since_us, int64_t max_ids, const std::vector<Offset>& from,
-                         const std::vector<Offset>& to) {
+absl::StatusOr<NewestEvents> EventsSince(const Searched& in, int64_t since_us,
+                                         const std::vector<Offset>& from,
+                                         const std::vector<Offset>& to) {
   NewestEvents found{since_us, {}, 0};
-  const auto share = std::max<int64_t>(1, max_ids / std::max<int64_t>(1, std::ssize(partitions)));
-  for (size_t i = 0; i < partitions.size(); ++i) {
-    const PartitionLog& partition = *partitions[i];
+  const int64_t partitions = std::ssize(in.partitions);
+  const auto share = std::max<int64_t>(1, in.max_ids / std::max<int64_t>(1, partitions));
+  for (size_t i = 0; i < in.partitions.size(); ++i) {
+    const PartitionLog& partition = *in.partitions[i];
     const PartitionExtent extent = partition.Extent();
     Offset first = std::min(to[i], extent.visible_end);
     if (extent.last_time_us >= since_us && from[i] < first) {
-      const auto batch = reader.FindFirst(
-          partition,
-          [since_us](const BatchHeader& header) { return header.append_time_us >= since_us; },
-          from[i]);
+      const auto batch = FirstSince(in, partition, since_us, from[i]);
+      if (DiskIsSilent(batch.status()) && !in.accept_loss) {
+        return RefuseToForget(partition, batch.status());
+      }
       if (!batch.ok()) {
         first = std::max(extent.first, extent.visible_end + -share);
       } else if (batch->has_value()) {
@@ -110,29 +155,27 @@ NewestEvents Between(const NewestEvents& older, NewestEvents newer, int64_t coun
 
 // The events of the window, or at least the newest `max_ids` of them and at most twice as many:
 // what is read and held in memory is bounded, and enough is there to fill the maximum.
-NewestEvents FindNewest(const LogReader& reader, const std::vector<PartitionPtr>& partitions,
-                        int64_t window_us, int64_t max_ids) {
+absl::StatusOr<NewestEvents> FindNewest(const Searched& in, int64_t window_us) {
   constexpr int64_t kNearEnoughUs = 1000;
-  const int64_t most = 2 * max_ids;
+  const int64_t most = 2 * in.max_ids;
   int64_t end_us = window_us;
   std::vector<Offset> begins, ends;
-  for (const PartitionPtr& partition : partitions) {
+  for (const PartitionPtr& partition : in.partitions) {
     const PartitionExtent extent = partition->Extent();
     end_us = std::max(end_us, extent.last_time_us + 1);
     // One event more than all that is wanted may come of one partition.
     begins.push_back(std::max(extent.first, extent.visible_end + -(most + 1)));
     ends.push_back(extent.visible_end);
   }
-  NewestEvents older = EventsSince(reader, partitions, window_us, max_ids, begins, ends);
+  ASSIGN_OR_RETURN(NewestEvents older, EventsSince(in, window_us, begins, ends));
   if (older.events <= most) return older;
-  NewestEvents newer = EventsSince(reader, partitions, end_us, max_ids, ends, ends);
+  ASSIGN_OR_RETURN(NewestEvents newer, EventsSince(in, end_us, ends, ends));
   while (newer.since_us - older.since_us > kNearEnoughUs) {
     const int64_t middle_us = older.since_us + (newer.since_us - older.since_us) / 2;
-    NewestEvents middle =
-        EventsSince(reader, partitions, middle_us, max_ids, older.from, newer.from);
+    ASSIGN_OR_RETURN(NewestEvents middle, EventsSince(in, middle_us, older.from, newer.from));
     if (middle.events > most) {
       older = std::move(middle);
-    } else if (middle.events < max_ids) {
+    } else if (middle.events < in.max_ids) {
       newer = std::move(middle);
     } else {
       return middle;
@@ -151,8 +194,9 @@ EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_
   return {hash.low, hash.high};
 }
 
-absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
+absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, bool accept_loss,
                               PartitionLog& partition) {
+  if (partition.id() == kLedgerPartition) return absl::OkStatus();  // Nobody publishes to it.
   const PartitionExtent extent = partition.Extent();
   Offset from = extent.first;
   ASSIGN_OR_RETURN(const auto row, store.Get(store.state(), ProducerRow(partition.id())));
@@ -163,7 +207,7 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
     partition.writer.producers_saved = as_of;
   }
   if (from >= extent.visible_end) return absl::OkStatus();
-  return WalkReadable(reader, partition, from, [&](const BatchHeader& header, absl::string_view) {
+  const auto record = [&](const BatchHeader& header, absl::string_view) {
     if (header.producer_id != 0) {
       partition.writer.producers_changed = true;
       producers.Record(header.producer_id, header.producer_epoch,
@@ -171,25 +215,28 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
                         header.incarnation, header.append_time_us});
     }
     return true;
-  });
+  };
+  return WalkReadable(reader, partition, from, accept_loss, record);
 }
 
 absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,
-                                   int64_t budget_ids, TopicLog& topic) {
+                                   int64_t budget_ids, bool accept_loss, TopicLog& topic) {
   const int64_t max_ids = std::min(topic.ids.max_ids(), budget_ids);
   const TopicSettings settings = topic.settings();
   if (settings.dedupe != Dedupe::kIds) return 0;
   const int64_t now_us = absl::ToUnixMicros(now);
   const int64_t window_us = now_us - absl::ToInt64Microseconds(settings.dedupe_window);
   const std::vector<PartitionPtr> partitions = topic.partitions();
-  const NewestEvents newest = FindNewest(reader, partitions, window_us, max_ids);
+  ASSIGN_OR_RETURN(const NewestEvents newest,
+                   FindNewest({reader, partitions, max_ids, accept_loss}, window_us));
   if (newest.since_us > window_us) topic.ids.MissesBefore(newest.since_us);
   for (const PartitionPtr& partition : partitions) {
     topic.ids.MissesBefore(partition->trimmed_before_us());
   }
   std::vector<Remembered> remembered;
   for (size_t i = 0; i < partitions.size(); ++i) {
-    RETURN_IF_ERROR(CollectIds(reader, key, *partitions[i], newest.from[i], &remembered));
+    RETURN_IF_ERROR(
+        CollectIds(reader, key, *partitions[i], newest.from[i], accept_loss, &remembered));
   }
   std::stable_sort(remembered.begin(), remembered.end(),
                    [](const Remembered& a, const Remembered& b) { return a.time_us < b.time_us; });

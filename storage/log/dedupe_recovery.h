@@ -12,15 +12,19 @@ namespace acta {
 // Identity of an event for dedupe: SipHash of its source and id, keyed per store.
 EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id);
 
-// Reads back what a partition knows of its producers: the last snapshot, then the headers of the
-// batches after it, which the snapshot has to be told of.
-absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader,
+// Both read back what a start has to remember of events. Damage costs the memory of what is in it.
+// Where the disk did not answer nothing is known to be lost: FOLDER_UNUSABLE, or, with
+// `accept_loss`, as for damage.
+
+// What a partition knows of its producers: the last snapshot, then the headers of the batches after
+// it, which the snapshot has to be told of.
+absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, bool accept_loss,
                               PartitionLog& partition);
 
-// Reads back the ids a topic remembers from the events themselves: those of its window, at most
-// the newest its maximum and the budget allow; the window shows what is missing, also of what
-// retention took. Returns how many.
+// The ids a topic remembers, from the events themselves: those of its window, at most the newest
+// its maximum and the budget allow; the window shows what is missing, also of what retention took.
+// Returns how many.
 absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,
-                                   int64_t budget_ids, TopicLog& topic);
+                                   int64_t budget_ids, bool accept_loss, TopicLog& topic);
 
 }  // namespace acta

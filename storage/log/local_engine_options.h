@@ -20,7 +20,8 @@ namespace acta {
 struct LocalEngineOptions {
   std::string data;     // The data folder; created when missing.
   std::string wal_dir;  // Empty: inside the data folder.
-  // Starts although the medium lost acknowledged data; raises the incarnation.
+  // Starts although the medium lost acknowledged data, which raises the incarnation, and without
+  // the ids and sequences that the disk does not give.
   bool accept_loss = false;
   int64_t tail_cache_bytes = int64_t{128} << 20;
   int64_t memtable_bytes = int64_t{256} << 20;

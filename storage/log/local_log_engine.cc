@@ -146,7 +146,7 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   const std::vector<PartitionPtr> added = Claim(topic, have, partitions);
   RETURN_IF_ERROR(AvoidReturn(added, slice_class, false));
   for (const PartitionPtr& partition : added) {
-    RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, *partition));
+    RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, options_.accept_loss, *partition));
   }
   {
     CommitQueue::Pause pause(*queue_);
@@ -162,8 +162,9 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   } else {
     for (const PartitionPtr& partition : added) log->Add(partition);
     const int64_t budget = options_.dedupe_bytes / IdWindow::kBytesPerId - writer_->ids();
-    ASSIGN_OR_RETURN(const int64_t ids, RecoverIds(*reader_, id_key_, server_clock_->Now(),
-                                                   std::max<int64_t>(0, budget), *log));
+    ASSIGN_OR_RETURN(const int64_t ids,
+                     RecoverIds(*reader_, id_key_, server_clock_->Now(),
+                                std::max<int64_t>(0, budget), options_.accept_loss, *log));
     writer_->AddIds(ids);
     table_.Add(log);
   }

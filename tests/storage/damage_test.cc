@@ -18,6 +18,7 @@
 #include "acta/v1/event.pb.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "storage/layout/engine_rows.h"
 #include "tests/support/hooked_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
@@ -151,14 +152,17 @@ TEST_CASE("a flipped bit in a table file costs the events of its block and no ot
 class BadReads final : public HookedDisk {
  public:
   void Fail(int reads) { left_ = reads; }
+  // Only of this one. While no store is open.
+  void OnlyOf(const fs::path& table) { which_ = table.filename().string(); }
 
  private:
   rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
-    const bool fails = call.Reads() && absl::EndsWith(call.path, ".sst") && left_ > 0;
+    const bool fails = call.Reads() && absl::EndsWith(call.path, which_) && left_ > 0;
     if (fails) --left_;
     return fails ? rocksdb::IOStatus::IOError("injected: read") : forward(call.data);
   }
 
+  std::string which_ = ".sst";
   std::atomic<int> left_ = 0;
 };
 
@@ -204,6 +208,93 @@ TEST_CASE("an error says when the disk did not answer, and nothing is known to b
   const auto damage = bad.Open().Read(TestStore::Partition(), Offset(0), 100);
   CHECK(ReasonOf(damage.status()) == v1::DATA_CORRUPTED);
   CHECK_FALSE(DetailsOf(damage.status()).contains(kIoErrorDetail));
+}
+
+// Three events that only their table tells of, with ids or with sequences, of a topic that is not
+// open yet.
+class Unremembered {
+ public:
+  explicit Unremembered(bool ids) : ids_(ids) {
+    store_.options().file_system = disk_;
+    store_.options().dedupe_max_ids = 4;  // One for each partition.
+    store_.Reopen();
+    for (uint32_t number = 0; number < 3; ++number) {
+      REQUIRE(Publish(store_.engine(), number, true, true) == 1);
+    }
+    CloseWithTables(store_);
+    disk_->OnlyOf(LargestTable(store_));
+    if (ids_) return;
+    // As a crash leaves it: their row was not written yet.
+    REQUIRE_OK(store_.Open());
+    Transaction forget;
+    forget.rows = {{Family::kState, ProducerRow(TestStore::Partition()), std::nullopt}};
+    REQUIRE_OK(Commit(store_.engine(), std::move(forget)).status);
+    store_.Close();
+  }
+
+  // Opens the topic while so many reads fail.
+  absl::Status Start(int failing_reads, bool accept_loss = false) {
+    engine_.reset();
+    disk_->Fail(0);
+    store_.options().accept_loss = accept_loss;
+    auto engine = LocalLogEngine::Open(store_.options(), store_.sink(), store_.clock());
+    REQUIRE_OK(engine);
+    engine_ = *std::move(engine);
+    disk_->Fail(failing_reads);
+    return engine_->OpenTopic(TestStore::kTopic, 4, store_.settings());
+  }
+  int Known() {
+    int known = 0;
+    for (uint32_t number = 0; number < 3; ++number) {
+      known += Publish(*engine_, number, ids_, !ids_) == 0;
+    }
+    return known;
+  }
+
+ private:
+  // How many were stored.
+  static uint32_t Publish(LogEngine& engine, uint32_t number, bool id, bool sequence) {
+    const std::string name = absl::StrCat("id", number);
+    Append append =
+        MakeAppend(TestStore::Partition(), {EventElement(std::string(10'000, 'x'), name)});
+    if (id) append.ids.push_back({0, engine.HashEventId("", name)});
+    if (sequence) {
+      append.producer_id = 99;
+      append.producer_epoch = 1;
+      append.first_sequence = number;
+    }
+    const TransactionResult result = Commit(engine, std::move(append));
+    REQUIRE_OK(result.status);
+    REQUIRE_OK(result.appends.at(0).status);
+    return result.appends.at(0).count;
+  }
+
+  const bool ids_;
+  const std::shared_ptr<BadReads> disk_ = std::make_shared<BadReads>();
+  TestStore store_;
+  std::unique_ptr<LocalLogEngine> engine_;
+};
+
+TEST_CASE("a start remembers all ids and sequences although a read of them fails once") {
+  Unremembered events(GENERATE(false, true));
+  REQUIRE_OK(events.Start(1));
+  CHECK(events.Known() == 3);
+}
+
+TEST_CASE("a start that the disk does not give ids or sequences is refused, and forgets none") {
+  Unremembered events(GENERATE(false, true));
+  const absl::Status refused = events.Start(INT_MAX);
+  INFO(refused.message());
+  CHECK(ReasonOf(refused) == v1::FOLDER_UNUSABLE);
+  CHECK(absl::StrContains(refused.message(), "start again"));
+  REQUIRE_OK(events.Start(0));
+  CHECK(events.Known() == 3);
+}
+
+TEST_CASE("a start that accepts loss goes on without the ids that the disk does not give") {
+  Unremembered events(GENERATE(false, true));
+  REQUIRE_OK(events.Start(INT_MAX, true));
+  CHECK(events.Known() == 0);
 }
 
 TEST_CASE("what lies between two damaged blocks is read") {
