@@ -189,7 +189,8 @@ void LocalLogEngine::DropTopic(TopicId topic) {
     transaction.rows.push_back({Family::kState, ProducerRow(partition->id()), std::nullopt});
   }
   transaction.done = [](TransactionResult) {};
-  // Rows that stay after a failure are of no topic: the next start passes over them.
+  // Rows that stay, after a failure or because a trim writes one now, are of no topic: the next
+  // start removes them.
   const absl::Status submitted =
       queue_->Submit(std::move(transaction), CommitQueue::Urgency::kFreesDisk);
   if (!submitted.ok()) {

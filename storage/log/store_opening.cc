@@ -104,7 +104,7 @@ TableExtents ExtentsOf(const storage::v1::SliceRecord& record) {
 }
 
 // Every partition of the topics there are, also those without events; what is left of other topics
-// in the slices belongs to nobody.
+// belongs to nobody. What the ledger had stays for when it is kept again.
 absl::Status MatchTopics(const RocksStore& rocks, bool keeps_ledger, OpenedStore* opened) {
   std::set<uint64_t> topics;
   if (keeps_ledger) topics.insert(kLedgerTopic.value());  // It has no record.
@@ -124,6 +124,10 @@ absl::Status MatchTopics(const RocksStore& rocks, bool keeps_ledger, OpenedStore
   RETURN_IF_ERROR(cursor->status());
   std::erase_if(opened->partitions, [&topics](const auto& partition) {
     return !topics.contains(partition.first.topic().value());
+  });
+  topics.insert(kLedgerTopic.value());
+  std::erase_if(opened->left, [&topics](PartitionId partition) {
+    return topics.contains(partition.topic().value());
   });
   return absl::OkStatus();
 }
@@ -212,8 +216,9 @@ absl::Status LoadPartitions(const RocksStore& rocks, OpenedStore* opened) {
         !record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
       return Error(v1::DATA_CORRUPTED, "a partition record cannot be read");
     }
-    PartitionStart& start =
-        opened->partitions[PartitionId(GetBig64(cursor->key().data() + prefix.size()))];
+    const PartitionId partition(GetBig64(cursor->key().data() + prefix.size()));
+    opened->left.push_back(partition);  // Unless its topic is found.
+    PartitionStart& start = opened->partitions[partition];
     start.first = Offset(record.first_offset());
     start.first_bytes = record.first_bytes();
     start.first_time_us = record.first_time_us();
@@ -250,6 +255,12 @@ absl::Status WriteStart(OpenedStore* opened, const storage::v1::StoreRecord& sto
     for (const auto& [partition, start] : opened->partitions) {
       group.Put(rocks.meta(), PartitionRow(partition), EncodePartitionRecord(start));
     }
+  }
+  // A deletion was cut short, or retention wrote its row behind it.
+  if (!opened->left.empty()) group.Put(rocks.state(), kGroupRow, number);
+  for (const PartitionId partition : opened->left) {
+    group.Delete(rocks.meta(), PartitionRow(partition));
+    group.Delete(rocks.state(), ProducerRow(partition));
   }
   RETURN_IF_ERROR(rocks.Write(group));
   RETURN_IF_ERROR(rocks.SyncWal());

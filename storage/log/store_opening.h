@@ -29,6 +29,7 @@ struct OpenedStore {
   std::vector<SlicePtr> slices;
   std::map<uint64_t, FamilyPtr> indexes;  // By slice.
   std::map<PartitionId, PartitionStart> partitions;
+  std::vector<PartitionId> left;  // Of topics that are gone, and their rows were there.
 };
 
 // The row of a partition: first offset and incarnations.

@@ -11,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "storage/layout/engine_rows.h"
 #include "tests/crash/image_witness.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
@@ -78,6 +79,34 @@ TEST_CASE("retention by size keeps at most the bytes allowed") {
   CHECK(extent.visible_end_bytes - extent.first_bytes <= 1000);
   CHECK(extent.visible_end_bytes - extent.first_bytes > 800);
   CHECK(extent.first > Offset(0));
+}
+
+TEST_CASE("a row that retention writes while its topic is deleted is gone after the next start") {
+  TestStore store;
+  store.settings().retention = absl::Seconds(100);
+  store.Reopen();
+  Fill(store, 30);
+  REQUIRE_OK(store.engine().MaintainNow());
+  const auto rows = [&store](Family family, const char* prefix) {
+    return *store.engine().LoadRows(family, prefix);
+  };
+  const RowList kept = rows(Family::kMeta, kPartitionRows);
+  REQUIRE(kept.size() == 1);
+  // As the one of a topic that is there, behind the deletion of another; its sequences, too.
+  const PartitionId gone(TopicId(7), 0);
+  Transaction late;
+  late.rows = {{Family::kMeta, PartitionRow(gone), kept[0].second},
+               {Family::kState, ProducerRow(gone), std::string("sequences")}};
+  REQUIRE_OK(Commit(store.engine(), std::move(late)).status);
+  REQUIRE(rows(Family::kMeta, kPartitionRows).size() == 2);
+  if (GENERATE(false, true)) {
+    store.Crash();
+  } else {
+    store.Reopen();
+  }
+  CHECK(rows(Family::kMeta, kPartitionRows) == kept);
+  CHECK(rows(Family::kState, kProducerRows).empty());
+  CHECK(store.engine().Extent(TestStore::Partition())->first == Offset(20));
 }
 
 TEST_CASE("what is over by less than a hundredth leaves by the minute, not by the second") {
