@@ -1,6 +1,7 @@
 #include "server/core/traces/trace_feed.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -54,6 +55,7 @@ TraceFeed::TraceFeed(const Deps& deps)
 void TraceFeed::OnBatch(const StoredBatch& batch) {
   // What was told by a former life.
   if (batch.append_time_us < start_us_) return;
+  ForgetDeleted();
   if (batch.partition == kLedgerPartition) {
     ReadLedger(batch);
   } else {
@@ -69,7 +71,19 @@ void TraceFeed::OnBatch(const StoredBatch& batch) {
   }
 }
 
+void TraceFeed::ForgetDeleted() {
+  const uint64_t version = deps_.topics.version();
+  if (std::exchange(topics_seen_, version) == version) return;
+  const size_t gone = absl::erase_if(partitions_, [this](const auto& partition) {
+    return deps_.topics.FindById(partition.first.topic()) == nullptr;
+  });
+  if (gone == 0) return;
+  std::erase_if(order_, [this](const auto& event) { return !partitions_.contains(event.first); });
+}
+
 void TraceFeed::ReadEvents(const StoredBatch& batch) {
+  // It was deleted while this was read.
+  if (deps_.topics.FindById(batch.partition.topic()) == nullptr) return;
   partitions_[batch.partition].seen = batch.end();
   EventElements elements(batch.payload.view());
   absl::string_view bytes;

@@ -24,7 +24,8 @@ namespace acta {
 //   retry        from a failed attempt until the next delivery
 //   dead letter  the group gave it up
 // Deliver, settle, retry and dead letter are of QUEUE groups, and not of an event that was
-// published before the broker began, or longer ago than 100,000 sampled events.
+// published before the broker began, or longer ago than 100,000 sampled events. Of a topic that was
+// deleted nothing is told any more.
 //
 // Threads:   that of the indexer.
 // Ownership: borrows everything in Deps.
@@ -56,6 +57,8 @@ class TraceFeed final : public BatchObserver {
   using Record = storage::v1::LedgerRecord;
   using Entry = storage::v1::LedgerEntry;
 
+  // What is remembered of topics that are gone.
+  void ForgetDeleted();
   void ReadEvents(const StoredBatch& batch);
   void Remember(PartitionId partition, Offset offset, Traced event);
   void ReadLedger(const StoredBatch& batch);
@@ -78,6 +81,7 @@ class TraceFeed final : public BatchObserver {
 
   const Deps deps_;
   const int64_t start_us_;
+  uint64_t topics_seen_ = 0;  // The registry's version.
   absl::flat_hash_map<PartitionId, Partition> partitions_;
   std::deque<std::pair<PartitionId, Offset>>
       order_;  // Of all that is remembered, the oldest first.

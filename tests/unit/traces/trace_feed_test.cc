@@ -208,6 +208,31 @@ TEST_CASE("what a former life told is not told again, and the same has the same 
   CHECK(room.sink.spans[1].id == id);
 }
 
+TEST_CASE("nothing is remembered of a topic that is deleted", "[traces]") {
+  FeedRoom room;
+  const PartitionId partition = room.partition();
+  const LedgerRecord processed = room.Processed(0, 2, 50, 70);
+  room.ReadEvents(0, {FeedRoom::Sampled("a")});
+  v1::DeleteTopicRequest request;
+  request.set_name("orders");
+  request.set_force(true);
+  REQUIRE_OK(room.topics.Delete(room.caller, request));
+  room.sink.spans.clear();
+  room.ReadLedger(processed);
+  room.Read(partition, 1, {FeedRoom::Sampled("b")}, 10);  // Was read before.
+  room.ReadLedger(processed);
+  CHECK(room.Told().empty());
+  // What took its place is told as ever.
+  v1::CreateTopicRequest again;
+  again.mutable_topic()->set_name("orders");
+  again.mutable_topic()->set_partitions(2);
+  REQUIRE_OK(room.topics.Create(room.caller, again));
+  room.ReadEvents(0, {FeedRoom::Sampled("c")});
+  room.ReadLedger(room.Processed(0, 1, 50, 70));
+  CHECK(room.Told() ==
+        Strings{"publish orders c 10-10", "deliver orders c 10-50", "settle orders c 50-70"});
+}
+
 TEST_CASE("a hundred thousand sampled events are remembered, and no more", "[traces]") {
   FeedRoom room;
   for (int64_t i = 0; i <= 100; ++i) {
