@@ -68,6 +68,8 @@ struct Append {
   uint32_t first_sequence = 0;
   std::optional<Offset> expected_end;
   std::vector<IdentifiedEvent> ids;  // Events with an id, by index, where the topic dedupes by id.
+  // It did not when they would have been looked for: if it does now, the engine looks.
+  bool ids_unknown = false;
 };
 
 struct DuplicateEvent {

@@ -63,21 +63,15 @@ absl::Status WalkReadable(const LogReader& reader, const PartitionLog& partition
 
 absl::Status CollectIds(const LogReader& reader, const SipKey& key, const PartitionLog& partition,
                         Offset from, bool accept_loss, std::vector<Remembered>* out) {
-  return WalkReadable(reader, partition, from, accept_loss,
-                      [&](const BatchHeader& header, absl::string_view value) {
-                        EventElements elements(PayloadOf(header, value));
-                        absl::string_view event;
-                        for (int64_t index = 0; elements.Next(&event); ++index) {
-                          ScannedEvent scanned;
-                          if (ScanEvent(event, &scanned) != WireFault::kNone || scanned.id.empty())
-                            continue;
-                          const IdPosition position{header.base_offset + index, header.incarnation,
-                                                    header.append_time_us};
-                          out->push_back({header.append_time_us, partition.id().partition(),
-                                          HashEvent(key, scanned.source, scanned.id), position});
-                        }
-                        return true;
-                      });
+  const auto collect = [&](const BatchHeader& header, absl::string_view value) {
+    for (const IdentifiedEvent& event : IdsOf(key, PayloadOf(header, value))) {
+      const IdPosition position{header.base_offset + event.index, header.incarnation,
+                                header.append_time_us};
+      out->push_back({header.append_time_us, partition.id().partition(), event.id, position});
+    }
+    return true;
+  };
+  return WalkReadable(reader, partition, from, accept_loss, collect);
 }
 
 // What is looked through for the newest events.
@@ -192,6 +186,18 @@ EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_
   PutLittle(size, static_cast<uint32_t>(source.size()));
   const Hash128 hash = SipHash128(key, {absl::string_view(size, sizeof(size)), source, id});
   return {hash.low, hash.high};
+}
+
+std::vector<IdentifiedEvent> IdsOf(const SipKey& key, absl::string_view payload) {
+  std::vector<IdentifiedEvent> ids;
+  EventElements elements(payload);
+  absl::string_view event;
+  for (uint32_t index = 0; elements.Next(&event); ++index) {
+    ScannedEvent scanned;
+    if (ScanEvent(event, &scanned) != WireFault::kNone || scanned.id.empty()) continue;
+    ids.push_back({index, HashEvent(key, scanned.source, scanned.id)});
+  }
+  return ids;
 }
 
 absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, bool accept_loss,

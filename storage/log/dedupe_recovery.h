@@ -1,6 +1,9 @@
 #pragma once
 
+#include <vector>
+
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "storage/log/log_reader.h"
 #include "storage/log/log_table.h"
@@ -11,6 +14,8 @@ namespace acta {
 
 // Identity of an event for dedupe: SipHash of its source and id, keyed per store.
 EventIdHash HashEvent(const SipKey& key, absl::string_view source, absl::string_view id);
+// The events of a payload that have an id.
+std::vector<IdentifiedEvent> IdsOf(const SipKey& key, absl::string_view payload);
 
 // Both read back what a start has to remember of events. Damage costs the memory of what is in it.
 // Where the disk did not answer nothing is known to be lost: FOLDER_UNUSABLE, or, with

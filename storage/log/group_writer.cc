@@ -9,6 +9,7 @@
 #include "storage/base/status_macros.h"
 #include "storage/layout/batch_header.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/log/dedupe_recovery.h"
 #include "storage/log/payload_cut.h"
 #include "storage/log/producer_snapshot.h"
 
@@ -161,6 +162,8 @@ void GroupWriter::Accept(Append& append, bool atomic, AppendResult* result) {
     return;
   }
   const TopicSettings settings = topic->settings();
+  const bool look = append.ids_unknown && settings.dedupe == Dedupe::kIds;
+  if (look) append.ids = IdsOf(options_.id_key, append.payload.view());
   // Recorded always, as headers are: a topic that checks them again goes on where its producers
   // are.
   const bool sequenced = append.producer_id != 0;

@@ -15,6 +15,7 @@
 #include "storage/log/slice_set.h"
 #include "storage/log_engine.h"
 #include "storage/rocks/rocks_store.h"
+#include "storage/state/siphash.h"
 
 namespace acta {
 
@@ -61,6 +62,7 @@ class GroupWriter {
     absl::Duration snapshot_interval = absl::Seconds(60);
     // A group carries so many bytes of them, and the one row that passes it.
     int64_t snapshot_group_bytes = int64_t{256} << 10;
+    SipKey id_key;
   };
 
   GroupWriter(const Options& options, RocksStore& store, LogTable& table, SliceSet& slices,

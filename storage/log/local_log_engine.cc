@@ -66,6 +66,7 @@ void LocalLogEngine::Start(OpenedStore opened) {
   writer.dedupe_bytes = options_.dedupe_bytes;
   writer.snapshot_bytes = options_.snapshot_bytes;
   writer.snapshot_group_bytes = options_.snapshot_group_bytes;
+  writer.id_key = id_key_;
   writer_ = std::make_unique<GroupWriter>(writer, *opened_.rocks, table_, *slices_, *server_clock_,
                                           disk_, opened_.last_group, opened_.incarnation);
   reader_ = std::make_unique<LogReader>(*opened_.rocks);

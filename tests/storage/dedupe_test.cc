@@ -387,6 +387,31 @@ TEST_CASE("producers go on where they are when a topic checks sequences again") 
         v1::OUT_OF_SEQUENCE);
 }
 
+TEST_CASE("what was prepared before its topic remembers ids is remembered all the same") {
+  TestStore store;
+  const auto remember = [&store](Dedupe dedupe) {
+    store.settings().dedupe = dedupe;
+    REQUIRE_OK(store.engine().OpenTopic(TestStore::kTopic, 4, store.settings()));
+  };
+  const auto prepared_before = [&store](const std::vector<std::string>& ids) {
+    Append append = Identified(store, ids);
+    append.ids.clear();
+    append.ids_unknown = true;
+    return append;
+  };
+  const Append early = prepared_before({"a", "", "b"});
+  remember(Dedupe::kOff);
+  CHECK(Commit(store.engine(), early).appends.at(0).count == 3);
+  CHECK(store.engine().Stats().dedupe_ids == 0);
+  remember(Dedupe::kIds);
+  CHECK(Commit(store.engine(), early).appends.at(0).count == 3);
+  CHECK(store.engine().Stats().dedupe_ids == 2);
+  const auto again = Commit(store.engine(), Identified(store, {"b", "c"})).appends.at(0);
+  REQUIRE(again.duplicates.size() == 1);
+  CHECK(again.duplicates[0].offset == Offset(5));
+  CHECK(Commit(store.engine(), prepared_before({"c", "d"})).appends.at(0).count == 1);
+}
+
 // How many of these ids are remembered.
 int Known(TestStore& store, int first, int last) {
   int known = 0;

@@ -183,7 +183,7 @@ absl::Status BatchPreparer::ScanEvents(const PartitionBatchView& batch, const To
                                        uint32_t sticky) {
   const auto max_event = static_cast<size_t>(topic.proto.max_event_bytes());
   const int32_t partitions = topic.partitions();
-  const bool by_id = topic.settings.dedupe == Dedupe::kIds;
+  by_id_ = topic.settings.dedupe == Dedupe::kIds;
   const bool split = !batch.partition.has_value();
   const bool check_key = !split && topic.proto.partitioner() != v1::PARTITIONER_EXPLICIT;
   ids_.clear();
@@ -205,7 +205,7 @@ absl::Status BatchPreparer::ScanEvents(const PartitionBatchView& batch, const To
         return KeyMismatch(index, *batch.partition, expected, topic);
       }
     }
-    if (by_id && !event.id.empty()) {
+    if (by_id_ && !event.id.empty()) {
       ids_.push_back({index, engine_.HashEventId(event.source, event.id)});
     }
   }
@@ -235,6 +235,7 @@ void BatchPreparer::AddWhole(const Frame& frame, const PartitionBatchView& batch
   append.first_sequence = batch.first_sequence;
   if (batch.expected_end.has_value()) append.expected_end = Offset(*batch.expected_end);
   append.ids.assign(ids_.begin(), ids_.end());
+  append.ids_unknown = !by_id_;
   out->parts.emplace_back().set_partition(partition.partition());
   out->batches.push_back(number);
 }
@@ -278,6 +279,7 @@ std::string BatchPreparer::AddShares(const Frame& frame, int32_t number, const T
     append.partition = topic.partition(static_cast<int32_t>(partition));
     append.count = share.count;
     append.context = frame.context;
+    append.ids_unknown = !by_id_;
     v1::PublishedPart& part = out->parts.emplace_back();
     part.set_partition(static_cast<int32_t>(partition));
     part.mutable_event_indexes()->Reserve(static_cast<int>(share.count));

@@ -89,6 +89,7 @@ class BatchPreparer {
   const LogEngine& engine_;
   Schedules& schedules_;
   const PublishLimits limits_;
+  bool by_id_ = false;                // The topic of the batch dedupes by id.
   std::vector<IdentifiedEvent> ids_;  // Of the batch, by index in it.
   std::vector<Element> elements_;     // Of the batch; empty when it names its partition.
   std::vector<Share> shares_;         // By partition number.

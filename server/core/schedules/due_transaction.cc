@@ -36,7 +36,9 @@ class DueAppends {
     (void)ScanEvent(EventBytes(due.record), &event);  // ReadSchedule() saw that it is whole.
     DueAppend& to =
         AppendFor(topic.partition(PartitionNow(due, event, topic)), due.record.context());
-    if (topic.settings.dedupe == Dedupe::kIds && !event.id.empty()) {
+    const bool by_id = topic.settings.dedupe == Dedupe::kIds;
+    to.append.ids_unknown = !by_id;
+    if (by_id && !event.id.empty()) {
       to.append.ids.push_back({to.append.count, engine_.HashEventId(event.source, event.id)});
     }
     to.payload += due.record.element();

@@ -165,6 +165,24 @@ TEST_CASE("ids are hashed only where the topic dedupes by id") {
   CHECK(f.sent.back().appends[0].ids[0].index == 1);
 }
 
+TEST_CASE("the engine is told whether ids were looked for, which it does when that changes") {
+  PublishFixture f;
+  const auto unknown = [&f](const std::string& topic, std::optional<int32_t> partition) {
+    v1::PublishFrame frame = OneBatch(topic, partition);
+    for (int i = 0; i < 100; ++i) AddEvent(&frame, "", absl::StrCat("id-", i));
+    f.Publish(frame);
+    std::set<bool> told;
+    for (const Append& append : f.sent.back().appends) told.insert(append.ids_unknown);
+    REQUIRE((f.sent.back().appends.size() == 1) == partition.has_value());
+    return told;
+  };
+  CHECK(unknown("fast", 0) == std::set<bool>{true});
+  CHECK(unknown("fast", std::nullopt) == std::set<bool>{true});
+  CHECK(unknown("explicit", 0) == std::set<bool>{true});
+  CHECK(unknown("orders", 0) == std::set<bool>{false});
+  CHECK(unknown("orders", std::nullopt) == std::set<bool>{false});
+}
+
 TEST_CASE("a named partition must fit every key, except on EXPLICIT topics") {
   PublishFixture f;
   const int32_t fits = PartitionOfKey("k", 4);
