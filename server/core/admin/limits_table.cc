@@ -61,6 +61,8 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
   rows->Add("limits.key", limits.max_key_bytes, "bytes", "the key of an event");
   rows->Add("max_event_text_bytes", kMaxEventTextBytes, "bytes",
             "each text of an event: id, source, type, subject, correlation_id and so on");
+  rows->Add("max_frame_context_bytes", kMaxFrameContextBytes, "bytes",
+            "what is stored beside the batches of a frame, above 256 for each of their partitions");
   rows->Add("limits.attributes_per_event", limits.max_attributes, "attributes", "of an event");
   rows->Add("limits.attributes", limits.max_attribute_bytes, "bytes", "all attributes of an event");
   rows->Add("limits.events_per_atomic", limits.max_atomic_events, "events",

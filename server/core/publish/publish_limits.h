@@ -8,6 +8,10 @@ namespace acta {
 // copied into the context of every batch that the event causes.
 inline constexpr int32_t kMaxEventTextBytes = 4096;
 
+// Of the contexts that the batches of a frame are stored with, one for each partition that a batch
+// goes to; of each what is longer than the 256 bytes that are usual.
+inline constexpr int32_t kMaxFrameContextBytes = 16 << 20;
+
 struct PublishLimits {
   int32_t max_frame_bytes = 17 << 20;
   int32_t max_batches = 1000;

@@ -52,6 +52,24 @@ absl::Status CheckRoomForRows(const LogEngine& engine) {
   return CheckInFlight(engine);
 }
 
+// They share a context in memory, and each is written with its own: few bytes of a frame can become
+// many of one write.
+absl::Status CheckContexts(const std::vector<Append>& appends) {
+  constexpr size_t kUsual = 256;
+  uint64_t bytes = 0;
+  for (const Append& append : appends) bytes += std::max(append.context.size(), kUsual) - kUsual;
+  if (bytes <= kMaxFrameContextBytes) return absl::OkStatus();
+  return LimitError{
+      v1::FRAME_TOO_LARGE,
+      "what is stored beside the batches of the frame, once for each partition that they go to, "
+      "has bytes:",
+      bytes,
+      "max_frame_context_bytes",
+      kMaxFrameContextBytes,
+      "split the frame"}
+      .Make();
+}
+
 // Payloads outlive their frame in the caches of the engine, which count the payloads only: a frame
 // that is mostly something else must not stay with them.
 void OwnSmallPayloads(const SharedBytes& frame, std::vector<Append>* appends) {
@@ -140,6 +158,11 @@ absl::Status PublishSession::PrepareBegun(PreparedFrame* out) {
   }
   PreparedAppends prepared;
   RETURN_IF_ERROR(PrepareBatches(&prepared, &flight.result));
+  if (const absl::Status status = CheckContexts(prepared.appends); !status.ok()) {
+    flight.result.clear_batches();
+    *flight.result.mutable_error() = ToProto(status);
+    return absl::OkStatus();
+  }
   OwnSmallPayloads(bytes_, &prepared.appends);
   out->appends = std::move(prepared.appends);
   out->level = FrameLevel();

@@ -27,6 +27,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("limits.events_per_batch").value() == 65536);
   CHECK(rows.at("limits.key").value() == 1024);
   CHECK(rows.at("max_event_text_bytes").value() == 4096);
+  CHECK(rows.at("max_frame_context_bytes").value() == 16 << 20);
   CHECK(rows.at("limits.attributes_per_event").value() == 64);
   CHECK(rows.at("limits.attributes").value() == 8192);
   CHECK(rows.at("limits.events_per_atomic").value() == 1000);

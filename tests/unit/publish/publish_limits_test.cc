@@ -1,6 +1,8 @@
 #include <limits>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "proto/support/partitioner.h"
 #include "storage/base/crc32c.h"
 #include "tests/unit/publish/publish_fixture.h"
 
@@ -260,6 +262,35 @@ TEST_CASE("what caused a batch is kept beside it, and asked for once in a frame"
   CHECK(causes == std::vector<std::string>{"a", "b", "a", "", "b"});
   CHECK(result.batches(5).error().reason() == v1::INVALID_DELIVERY_TOKEN);
   CHECK(f.causes.asked == 3);
+}
+
+TEST_CASE("what is stored beside the batches of a frame has a limit, however often it is") {
+  PublishFixture f;
+  std::vector<std::string> keys;  // One of each partition.
+  for (int i = 0; keys.size() < 4; ++i) {
+    const std::string key = absl::StrCat("key-", i);
+    if (PartitionOfKey(key, 4) == static_cast<int32_t>(keys.size())) keys.push_back(key);
+  }
+  // As of a stored event whose id is so long.
+  const std::string token = "of " + std::string(20'000, 'i');
+  const auto publish = [&](int batches) {
+    v1::PublishFrame frame;
+    for (int i = 0; i < batches; ++i) {
+      v1::PartitionBatch* const batch = frame.add_batches();
+      batch->set_topic("orders");
+      batch->mutable_caused_by()->set_delivery_token(token);
+      for (const std::string& key : keys) AddEvent(&frame, key);
+    }
+    return f.Publish(frame);
+  };
+  CHECK_FALSE(publish(200).has_error());
+  REQUIRE(f.sent.size() == 1);
+  CHECK(f.sent[0].appends.size() == 800);
+  const v1::FrameResult result = publish(250);
+  CHECK(result.error().reason() == v1::FRAME_TOO_LARGE);
+  CHECK(result.error().details().at("limit") == "max_frame_context_bytes");
+  CHECK(result.batches_size() == 0);
+  CHECK(f.sent.size() == 1);
 }
 
 TEST_CASE("a frame that says what caused it may wait for the disk, others do not") {
