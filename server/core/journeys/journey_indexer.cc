@@ -6,10 +6,7 @@
 #include <utility>
 
 #include "proto/support/error.h"
-#include "server/core/journeys/batch_entries.h"
 #include "server/core/journeys/index_position.h"
-#include "server/core/journeys/ledger_index.h"
-#include "server/core/queues/offset_detail.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
@@ -19,7 +16,6 @@
 namespace acta {
 namespace {
 
-constexpr size_t kReadBytes = size_t{4} << 20;
 // For new topics, and at what could not be read.
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
 // What a full disk refused is tried again so soon.
@@ -234,102 +230,6 @@ void JourneyIndexer::AddNews(PartitionId partition) {
   at->second.behind_since = std::min(at->second.behind_since, now);
   news_.insert(partition);
   work_.SignalAll();
-}
-
-bool JourneyIndexer::ReadSome(PartitionId partition) {
-  Offset next;
-  v1::JourneyMode mode;
-  {
-    MutexLock lock(mu_);
-    const auto at = followed_.find(partition);
-    if (at == followed_.end()) return true;
-    next = at->second.next;
-    mode = at->second.mode;
-  }
-  auto cached = engine_.ReadCached(partition, next, kReadBytes);
-  if (cached.ok() && cached->has_value() && (*cached)->empty()) {
-    Await(partition, next);
-    return true;
-  }
-  if (!cached.ok()) return PassOver(partition, next, cached.status());
-  auto batches = cached->has_value() ? absl::StatusOr<std::vector<BatchPtr>>(*std::move(*cached))
-                                     : engine_.Read(partition, next, kReadBytes);
-  if (!batches.ok()) return PassOver(partition, next, batches.status());
-  read_.clear();
-  Offset end = next;
-  for (const BatchPtr& batch : *batches) {
-    if (partition == kLedgerPartition) {
-      CollectLedgerEntries(engine_, *batch, &read_);
-    } else {
-      CollectEntries(engine_, *batch, mode, &read_);
-    }
-    if (observer_ != nullptr) observer_->OnBatch(*batch);
-    end = batch->end();
-    log_bytes_ += static_cast<int64_t>(batch->payload.size());
-  }
-  {
-    MutexLock lock(buffer_mu_);
-    buffer_.Add(read_);
-  }
-  MutexLock lock(mu_);
-  Move(partition, next, end);
-  indexed_ += Lag(next, end);
-  return false;
-}
-
-void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to) {
-  const auto at = followed_.find(partition);
-  if (at == followed_.end() || at->second.next != from) return;
-  at->second.next = to;
-  at->second.refused_since = absl::InfiniteDuration();
-}
-
-bool JourneyIndexer::MayPass(PartitionId partition, const absl::Status& status) {
-  if (!DetailsOf(status).contains(kIoErrorDetail)) return false;
-  const absl::Duration now = clock_.SinceBoot();
-  MutexLock lock(mu_);
-  const auto at = followed_.find(partition);
-  if (at == followed_.end()) return true;
-  at->second.refused_since = std::min(at->second.refused_since, now);
-  return now - at->second.refused_since < limits_.io_patience;
-}
-
-bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::Status& status) {
-  const v1::ErrorReason reason = ReasonOf(status);
-  const bool damaged = reason == v1::DATA_CORRUPTED && !MayPass(partition, status);
-  if (reason == v1::GAP || damaged) {
-    const Offset last = std::max(next, OffsetDetail(status, "last_lost", next));
-    MutexLock lock(mu_);
-    Move(partition, next, last + 1);
-    if (damaged) unreadable_ += Lag(next, last + 1);
-    return false;
-  }
-  // The topic is gone or the engine stops, which Refresh() or Stop() see to; or it is tried again.
-  if (reason == v1::PARTITION_NOT_FOUND) return true;
-  MutexLock lock(mu_);
-  if (later_.insert(partition).second) {
-    LogWarn("events cannot be read for the index of journeys: tried again",
-            {{"topic_id", partition.topic().value()},
-             {"partition", partition.partition()},
-             {"offset", next.value()},
-             {"cause", status.message()}});
-  }
-  return true;
-}
-
-// The wake may come inside the call.
-void JourneyIndexer::Await(PartitionId partition, Offset next) {
-  {
-    MutexLock lock(mu_);
-    const auto at = followed_.find(partition);
-    if (at != followed_.end()) at->second.behind_since = absl::InfiniteFuture();
-  }
-  const auto wake = engine_.WhenPast(partition, next, [this, partition] { AddNews(partition); });
-  if (!wake.ok()) return;
-  MutexLock lock(mu_);
-  const auto at = followed_.find(partition);
-  const bool came = news_.contains(partition);
-  if (at != followed_.end() && !came) at->second.wake = *wake;
 }
 
 bool JourneyIndexer::NeedsFile() const {
