@@ -82,6 +82,7 @@ void JourneyIndexer::Loop() {
   for (;;) {
     Refresh();
     bool damaged = false;
+    bool look_again = false;
     {
       MutexLock lock(mu_);
       if (stopping_) return;
@@ -89,7 +90,8 @@ void JourneyIndexer::Loop() {
       const bool nothing = news_.empty() && !anew && topics_seen_ == topics_.version();
       if (nothing) work_.WaitFor(mu_, kLookAgain);
       if (stopping_) return;
-      if (clock_.SinceBoot() - tried >= kLookAgain) {
+      look_again = clock_.SinceBoot() - tried >= kLookAgain;
+      if (look_again) {
         tried = clock_.SinceBoot();
         news_.merge(std::exchange(later_, {}));
       }
@@ -98,6 +100,7 @@ void JourneyIndexer::Loop() {
     }
     if (damaged) MakeAnew();
     Refresh();
+    if (look_again) TryMissed();
     const bool all_read = Pass();
     MutexLock lock(mu_);
     if (stopping_) return;
@@ -171,7 +174,7 @@ void JourneyIndexer::Refresh() {
         continue;
       }
       if (at->second.wake != 0) wakes.emplace_back(at->first, at->second.wake);
-      stored_[at->first] = MakeIndexPosition(engine_, at->second.on_disk, at->second.mode);
+      stored_[at->first] = PositionAt(at->second, at->second.on_disk);
       news_.erase(at->first);
       later_.erase(at->first);
       at = followed_.erase(at);
@@ -203,6 +206,9 @@ void JourneyIndexer::Follow(PartitionId partition, v1::JourneyMode mode) {
   const auto record = stored_.find(partition);
   if (record != stored_.end()) {
     followed.next = WhereToGoOn(engine_, partition, record->second, mode);
+    followed.missed = {Offset(record->second.missed_first()),
+                       std::min(Offset(record->second.missed_end()), followed.next)};
+    followed.missed_on_disk = followed.missed;
     stored_.erase(record);
   }
   const auto extent = engine_.Extent(partition);
@@ -217,6 +223,7 @@ void JourneyIndexer::BeginAnew(PartitionId partition, Followed* followed) {
   if (!extent.ok()) return;
   followed->next = followed->on_disk = extent->first;
   followed->refused_since = absl::InfiniteDuration();
+  followed->missed = {};
   followed->behind_since = std::min(followed->behind_since, engine_.Now());
   news_.insert(partition);
 }
@@ -243,15 +250,15 @@ bool JourneyIndexer::WriteFile() {
   if (engine_.Now() < not_before_ || engine_.disk_state() == DiskState::kHard) return false;
   MutexLock writing(file_mu_);
   Transaction positions;
-  std::vector<std::pair<PartitionId, Offset>> moved;
+  std::vector<Reached> moved;
   {
     MutexLock lock(mu_);
     for (const auto& [partition, followed] : followed_) {
-      if (followed.next == followed.on_disk) continue;
-      positions.rows.push_back(
-          {Family::kState, IndexedRow(partition),
-           MakeIndexPosition(engine_, followed.next, followed.mode).SerializeAsString()});
-      moved.emplace_back(partition, followed.next);
+      const bool same = followed.missed == followed.missed_on_disk;
+      if (followed.next == followed.on_disk && same) continue;
+      positions.rows.push_back({Family::kState, IndexedRow(partition),
+                                PositionAt(followed, followed.next).SerializeAsString()});
+      moved.push_back({partition, followed.next, followed.missed, followed.behind_since});
     }
   }
   std::shared_ptr<const Entries> entries;
@@ -274,11 +281,22 @@ bool JourneyIndexer::WriteFile() {
   log_bytes_ = 0;
   MutexLock lock(mu_);
   ++files_;
-  for (const auto& [partition, offset] : moved) {
-    const auto at = followed_.find(partition);
-    if (at != followed_.end()) at->second.on_disk = offset;
+  for (const Reached& reached : moved) {
+    const auto at = followed_.find(reached.partition);
+    if (at == followed_.end()) continue;
+    at->second.on_disk = reached.next;
+    at->second.missed_on_disk = reached.missed;
   }
   return true;
+}
+
+storage::v1::IndexedRecord JourneyIndexer::PositionAt(const Followed& followed,
+                                                      Offset offset) const {
+  storage::v1::IndexedRecord record = MakeIndexPosition(engine_, offset, followed.mode);
+  if (followed.missed.empty()) return record;
+  record.set_missed_first(followed.missed.first.value());
+  record.set_missed_end(followed.missed.end.value());
+  return record;
 }
 
 std::vector<JourneyIndexer::Reached> JourneyIndexer::Positions() const {
@@ -286,7 +304,7 @@ std::vector<JourneyIndexer::Reached> JourneyIndexer::Positions() const {
   MutexLock lock(mu_);
   positions.reserve(followed_.size());
   for (const auto& [partition, followed] : followed_) {
-    positions.push_back({partition, followed.next, followed.behind_since});
+    positions.push_back({partition, followed.next, followed.missed, followed.behind_since});
   }
   return positions;
 }
@@ -351,6 +369,20 @@ absl::Status JourneyIndexer::Find(const std::vector<uint64_t>& hashes, IndexPlac
                "when acta_journeys_index_lag_events is 0");
 }
 
+bool JourneyIndexer::Misses(PartitionId partition) const {
+  MutexLock lock(mu_);
+  const auto at = followed_.find(partition);
+  return at != followed_.end() && !at->second.missed.empty();
+}
+
+bool JourneyIndexer::MissesAny() const {
+  MutexLock lock(mu_);
+  for (const auto& [partition, followed] : followed_) {
+    if (!followed.missed.empty()) return true;
+  }
+  return false;
+}
+
 absl::Status JourneyIndexer::Rebuild() {
   MutexLock writing(file_mu_);
   Refresh();
@@ -385,10 +417,14 @@ JourneyIndexer::Figures JourneyIndexer::Measure() const {
   }
   for (const Reached& at : Positions()) {
     const auto extent = engine_.Extent(at.partition);
-    if (!extent.ok() || at.next >= extent->visible_end) continue;
+    if (!extent.ok()) continue;
+    const Missed missed{std::max(at.missed.first, extent->first), at.missed.end};
+    if (!missed.empty()) figures.missed_events += Lag(missed.first, missed.end);
+    if (at.next >= extent->visible_end) continue;
     figures.lag_events += Lag(std::max(at.next, extent->first), extent->visible_end);
     if (at.behind_since < now) figures.lag = std::max(figures.lag, now - at.behind_since);
   }
+  figures.lag_events += figures.missed_events;
   MutexLock lock(mu_);
   figures.indexed_events = indexed_;
   figures.unreadable_events = unreadable_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <thread>
 #include <vector>
@@ -26,8 +27,9 @@ struct JourneyLimits {
   int64_t buffer_log_bytes = int64_t{512} << 20;  // The same: what a start has to read again.
   // Between two looks at what was published; nobody waits for it who asks.
   absl::Duration pause = absl::Milliseconds(20);
-  // What the disk does not give for so long is passed over: it is as good as damaged.
+  // What the disk does not give for so long is passed over, and tried again so often.
   absl::Duration io_patience = absl::Minutes(5);
+  absl::Duration missed_pause = absl::Minutes(5);
 };
 
 // JourneyIndexer reads what becomes visible and keeps the index of it: new entries in memory, and
@@ -54,11 +56,15 @@ class JourneyIndexer {
   // Adds the places of entries with one of these hashes. Blocks on the disk. Errors:
   // DATA_CORRUPTED: the files are damaged, and are made anew from now on.
   absl::Status Find(const std::vector<uint64_t>& hashes, IndexPlaces* out) const;
+  // Events of the partition were passed over, because the disk does not give them; of any.
+  bool Misses(PartitionId partition) const;
+  bool MissesAny() const;
   // Forgets the index and makes it anew from the log, behind the caller's back. Blocks.
   absl::Status Rebuild();
 
   struct Figures {
-    int64_t lag_events = 0;         // Visible and not looked at.
+    int64_t lag_events = 0;         // Visible and not looked at, with those missed.
+    int64_t missed_events = 0;      // Passed over, because the disk does not give some of them.
     absl::Duration lag;             // Since when the oldest of them waits.
     int64_t indexed_events = 0;     // Since the start.
     int64_t entries = 0;            // In memory.
@@ -68,6 +74,13 @@ class JourneyIndexer {
   Figures Measure() const;
 
  private:
+  // What was passed over because the disk did not give it, with what lies between.
+  struct Missed {
+    Offset first;
+    Offset end;
+    bool empty() const { return first >= end; }
+    friend bool operator==(const Missed&, const Missed&) = default;
+  };
   struct Followed {
     v1::JourneyMode mode = v1::JOURNEY_MODE_FULL;  // Of all that is looked at.
     Offset next;                                   // Everything below it is looked at.
@@ -76,12 +89,16 @@ class JourneyIndexer {
     absl::Time behind_since = absl::InfiniteFuture();  // It has news.
     // Since boot: the disk does not give what is at `next`.
     absl::Duration refused_since = absl::InfiniteDuration();
+    Missed missed;
+    Missed missed_on_disk;        // As its position says.
+    absl::Duration missed_until;  // Since boot: then it is tried again.
   };
   using Entries = std::vector<IndexEntry>;
   // How far a partition is.
   struct Reached {
     PartitionId partition;
     Offset next;
+    Missed missed;
     absl::Time behind_since;
   };
 
@@ -98,13 +115,24 @@ class JourneyIndexer {
   void AddNews(PartitionId partition);
   // A part of what the partition has; false: it may have more.
   bool ReadSome(PartitionId partition);
+  // Adds what is to be found of them.
+  void Collect(PartitionId partition, v1::JourneyMode mode, const std::vector<BatchPtr>& batches);
+  // A part of what was missed, of partitions where it is time.
+  void TryMissed();
+  // Where it goes on behind what it read of it, or what is lost for good; nothing: the disk does
+  // not give it.
+  std::optional<Offset> ReadMissed(PartitionId partition, v1::JourneyMode mode,
+                                   const Missed& missed);
   // Unless it begins anew meanwhile.
   void Move(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same, of what the disk does not give and is passed over.
+  void Miss(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The disk did not give something, and it is not long since that began.
   bool MayPass(PartitionId partition, const absl::Status& status);
   // Goes on behind what cannot be read. As ReadSome().
   bool PassOver(PartitionId partition, Offset next, const absl::Status& status);
   void Await(PartitionId partition, Offset next);
+  storage::v1::IndexedRecord PositionAt(const Followed& followed, Offset offset) const;
   std::vector<Reached> Positions() const;
   // Has the thread hurry until it is done. False: until then it was not, or it is to stop.
   bool WaitUntil(absl::Duration until, absl::FunctionRef<bool()> done)

@@ -36,21 +36,11 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
   auto batches = cached->has_value() ? absl::StatusOr<std::vector<BatchPtr>>(*std::move(*cached))
                                      : engine_.Read(partition, next, kReadBytes);
   if (!batches.ok()) return PassOver(partition, next, batches.status());
-  read_.clear();
+  Collect(partition, mode, *batches);
   Offset end = next;
   for (const BatchPtr& batch : *batches) {
-    if (partition == kLedgerPartition) {
-      CollectLedgerEntries(engine_, *batch, &read_);
-    } else {
-      CollectEntries(engine_, *batch, mode, &read_);
-    }
     if (observer_ != nullptr) observer_->OnBatch(*batch);
     end = batch->end();
-    log_bytes_ += static_cast<int64_t>(batch->payload.size());
-  }
-  {
-    MutexLock lock(buffer_mu_);
-    buffer_.Add(read_);
   }
   MutexLock lock(mu_);
   Move(partition, next, end);
@@ -58,11 +48,70 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
   return false;
 }
 
+void JourneyIndexer::Collect(PartitionId partition, v1::JourneyMode mode,
+                             const std::vector<BatchPtr>& batches) {
+  read_.clear();
+  for (const BatchPtr& batch : batches) {
+    if (partition == kLedgerPartition) {
+      CollectLedgerEntries(engine_, *batch, &read_);
+    } else {
+      CollectEntries(engine_, *batch, mode, &read_);
+    }
+    log_bytes_ += static_cast<int64_t>(batch->payload.size());
+  }
+  MutexLock lock(buffer_mu_);
+  buffer_.Add(read_);
+}
+
+void JourneyIndexer::TryMissed() {
+  std::vector<std::pair<PartitionId, Followed>> due;
+  {
+    const absl::Duration now = clock_.SinceBoot();
+    MutexLock lock(mu_);
+    for (const auto& [partition, followed] : followed_) {
+      const bool wait = followed.missed.empty() || now < followed.missed_until;
+      if (!wait) due.emplace_back(partition, followed);
+    }
+  }
+  for (const auto& [partition, before] : due) {
+    const auto first = ReadMissed(partition, before.mode, before.missed);
+    MutexLock lock(mu_);
+    const auto at = followed_.find(partition);
+    // It may have begun anew.
+    if (at == followed_.end() || at->second.missed != before.missed) continue;
+    if (first.has_value()) at->second.missed.first = *first;
+    if (!first.has_value()) at->second.missed_until = clock_.SinceBoot() + limits_.missed_pause;
+    if (at->second.missed.empty()) at->second.missed = {};
+  }
+}
+
+std::optional<Offset> JourneyIndexer::ReadMissed(PartitionId partition, v1::JourneyMode mode,
+                                                 const Missed& missed) {
+  const auto batches = engine_.Read(partition, missed.first, kReadBytes);
+  if (batches.ok()) {
+    Collect(partition, mode, *batches);
+    return batches->empty() ? missed.end : batches->back()->end();
+  }
+  const v1::ErrorReason reason = ReasonOf(batches.status());
+  const bool lost = reason == v1::GAP || (reason == v1::DATA_CORRUPTED &&
+                                          !DetailsOf(batches.status()).contains(kIoErrorDetail));
+  if (!lost) return std::nullopt;
+  return std::max(missed.first, OffsetDetail(batches.status(), "last_lost", missed.first)) + 1;
+}
+
 void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to) {
   const auto at = followed_.find(partition);
   if (at == followed_.end() || at->second.next != from) return;
   at->second.next = to;
   at->second.refused_since = absl::InfiniteDuration();
+}
+
+void JourneyIndexer::Miss(PartitionId partition, Offset from, Offset to) {
+  const auto at = followed_.find(partition);
+  if (at == followed_.end() || at->second.next != from) return;
+  Missed& missed = at->second.missed;
+  missed = {missed.empty() ? from : missed.first, to};
+  at->second.missed_until = clock_.SinceBoot() + limits_.missed_pause;
 }
 
 bool JourneyIndexer::MayPass(PartitionId partition, const absl::Status& status) {
@@ -81,6 +130,7 @@ bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::St
   if (reason == v1::GAP || damaged) {
     const Offset last = std::max(next, OffsetDetail(status, "last_lost", next));
     MutexLock lock(mu_);
+    if (damaged && DetailsOf(status).contains(kIoErrorDetail)) Miss(partition, next, last + 1);
     Move(partition, next, last + 1);
     if (damaged) unreadable_ += Lag(next, last + 1);
     return false;

@@ -312,7 +312,11 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
 
 v1::JourneyIndexState Journeys::LookAtIndex(absl::string_view tenant) const {
   v1::JourneyIndexState state;
-  if (!deps_.indexer.CatchUp(kCatchUp)) state.set_lag_events(deps_.indexer.Measure().lag_events);
+  if (!deps_.indexer.CatchUp(kCatchUp)) {
+    state.set_lag_events(deps_.indexer.Measure().lag_events);
+  } else if (deps_.indexer.MissesAny()) {
+    state.set_lag_events(deps_.indexer.Measure().missed_events);
+  }
   for (const TopicPtr& topic : deps_.topics.All()) {
     if (topic->tenant != tenant || topic->proto.journey() == v1::JOURNEY_MODE_FULL) continue;
     if (state.not_indexed_topics_size() >= kMostTopicsNamed) break;

@@ -8,6 +8,7 @@
 #include "proto/support/proto_time.h"
 #include "server/core/journeys/ledger_fold.h"
 #include "storage/base/status_macros.h"
+#include "storage/layout/engine_rows.h"
 
 namespace acta {
 namespace {
@@ -100,7 +101,7 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
     standings[partition] = deps_.groups.StandingsOf(caller.tenant, partition, offsets);
   }
   Told answer;
-  answer.behind = !deps_.indexer.CatchUp(kLedgerCatchUp);
+  answer.behind = !deps_.indexer.CatchUp(kLedgerCatchUp) || deps_.indexer.Misses(kLedgerPartition);
   ASSIGN_OR_RETURN(
       const std::optional<LedgerFold> ledger,
       LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places, until));

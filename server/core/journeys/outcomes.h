@@ -34,7 +34,7 @@ class Outcomes {
   struct Told {
     std::vector<OfEvent> of_events;  // In the order of the events, each by group.
     bool too_much = false;           // To read in time: only where events are just now is told.
-    bool behind = false;             // What was done just now may be missing.
+    bool behind = false;             // Of the ledger not all is indexed.
     bool damaged = false;            // A part of the ledger cannot be read.
   };
   // What became of each event in each group that reads its topic or did something with it and that

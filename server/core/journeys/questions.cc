@@ -141,7 +141,7 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
     case Ledger::kRead:
       return answer->Lacks(v1::CERTAINTY_PARTIAL, kForgotten, kKeepLonger);
     case Ledger::kBehind:
-      return answer->Lacks(v1::CERTAINTY_PARTIAL, "what groups did just now is not indexed yet",
+      return answer->Lacks(v1::CERTAINTY_PARTIAL, "a part of what groups did is not indexed yet",
                            "ask again when acta_journeys_index_lag_events is 0");
     case Ledger::kDamaged:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,

@@ -21,7 +21,7 @@ struct QuestionFacts {
   // What is known of what groups did with it.
   enum class Ledger {
     kRead,
-    kBehind,   // What was done just now may be missing.
+    kBehind,   // What was done just now, or what the disk does not give, may be missing.
     kDamaged,  // A part of it cannot be read.
     kOff,      // Of its topic nothing is kept.
   };

@@ -30,7 +30,8 @@ struct OutcomesRoom : JourneyRoom {
   using Kind = QueueSettlement::Kind;
 
   OutcomesRoom(v1::GroupMode mode, int events, absl::Duration expires = absl::ZeroDuration(),
-               v1::JourneyMode journey = v1::JOURNEY_MODE_FULL) {
+               v1::JourneyMode journey = v1::JOURNEY_MODE_FULL, JourneyLimits its_limits = {})
+      : JourneyRoom(its_limits) {
     CreateTopic("orders", 1, journey);
     partition = topics->Find("default", "orders")->partition(0);
     for (int i = 0; i < events; ++i) {

@@ -67,6 +67,35 @@ TEST_CASE("what a QUEUE group acked, and not durably, is pending") {
   }
 }
 
+TEST_CASE("what a group did is known in part while the disk does not give some of the ledger") {
+  JourneyLimits limits;
+  limits.io_patience = absl::ZeroDuration();
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::ZeroDuration(), v1::JOURNEY_MODE_FULL, limits);
+  const auto certainty = [&room] {
+    v1::AskQuestionsRequest request;
+    *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
+    const auto told = room.journeys->Ask(room.caller, request);
+    REQUIRE_OK(told.status());
+    for (const v1::Answer& answer : told->answers()) {
+      if (answer.question() == v1::QUESTION_WHO_PROCESSED) return answer.certainty();
+    }
+    return v1::CERTAINTY_UNSPECIFIED;
+  };
+  REQUIRE(room.Take() == 2);
+  room.Settle(Kind::kAck, 0);
+  room.pool.RunAll();
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  CHECK(certainty() == v1::CERTAINTY_KNOWN);
+  room.engine->SetCachedReads(false);
+  room.engine->FailNextRead(
+      Error(v1::DATA_CORRUPTED, "cannot be read", {{"first_lost", "0"}, {kIoErrorDetail, "true"}}));
+  room.Settle(Kind::kAck, 1);
+  room.pool.RunAll();
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  REQUIRE(room.indexer->Measure().missed_events == 1);
+  CHECK(certainty() == v1::CERTAINTY_PARTIAL);
+}
+
 TEST_CASE("what expired in a QUEUE group, and is not written, is pending") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::Seconds(10), v1::JOURNEY_MODE_OFF);
   room.engine->HoldDone();
