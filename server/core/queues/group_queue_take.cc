@@ -360,7 +360,8 @@ bool GroupQueue::Shelve(Partition& partition, Offset offset) {
   return partition.shelf.Find(offset) != nullptr;
 }
 
-// It has the lease already; the events come when they are read.
+// It has the lease already; the events come when they are read, also those before one that cannot
+// be.
 void GroupQueue::FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run) {
   size_t bytes = 0;
   for (int32_t i = 0; i < run.count; ++i) bytes += partition.queue->bytes(run.first + i);
@@ -371,16 +372,16 @@ void GroupQueue::FetchCold(const Partition& partition, uint64_t session, const L
       const auto read = self->deps_.engine.Read(id, at, std::min(bytes, kScanBytes));
       if (ReasonOf(read.status()) == v1::GAP) {
         auto kept = LoadKeptEvent(self->deps_.engine, self->group_, id, at);
-        if (!kept.ok()) return self->OnFetched(id, session, run, bytes, kept.status(), {});
+        if (!kept.ok()) return self->OnFetched(id, session, run, bytes, kept.status(), batches);
         batches.push_back(*std::move(kept));
         continue;
       }
-      if (!read.ok()) return self->OnFetched(id, session, run, bytes, read.status(), {});
+      if (!read.ok()) return self->OnFetched(id, session, run, bytes, read.status(), batches);
       for (const BatchPtr& batch : *read) {
         IndexedBatchPtr indexed = IndexBatch(batch);
         if (indexed == nullptr) {
           const absl::Status status = NotWholeBatch(batch->base_offset, batch->end());
-          return self->OnFetched(id, session, run, bytes, status, {});
+          return self->OnFetched(id, session, run, bytes, status, batches);
         }
         batches.push_back(std::move(indexed));
       }

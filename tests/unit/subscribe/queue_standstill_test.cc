@@ -227,6 +227,47 @@ TEST_CASE("a group goes on when a disk answers that did not for a moment", "[que
   }
 }
 
+TEST_CASE("of events that come again those are delivered that can be read", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 20, 10);
+  room.engine.SetCachedReads(false);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 20);
+  v1::Settlement nack;  // Of both batches, leased as one run then.
+  nack.set_assignment(client.sink.leased[5].assignment);
+  nack.set_offset(5);
+  nack.set_count(10);
+  nack.set_kind(v1::SETTLE_KIND_NACK);
+  nack.mutable_delay()->set_seconds(1);
+  client.Settle(nack);
+  client.Settle(v1::SETTLE_KIND_ACK, client.sink.leased[0], 5);
+  client.Settle(v1::SETTLE_KIND_ACK, client.sink.leased[15], 5);
+  room.Run();
+  SECTION("before one that is damaged") {
+    room.engine.CorruptBatch(room.Id(0), Offset(10));
+    room.Wait(absl::Seconds(5));
+    REQUIRE(client.sink.gaps().size() == 1);
+    CHECK(client.sink.gaps()[0].first_lost() == 10);
+    CHECK(client.sink.gaps()[0].last_lost() == 19);
+  }
+  SECTION("before one that the disk does not give for a moment") {
+    room.engine.TrimTo(room.Id(0), Offset(10));  // Those before it are copies.
+    room.engine.FailNextRead(
+        Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+    room.Wait(absl::Seconds(1));
+    CHECK(client.sink.leased.size() == 25);
+    room.Wait(absl::Seconds(2));
+    REQUIRE(client.sink.leased.size() == 30);
+    CHECK(client.sink.leased.back().offset == 14);
+    CHECK(client.sink.gaps().empty());
+  }
+  REQUIRE(client.sink.leased.size() >= 25);
+  for (size_t i = 20; i < client.sink.leased.size(); ++i) {
+    CHECK(client.sink.leased[i].offset == static_cast<int64_t>(i) - 15);
+    CHECK(client.sink.leased[i].attempt == 2);
+  }
+}
+
 TEST_CASE("a group stands still at an event that the disk did not give for minutes", "[queue]") {
   QueueRoom room;
   Client& client = room.ReadOneAnew();
