@@ -363,7 +363,9 @@ void GroupQueue::CannotRead(Partition& partition, const absl::Status& status, Of
   const int64_t now_us = NowUs();
   DiskWait& disk = partition.disk;
   const int64_t forgotten_us = disk.again_us + absl::ToInt64Microseconds(kReadForgotten);
-  if (!disk.at.has_value() || now_us > forgotten_us) {
+  const bool settled = disk.at.has_value() && *disk.at < partition.queue->head() &&
+                       !partition.queue->IsOutstanding(*disk.at);
+  if (!disk.at.has_value() || settled || now_us > forgotten_us) {
     disk.at = at;
     disk.since_us = now_us;
   }

@@ -58,6 +58,11 @@ struct GroupQueue::Partition {
     return run.redrives == 0 ? 0 : RedriveAt(run.first);
   }
 
+  // Nobody waits for the disk to give these any more.
+  void WasRead(OffsetRun run) {
+    if (disk.at.has_value() && run.first <= *disk.at && *disk.at < run.end) disk.at.reset();
+  }
+
   PartitionId id;
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
   std::unique_ptr<PartitionQueue> queue;

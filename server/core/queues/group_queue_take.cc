@@ -243,6 +243,7 @@ bool GroupQueue::ScanBatches(Partition& partition, const std::vector<BatchPtr>& 
     const auto end = static_cast<uint32_t>(std::min<int64_t>(indexed->batch->count, first + room));
     queue.Scan(FactsOf(deps_.engine, *indexed, first, end), now_us);
     room -= end - first;
+    partition.WasRead({head, queue.head()});
   }
   return room < before;
 }
@@ -325,6 +326,7 @@ void GroupQueue::Deliver(Partition& partition, uint64_t session, const LeasedRun
       indexed = partition.shelf.Find(at);
     }
     out->push_back(CutDelivery(*indexed, partition.id, run, &at));
+    partition.WasRead({out->back().first, at});
     out->back().redrive = partition.RedriveOf(run);
   }
 }
@@ -412,10 +414,7 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
       fetched.redrive = partition->RedriveOf(run);
       bytes -= std::min(bytes, fetched.end - fetched.begin);
     }
-    if (partition != nullptr && partition->disk.at.has_value()) {
-      const Offset refused = *partition->disk.at;
-      if (run.first <= refused && refused < at) partition->disk.at.reset();
-    }
+    if (partition != nullptr) partition->WasRead({run.first, at});
     // What cannot be read is nobody's, and costs no credit, whatever became of it meanwhile. What
     // comes with the disk is no delivery: it may be tried more often than an event is delivered.
     const Offset refused = at;

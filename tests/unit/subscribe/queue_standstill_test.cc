@@ -297,6 +297,60 @@ TEST_CASE("a group stands still at an event that the disk did not give for minut
         "--reason \"...\"");
 }
 
+// The disk refuses what is asked of it, every time.
+void RefuseReads(QueueRoom& room, absl::Duration time) {
+  for (; time > absl::ZeroDuration(); time -= absl::Seconds(2)) {
+    room.engine.FailNextRead(
+        Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+    room.Wait(absl::Seconds(2));
+  }
+}
+
+TEST_CASE("an event that the disk does not give is waited for as long as one before it was",
+          "[queue]") {
+  QueueRoom room;
+  Client* client = nullptr;
+  SECTION("which was skipped") {
+    client = &room.ReadOneAnew();
+    RefuseReads(room, absl::Minutes(4));
+    v1::SkipOffsetsRequest skip;
+    skip.set_group("workers");
+    skip.set_topic("orders");
+    skip.set_offset(QueueRoom::kColdOffset);
+    skip.set_reason("nobody needs it");
+    REQUIRE(room.groups.Skip(room.caller, skip)->skipped() == 1);
+  }
+  SECTION("which came from memory in the end") {
+    client = &room.ReadOneAnew();
+    RefuseReads(room, absl::Minutes(4));
+    room.engine.SetCachedReads(true);
+    room.Wait(absl::Seconds(2));
+    REQUIRE(client->sink.leased.size() == 501);
+    client->Ack(client->sink.leased.back());
+    client->Credit(1, 100);
+  }
+  SECTION("which was looked at in memory in the end") {
+    room.PublishNumbers(0, 10);
+    room.engine.SetCachedReads(false);
+    room.engine.FailNextRead(
+        Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+    client = &room.Work();
+    RefuseReads(room, absl::Minutes(4));
+    room.engine.SetCachedReads(true);
+    room.Wait(absl::Seconds(2));
+    REQUIRE(client->sink.leased.size() == 10);
+    client->Settle(v1::SETTLE_KIND_ACK, client->sink.leased[0], 10);
+  }
+  room.engine.SetCachedReads(false);
+  const size_t before = client->sink.leased.size();
+  room.Publish(0, {"next"});
+  RefuseReads(room, absl::Minutes(2));
+  CHECK(client->sink.gaps().empty());
+  room.Wait(absl::Seconds(5));
+  REQUIRE(client->sink.leased.size() == before + 1);
+  CHECK(client->sink.leased.back().data == "next");
+}
+
 TEST_CASE("a group goes on when retention is refused because of another one", "[queue]") {
   QueueRoom room;
   room.MakeQueue("zz");  // It is asked behind `workers`.
