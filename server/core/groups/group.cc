@@ -311,6 +311,7 @@ absl::StatusOr<std::vector<Group::NewPartition>> Group::TakePartitions(
     quiet = queue_->WaitQuiet(patient);
   }
   std::vector<NewPartition> taken = TakePositions(removed, last_row, std::move(queued));
+  Flush();
   if (quiet.ok()) return taken;
   AddPartitions(taken);
   return quiet;
@@ -325,14 +326,14 @@ std::vector<Group::NewPartition> Group::TakePositions(
   for (const PartitionId partition : removed) {
     const auto it = positions_.find(partition);
     if (it == positions_.end()) continue;
-    NewPartition& back = taken.emplace_back();
-    back.topic = it->second.topic;
-    back.number = it->second.number;
-    back.position = it->second.committed;
+    NewPartition& back =
+        taken.emplace_back(NewPartition{it->second.topic, it->second.number, it->second.committed});
     if (const auto queue = queued.find(partition); queue != queued.end()) {
       back.position = std::move(queue->second.record);
       back.parked = std::move(queue->second.parked);
     }
+    // Who waits for a step elsewhere is told that the handle is over.
+    for (Action& action : it->second.waiting) queues_[kCalls].actions.push_back(std::move(action));
     positions_.erase(it);
   }
   return taken;

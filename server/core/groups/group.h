@@ -128,13 +128,14 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     bool assigned_in_step = false;
     std::vector<Action> waiting;  // Steps, and commits that came behind one: they are tried again.
     uint64_t trying_again = 0;    // The last try of those that waited, until it is through.
+    int steps_elsewhere = 0;      // Steps with events of it that wait for another position.
     uint64_t releasing = 0;       // A session that gave it back, once its commits are done.
     uint64_t handle = 0;          // Of the holder; 0: none.
   };
   struct Handle {
     PartitionId partition;
     SessionPtr session;
-    bool released = false;  // It is there for what came before and waits, and for nothing new.
+    bool released = false;  // It is there for what waits and for steps, not for new commits.
   };
 
   std::vector<PositionView> StreamPositions() const;
@@ -153,6 +154,10 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Those that waited are in flight now, or wait again, or failed.
   void TriedAgain(PartitionId partition, uint64_t number);
+  // A step that waited elsewhere, or what was tried again, is through: what waited for that alone
+  // goes on.
+  void GoOn(PartitionId partition, Position& position, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives back what its session released, when nothing of that is to be written any more.
   void ReleaseWhenDone(PartitionId partition, Position& position, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -168,8 +173,13 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   static StepCommits CommitsOf(absl::Span<const HeldRun> runs);
   // Not OK: it did not begin.
   absl::Status BeginStep(const std::shared_ptr<QueueStep>& step);
+  // The position is free that it waited for.
+  void BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId waited_for);
+  absl::Status TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommits(const StepCommits& commits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // True: it is tried again when what is in flight on one of its positions has ended.
+  // True: it is tried again when what is in flight on one of its positions has ended. Commits of
+  // the others that come meanwhile are behind it, and nobody else gets these.
   bool WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step)

@@ -87,7 +87,9 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     MutexLock lock(mu_);
     current = HeldBy(session, handle, waited).has_value();
     Position* position = current ? &positions_[partition] : nullptr;
-    if (current && (position->step_end > 0 || !position->waiting.empty())) {
+    const bool waits = current && (position->step_end > 0 || !position->waiting.empty() ||
+                                   position->steps_elsewhere > 0);
+    if (waits) {
       position->waiting.push_back(
           [self = shared_from_this(), session, handle, offset, done = std::move(done)]() mutable {
             self->Commit(session, handle, offset, std::move(done), true);
@@ -158,14 +160,21 @@ void Group::TriedAgain(PartitionId partition, uint64_t number) {
     const auto it = positions_.find(partition);
     if (it == positions_.end() || it->second.trying_again != number) return;
     it->second.trying_again = 0;
-    if (it->second.releasing == 0) return;
-    ReleaseWhenDone(partition, it->second, now);
+    GoOn(partition, it->second, now);
   }
   Flush();
 }
 
+void Group::GoOn(PartitionId partition, Position& position, absl::Duration now) {
+  const bool stays =
+      position.in_flight > 0 || position.trying_again != 0 || position.steps_elsewhere > 0;
+  if (!stays) CommitsEnded(partition, position, now);
+}
+
 void Group::ReleaseWhenDone(PartitionId partition, Position& position, absl::Duration now) {
-  if (position.releasing == 0 || position.in_flight > 0 || position.trying_again != 0) return;
+  const bool stays =
+      position.in_flight > 0 || position.trying_again != 0 || position.steps_elsewhere > 0;
+  if (position.releasing == 0 || stays) return;
   DropHandle(position.handle);  // Of who gave it back, if it is still there.
   AssignmentDecisions decisions;
   assignment_.Release(std::exchange(position.releasing, 0), partition, now, &decisions);
@@ -187,7 +196,8 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
     }
     Position& position = positions_[partition];
     // What waits is still to be written under the handle.
-    const bool waits = !position.waiting.empty() || position.trying_again != 0;
+    const bool waits =
+        !position.waiting.empty() || position.trying_again != 0 || position.steps_elsewhere > 0;
     it->second.released = true;
     if (!waits) DropHandle(handle);
     if (waits || position.in_flight > 0) {

@@ -60,11 +60,38 @@ absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
   const StepCommits commits = CommitsOf(step->runs);
   {
     MutexLock lock(mu_);
-    if (const absl::Status status = CheckCommits(commits); !status.ok()) return status;
-    if (WaitForPositions(commits, step)) return absl::OkStatus();
-    QueueStepRows(commits, step);
+    RETURN_IF_ERROR(TakeStep(commits, step));
   }
   Flush();
+  return absl::OkStatus();
+}
+
+void Group::BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId waited_for) {
+  const StepCommits commits = CommitsOf(step->runs);
+  const absl::Duration now = deps_.clock.SinceBoot();
+  std::vector<PartitionId> others;
+  TransactionResult refused;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [partition, commit] : commits) {
+      const auto it = positions_.find(partition);
+      // One that was taken away and came back has none.
+      if (partition == waited_for || it == positions_.end() || it->second.steps_elsewhere == 0) {
+        continue;
+      }
+      --it->second.steps_elsewhere;
+      others.push_back(partition);
+    }
+    refused.status = TakeStep(commits, step);
+    for (const PartitionId partition : others) GoOn(partition, positions_[partition], now);
+  }
+  Flush();
+  if (!refused.status.ok()) step->done(std::move(refused));
+}
+
+absl::Status Group::TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step) {
+  RETURN_IF_ERROR(CheckCommits(commits));
+  if (!WaitForPositions(commits, step)) QueueStepRows(commits, step);
   return absl::OkStatus();
 }
 
@@ -95,11 +122,12 @@ bool Group::WaitForPositions(const StepCommits& commits, const std::shared_ptr<Q
   for (const auto& [partition, commit] : commits) {
     Position& position = positions_[partition];
     if (position.in_flight == 0) continue;
-    position.waiting.push_back([self = shared_from_this(), step] {
-      TransactionResult refused;
-      refused.status = self->BeginStep(step);
-      if (!refused.status.ok()) step->done(std::move(refused));
+    position.waiting.push_back([self = shared_from_this(), step, waited_for = partition] {
+      self->BeginStepAgain(step, waited_for);
     });
+    for (const auto& [other, also] : commits) {
+      if (other != partition) ++positions_[other].steps_elsewhere;
+    }
     return true;
   }
   return false;
