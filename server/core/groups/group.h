@@ -175,13 +175,14 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   absl::Status BeginStep(const std::shared_ptr<QueueStep>& step);
   // The position is free that it waited for.
   void BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId waited_for);
-  absl::Status TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `waited`: as of Commit().
+  absl::Status TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
+                        bool waited) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommits(const StepCommits& commits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: it is tried again when what is in flight on one of its positions has ended. Commits of
   // the others that come meanwhile are behind it, and nobody else gets these.
-  bool WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
+                        bool waited) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `number`: that of its write.

@@ -87,8 +87,9 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     MutexLock lock(mu_);
     current = HeldBy(session, handle, waited).has_value();
     Position* position = current ? &positions_[partition] : nullptr;
-    const bool waits = current && (position->step_end > 0 || !position->waiting.empty() ||
-                                   position->steps_elsewhere > 0);
+    const bool waits =
+        current && (position->step_end > 0 || !position->waiting.empty() ||
+                    position->steps_elsewhere > 0 || (position->trying_again != 0 && !waited));
     if (waits) {
       position->waiting.push_back(
           [self = shared_from_this(), session, handle, offset, done = std::move(done)]() mutable {

@@ -60,7 +60,7 @@ absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
   const StepCommits commits = CommitsOf(step->runs);
   {
     MutexLock lock(mu_);
-    RETURN_IF_ERROR(TakeStep(commits, step));
+    RETURN_IF_ERROR(TakeStep(commits, step, /*waited=*/false));
   }
   Flush();
   return absl::OkStatus();
@@ -82,16 +82,17 @@ void Group::BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId w
       --it->second.steps_elsewhere;
       others.push_back(partition);
     }
-    refused.status = TakeStep(commits, step);
+    refused.status = TakeStep(commits, step, /*waited=*/true);
     for (const PartitionId partition : others) GoOn(partition, positions_[partition], now);
   }
   Flush();
   if (!refused.status.ok()) step->done(std::move(refused));
 }
 
-absl::Status Group::TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step) {
+absl::Status Group::TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
+                             bool waited) {
   RETURN_IF_ERROR(CheckCommits(commits));
-  if (!WaitForPositions(commits, step)) QueueStepRows(commits, step);
+  if (!WaitForPositions(commits, step, waited)) QueueStepRows(commits, step);
   return absl::OkStatus();
 }
 
@@ -118,10 +119,13 @@ absl::Status Group::CheckCommits(const StepCommits& commits) const {
   return absl::OkStatus();
 }
 
-bool Group::WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step) {
+bool Group::WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
+                             bool waited) {
   for (const auto& [partition, commit] : commits) {
     Position& position = positions_[partition];
-    if (position.in_flight == 0) continue;
+    // Of two that wait for each other's positions the first that is tried goes on.
+    const bool behind = !waited && (position.trying_again != 0 || position.steps_elsewhere > 0);
+    if (position.in_flight == 0 && !behind) continue;
     position.waiting.push_back([self = shared_from_this(), step, waited_for = partition] {
       self->BeginStepAgain(step, waited_for);
     });

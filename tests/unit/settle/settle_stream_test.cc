@@ -176,6 +176,43 @@ TEST_CASE("a step is alone on its partitions until it is durable", "[step]") {
   CHECK(room.Bills() == Strings{"bill 0", "bill 1"});
 }
 
+TEST_CASE("what comes when a step is about to be tried again is written behind it", "[step]") {
+  StreamStepRoom room;
+  room.PublishNumbers(0, 6, 2);
+  Client& client = room.Read();
+  REQUIRE(client.sink.pieces.size() == 3);
+  room.engine.HoldDone();
+  const auto first = room.Begin(room.Step(client.sink.pieces[0], "bill 0"));
+  const bool again = GENERATE(false, true);  // Then it is refused.
+  const auto second = room.Begin(room.Step(client.sink.pieces[again ? 0 : 1], "bill 1"));
+  room.engine.ReleaseDone();
+  const bool commits = GENERATE(true, false);
+  const auto third = std::make_shared<std::optional<absl::StatusOr<v1::SettleResponse>>>();
+  uint64_t commit = 0;
+  if (commits) {
+    commit = client.Commit(client.sink.pieces[0].assignment, 6);
+  } else {
+    const size_t before = room.pool.pending();
+    room.settler.Settle(
+        room.caller, room.Step(client.sink.pieces[2], "bill 2"),
+        [third](absl::StatusOr<v1::SettleResponse> got) { *third = std::move(got); });
+    for (size_t i = 0; i < before; ++i) room.pool.PutOff();
+  }
+  room.Run();
+  REQUIRE(first->has_value());
+  REQUIRE_OK(**first);
+  REQUIRE(second->has_value());
+  CHECK(ReasonOf((*second)->status()) ==
+        (again ? v1::ALREADY_SETTLED : v1::ERROR_REASON_UNSPECIFIED));
+  CHECK(client.sink.acked_through() >= commit);
+  CHECK((commits || (third->has_value() && (*third)->ok())));
+  Strings bills = {"bill 0"};
+  if (!again) bills.push_back("bill 1");
+  if (!commits) bills.push_back("bill 2");
+  CHECK(room.Bills() == bills);
+  CHECK(room.Committed() == 6);
+}
+
 TEST_CASE("what waits behind a step when its partition is released is written first", "[step]") {
   StreamStepRoom room;
   room.GrowTopic(2);
