@@ -113,6 +113,8 @@ absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
     const Caller& caller, const v1::ListDeadLettersRequest& request) const {
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(
+      state_->AllowTopicsOf(caller, Verb::kObserve, *group, request.selection().topic()));
   ASSIGN_OR_RETURN(const size_t page, PageSize(request.page_size()));
   ASSIGN_OR_RETURN(const std::string after, ParsePageToken("dead letter", request.page_token()));
   const LogEngine& engine = state_->deps.engine;
@@ -154,6 +156,7 @@ absl::StatusOr<v1::SummarizeDeadLettersResponse> GroupRegistry::SummarizeDeadLet
     const Caller& caller, const v1::SummarizeDeadLettersRequest& request) const {
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->GetQueue(caller, request.tenant(), request.group()));
+  RETURN_IF_ERROR(state_->AllowTopicsOf(caller, Verb::kObserve, *group, ""));
   const LogEngine& engine = state_->deps.engine;
   v1::SummarizeDeadLettersResponse response;
   absl::btree_map<uint64_t, LetterKind> kinds;

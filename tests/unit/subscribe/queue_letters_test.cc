@@ -249,5 +249,27 @@ TEST_CASE("a hole of the log does not keep what is around it for ever", "[queue]
   CHECK(room.Rows(kKeptRows) == 0);
 }
 
+TEST_CASE("dead letters are listed for those who may observe their topic", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 1);
+  room.Reject(client);
+  v1::ListDeadLettersRequest list;
+  list.set_group("workers");
+  if (GENERATE(false, true)) list.mutable_selection()->set_topic("orders");
+  v1::SummarizeDeadLettersRequest summarize;
+  summarize.set_group("workers");
+  room.authorizer.refused = "orders";
+  CHECK(ReasonOf(room.groups.ListDeadLetters(room.caller, list).status()) == v1::PERMISSION_DENIED);
+  CHECK(room.authorizer.asked.back() == "observe topic orders");
+  CHECK(ReasonOf(room.groups.SummarizeDeadLetters(room.caller, summarize).status()) ==
+        v1::PERMISSION_DENIED);
+  CHECK(room.authorizer.asked.back() == "observe topic orders");
+  room.authorizer.refused = "others";
+  CHECK(room.groups.ListDeadLetters(room.caller, list)->dead_letters_size() == 1);
+  CHECK(room.groups.SummarizeDeadLetters(room.caller, summarize)->total() == 1);
+}
+
 }  // namespace
 }  // namespace acta
