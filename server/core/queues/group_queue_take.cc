@@ -424,7 +424,12 @@ void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& ru
     unread.events += Lag(at, end);
     unread.bytes += static_cast<int64_t>(bytes);
     for (; partition != nullptr && at < end; at = at + 1) {
-      waits |= partition->queue->Release(session, at, delivered) == SettleOutcome::kDone;
+      PartitionQueue& queue = *partition->queue;
+      // Its lease may be over, and the member may have it anew.
+      const auto held = queue.CanHold(session, at, run.attempt, run.redrives);
+      if (held != SettleOutcome::kDone) continue;
+      queue.Release(session, at, delivered);
+      waits = true;
     }
     // Else it was skipped meanwhile.
     if (!status.ok() && waits) CannotRead(*partition, status, refused);

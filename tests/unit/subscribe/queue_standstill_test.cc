@@ -351,6 +351,35 @@ TEST_CASE("an event that the disk does not give is waited for as long as one bef
   CHECK(client->sink.leased.back().data == "next");
 }
 
+TEST_CASE("a read that fails when its lease is over leaves the next lease alone", "[queue]") {
+  QueueRoom room;
+  Client& client = room.ReadOneAnew();
+  const auto run_all_but_the_read = [&] {
+    do {
+      while (room.pool.pending() > 1) {
+        room.pool.PutOff();
+        for (size_t left = room.pool.pending() - 1; left > 0; --left) room.pool.RunOne();
+      }
+    } while (client.Written());
+  };
+  client.Credit(1, 100);
+  run_all_but_the_read();
+  for (const int seconds : {31, 2}) {  // The lease, and the backoff.
+    room.engine.Advance(absl::Seconds(seconds));
+    room.timer.Advance(absl::Seconds(seconds));
+    run_all_but_the_read();
+  }
+  REQUIRE(client.sink.leased.size() == 501);
+  CHECK(client.sink.leased.back().attempt == 3);
+  room.engine.FailNextRead(Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+  room.Run();
+  const uint64_t ack = client.Ack(client.sink.leased.back());
+  room.Run();
+  CHECK(client.sink.acked_through() == ack);
+  CHECK(client.sink.ErrorOf(ack) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(room.Lag("workers", 0).lag_events() == 0);
+}
+
 TEST_CASE("a group goes on when retention is refused because of another one", "[queue]") {
   QueueRoom room;
   room.MakeQueue("zz");  // It is asked behind `workers`.
