@@ -205,26 +205,30 @@ RowWrite GroupQueue::ParkedRowOf(PartitionId partition, const ParkedEvent& event
 }
 
 void GroupQueue::Flush() {
-  Pending write;
-  TransactionResult stopped;
-  bool writes;
-  {
-    MutexLock lock(mu_);
-    if (writing_ || trying_again_) return;
-    CollectRows();
-    write.rows = std::exchange(rows_, {});
-    write.going = std::exchange(going_next_, {});
-    write.answers = std::exchange(answers_, {});
-    write.turns = std::exchange(turns_, {});
-    TakeSteps(&write);
-    stopped.status = stopped_;
-    writes = writing_ = stopped_.ok() && !(write.rows.empty() && write.steps.empty());
-    begun_ += writes;
-    if (!writes) quiet_.SignalAll();
+  while (true) {
+    Pending write;
+    TransactionResult stopped;
+    bool writes;
+    {
+      MutexLock lock(mu_);
+      if (writing_ || trying_again_) return;
+      CollectRows();
+      write.rows = std::exchange(rows_, {});
+      write.going = std::exchange(going_next_, {});
+      write.answers = std::exchange(answers_, {});
+      write.turns = std::exchange(turns_, {});
+      TakeSteps(&write);
+      stopped.status = stopped_;
+      writes = writing_ = stopped_.ok() && !(write.rows.empty() && write.steps.empty());
+      begun_ += writes;
+      if (!writes) quiet_.SignalAll();
+    }
+    if (writes) return Write(std::move(write));
+    for (Done& answer : write.answers) answer(stopped.status);
+    AnswerSteps(stopped, &write);
+    // When nothing is written any more no write follows that takes the rest.
+    if (write.steps.empty()) return;
   }
-  if (writes) return Write(std::move(write));
-  for (Done& answer : write.answers) answer(stopped.status);
-  AnswerSteps(stopped, &write);
 }
 
 void GroupQueue::Write(Pending write) {

@@ -149,6 +149,25 @@ TEST_CASE("who waits for what changed waits for all steps, however many writes t
   CHECK(group.Answered(203) == 203);
 }
 
+TEST_CASE("all steps are answered when nothing can be written any more, however many wait",
+          "[step]") {
+  InFlight group;
+  int told = 0;
+  for (int i = 0; i < 200; ++i) {
+    QueueStep step;
+    step.rows.push_back({Family::kState, absl::StrCat("step", i), "row"});
+    step.done = [&told](const TransactionResult& result) {
+      told += ReasonOf(result.status) == v1::SERVER_STOPPING;
+    };
+    REQUIRE(group.queue->SettleStep(std::move(step)).empty());
+  }
+  group.room.engine.FailNextSubmit(Error(v1::SERVER_STOPPING, "it stops"));
+  group.room.engine.ReleaseDone();
+  group.room.Run();
+  CHECK(group.durable == 1);
+  CHECK(told == 200);
+}
+
 TEST_CASE("the order of a queue changes when the steps of members that are gone have ended",
           "[step]") {
   InFlight group;
