@@ -213,9 +213,9 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, 
     partition.writer.producers_saved = as_of;
   }
   if (from >= extent.visible_end) return absl::OkStatus();
+  partition.writer.producers_behind = true;
   const auto record = [&](const BatchHeader& header, absl::string_view) {
     if (header.producer_id != 0) {
-      partition.writer.producers_changed = true;
       producers.Record(header.producer_id, header.producer_epoch,
                        {header.first_sequence, header.sequences(), header.count, header.base_offset,
                         header.incarnation, header.append_time_us});

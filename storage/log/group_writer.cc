@@ -224,9 +224,9 @@ void GroupWriter::Place(Append& append, const TopicSettings& settings, uint32_t 
     writer.producers.Record(
         append.producer_id, append.producer_epoch,
         {append.first_sequence, append.count, stored, writer.next, incarnation_, time_us});
-    if (!writer.producers_changed) changed_producers_.push_back(accepted->partition);
-    writer.producers_changed = true;
   }
+  if (!writer.producers_behind) behind_producers_.push_back(accepted->partition);
+  writer.producers_behind = true;
   if (stored == 0) return;
   auto batch = std::make_shared<StoredBatch>();
   batch->payload = append.payload;
@@ -381,9 +381,8 @@ void GroupWriter::AddSnapshots() {
   const int64_t interval_us = absl::ToInt64Microseconds(options_.snapshot_interval);
   if (bytes_since_snapshot_ >= options_.snapshot_bytes ||
       now_us_ - snapshot_time_us_ >= interval_us) {
-    due_snapshots_.insert(due_snapshots_.end(), changed_producers_.begin(),
-                          changed_producers_.end());
-    changed_producers_.clear();
+    due_snapshots_.insert(due_snapshots_.end(), behind_producers_.begin(), behind_producers_.end());
+    behind_producers_.clear();
     bytes_since_snapshot_ = 0;
     snapshot_time_us_ = now_us_;
   }
@@ -393,7 +392,7 @@ void GroupWriter::AddSnapshots() {
     const PartitionPtr partition = std::move(due_snapshots_.front());
     due_snapshots_.pop_front();
     if (!partition->dropped()) SnapshotProducers(*partition);
-    partition->writer.producers_changed = false;
+    partition->writer.producers_behind = false;
   }
   snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
 }
@@ -401,24 +400,25 @@ void GroupWriter::AddSnapshots() {
 size_t GroupWriter::SaveSoon(const std::map<PartitionPtr, Offset>& below) {
   const auto behind = [&below](const PartitionPtr& partition) {
     const auto at = below.find(partition);
-    return at != below.end() && partition->writer.producers_changed &&
-           partition->writer.producers_saved < at->second;
+    const PartitionLog::WriterState& writer = partition->writer;
+    return at != below.end() && writer.producers_behind && !writer.producers.producers().empty() &&
+           writer.producers_saved < at->second;
   };
   const bool any = std::any_of(below.begin(), below.end(),
                                [&behind](const auto& one) { return behind(one.first); });
   if (!any) return 0;
   const auto due =
-      std::stable_partition(changed_producers_.begin(), changed_producers_.end(),
+      std::stable_partition(behind_producers_.begin(), behind_producers_.end(),
                             [&behind](const PartitionPtr& changed) { return !behind(changed); });
-  due_snapshots_.insert(due_snapshots_.end(), due, changed_producers_.end());
-  changed_producers_.erase(due, changed_producers_.end());
+  due_snapshots_.insert(due_snapshots_.end(), due, behind_producers_.end());
+  behind_producers_.erase(due, behind_producers_.end());
   snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
   return due_snapshots_.size();
 }
 
 void GroupWriter::AddRecovered(const std::vector<PartitionPtr>& partitions) {
-  std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(changed_producers_),
-               [](const PartitionPtr& partition) { return partition->writer.producers_changed; });
+  std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(behind_producers_),
+               [](const PartitionPtr& partition) { return partition->writer.producers_behind; });
 }
 
 absl::Status GroupWriter::SaveProducers() {

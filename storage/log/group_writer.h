@@ -71,13 +71,13 @@ class GroupWriter {
   // Fills `written` with every transaction, also when it fails. Errors: a failed write; nothing
   // may be acknowledged any more.
   absl::Status Write(std::vector<Queued> transactions, WrittenGroup* written);
-  // Saves the producer sequences of all partitions that changed, in as many groups as it takes.
-  // Same errors.
+  // Saves the producer sequences of all partitions that have new batches, in as many groups as it
+  // takes. Same errors.
   absl::Status SaveProducers();
   // Of these partitions those are due now whose rows do not tell of all below an offset. Returns
   // how many groups carry them at most. Whoever keeps writers out.
   size_t SaveSoon(const std::map<PartitionPtr, Offset>& below);
-  // What was read back from the log changed since its row. Whoever keeps writers out.
+  // What was read back from the log came since its row. Whoever keeps writers out.
   void AddRecovered(const std::vector<PartitionPtr>& partitions);
   // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.
   bool snapshots_wait() const { return snapshots_wait_.load(std::memory_order_relaxed); }
@@ -148,7 +148,7 @@ class GroupWriter {
   bool wrote_state_ = false;
   std::vector<Accepted> accepted_;
   std::vector<std::string> ledger_;  // Elements of this group.
-  std::vector<PartitionPtr> changed_producers_;
+  std::vector<PartitionPtr> behind_producers_;
   std::deque<PartitionPtr> due_snapshots_;  // Rows do not depend on each other.
   // With a sequence in this group that no header tells of.
   std::set<PartitionPtr> untold_producers_;

@@ -59,8 +59,10 @@ class PartitionLog {
     uint64_t end_bytes = 0;
     int64_t last_time_us = 0;
     ProducerTable producers;
-    bool producers_changed = false;  // Since their last snapshot.
-    Offset producers_saved;          // It tells of the batches below.
+    // Batches came since the last snapshot of producers, also of those who number nothing: a start
+    // reads all that it does not tell of.
+    bool producers_behind = false;
+    Offset producers_saved;  // It tells of the batches below.
   };
 
   PartitionLog(PartitionId id, PartitionStart start);

@@ -269,6 +269,35 @@ TEST_CASE("producer sequences are saved a few at a time, and all of them at a cl
   }
 }
 
+TEST_CASE("a start reads what came since the last snapshot, also of those who number nothing") {
+  TestStore store;
+  const auto publish = [&store](int32_t partition) {
+    Append unnumbered = MakeAppend(TestStore::Partition(partition), {EventElement("x")});
+    REQUIRE_OK(Commit(store.engine(), std::move(unnumbered)).status);
+  };
+  const auto told = [&store] {
+    const auto saved = SavedProducers(store);
+    REQUIRE(!saved.empty());
+    storage::v1::ProducerSnapshot snapshot;
+    REQUIRE(snapshot.ParseFromString(saved[0].second));
+    return Offset(static_cast<int64_t>(snapshot.as_of_offset()));
+  };
+  publish(0);
+  store.clock().Advance(absl::Seconds(61));
+  publish(0);
+  CHECK(told() == Offset(2));
+  publish(0);
+  store.Reopen();
+  CHECK(told() == Offset(3));
+  publish(0);
+  store.Crash();
+  CHECK(told() == Offset(3));
+  store.clock().Advance(absl::Seconds(61));
+  publish(1);  // Brings the row of what was read.
+  REQUIRE_OK(store.engine().MaintainNow());
+  CHECK(told() == Offset(4));
+}
+
 TEST_CASE("sequences survive a crash after retention has passed the headers that told of them") {
   LocalEngineOptions options;
   options.snapshot_group_bytes = 1;
