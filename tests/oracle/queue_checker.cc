@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/oracle/key_checker.h"
 #include "tests/oracle/queue_facts.h"
+#include "tests/oracle/session_checker.h"
 #include "tests/oracle/step_checker.h"
 
 namespace acta::oracle {
@@ -44,6 +45,7 @@ class QueueChecking {
     }
     CheckEnds();
     CheckKeys(events_, groups_, &report_);
+    CheckSessions(history_, events_, groups_, &report_);
     return std::move(report_);
   }
 
@@ -341,6 +343,8 @@ std::string QueueAnomalyName(QueueAnomaly anomaly) {
       return "torn-step";
     case QueueAnomaly::kPassedHold:
       return "passed-hold";
+    case QueueAnomaly::kSteppedBack:
+      return "stepped-back";
   }
   return "unknown";
 }

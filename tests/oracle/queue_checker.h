@@ -39,6 +39,9 @@ enum class QueueAnomaly : uint8_t {
   kTornStep,
   // Leased while an event of its key was held, or itself, and nobody had decided of that.
   kPassedHold,
+  // A session is given again what it was given under that lease, or what it was told is settled; or
+  // first attempts of a key in another order than that of their offsets.
+  kSteppedBack,
 };
 std::string QueueAnomalyName(QueueAnomaly anomaly);  // "redelivered-after-ack"
 
