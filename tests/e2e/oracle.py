@@ -144,9 +144,12 @@ class OracleTest(unittest.TestCase):
         if not any(option.startswith('--seed=') for option in options):
             options += (f'--seed={SEED}',)
             print(f'ACTA_ORACLE_RUN_SEED={SEED}', flush=True)
-        self.load = subprocess.Popen(
+        self.load = self.spawn_load(self.history, *options, port=port)
+
+    def spawn_load(self, history, *options, port=None):
+        return subprocess.Popen(
             [*self.client_in, TESTS / 'acta-oracle-load',
-             f'--server={self.host}:{port or self.port}', f'--dir={self.history}', *options],
+             f'--server={self.host}:{port or self.port}', f'--dir={history}', *options],
             stderr=subprocess.PIPE, text=True)
 
     def end_load(self, stop=True):

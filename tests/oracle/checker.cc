@@ -33,6 +33,7 @@ class Checking {
     Collect();
     for (const Record& record : history_) Hold(record);
     CheckKept();
+    CheckExtents();
     CheckPolls();
     CheckGroups();
     return std::move(report_);
@@ -132,15 +133,21 @@ class Checking {
     }
   }
 
+  // Retention may take more while the log is written down: what is below is no hole.
+  int64_t FirstKept(int32_t partition) const {
+    const auto extent = extents_.find(partition);
+    return extent == extents_.end() ? 0 : extent->second.first;
+  }
+
   // Order of each publisher, and no hole between first and end.
   void CheckKept() {
     std::vector<std::pair<Place, Value>> all(kept_.begin(), kept_.end());
     std::sort(all.begin(), all.end());
     absl::flat_hash_map<std::pair<int32_t, int32_t>, Value> newest;  // Partition, process.
     std::map<int32_t, int64_t> next;
-    for (const auto& [partition, extent] : extents_) next[partition] = extent.first;
     for (const auto& [place, value] : all) {
-      if (const int64_t wanted = next[place.first]; place.second > wanted) {
+      const int64_t wanted = std::max(next[place.first], FirstKept(place.first));
+      if (place.second > wanted) {
         Find(Anomaly::kPollSkip, absl::StrCat("nothing is kept from ", place.first, "/", wanted,
                                               " to ", place.second - 1));
       }
@@ -153,10 +160,34 @@ class Checking {
       last = std::max(last, value);
     }
     for (const auto& [partition, extent] : extents_) {
-      if (next[partition] < extent.end) {
-        Find(Anomaly::kPollSkip, absl::StrCat("nothing is kept from ", partition, "/",
-                                              next[partition], " to ", extent.end - 1));
+      const int64_t wanted = std::max(next[partition], extent.first);
+      if (wanted < extent.end) {
+        Find(Anomaly::kPollSkip,
+             absl::StrCat("nothing is kept from ", partition, "/", wanted, " to ", extent.end - 1));
       }
+    }
+  }
+
+  // Retention takes from the front and an end only grows, whatever happens to the broker.
+  void CheckExtents() {
+    std::vector<const Record*> told;
+    for (const Record& record : history_) {
+      const bool extent =
+          record.kind == Record::Kind::kSpan || record.kind == Record::Kind::kExtent;
+      if (extent) told.push_back(&record);
+    }
+    std::stable_sort(told.begin(), told.end(),
+                     [](const Record* a, const Record* b) { return a->time_ns < b->time_ns; });
+    std::map<int32_t, Extent> last;
+    for (const Record* record : told) {
+      Extent& before = last[record->partition];
+      if (record->offset < before.first || record->end < before.end) {
+        Find(Anomaly::kMovedBack,
+             absl::StrCat("partition ", record->partition, " was told to go from ", before.first,
+                          " to ", before.end, ", and then from ", record->offset, " to ",
+                          record->end));
+      }
+      before = {record->offset, record->end};
     }
   }
 
@@ -248,6 +279,8 @@ std::string AnomalyName(Anomaly anomaly) {
       return "phantom";
     case Anomaly::kLostCommit:
       return "lost-commit";
+    case Anomaly::kMovedBack:
+      return "moved-back";
   }
   return "unknown";
 }

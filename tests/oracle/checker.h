@@ -31,6 +31,9 @@ enum class Anomaly : uint8_t {
   kPhantom,
   // A member starts below a position that was confirmed to the group before.
   kLostCommit,
+  // Where a partition begins, or where it ends for readers, is told to be before what was told
+  // earlier: what retention had taken is there again, or what could be seen is gone.
+  kMovedBack,
 };
 std::string AnomalyName(Anomaly anomaly);  // "lost-write"
 

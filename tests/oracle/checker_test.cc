@@ -213,6 +213,45 @@ TEST_CASE("a member that goes back or leaves something out while it has a partit
   }
 }
 
+TEST_CASE("a partition that begins or ends before what was told has moved back", "[oracle]") {
+  TestHistory history;
+  int64_t time_ns = 0;
+  const auto tell = [&](int64_t first, int64_t end) {
+    Record& span = history.Add(Record::Kind::kSpan, first);
+    span.end = end;
+    span.time_ns = ++time_ns;
+  };
+  tell(0, 5);
+  tell(2, 5);
+  tell(2, 7);
+  CHECK_FALSE(history.Shows(Anomaly::kMovedBack));
+  SECTION("what retention had taken") { tell(1, 7); }
+  SECTION("what could be read") { tell(2, 6); }
+  CHECK(history.Shows(Anomaly::kMovedBack));
+}
+
+TEST_CASE("retention takes a prefix and no more", "[oracle]") {
+  TestHistory history;
+  for (Record& record : history.records) {
+    if (record.kind == Record::Kind::kExtent) record.offset = 2;
+  }
+  SECTION("also while the log is written down") {
+    history.Remove(Record::Kind::kFinal, 1);
+    CHECK(Check(history.records).clean());
+  }
+  SECTION("but nothing behind it") {
+    history.Remove(Record::Kind::kFinal, 3);
+    CHECK(history.Shows(Anomaly::kPollSkip));
+    CHECK(history.Shows(Anomaly::kLostWrite));
+  }
+  SECTION("nor what it says it keeps") {
+    history.Remove(Record::Kind::kFinal, 0);
+    history.Remove(Record::Kind::kFinal, 1);
+    history.Remove(Record::Kind::kFinal, 2);
+    CHECK(history.Shows(Anomaly::kPollSkip));
+  }
+}
+
 TEST_CASE("a record survives its line", "[oracle]") {
   Record record;
   record.kind = Record::Kind::kCommitted;

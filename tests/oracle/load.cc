@@ -23,6 +23,7 @@ absl::Status CreateTopic(const LoadContext& load) {
   v1::CreateTopicRequest request;
   request.mutable_topic()->set_name(load.options.topic);
   request.mutable_topic()->set_partitions(load.options.partitions);
+  request.mutable_topic()->set_retention_bytes(load.options.retention_bytes);
   return Insist(load, [&] {
     const absl::Status status = admin.CreateTopic(request).status();
     return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
@@ -82,6 +83,7 @@ absl::Status RunStreamLoad(const LoadContext& load) {
     });
   }
   readers.Add("reader", [&reading] { return RunReader(reading, 100); });
+  readers.Add("watcher", [&reading] { return RunWatcher(reading); });
   for (int32_t member = 1; member <= options.members; ++member) {
     readers.Add(absl::StrCat("member ", member),
                 [&reading, member] { return RunMember(reading, member); });

@@ -19,6 +19,9 @@ struct LoadOptions {
   std::string topic = "oracle";
   std::string group = "oracle";
   int32_t partitions = 4;
+  // That each partition of the topic keeps; 0: all. A group would be overtaken sooner or later, so
+  // such a load has no members.
+  int64_t retention_bytes = 0;
   uint64_t seed = 1;
   // Zero: until Stop().
   absl::Duration duration;

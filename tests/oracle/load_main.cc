@@ -14,7 +14,7 @@ constexpr char kUsage[] =
     "acta-oracle-load --server=ADDR --dir=FOLDER [--seconds=N] [--rate=N] [--seed=N]\n"
     "                 [--partitions=N] [--members=N] [--rejoin=N] [--patience=SECONDS]\n"
     "                 [--workers=N] [--keys=N] [--healthy=0|1] [--longest-delay=SECONDS]\n"
-    "                 [--steps=PERCENT]\n"
+    "                 [--steps=PERCENT] [--topic=NAME] [--retention-bytes=N]\n"
     "Publishes and reads until the seconds are over or SIGTERM comes; with --workers, which are\n"
     "those of each QUEUE group, the readers are these. The history of each client\n"
     "is a file in the folder; acta-oracle-check holds them against what a log promises.\n";
@@ -25,6 +25,8 @@ bool Apply(absl::string_view name, absl::string_view value, acta::oracle::LoadOp
     options->server = std::string(value);
   else if (name == "--dir")
     options->folder = std::string(value);
+  else if (name == "--topic")
+    options->topic = std::string(value);
   else if (!absl::SimpleAtoi(value, &number) || number < 0)
     return false;
   else if (name == "--seconds")
@@ -35,6 +37,8 @@ bool Apply(absl::string_view name, absl::string_view value, acta::oracle::LoadOp
     options->seed = static_cast<uint64_t>(number);
   else if (name == "--partitions")
     options->partitions = static_cast<int32_t>(number);
+  else if (name == "--retention-bytes")
+    options->retention_bytes = number;
   else if (name == "--members")
     options->members = static_cast<int32_t>(number);
   else if (name == "--rejoin")

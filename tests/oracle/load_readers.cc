@@ -17,6 +17,8 @@ namespace acta::oracle {
 namespace {
 
 constexpr absl::Duration kPatienceOfOneRead = absl::Milliseconds(200);
+constexpr absl::Duration kLookAtExtents = absl::Milliseconds(100);
+constexpr absl::Duration kPatienceOfOneLook = absl::Seconds(2);  // A link may be silent.
 
 // Events of one delivery, or nothing when the bytes are not events at all.
 std::vector<Record> RecordsOf(const client::Delivery& delivery, int32_t reader, int32_t session) {
@@ -67,16 +69,42 @@ absl::Status RunReader(const LoadContext& load, int32_t reader) {
   position.set_topic(load.options.topic);
   position.mutable_from()->set_earliest(true);
   options.retry_for = load.options.patience;
-  client::Subscriber subscriber(load.channel, options);
-  while (!load.stop.stopped()) {
-    auto next = subscriber.Next(absl::Now() + kPatienceOfOneRead);
-    if (!next.ok()) {
-      // A hole is told, and the partition stops; the log itself is looked at in the end.
-      if (subscriber.failed()) return next.status();
-      continue;
+  for (int32_t session = reader; !load.stop.stopped(); ++session) {
+    client::Subscriber subscriber(load.channel, options);
+    while (!load.stop.stopped() && !subscriber.ended()) {
+      auto next = subscriber.Next(absl::Now() + kPatienceOfOneRead);
+      if (!next.ok()) {
+        // A hole is told, and the partition stops; the log itself is looked at in the end.
+        if (subscriber.failed()) return next.status();
+        continue;
+      }
+      if (next->has_value()) file->Write(RecordsOf(**next, reader, session), false);
     }
-    if (next->has_value()) file->Write(RecordsOf(**next, reader, reader), false);
   }
+  return absl::OkStatus();
+}
+
+absl::Status RunWatcher(const LoadContext& load) {
+  ASSIGN_OR_RETURN(const auto file,
+                   RecordFile::Create(absl::StrCat(load.options.folder, "/watcher.history")));
+  client::AdminOptions options;
+  options.deadline = kPatienceOfOneLook;
+  client::Admin admin(load.channel, options);
+  v1::ListPartitionsRequest request;
+  request.set_topic(load.options.topic);
+  do {
+    const auto told = admin.ListPartitions(request);
+    if (!told.ok()) continue;  // The broker is away.
+    std::vector<Record> records;
+    for (const v1::PartitionInfo& partition : told->partitions()) {
+      Record& record = records.emplace_back();
+      record.kind = Record::Kind::kSpan;
+      record.partition = partition.partition();
+      record.offset = partition.first_offset();
+      record.end = partition.end_offset();
+    }
+    file->Write(std::move(records), false);
+  } while (!load.stop.WaitFor(kLookAtExtents));
   return absl::OkStatus();
 }
 

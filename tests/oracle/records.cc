@@ -20,9 +20,9 @@
 namespace acta::oracle {
 namespace {
 
-constexpr std::array<absl::string_view, 12> kKindNames = {
-    "invoke",   "ok",        "fail",  "info",   "poll",   "alien",
-    "assigned", "committed", "final", "extent", "joined", "left"};
+constexpr std::array<absl::string_view, 13> kKindNames = {
+    "invoke",    "ok",    "fail",   "info",   "poll", "alien", "assigned",
+    "committed", "final", "extent", "joined", "left", "span"};
 constexpr size_t kFields = 11;
 
 int64_t SteadyNow() {

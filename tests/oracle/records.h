@@ -28,6 +28,7 @@ struct Record {
     kExtent,     // partition, offset (first kept), end: in the end.
     kJoined,     // reader: the broker has let a life of a group's member begin.
     kLeft,       // reader: such a life has ended.
+    kSpan,       // partition, offset (first kept), end: told while the load goes on.
   };
   Kind kind = Kind::kInvoke;
   int64_t time_ns = 0;  // Of one steady clock.
