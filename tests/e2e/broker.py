@@ -24,6 +24,13 @@ PATIENCE_S = 60
 SANITIZED = any(mark in (BIN / 'actad').read_bytes() for mark in (b'__asan_init', b'__tsan_init'))
 
 
+def seed():
+    """Of what a test draws; ACTA_SEED takes back what was printed."""
+    drawn = int(os.environ.get('ACTA_SEED', time.time_ns() % 1_000_000_007))
+    print(f'ACTA_SEED={drawn}', flush=True)
+    return drawn
+
+
 def rfc3339(seconds):
     """A time of the epoch, as commands take it."""
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Members that settle an event, publish what follows from it and complete its claim in one step:
-each event has one result and each claim one holder, whatever is killed."""
+each event has one result and each claim one holder, whatever is killed. ACTA_SEED repeats what is
+drawn."""
 
 import collections
 import random
@@ -15,7 +16,7 @@ import grpc  # noqa: E402
 from google.protobuf.duration_pb2 import Duration  # noqa: E402
 from acta.v1 import (claims_pb2, claims_pb2_grpc, groups_pb2, groups_pb2_grpc,  # noqa: E402
                      publisher_pb2, subscriber_pb2, subscriber_pb2_grpc)
-from broker import PATIENCE_S, BrokerTest  # noqa: E402
+from broker import PATIENCE_S, BrokerTest, seed  # noqa: E402
 from faults import until  # noqa: E402
 from network import EARLIEST, Event  # noqa: E402
 from workers import NACK, REJECT, Worker, queue_group  # noqa: E402
@@ -134,8 +135,7 @@ class Steps(BrokerTest):
 
     def work_through_kills(self, act, **start):
         """The bills, once there is one for each order."""
-        random_ = random.Random(seed := random.randrange(1 << 32))
-        print(f'seed {seed}', flush=True)
+        random_ = random.Random(seed())
         threads = [threading.Thread(target=self.work, kwargs=start,
                                     args=(random.Random(random_.random()), act))
                    for _ in range(WORKERS)]
