@@ -19,9 +19,9 @@ import zlib
 
 import stubs
 from broker import PATIENCE_S, SANITIZED, BrokerTest, seed
-from faults import (CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE,
-                    RST_STREAM, SETTINGS, WINDOW_UPDATE, Footprint, RawHttp2, call_headers,
-                    disk_mib, frame, given_back, hpack, until)
+from faults import (CONTINUATION, DATA, END_HEADERS, END_STREAM, EVENT_BYTES, GOAWAY, HEADERS, PING,
+                    PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, Footprint, RawHttp2,
+                    call_headers, disk_mib, frame, given_back, hpack, until)
 
 stubs.use()
 
@@ -47,6 +47,7 @@ class AbuseTest(BrokerTest):
         super().setUp()
         self.acta('topic', 'create', 't', '--partitions', '1')
         self.publisher = self.connect()
+        self.events = 0
         for _ in range(20):
             self.innocent()
         self.before = self.footprint()
@@ -68,18 +69,26 @@ class AbuseTest(BrokerTest):
             first = self.footprint()
             getattr(self, self._testMethodName)()
             self.is_over(first, POOLS_MIB if left else AGAIN_MIB)
-            given_back(self.broker.process.pid, self.before, self.extra_mib + ALL_ROUNDS_MIB)
+            self.gives_back(self.before, self.extra_mib + ALL_ROUNDS_MIB)
             if self.footprint().memory_mib < first.memory_mib + AGAIN_MIB:
                 return
 
     def is_over(self, before, extra_mib):
         self.innocent()
         print(self.id().split('.', 1)[1], end=': ')
-        given_back(self.broker.process.pid, before, extra_mib)
+        self.gives_back(before, extra_mib)
         self.assertLess(disk_mib(self.broker.data), self.disk_before + 1)
 
+    def stored_mib(self):
+        return self.events * EVENT_BYTES / (1 << 20)
+
+    def gives_back(self, before, extra_mib):
+        given_back(self.broker.process.pid, before, extra_mib, self.stored_mib())
+
     def footprint(self):
-        return Footprint(self.broker.process.pid)
+        held = Footprint(self.broker.process.pid)
+        held.stored_mib = self.stored_mib()
+        return held
 
     def bounded(self):
         """A sanitizer keeps what was freed, so that its memory says nothing."""
@@ -92,6 +101,7 @@ class AbuseTest(BrokerTest):
         started = time.monotonic()
         self.publisher.Publish(publisher_pb2.PublishFrame(batches=[publisher_pb2.PartitionBatch(
             topic='t', partition=0, events=[event_pb2.Event(data=b'x')])]), timeout=PATIENCE_S)
+        self.events += 1
         self.assertLess(time.monotonic() - started, within)
 
     def newcomer(self):

@@ -15,7 +15,7 @@ stubs.use()
 import grpc  # noqa: E402
 from acta.v1 import (groups_pb2, groups_pb2_grpc, publisher_pb2,  # noqa: E402
                      publisher_pb2_grpc, subscriber_pb2, subscriber_pb2_grpc)
-from faults import Footprint, given_back, until  # noqa: E402
+from faults import until  # noqa: E402
 from network import EARLIEST, Control, Event, Frame, NetworkTest, batch  # noqa: E402
 
 
@@ -24,9 +24,6 @@ class ConsumerTest(NetworkTest):
         started = time.monotonic()
         self.publisher.Publish(Frame(batches=[batch(Event(data=b'innocent'))]), timeout=PATIENCE_S)
         self.assertLess(time.monotonic() - started, within)
-
-    def footprint(self):
-        return Footprint(self.broker.process.pid)
 
     def flood(self, megabytes):
         for _ in range(megabytes):
@@ -66,7 +63,7 @@ class ClientsThatDoNotRead(ConsumerTest):
         self.assertLess(self.footprint().memory_mib, before.memory_mib + 100)
         for close in closers:
             close()
-        given_back(self.broker.process.pid, before, 100)
+        self.gives_back(before, 100)
 
     def test_a_member_that_is_silent_too_hands_over_although_a_frame_to_it_is_on_its_way(self):
         self.flood(20)
@@ -81,7 +78,7 @@ class ClientsThatDoNotRead(ConsumerTest):
         self.others_are_answered()
         near.close()
         close()
-        given_back(self.broker.process.pid, before, 100)
+        self.gives_back(before, 100)
 
     def test_a_publisher_of_its_answers(self):
         sent = 0
@@ -107,7 +104,7 @@ class ClientsThatDoNotRead(ConsumerTest):
         self.assertLess(self.footprint().memory_mib, before.memory_mib + 50)
         stream.cancel()
         channel.close()
-        given_back(self.broker.process.pid, before, 50)
+        self.gives_back(before, 50)
 
 
 class SlowConsumers(ConsumerTest):
@@ -208,7 +205,7 @@ class DoubleCommits(ConsumerTest):
                 for member, list_ in answers.items()}
         self.assertEqual(told, {self.holder: {None}, other: {'FENCED'}})
         self.assertEqual(self.committed(), {0: 9})
-        given_back(self.broker.process.pid, before, 50)
+        self.gives_back(before, 50)
 
 
 if __name__ == '__main__':

@@ -21,6 +21,11 @@ LAZY_THREADS = 6  # gRPC's and of the disk, made as they are needed and kept for
 # hundred handshakes that time out together left 9. They wait for the next ones.
 TIMER_THREADS = 16
 TIMER_THREAD = 'grpc_global_tim'
+# Files and folders that are there for a moment: written beside their place, on their way into the
+# database, or on their way out.
+TEMPORARY = ('*.new', '*.tmp', '*.dbtmp', '*.trash', 'backup.cut')
+LAZY_DISK_MIB = 1  # What the log writes ahead of itself, and rows of who came and went.
+EVENT_BYTES = 300  # On the disk, besides its payload: key, header, context, place in the index.
 
 
 class FaultProxy:
@@ -81,6 +86,10 @@ class Footprint:
         self.sockets = sum(kind.startswith('socket:') for kind in kinds)
         # Those of the database come and go by themselves.
         self.files = sum('/db' not in kind for kind in kinds) - self.sockets
+        data, = (pathlib.Path(kind).parent for kind in kinds if kind.endswith('/acta.lock'))
+        self.disk_mib = disk_mib(data, written)
+        self.stored_mib = 0  # Set by those who publish more than a MiB.
+        self.temporary = [path.name for mark in TEMPORARY for path in data.rglob(mark)]
 
     @staticmethod
     def descriptors(pid):
@@ -93,28 +102,50 @@ class Footprint:
 
     def __str__(self):
         return (f'{self.threads} threads, {self.sockets} sockets, {self.files} files, '
-                f'{self.memory_mib:.0f} MiB')
+                f'{self.memory_mib:.0f} MiB, {self.disk_mib:.1f} MiB of disk')
 
 
-def given_back(pid, before, extra_mib):
-    """Waits until a process holds no more than before; memory may stay with the allocator."""
+def stored_mib(status):
+    """What `acta status` says was published since the broker started, as it lies on the disk."""
+    bytes_ = int(status['bytesPublished']) + EVENT_BYTES * int(status['eventsPublished'])
+    return bytes_ / (1 << 20)
+
+
+def given_back(pid, before, extra_mib, stored=0):
+    """Waits until a process holds no more than before; memory may stay with the allocator.
+
+    The disk has what was published, which is `stored` MiB since the broker started: each byte is in
+    the log that is written ahead, and in a table once it was flushed, which may come after `before`
+    for what came before."""
     until(lambda: Footprint(pid).sockets <= before.sockets, 'sockets are closed')
     until(lambda: Footprint(pid).files <= before.files + LAZY_FILES, 'files are closed')
     until(lambda: Footprint(pid).threads <= before.threads + LAZY_THREADS,
           lambda: f'{before.threads} threads, now {dict(thread_names(pid))}')
     assert Footprint(pid).timer_threads <= TIMER_THREADS, thread_names(pid)
+    until(lambda: not Footprint(pid).temporary, lambda: f'left: {Footprint(pid).temporary}')
     after = Footprint(pid)
     extra_mib += 512 if SANITIZED else 0  # What the sanitizer keeps of what was freed.
     print(f'{before}; then {after}', flush=True)
     assert after.memory_mib < before.memory_mib + extra_mib, f'{before}; then {after}'
+    assert after.disk_mib < before.disk_mib - before.stored_mib + 2 * stored + LAZY_DISK_MIB, (
+        f'{before}, {before.stored_mib:.1f} MiB published; then {after}, {stored:.1f} MiB')
 
 
-def disk_mib(folder):
+def allocated(status):
+    return status.st_blocks * 512
+
+
+def written(status):
+    """Without what the database allocates ahead of a log file, up to a whole one."""
+    return status.st_size
+
+
+def disk_mib(folder, taken=allocated):
     """What a folder takes of the disk."""
     total = 0
     for path in pathlib.Path(folder).rglob('*'):
         try:
-            total += path.lstat().st_blocks * 512
+            total += taken(path.lstat())
         except FileNotFoundError:
             pass  # Deleted meanwhile.
     return total / (1 << 20)

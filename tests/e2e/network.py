@@ -8,7 +8,7 @@ import grpc
 from acta.v1 import (event_pb2, groups_pb2, publisher_pb2, publisher_pb2_grpc, subscriber_pb2,
                      subscriber_pb2_grpc)
 from broker import PATIENCE_S, BrokerTest
-from faults import FaultProxy, Footprint, given_back, until
+from faults import FaultProxy, Footprint, given_back, stored_mib, until
 
 Event = event_pb2.Event
 Frame = publisher_pb2.PublishFrame
@@ -30,7 +30,7 @@ class NetworkTest(BrokerTest):
 
     def setUp(self):
         super().setUp()
-        self.began = self.broker.process.pid, Footprint(self.broker.process.pid)
+        self.began = self.broker.process.pid, self.footprint()
         self.acta('topic', 'create', 't', '--partitions', self.partitions)
         self.proxy = FaultProxy(self.broker.address.rsplit(':', 1)[1])
         self.addCleanup(self.proxy.close)
@@ -41,8 +41,16 @@ class NetworkTest(BrokerTest):
         """Behind the ends of all clients."""
         pid, before = self.began
         if self.broker.process.pid == pid and self.broker.process.poll() is None:
-            given_back(pid, before, self.extra_mib)
+            self.gives_back(before, self.extra_mib)
         super().end()
+
+    def footprint(self):
+        held = Footprint(self.broker.process.pid)
+        held.stored_mib = stored_mib(self.acta_json('status'))
+        return held
+
+    def gives_back(self, before, extra_mib):
+        given_back(self.broker.process.pid, before, extra_mib, stored_mib(self.acta_json('status')))
 
     def connect(self, address):
         # grpcio does not notice a reset that comes right behind the last bytes it read (TCP_INQ

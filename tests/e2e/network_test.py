@@ -15,7 +15,7 @@ import unittest
 
 import stubs
 from broker import BIN, PATIENCE_S, Broker
-from faults import FaultProxy, Footprint, given_back, until
+from faults import FaultProxy, Footprint, given_back, stored_mib, until
 from oracle import OracleTest, free_port
 
 stubs.use()
@@ -50,7 +50,8 @@ class LoadOverABadNetwork(OracleTest):
         print(report, flush=True)
         self.assertEqual((classes, code, errors), (set(), 0, ''), report)
         acknowledged = int(report.split()[1].rstrip(','))
-        given_back(self.broker.pid, before, self.extra_mib + self.ids_mib * acknowledged)
+        given_back(self.broker.pid, before, self.extra_mib + self.ids_mib * acknowledged,
+                   stored_mib(self.acta_json('status')))
 
     def test_cut_torn_slow_and_half_open_links_break_no_promise(self):
         chance = random.Random(SEED)
