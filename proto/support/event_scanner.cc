@@ -39,9 +39,10 @@ WireFault WrongWireType(uint32_t tag) {
   }
 }
 
-// A message of two strings, fields 1 and 2: Affected and the entries of `attributes`. Adds the
-// sizes of both to `size`.
-WireFault ScanPair(absl::string_view bytes, uint32_t* size) {
+// A message of two strings, fields 1 and 2: Affected and the entries of `attributes`. `take` gets
+// the size of each.
+template <typename Take>
+WireFault ScanPair(absl::string_view bytes, const Take& take) {
   WireReader reader(bytes);
   uint32_t seen = 0;
   while (!reader.AtEnd()) {
@@ -61,7 +62,7 @@ WireFault ScanPair(absl::string_view bytes, uint32_t* size) {
     fault = reader.ReadBytes(&text);
     if (fault != WireFault::kNone) return fault;
     if (!IsUtf8(text)) return WireFault::kBadUtf8;
-    *size += static_cast<uint32_t>(text.size());
+    take(static_cast<uint32_t>(text.size()));
   }
   return WireFault::kNone;
 }
@@ -85,6 +86,12 @@ void Keep(uint32_t number, absl::string_view value, ScannedEvent* event) {
   }
 }
 
+void KeepLongest(uint32_t number, uint32_t size, ScannedEvent* event) {
+  if (size <= event->longest_text) return;
+  event->longest_text = size;
+  event->longest_field = number;
+}
+
 WireFault ScanNumber(WireReader& reader, uint32_t tag, ScannedEvent* event) {
   if (WireTypeOf(tag) != kWireVarint) return WrongWireType(tag);
   uint64_t value = 0;
@@ -101,18 +108,13 @@ WireFault ScanBytes(WireReader& reader, uint32_t tag, FieldKind kind, ScannedEve
   switch (kind) {
     case FieldKind::kString:
       if (!IsUtf8(value)) return WireFault::kBadUtf8;
-      if (value.size() > event->longest_text) {
-        event->longest_text = static_cast<uint32_t>(value.size());
-        event->longest_field = FieldOf(tag);
-      }
+      KeepLongest(FieldOf(tag), static_cast<uint32_t>(value.size()), event);
       break;
-    case FieldKind::kAffected: {
-      uint32_t ignored = 0;
-      return ScanPair(value, &ignored);
-    }
+    case FieldKind::kAffected:
+      return ScanPair(value, [=](uint32_t size) { KeepLongest(FieldOf(tag), size, event); });
     case FieldKind::kAttribute:
       ++event->attributes;
-      return ScanPair(value, &event->attribute_bytes);
+      return ScanPair(value, [event](uint32_t size) { event->attribute_bytes += size; });
     default:
       break;
   }

@@ -1,5 +1,7 @@
 #include "tests/fuzz/differential.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "acta/v1/publisher.pb.h"
 #include "google/protobuf/stubs/logging.h"
@@ -41,12 +43,26 @@ bool Parse(absl::string_view bytes, Message* message) {
   return message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
+size_t LongestText(const v1::Event& event) {
+  size_t longest = 0;
+  for (int i = 0; i < v1::Event::descriptor()->field_count(); ++i) {
+    const auto* const field = v1::Event::descriptor()->field(i);
+    if (field->type() != google::protobuf::FieldDescriptor::TYPE_STRING) continue;
+    longest = std::max(longest, event.GetReflection()->GetString(event, field).size());
+  }
+  for (const v1::Affected& affected : event.affected()) {
+    longest = std::max({longest, affected.kind().size(), affected.id().size()});
+  }
+  return longest;
+}
+
 std::string CompareScanned(const ScannedEvent& event, const v1::Event& parsed) {
   if (event.id != parsed.id()) return Differs("id");
   if (event.source != parsed.source()) return Differs("source");
   if (event.type != parsed.type()) return Differs("type");
   if (event.key != parsed.key()) return Differs("key");
   if (event.time_us != parsed.time_us()) return Differs("time_us");
+  if (event.longest_text != LongestText(parsed)) return Differs("the longest text");
   // A map keeps the last of equal keys, the scanner counts entries.
   const auto entries = static_cast<uint32_t>(parsed.attributes_size());
   uint32_t bytes = 0;

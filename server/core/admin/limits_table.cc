@@ -60,7 +60,7 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
   rows->Add("limits.events_per_batch", limits.max_batch_events, "events", "in one batch");
   rows->Add("limits.key", limits.max_key_bytes, "bytes", "the key of an event");
   rows->Add("max_event_text_bytes", kMaxEventTextBytes, "bytes",
-            "each text of an event: id, source, type, subject, correlation_id and so on");
+            "each text of an event: id, source, correlation_id and so on, kind and id of affected");
   rows->Add("max_frame_context_bytes", kMaxFrameContextBytes, "bytes",
             "what is stored beside the batches of a frame, above 256 for each of their partitions");
   rows->Add("limits.attributes_per_event", limits.max_attributes, "attributes", "of an event");

@@ -57,7 +57,10 @@ absl::Status TextTooLong(const ScannedEvent& event, uint32_t index) {
   const auto* const field =
       v1::Event::descriptor()->FindFieldByNumber(static_cast<int>(event.longest_field));
   const std::string name = field == nullptr ? "text" : field->name();
-  const std::string what = absl::StrCat("the ", name, " of ", EventName(index), " has bytes:");
+  // What is in a message has no name here: the kind or the id of one who is affected.
+  const bool nested = field != nullptr && field->message_type() != nullptr;
+  const std::string what =
+      absl::StrCat(nested ? "a text of " : "the ", name, " of ", EventName(index), " has bytes:");
   ErrorDetails details = EventDetail(index);
   details.emplace_back("field", name);
   return LimitError{v1::EVENT_TOO_LARGE, what,

@@ -4,8 +4,9 @@
 
 namespace acta {
 
-// Of each text of an event: id, source, type, subject, correlation_id and so on. Two of them are
-// copied into the context of every batch that the event causes.
+// Of each text of an event: id, source, type, subject, correlation_id and so on, and each kind and
+// id of `affected`; attributes have limits of their own. Two of them are copied into the context of
+// every batch that the event causes.
 inline constexpr int32_t kMaxEventTextBytes = 4096;
 
 // Of the contexts that the batches of a frame are stored with, one for each partition that a batch

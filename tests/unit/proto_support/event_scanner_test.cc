@@ -1,6 +1,7 @@
 #include "proto/support/event_scanner.h"
 
 #include <string>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -55,8 +56,29 @@ TEST_CASE("an event with every field is accepted and its views are its bytes") {
   CHECK(scanned.time_us == -5);
   CHECK(scanned.attributes == 2);
   CHECK(scanned.attribute_bytes == 10);
+  CHECK(scanned.longest_text == 16);
+  CHECK(scanned.longest_field == v1::Event::kContentTypeFieldNumber);
   CHECK(scanned.id.data() > bytes.data());
   CHECK(scanned.id.data() < bytes.data() + bytes.size());
+}
+
+TEST_CASE("the longest text is one of the event or of whom it affects, and none of attributes") {
+  v1::Event event;
+  event.set_type("1234");
+  event.set_key("a key is no text");
+  (*event.mutable_attributes())["a long attribute"] = "of a long value";
+  const auto longest = [&] {
+    ScannedEvent scanned;
+    CHECK(ScanEvent(event.SerializeAsString(), &scanned) == WireFault::kNone);
+    return std::pair<uint32_t, uint32_t>(scanned.longest_text, scanned.longest_field);
+  };
+  CHECK(longest() == std::pair(4u, 3u));
+  event.add_affected()->set_kind("12345");
+  CHECK(longest() == std::pair(5u, 12u));
+  event.add_affected()->set_id("123456");
+  CHECK(longest() == std::pair(6u, 12u));
+  event.set_process("1234567");
+  CHECK(longest() == std::pair(7u, 15u));
 }
 
 TEST_CASE("an empty event is an event") {

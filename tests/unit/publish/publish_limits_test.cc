@@ -79,6 +79,32 @@ TEST_CASE("each text of an event may have 4 KiB") {
   CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
 }
 
+TEST_CASE("kind and id of each who is affected may have 4 KiB") {
+  PublishFixture f;
+  const std::string fits(4096, 't');
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  v1::Event* const event = AddEvent(&frame);
+  event->set_source("/shop");
+  for (int i = 0; i < 2; ++i) {
+    v1::Affected* const affected = event->add_affected();
+    affected->set_kind(fits);
+    affected->set_id(fits);
+  }
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  const auto refused = [&] {
+    const v1::FrameResult result = f.Publish(frame);
+    REQUIRE(PublishFixture::BatchReason(result) == v1::EVENT_TOO_LARGE);
+    CheckLimit(result.batches(0).error(), "max_event_text_bytes", "4096", "4097");
+    CHECK(result.batches(0).error().details().at("field") == "affected");
+    CHECK(result.batches(0).error().details().at("event_index") == "0");
+  };
+  event->mutable_affected(1)->mutable_kind()->push_back('t');
+  refused();
+  event->mutable_affected(1)->set_kind(fits);
+  event->mutable_affected(0)->mutable_id()->push_back('t');
+  refused();
+}
+
 TEST_CASE("an event may have 64 attributes") {
   PublishFixture f;
   v1::PublishFrame frame = OneBatch("orders", 0);
