@@ -193,6 +193,7 @@ class Completion(EverydayTest):
         self.assertEqual(completed('topic', 'describe', 'ord'), ['orders', 'orders-eu'])
         self.assertEqual(completed('group', 'lag', ''), ['billing'])
         self.assertEqual(completed('topic', 'create', 'x', '--ack', ''), ['fsync', 'os'])
+        self.assertEqual(completed('topic', 'create', 'x', 'ord'), ['orders', 'orders-eu'])
         self.assertEqual(completed('--context', 'h'), ['here'])
         self.assertEqual(completed('--server', self.broker.address, 'group', 'lag', 'b'),
                          ['billing'])
@@ -214,6 +215,33 @@ class Completion(EverydayTest):
 
 
 class Topics(EverydayTest):
+    def test_several_are_created_by_one_call_and_what_cannot_be_is_named(self):
+        def names(page):
+            return [topic['name'] for topic in page['topics']]
+        created = self.acta_json('topic', 'create', 'a', 'b', '--partitions', 2)
+        self.assertEqual(names(created), ['a', 'b'])
+        self.assertEqual([topic['partitions'] for topic in created['topics']], [2, 2])
+        table = self.acta('topic', 'create', 'c', 'd').splitlines()
+        self.assertEqual([line.split()[0] for line in table], ['TOPIC', 'c', 'd'])
+
+        code, out, err = self.broker.acta('topic', 'create', 'e', 'b', 'no spaces', 'f', 'f',
+                                          '-o', 'json')
+        self.assertEqual((code, names(json.loads(out))), (6, ['e', 'f']), err)
+        self.assertIn('error: 3 of 5 topics were not created\n', err)
+        self.assertRegex(err, r"\n  b: topic 'b' already exists.* \[TOPIC_ALREADY_EXISTS\]\n")
+        self.assertRegex(err, r'\n  no spaces: .* \[INVALID_NAME\]\n')
+        self.assertRegex(err, r'\n  f: .* \[TOPIC_ALREADY_EXISTS\]\n')
+        self.assertEqual(names(self.acta_json('topic', 'list')), list('abcdef'))
+
+        # Where nothing is done, the code is that of the first; a single one has its own JSON.
+        self.fails(4, '2 of 2 topics were not created', 'topic', 'create', 'a', 'no spaces')
+        self.fails(2, '2 of 2 topics were not created', 'topic', 'create', 'no spaces', 'a')
+        self.fails(2, '--partitions', 'topic', 'create', 'g', 'h', '--partitions', 257)
+        self.assertEqual(self.acta_json('topic', 'create', 'g')['topic']['name'], 'g')
+        self.broker.kill()
+        err = self.fails(5, self.broker.address, 'topic', 'create', 'h', 'i', '--timeout', '200ms')
+        self.assertIn('\n  i: was not tried\n', err)
+
     def test_a_list_by_pattern_and_by_pages(self):
         names = [f'orders-{n}' for n in range(5)] + ['payments', 'order']
         for name in names:

@@ -7,16 +7,12 @@
 namespace acta::cli {
 namespace {
 
+// Of errors of this side: their exit code, as a digit.
 constexpr char kMark[] = "acta.cli/exit";
 
-absl::Status Marked(absl::Status status, absl::string_view mark) {
-  status.SetPayload(kMark, absl::Cord(mark));
+absl::Status Marked(absl::Status status, ExitStatus exit) {
+  status.SetPayload(kMark, absl::Cord(absl::StrCat(static_cast<int>(exit))));
   return status;
-}
-
-std::string MarkOf(const absl::Status& status) {
-  const auto mark = status.GetPayload(kMark);
-  return mark ? std::string(*mark) : "";
 }
 
 // The server refused what was typed, as opposed to the events that were sent.
@@ -28,27 +24,30 @@ bool IsAboutTheCommandLine(v1::ErrorReason reason) {
 }  // namespace
 
 absl::Status UsageError(absl::string_view message) {
-  return Marked(absl::InvalidArgumentError(message), "usage");
+  return Marked(absl::InvalidArgumentError(message), kExitUsage);
 }
 
 absl::Status PartlyDoneError(absl::string_view message) {
-  return Marked(absl::AbortedError(message), "partly");
+  return Marked(absl::AbortedError(message), kExitPartlyDone);
 }
 
 absl::Status RefusedError(absl::string_view message) {
-  return Marked(absl::FailedPreconditionError(message), "refused");
+  return Marked(absl::FailedPreconditionError(message), kExitRefused);
+}
+
+absl::Status ToldAs(const absl::Status& error, absl::string_view message) {
+  return Marked(absl::Status(error.code(), message), ExitStatusOf(error));
 }
 
 absl::Status OutputClosedError() {
-  return Marked(absl::CancelledError("nobody reads the output any more"), "closed");
+  return Marked(absl::CancelledError("nobody reads the output any more"), kExitDone);
 }
 
 ExitStatus ExitStatusOf(const absl::Status& status) {
   if (status.ok()) return kExitDone;
-  const std::string mark = MarkOf(status);
-  if (mark == "closed") return kExitDone;
-  if (mark == "usage") return kExitUsage;
-  if (mark == "partly") return kExitPartlyDone;
+  if (const auto mark = status.GetPayload(kMark)) {
+    return static_cast<ExitStatus>(std::string(*mark)[0] - '0');
+  }
   if (IsAboutTheCommandLine(ReasonOf(status))) return kExitUsage;
   switch (status.code()) {
     case absl::StatusCode::kNotFound:
@@ -70,7 +69,7 @@ ExitStatus ExitStatusOf(const absl::Status& status) {
 }
 
 std::string DescribeError(const absl::Status& status) {
-  if (!MarkOf(status).empty()) return std::string(status.message());
+  if (status.GetPayload(kMark)) return std::string(status.message());
   const v1::ErrorReason reason = ReasonOf(status);
   // What fails on this side has no code that helps anybody.
   if (reason == v1::ERROR_REASON_UNSPECIFIED && absl::IsUnknown(status)) {

@@ -25,6 +25,9 @@ absl::Status PartlyDoneError(absl::string_view message);
 // Refused on this side, before the server was asked.
 absl::Status RefusedError(absl::string_view message);
 
+// The same exit code, told by this text.
+absl::Status ToldAs(const absl::Status& error, absl::string_view message);
+
 // Whoever read the output has enough: the command ends, and that is no error (kExitDone).
 absl::Status OutputClosedError();
 
