@@ -94,6 +94,7 @@ void PublishStream::BeginFrame() {
   }
   if (ending) return Advance();
   const absl::Status begun = session_->Begin(ToSharedBytes(incoming_));
+  incoming_.Clear();  // Or gRPC holds it until the next one comes.
   if (!begun.ok()) return OnTaken(begun, cost);
   if (!session_->MayBlock()) return TakeFrame(cost);
   edge_.deps.pool.Post([self = shared_from_this(), cost] { self->TakeFrame(cost); });

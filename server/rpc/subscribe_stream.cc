@@ -51,7 +51,9 @@ void SubscribeStream::Read() { stream_.Read(&incoming_, on_read_.Arm(shared_from
 void SubscribeStream::OnRead(bool ok) {
   if (subscription_ == nullptr || finished()) return;
   if (ok) {
-    subscription_->OnControl(ToSharedBytes(incoming_).view());
+    const SharedBytes frame = ToSharedBytes(incoming_);
+    incoming_.Clear();  // Or gRPC holds it until the next one comes.
+    subscription_->OnControl(frame.view());
     if (!finished()) Read();
     return;
   }

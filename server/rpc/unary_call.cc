@@ -21,6 +21,7 @@ void UnaryCall::OnStarted(bool ok) {
   }
   Listen(edge_, method_, queue_);
   method_.run(shared_from_this());
+  request_.Clear();  // Who waits for events does so for long.
 }
 
 void UnaryCall::OnAnswered(bool) {

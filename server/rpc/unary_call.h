@@ -46,6 +46,7 @@ class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
   Edge& edge() const { return edge_; }
   absl::string_view method() const { return method_.name; }
   const grpc::ServerContext& context() const { return context_; }
+  // Until UnaryMethod::run returns.
   const grpc::ByteBuffer& request() const { return request_; }
   void Answer(const absl::StatusOr<grpc::ByteBuffer>& answer);
   // As Answer(), with a page whose bytes are counted: the call is cut when its client does not take

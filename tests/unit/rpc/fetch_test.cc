@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "acta/v1/subscriber.grpc.pb.h"
+#include "proto/support/wire.h"
 #include "tests/unit/rpc/rpc_room.h"
 
 namespace acta {
@@ -63,6 +64,43 @@ TEST_CASE("a page that comes after its caller went is dropped", "[rpc]") {
   room.server.reset();
   REQUIRE(room.subscribe_calls == 1);
   room.fetch(FetchedPage());
+}
+
+// As it may be sent: with a field that nobody knows.
+grpc::Slice LargeRequest(size_t bytes) {
+  std::string request;
+  AppendVarint(WireTag(1000, kWireBytes), &request);
+  AppendVarint(bytes, &request);
+  request.append(bytes, 'x');
+  return grpc::Slice(request);
+}
+
+TEST_CASE("a call that waits does not hold its request", "[rpc]") {
+  RpcRoom room;
+  TestContext context;
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub(room.Connect());
+  const auto await = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue);
+  call->StartCall(nullptr);
+  REQUIRE(await());
+  const size_t before = HeapBytes();
+  {
+    const grpc::Slice request = LargeRequest(16 << 20);
+    call->WriteLast(grpc::ByteBuffer(&request, 1), grpc::WriteOptions(), nullptr);
+    REQUIRE(await());
+  }
+  REQUIRE(WaitUntil([&] { return room.subscribe_calls == 1; }));
+  CHECK(WaitUntil([&] { return HeapBytes() < before + (8 << 20); }));
+  CHECK(room.fetches_over == 0);  // It still waits.
+  context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  await();
 }
 
 TEST_CASE("a call without a deadline has 30 s", "[rpc]") {

@@ -4,6 +4,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <malloc.h>
 #include <catch2/catch.hpp>
 
 #include <atomic>
@@ -37,6 +38,12 @@ inline bool WaitUntil(const std::function<bool()>& holds) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
+}
+
+// Bytes that are allocated; 0 where a sanitizer does it.
+inline size_t HeapBytes() {
+  const struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
 }
 
 // A client's context that does not wait for ever.
