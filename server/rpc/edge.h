@@ -17,6 +17,7 @@
 #include "server/core/topics/topic_registry.h"
 #include "server/rpc/core_calls.h"
 #include "server/rpc/method_table.h"
+#include "server/rpc/room_bell.h"
 #include "server/telemetry/rejection_counter.h"
 #include "storage/base/mutex.h"
 
@@ -109,6 +110,7 @@ class Edge {
   std::atomic<int64_t> publish_streams_without_room{0};
   std::atomic<int64_t> waiting_publish_bytes{0};  // Of unary calls that wait for the pool.
   std::atomic<int64_t> subscriptions{0};
+  const std::shared_ptr<RoomBell> room_bell = std::make_shared<RoomBell>();
   mutable std::atomic<int32_t> cold_calls{0};  // Services borrow a const edge.
 
  private:

@@ -27,6 +27,7 @@ PublishStream::~PublishStream() {
   if (session_ == nullptr) return;
   edge_.publish_streams.fetch_sub(1, std::memory_order_relaxed);
   edge_.Remove(this);
+  edge_.room_bell->Forget(this);
 }
 
 void PublishStream::Listen(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue) {
@@ -194,7 +195,7 @@ void PublishStream::Advance() {
 }
 
 void PublishStream::WaitForRoom() {
-  edge_.deps.publish.engine.WhenRoom([weak = weak_from_this()] {
+  edge_.room_bell->Await(edge_.deps.publish, this, [weak = weak_from_this()] {
     const auto held = weak.lock();
     if (held == nullptr) return;
     {

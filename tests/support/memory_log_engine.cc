@@ -257,6 +257,11 @@ bool MemoryLogEngine::HasRoom() const {
   return room_;
 }
 
+size_t MemoryLogEngine::waiting_for_room() const {
+  MutexLock lock(mu_);
+  return room_wakes_.size();
+}
+
 void MemoryLogEngine::WhenRoom(absl::AnyInvocable<void()> wake) {
   {
     MutexLock lock(mu_);

@@ -56,6 +56,8 @@ class MemoryLogEngine : public LogEngine {
   void BreakIndex(absl::Status status);
   // Without room HasRoom() is false and appends are refused PUBLISH_QUEUE_FULL.
   void SetRoom(bool room);
+  // How many wait to be woken when there is.
+  size_t waiting_for_room() const;
 
   // Asked before a trim, as LocalEngineOptions::before_trim. Set it before anybody reads.
   std::function<absl::Status(PartitionId, Offset)> before_trim;

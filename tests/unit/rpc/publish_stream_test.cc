@@ -220,6 +220,36 @@ TEST_CASE("a stream waits for room and sees no error", "[rpc]") {
   CHECK(WaitUntil([&] { return room.server->counts().publish_streams_without_room == 0; }));
 }
 
+TEST_CASE("streams that come and go while there is no room leave nothing behind", "[rpc]") {
+  RpcRoom room;
+  room.MakeTopic("orders");
+  room.engine.SetRoom(false);
+  const auto stub = v1::Publisher::NewStub(room.Connect());
+  const auto without_room = [&] { return room.server->counts().publish_streams_without_room; };
+  for (int i = 0; i < 20; ++i) {
+    TestContext context;
+    const auto stream = stub->PublishStream(&context);
+    REQUIRE(WaitUntil([&] { return without_room() == 1; }));
+    context.TryCancel();
+    CHECK(stream->Finish().error_code() == grpc::StatusCode::CANCELLED);
+    REQUIRE(WaitUntil([&] { return without_room() == 0; }));
+  }
+  CHECK(room.engine.waiting_for_room() == 1);
+  // Several are woken by that one.
+  TestContext contexts[3];
+  std::unique_ptr<grpc::ClientReaderWriter<v1::PublishFrame, v1::PublishResults>> streams[3];
+  for (int i = 0; i < 3; ++i) streams[i] = stub->PublishStream(&contexts[i]);
+  REQUIRE(WaitUntil([&] { return without_room() == 3; }));
+  room.engine.SetRoom(true);
+  for (const auto& stream : streams) {
+    v1::PublishResults results;
+    REQUIRE(stream->Write(OpenFrame("orders")));
+    CHECK(stream->Read(&results));
+  }
+  CHECK(without_room() == 0);
+  CHECK(room.engine.waiting_for_room() == 0);
+}
+
 TEST_CASE("a malformed frame ends the stream after the answers before it", "[rpc]") {
   RpcRoom room;
   OpenedStream stream(room);
