@@ -30,7 +30,7 @@ HealthWatch::~HealthWatch() { edge_.Remove(this); }
 void HealthWatch::Listen(Edge& edge, AsyncHealth& service, grpc::ServerCompletionQueue& queue) {
   const auto call = std::make_shared<HealthWatch>(edge, service, queue);
   call->context_.AsyncNotifyWhenDone(call->on_done_.Arm(call));
-  service.RequestWatch(&call->context_, &call->request_, &call->writer_, &queue, &queue,
+  service.RequestWatch(&call->context_, call->request_.get(), &call->writer_, &queue, &queue,
                        call->on_started_.Arm(call));
 }
 
@@ -40,11 +40,13 @@ void HealthWatch::OnStarted(bool ok) {
     return;
   }
   Listen(edge_, service_, queue_);
-  const absl::StatusOr<Caller> caller = edge_.Admit(kMethod, context_, &request_);
+  const absl::StatusOr<Caller> caller = edge_.Admit(kMethod, context_, request_.get());
   if (!caller.ok()) {
     writer_.Finish(edge_.EndOf(caller.status()), on_finished_.Arm(shared_from_this()));
     return;
   }
+  known_ = HealthOf(edge_, request_->service()) != Response::SERVICE_UNKNOWN;
+  request_.reset();
   edge_.Add(this, weak_from_this());
   OnServerChange();
 }
@@ -61,7 +63,7 @@ void HealthWatch::OnWritten(bool ok) {
 void HealthWatch::OnServerChange() {
   const bool stopping = edge_.stopping();  // Before the health, which it makes NOT_SERVING.
   Response now;
-  now.set_status(HealthOf(edge_, request_.service()));
+  now.set_status(known_ ? HealthOf(edge_, "") : Response::SERVICE_UNKNOWN);
   bool tell = false;
   {
     MutexLock lock(mu_);

@@ -43,7 +43,10 @@ class HealthWatch final : public OpenStream, public std::enable_shared_from_this
   AsyncHealth& service_;
   grpc::ServerCompletionQueue& queue_;
   grpc::ServerContext context_;
-  grpc::health::v1::HealthCheckRequest request_;
+  // Null once it is known whom it asks about: a name may be long, and a watch goes on for long.
+  std::unique_ptr<grpc::health::v1::HealthCheckRequest> request_ =
+      std::make_unique<grpc::health::v1::HealthCheckRequest>();
+  bool known_ = false;  // There is such a service.
   grpc::ServerAsyncWriter<Response> writer_{&context_};
   CallTag<HealthWatch> on_started_{&HealthWatch::OnStarted};
   CallTag<HealthWatch> on_written_{&HealthWatch::OnWritten};

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "server/core/access/names.h"
 #include "server/core/publish/publish_session.h"
 #include "server/rpc/byte_buffers.h"
 #include "server/rpc/health_watch.h"
@@ -118,8 +119,9 @@ void RunHealthCheck(const std::shared_ptr<UnaryCall>& call) {
   response.set_status(HealthOf(call->edge(), request.service()));
   if (response.status() == grpc::health::v1::HealthCheckResponse::SERVICE_UNKNOWN) {
     // As the protocol has it; no reason of ours is for a service.
-    return call->Fail(grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                   absl::StrCat("no service '", request.service(), "'")));
+    return call->Fail(
+        grpc::Status(grpc::StatusCode::NOT_FOUND,
+                     absl::StrCat("no service '", ShownName(request.service()), "'")));
   }
   call->Answer(ToByteBuffer(response));
 }

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <memory>
 #include <set>
 #include <string>
 
@@ -36,6 +37,32 @@ TEST_CASE("health tells of the server and of each service", "[rpc]") {
   request.set_service("acta.v9.Nothing");
   TestContext unknown;
   CHECK(health->Check(&unknown, request, &response).error_code() == grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_CASE("health of a service with a long name is unknown, and nothing of the name is kept",
+          "[rpc]") {
+  RpcRoom room;
+  const auto health = Health::NewStub(room.Connect());
+  HealthCheckResponse response;
+  {
+    HealthCheckRequest request;
+    request.set_service(std::string(100'000, 'x'));
+    TestContext context;
+    const grpc::Status status = health->Check(&context, request, &response);
+    CHECK(status.error_code() == grpc::StatusCode::NOT_FOUND);
+    CHECK(status.error_message() == "no service '" + std::string(249, 'x') + "'");
+  }
+  const size_t before = HeapBytes();
+  TestContext context;
+  std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> watch;
+  {
+    HealthCheckRequest request;
+    request.set_service(std::string(16 << 20, 'x'));
+    watch = health->Watch(&context, request);
+  }
+  REQUIRE(watch->Read(&response));
+  CHECK(response.status() == HealthCheckResponse::SERVICE_UNKNOWN);
+  CHECK(WaitUntil([&] { return HeapBytes() < before + (8 << 20); }));
 }
 
 TEST_CASE("whoever watches the health hears of each change and of the stop", "[rpc]") {
