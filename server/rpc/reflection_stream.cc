@@ -1,5 +1,7 @@
 #include "server/rpc/reflection_stream.h"
 
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
 #include "server/rpc/reflection_answers.h"
 
 namespace acta {
@@ -7,6 +9,14 @@ namespace {
 
 constexpr absl::string_view kMethod =
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+// An answer repeats its question, and waits in memory for a client that may not read it.
+constexpr size_t kMostQuestionBytes = 4096;
+
+absl::Status QuestionTooLong(size_t bytes) {
+  return Error(v1::INVALID_ARGUMENT,
+               absl::StrCat("the question has ", bytes, " bytes; one of reflection has at most ",
+                            kMostQuestionBytes));
+}
 
 }  // namespace
 
@@ -48,6 +58,8 @@ void ReflectionStream::Read() { stream_.Read(&request_, on_read_.Arm(shared_from
 
 void ReflectionStream::OnRead(bool ok) {
   if (!ok) return Finish(absl::OkStatus());
+  const size_t bytes = request_.ByteSizeLong();
+  if (bytes > kMostQuestionBytes) return Finish(QuestionTooLong(bytes));
   stream_.Write(AnswerReflection(request_), on_written_.Arm(shared_from_this()));
 }
 

@@ -133,5 +133,23 @@ TEST_CASE("reflection lists the services and their files", "[rpc]") {
   CHECK(stream->Finish().ok());
 }
 
+TEST_CASE("a question of reflection has at most 4 KiB", "[rpc]") {
+  RpcRoom room;
+  const auto reflection = ServerReflection::NewStub(room.Connect());
+  TestContext context;
+  const auto stream = reflection->ServerReflectionInfo(&context);
+  ServerReflectionRequest request;
+  ServerReflectionResponse response;
+  request.set_file_by_filename(std::string(4096 - 3, 'x'));
+  REQUIRE(request.ByteSizeLong() == 4096);
+  REQUIRE(stream->Write(request));
+  REQUIRE(stream->Read(&response));
+  CHECK(response.error_response().error_code() == grpc::StatusCode::NOT_FOUND);
+  request.mutable_file_by_filename()->push_back('x');
+  REQUIRE(stream->Write(request));
+  CHECK_FALSE(stream->Read(&response));
+  CHECK(Reason(stream->Finish()) == v1::INVALID_ARGUMENT);
+}
+
 }  // namespace
 }  // namespace acta
