@@ -33,6 +33,14 @@ absl::Status CheckLevel(int32_t level) {
                {{"field", "level"}, {"value", absl::StrCat(level)}});
 }
 
+absl::Status CheckTopicName(absl::string_view name) {
+  if (name.size() <= kMaxNameBytes) return absl::OkStatus();
+  return Error(
+      v1::INVALID_NAME,
+      absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ", kMaxNameBytes),
+      {{"field", "topic"}});
+}
+
 absl::Status CheckProducerName(absl::string_view field, absl::string_view name) {
   if (name.size() <= kMaxAppNameBytes) return absl::OkStatus();
   const std::string what = absl::StrCat("open.", field, " has bytes:");
@@ -264,6 +272,7 @@ absl::Status PublishSession::Open(const PublishOpenView& open) {
   }
   RETURN_IF_ERROR(CheckTenant(caller_, open.tenant));
   RETURN_IF_ERROR(CheckLevel(open.level));
+  RETURN_IF_ERROR(CheckTopicName(open.topic));  // It is kept as long as the stream.
   RETURN_IF_ERROR(CheckProducerName("app", open.app));
   RETURN_IF_ERROR(CheckProducerName("app_version", open.app_version));
   RETURN_IF_ERROR(CheckProducerName("instance", open.instance));
@@ -332,12 +341,7 @@ absl::Status PublishSession::FindTopic(absl::string_view name) {
                  "the batch names no topic and neither does `open`; set `topic` in one of them",
                  {{"field", "topic"}});
   }
-  if (name.size() > kMaxNameBytes) {
-    return Error(
-        v1::INVALID_NAME,
-        absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ", kMaxNameBytes),
-        {{"field", "topic"}});
-  }
+  RETURN_IF_ERROR(CheckTopicName(name));
   RETURN_IF_ERROR(
       deps_.authorizer.Authorize(caller_, Verb::kPublish, Resource{ResourceKind::kTopic, name}));
   ASSIGN_OR_RETURN(topic_, deps_.topics.Get(caller_.tenant, name));

@@ -36,6 +36,23 @@ TEST_CASE("a frame that only opens is answered empty") {
   CHECK(session->granted_features().empty());
 }
 
+TEST_CASE("a stream that is opened for a topic with too long a name is not open") {
+  PublishFixture f;
+  auto session = f.MakeSession(true);
+  v1::PublishFrame frame;
+  frame.set_frame_id(1);
+  frame.mutable_open()->set_topic(std::string(250, 'x'));
+  REQUIRE_OK(f.Send(*session, frame));
+  REQUIRE(f.answers.size() == 1);
+  CHECK(f.answers[0].error().reason() == v1::INVALID_NAME);
+  CHECK(f.answers[0].error().details().at("field") == "topic");
+  frame.set_frame_id(2);
+  frame.mutable_open()->set_topic(std::string(249, 'x'));
+  REQUIRE_OK(f.Send(*session, frame));
+  REQUIRE(f.answers.size() == 2);
+  CHECK_FALSE(f.answers[1].has_error());
+}
+
 TEST_CASE("the opening frame may carry batches, which use its topic and level") {
   PublishFixture f;
   auto session = f.MakeSession(true);
