@@ -2,7 +2,6 @@
 
 #include <grpcpp/server_context.h>
 
-#include <chrono>
 #include <string>
 
 #include "absl/strings/str_replace.h"
@@ -20,12 +19,20 @@ std::string PeerOf(const std::string& grpc_peer) {
 }
 
 absl::Time DeadlineOf(const grpc::ServerContextBase& context, const Method& method) {
-  const std::chrono::system_clock::time_point given = context.deadline();
-  if (given != std::chrono::system_clock::time_point::max()) return absl::FromChrono(given);
-  return method.streaming ? absl::InfiniteFuture() : absl::Now() + kDefaultUnaryDeadline;
+  const absl::Time given = TimeOfDeadline(context.raw_deadline());
+  if (given != absl::InfiniteFuture() || method.streaming) return given;
+  return absl::Now() + kDefaultUnaryDeadline;
 }
 
 }  // namespace
+
+absl::Time TimeOfDeadline(gpr_timespec deadline) {
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+    return absl::InfiniteFuture();
+  }
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  return absl::Now() + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+}
 
 Caller MakeCaller(const grpc::ServerContextBase& context, const Method& method) {
   Caller caller;

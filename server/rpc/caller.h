@@ -1,5 +1,8 @@
 #pragma once
 
+#include <grpc/support/time.h>
+
+#include "absl/time/time.h"
 #include "server/core/access/authorizer.h"
 #include "server/rpc/method_table.h"
 
@@ -11,6 +14,10 @@ namespace acta {
 
 // A unary call without a deadline gets this long; streams have none.
 inline constexpr absl::Duration kDefaultUnaryDeadline = absl::Seconds(30);
+
+// A deadline as gRPC keeps it, also one so far ahead that system_clock has no time for it: clients
+// that want none say 292 years. InfiniteFuture(): there is none.
+absl::Time TimeOfDeadline(gpr_timespec deadline);
 
 // Who makes the call: the one place where a Caller of the edge is made.
 Caller MakeCaller(const grpc::ServerContextBase& context, const Method& method);

@@ -9,6 +9,7 @@
 
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "proto/support/wire.h"
+#include "server/rpc/caller.h"
 #include "tests/unit/rpc/rpc_room.h"
 
 namespace acta {
@@ -118,6 +119,21 @@ TEST_CASE("a call without a deadline has 30 s", "[rpc]") {
   REQUIRE(asked);
   CHECK(left <= absl::Seconds(30));
   CHECK(left > absl::Seconds(30) - kPatience);
+}
+
+TEST_CASE("a deadline in centuries is not one that has passed", "[rpc]") {
+  const absl::Time begun = absl::Now();
+  for (const gpr_clock_type clock : {GPR_CLOCK_MONOTONIC, GPR_CLOCK_REALTIME}) {
+    CHECK(TimeOfDeadline(gpr_inf_future(clock)) == absl::InfiniteFuture());
+    // What Go sends for its longest duration.
+    const auto in_hours = [clock](int64_t hours) {
+      return TimeOfDeadline(gpr_time_add(gpr_now(clock), gpr_time_from_hours(hours, GPR_TIMESPAN)));
+    };
+    CHECK(in_hours(2'562'047) >= begun + absl::Hours(2'562'046));
+    CHECK(in_hours(1) >= begun + absl::Minutes(59));
+    CHECK(in_hours(1) <= begun + absl::Minutes(61));
+    CHECK(in_hours(-1) < begun);
+  }
 }
 
 TEST_CASE("core hears when the client of a page has gone", "[rpc]") {
