@@ -89,23 +89,52 @@ std::string CopiesWords(const QuestionFacts& facts) {
   return words;
 }
 
+// Of an event that cannot be read no more is known than what is told of it: what is empty says
+// nothing. False: it was read.
+bool IsLost(const v1::JourneyEvent& event, AnswerMaker* answer) {
+  switch (event.state()) {
+    case v1::JOURNEY_EVENT_STATE_TRIMMED:
+      answer->Lacks(v1::CERTAINTY_UNKNOWN, "retention took the event",
+                    "a backup may have it; a longer retention of its topic keeps the next ones");
+      return true;
+    case v1::JOURNEY_EVENT_STATE_UNREADABLE:
+      answer->Lacks(v1::CERTAINTY_UNKNOWN, "its bytes are damaged",
+                    "acta admin scrub names what is damaged; a backup may have it whole");
+      return true;
+    default:
+      return false;
+  }
+}
+
+// "published by shop 1.0 as ann at 2018-01-31 01:49:59.650Z"; empty: nothing is known of it.
+std::string PublishedWords(const v1::JourneyEvent& event, bool lost) {
+  std::string words;
+  if (!lost || !event.app().empty()) {
+    absl::StrAppend(&words, " by ",
+                    event.app().empty() ? "an application without a name" : event.app(),
+                    event.app_version().empty() ? "" : " ", event.app_version());
+  }
+  if (!lost || !event.principal().empty()) {
+    absl::StrAppend(&words, " as ", event.principal().empty() ? "nobody" : event.principal());
+  }
+  if (event.has_append_time()) absl::StrAppend(&words, " at ", TimeOf(event.append_time()));
+  return words.empty() ? "" : absl::StrCat("published", words);
+}
+
 v1::Answer WhereFrom(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHERE_FROM);
   const v1::JourneyEvent& event = *facts.event;
-  answer.Say("published by ", event.app().empty() ? "an application without a name" : event.app(),
-             event.app_version().empty() ? "" : " ", event.app_version(), " as ",
-             event.principal().empty() ? "nobody" : event.principal(),
-             event.has_append_time() ? " at " : "",
-             event.has_append_time() ? TimeOf(event.append_time()) : "");
+  const bool lost = IsLost(event, &answer);
+  if (const std::string words = PublishedWords(event, lost); !words.empty()) answer.Say(words);
   if (!event.event().source().empty()) answer.Say("source ", event.event().source());
-  if (event.app().empty()) {
+  if (!lost && event.app().empty()) {
     answer.Lacks(v1::CERTAINTY_PARTIAL, "the producer did not say which application it is",
                  "name app and app_version where the producer opens its stream");
   }
   if (facts.copies > 1) answer.Say(CopiesWords(facts));
   const std::string& cause = event.event().causation_id();
   if (cause.empty()) {
-    answer.Say("no event caused it: it begins a journey, or nobody said so");
+    if (!lost) answer.Say("no event caused it: it begins a journey, or nobody said so");
     return answer.Make();
   }
   answer.Say("caused by ", cause, event.cause_known() ? ", by the token of its delivery" : "");
@@ -121,6 +150,7 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
 v1::Answer WhichSchema(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHICH_SCHEMA);
   const v1::Event& event = facts.event->event();
+  if (IsLost(*facts.event, &answer)) return answer.Make();
   if (!event.content_type().empty()) answer.Say("media type ", event.content_type());
   if (event.schema().empty()) {
     answer.Lacks(v1::CERTAINTY_UNKNOWN, "the event names no schema",
@@ -251,6 +281,7 @@ v1::Answer WhichProcess(const QuestionFacts& facts) {
     answer.Say("journey ", event.correlation_id(),
                facts.begins_journey ? ", which it begins: it names no correlation" : "");
   }
+  if (IsLost(*facts.event, &answer)) return answer.Make();
   if (event.process().empty() && facts.begins_journey) {
     answer.Lacks(v1::CERTAINTY_UNKNOWN, "the event names neither a process nor a correlation",
                  "set process, and where other events led to it correlation_id or caused_by");
@@ -269,12 +300,23 @@ v1::Answer WhichProcess(const QuestionFacts& facts) {
   return answer.Make();
 }
 
+absl::string_view StoredWords(v1::JourneyEventState state) {
+  switch (state) {
+    case v1::JOURNEY_EVENT_STATE_STORED:
+      return "the event is still stored";
+    case v1::JOURNEY_EVENT_STATE_UNREADABLE:
+      return "the event is still stored, but its bytes are damaged: nobody can read it";
+    default:
+      return "the event is not stored any more";
+  }
+}
+
 v1::Answer MayReplay(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_MAY_REPLAY);
   const bool stored = facts.event->state() == v1::JOURNEY_EVENT_STATE_STORED;
-  answer.Say(stored ? "the event is still stored" : "the event is not stored any more");
+  answer.Say(StoredWords(facts.event->state()));
   for (const v1::GroupOutcome& group : facts.event->groups()) {
-    if (group.state() == v1::OUTCOME_STATE_PROCESSED) {
+    if (stored && group.state() == v1::OUTCOME_STATE_PROCESSED) {
       answer.Say(group.group(), ": would get it again, although it processed it");
     } else if (group.state() == v1::OUTCOME_STATE_DEAD_LETTERED) {
       answer.Say(group.group(), ": gave up on it; a redrive offers it to this group only");
@@ -296,6 +338,7 @@ v1::Answer WhoIsAffected(const QuestionFacts& facts) {
   for (const v1::Affected& affected : facts.event->event().affected()) {
     answer.Say(affected.kind(), " ", affected.id());
   }
+  if (IsLost(*facts.event, &answer)) return answer.Make();
   if (facts.event->event().affected().empty()) {
     answer.Lacks(v1::CERTAINTY_PARTIAL, "the event names nobody who is affected",
                  "set affected, as {kind: user, id: 42}, where it is published");

@@ -139,5 +139,64 @@ TEST_CASE("a STREAM group has received what it committed") {
   CHECK(AskRoom(room, "b", v1::QUESTION_WHO_RECEIVED) == Lines{"analytics: nobody (pending)"});
 }
 
+// "orders/0/0", of which its producer said everything.
+void PublishWhole(JourneyRoom& room) {
+  room.CreateTopic("orders", 1);
+  v1::Event event = JourneyRoom::Event("a");
+  event.set_schema("urn:order:2");
+  event.set_process("ordering");
+  v1::Affected* const affected = event.add_affected();
+  affected->set_kind("user");
+  affected->set_id("42");
+  v1::BatchContext context;
+  context.set_app("shop");
+  room.Publish("orders", event, context);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+}
+
+std::vector<v1::Answer> AskAtFirst(const JourneyRoom& room) {
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  return {asked->answers().begin(), asked->answers().end()};
+}
+
+// What is asked of an event itself is unknown, and for that reason.
+void CheckLost(const std::vector<v1::Answer>& answers, const std::string& why) {
+  for (const auto question : {v1::QUESTION_WHERE_FROM, v1::QUESTION_WHICH_SCHEMA,
+                              v1::QUESTION_WHICH_PROCESS, v1::QUESTION_WHO_IS_AFFECTED}) {
+    INFO(v1::Question_Name(question));
+    CHECK(CertaintyOf(answers, question) == v1::CERTAINTY_UNKNOWN);
+    const bool of_tenant = question == v1::QUESTION_WHO_IS_AFFECTED;
+    CHECK(LinesOf(answers, question) == (of_tenant ? Lines{"tenant default"} : Lines{}));
+  }
+  for (const v1::Answer& answer : answers) {
+    if (answer.certainty() != v1::CERTAINTY_UNKNOWN) continue;
+    CHECK(answer.why() == why);
+    CHECK_FALSE(answer.remedy().empty());
+  }
+}
+
+TEST_CASE("of an event that retention took or that is damaged nothing is told but what is known") {
+  JourneyRoom room;
+  PublishWhole(room);
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  CHECK(CertaintyOf(AskAtFirst(room), v1::QUESTION_WHERE_FROM) == v1::CERTAINTY_KNOWN);
+  SECTION("retention took it") {
+    room.engine->TrimTo(partition, Offset(1));
+    const std::vector<v1::Answer> answers = AskAtFirst(room);
+    CheckLost(answers, "retention took the event");
+    CHECK(LinesOf(answers, v1::QUESTION_MAY_REPLAY) == Lines{"the event is not stored any more"});
+  }
+  SECTION("it is damaged") {
+    room.engine->CorruptBatch(partition, Offset(0));
+    const std::vector<v1::Answer> answers = AskAtFirst(room);
+    CheckLost(answers, "its bytes are damaged");
+    CHECK(LinesOf(answers, v1::QUESTION_MAY_REPLAY) ==
+          Lines{"the event is still stored, but its bytes are damaged: nobody can read it"});
+  }
+}
+
 }  // namespace
 }  // namespace acta
