@@ -37,7 +37,7 @@ FoundEvent TellEvent(const TopicPtr& topic, const StoredBatch& batch, Offset off
     return found;
   }
   found.data_bytes = static_cast<int64_t>(found.event.data().size());
-  found.event.clear_data();
+  delete found.event.release_data();  // clear_data() would keep its memory.
   found.event.clear_attributes();
   if (found.event.correlation_id().empty()) {
     found.event.set_correlation_id(found.context.correlation_id());
@@ -71,18 +71,23 @@ struct Findings {
   const size_t most;
   std::vector<FoundEvent> found;
   std::optional<Place> next;  // Set: `found` is full.
+  size_t bytes = 0;           // Of `found`.
 
   void Add(const TopicPtr& topic, const LookedAt& looked, Place place) {
     if (looked.batch == nullptr) return Pass(topic, place, looked.state);
     for (const auto& [offset, event] : looked.matches) {
       if (IsFull({place.partition, offset})) return;
-      found.push_back(TellEvent(topic, *looked.batch, offset, event));
+      Put(TellEvent(topic, *looked.batch, offset, event));
     }
   }
 
  private:
+  void Put(FoundEvent event) {
+    bytes += event.bytes();
+    found.push_back(std::move(event));
+  }
   bool IsFull(Place place) {
-    if (found.size() >= most) next = place;
+    if (found.size() >= most || bytes > EventFinder::kMostFoundBytes) next = place;
     return next.has_value();
   }
   // What cannot be read may be what is looked for.
@@ -93,7 +98,7 @@ struct Findings {
     gone.topic = topic;
     gone.partition = place.partition;
     gone.offset = place.offset;
-    found.push_back(std::move(gone));
+    Put(std::move(gone));
   }
 };
 
@@ -102,6 +107,8 @@ struct Findings {
 std::string FoundEvent::place() const {
   return topic == nullptr ? std::string() : PlaceText(topic->name(), partition.partition(), offset);
 }
+
+size_t FoundEvent::bytes() const { return event.SpaceUsedLong() + context.SpaceUsedLong(); }
 
 TopicPtr EventFinder::TopicOf(PartitionId partition) const {
   TopicPtr topic = topics_.FindById(partition.topic());
@@ -236,7 +243,7 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
   const std::vector<Place> places = found.Take();
   const LinkMatcher matcher(wanted);
   Lookout lookout(*this, matcher, from);
-  Findings findings{from, most, {}, std::nullopt};
+  Findings findings{from, most, {}, std::nullopt, 0};
   auto at = std::upper_bound(places.begin(), places.end(), from);
   if (at != places.begin() && std::prev(at)->partition == from.partition) --at;
   Place done{PartitionId(), Offset(-1)};  // Everything up to it was looked at.

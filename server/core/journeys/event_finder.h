@@ -38,8 +38,11 @@ class EventFinder {
         until_(until) {}
 
   using Wanted = WantedLink;
-  // Those that have one of `wanted`, by partition and offset, from `from` on, at most `most`;
-  // `next`: where to go on, if there may be more: also when the time was over, and nothing found.
+  // Of events that are found at once, but for the last of them.
+  static constexpr size_t kMostFoundBytes = size_t{7} << 20;
+  // Those that have one of `wanted`, by partition and offset, from `from` on, at most `most`, and
+  // fewer that are large; `next`: where to go on, if there may be more: also when the time was
+  // over, and nothing found.
   // Of events that retention took only their places are known: they are TRIMMED, and taken on the
   // word of their hash, as is which of `wanted` they have. Errors: DATA_CORRUPTED: the index cannot
   // be read.

@@ -26,6 +26,7 @@ struct FoundEvent {
   // What others name it by: its id, else its place.
   std::string name() const { return event.id().empty() ? place() : event.id(); }
   std::string place() const;
+  size_t bytes() const;  // Of memory that its texts take.
   const std::string& correlation() const { return event.correlation_id(); }
   const std::string& cause() const { return event.causation_id(); }
 };

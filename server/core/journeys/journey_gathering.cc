@@ -44,10 +44,18 @@ void JourneyGathering::Learn(const FoundEvent& event, size_t index) {
   learned_.push_back(index);
 }
 
+bool JourneyGathering::AddFurther(FoundEvent event) {
+  const size_t bytes = event.bytes();
+  if (!Add(std::move(event))) return false;
+  bytes_left_ -= std::min(bytes_left_, bytes);
+  return true;
+}
+
 // What is left out from now on is known to be there.
 bool JourneyGathering::Spent() {
-  if (left_ == 0) truncated_ = true;
-  return left_ == 0;
+  const bool spent = left_ == 0 || bytes_left_ == 0;
+  truncated_ = truncated_ || spent;
+  return spent;
 }
 
 bool JourneyGathering::Around::Has(const FoundEvent& event) const {
@@ -66,10 +74,10 @@ JourneyGathering::Around JourneyGathering::AroundOf(const std::vector<FoundEvent
 
 void JourneyGathering::AddNamelessRoot(const std::string& journey) {
   if (!ParsePlace(journey).has_value()) return;
-  if (finder_.is_over()) {
+  if (finder_.is_over() || bytes_left_ == 0) {
     truncated_ = true;
   } else if (auto root = finder_.FindPlace(journey); root.has_value()) {
-    Add(*std::move(root));
+    AddFurther(*std::move(root));
   }
 }
 
@@ -165,9 +173,7 @@ void JourneyGathering::TakeFound(FoundEvent event) {
     Learn(event, known->second);
   } else if (told_.contains(place) || on_pages_.Has(event)) {
     names_.insert(event.name());
-  } else if (left_ == 0) {
-    truncated_ = true;
-  } else if (Add(std::move(event))) {
+  } else if (!Spent() && AddFurther(std::move(event))) {
     --left_;
   }
 }
@@ -217,7 +223,7 @@ void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64
       found->event.set_id(cause);
       found->append_time_us = effect_us;  // Its place among the others.
     }
-    if (Add(*std::move(found))) --left_;
+    if (AddFurther(*std::move(found))) --left_;
   }
 }
 

@@ -20,14 +20,15 @@ namespace acta {
 // those and what they caused, however far.
 //
 // What was asked for and what is around it may take many pages: the answer goes on. Of what is
-// further away a page has so much, and says when that was not all.
+// further away a page has so many events and bytes, and says when that was not all.
 //
 // For one call. Threads: one; blocks on the disk. Errors: DATA_CORRUPTED: the index cannot be read.
 class JourneyGathering {
  public:
   using Place = EventFinder::Place;
 
-  // At most so many events are gathered that are further away, within the finder's time.
+  // At most so many events are gathered that are further away, fewer that are large, within the
+  // finder's time.
   JourneyGathering(EventFinder& finder, size_t most_further)
       : finder_(finder), left_(most_further) {}
 
@@ -61,6 +62,8 @@ class JourneyGathering {
   static Around AroundOf(const std::vector<FoundEvent>& asked_for);
   absl::StatusOr<std::optional<Place>> AddAround(const Around& around, Place from, size_t most);
   bool Add(FoundEvent event);
+  // Of what comes on top of a page.
+  bool AddFurther(FoundEvent event);
   // Who began the journey and has no id: by its place, if that is what the journey is named by.
   void AddNamelessRoot(const std::string& journey);
   void Learn(const FoundEvent& event, size_t index);
@@ -77,7 +80,8 @@ class JourneyGathering {
 
   EventFinder& finder_;
   size_t left_;
-  Around on_pages_;              // Other pages tell what is not there yet.
+  size_t bytes_left_ = EventFinder::kMostFoundBytes;  // Of what comes on top.
+  Around on_pages_;                                   // Other pages tell what is not there yet.
   absl::btree_set<Place> told_;  // Of those that were asked for; on an earlier page.
   bool truncated_ = false;
   std::vector<FoundEvent> events_;

@@ -24,8 +24,8 @@ constexpr size_t kMostAskedFor = 2'000;
 // At a time, where they are looked for again.
 constexpr size_t kMostAskedForAgain = 256;
 // Of an answer: clients of gRPC take 4 MiB where nobody told them otherwise. One event with what
-// groups did with it is less.
-constexpr size_t kMostBytes = size_t{7} << 19;
+// groups did with it is less. What is found at once may be twice that: it is made smaller then.
+constexpr size_t kMostBytes = EventFinder::kMostFoundBytes / 2;
 constexpr absl::Duration kMostTime = absl::Seconds(2);
 constexpr absl::Duration kForEvents = absl::Milliseconds(1500);
 constexpr absl::Duration kForLedger = absl::Milliseconds(500);
@@ -92,6 +92,17 @@ std::vector<std::string> PlacesOf(const std::vector<FoundEvent>& events, size_t 
   std::vector<std::string> places;
   for (size_t i = 0; i < events.size() && i < most; ++i) places.push_back(events[i].place());
   return places;
+}
+
+// What names it and its journey: of many events no more is kept.
+FoundEvent NameOnly(const FoundEvent& event) {
+  FoundEvent name;
+  name.topic = event.topic;
+  name.partition = event.partition;
+  name.offset = event.offset;
+  name.event.set_id(event.event.id());
+  name.event.set_correlation_id(event.correlation());
+  return name;
 }
 
 QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& outcomes) {
@@ -170,6 +181,8 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
     *response.mutable_index() = index;
     const size_t bytes = response.ByteSizeLong();
     if (bytes <= kMostBytes || page == 1) return response;
+    // There may be fewer than asked for.
+    page = std::min(page, static_cast<size_t>(response.events_size()));
     page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
   }
 }
@@ -245,9 +258,9 @@ absl::StatusOr<std::optional<JourneyPage>> Journeys::GatherAround(
                    "what was asked for was not found again in time: ask again");
     }
     ASSIGN_OR_RETURN(some, Select(finder, caller, selection, *some.next, kMostAskedForAgain));
-    for (FoundEvent& event : some.events) {
+    for (const FoundEvent& event : some.events) {
       more = more || PlaceOfFound(event) > last;
-      if (PlaceOfFound(event) <= last) asked_for.push_back(std::move(event));
+      if (PlaceOfFound(event) <= last) asked_for.push_back(NameOnly(event));
     }
   }
   if (asked_for.empty()) {

@@ -178,5 +178,86 @@ TEST_CASE("pages around an event whose topic is gone say so") {
   CHECK(room.ReasonOfGet(request) == v1::TOPIC_NOT_FOUND);
 }
 
+// Of 256 KiB.
+v1::Event LargeEvent(const std::string& id, const std::string& correlation,
+                     const std::string& cause = "") {
+  v1::Event event = JourneyRoom::Event(id, correlation, cause);
+  for (int i = 0; i < 256; ++i) {
+    v1::Affected* const affected = event.add_affected();
+    affected->set_kind("user");
+    affected->set_id(std::to_string(i) + std::string(1'010, 'x'));
+  }
+  return event;
+}
+
+// With the one that was too much.
+constexpr size_t kMostKept = (size_t{8} << 20) + (size_t{300} << 10);
+
+size_t BytesOfFound(const std::vector<FoundEvent>& events) {
+  size_t bytes = 0;
+  for (const FoundEvent& event : events) bytes += event.event.ByteSizeLong();
+  return bytes;
+}
+
+EventFinder FinderOf(JourneyRoom& room) {
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  return EventFinder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer, "default",
+                     absl::InfiniteDuration());
+}
+
+TEST_CASE("of large events no more are found at once than a few MiB, and pages tell all of them") {
+  constexpr size_t kEvents = 200;
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  for (size_t i = 0; i < kEvents; ++i) {
+    room.Publish("orders", LargeEvent("e" + std::to_string(i), "j"));
+  }
+  EventFinder finder = FinderOf(room);
+  std::optional<EventFinder::Place> next;
+  const auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, {}, 10'000, &next);
+  REQUIRE_OK(found.status());
+  CHECK(next.has_value());
+  CHECK(BytesOfFound(*found) <= kMostKept);
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(10'000);
+  const std::multiset<std::string> told = StoredOnPages(room, request);
+  CHECK(told.size() == kEvents);
+  CHECK(std::set<std::string>(told.begin(), told.end()).size() == kEvents);
+}
+
+TEST_CASE("large events further away are left out beyond a few MiB, and it is said") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  room.Publish("orders", JourneyRoom::Event("root", "j"));
+  for (int i = 0; i < 60; ++i) {
+    const std::string number = std::to_string(i);
+    room.Publish("orders", LargeEvent("e" + number, "of " + number, "root"));
+  }
+  EventFinder finder = FinderOf(room);
+  std::optional<EventFinder::Place> next;
+  auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, {}, 10'000, &next);
+  REQUIRE_OK(found.status());
+  JourneyGathering gathering(finder, 10'000);
+  gathering.StartCorrelation(*std::move(found), "j", /*first=*/true, /*last=*/true);
+  REQUIRE_OK(gathering.Complete());
+  CHECK(gathering.truncated());
+  CHECK(BytesOfFound(gathering.Take()) <= kMostKept);
+}
+
+TEST_CASE("the data of events is not kept where they are told without it") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  v1::Event event = JourneyRoom::Event("e", "j");
+  event.set_data(std::string(size_t{1} << 20, 'd'));
+  room.Publish("orders", event);
+  EventFinder finder = FinderOf(room);
+  std::optional<EventFinder::Place> next;
+  const auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, {}, 10, &next);
+  REQUIRE_OK(found.status());
+  REQUIRE(found->size() == 1);
+  CHECK(found->front().data_bytes == int64_t{1} << 20);
+  CHECK(found->front().bytes() < 10'000);
+}
+
 }  // namespace
 }  // namespace acta
