@@ -21,6 +21,8 @@ namespace {
 using Entry = storage::v1::LedgerEntry;
 
 constexpr size_t kMostRecords = 1'000'000;
+// Hashes that are looked up before the clock is looked at again.
+constexpr size_t kMostHashesAtOnce = 2'000;
 
 // Reads the batches at these places of the log, of those ahead some with help.
 class BatchesAhead {
@@ -62,6 +64,38 @@ class BatchesAhead {
   int64_t last_count_ = 1;
   std::map<size_t, absl::StatusOr<BatchPtr>> ahead_;  // By index of the place.
 };
+
+std::vector<uint64_t> HashesOf(const LogEngine& engine,
+                               absl::Span<const LedgerFold::Place> places) {
+  std::vector<uint64_t> hashes;
+  for (const auto& [partition, offset] : places) {
+    const std::vector<uint64_t> of = LedgerHashesOf(engine, partition, offset);
+    hashes.insert(hashes.end(), of.begin(), of.end());
+  }
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+  return hashes;
+}
+
+// Where records with these hashes may be, in order. nullopt: they are too many, or the time is
+// over.
+absl::StatusOr<std::optional<std::vector<IndexPlace>>> FindRecords(
+    const JourneyIndexer& indexer, Executor& pool, const Clock& clock,
+    absl::Span<const uint64_t> hashes, absl::Duration until) {
+  constexpr IndexPlace kLeast{kLedgerPartition, Offset(0)};
+  IndexPlaces all(kLeast, kMostRecords);
+  for (size_t at = 0; at < hashes.size(); at += kMostHashesAtOnce) {
+    if (at > 0 && clock.SinceBoot() >= until) return std::optional<std::vector<IndexPlace>>();
+    const auto some = hashes.subspan(at, kMostHashesAtOnce);
+    ASSIGN_OR_RETURN(IndexPlaces found,
+                     FindPlaces(indexer, pool, {some.begin(), some.end()}, kLeast, kMostRecords));
+    for (const IndexPlace& place : found.Take()) all.Add(place);
+    if (found.cut()) return std::optional<std::vector<IndexPlace>>();
+  }
+  std::vector<IndexPlace> places = all.Take();
+  if (all.cut()) return std::optional<std::vector<IndexPlace>>();
+  return std::optional(std::move(places));
+}
 
 bool IsFinal(const v1::GroupOutcome& outcome) {
   switch (outcome.state()) {
@@ -204,17 +238,10 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
   const auto ledger = engine.Extent(kLedgerPartition);
   const bool empty = !ledger.ok() || ledger->first == ledger->visible_end;
   if (empty) return std::optional<LedgerFold>(std::move(fold));
-  std::vector<uint64_t> hashes;
-  for (const auto& [partition, offset] : places) {
-    const std::vector<uint64_t> of = LedgerHashesOf(engine, partition, offset);
-    hashes.insert(hashes.end(), of.begin(), of.end());
-  }
-  std::sort(hashes.begin(), hashes.end());
-  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  ASSIGN_OR_RETURN(IndexPlaces found, FindPlaces(indexer, pool, std::move(hashes),
-                                                 {kLedgerPartition, Offset(0)}, kMostRecords));
-  const std::vector<IndexPlace> records = found.Take();
-  if (found.cut()) return std::optional<LedgerFold>();
+  ASSIGN_OR_RETURN(const auto found,
+                   FindRecords(indexer, pool, clock, HashesOf(engine, places), until));
+  if (!found.has_value()) return std::optional<LedgerFold>();
+  const std::vector<IndexPlace>& records = *found;
   BatchesAhead batches(engine, pool, records);
   for (size_t i = 0; i < records.size();) {
     if (clock.SinceBoot() >= until) return std::optional<LedgerFold>();

@@ -6,6 +6,7 @@
 #include "server/core/journeys/ledger_index.h"
 #include "server/core/queues/ledger.h"
 #include "storage/layout/engine_rows.h"
+#include "tests/support/fake_clock.h"
 #include "tests/unit/journeys/journey_room.h"
 
 namespace acta {
@@ -198,6 +199,42 @@ TEST_CASE("the ledger says what was done, over crashes") {
     INFO("seed " << seed);
     LedgerModel(seed).Run();
   }
+}
+
+// To look up a hash takes a while of its clock.
+class SlowIndex final : public MemoryLogEngine {
+ public:
+  static constexpr absl::Duration kOfHash = absl::Milliseconds(10);
+
+  absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
+    clock.Advance(kOfHash * static_cast<int64_t>(hashes.size()));
+    return MemoryLogEngine::FindInIndex(std::move(hashes), out);
+  }
+  mutable FakeClock clock;
+};
+
+TEST_CASE("the ledger is too much to read when the time is over while records are looked up") {
+  SlowIndex engine;
+  REQUIRE_OK(engine.OpenTopic(kLedgerTopic, 1, TopicSettings()));
+  storage::v1::LedgerRecord record;
+  record.set_group_id(1);
+  record.set_partition_id(kPartition.value());
+  PutProcessed({{Offset(0), 1, 0, 0}}, record.time_us(), &record);
+  Transaction transaction;
+  transaction.rows.push_back(LedgerRow(record));
+  REQUIRE_OK(SubmitAndWait(engine, std::move(transaction)).status);
+  TopicRegistry topics(engine, TopicLimits());
+  JourneyIndexer indexer(engine, engine.clock, topics, JourneyLimits());
+  std::vector<LedgerFold::Place> places;
+  for (int64_t block = 0; block < 5'000; ++block) {
+    places.emplace_back(kPartition, Offset(block << 8));
+  }
+  SteppedExecutor pool;
+  const absl::Duration until = engine.clock.SinceBoot() + absl::Seconds(5);
+  const auto read = LedgerFold::Read(engine, pool, engine.clock, indexer, places, until);
+  REQUIRE_OK(read.status());
+  CHECK_FALSE(read->has_value());
+  CHECK(engine.clock.SinceBoot() <= until + 2'000 * SlowIndex::kOfHash);
 }
 
 }  // namespace
