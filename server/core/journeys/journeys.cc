@@ -1,6 +1,7 @@
 #include "server/core/journeys/journeys.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -87,11 +88,10 @@ absl::StatusOr<std::vector<EventFinder::Wanted>> WantedOf(const v1::JourneySelec
   return wanted;
 }
 
-// Where the first of them are, `most` at most.
-std::vector<std::string> PlacesOf(const std::vector<FoundEvent>& events, size_t most) {
-  std::vector<std::string> places;
-  for (size_t i = 0; i < events.size() && i < most; ++i) places.push_back(events[i].place());
-  return places;
+// Of one batch the last is the newest.
+bool IsNewer(const FoundEvent& a, const FoundEvent& b) {
+  return std::make_tuple(a.append_time_us, a.partition, a.offset) >
+         std::make_tuple(b.append_time_us, b.partition, b.offset);
 }
 
 // What names it and its journey: of many events no more is kept.
@@ -274,6 +274,27 @@ absl::StatusOr<std::optional<JourneyPage>> Journeys::GatherAround(
   return JourneyPage{{last.partition, last.offset + 1}, std::nullopt};
 }
 
+absl::StatusOr<Journeys::Copies> Journeys::FindCopies(EventFinder& finder, const Caller& caller,
+                                                      const v1::JourneySelection& selection) const {
+  Copies copies;
+  for (std::optional<EventFinder::Place> from = EventFinder::Place(); from.has_value();) {
+    ASSIGN_OR_RETURN(Selected some, Select(finder, caller, selection, *from, kMostEvents));
+    for (FoundEvent& event : some.events) {
+      if (!MayBrowse(caller, *event.topic)) continue;
+      ++copies.count;
+      copies.newest.push_back(std::move(event));
+    }
+    std::sort(copies.newest.begin(), copies.newest.end(), IsNewer);
+    if (copies.newest.size() > QuestionFacts::kMostPlaces) {
+      copies.newest.resize(QuestionFacts::kMostPlaces);
+    }
+    from = some.next;
+    copies.all = !from.has_value();
+    if (finder.is_over()) break;
+  }
+  return copies;
+}
+
 absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
     const Caller& caller, const v1::AskQuestionsRequest& request) const {
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
@@ -284,21 +305,17 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   *response.mutable_index() = LookAtIndex(caller.tenant);
   EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
                      caller.tenant, deps_.clock.SinceBoot() + kMostTime);
-  ASSIGN_OR_RETURN(Selected selected, Select(finder, caller, request.selection(), {}, kMostEvents));
-  std::erase_if(selected.events,
-                [&](const FoundEvent& event) { return !MayBrowse(caller, *event.topic); });
-  if (selected.events.empty()) {
+  ASSIGN_OR_RETURN(Copies copies, FindCopies(finder, caller, request.selection()));
+  if (copies.newest.empty()) {
     return Error(v1::DEADLINE_PASSED, "the event was not found in time: ask again");
   }
-  std::stable_sort(
-      selected.events.begin(), selected.events.end(),
-      [](const auto& a, const auto& b) { return a.append_time_us > b.append_time_us; });
   QuestionFacts facts;
   facts.tenant = caller.tenant;
-  facts.copies = selected.events.size();
-  facts.places = PlacesOf(selected.events, QuestionFacts::kMostPlaces);
+  facts.copies = copies.count;
+  facts.all_copies = copies.all;
+  for (const FoundEvent& event : copies.newest) facts.places.push_back(event.place());
   TreeNode node;
-  node.event = std::move(selected.events.front());
+  node.event = std::move(copies.newest.front());
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
   ASSIGN_OR_RETURN(Outcomes::Told outcomes,

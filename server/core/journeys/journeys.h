@@ -54,6 +54,14 @@ class Journeys {
   absl::StatusOr<Selected> Select(EventFinder& finder, const Caller& caller,
                                   const v1::JourneySelection& selection, EventFinder::Place from,
                                   size_t most) const;
+  // The events of one id that the caller may browse.
+  struct Copies {
+    std::vector<FoundEvent> newest;  // The newest first, as many as are named.
+    size_t count = 0;
+    bool all = true;  // False: the time was over before the others were looked at.
+  };
+  absl::StatusOr<Copies> FindCopies(EventFinder& finder, const Caller& caller,
+                                    const v1::JourneySelection& selection) const;
   // One page of that size, however large the answer is; events are looked for until then (since
   // boot).
   absl::StatusOr<v1::GetJourneyResponse> GetPage(const Caller& caller,

@@ -80,7 +80,8 @@ std::string PlaceWords(const v1::EventPosition& at) {
 
 // "published 12 times under this id, the newest first: orders/2/1, ... and 2 more".
 std::string CopiesWords(const QuestionFacts& facts) {
-  std::string words = absl::StrCat("published ", facts.copies, " times under this id");
+  std::string words = absl::StrCat("published ", facts.all_copies ? "" : "at least ", facts.copies,
+                                   " times under this id");
   if (facts.places.empty()) return words;
   absl::StrAppend(&words, ", the newest first: ", absl::StrJoin(facts.places, ", "));
   if (facts.copies > facts.places.size()) {
@@ -127,6 +128,12 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
   const bool lost = IsLost(event, &answer);
   if (const std::string words = PublishedWords(event, lost); !words.empty()) answer.Say(words);
   if (!event.event().source().empty()) answer.Say("source ", event.event().source());
+  if (!facts.all_copies) {
+    answer.Lacks(
+        v1::CERTAINTY_PARTIAL,
+        "there was no time to look at all events of this id: one of the others may be newer",
+        "name the event by its place: acta questions --position");
+  }
   if (!lost && event.app().empty()) {
     answer.Lacks(v1::CERTAINTY_PARTIAL, "the producer did not say which application it is",
                  "name app and app_version where the producer opens its stream");

@@ -70,6 +70,38 @@ TEST_CASE("of an event that was published often ten places are named") {
         "t/0/9, t/0/8, t/0/7, t/0/6, t/0/5, t/0/4, t/0/3, t/0/2 and 2 more");
 }
 
+TEST_CASE("of ten thousand events of one id and more the questions are about the newest") {
+  constexpr int kInBatch = 1'005;
+  JourneyRoom room;
+  room.CreateTopic("t", 1);
+  const std::vector<v1::Event> batch(kInBatch, JourneyRoom::Event("a"));
+  for (int i = 0; i < 10; ++i) room.Publish("t", 0, batch);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  v1::AskQuestionsRequest request;
+  request.mutable_selection()->mutable_event()->set_id("a");
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  CHECK(asked->event().position().offset() == 10'049);
+  const std::string copies = CopiesOf(room, "a");
+  CHECK(absl::StartsWith(copies,
+                         "published 10050 times under this id, the newest first: t/0/10049,"));
+  CHECK(absl::EndsWith(copies, " t/0/10040 and 10040 more"));
+}
+
+TEST_CASE("that there was no time to look at all events of an id is told") {
+  v1::JourneyEvent event;
+  event.set_app("shop");
+  QuestionFacts facts;
+  facts.event = &event;
+  facts.copies = 3;
+  facts.all_copies = false;
+  const std::vector<v1::Answer> answers = AnswerQuestions(facts);
+  CHECK(CertaintyOf(answers, v1::QUESTION_WHERE_FROM) == v1::CERTAINTY_PARTIAL);
+  CHECK(LinesOf(answers, v1::QUESTION_WHERE_FROM) ==
+        Lines{"published by shop as nobody", "published at least 3 times under this id",
+              "no event caused it: it begins a journey, or nobody said so"});
+}
+
 TEST_CASE("who received an event of a range is told with the time of its commit") {
   v1::JourneyEvent event;
   const auto add = [&](const std::string& group, const std::string& member, bool of_range) {
