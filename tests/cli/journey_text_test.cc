@@ -71,6 +71,19 @@ TEST_CASE("a tree says times to the millisecond, and which version failed", "[cl
         "      attempt 3: nack by b.1: no-bank\n");
 }
 
+TEST_CASE("a tree says how many attempts came before those that are told", "[cli]") {
+  v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
+  v1::GroupOutcome* const billing = AddOutcome(&event, "billing", v1::OUTCOME_STATE_PENDING);
+  billing->set_earlier_attempts(900);
+  AddNack(billing, "biller", "1.4");
+  CHECK(DrawJourney(JourneyDrawing::kTree, {event}) ==
+        "OrderPlaced  o1  orders/0/7\n"
+        "  2018-01-31 01:49:59.650Z by shop 1.0\n"
+        "  * billing: pending\n"
+        "      900 earlier attempts\n"
+        "      attempt 1: nack by b.1 (biller 1.4): no-bank\n");
+}
+
 TEST_CASE("a tree says who published an event, by which schema, and when attempts ended", "[cli]") {
   v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
   event.set_principal("anonymous");

@@ -111,6 +111,10 @@ bool IsFinal(const v1::GroupOutcome& outcome) {
 }
 
 void PutAttempt(const Entry& entry, v1::GroupOutcome* outcome) {
+  if (outcome->failed_attempts_size() >= LedgerFold::kMostAttempts) {
+    outcome->mutable_failed_attempts()->DeleteSubrange(0, 1);
+    outcome->set_earlier_attempts(outcome->earlier_attempts() + 1);
+  }
   const storage::v1::AttemptRecord& record = entry.attempt();
   v1::Attempt* const attempt = outcome->add_failed_attempts();
   attempt->set_attempt(entry.attempt_number());

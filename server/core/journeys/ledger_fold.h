@@ -24,6 +24,9 @@ class LedgerFold {
   using Place = std::pair<PartitionId, Offset>;
   using ByGroup = std::map<GroupId, v1::GroupOutcome>;
 
+  // Failed attempts of an event in a group that are kept: the newest.
+  static constexpr int kMostAttempts = 100;
+
   // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Records
   // that cannot be read are passed over: has_gaps(). Errors: DATA_CORRUPTED: the index cannot be
   // read.

@@ -1,5 +1,6 @@
 #include "server/core/journeys/outcomes.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -17,6 +18,9 @@ using Where = EventStanding::Where;
 
 // For what was settled just now.
 constexpr absl::Duration kLedgerCatchUp = absl::Milliseconds(500);
+// Of an event in all groups: each may have more than 1 KiB of its member's words, and an answer
+// has room for them twice.
+constexpr int kMostAttemptsOfEvent = 300;
 
 v1::OutcomeState StateOf(Where where) {
   switch (where) {
@@ -67,6 +71,24 @@ v1::GroupOutcome OutcomeOf(v1::GroupOutcome told, const GroupRegistry::GroupStan
   told.set_of_range(group.mode == v1::GROUP_MODE_STREAM &&
                     told.state() == v1::OUTCOME_STATE_PROCESSED);
   return told;
+}
+
+// Of an event with many attempts each group tells its newest ones.
+void LeaveOutEarlier(Outcomes::OfEvent* outcomes) {
+  int attempts = 0;
+  int groups = 0;
+  for (const v1::GroupOutcome& outcome : *outcomes) {
+    attempts += outcome.failed_attempts_size();
+    if (outcome.failed_attempts_size() > 0) ++groups;
+  }
+  if (attempts <= kMostAttemptsOfEvent) return;
+  const int most = std::max(1, kMostAttemptsOfEvent / groups);
+  for (v1::GroupOutcome& outcome : *outcomes) {
+    const int over = outcome.failed_attempts_size() - most;
+    if (over <= 0) continue;
+    outcome.mutable_failed_attempts()->DeleteSubrange(0, over);
+    outcome.set_earlier_attempts(outcome.earlier_attempts() + over);
+  }
 }
 
 }  // namespace
@@ -122,6 +144,7 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
       for (auto& [id, outcome] : told) {
         if (NameOther(caller, id, &outcome)) outcomes.push_back(std::move(outcome));
       }
+      LeaveOutEarlier(&outcomes);
     }
   }
   return answer;

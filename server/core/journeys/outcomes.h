@@ -32,10 +32,11 @@ class Outcomes {
 
   using OfEvent = std::vector<v1::GroupOutcome>;
   struct Told {
-    std::vector<OfEvent> of_events;  // In the order of the events, each by group.
-    bool too_much = false;           // To read in time: only where events are just now is told.
-    bool behind = false;             // Of the ledger not all is indexed.
-    bool damaged = false;            // A part of the ledger cannot be read.
+    // In the order of the events, each by group, with its newest attempts.
+    std::vector<OfEvent> of_events;
+    bool too_much = false;  // To read in time: only where events are just now is told.
+    bool behind = false;    // Of the ledger not all is indexed.
+    bool damaged = false;   // A part of the ledger cannot be read.
   };
   // What became of each event in each group that reads its topic or did something with it and that
   // the caller may observe, until then (since boot). Nothing for events without a place. Errors:

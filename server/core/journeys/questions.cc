@@ -23,6 +23,9 @@ constexpr char kForgotten[] =
     "than the ledger is kept";
 constexpr char kKeepLonger[] = "storage.ledger_retention says how long the ledger is kept";
 
+// Of the lines of an answer: with all others, and the event, it is within what clients take.
+constexpr size_t kMostLineBytes = size_t{3} << 18;
+
 // One answer in the making: it is KNOWN until something is missing.
 class AnswerMaker {
  public:
@@ -32,7 +35,13 @@ class AnswerMaker {
   }
   template <typename... Parts>
   void Say(const Parts&... parts) {
-    answer_.add_lines(std::string(absl::StrCat(parts...)));
+    std::string line(absl::StrCat(parts...));
+    line_bytes_ += line.size() + kBesideLine;
+    if (line_bytes_ > kMostLineBytes) {
+      ++left_out_;
+    } else {
+      answer_.add_lines(std::move(line));
+    }
   }
   // The first reason is told, the worst certainty counts.
   void Lacks(v1::Certainty certainty, absl::string_view why, absl::string_view remedy) {
@@ -41,10 +50,17 @@ class AnswerMaker {
     answer_.set_why(std::string(why));
     answer_.set_remedy(std::string(remedy));
   }
-  v1::Answer Make() { return std::move(answer_); }
+  v1::Answer Make() {
+    if (left_out_ > 0) answer_.add_lines(absl::StrCat("and ", left_out_, " more"));
+    return std::move(answer_);
+  }
 
  private:
+  static constexpr size_t kBesideLine = 4;
+
   v1::Answer answer_;
+  size_t line_bytes_ = 0;
+  int64_t left_out_ = 0;
 };
 
 std::string TimeOf(const google::protobuf::Timestamp& time) {
@@ -216,10 +232,16 @@ std::string ReceiverWords(const v1::GroupOutcome& group) {
                       ", when the range was committed");
 }
 
+void SayEarlier(const v1::GroupOutcome& group, AnswerMaker* answer) {
+  if (group.earlier_attempts() == 0) return;
+  answer->Say(group.group(), ": ", group.earlier_attempts(), " earlier attempts");
+}
+
 v1::Answer WhoReceived(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_RECEIVED);
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);
+    SayEarlier(group, &answer);
     for (const v1::Attempt& attempt : group.failed_attempts()) {
       answer.Say(group.group(), ": ", attempt.member_id(),
                  AppWords(attempt.app(), attempt.app_version()), ", attempt ", attempt.attempt(),
@@ -259,6 +281,7 @@ v1::Answer WhoFailed(const QuestionFacts& facts) {
   bool somebody = false;
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);
+    SayEarlier(group, &answer);
     for (const v1::Attempt& attempt : group.failed_attempts()) {
       somebody = true;
       answer.Say(group.group(), ": attempt ", attempt.attempt(), " by ", attempt.member_id(),

@@ -237,5 +237,78 @@ TEST_CASE("the ledger is too much to read when the time is over while records ar
   CHECK(engine.clock.SinceBoot() <= until + 2'000 * SlowIndex::kOfHash);
 }
 
+// Of "orders/0/0", in groups #1, #2 and so on, with as many words as members may use.
+void PublishFailures(JourneyRoom& room, uint64_t groups, int attempts) {
+  room.CreateTopic("orders", 1);
+  room.Publish("orders", JourneyRoom::Event("e"));
+  for (uint64_t group = 1; group <= groups; ++group) {
+    storage::v1::LedgerRecord record;
+    record.set_group_id(group);
+    record.set_partition_id(room.topics->Find("default", "orders")->partition(0).value());
+    record.set_time_us(1'700'000'000'000'000);
+    for (int i = 1; i <= attempts; ++i) {
+      Entry* const entry = record.add_entries();
+      *entry = LedgerEntryOf(Entry::FAILED, {Offset(0), Offset(1)});
+      entry->set_attempt_number(i);
+      entry->mutable_attempt()->set_member_id(std::string(249, 'm'));
+      entry->mutable_attempt()->set_app(std::string(249, 'a'));
+      entry->mutable_attempt()->set_reason(std::string(64, 'r'));
+      entry->mutable_attempt()->set_text(std::string(1'024, 't'));
+    }
+    Transaction transaction;
+    transaction.rows.push_back(LedgerRow(record));
+    REQUIRE_OK(SubmitAndWait(*room.engine, std::move(transaction)).status);
+  }
+}
+
+// What is told of it in each group.
+std::vector<v1::GroupOutcome> FailuresOf(JourneyRoom& room) {
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  auto request = JourneyRoom::ByPosition("orders", 0, 0);
+  request.set_page_size(1);
+  const auto journey = room.Get(request);
+  CHECK(journey.ByteSizeLong() < size_t{4} << 20);
+  REQUIRE(journey.events_size() == 1);
+  return {journey.events(0).groups().begin(), journey.events(0).groups().end()};
+}
+
+TEST_CASE("an event that failed often is told with its newest attempts, and how many came before") {
+  JourneyRoom room;
+  PublishFailures(room, 3, 1'000);
+  const std::vector<v1::GroupOutcome> groups = FailuresOf(room);
+  REQUIRE(groups.size() == 3);
+  for (const v1::GroupOutcome& group : groups) {
+    REQUIRE(group.failed_attempts_size() == 100);
+    CHECK(group.failed_attempts(0).attempt() == 901);
+    CHECK(group.failed_attempts(99).attempt() == 1'000);
+    CHECK(group.earlier_attempts() == 900);
+  }
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  CHECK(asked->ByteSizeLong() < size_t{4} << 20);
+  for (const auto question : {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_FAILED}) {
+    const v1::Answer& answer = asked->answers(question - 1);
+    REQUIRE(answer.question() == question);
+    const std::set<std::string> lines(answer.lines().begin(), answer.lines().end());
+    for (const char* group : {"#1", "#2", "#3"}) {
+      CHECK(lines.contains(std::string(group) + ": 900 earlier attempts"));
+    }
+  }
+}
+
+TEST_CASE("many groups in which an event failed share the attempts that are told of it") {
+  JourneyRoom room;
+  PublishFailures(room, 10, 60);
+  const std::vector<v1::GroupOutcome> groups = FailuresOf(room);
+  REQUIRE(groups.size() == 10);
+  for (const v1::GroupOutcome& group : groups) {
+    REQUIRE(group.failed_attempts_size() == 30);
+    CHECK(group.failed_attempts(0).attempt() == 31);
+    CHECK(group.earlier_attempts() == 30);
+  }
+}
+
 }  // namespace
 }  // namespace acta

@@ -171,6 +171,24 @@ TEST_CASE("a STREAM group has received what it committed") {
   CHECK(AskRoom(room, "b", v1::QUESTION_WHO_RECEIVED) == Lines{"analytics: nobody (pending)"});
 }
 
+TEST_CASE("an answer of very many lines says how many it leaves out") {
+  v1::JourneyEvent event;
+  for (int i = 0; i < 4'000; ++i) {
+    v1::Affected* const affected = event.mutable_event()->add_affected();
+    affected->set_kind("user");
+    affected->set_id(std::string(1'000, 'x'));
+  }
+  QuestionFacts facts;
+  facts.event = &event;
+  const Lines lines = LinesOf(AnswerQuestions(facts), v1::QUESTION_WHO_IS_AFFECTED);
+  size_t bytes = 0;
+  for (const std::string& line : lines) bytes += line.size();
+  CHECK(bytes < size_t{1} << 20);
+  // Beside the tenant.
+  REQUIRE(lines.size() > 2);
+  CHECK(lines.back() == "and " + std::to_string(4'000 - (lines.size() - 2)) + " more");
+}
+
 // "orders/0/0", of which its producer said everything.
 void PublishWhole(JourneyRoom& room) {
   room.CreateTopic("orders", 1);

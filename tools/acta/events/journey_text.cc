@@ -141,6 +141,10 @@ class TreeText {
     }
     for (const v1::GroupOutcome& outcome : event.groups()) {
       absl::StrAppend(&text_, beside, "* ", OutcomeText(outcome, event), "\n");
+      if (outcome.earlier_attempts() > 0) {
+        absl::StrAppend(&text_, beside, "    ",
+                        CountText(outcome.earlier_attempts(), "earlier attempt"), "\n");
+      }
       for (const v1::Attempt& attempt : outcome.failed_attempts()) {
         absl::StrAppend(&text_, beside, "    ", Plain(AttemptText(attempt, event)), "\n");
       }
