@@ -1,16 +1,20 @@
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutex.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tools/acta/subscribe/command_pool.h"
 #include "tools/acta/subscribe/command_verdict.h"
 #include "tools/acta/subscribe/end_offsets.h"
 #include "tools/acta/subscribe/last_line.h"
+#include "tools/acta/subscribe/running_leases.h"
 #include "tools/acta/subscribe/shell_command.h"
 
 namespace acta::cli {
@@ -152,11 +156,15 @@ TEST_CASE("a text is cut between characters and made UTF-8", "[cli]") {
 TEST_CASE("a pool runs as many commands at once as it may", "[cli]") {
   Mutex mu;
   std::map<int64_t, int> ended;
+  const SystemClock clock;
   {
-    CommandPool pool(2, [&](const EventPlace& place, const absl::StatusOr<CommandEnd>& end) {
-      MutexLock lock(mu);
-      ended[place.offset] = end->exit_code;
-    });
+    CommandPool pool(
+        2,
+        [&](const EventPlace& place, const absl::StatusOr<CommandEnd>& end) {
+          MutexLock lock(mu);
+          ended[place.offset] = end->exit_code;
+        },
+        clock);
     const TempDir dir;
     // Each waits until the other has begun.
     const std::string meet = absl::StrCat("touch ", dir.File("$A"), "; until test -e ",
@@ -169,6 +177,59 @@ TEST_CASE("a pool runs as many commands at once as it may", "[cli]") {
     pool.Run({"t", 0, 3, 0}, {"exit 3", "", {}});
   }
   CHECK(ended == std::map<int64_t, int>{{1, 1}, {2, 2}, {3, 3}});
+}
+
+// Whenever somebody looks 50 ms have passed, and the wall clock was set back by an hour.
+class SetBackClock final : public Clock {
+ public:
+  absl::Time Wall() const override {
+    clock_.Jump(-absl::Hours(1));
+    return clock_.Wall();
+  }
+  absl::Duration SinceBoot() const override {
+    clock_.Advance(absl::Milliseconds(50));
+    return clock_.SinceBoot();
+  }
+
+ private:
+  mutable FakeClock clock_;
+};
+
+TEST_CASE("a pool is waited for no longer when the clock is set back", "[cli]") {
+  const TempDir dir;
+  const SetBackClock clock;
+  CommandPool pool(
+      1, [](const EventPlace&, const absl::StatusOr<CommandEnd>&) {}, clock);
+  const std::string go_on = dir.File("go_on");
+  pool.Run({"t", 0, 1, 0},
+           {absl::StrCat("for i in $(seq 300); do test -e ", go_on, " && exit; sleep 0.01; done"),
+            "",
+            {}});
+  CHECK_FALSE(pool.WaitForRoom(absl::Milliseconds(50)));
+  std::ofstream(go_on) << "x";
+}
+
+TEST_CASE("leases are extended in time when the clock is set back", "[cli]") {
+  using Places = std::vector<RunningLeases::Place>;
+  const RunningLeases::Place whole = {"t", 0, 1}, old = {"t", 0, 2}, over = {"t", 1, 0};
+  FakeClock clock;
+  RunningLeases leases(clock, absl::Seconds(30));
+  leases.Begin(whole, absl::Seconds(30));
+  leases.Begin(old, absl::Seconds(6));
+  // By the clock here, which is not the broker's.
+  leases.Begin(over, -absl::Minutes(5));
+  clock.Jump(-absl::Hours(1));
+  CHECK(leases.TakeDue().empty());
+  clock.Advance(absl::Seconds(1));
+  CHECK(leases.TakeDue() == Places{over});
+  clock.Advance(absl::Seconds(1));
+  CHECK(leases.TakeDue() == Places{old});
+  leases.End(over);
+  CHECK_FALSE(leases.Contains(over));
+  clock.Advance(absl::Seconds(8));
+  CHECK(leases.TakeDue() == Places{whole});
+  clock.Advance(absl::Seconds(2));
+  CHECK(leases.TakeDue() == Places{old});
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/cpp/admin.h"
+#include "client/cpp/steady_time.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
@@ -23,7 +24,7 @@ constexpr absl::Duration kShortestInterval = absl::Milliseconds(100);
 
 // What is known at one moment.
 struct Look {
-  absl::Time time;
+  absl::Time time;  // Of the steady clock.
   v1::GetStatusResponse status;
   v1::MeasureGroupsResponse groups;
 };
@@ -32,7 +33,7 @@ absl::StatusOr<Look> LookNow(CommandContext& context) {
   Look look;
   ASSIGN_OR_RETURN(look.status, context.admin().GetStatus({}));
   ASSIGN_OR_RETURN(look.groups, context.admin().MeasureGroups({}));
-  look.time = absl::Now();
+  look.time = client::SteadyNow();
   return look;
 }
 

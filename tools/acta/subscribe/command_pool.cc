@@ -1,10 +1,9 @@
 #include "tools/acta/subscribe/command_pool.h"
 
-#include "absl/time/clock.h"
-
 namespace acta::cli {
 
-CommandPool::CommandPool(int size, Ended ended) : size_(size), ended_(std::move(ended)) {
+CommandPool::CommandPool(int size, Ended ended, const Clock& clock)
+    : size_(size), ended_(std::move(ended)), clock_(clock) {
   for (int i = 0; i < size; ++i) threads_.emplace_back([this] { Loop(); });
 }
 
@@ -25,10 +24,10 @@ void CommandPool::Run(const EventPlace& place, ShellCommand command) {
 }
 
 bool CommandPool::WaitForFewer(int count, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Duration deadline = clock_.SinceBoot() + timeout;
   MutexLock lock(mu_);
   while (running_ >= count) {
-    const absl::Duration rest = deadline - absl::Now();
+    const absl::Duration rest = deadline - clock_.SinceBoot();
     if (rest <= absl::ZeroDuration()) return false;
     changed_.WaitFor(mu_, rest);
   }

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 #include "tools/acta/subscribe/shell_command.h"
 
@@ -16,12 +17,13 @@ namespace acta::cli {
 
 // Runs commands for events, several at once.
 //
-// Threads: all methods from one; `ended` runs on threads of the pool.
+// Threads:   all methods from one; `ended` runs on threads of the pool.
+// Ownership: borrows the clock.
 class CommandPool {
  public:
   using Ended = std::function<void(const EventPlace& place, const absl::StatusOr<CommandEnd>& end)>;
 
-  CommandPool(int size, Ended ended);
+  CommandPool(int size, Ended ended, const Clock& clock);
   ~CommandPool();  // Waits for the commands.
   CommandPool(const CommandPool&) = delete;
   CommandPool& operator=(const CommandPool&) = delete;
@@ -39,6 +41,7 @@ class CommandPool {
 
   const int size_;
   const Ended ended_;
+  const Clock& clock_;
   Mutex mu_;  // Leaf.
   CondVar changed_;
   std::deque<std::pair<EventPlace, ShellCommand>> commands_ ABSL_GUARDED_BY(mu_);  // To be begun.

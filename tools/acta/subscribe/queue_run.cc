@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -19,8 +20,6 @@ namespace {
 
 // How long an interrupt may go unnoticed.
 constexpr absl::Duration kNoticeEvery = absl::Milliseconds(50);
-// That a group may have.
-constexpr absl::Duration kShortestLease = absl::Seconds(1);
 
 }  // namespace
 
@@ -28,12 +27,15 @@ QueueRun::QueueRun(CommandContext& context, SubscribeOptions options)
     : context_(context),
       options_(std::move(options)),
       printer_([](const std::string&, int32_t, int64_t) {}),
+      running_(clock_, options_.lease),
       worker_(context_.channel(), Listening(options_.subscriber)) {
   if (options_.exec.empty()) return;
-  pool_.emplace(options_.concurrency,
-                [this](const EventPlace& place, const absl::StatusOr<CommandEnd>& end) {
-                  CommandEnded(place, end);
-                });
+  pool_.emplace(
+      options_.concurrency,
+      [this](const EventPlace& place, const absl::StatusOr<CommandEnd>& end) {
+        CommandEnded(place, end);
+      },
+      clock_);
 }
 
 client::WorkerOptions QueueRun::Listening(const client::SubscriberOptions& from) {
@@ -124,6 +126,8 @@ absl::Status QueueRun::RunCommands() {
     }
     ASSIGN_OR_RETURN(item_, worker_.Next(absl::Now() + kNoticeEvery));
     if (!item_.has_value()) continue;
+    // Once: the wall clock may be set while events of the item wait for a command.
+    leased_until_ = clock_.SinceBoot() + (item_->lease_until() - clock_.Wall());
     elements_ = EventElements(item_->payload());
     index_ = 0;
   }
@@ -152,7 +156,8 @@ absl::Status QueueRun::BeginNext() {
   command.keep_last_line = command.own_group = true;
   {
     MutexLock lock(mu_);
-    running_[{place.topic, place.partition, place.offset}] = absl::Now() + FirstLease() / 3;
+    running_.Begin({place.topic, place.partition, place.offset},
+                   leased_until_ - clock_.SinceBoot());
   }
   pool_->Run(place, std::move(command));
   ++begun_;
@@ -165,7 +170,7 @@ void QueueRun::CommandEnded(const EventPlace& place, const absl::StatusOr<Comman
   if (end.ok()) verdict = VerdictOf(*end);
   {
     MutexLock lock(mu_);
-    running_.erase({place.topic, place.partition, place.offset});
+    running_.End({place.topic, place.partition, place.offset});
     ++ended_[verdict.kind()];
     command_status_.Update(end.status());
     if (end.ok() && CannotBeRun(*end)) {
@@ -193,15 +198,10 @@ void QueueRun::Settle(const EventPlace& place, const v1::Settlement& verdict) {
 }
 
 void QueueRun::Extend() {
-  std::vector<Place> due;
+  std::vector<RunningLeases::Place> due;
   {
     MutexLock lock(mu_);
-    const absl::Time now = absl::Now();
-    for (auto& [place, at] : running_) {
-      if (now < at) continue;
-      at = now + options_.lease / 3;
-      due.push_back(place);
-    }
+    due = running_.TakeDue();
   }
   // By what is known here: the group's lease may be another one by now.
   for (const auto& [topic, partition, offset] : due) {
@@ -209,14 +209,9 @@ void QueueRun::Extend() {
   }
 }
 
-// What is left of the lease of what comes next. The clocks may differ.
-absl::Duration QueueRun::FirstLease() const {
-  return std::clamp(item_->lease_until() - absl::Now(), kShortestLease, options_.lease);
-}
-
 bool QueueRun::IsRunning(const client::SettleError& error) {
   MutexLock lock(mu_);
-  return running_.count({error.topic, error.partition, error.offset}) > 0;
+  return running_.Contains({error.topic, error.partition, error.offset});
 }
 
 void QueueRun::OnSettleError(const client::SettleError& error) {

@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,10 +12,12 @@
 #include "acta/v1/event.pb.h"
 #include "client/cpp/worker.h"
 #include "proto/support/wire.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/subscribe/command_pool.h"
 #include "tools/acta/subscribe/event_printer.h"
+#include "tools/acta/subscribe/running_leases.h"
 #include "tools/acta/subscribe/subscribe_options.h"
 
 namespace acta::cli {
@@ -33,7 +34,6 @@ class QueueRun {
   absl::Status Run();
 
  private:
-  using Place = std::tuple<std::string, int32_t, int64_t>;
   struct Written {
     std::string topic;
     int32_t partition = 0;
@@ -53,7 +53,6 @@ class QueueRun {
   void Settle(const EventPlace& place, const v1::Settlement& verdict);
   // Leases of the events whose commands run.
   void Extend();
-  absl::Duration FirstLease() const;
 
   void OnSettleError(const client::SettleError& error);
   bool IsRunning(const client::SettleError& error);
@@ -61,6 +60,7 @@ class QueueRun {
 
   CommandContext& context_;
   const SubscribeOptions options_;
+  const SystemClock clock_;
   int64_t begun_ = 0;  // Printed, or given to a command.
   int64_t lost_ = 0;   // Settlements that did not count, but for extensions.
 
@@ -70,9 +70,10 @@ class QueueRun {
   std::optional<client::WorkItem> item_;
   EventElements elements_{absl::string_view()};
   int64_t index_ = 0;
+  absl::Duration leased_until_;  // Since boot.
 
-  Mutex mu_;                                                  // Leaf.
-  std::map<Place, absl::Time> running_ ABSL_GUARDED_BY(mu_);  // When to extend the lease.
+  Mutex mu_;  // Leaf.
+  RunningLeases running_ ABSL_GUARDED_BY(mu_);
   std::map<v1::SettleKind, int64_t> ended_ ABSL_GUARDED_BY(mu_);
   absl::Status command_status_ ABSL_GUARDED_BY(mu_);  // That one could not be started.
 
