@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""How `acta subscribe` ends while events go on coming, or its reader is slow: what a member commits
-or acks is what it has shown, once."""
+"""How `acta subscribe` ends while events go on coming, its reader is slow, or its partition goes to
+another member: what a member commits or acks is what it has shown, once."""
 
 import contextlib
 import fcntl
 import json
+import pathlib
 import struct
 import termios
 import threading
@@ -120,6 +121,34 @@ class SlowReader(SubscribeEndsTest):
         rest = [event['data'] for event in
                 self.events('subscribe', 't', '--group', 'g', '--max', self.published - len(shown))]
         self.assertEqual(sorted(shown + rest), list(range(self.published)))
+
+
+class PartitionMovesAway(SubscribeEndsTest):
+    """From a member whose commands take longer than it may have to hand a partition over."""
+    options = ('--limits.revoke_deadline=1s',)
+
+    def member(self, name, pause=''):
+        """The file to which it writes what its commands were given."""
+        file = pathlib.Path(self.folder) / name
+        file.touch()
+        self.spawn('subscribe', 't', '--group', 'g', '--exec',
+                   f'{pause} echo $ACTA_PARTITION $ACTA_OFFSET >>{file}')
+        return file
+
+    def test_a_member_leaves_what_it_has_of_it_to_the_next_one(self):
+        self.acta('topic', 'create', 't', '--partitions', 2)
+        self.acta('group', 'create', 'g', '--topic', 't', '--from', 'earliest')
+        self.publish(partition=1, count=60)
+        first = self.member('first', 'sleep 0.3;')
+        until(lambda: len(first.read_text().splitlines()) > 2, 'the first is at work')
+        second = self.member('second')  # It gets the highest one.
+        until(lambda: '1 59' in second.read_text().splitlines(), 'the second has come to the end')
+        self.publish(partition=0)
+        until(lambda: '0 0' in first.read_text().splitlines(), 'the first goes on')
+        shown = [set(file.read_text().splitlines()) for file in (first, second)]
+        self.assertEqual(shown[0] | shown[1], {'0 0', *(f'1 {offset}' for offset in range(60))})
+        # The one whose command was running, and one whose commit was on its way.
+        self.assertLessEqual(len(shown[0] & shown[1]), 2)
 
 
 if __name__ == '__main__':

@@ -138,9 +138,21 @@ class SubscribeRun {
       }
       next_offset = place.offset + 1;
       ++count_;
+      // What is left comes again, to whoever has the partition now.
+      if (!options_.exec.empty() && !IsOurs(delivery)) break;
     }
     if (!options_.exec.empty()) return absl::OkStatus();
     return printer_.Add(text, place.topic, place.partition, next_offset);
+  }
+
+  // False: its partition went to another member meanwhile, and may have come back since.
+  bool IsOurs(const client::Delivery& delivery) const {
+    if (!grouped()) return true;
+    for (const client::SubscribedPartition& one : subscriber_.partitions()) {
+      if (one.topic != delivery.topic() || one.partition != delivery.partition()) continue;
+      return one.next_offset == delivery.next_offset();
+    }
+    return false;
   }
 
   // By a command that failed; what comes behind its event is not processed before it is.
