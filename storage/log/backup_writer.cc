@@ -321,9 +321,32 @@ absl::Status BackupError(const absl::Status& status, const std::string& folder) 
   return status;
 }
 
+absl::Status CheckRoomForCut(const BackupPlace& place, const BackupOrder& order,
+                             const std::string& log, int64_t bytes) {
+  const absl::Status there = EnsureFolder(*place.files, order.folder);
+  if (!there.ok()) return BackupError(there, order.folder);
+  const int64_t free = FreeBytes(log);
+  int64_t stays = bytes;  // A disk of its own: the log grows meanwhile.
+  if (OnOneDisk(place.data, log)) {
+    // Where it is scarce already, a backup to another disk is what is wanted most.
+    const bool keeps = free >= place.reserve_bytes || OnOneDisk(place.data, order.folder);
+    stays = keeps ? place.reserve_bytes : place.hard_bytes;
+  }
+  if (free - stays >= bytes) return absl::OkStatus();
+  return Error(v1::DISK_FULL,
+               absl::StrCat("for a backup the newest file of the log is copied in '", log, "', ",
+                            bytes, " bytes, and ", free, " are free, of which ", stays,
+                            " stay for events; free disk"),
+               {{"path", log}});
+}
+
+const std::string& LogFolder(const LocalEngineOptions& options) {
+  return options.wal_dir.empty() ? options.data : options.wal_dir;
+}
+
 CutFolders FoldersOfCut(const LocalEngineOptions& options) {
-  const std::string& log = options.wal_dir.empty() ? options.data : options.wal_dir;
-  return {absl::StrCat(options.data, "/", kCutFolder), absl::StrCat(log, "/", kCutFolder)};
+  return {absl::StrCat(options.data, "/", kCutFolder),
+          absl::StrCat(LogFolder(options), "/", kCutFolder)};
 }
 
 void RemoveCut(const LocalEngineOptions& options) {

@@ -25,6 +25,7 @@ struct BackupPlace {
   // What stays free of its disk for events, wherever backups are: the second names of a cut keep
   // tables that retention has dropped.
   int64_t reserve_bytes = 0;
+  int64_t hard_bytes = 0;  // Below that nothing is written any more.
   std::shared_ptr<rocksdb::FileSystem> files;
 };
 
@@ -35,10 +36,17 @@ struct BackupPlace {
 absl::StatusOr<BackupInfo> WriteBackup(const StoreCut& cut, const BackupPlace& place,
                                        const BackupOrder& order);
 
+// Asked before the cut is made, for which the newest file of the log is copied beside it, `bytes`
+// long. Makes the folder of the backups. Errors: DISK_FULL, FOLDER_UNUSABLE.
+absl::Status CheckRoomForCut(const BackupPlace& place, const BackupOrder& order,
+                             const std::string& log, int64_t bytes);
+
 // An error on the way as the caller of a backup is told it: DISK_FULL and FOLDER_UNUSABLE where the
 // status has no reason.
 absl::Status BackupError(const absl::Status& status, const std::string& folder);
 
+// Where the log has its files, or the folder that they are in.
+const std::string& LogFolder(const LocalEngineOptions& options);
 CutFolders FoldersOfCut(const LocalEngineOptions& options);
 // What a cut left.
 void RemoveCut(const LocalEngineOptions& options);

@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <set>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
@@ -357,6 +358,11 @@ absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
     in_backup_ = false;
   });
   RemoveCut(options_);
+  const BackupPlace place{options_.data, options_.watermarks.soft.Of(disk_.total_bytes()),
+                          options_.watermarks.hard.Of(disk_.total_bytes()), opened_.files};
+  const std::set<uint64_t> wals = opened_.files->wals();
+  const int64_t newest_bytes = opened_.rocks->WalBytes(wals.empty() ? 0 : *wals.rbegin());
+  RETURN_IF_ERROR(CheckRoomForCut(place, order, LogFolder(options_), newest_bytes));
   const CutFolders folders = FoldersOfCut(options_);
   for (const std::string& folder : {folders.tables, folders.log}) {
     const absl::Status made = EnsureFolder(*opened_.files, folder);
@@ -373,8 +379,6 @@ absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
       [&] { return slices_->Unchanged([&] { return opened_.rocks->Cut(folders); }); });
   if (!files.ok()) return BackupError(files.status(), options_.data);
   cut.files = *std::move(files);
-  const BackupPlace place{options_.data, options_.watermarks.soft.Of(disk_.total_bytes()),
-                          opened_.files};
   return WriteBackup(cut, place, order);
 }
 

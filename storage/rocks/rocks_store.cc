@@ -480,12 +480,12 @@ StallCounts RocksStore::stalls() const {
   return listener_ == nullptr ? StallCounts() : listener_->stalls();
 }
 
-int64_t RocksStore::WalBytes() const {
-  const std::string& folder = wal_folder();
+int64_t RocksStore::WalBytes(uint64_t from) const {
   int64_t bytes = 0;
   for (const uint64_t number : files_->wals()) {
+    if (number < from) continue;
     uint64_t size = 0;
-    const std::string path = absl::StrFormat("%s/%06d.log", folder, number);
+    const std::string path = absl::StrFormat("%s/%06d.log", wal_folder(), number);
     // One that was deleted meanwhile has no size.
     files_->GetFileSize(path, {}, &size, nullptr).PermitUncheckedError();
     bytes += static_cast<int64_t>(size);

@@ -146,7 +146,8 @@ class RocksStore {
   int64_t DeletionBytesPerSecond() const;
 
   int64_t FamilyBytes(const FamilyPtr& family) const;
-  int64_t WalBytes() const;
+  // Of the log files with this number or a higher one.
+  int64_t WalBytes(uint64_t from = 0) const;
   StallCounts stalls() const;
   // After a fatal error: the database object is left alone for the rest of the process. Its threads
   // go on, so `on_fatal` may still be told.

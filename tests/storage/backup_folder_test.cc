@@ -1,6 +1,8 @@
+#include <sys/stat.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -8,7 +10,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "storage/log/backup_writer.h"
+#include "storage/log/folder.h"
+#include "storage/rocks/store_file_system.h"
 #include "tests/storage/backup_bed.h"
+#include "tests/support/held_disk.h"
 #include "tests/support/table_damage.h"
 
 namespace acta {
@@ -202,6 +208,69 @@ TEST_CASE("a backup leaves the room that stays for events", "[backup]") {
   CHECK(ReasonOf(opened) == v1::DISK_FULL);
   CHECK(absl::StrContains(opened.message(), "stay for events"));
   CHECK(bed.Entries() == 0);
+}
+
+TEST_CASE("a backup without room for its cut writes nothing on the disk of the log", "[backup]") {
+  std::atomic<int> seen = 0;
+  // Never held: it only counts.
+  const auto disk = std::make_shared<HeldDisk>([&seen](const DiskCall& call) {
+    if (call.Changes() && absl::StrContains(call.path, "/backup.cut")) ++seen;
+    return false;
+  });
+  LocalEngineOptions options;
+  options.file_system = disk;
+  BackupBed bed(options);
+  bed.Publish("0");
+  bed.Make();
+  REQUIRE(seen.exchange(0) > 0);
+  bed.store().options().watermarks.soft = {100, int64_t{1} << 50};
+  bed.store().Close();
+  RecordingFatalSink sink;
+  const auto engine = LocalLogEngine::Open(bed.store().options(), sink, bed.store().clock());
+  REQUIRE_OK(engine.status());
+  CHECK(ReasonOf((*engine)->Backup(bed.Order()).status()) == v1::DISK_FULL);
+  CHECK(seen == 0);
+  CHECK(bed.Entries() == 1);
+}
+
+namespace {
+
+bool IsAnotherDisk(const std::string& a, const std::string& b) {
+  struct stat of_a {
+  }, of_b{};
+  return stat(a.c_str(), &of_a) == 0 && stat(b.c_str(), &of_b) == 0 && of_a.st_dev != of_b.st_dev;
+}
+
+}  // namespace
+
+TEST_CASE("a cut leaves what stays for events, or twice the file on a disk of the log's own",
+          "[backup]") {
+  BackupBed bed;
+  const std::string& data = bed.store().path();
+  const int64_t free = FreeBytes(data), much = free / 4 * 3;
+  BackupPlace place{data, 0, 0, std::make_shared<StoreFileSystem>(nullptr)};
+  const auto refused = [&](const std::string& folder, const std::string& log, int64_t bytes) {
+    BackupOrder order;
+    order.folder = folder;
+    const absl::Status status = CheckRoomForCut(place, order, log, bytes);
+    CHECK((status.ok() || ReasonOf(status) == v1::DISK_FULL));
+    return !status.ok();
+  };
+  CHECK_FALSE(refused(bed.folder(), data, much));
+  place.reserve_bytes = much;
+  CHECK_FALSE(refused(bed.folder(), data, 1));
+  CHECK(refused(bed.folder(), data, much));
+  // There is less than stays for events.
+  place.reserve_bytes = free * 2;
+  CHECK(refused(bed.folder(), data, 1));
+  const std::string elsewhere = "/dev/shm";
+  if (!IsAnotherDisk(elsewhere, data)) return;
+  CHECK_FALSE(refused(elsewhere, data, 1));
+  place.hard_bytes = much;
+  CHECK(refused(elsewhere, data, much));
+  const int64_t free_there = FreeBytes(elsewhere);
+  CHECK_FALSE(refused(bed.folder(), elsewhere, free_there / 4));
+  CHECK(refused(bed.folder(), elsewhere, free_there / 4 * 3));
 }
 
 TEST_CASE("names of backups", "[backup]") {
