@@ -4,7 +4,6 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <set>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
@@ -360,7 +359,7 @@ absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
   RemoveCut(options_);
   const BackupPlace place{options_.data, options_.watermarks.soft.Of(disk_.total_bytes()),
                           options_.watermarks.hard.Of(disk_.total_bytes()), opened_.files};
-  const std::set<uint64_t> wals = opened_.files->wals();
+  const auto wals = opened_.files->wals();
   const int64_t newest_bytes = opened_.rocks->WalBytes(wals.empty() ? 0 : *wals.rbegin());
   RETURN_IF_ERROR(CheckRoomForCut(place, order, LogFolder(options_), newest_bytes));
   const CutFolders folders = FoldersOfCut(options_);
