@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "proto/support/error.h"
+#include "server/core/queues/settlement_rules.h"
 
 namespace acta {
 namespace {
@@ -22,11 +23,9 @@ bool ParsePlaceToken(absl::string_view partition, absl::string_view offset,
                      EventFinder::Place* place) {
   uint64_t number = 0;
   int64_t at = 0;
-  if (!absl::SimpleAtoi(partition, &number) || !absl::SimpleAtoi(offset, &at) || at < 0) {
-    return false;
-  }
+  if (!absl::SimpleAtoi(partition, &number) || !absl::SimpleAtoi(offset, &at)) return false;
   *place = {PartitionId(number), Offset(at)};
-  return true;
+  return place->offset >= Offset(0) && place->offset <= kMostNamedOffset;
 }
 
 }  // namespace

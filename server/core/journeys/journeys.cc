@@ -262,6 +262,12 @@ absl::StatusOr<std::optional<JourneyPage>> Journeys::GatherAround(
       more = more || PlaceOfFound(event) > last;
       if (PlaceOfFound(event) <= last) asked_for.push_back(NameOnly(event));
     }
+    // As many again may have come between those of the page.
+    if (asked_for.size() > 2 * kMostAskedFor) {
+      return Error(v1::INVALID_ARGUMENT,
+                   "page_token names more than a page has: leave it out to begin anew",
+                   {{"field", "page_token"}});
+    }
   }
   if (asked_for.empty()) {
     return Error(v1::EVENT_NOT_FOUND,

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "tests/support/fake_clock.h"
 #include "tests/unit/journeys/journey_room.h"
 
 namespace acta {
@@ -158,6 +159,29 @@ TEST_CASE("what is asked for again is what it was, whatever others publish meanw
     INFO(i);
     CHECK(told.count("e" + std::to_string(i)) >= 1);
     if (i != 7) CHECK(told.count("e" + std::to_string(i)) == 1);
+  }
+}
+
+TEST_CASE("a token that names more events than a page has is refused") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  const std::vector<v1::Event> batch(500, JourneyRoom::Event("e", "j"));
+  for (int i = 0; i < 9; ++i) room.Publish("orders", 0, batch);
+  const std::string partition =
+      std::to_string(room.topics->Find("default", "orders")->partition(0).value());
+  const auto token_to = [&](const std::string& last) {
+    return partition + ".0." + partition + "." + last + "." + partition + ".0";
+  };
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const FakeClock clock;  // There is time to find all of them again.
+  const Journeys journeys = room.JourneysBy(clock);
+  auto request = JourneyRoom::ByEvent("e");
+  request.set_page_token(token_to("3999"));
+  CHECK_OK(journeys.Get(room.caller, request).status());
+  for (const char* last : {"4000", "4499", "4611686018427387904"}) {
+    INFO(last);
+    request.set_page_token(token_to(last));
+    CHECK(ReasonOf(journeys.Get(room.caller, request).status()) == v1::INVALID_ARGUMENT);
   }
 }
 
