@@ -173,7 +173,7 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(size_t page, PageOf(request.page_size()));
   ASSIGN_OR_RETURN(const JourneyPage at, JourneyPage::Parse(request.page_token()));
-  const v1::JourneyIndexState index = LookAtIndex(caller.tenant);
+  const v1::JourneyIndexState index = LookAtIndex(caller);
   const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
   while (true) {
     const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
@@ -308,7 +308,7 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
     return Invalid("the questions are about one event: name it by id or position");
   }
   v1::AskQuestionsResponse response;
-  *response.mutable_index() = LookAtIndex(caller.tenant);
+  *response.mutable_index() = LookAtIndex(caller);
   EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
                      caller.tenant, deps_.clock.SinceBoot() + kMostTime);
   ASSIGN_OR_RETURN(Copies copies, FindCopies(finder, caller, request.selection()));
@@ -336,17 +336,24 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   facts.event = &event;
   facts.ledger = LedgerOf(node.event, outcomes);
   facts.begins_journey = node.event.begins_journey;
-  std::optional<EventFinder::Place> more;
   if (!node.event.cause().empty()) {
-    ASSIGN_OR_RETURN(const std::vector<FoundEvent> cause,
-                     finder.Find({{LinkKind::kId, node.event.cause(), ""}}, {}, 1, &more));
-    facts.cause_found = !cause.empty() || finder.FindPlace(node.event.cause()).has_value();
+    ASSIGN_OR_RETURN(facts.cause_found, IsFound(finder, caller, node.event.cause()));
   }
   for (v1::Answer& answer : AnswerQuestions(facts)) *response.add_answers() = std::move(answer);
   return response;
 }
 
-v1::JourneyIndexState Journeys::LookAtIndex(absl::string_view tenant) const {
+absl::StatusOr<bool> Journeys::IsFound(EventFinder& finder, const Caller& caller,
+                                       const std::string& name) const {
+  v1::JourneySelection selection;
+  selection.mutable_event()->set_id(name);
+  const auto selected = Select(finder, caller, selection, {}, kMostAskedForAgain);
+  if (selected.ok()) return !selected->events.empty();
+  if (ReasonOf(selected.status()) == v1::EVENT_NOT_FOUND) return false;
+  return selected.status();
+}
+
+v1::JourneyIndexState Journeys::LookAtIndex(const Caller& caller) const {
   v1::JourneyIndexState state;
   if (!deps_.indexer.CatchUp(kCatchUp)) {
     state.set_lag_events(deps_.indexer.Measure().lag_events);
@@ -354,8 +361,9 @@ v1::JourneyIndexState Journeys::LookAtIndex(absl::string_view tenant) const {
     state.set_lag_events(deps_.indexer.Measure().missed_events);
   }
   for (const TopicPtr& topic : deps_.topics.All()) {
-    if (topic->tenant != tenant || topic->proto.journey() == v1::JOURNEY_MODE_FULL) continue;
     if (state.not_indexed_topics_size() >= kMostTopicsNamed) break;
+    const bool indexed = topic->proto.journey() == v1::JOURNEY_MODE_FULL;
+    if (topic->tenant != caller.tenant || indexed || !MayBrowse(caller, *topic)) continue;
     state.add_not_indexed_topics(topic->name());
   }
   return state;

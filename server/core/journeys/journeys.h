@@ -78,8 +78,11 @@ class Journeys {
                                                           const v1::JourneySelection& selection,
                                                           const JourneyPage& at, size_t page,
                                                           JourneyGathering* gathering) const;
-  // Waits a moment for what was published just now.
-  v1::JourneyIndexState LookAtIndex(absl::string_view tenant) const;
+  // Waits a moment for what was published just now. Of topics those that the caller may browse.
+  v1::JourneyIndexState LookAtIndex(const Caller& caller) const;
+  // The event of this name is there, and the caller may browse it.
+  absl::StatusOr<bool> IsFound(EventFinder& finder, const Caller& caller,
+                               const std::string& name) const;
   bool MayBrowse(const Caller& caller, const Topic& topic) const;
   v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
 

@@ -165,7 +165,8 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(
         v1::CERTAINTY_PARTIAL,
         absl::StrCat("the event that caused it, ", cause, ", is nowhere to be found"),
-        "look for its topic: it may not be indexed (journey OFF), or its retention is over");
+        "look for its topic: it may not be indexed (journey OFF), or you may not browse it, or its "
+        "retention is over");
   }
   return answer.Make();
 }

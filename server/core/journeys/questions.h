@@ -17,7 +17,7 @@ struct QuestionFacts {
   // Where they are, itself first; of more than kMostPlaces the first.
   static constexpr size_t kMostPlaces = 10;
   std::vector<std::string> places;
-  bool cause_found = false;     // The event that it names as its cause is there.
+  bool cause_found = false;     // The event that it names as its cause is there for the caller.
   bool begins_journey = false;  // It names no correlation, nor does its producer.
   // What is known of what groups did with it.
   enum class Ledger {

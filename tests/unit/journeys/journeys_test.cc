@@ -134,6 +134,40 @@ TEST_CASE("events of topics that one may not browse are opaque") {
   CHECK(ReasonOf(room.journeys->Ask(room.caller, questions).status()) == v1::EVENT_NOT_FOUND);
 }
 
+TEST_CASE("topics that one may not browse are not named, nor is said that a cause is in them") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  room.CreateTopic("hidden");
+  room.CreateTopic("quiet", 1, v1::JOURNEY_MODE_OFF);
+  room.CreateTopic("secret", 1, v1::JOURNEY_MODE_OFF);
+  room.Publish("hidden", JourneyRoom::Event("cause"));
+  v1::BatchContext context;
+  context.set_app("shop");
+  room.Publish("orders", JourneyRoom::Event("by id", "", "cause"), context);
+  room.Publish("orders", JourneyRoom::Event("by place", "", "hidden/0/0"), context);
+  const auto names_of = [](const v1::JourneyIndexState& index) {
+    return std::set<std::string>(index.not_indexed_topics().begin(),
+                                 index.not_indexed_topics().end());
+  };
+  for (const bool closed : {false, true}) {
+    if (closed) room.authorizer.closed = {"hidden", "secret"};
+    const std::set<std::string> named =
+        closed ? std::set<std::string>{"quiet"} : std::set<std::string>{"quiet", "secret"};
+    for (const char* effect : {"by id", "by place"}) {
+      INFO(effect << (closed ? ", closed" : ""));
+      CHECK(names_of(room.Get(JourneyRoom::ByEvent(effect)).index()) == named);
+      v1::AskQuestionsRequest questions;
+      questions.mutable_selection()->mutable_event()->set_id(effect);
+      const auto asked = room.journeys->Ask(room.caller, questions);
+      REQUIRE_OK(asked.status());
+      CHECK(names_of(asked->index()) == named);
+      CHECK(asked->answers(0).question() == v1::QUESTION_WHERE_FROM);
+      CHECK(asked->answers(0).certainty() ==
+            (closed ? v1::CERTAINTY_PARTIAL : v1::CERTAINTY_KNOWN));
+    }
+  }
+}
+
 TEST_CASE("what retention took and what is damaged is told as such") {
   JourneyRoom room;
   room.CreateTopic("orders");
