@@ -190,6 +190,8 @@ TEST_CASE("groups that stand still are found, each once, with what to do", "[cli
   };
   using Group = v1::GroupFigures*;
   CHECK(complaint_of([](Group group) { group->set_lost_events(3); }).state == State::kBad);
+  CHECK(complaint_of([](Group group) { group->set_lost_events(3); }).advice ==
+        "decide where it goes on: acta group explain billing");
   CHECK(complaint_of([](Group group) {
           *group->mutable_headroom() = ToProtoDuration(absl::Minutes(59));
         }).state == State::kBad);

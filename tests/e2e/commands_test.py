@@ -386,7 +386,10 @@ class Retention(CommandTest):
         self.fails(1, gone, *group)
         code, _, err = self.broker.acta('group', 'lag', 'billing')
         self.assertEqual(code, 0)
-        self.assertIn('retention has removed 2 events that the group had not read', err)
+        self.assertIn('retention has removed 2 events that the group had not read; where it may go '
+                      'on: acta group explain billing\n', err)
+        self.assertIn('acta group reset billing --topic orders --to 0:2 --reason "..."',
+                      self.acta('group', 'explain', 'billing'))
         self.acta('group', 'reset', 'billing', '--to', 'earliest', '--reason', 'not needed')
         self.acta(*group)
         self.assertEqual(self.positions(), [2])

@@ -203,7 +203,7 @@ Finding GroupFinding(const v1::GroupFigures& group) {
     return {name, State::kBad,
             absl::StrCat("retention took ", CountText(group.lost_events(), "event"),
                          " that it had not read"),
-            absl::StrCat("decide where it goes on: acta group reset ", group.group())};
+            absl::StrCat("decide where it goes on: ", explain)};
   }
   if (group.has_headroom() && FromProtoDuration(group.headroom()) < kLittleHeadroom &&
       group.lag_events() > 0) {

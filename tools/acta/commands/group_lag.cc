@@ -11,14 +11,15 @@
 namespace acta::cli {
 namespace {
 
+// What to do is different for each mode, and for partitions beside these nothing is to be done.
 void WarnOfGaps(CommandContext& context, const v1::GetLagResponse& lag) {
   for (const v1::PartitionLag& row : lag.partitions()) {
     if (row.gap_events() == 0) continue;
     context.terminal().Warn(
         absl::StrCat(row.topic(), "/", row.partition(), ": retention has removed ",
                      CountText(row.gap_events(), "event"),
-                     " that the group had not read; decide where it goes on: acta group reset ",
-                     context.args().Get("GROUP"), " --to earliest --reason '...'"));
+                     " that the group had not read; where it may go on: acta group explain ",
+                     context.args().Get("GROUP")));
   }
 }
 
