@@ -35,7 +35,7 @@ Examination Healthy() {
   data->set_name("storage.data");
   data->set_value("/var/lib/acta");
   of.folder.emplace();
-  AddLimit(&of, "max_open_files", 4'096 + 2'500, 100);
+  AddLimit(&of, "max_open_files", 3'072 + 2 * 4'096, 100);
   AddLimit(&of, "listen.max_connections", 4'096, 3'276);
   AddLimit(&of, "storage.tail_cache", 100, 100);  // It is meant to be full.
   v1::GroupFigures* const group = of.groups.add_groups();
@@ -175,8 +175,19 @@ TEST_CASE("limits that are near and too few descriptors are found", "[cli]") {
   of.limits.mutable_limits(1)->set_current(3'277);  // 80 %.
   CHECK(Complaint(of).found == "listen.max_connections: 3277 of 4096 things");
   of = Healthy();
-  of.limits.mutable_limits(0)->set_value(4'096 + 2'499);
+  of.limits.mutable_limits(0)->set_value(3'072 + 2 * 4'096 - 1);
   CHECK(Complaint(of).check == "descriptors");
+  of = Healthy();
+  // The broker takes as many as there are descriptors for.
+  of.limits.mutable_limits(0)->set_value(4'096);
+  of.limits.mutable_limits(1)->set_value(512);
+  of.limits.mutable_limits(1)->set_current(1);
+  v1::Property* const configured = of.config.add_properties();
+  configured->set_name("listen.max_connections");
+  configured->set_value("4096");
+  CHECK(Complaint(of).found == "100 open of 4096, connections 1 of 512; 4096 are wanted");
+  CHECK(Complaint(of).advice ==
+        "allow 11264: LimitNOFILE= of its unit, or ulimit -n before it starts");
   of = Healthy();
   of.limits.clear_limits();
   CHECK(Complaint(of).check == "descriptors");

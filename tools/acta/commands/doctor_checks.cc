@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tools/acta/output/words.h"
@@ -19,8 +20,9 @@ constexpr absl::Duration kLittleHeadroom = absl::Hours(1);
 constexpr absl::Duration kLongBehind = absl::Minutes(10);
 constexpr double kNearLimit = 0.8;
 constexpr int64_t kIndexBehind = 1'000'000;
-// What a broker has open beside its connections.
-constexpr int64_t kOtherFiles = 2'500;
+// What a broker keeps for itself, and for each connection; with less it takes fewer connections.
+constexpr int64_t kFilesOfBroker = 3'072;
+constexpr int64_t kFilesPerConnection = 2;
 
 const v1::Alarm* AlarmOf(const v1::GetStatusResponse& status, absl::string_view code) {
   for (const v1::Alarm& alarm : status.alarms()) {
@@ -166,10 +168,16 @@ Finding Descriptors(const Examination& of) {
                   absl::StrCat(files->current(), " open of ", files->value(), ", connections ",
                                connections->current(), " of ", connections->value()),
                   ""};
-  if (files->value() >= connections->value() + kOtherFiles) return finding;
+  int64_t wanted = 0;
+  if (!absl::SimpleAtoi(ValueOf(of.config, "listen.max_connections"), &wanted)) {
+    wanted = connections->value();
+  }
+  const int64_t needed = kFilesOfBroker + kFilesPerConnection * wanted;
+  if (files->value() >= needed) return finding;
   finding.state = State::kWarn;
-  finding.advice = absl::StrCat("allow ", connections->value() + kOtherFiles,
-                                ": LimitNOFILE= of its unit, or ulimit -n before it starts");
+  absl::StrAppend(&finding.found, "; ", wanted, " are wanted");
+  finding.advice =
+      absl::StrCat("allow ", needed, ": LimitNOFILE= of its unit, or ulimit -n before it starts");
   return finding;
 }
 
