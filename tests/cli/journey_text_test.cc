@@ -114,6 +114,15 @@ TEST_CASE("what others wrote moves no cursor and breaks no drawing", "[cli]") {
   }
 }
 
+TEST_CASE("controls of two bytes and what no XML may have are drawn as marks", "[cli]") {
+  const v1::JourneyEvent event =
+      JourneyEventOf("a\u0080b\u009fc\u00a0d", "\ufffe\uffff\ufffd", "orders");
+  for (const JourneyDrawing drawing :
+       {JourneyDrawing::kTree, JourneyDrawing::kDot, JourneyDrawing::kMermaid}) {
+    CHECK(absl::StrContains(DrawJourney(drawing, {event}), "a?b?c\u00a0d  ??\ufffd  orders/0/7"));
+  }
+}
+
 TEST_CASE("Graphviz colours a dead letter and names the groups that gave up", "[cli]") {
   CHECK(DrawJourney(JourneyDrawing::kDot, WithDeadLetter()) ==
         "digraph journey {\n"
