@@ -196,13 +196,18 @@ std::vector<std::string> LabelOf(const v1::JourneyEvent& event, const std::strin
   return lines;
 }
 
+// In a label that is quoted, where Graphviz knows the entities of HTML.
+std::string DotText(const std::string& line) {
+  return absl::StrReplaceAll(line, {{"\\", "\\\\"}, {"\"", "\\\""}, {"&", "&amp;"}});
+}
+
 std::string Dot(const std::vector<v1::JourneyEvent>& events) {
   std::string text = "digraph journey {\n  node [shape=box];\n";
   for (size_t i = 0; i < events.size(); ++i) {
     const std::string gave_up = GroupsThatGaveUp(events[i]);
     std::string label;
     for (const std::string& line : LabelOf(events[i], gave_up)) {
-      absl::StrAppend(&label, absl::StrReplaceAll(line, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\\l");
+      absl::StrAppend(&label, DotText(line), "\\l");
     }
     absl::StrAppend(&text, "  e", i, " [label=\"", label, "\"");
     if (!gave_up.empty()) {
@@ -215,14 +220,20 @@ std::string Dot(const std::vector<v1::JourneyEvent>& events) {
   return text + "}\n";
 }
 
-// In a label that is quoted. `#` begins Mermaid's own entities, and "` a text in Markdown.
+// In a label that is quoted. Without this Mermaid takes settings from `%%{`, a comment from `%%`,
+// an entity from `#`, the end of a line from `\n`, a formula from `$$`, an icon from `fa:fa-` and
+// Markdown from "`. Not by number, as `#35;`: it takes that with "style" before it for a statement.
 std::string MermaidText(const std::string& line) {
   return absl::StrReplaceAll(line, {{"&", "&amp;"},
                                     {"\"", "&quot;"},
                                     {"<", "&lt;"},
                                     {">", "&gt;"},
-                                    {"#", "#35;"},
-                                    {"`", "#96;"}});
+                                    {"#", "&num;"},
+                                    {"%", "&percnt;"},
+                                    {"\\", "&bsol;"},
+                                    {"$", "&dollar;"},
+                                    {":fa-", "&colon;fa-"},
+                                    {"`", "&grave;"}});
 }
 
 std::string Mermaid(const std::vector<v1::JourneyEvent>& events) {
