@@ -23,6 +23,13 @@ from workers import ACK, NACK, REJECT, Worker  # noqa: E402
 
 TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 PARENT = '00f067aa0ba902b7'
+Kind = trace_pb2.Span
+# By OpenTelemetry's conventions for messaging (1.28 and newer).
+KINDS = {('publish orders', Kind.SPAN_KIND_PRODUCER, 'send'),
+         ('deliver orders', Kind.SPAN_KIND_INTERNAL, None),
+         ('settle orders', Kind.SPAN_KIND_CONSUMER, 'process'),
+         ('retry orders', Kind.SPAN_KIND_INTERNAL, None),
+         ('dead letter orders', Kind.SPAN_KIND_INTERNAL, None)}
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
@@ -117,6 +124,8 @@ class Traces(BrokerTest):
             is_publish = span.name.startswith('publish')
             self.assertEqual(span.parent_span_id.hex(), PARENT if is_publish else parent.hex())
             self.assertLessEqual(span.start_time_unix_nano, span.end_time_unix_nano)
+        self.assertEqual({(span.name, span.kind, attributes(span).get('messaging.operation.type'))
+                          for span in spans}, KINDS)
         failed = [span for span in self.named('settle orders')
                   if span.status.code == trace_pb2.Status.STATUS_CODE_ERROR]
         self.assertEqual(len(failed), 2)

@@ -21,6 +21,8 @@ constexpr size_t kMostEarly = 10'000;
 constexpr size_t kMostEarlyBytes = size_t{16} << 20;
 // Of an event's id.
 constexpr size_t kMostIdBytes = 256;
+// What the conventions call an operation. They have no word for waiting and giving up.
+constexpr char kOperationType[] = "messaging.operation.type";
 
 // The beginning of a long one, of whole characters.
 std::string ShortId(absl::string_view id) {
@@ -99,6 +101,7 @@ void TraceFeed::ReadEvents(const StoredBatch& batch) {
                       batch.append_time_us);
     span.parent = event.context.parent_id;
     span.role = SpanRole::kProducer;
+    span.attributes.emplace_back(kOperationType, "send");
     event.publish = span.id;
     deps_.sink.Add(std::move(span));
     Remember(batch.partition, offset, std::move(event));
@@ -196,6 +199,7 @@ void TraceFeed::TellAttempt(GroupId group, PartitionId partition, Offset offset,
                        first ? event.append_us : failed->second, delivered_us));
   Span settle = Begin("settle", partition, offset, event, &group, delivered_us, attempt.ended_us);
   settle.role = SpanRole::kConsumer;
+  settle.attributes.emplace_back(kOperationType, "process");
   settle.error = attempt.error;
   if (!attempt.member_id.empty()) {
     settle.attributes.emplace_back("acta.member_id", attempt.member_id);

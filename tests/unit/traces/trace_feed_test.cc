@@ -175,6 +175,23 @@ TEST_CASE("a failed attempt is an error, and what waits after it a retry", "[tra
                                "dead letter orders a 50-50 DEAD_LETTERED"});
 }
 
+TEST_CASE("spans of sending and processing have the kind and type of the conventions", "[traces]") {
+  FeedRoom room;
+  room.ReadEvents(0, {FeedRoom::Sampled("a")});
+  room.ReadLedger(room.Failed(0, 20, 30));
+  room.ReadLedger(room.Processed(0, 1, 40, 50));
+  Strings told;
+  for (const Span& span : room.sink.spans) {
+    std::string type = "-";
+    for (const auto& [key, value] : span.attributes) {
+      if (key == "messaging.operation.type") type = std::get<std::string>(value);
+    }
+    told.push_back(absl::StrCat(span.name, " ", static_cast<int>(span.role), " ", type));
+  }
+  CHECK(told == Strings{"publish orders 1 send", "deliver orders 0 -", "settle orders 2 process",
+                        "retry orders 0 -", "settle orders 2 process"});
+}
+
 // An event is in the partition, whatever it is.
 void PutSomething(FeedRoom& room) {
   Transaction transaction;
