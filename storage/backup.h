@@ -42,9 +42,10 @@ class BackupSource {
   virtual ~BackupSource() = default;
 
   // Makes one: writers and readers go on. Everything that was synced when it was called is in it;
-  // it is on disk when it is answered. Blocks for as long as copying takes. When it fails nothing
-  // of it is left. Errors: BACKUP_RUNNING; FOLDER_UNUSABLE; DISK_FULL, also when what is left for
-  // events would come below the soft watermark; CANCELLED without a reason: `go_on` said so.
+  // it is on disk when it is answered. Blocks for as long as copying takes. When it fails there is
+  // none, and what was copied is left to SweepBackups(). Errors: BACKUP_RUNNING; FOLDER_UNUSABLE;
+  // DISK_FULL, also when what is left for events would come below the soft watermark; CANCELLED
+  // without a reason: `go_on` said so.
   virtual absl::StatusOr<BackupInfo> Backup(const BackupOrder& order) = 0;
 };
 
@@ -63,9 +64,9 @@ struct SweepOrder {
   std::function<bool()> go_on;  // False: give up. May be empty.
 };
 
-// Removes what DeleteBackup() left, file by file: a disk that is to forget gigabytes at once is
-// slow for everybody. Blocks for as long as that takes. Errors: the first file that stays, and why;
-// the others go.
+// Removes what DeleteBackup(), or a backup that was given up, left, file by file: a disk that is to
+// forget gigabytes at once is slow for everybody. Blocks for as long as that takes. Errors: the
+// first file that stays, and why; the others go.
 absl::Status SweepBackups(const SweepOrder& order);
 
 }  // namespace acta

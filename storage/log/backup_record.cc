@@ -144,6 +144,12 @@ std::vector<std::string> HiddenBackups(const std::string& folder, absl::string_v
   return ids;
 }
 
+void GiveUpBackup(const std::string& folder, const std::string& id, const std::string& path) {
+  std::error_code failed, ignored;
+  fs::rename(path, fs::path(folder) / absl::StrCat(".", id, kDeleted), failed);
+  if (failed) fs::remove_all(path, ignored);
+}
+
 absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
   const fs::path path = fs::path(folder) / id;
   std::error_code error;

@@ -24,6 +24,10 @@ inline constexpr absl::string_view kDeleted = ".deleted";
 // The ids of such folders, with kUnfinished or kDeleted behind them. In no order.
 std::vector<std::string> HiddenBackups(const std::string& folder, absl::string_view suffix);
 
+// What is there of a backup that is not to be, in `path`: from now on it is one that was deleted,
+// and SweepBackups() takes its files. Where that name is taken they go at once.
+void GiveUpBackup(const std::string& folder, const std::string& id, const std::string& path);
+
 // The file BACKUP as it is written.
 std::string EncodeBackupRecord(const storage::v1::BackupRecord& record);
 // Of the backup in the folder `path`. Errors: FOLDER_UNUSABLE: it is none; DATA_CORRUPTED.

@@ -73,10 +73,7 @@ class Writer {
     RETURN_IF_ERROR(CheckRoom());
     const std::string id = NewId();
     folder_ = absl::StrCat(order_.folder, "/.", id, kUnfinished);
-    auto remove = absl::MakeCleanup([this] {
-      std::error_code ignored;
-      fs::remove_all(folder_, ignored);
-    });
+    auto give_up = absl::MakeCleanup([this, &id] { GiveUpBackup(order_.folder, id, folder_); });
     RETURN_IF_ERROR(EnsureFolder(*place_.files, folder_));
     RETURN_IF_ERROR(EnsureFolder(*place_.files, Database()));
     for (const Step& step : steps_) {
@@ -94,7 +91,7 @@ class Writer {
     if (failed) return absl::InternalError(absl::StrCat("cannot rename: ", failed.message()));
     folder_ = path;  // It goes as well unless its name is on disk.
     RETURN_IF_ERROR(SyncFolder(*place_.files, order_.folder));
-    std::move(remove).Cancel();
+    std::move(give_up).Cancel();
     return DescribeBackup(path, record_);
   }
 
@@ -115,11 +112,10 @@ class Writer {
       }
       before_path_ = backup.path;
     }
-    for (std::string& id : HiddenBackups(order_.folder, kDeleted)) names_.push_back(std::move(id));
     for (const std::string& id : HiddenBackups(order_.folder, kUnfinished)) {
-      std::error_code ignored;
-      fs::remove_all(absl::StrCat(order_.folder, "/.", id, kUnfinished), ignored);
+      GiveUpBackup(order_.folder, id, absl::StrCat(order_.folder, "/.", id, kUnfinished));
     }
+    for (std::string& id : HiddenBackups(order_.folder, kDeleted)) names_.push_back(std::move(id));
     if (before_path_.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(before_, LoadBackupRecord(before_path_));
     return absl::OkStatus();

@@ -29,10 +29,11 @@ struct BackupPlace {
   std::shared_ptr<rocksdb::FileSystem> files;
 };
 
-// Copies a cut into a new backup: on disk, with its name, when it returns; when it fails nothing is
-// left. A file of the cut goes once it was brought. What another life of the broker left half made
-// goes first. Blocks. Errors: FOLDER_IN_USE: another backup is made into that folder;
-// FOLDER_UNUSABLE, also for a folder with backups of another store; DISK_FULL; CANCELLED.
+// Copies a cut into a new backup: on disk, with its name, when it returns; when it fails there is
+// none, and what was copied is left to SweepBackups(), as is first what another life of the broker
+// left half made. A file of the cut goes once it was brought. Blocks. Errors: FOLDER_IN_USE:
+// another backup is made into that folder; FOLDER_UNUSABLE, also for a folder with backups of
+// another store; DISK_FULL; CANCELLED.
 absl::StatusOr<BackupInfo> WriteBackup(const StoreCut& cut, const BackupPlace& place,
                                        const BackupOrder& order);
 

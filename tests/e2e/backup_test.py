@@ -166,7 +166,7 @@ class Rehearsal(BackupTest):
         self.broker.start()
         self.assertFalse((self.broker.data / 'backup.cut').exists())
         backup = self.create()
-        self.assertEqual(self.names(), [backup['id']])
+        until(lambda: self.names() == [backup['id']], 'files of the first are gone')
         self.inspect('verify', '--data', backup['path'])
 
     def test_a_backup_is_stopped_by_command_and_by_the_end_of_the_broker(self):
@@ -180,14 +180,15 @@ class Rehearsal(BackupTest):
         _, err = waiting.communicate(timeout=PATIENCE_S)
         self.assertEqual(waiting.returncode, 1)
         self.assertIn('stopped', err)
-        self.assertEqual(self.names(), [])
+        until(lambda: not self.names(), 'files of what was given up are gone')
         self.assertIn('no backup', self.acta('backup', 'stop'))
         self.acta('backup', 'create', '--no-wait')
         began = time.monotonic()
         self.assertEqual(self.broker.stop(), 0)
         self.assertLess(time.monotonic() - began, 10)
-        self.assertEqual(self.names(), [])
+        self.assertTrue(all(name.endswith('.deleted') for name in self.names()))
         self.broker.start()
+        until(lambda: not self.names(), 'the next life has taken what was left')
 
 
 class Refusals(BackupTest):
@@ -254,7 +255,7 @@ class Refusals(BackupTest):
                 pass
         until(lambda: self.run_of()['state'] == 'BACKUP_STATE_FAILED', 'no room')
         self.assertIn('no room', self.run_of()['error'])
-        self.assertEqual(below(small / 'backups'), ['acta.lock'])
+        until(lambda: below(small / 'backups') == ['acta.lock'], 'files of what failed are gone')
         others.unlink()
         self.configure(backup_dir=small / 'backups')
         self.reload('changed=storage.backup_rate')

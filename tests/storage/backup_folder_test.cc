@@ -141,6 +141,17 @@ TEST_CASE("what a killed broker left of a backup goes", "[backup]") {
   CHECK(bed.Entries() == 2);
 }
 
+namespace {
+
+std::ptrdiff_t FilesBelow(const std::string& folder) {
+  const fs::recursive_directory_iterator all(folder);
+  return std::count_if(begin(all), end(all), [](const fs::directory_entry& entry) {
+    return !entry.is_directory() && entry.path().filename() != "acta.lock";
+  });
+}
+
+}  // namespace
+
 TEST_CASE("what is deleted is no backup at once, and leaves the disk at a rate", "[backup]") {
   BackupBed bed;
   bed.Publish("0");
@@ -152,19 +163,36 @@ TEST_CASE("what is deleted is no backup at once, and leaves the disk at a rate",
   const std::string second = bed.Make().id;
   CHECK(second != id);
   REQUIRE_OK(DeleteBackup(bed.folder(), second));
-  const auto files = [&bed] {
-    const fs::recursive_directory_iterator all(bed.folder());
-    return std::count_if(begin(all), end(all), [](const fs::directory_entry& entry) {
-      return !entry.is_directory() && entry.path().filename() != "acta.lock";
-    });
-  };
-  const auto before = files();
+  const auto before = FilesBelow(bed.folder());
   REQUIRE(before > 4);
   int asked = 0;
   // The first file goes, and what it had takes a while at that rate.
   CHECK_OK(SweepBackups({bed.folder(), /*bytes_per_second=*/1, [&asked] { return ++asked < 3; }}));
   CHECK(asked == 3);
-  CHECK(files() == before - 1);
+  CHECK(FilesBelow(bed.folder()) == before - 1);
+  CHECK_OK(SweepBackups({bed.folder(), 0, nullptr}));
+  CHECK(bed.Entries() == 0);
+}
+
+TEST_CASE("what a backup left that was given up leaves the disk at a rate", "[backup]") {
+  BackupBed bed;
+  for (int i = 0; i < 300; ++i) bed.Publish(std::string(2000, 'x'));
+  BackupOrder order = bed.Order();
+  int told = 0;
+  order.go_on = [&told](int64_t, int64_t) { return ++told < 6; };  // Twice a file.
+  REQUIRE(absl::IsCancelled(bed.engine().Backup(order).status()));
+  CHECK(HiddenBackups(bed.folder(), kUnfinished).empty());
+  CHECK(HiddenBackups(bed.folder(), kDeleted).size() == 1);
+  // So is what a broker left that was killed.
+  fs::create_directories(bed.folder() + "/.2026-01-31T02-00-00Z.unfinished");
+  REQUIRE(absl::IsCancelled(bed.engine().Backup(order).status()));
+  CHECK(HiddenBackups(bed.folder(), kUnfinished).empty());
+  CHECK(HiddenBackups(bed.folder(), kDeleted).size() == 3);
+  const auto before = FilesBelow(bed.folder());
+  REQUIRE(before > 2);
+  int asked = 0;
+  CHECK_OK(SweepBackups({bed.folder(), /*bytes_per_second=*/1, [&asked] { return ++asked < 3; }}));
+  CHECK(FilesBelow(bed.folder()) >= before - 1);
   CHECK_OK(SweepBackups({bed.folder(), 0, nullptr}));
   CHECK(bed.Entries() == 0);
 }

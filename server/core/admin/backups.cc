@@ -150,13 +150,13 @@ void Backups::Run(const BackupOptions& options) {
   const auto made = engine_.backup_source()->Backup(order);
   if (made.ok()) {
     DeleteOld(options, made->id);
-    SweepLater();
     LogInfo("backup made",
             {{"path", made->path}, {"bytes", made->bytes}, {"added_bytes", made->added_bytes}});
   } else if (!absl::IsCancelled(made.status())) {
     LogError("backup failed",
              {{"folder", options.folder}, {"cause", std::string(made.status().message())}});
   }
+  SweepLater();  // Also what one left that was given up.
   const absl::Time now = engine_.Now();
   MutexLock lock(mu_);
   SetTime(now, run_->mutable_end_time());

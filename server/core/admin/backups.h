@@ -53,8 +53,8 @@ class Backups {
   BackupFigures figures() const;
   // Why the last one that was not stopped failed; empty: it did not.
   std::string last_error() const;
-  // Gives up what is being made and makes no more. Blocks until the copy has noticed and nothing of
-  // it is left.
+  // Gives up what is being made and makes no more. Blocks until the copy has noticed; files that
+  // are left of it go in the next life.
   void End();
 
  private:

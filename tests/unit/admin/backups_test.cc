@@ -126,6 +126,26 @@ TEST_CASE("files of deleted backups go by themselves, and nobody waits for them"
   while (fs::exists(deleted)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
+TEST_CASE("files of a backup that failed go by themselves", "[admin]") {
+  namespace fs = std::filesystem;
+  const TempDir room;
+  const std::string deleted = room.path() + "/.2026-01-31T02-00-00Z.deleted";
+  const auto goes = [&deleted] {
+    for (int i = 0; i < 60'000 && fs::exists(deleted); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return !fs::exists(deleted);
+  };
+  fs::create_directories(deleted);
+  BackupEngine engine;
+  Backups backups(engine, {room.path()});
+  REQUIRE(goes());  // The sweep of the start has looked at what there is.
+  fs::create_directories(deleted + "/db");
+  engine.Answer(Error(v1::DISK_FULL, "no room"));
+  REQUIRE_OK(backups.Start({}).status());
+  CHECK(goes());
+}
+
 TEST_CASE("one backup is made at a time", "[admin]") {
   BackupRoom room;
   room.engine.Hold(true);
