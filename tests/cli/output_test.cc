@@ -52,6 +52,19 @@ TEST_CASE("a table aligns text to the left and numbers to the right", "[cli]") {
         "total   1207\n");
 }
 
+TEST_CASE("what others wrote into a table moves no cursor and begins no line", "[cli]") {
+  Table table({"TEXT", "APP"});
+  table.Row("\x1b[2J\nx", "\xC2\x9B\x31m");
+  table.Row("gr\xC3\xB6\xC3\x9F", "a");
+  CHECK(Printed("table", v1::GetLagResponse(), table) ==
+        "TEXT    APP\n"
+        "?[2J?x  ?1m\n"
+        "gr\xC3\xB6\xC3\x9F    a\n");
+  // For programs it is what it was.
+  CHECK(Printed("csv", v1::GetLagResponse(), table) ==
+        "TEXT,APP\n\"\x1b[2J\nx\",\xC2\x9B\x31m\ngr\xC3\xB6\xC3\x9F,a\n");
+}
+
 TEST_CASE("CSV has no total and quotes what needs it", "[cli]") {
   CHECK(Printed("csv", v1::GetLagResponse(), SampleTable()) ==
         "TOPIC,LAG,MEMBER\norders,7,-\ngr\xC3\xB6\xC3\x9F"

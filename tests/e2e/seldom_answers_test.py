@@ -32,6 +32,11 @@ class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.Journeys
                 error=errors_pb2.Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0],
                                         reason=errors_pb2.DISK_FULL, message='no room'))])])
 
+    def AskQuestions(self, request, context):  # noqa: N802
+        return journeys_pb2.AskQuestionsResponse(answers=[journeys_pb2.Answer(
+            question=journeys_pb2.QUESTION_WHERE_FROM, certainty=journeys_pb2.CERTAINTY_PARTIAL,
+            lines=['by \x1b[2J\nx', 'as \x9b1m'], why='a\rb', remedy='c\x07')])
+
     def GetJourney(self, request, context):  # noqa: N802
         self.page_sizes.append(request.page_size)
         page = journeys_pb2.GetJourneyResponse(next_page_token='more')
@@ -52,13 +57,18 @@ class SeldomAnswers(unittest.TestCase):
         server.start()
         self.addCleanup(lambda: server.stop(None).wait())
 
-    def acta(self, *args, code=0, stdin=None):
-        """(what it printed as JSON, its standard error)."""
-        done = subprocess.run([BIN / 'acta', *map(str, args), '-o', 'json'], input=stdin,
+    def text_of(self, *args, code=0, stdin=None):
+        """(what it printed, its standard error)."""
+        done = subprocess.run([BIN / 'acta', *map(str, args)], input=stdin,
                               capture_output=True, timeout=PATIENCE_S, text=True,
                               env={**os.environ, 'ACTA_SERVER': f'127.0.0.1:{self.port}'})
         self.assertEqual(done.returncode, code, done.stderr + done.stdout)
-        return json.loads(done.stdout), done.stderr
+        return done.stdout, done.stderr
+
+    def acta(self, *args, code=0, stdin=None):
+        """(what it printed as JSON, its standard error)."""
+        out, err = self.text_of(*args, '-o', 'json', code=code, stdin=stdin)
+        return json.loads(out), err
 
     def test_what_was_stored_of_a_batch_before_one_was_refused_is_shown(self):
         rows, err = self.acta('publish', 't', '--format', 'jsonl', '--id', '@/id', '--delay', '1s',
@@ -66,6 +76,11 @@ class SeldomAnswers(unittest.TestCase):
         self.assertEqual([(row['deliver_at'], row['event_id']) for row in rows], [('now', 'a')])
         self.assertIn('no room', err)
         self.assertIn('1 event went through before', err)
+
+    def test_what_others_wrote_into_an_answer_moves_no_cursor_and_begins_no_line(self):
+        page, _ = self.text_of('questions', 'e-1')
+        self.assertEqual(page, 'Where did it come from?  PARTIAL\n  by ?[2J?x\n  as ?1m\n'
+                               '  why: a?b\n  to know more: c?\n')
 
     def test_no_more_events_of_a_journey_are_shown_than_were_asked_for(self):
         journey, err = self.acta('journey', '--correlation', 'c', '--max', 15_000)

@@ -44,9 +44,11 @@ std::string PageOf(const v1::AskQuestionsResponse& response) {
   for (const v1::Answer& answer : response.answers()) {
     absl::StrAppend(&page, page.empty() ? "" : "\n", TextOf(answer.question()), "  ",
                     CertaintyText(answer.certainty()), "\n");
-    for (const std::string& line : answer.lines()) absl::StrAppend(&page, "  ", line, "\n");
-    if (!answer.why().empty()) absl::StrAppend(&page, "  why: ", answer.why(), "\n");
-    if (!answer.remedy().empty()) absl::StrAppend(&page, "  to know more: ", answer.remedy(), "\n");
+    for (const std::string& line : answer.lines()) absl::StrAppend(&page, "  ", Plain(line), "\n");
+    if (!answer.why().empty()) absl::StrAppend(&page, "  why: ", Plain(answer.why()), "\n");
+    if (!answer.remedy().empty()) {
+      absl::StrAppend(&page, "  to know more: ", Plain(answer.remedy()), "\n");
+    }
   }
   return page;
 }

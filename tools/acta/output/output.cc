@@ -14,6 +14,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/events/json_line.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
@@ -43,6 +44,9 @@ class TableOutput final : public Output {
     std::vector<std::vector<std::string>> lines = {table.columns()};
     lines.insert(lines.end(), table.rows().begin(), table.rows().end());
     if (!table.total().empty()) lines.push_back(table.total());
+    for (auto& line : lines) {
+      for (std::string& cell : line) cell = Plain(cell);
+    }
     const std::vector<size_t> widths = Widths(lines);
     const std::vector<bool> numeric = Numeric(table);
     std::string out;

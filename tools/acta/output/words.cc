@@ -1,6 +1,9 @@
 #include "tools/acta/output/words.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -39,7 +42,28 @@ std::string TwoUnits(absl::Duration duration) {
   return out;
 }
 
+// Bytes of the character at the beginning of `text`, if it may not be drawn; 0: it may. Those are
+// controls, also those of two bytes (U+0080 to U+009F), and U+FFFE and U+FFFF, which no XML has.
+size_t UnfitAt(absl::string_view text) {
+  if (absl::ascii_iscntrl(static_cast<unsigned char>(text[0]))) return 1;
+  const bool two = text[0] == '\xc2' && text.size() > 1;
+  if (two && static_cast<unsigned char>(text[1]) < 0xa0) return 2;
+  const bool none =
+      absl::StartsWith(text, "\xef\xbf\xbe") || absl::StartsWith(text, "\xef\xbf\xbf");
+  return none ? 3 : 0;
+}
+
 }  // namespace
+
+std::string Plain(absl::string_view text) {
+  std::string plain;
+  while (!text.empty()) {
+    const size_t unfit = UnfitAt(text);
+    plain.push_back(unfit > 0 ? '?' : text[0]);
+    text.remove_prefix(std::max<size_t>(unfit, 1));
+  }
+  return plain;
+}
 
 std::string EnumText(absl::string_view name, absl::string_view prefix) {
   absl::ConsumePrefix(&name, prefix);

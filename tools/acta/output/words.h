@@ -16,6 +16,9 @@ namespace acta::cli {
 
 // How tables say numbers, times and enums.
 
+// What others wrote into events and answers moves no cursor, begins no line and spoils no picture:
+// what may not be shown is `?`.
+std::string Plain(absl::string_view text);
 // "1 event", "3 events".
 std::string CountText(int64_t count, absl::string_view what);
 // "1.2 GiB"; bytes below 1,024 as they are: "17 B".
