@@ -81,14 +81,18 @@ void Backups::LookLater() {
   if (look_thread_.joinable()) look_thread_.join();  // It has done its work.
   looking_ = true;
   look_thread_ = std::thread([this] {
-    LookAtFolder();
-    MutexLock done(mu_);
-    looking_ = false;
+    for (;;) {
+      const int64_t seen = LookAtFolder();
+      MutexLock done(mu_);
+      // Who wanted another look meanwhile found this one under way.
+      looking_ = seen != changes_ && !ended_;
+      if (!looking_) return;
+    }
   });
   pthread_setname_np(look_thread_.native_handle(), "acta-backup");
 }
 
-void Backups::LookAtFolder() {
+int64_t Backups::LookAtFolder() {
   BackupOptions options;
   int64_t seen = 0;
   {
@@ -105,6 +109,7 @@ void Backups::LookAtFolder() {
   }
   MutexLock lock(mu_);
   if (seen == changes_) figures_.newest = newest;  // Else it is known better.
+  return seen;
 }
 
 absl::StatusOr<BackupOptions> Backups::OptionsWithFolder() const {

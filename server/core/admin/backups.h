@@ -64,7 +64,8 @@ class Backups {
   void DeleteOld(const BackupOptions& options, const std::string& made) const;
   // Which one is the newest; by itself, as the folder may be slow.
   void LookLater();
-  void LookAtFolder();
+  // Which of the changes it has seen.
+  int64_t LookAtFolder();
   // Files of what was deleted go by themselves: at their rate that takes a while.
   void SweepLater();
   void Sweep();

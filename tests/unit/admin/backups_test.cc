@@ -1,5 +1,8 @@
 #include "server/core/admin/backups.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <filesystem>
@@ -14,6 +17,13 @@
 
 namespace acta {
 namespace {
+
+void PutBackup(const std::string& path, absl::Time time) {
+  std::filesystem::create_directories(path);
+  std::ofstream(path + "/BACKUP") << absl::StrCat(
+      R"({"store_id": "s", "time_us": )", absl::ToUnixMicros(time),
+      R"(, "files": [{"name": "FORMAT", "bytes": 7}]})");
+}
 
 // Makes empty backups, when it is let.
 class BackupEngine final : public MemoryLogEngine, public BackupSource {
@@ -34,10 +44,7 @@ class BackupEngine final : public MemoryLogEngine, public BackupSource {
     made.id = absl::StrCat("2026-01-31T02-00-0", begun_, "Z");
     made.path = order.folder + "/" + made.id;
     made.time = absl::FromUnixSeconds(1'000'000 + begun_);
-    std::filesystem::create_directories(made.path);
-    std::ofstream(made.path + "/BACKUP")
-        << absl::StrCat(R"({"store_id": "s", "time_us": )", absl::ToUnixMicros(made.time),
-                        R"(, "files": [{"name": "FORMAT", "bytes": 7}]})");
+    PutBackup(made.path, made.time);
     return made;
   }
   void Hold(bool held) {
@@ -144,6 +151,30 @@ TEST_CASE("files of a backup that failed go by themselves", "[admin]") {
   engine.Answer(Error(v1::DISK_FULL, "no room"));
   REQUIRE_OK(backups.Start({}).status());
   CHECK(goes());
+}
+
+TEST_CASE("the newest backup is known also when its folder is named during a slow look",
+          "[admin]") {
+  const TempDir slow, other;
+  const absl::Time time = absl::FromUnixSeconds(1'000'000);
+  PutBackup(other.path() + "/2026-01-31T02-00-00Z", time);
+  // A list of files that is not read to its end as long as somebody may write to it.
+  const std::string pipe = slow.path() + "/2026-01-31T02-00-00Z/BACKUP";
+  std::filesystem::create_directories(slow.path() + "/2026-01-31T02-00-00Z");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  BackupEngine engine;
+  Backups backups(engine, {slow.path()});
+  int writer = -1;
+  while (writer < 0) {  // Until it is looked at.
+    writer = open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  backups.SetOptions({other.path()});
+  close(writer);
+  for (int i = 0; i < 30'000 && !backups.figures().newest.has_value(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(backups.figures().newest == time);
 }
 
 TEST_CASE("one backup is made at a time", "[admin]") {
