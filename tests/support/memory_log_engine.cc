@@ -135,6 +135,13 @@ void MemoryLogEngine::FailNextRead(absl::Status status) {
   fail_read_ = std::move(status);
 }
 
+void MemoryLogEngine::FailReadsAt(PartitionId id, Offset offset, absl::Status status) {
+  MutexLock lock(mu_);
+  Partition& partition = partitions_[id];
+  const auto at = BatchAt(partition, offset);
+  if (at != partition.batches.end()) partition.refused[(*at)->base_offset] = std::move(status);
+}
+
 void MemoryLogEngine::SetRoom(bool room) {
   std::vector<Wake> due;
   {
@@ -328,6 +335,11 @@ absl::StatusOr<std::vector<BatchPtr>> MemoryLogEngine::Read(PartitionId id, Offs
     const StoredBatch& batch = **at;
     if (batch.end() > partition->visible_end) break;
     if (!batches.empty() && bytes + batch.payload.size() > max_bytes) break;
+    const auto refused = partition->refused.find(batch.base_offset);
+    if (refused != partition->refused.end() && !refused->second.ok()) {
+      if (batches.empty()) return refused->second;
+      break;
+    }
     if (partition->corrupted.contains(batch.base_offset)) {
       // What comes before a damaged batch is given first, the error next time.
       if (!batches.empty()) break;

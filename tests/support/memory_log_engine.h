@@ -50,6 +50,8 @@ class MemoryLogEngine : public LogEngine {
   void FailNextWrite(absl::Status status);
   // The next Read() answers this.
   void FailNextRead(absl::Status status);
+  // From now on Read() answers this of the stored batch that holds the offset. OK: it gives it.
+  void FailReadsAt(PartitionId partition, Offset offset, absl::Status status);
   // The next AddToIndex() answers this, and nothing is added.
   void FailNextIndex(absl::Status status);
   // FindInIndex() answers this until DropIndex().
@@ -126,8 +128,9 @@ class MemoryLogEngine : public LogEngine {
     uint64_t end_bytes = 0;
     int64_t last_time_us = 0;
     Offset visible_end;
-    std::vector<BatchPtr> batches;  // Kept ones, oldest first.
-    std::set<Offset> corrupted;     // Base offsets.
+    std::vector<BatchPtr> batches;           // Kept ones, oldest first.
+    std::set<Offset> corrupted;              // Base offsets.
+    std::map<Offset, absl::Status> refused;  // The same.
     std::vector<std::pair<Incarnation, Offset>> lives;
     ProducerTable producers;
     std::map<IdKey, IdPosition> ids;

@@ -224,6 +224,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct Member;
   struct News;
   struct Pending;
+  struct CopyTries;
   struct HeldEvent {
     PartitionId partition;
     Offset offset;
@@ -326,9 +327,10 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   absl::Status AddUnsettled(PartitionId partition, OffsetRun run, std::vector<Offset>* offsets);
   absl::Status CopyBelow(PartitionId partition, Offset first);
   using Copies = std::vector<std::pair<Offset, std::string>>;
-  absl::Status PutCopies(PartitionId partition, Copies copies);
-  // What could not be read to be copied is waited for: the disk may give it later.
-  bool MayStillCome(PartitionId partition, const absl::Status& status);
+  // Of those, by offset, that have none yet. Not OK: also when the disk may give one later.
+  absl::Status CopyAll(PartitionId partition, const std::vector<Offset>& offsets);
+  absl::Status CopyAll(PartitionId partition, const std::vector<Offset>& offsets, CopyTries* tries);
+  absl::Status PutCopies(PartitionId partition, Copies* copies, CopyTries* tries);
 
   // group_queue_step.cc
   // Blocks until no event of the partition, or of any, is part of a step.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/queues/group_queue_parts.h"
+#include "server/core/queues/offset_detail.h"
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
@@ -17,7 +18,8 @@ namespace {
 constexpr size_t kCopyReadBytes = 256 << 10;
 // Of one write.
 constexpr size_t kCopyWriteBytes = 4 << 20;
-// A disk that does not give what is to be copied keeps retention waiting for so long.
+// An event that is to be copied, and that the disk does not give, keeps retention waiting for so
+// long.
 constexpr absl::Duration kCopyPatience = absl::Minutes(5);
 
 absl::StatusOr<storage::v1::KeptRecord> CopyOf(const LogEngine& engine, PartitionId partition,
@@ -150,40 +152,66 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   // Those before have a copy.
   offsets.erase(offsets.begin(), std::lower_bound(offsets.begin(), offsets.end(), extent.first));
   if (full && !offsets.empty()) return quiet;
+  return CopyAll(id, offsets);
+}
+
+absl::Status GroupQueue::CopyAll(PartitionId id, const std::vector<Offset>& offsets) {
+  CopyTries tries;
+  {
+    MutexLock lock(mu_);
+    Partition* const partition = Find(id);
+    if (partition == nullptr) return absl::UnavailableError("the group is being changed");
+    tries = std::exchange(partition->copies, {});
+  }
+  tries.KeepOnly(offsets);
+  const absl::Status status = CopyAll(id, offsets, &tries);
+  MutexLock lock(mu_);
+  Partition* const partition = Find(id);
+  // Of one that began anew there are no copies.
+  const bool same = partition != nullptr && partition->forgotten.has_value();
+  if (same) partition->copies = std::move(tries);
+  return status;
+}
+
+// What the disk does not give keeps others neither from being copied nor from being waited for.
+absl::Status GroupQueue::CopyAll(PartitionId id, const std::vector<Offset>& offsets,
+                                 CopyTries* tries) {
+  const int64_t now_us = NowUs();
   IndexedBatchPtr at;
   Copies copies;
   size_t bytes = 0;
+  absl::Status refused, waits;
+  Offset refused_end;  // The disk refused those before in one answer.
   for (const Offset offset : offsets) {
-    const auto record = CopyOf(deps_.engine, id, offset, &at);
+    if (tries->copied.contains(offset)) continue;
+    const absl::StatusOr<storage::v1::KeptRecord> record =
+        offset < refused_end ? refused : CopyOf(deps_.engine, id, offset, &at);
+    const absl::Status status = record.status();
+    if (DetailsOf(status).contains(kIoErrorDetail)) {
+      refused = status;
+      refused_end = std::max(offset, OffsetDetail(status, "last_lost", offset)) + 1;
+      const int64_t since_us = tries->refused_us.try_emplace(offset, now_us).first->second;
+      const bool may_come = now_us - since_us < absl::ToInt64Microseconds(kCopyPatience);
+      if (may_come) waits = status;
+      continue;
+    }
+    tries->refused_us.erase(offset);
     // What cannot be read, or is a hole of the log, does not keep its slice for ever.
-    if (MayStillCome(id, record.status())) return record.status();
-    const v1::ErrorReason reason = ReasonOf(record.status());
+    const v1::ErrorReason reason = ReasonOf(status);
     if (reason == v1::DATA_CORRUPTED || reason == v1::GAP) continue;
-    RETURN_IF_ERROR(record.status());
+    RETURN_IF_ERROR(status);
     copies.emplace_back(offset, record->SerializeAsString());
     bytes += record->element().size();
     if (bytes < kCopyWriteBytes) continue;
-    RETURN_IF_ERROR(PutCopies(id, std::exchange(copies, {})));
+    RETURN_IF_ERROR(PutCopies(id, &copies, tries));
     bytes = 0;
   }
-  return PutCopies(id, std::move(copies));
-}
-
-bool GroupQueue::MayStillCome(PartitionId id, const absl::Status& status) {
-  MutexLock lock(mu_);
-  Partition* const partition = Find(id);
-  if (partition == nullptr) return false;
-  if (!DetailsOf(status).contains(kIoErrorDetail)) {
-    if (status.ok()) partition->no_copy_since_us = 0;
-    return false;
-  }
-  const int64_t now_us = NowUs();
-  if (partition->no_copy_since_us == 0) partition->no_copy_since_us = now_us;
-  return now_us - partition->no_copy_since_us < absl::ToInt64Microseconds(kCopyPatience);
+  RETURN_IF_ERROR(PutCopies(id, &copies, tries));
+  return waits;
 }
 
 // In the order of the group's other rows: what is settled later takes its copy with it.
-absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
+absl::Status GroupQueue::PutCopies(PartitionId id, Copies* copies, CopyTries* tries) {
   {
     MutexLock lock(mu_);
     const Partition* const partition = Find(id);
@@ -191,12 +219,16 @@ absl::Status GroupQueue::PutCopies(PartitionId id, Copies copies) {
     if (!partition->forgotten.has_value()) {
       return absl::UnavailableError("the group began anew meanwhile");
     }
-    for (auto& [offset, record] : copies) {
+    for (auto& [offset, record] : *copies) {
       if (partition->forgotten->contains(offset)) continue;
       rows_.push_back({Family::kState, QueueRow(kKeptRows, group_, id, offset), std::move(record)});
     }
   }
-  return copies.empty() ? absl::OkStatus() : WaitQuiet(false);
+  if (copies->empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(WaitQuiet(false));
+  for (const auto& [offset, record] : *copies) tries->copied.insert(offset);
+  copies->clear();
+  return absl::OkStatus();
 }
 
 namespace {

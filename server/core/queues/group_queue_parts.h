@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,6 +34,22 @@ struct DiskWait {
   int64_t since_us = 0;
   int64_t again_us = 0;  // The next try; it is kept when that has begun.
   bool waits = false;    // Until then nothing is leased.
+};
+
+// What came of making copies, while retention waits for some of them.
+struct GroupQueue::CopyTries {
+  absl::flat_hash_set<Offset> copied;  // They are not read again.
+  // Since when the disk refuses them, each by itself: others are copied meanwhile, or settled.
+  absl::flat_hash_map<Offset, int64_t> refused_us;
+
+  // `offsets` in their order.
+  void KeepOnly(absl::Span<const Offset> offsets) {
+    const auto wanted = [offsets](Offset offset) {
+      return std::binary_search(offsets.begin(), offsets.end(), offset);
+    };
+    absl::erase_if(copied, [&](Offset offset) { return !wanted(offset); });
+    absl::erase_if(refused_us, [&](const auto& one) { return !wanted(one.first); });
+  }
 };
 
 struct GroupQueue::Partition {
@@ -75,7 +92,7 @@ struct GroupQueue::Partition {
   std::optional<absl::flat_hash_set<Offset>> forgotten;
   std::vector<Offset> died;  // While copies are made: what became a dead letter.
   DiskWait disk;
-  int64_t no_copy_since_us = 0;  // The disk does not give what is to be copied; 0: it does.
+  CopyTries copies;  // Not while copies are made.
   // As they came; the writes of some have ended.
   std::vector<SettledRun> settled;
   absl::flat_hash_map<Offset, AttemptsBefore> redriven;  // Of outstanding events.

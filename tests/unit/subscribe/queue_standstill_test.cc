@@ -201,6 +201,39 @@ TEST_CASE("retention waits for a disk that does not give what is to be copied", 
   CHECK(room.engine.Extent(room.Id(0))->first == Offset(4));
 }
 
+TEST_CASE("retention waits for each event that the disk does not give, and no longer", "[queue]") {
+  const auto refused = Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}});
+  QueueRoom room;
+  room.PublishNumbers(0, 20, 10);
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 20);
+  const auto trim = [&](int64_t first) {
+    room.engine.TrimTo(room.Id(0), Offset(first));
+    return room.engine.Extent(room.Id(0))->first;
+  };
+  SECTION("although it gives others") {
+    room.engine.FailReadsAt(room.Id(0), Offset(10), refused);
+    CHECK(trim(15) == Offset(0));
+    CHECK(room.Rows(kKeptRows) == 10);
+    room.engine.Advance(absl::Minutes(4));
+    const int64_t before = room.engine.Stats().cold_reads;
+    CHECK(trim(15) == Offset(0));
+    CHECK(room.engine.Stats().cold_reads == before + 5);  // What has a copy is not read again.
+    room.engine.Advance(absl::Minutes(2));
+    CHECK(trim(15) == Offset(15));
+  }
+  SECTION("although another was settled that it did not give") {
+    room.engine.FailReadsAt(room.Id(0), Offset(0), refused);
+    CHECK(trim(4) == Offset(0));
+    client.Settle(v1::SETTLE_KIND_ACK, client.sink.leased[0], 10);
+    room.Run();
+    CHECK(trim(4) == Offset(4));
+    room.engine.Advance(absl::Minutes(6));
+    room.engine.FailReadsAt(room.Id(0), Offset(10), refused);
+    CHECK(trim(15) == Offset(4));
+  }
+}
+
 TEST_CASE("a group goes on when a disk answers that did not for a moment", "[queue]") {
   const auto refused = Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}});
   QueueRoom room;
