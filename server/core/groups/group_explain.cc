@@ -59,6 +59,16 @@ Offset BeginBehindCut(const GroupQueue::View& queue, Offset first) {
   return std::max(first, std::min(queue.oldest, queue.lost.first));
 }
 
+Finding ExplainRefused(const Standing& at, const GroupQueue::Refused& refused) {
+  const int64_t left_us = std::max<int64_t>(0, refused.until_us - at.now_us);
+  return {v1::STANDSTILL_CODE_GAP,
+          absl::StrCat("the disk does not give the event at offset ", refused.at.value(), " (",
+                       refused.status.message(), "): it is asked again every second for ",
+                       left_us / 1'000'000, " s, and the group stands still there then; ",
+                       "it comes by itself, or skip it"),
+          Acta("group skip", at, absl::StrCat(Place(at, refused.at), " --reason \"...\""))};
+}
+
 // What stops groups of both modes. UNSPECIFIED: nothing of it.
 Finding WhatStopsAll(const Standing& at, int32_t members) {
   const v1::GroupPause& pause = at.group.pause();
@@ -89,7 +99,9 @@ Finding WhatStopsAll(const Standing& at, int32_t members) {
                  absl::StrCat(Place(at, lost.first), " --count ", Lag(lost.first, lost.end),
                               " --reason \"...\""))};
   }
-  return {};
+  // Without members nobody asks for it.
+  const bool waits = members > 0 && at.queue.has_value() && at.queue->refused.has_value();
+  return waits ? ExplainRefused(at, *at.queue->refused) : Finding();
 }
 
 // What retention took may be skipped, what does not exist yet not.

@@ -7,6 +7,7 @@
 #include "proto/support/error.h"
 #include "server/core/queues/group_queue_parts.h"
 #include "server/core/queues/offset_detail.h"
+#include "storage/base/log.h"
 
 namespace acta {
 namespace {
@@ -314,6 +315,10 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   view.max_dead_letters = budget_.max_dead_letters;
   view.problem = partition.problem;
   view.lost = partition.lost;
+  if (const DiskWait& disk = partition.disk; WaitsForDisk(partition, NowUs())) {
+    view.refused = {*disk.at, disk.status,
+                    disk.since_us + absl::ToInt64Microseconds(kReadPatience)};
+  }
   view.wanted = !waiting_.empty();
   view.moved_us = moved_us_;
   return view;
@@ -358,16 +363,27 @@ void GroupQueue::StandStill(Partition& partition, const absl::Status& status, Of
   still_.insert(partition.id);
 }
 
+bool GroupQueue::WaitsForDisk(const Partition& partition, int64_t now_us) const {
+  const DiskWait& disk = partition.disk;
+  const int64_t forgotten_us = disk.again_us + absl::ToInt64Microseconds(kReadForgotten);
+  if (!disk.at.has_value() || now_us > forgotten_us) return false;
+  return *disk.at >= partition.queue->head() || partition.queue->IsOutstanding(*disk.at);
+}
+
 void GroupQueue::CannotRead(Partition& partition, const absl::Status& status, Offset at) {
   if (!DetailsOf(status).contains(kIoErrorDetail)) return StandStill(partition, status, at);
   const int64_t now_us = NowUs();
   DiskWait& disk = partition.disk;
-  const int64_t forgotten_us = disk.again_us + absl::ToInt64Microseconds(kReadForgotten);
-  const bool settled = disk.at.has_value() && *disk.at < partition.queue->head() &&
-                       !partition.queue->IsOutstanding(*disk.at);
-  if (!disk.at.has_value() || settled || now_us > forgotten_us) {
+  if (!WaitsForDisk(partition, now_us)) {
     disk.at = at;
+    disk.status = status;
     disk.since_us = now_us;
+    LogWarn("an event cannot be read for a group: tried again",
+            {{"group_id", group_.value()},
+             {"topic_id", partition.id.topic().value()},
+             {"partition", partition.id.partition()},
+             {"offset", at.value()},
+             {"cause", status.message()}});
   }
   if (now_us - disk.since_us >= absl::ToInt64Microseconds(kReadPatience)) {
     disk = DiskWait();

@@ -164,6 +164,12 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // They are gone, or stay after all.
   void TrimEnded(PartitionId partition);
 
+  // What the disk does not give: it is asked again until then.
+  struct Refused {
+    Offset at;
+    absl::Status status;
+    int64_t until_us = 0;
+  };
   // Of one partition, for people.
   struct View {
     storage::v1::PositionRecord record;
@@ -174,7 +180,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     int64_t dead_letters = 0;  // Of the group, like the most it may have.
     int64_t max_dead_letters = 0;
     absl::Status problem;
-    OffsetRun lost;              // What cannot be read, where there is a problem.
+    OffsetRun lost;  // What cannot be read, where there is a problem.
+    std::optional<Refused> refused;
     bool wanted = false;         // A member has credit for more.
     int64_t moved_us = 0;        // When the group leased or settled something last; 0: never.
     int64_t grace_until_us = 0;  // As PartitionQueue says, like the end.
@@ -254,6 +261,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   void Activate(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `at`: where, if the status does not say what is lost.
   void StandStill(Partition& partition, const absl::Status& status, Offset at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The disk refused what is still to come of it, and is asked again.
+  bool WaitsForDisk(const Partition& partition, int64_t now_us) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Stands still, unless the disk may give it later.
   void CannotRead(Partition& partition, const absl::Status& status, Offset at)

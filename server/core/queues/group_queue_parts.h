@@ -31,6 +31,7 @@ struct SettledRun {
 // The disk did not answer, which may pass: what is to be read is tried again.
 struct DiskWait {
   std::optional<Offset> at;  // What could not be read; not set: it was read since.
+  absl::Status status;       // What the disk said of it first.
   int64_t since_us = 0;
   int64_t again_us = 0;  // The next try; it is kept when that has begun.
   bool waits = false;    // Until then nothing is leased.

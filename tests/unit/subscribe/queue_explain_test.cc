@@ -31,6 +31,29 @@ TEST_CASE("a queue whose events nobody has credit for is ADVANCING", "[queue]") 
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
 }
 
+TEST_CASE("a queue names the event that the disk does not give while it is asked again",
+          "[queue]") {
+  QueueRoom room;
+  Client& client = room.ReadOneAnew();
+  room.engine.FailReadsAt(room.Id(0), Offset(QueueRoom::kColdOffset),
+                          Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+  room.Run();
+  const v1::PartitionExplanation why = room.Explain();
+  CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(why.text() ==
+        "the disk does not give the event at offset 5 (cannot be read): it is asked again every "
+        "second for 300 s, and the group stands still there then; it comes by itself, or skip it");
+  CHECK(why.command() ==
+        "acta group skip workers --topic orders --partition 0 --offset 5 --reason \"...\"");
+  room.Wait(absl::Seconds(2));
+  CHECK(absl::StrContains(room.Explain().text(), " for 298 s, "));
+  CHECK(client.sink.gaps().empty());
+  room.engine.FailReadsAt(room.Id(0), Offset(QueueRoom::kColdOffset), absl::OkStatus());
+  room.Wait(absl::Seconds(2));
+  REQUIRE(client.sink.leased.size() == 501);
+  CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
+}
+
 TEST_CASE("after a restart new events of an unordered queue are not said to be held", "[queue]") {
   v1::QueueSettings settings;
   settings.set_max_attempts(5);
