@@ -41,17 +41,17 @@ absl::StatusOr<std::optional<SequencedBatch>> ProducerTable::Check(uint64_t prod
 }
 
 void ProducerTable::Record(uint64_t producer, uint32_t epoch, const SequencedBatch& batch) {
-  if (producers_.size() >= kMaxProducers && !producers_.contains(producer)) {
-    auto oldest = producers_.begin();
-    for (auto at = producers_.begin(); at != producers_.end(); ++at) {
-      if (at->second.last_time_us < oldest->second.last_time_us) oldest = at;
-    }
-    producers_.erase(oldest);
+  const bool known = producers_.contains(producer);
+  if (!known && producers_.size() >= kMaxProducers) {
+    producers_.erase(silent_since_.begin()->second);
+    silent_since_.erase(silent_since_.begin());
   }
   ProducerState& state = producers_[producer];
   if (epoch != state.epoch) state.batches.clear();
   state.epoch = epoch;
+  if (known) silent_since_.erase({state.last_time_us, producer});
   state.last_time_us = batch.append_time_us;
+  silent_since_.emplace(state.last_time_us, producer);
   state.batches.push_back(batch);
   if (state.batches.size() > ProducerState::kKept) state.batches.pop_front();
 }
@@ -63,11 +63,13 @@ std::optional<ProducerState> ProducerTable::Find(uint64_t producer) const {
 }
 
 void ProducerTable::Restore(uint64_t producer, std::optional<ProducerState> state) {
-  if (state.has_value()) {
-    producers_[producer] = *std::move(state);
-  } else {
-    producers_.erase(producer);
+  if (const auto at = producers_.find(producer); at != producers_.end()) {
+    silent_since_.erase({at->second.last_time_us, producer});
+    producers_.erase(at);
   }
+  if (!state.has_value()) return;
+  silent_since_.emplace(state->last_time_us, producer);
+  producers_.emplace(producer, *std::move(state));
 }
 
 }  // namespace acta

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "storage/base/ids.h"
@@ -56,6 +58,8 @@ class ProducerTable {
 
  private:
   absl::flat_hash_map<uint64_t, ProducerState> producers_;
+  // By their last time: with more producers than are remembered every batch may forget one.
+  absl::btree_set<std::pair<int64_t, uint64_t>> silent_since_;
 };
 
 }  // namespace acta

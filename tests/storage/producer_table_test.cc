@@ -1,0 +1,61 @@
+#include "storage/state/producer_table.h"
+
+#include <catch2/catch.hpp>
+
+namespace acta {
+namespace {
+
+constexpr uint64_t kMost = ProducerTable::kMaxProducers;
+
+void Send(ProducerTable& table, uint64_t producer, int64_t time_us) {
+  const auto before = table.Find(producer);
+  SequencedBatch batch;
+  batch.first_sequence = before.has_value() ? before->next_sequence() : 0;
+  batch.sequences = batch.stored = 1;
+  batch.append_time_us = time_us;
+  table.Record(producer, 1, batch);
+}
+
+TEST_CASE("of more producers than are remembered the one silent longest is forgotten") {
+  ProducerTable table;
+  int64_t now_us = 0;
+  for (uint64_t producer = 1; producer <= kMost; ++producer) Send(table, producer, ++now_us);
+  SECTION("when they take turns") {
+    for (int round = 0; round < 3; ++round) {
+      for (uint64_t producer = 0; producer <= kMost; ++producer) {
+        const uint64_t next = (producer + 1) % (kMost + 1);
+        REQUIRE_FALSE(table.Find(producer).has_value());
+        REQUIRE(table.Find(next).has_value());
+        Send(table, producer, ++now_us);
+        REQUIRE_FALSE(table.Find(next).has_value());
+        REQUIRE(table.producers().size() == kMost);
+      }
+    }
+  }
+  SECTION("and not one that sent since") {
+    Send(table, 1, ++now_us);
+    Send(table, kMost + 1, ++now_us);
+    CHECK_FALSE(table.Find(2).has_value());
+    REQUIRE(table.Find(1).has_value());
+    CHECK(table.Find(1)->next_sequence() == 2);
+  }
+  SECTION("also when what it sent since was undone") {
+    const auto before = table.Find(1);
+    Send(table, 1, ++now_us);
+    table.Restore(1, before);
+    Send(table, kMost + 1, ++now_us);
+    CHECK_FALSE(table.Find(1).has_value());
+    CHECK(table.Find(2).has_value());
+  }
+  SECTION("but for one that was undone altogether") {
+    table.Restore(1, std::nullopt);
+    Send(table, kMost + 1, ++now_us);
+    CHECK(table.Find(2).has_value());
+    Send(table, kMost + 2, ++now_us);
+    CHECK_FALSE(table.Find(2).has_value());
+    CHECK(table.Find(3).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace acta
