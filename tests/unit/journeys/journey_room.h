@@ -128,6 +128,10 @@ class JourneyRoom {
   v1::ErrorReason ReasonOfGet(const v1::GetJourneyRequest& request) const {
     return ReasonOf(journeys->Get(caller, request).status());
   }
+  // Its journeys by another clock, as one that stands still.
+  Journeys JourneysBy(const Clock& other) {
+    return Journeys({*engine, other, *topics, authorizer, *indexer, *groups, pool});
+  }
   // "id" or "cause>id" of each, in order.
   static std::vector<std::string> Edges(const v1::GetJourneyResponse& journey) {
     std::vector<std::string> edges;
