@@ -13,7 +13,7 @@ import subprocess
 import unittest
 import urllib.request
 
-from broker import BIN, PATIENCE_S, BrokerTest
+from broker import BIN, PATIENCE_S, Broker, BrokerTest
 from faults import until
 
 # Asks the completion of a shell as a key press would: the words typed so far are its arguments.
@@ -200,6 +200,20 @@ class Completion(EverydayTest):
         self.assertEqual(completed('subscribe', 'orders', '--unt'), ['--until-end'])
         # A broker that is not there completes nothing, and says nothing.
         self.assertEqual(completed('--server', '127.0.0.1:1', 'topic', 'describe', ''), [])
+
+    def test_the_broker_that_is_typed_is_asked(self):
+        folder = pathlib.Path(self.folder) / 'other'
+        folder.mkdir()
+        other = Broker(folder).start()
+        self.addCleanup(other.kill)
+        self.run_acta('topic', 'create', 'elsewhere', '--server', other.address)
+        self.run_acta('context', 'add', 'there', '--server', other.address)
+        for typed in ([f'--server={other.address}'], ['--server', other.address],
+                      ['--context=there'], ['--context', 'there']):
+            words = ('__complete', '--', *typed, 'topic', 'delete', '')
+            self.assertEqual(self.run_acta(*words)[0], 'elsewhere\n', typed)
+        self.assertEqual(self.run_acta('__complete', '--', 'topic', 'delete', 'p')[0],
+                         'payments\n')
 
     def test_bash(self):
         self.check(['bash', '-c'], BASH)

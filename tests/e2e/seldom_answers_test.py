@@ -13,13 +13,14 @@ from broker import BIN, PATIENCE_S
 stubs.use()
 
 import grpc  # noqa: E402
-from acta.v1 import (errors_pb2, event_pb2, journeys_pb2, journeys_pb2_grpc,  # noqa: E402
-                     publisher_pb2, publisher_pb2_grpc)
+from acta.v1 import (errors_pb2, event_pb2, groups_pb2, groups_pb2_grpc,  # noqa: E402
+                     journeys_pb2, journeys_pb2_grpc, publisher_pb2, publisher_pb2_grpc)
 
 
-class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.JourneysServicer):
-    """Whole pages of a journey without an end; of each batch the first event is stored, as if those
-    behind it were of a partition that refuses them."""
+class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.JourneysServicer,
+                groups_pb2_grpc.GroupsServicer):
+    """Whole pages of a journey without an end, and two of groups that are not whole; of each batch
+    the first event is stored, as if those behind it were of a partition that refuses them."""
 
     def __init__(self):
         self.page_sizes = []
@@ -31,6 +32,12 @@ class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.Journeys
                 parts=[publisher_pb2.PublishedPart(partition=1, count=1, event_indexes=[0])],
                 error=errors_pb2.Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0],
                                         reason=errors_pb2.DISK_FULL, message='no room'))])])
+
+    def ListGroups(self, request, context):  # noqa: N802
+        page = request.page_token or 'first'
+        return groups_pb2.ListGroupsResponse(
+            groups=[groups_pb2.Group(name=f'{name}-{page}') for name in 'ab'],
+            next_page_token='second' if page == 'first' else '')
 
     def AskQuestions(self, request, context):  # noqa: N802
         return journeys_pb2.AskQuestionsResponse(answers=[journeys_pb2.Answer(
@@ -53,6 +60,7 @@ class SeldomAnswers(unittest.TestCase):
         server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=1))
         publisher_pb2_grpc.add_PublisherServicer_to_server(self.answering, server)
         journeys_pb2_grpc.add_JourneysServicer_to_server(self.answering, server)
+        groups_pb2_grpc.add_GroupsServicer_to_server(self.answering, server)
         self.port = server.add_insecure_port('127.0.0.1:0')
         server.start()
         self.addCleanup(lambda: server.stop(None).wait())
@@ -81,6 +89,10 @@ class SeldomAnswers(unittest.TestCase):
         page, _ = self.text_of('questions', 'e-1')
         self.assertEqual(page, 'Where did it come from?  PARTIAL\n  by ?[2J?x\n  as ?1m\n'
                                '  why: a?b\n  to know more: c?\n')
+
+    def test_groups_of_all_pages_are_completed(self):
+        out, _ = self.text_of('__complete', '--', 'group', 'lag', 'b')
+        self.assertEqual(out, 'b-first\nb-second\n')
 
     def test_no_more_events_of_a_journey_are_shown_than_were_asked_for(self):
         journey, err = self.acta('journey', '--correlation', 'c', '--max', 15_000)

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/cpp/admin.h"
+#include "client/cpp/steady_time.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/command_line.h"
@@ -23,8 +24,15 @@ constexpr int32_t kMostNames = 1'000;
 // The broker of the words that are typed, or the one that is used without.
 absl::StatusOr<std::unique_ptr<client::Admin>> Broker(const std::vector<std::string>& words) {
   Args args;
-  for (size_t i = 0; i + 2 < words.size(); ++i) {
-    if (words[i] == "--server" || words[i] == "--context") args.Add(words[i], words[i + 1]);
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    const size_t equals = words[i].find('=');
+    const std::string name = words[i].substr(0, equals);
+    if (name != "--server" && name != "--context") continue;
+    if (equals != std::string::npos) {
+      args.Add(name, words[i].substr(equals + 1));
+    } else if (i + 2 < words.size()) {
+      args.Add(name, words[i + 1]);
+    }
   }
   ASSIGN_OR_RETURN(const ServerChoice server, FindServer(args));
   client::ChannelOptions options;
@@ -47,11 +55,16 @@ std::vector<std::string> NamesAtBroker(const std::vector<std::string>& words,
     if (!topics.ok()) return found;
     for (const v1::Topic& topic : topics->topics()) found.push_back(topic.name());
   } else {
+    // Page by page: they cannot be asked for by how they begin.
+    const absl::Time end = client::SteadyNow() + kPatience;
     v1::ListGroupsRequest request;
     request.set_page_size(kMostNames);
-    const auto groups = (*admin)->ListGroups(request);
-    if (!groups.ok()) return found;
-    for (const v1::Group& group : groups->groups()) found.push_back(group.name());
+    do {
+      const auto groups = (*admin)->ListGroups(request);
+      if (!groups.ok()) return found;
+      for (const v1::Group& group : groups->groups()) found.push_back(group.name());
+      request.set_page_token(groups->next_page_token());
+    } while (!request.page_token().empty() && client::SteadyNow() < end);
   }
   return found;
 }
