@@ -49,13 +49,15 @@ GROUP = variable('group', 'Group',
 def dashboard(uid, title, description, variables, rows):
     source = {'name': 'DS_PROMETHEUS', 'label': 'Data source', 'type': 'datasource',
               'query': 'prometheus', 'hide': 0, 'refresh': 1, 'regex': '', 'multi': False,
-              'includeAll': False, 'current': {}, 'options': []}
+              'includeAll': False, 'current': {'text': 'default', 'value': 'default'},
+              'options': []}
     starts = {'name': 'Starts', 'enable': True, 'hide': False, 'iconColor': RED,
               'datasource': SOURCE, 'titleFormat': 'the broker started',
               'textFormat': '{{instance}}', 'step': '60s',
               'expr': expand('resets(acta_process_cpu_seconds_total{I}[2m]) > 0')}
     links = {'type': 'dashboards', 'title': 'Acta', 'tags': ['acta'], 'asDropdown': False,
-             'includeVars': True, 'keepTime': True, 'targetBlank': False, 'icon': 'dashboard'}
+             'includeVars': True, 'keepTime': True, 'targetBlank': False, 'icon': 'dashboard',
+             'tooltip': ''}
     return {'uid': uid, 'title': title, 'description': description, 'tags': ['acta'],
             'schemaVersion': 38, 'version': 1, 'editable': True, 'graphTooltip': 1,
             'refresh': '30s', 'time': {'from': 'now-3h', 'to': 'now'}, 'timezone': 'browser',

@@ -63,6 +63,7 @@ def stat(title, description, unit, expression, *steps, words=None, legend='{{ins
                 'unit': unit, 'mappings': mappings, 'color': {'mode': 'thresholds'},
                 'thresholds': {'mode': 'absolute', 'steps': thresholds}}, 'overrides': []},
             'options': {'colorMode': 'background', 'graphMode': 'none', 'justifyMode': 'auto',
-                        'orientation': 'auto', 'textMode': 'auto',
+                        'orientation': 'auto', 'textMode': 'auto', 'wideLayout': True,
+                        'showPercentChange': False, 'percentChangeColorMode': 'standard',
                         'reduceOptions': {'calcs': ['lastNotNull'], 'values': False}},
             'targets': targets_of([(expression, legend)])}
