@@ -36,7 +36,7 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(v1::ListBackupsResponse after, AwaitEnd(context));
   const v1::BackupRun& run = after.last_run();
   if (run.state() == v1::BACKUP_STATE_STOPPED) {
-    return absl::CancelledError("the backup was stopped; nothing of it is left");
+    return absl::CancelledError("the backup was stopped; there is no such backup");
   }
   if (run.state() != v1::BACKUP_STATE_DONE) {
     return absl::FailedPreconditionError(
