@@ -143,6 +143,7 @@ bool SliceKeeper::MayTrim(PartitionLog& partition, Offset first) const {
   const absl::Status status = options_.before_trim(partition.id(), first);
   if (status.ok()) return true;
   partition.EndTrim();
+  if (options_.after_trim != nullptr) options_.after_trim(partition.id());
   LogWarn("events whose retention is over stay, because they could not be copied for a group",
           {{"cause", status.message()}});
   return false;

@@ -46,27 +46,33 @@ TEST_CASE("retention by time moves the first offset and tells readers what is go
   CHECK(store.engine().Extent(TestStore::Partition())->first == Offset(20));
 }
 
-TEST_CASE("who let a trim go on is told when it has ended") {
+TEST_CASE("who is asked before a trim is told when it has ended") {
   TestStore store;
   store.settings().retention = absl::Seconds(100);
-  std::atomic<int64_t> first = 0, ended = 0;
+  std::atomic<int64_t> first = 0, going_below = 0, ended = 0;
   std::atomic<bool> may = false;
   store.options().before_trim = [&](PartitionId, Offset) {
     return may ? absl::OkStatus() : absl::UnavailableError("not yet");
   };
   store.options().after_trim = [&](PartitionId partition) {
-    first = store.engine().Extent(partition)->first.value();
+    const PartitionExtent extent = *store.engine().Extent(partition);
+    first = extent.first.value();
+    going_below = extent.going_below.value();
     ++ended;
   };
   store.Reopen();
   const absl::Cleanup stop = [&] { store.Close(); };
   Fill(store, 30);
   REQUIRE_OK(store.engine().MaintainNow());
-  CHECK(ended == 0);
+  CHECK(ended >= 1);
+  CHECK(first == 0);
+  CHECK(going_below == 0);
+  ended = 0;
   may = true;
   REQUIRE_OK(store.engine().MaintainNow());
   CHECK(ended >= 1);
   CHECK(first == 20);
+  CHECK(going_below == 20);
 }
 
 TEST_CASE("retention by size keeps at most the bytes allowed") {

@@ -161,7 +161,6 @@ void MemoryLogEngine::TrimTo(PartitionId id, Offset first) {
   const bool may = before_trim == nullptr || before_trim(id, first).ok();
   if (may) RaiseFirst(id, first);
   going(Offset(0));
-  if (!may) return;
   if (after_trim != nullptr) after_trim(id);
 }
 

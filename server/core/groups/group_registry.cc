@@ -52,10 +52,7 @@ absl::Status GroupRegistry::Load() { return state_->Load(); }
 absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) const {
   for (const GroupPtr& group : state_->All()) {
     if (group->queue() == nullptr || !group->ReadsTopic(partition.topic())) continue;
-    const absl::Status kept = group->queue()->KeepCopies(partition, first);
-    if (kept.ok()) continue;
-    TrimEnded(partition);  // Also for those that have theirs.
-    return kept;
+    RETURN_IF_ERROR(group->queue()->KeepCopies(partition, first));
   }
   return absl::OkStatus();
 }

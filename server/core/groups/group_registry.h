@@ -182,7 +182,7 @@ class GroupRegistry {
   // Events of the partition below `first` are about to go from the log: groups copy what they still
   // need of them, and look at no more of them until TrimEnded(). Blocks. Not OK: they may not go.
   absl::Status KeepCopies(PartitionId partition, Offset first) const;
-  // They are gone, or stay after all.
+  // Once after each of those, also one that was refused: they are gone, or stay.
   void TrimEnded(PartitionId partition) const;
 
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.

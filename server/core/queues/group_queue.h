@@ -161,7 +161,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // calls may be what makes it. Not OK: they may not go. One call a partition at a time. Until
   // TrimEnded() no more of them is looked at: there would be no copy of it.
   absl::Status KeepCopies(PartitionId partition, Offset first);
-  // They are gone, or stay after all.
+  // They are gone, or stay, also because they may not go; and the extent says so.
   void TrimEnded(PartitionId partition);
 
   // What the disk does not give: it is asked again until then.

@@ -425,5 +425,26 @@ TEST_CASE("a group goes on when retention is refused because of another one", "[
   CHECK(room.DataOf(room.Work()) == room.Numbers(0, 10));
 }
 
+TEST_CASE("a group that comes while retention is refused gets what stays", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  const auto workers = room.groups.FindForStep(room.caller, "", "workers");
+  REQUIRE_OK(workers);
+  REQUIRE((*workers)->queue()->Detach(room.Id(0)).has_value());  // As while it is changed.
+  Client* client = nullptr;
+  room.engine.before_trim = [&](PartitionId partition, Offset first) {
+    const absl::Status kept = room.groups.KeepCopies(partition, first);
+    room.MakeQueue("late");
+    client = &room.Work(100, "", "late");
+    CHECK(client->sink.leased.empty());
+    return kept;
+  };
+  room.engine.TrimTo(room.Id(0), Offset(4));
+  REQUIRE(room.engine.Extent(room.Id(0))->first == Offset(0));
+  room.Run();
+  REQUIRE(client != nullptr);
+  CHECK(room.DataOf(*client) == room.Numbers(0, 10));
+}
+
 }  // namespace
 }  // namespace acta
