@@ -63,8 +63,8 @@ absl::Status Daemon::OpenStore(const OpenEngine& open) {
     if (groups == nullptr) return absl::UnavailableError("the groups are not loaded yet");
     return groups->KeepCopies(partition, first);
   };
-  storage.after_trim = [this](PartitionId partition) {
-    if (const GroupRegistry* const groups = loaded_groups_.load()) groups->TrimEnded(partition);
+  storage.after_trim = [this](const std::vector<PartitionId>& partitions) {
+    if (const GroupRegistry* const groups = loaded_groups_.load()) groups->TrimEnded(partitions);
   };
   ASSIGN_OR_RETURN(engine_, open(storage, fatal_, clock_));
   // The folder is ours now; a file of a run that was killed would name a process that is gone.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -44,8 +45,9 @@ struct LocalEngineOptions {
   // Asked before events of a partition below an offset go for good; may wait for the disk. Not OK:
   // they stay for now.
   std::function<absl::Status(PartitionId, Offset)> before_trim;
-  // Called once after each of those, when they are gone or stay, and the extent says so.
-  std::function<void(PartitionId)> after_trim;
+  // Told once after each of those, when they are gone or stay, and the extent says so: of all that
+  // go at once together.
+  std::function<void(const std::vector<PartitionId>&)> after_trim;
   int64_t deletion_bytes_per_second = int64_t{64} << 20;
   // For tests: another disk; another boot of the kernel. Empty: the real ones.
   std::shared_ptr<rocksdb::FileSystem> file_system;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "acta/storage/v1/records.pb.h"
@@ -119,10 +120,12 @@ absl::Status SliceKeeper::Trim(absl::Time now, Precision precision) {
   if (raised.empty()) return absl::OkStatus();
   const absl::Cleanup ended = [&] {
     if (options_.after_trim == nullptr) return;
+    std::vector<PartitionId> partitions;
     for (const auto& [partition, first] : passed) {
       partition->EndTrim();
-      options_.after_trim(partition->id());
+      partitions.push_back(partition->id());
     }
+    options_.after_trim(partitions);
   };
   // A start reads sequences from the headers behind their row: those that go now have to be in it.
   RETURN_IF_ERROR(queue_.SaveProducers(passed));
@@ -143,7 +146,7 @@ bool SliceKeeper::MayTrim(PartitionLog& partition, Offset first) const {
   const absl::Status status = options_.before_trim(partition.id(), first);
   if (status.ok()) return true;
   partition.EndTrim();
-  if (options_.after_trim != nullptr) options_.after_trim(partition.id());
+  if (options_.after_trim != nullptr) options_.after_trim({partition.id()});
   LogWarn("events whose retention is over stay, because they could not be copied for a group",
           {{"cause", status.message()}});
   return false;

@@ -51,8 +51,8 @@ absl::Status QueueStore::Open() {
     if (retention_held_) return absl::UnavailableError("retention is held");
     return groups_->KeepCopies(partition, first);
   };
-  options.after_trim = [this](PartitionId partition) {
-    if (groups_ != nullptr) groups_->TrimEnded(partition);
+  options.after_trim = [this](const std::vector<PartitionId>& partitions) {
+    if (groups_ != nullptr) groups_->TrimEnded(partitions);
   };
   ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
   topics_ = std::make_unique<TopicRegistry>(*engine_, TopicLimits());

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/notification.h"
@@ -54,8 +55,8 @@ TEST_CASE("who is asked before a trim is told when it has ended") {
   store.options().before_trim = [&](PartitionId, Offset) {
     return may ? absl::OkStatus() : absl::UnavailableError("not yet");
   };
-  store.options().after_trim = [&](PartitionId partition) {
-    const PartitionExtent extent = *store.engine().Extent(partition);
+  store.options().after_trim = [&](const std::vector<PartitionId>& partitions) {
+    const PartitionExtent extent = *store.engine().Extent(partitions.at(0));
     first = extent.first.value();
     going_below = extent.going_below.value();
     ++ended;

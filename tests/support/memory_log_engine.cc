@@ -161,7 +161,7 @@ void MemoryLogEngine::TrimTo(PartitionId id, Offset first) {
   const bool may = before_trim == nullptr || before_trim(id, first).ok();
   if (may) RaiseFirst(id, first);
   going(Offset(0));
-  if (after_trim != nullptr) after_trim(id);
+  if (after_trim != nullptr) after_trim({id});
 }
 
 void MemoryLogEngine::RaiseFirst(PartitionId id, Offset first) {

@@ -63,7 +63,7 @@ class MemoryLogEngine : public LogEngine {
 
   // Asked before a trim, as LocalEngineOptions::before_trim. Set it before anybody reads.
   std::function<absl::Status(PartitionId, Offset)> before_trim;
-  std::function<void(PartitionId)> after_trim;  // The same.
+  std::function<void(const std::vector<PartitionId>&)> after_trim;  // The same.
   // Logical retention: `first` becomes the oldest offset readers see. Beyond the end it fails, when
   // all that is asked before has been asked.
   void TrimTo(PartitionId partition, Offset first);

@@ -57,10 +57,9 @@ absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) cons
   return absl::OkStatus();
 }
 
-void GroupRegistry::TrimEnded(PartitionId partition) const {
+void GroupRegistry::TrimEnded(const std::vector<PartitionId>& partitions) const {
   for (const GroupPtr& group : state_->All()) {
-    if (group->queue() == nullptr || !group->ReadsTopic(partition.topic())) continue;
-    group->queue()->TrimEnded(partition);
+    if (group->queue() != nullptr) group->queue()->TrimEnded(partitions);
   }
 }
 

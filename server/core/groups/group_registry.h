@@ -183,7 +183,7 @@ class GroupRegistry {
   // need of them, and look at no more of them until TrimEnded(). Blocks. Not OK: they may not go.
   absl::Status KeepCopies(PartitionId partition, Offset first) const;
   // Once after each of those, also one that was refused: they are gone, or stay.
-  void TrimEnded(PartitionId partition) const;
+  void TrimEnded(const std::vector<PartitionId>& partitions) const;
 
   // Errors: TENANT_NOT_FOUND, GROUP_NOT_FOUND.
   absl::StatusOr<std::shared_ptr<StepGroup>> FindForStep(const Caller&, absl::string_view tenant,

@@ -162,7 +162,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // TrimEnded() no more of them is looked at: there would be no copy of it.
   absl::Status KeepCopies(PartitionId partition, Offset first);
   // They are gone, or stay, also because they may not go; and the extent says so.
-  void TrimEnded(PartitionId partition);
+  // Of those that are not its own nothing.
+  void TrimEnded(const std::vector<PartitionId>& partitions);
 
   // What the disk does not give: it is asked again until then.
   struct Refused {

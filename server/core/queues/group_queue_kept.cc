@@ -97,17 +97,23 @@ absl::Status GroupQueue::KeepCopies(PartitionId id, Offset first) {
   return status;
 }
 
-void GroupQueue::TrimEnded(PartitionId id) {
-  const auto extent = deps_.engine.Extent(id);
+void GroupQueue::TrimEnded(const std::vector<PartitionId>& partitions) {
   After after;
   {
     MutexLock lock(mu_);
-    Partition* const partition = Find(id);
-    if (partition == nullptr || !extent.ok()) return;
-    const bool waited = partition->queue->head() < partition->gone_below;
-    partition->gone_below = extent->first;
+    bool waited = false;
+    for (const PartitionId id : partitions) {
+      Partition* const partition = Find(id);
+      if (partition == nullptr) continue;
+      const auto extent = deps_.engine.Extent(id);
+      if (!extent.ok()) continue;
+      const bool waits = partition->queue->head() < partition->gone_below;
+      partition->gone_below = extent->first;
+      if (!waits) continue;
+      waited = true;
+      Activate(*partition);
+    }
     if (!waited) return;
-    Activate(*partition);
     after = MakeAfter();
   }
   Run(std::move(after));

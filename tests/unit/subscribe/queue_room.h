@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "acta/v1/dead_letters.pb.h"
 #include "tests/unit/subscribe/subscribe_room.h"
@@ -179,7 +180,9 @@ class QueueRoom : public SubscribeRoom {
     engine.before_trim = [this](PartitionId partition, Offset first) {
       return groups.KeepCopies(partition, first);
     };
-    engine.after_trim = [this](PartitionId partition) { groups.TrimEnded(partition); };
+    engine.after_trim = [this](const std::vector<PartitionId>& partitions) {
+      groups.TrimEnded(partitions);
+    };
   }
 };
 
