@@ -4,6 +4,11 @@
 
 namespace acta {
 
+IdWindow::IdWindow(absl::Duration window, int64_t max_ids)
+    : window_us_(absl::ToInt64Microseconds(window)),
+      max_ids_(max_ids),
+      ids_(0, Hash{}, Equal{this}) {}
+
 void IdWindow::SetWindow(absl::Duration window, int64_t now_us) {
   const int64_t wanted_us = absl::ToInt64Microseconds(window);
   if (wanted_us > window_us()) MissesBefore(now_us - window_us());
@@ -21,60 +26,78 @@ std::optional<IdPosition> IdWindow::Find(int32_t partition, const EventIdHash& i
                                          int64_t now_us) const {
   const auto at = ids_.find(Key{id, partition});
   if (at == ids_.end()) return std::nullopt;
-  if (at->second.time_us < now_us - window_us()) return std::nullopt;
-  return at->second;
+  const Entry& entry = At(at->number);
+  if (entry.time_us < now_us - window_us()) return std::nullopt;
+  return IdPosition{entry.offset, entry.incarnation, entry.time_us};
 }
 
 void IdWindow::Insert(int32_t partition, const EventIdHash& id, const IdPosition& position) {
-  const Key key{id, partition};
-  ids_[key] = position;
-  order_.emplace_back(key, position.time_us);
+  ids_.erase(Key{id, partition});
+  Append(partition, id, position);
+  ids_.insert(Slot{end_ - 1, HashOf(Key{id, partition})});
 }
 
 std::optional<IdPosition> IdWindow::FindOrInsert(int32_t partition, const EventIdHash& id,
                                                  const IdPosition& position) {
-  const Key key{id, partition};
-  const auto [at, inserted] = ids_.try_emplace(key, position);
+  bool inserted = false;
+  const auto at = ids_.lazy_emplace(Key{id, partition}, [&](const auto& make) {
+    make(Slot{end_, HashOf(Key{id, partition})});
+    inserted = true;
+  });
   if (!inserted) {
-    const int64_t oldest = position.time_us - window_us();
-    if (at->second.time_us >= oldest) return at->second;
-    at->second = position;
+    const Entry& known = At(at->number);
+    if (known.time_us >= position.time_us - window_us()) {
+      return IdPosition{known.offset, known.incarnation, known.time_us};
+    }
+    Insert(partition, id, position);
+    return std::nullopt;
   }
-  order_.emplace_back(key, position.time_us);
+  Append(partition, id, position);
   return std::nullopt;
 }
 
+void IdWindow::Append(int32_t partition, const EventIdHash& id, const IdPosition& position) {
+  if (end_ % kChunk == 0) chunks_.push_back(std::make_unique_for_overwrite<Entry[]>(kChunk));
+  At(end_) = {id, position.offset, position.time_us, position.incarnation, partition};
+  ++end_;
+}
+
 void IdWindow::Remove(int32_t partition, const EventIdHash& id) {
-  const Key key{id, partition};
-  ids_.erase(key);
+  const auto at = ids_.find(Key{id, partition});
+  if (at == ids_.end()) return;
+  const uint32_t number = at->number;
+  ids_.erase(at);
+  At(number).partition = kRemoved;
   // It was inserted last or nearly so.
-  for (auto at = order_.rbegin(); at != order_.rend(); ++at) {
-    if (at->first == key) {
-      order_.erase(std::next(at).base());
-      return;
-    }
-  }
+  while (first_ != end_ && At(end_ - 1).partition == kRemoved) DropNewest();
+}
+
+void IdWindow::DropNewest() {
+  if (--end_ % kChunk == 0) chunks_.pop_back();
 }
 
 void IdWindow::Trim(int64_t now_us) {
   const int64_t oldest = now_us - window_us();
-  while (!order_.empty() && order_.front().second < oldest) ForgetOldest();
+  while (first_ != end_ && Oldest().time_us < oldest) ForgetOldest();
   if (size() > max_ids_) Evict(size() - max_ids_);
 }
 
 void IdWindow::Evict(int64_t count) {
-  for (; count > 0 && !order_.empty(); --count) {
-    MissesBefore(order_.front().second);
+  for (; count > 0 && first_ != end_; --count) {
+    MissesBefore(Oldest().time_us);
     ForgetOldest();
   }
 }
 
 void IdWindow::ForgetOldest() {
-  if (order_.size() > kAhead) ids_.prefetch(order_[kAhead].first);
-  const auto& [key, time] = order_.front();
-  const auto at = ids_.find(key);
-  if (at != ids_.end() && at->second.time_us == time) ids_.erase(at);
-  order_.pop_front();
+  if (end_ - first_ > kAhead) {
+    const Entry& ahead = At(first_ + kAhead);
+    Prefetch(ahead.partition, ahead.id);
+  }
+  const Entry& oldest = Oldest();
+  const auto at = ids_.find(Key{oldest.id, oldest.partition});
+  if (at != ids_.end() && at->number == first_) ids_.erase(at);
+  if (++first_ % kChunk == 0) chunks_.pop_front();
 }
 
 absl::Duration IdWindow::EffectiveWindow(int64_t now_us) const {
