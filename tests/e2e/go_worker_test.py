@@ -17,6 +17,7 @@ class GoWorker(worker_programs.WorkerPrograms):
     never = 'never'
     no_number = ('failed', 'the job names no picture')
     no_json = ('never', "invalid character 'o' in literal null (expecting 'u')")
+    job_s = 4  # It does them beside each other.
 
     def test_workers_in_two_languages_share_a_group(self):
         self.group()

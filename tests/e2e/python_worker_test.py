@@ -12,6 +12,7 @@ class PythonWorker(worker_programs.WorkerPrograms):
     never = 'ValueError'
     no_number = ('KeyError', "'picture'")
     no_json = ('JSONDecodeError', 'Expecting value: line 1 column 1 (char 0)')
+    job_s = 0.7  # It does them one behind the other.
 
     def test_the_program_has_at_most_80_lines(self):
         program = SOURCE / 'docs/start/python/worker.py'
