@@ -5,7 +5,14 @@ the class of what it does, and the same broker that breaks none is not."""
 import signal
 import time
 
+from faults import until
 from oracle import OracleTest, side_by_side
+
+# Of the lines of a history (tests/oracle/queue_records.h).
+GROUP, DELAY_US, OP, DETAIL = 2, 10, 11, 12
+UNORDERED, NACK = '1', '1'
+# A life in which less was settled shows nothing.
+SETTLED = 200
 
 
 class QueueMutants(OracleTest):
@@ -19,11 +26,28 @@ class QueueMutants(OracleTest):
         self.end_load(stop=False)
         return self.check()
 
-    def run_crashes(self, mutant, crash, *load, longest_delay=1, crashes=1, first=2, **more):
+    def settled(self):
+        """The fields of what was confirmed to workers so far."""
+        lines = [line.split() for path in self.history.glob('*.queue')
+                 for line in path.read_text().splitlines() if line.startswith('ok ')]
+        return [fields for fields in lines if len(fields) > DETAIL]  # The last may be half there.
+
+    def is_at_work(self, longest_delay, put_off):
+        """Whether enough is settled, of that so many put off as long as may be where no order keeps
+        them waiting behind a restart."""
+        settled = self.settled()
+        waiting = [fields for fields in settled
+                   if (fields[GROUP], fields[OP]) == (UNORDERED, NACK) and
+                   int(fields[DELAY_US]) >= longest_delay * 1_000_000]
+        return len(settled) >= SETTLED and len(waiting) >= put_off
+
+    def run_crashes(self, mutant, crash, *load, longest_delay=1, crashes=1, first=2, put_off=0,
+                    **more):
         """What is published when the broker is gone is all there will be. The first life is the
         long one: what is ordered waits for the grace in the others."""
         self.begin(mutant, f'--longest-delay={longest_delay}', *load, **more)
         time.sleep(first - 1)
+        until(lambda: self.is_at_work(longest_delay, put_off), 'the load is at work')
         for left in reversed(range(crashes)):
             time.sleep(1)  # The moment of the crash, not a wait.
             crash()
@@ -55,7 +79,8 @@ class QueueMutants(OracleTest):
                     'lost-delivery')
 
     def test_delays_that_are_over_too_soon(self):
-        self.caught(self.run_crashes('due-now', self.kill, longest_delay=16), 'early-retry')
+        self.caught(self.run_crashes('due-now', self.kill, longest_delay=16, put_off=3),
+                    'early-retry')
 
     def test_a_restart_that_counts_as_an_attempt(self):
         self.caught(self.run_crashes('count-again', self.kill), 'counted-release')
