@@ -215,7 +215,7 @@ class QueueBadInput(BrokerTest):
         self.assertEqual(errors_pb2.ErrorReason.Name(error.reason), 'SCHEDULE_TOO_FAR')
         self.assertIn('400 days', error.message)
         self.assertEqual(self.rejections('SCHEDULE_TOO_FAR'), before + 1)
-        self.assertEqual(self.acta_json('schedule', 'list').get('scheduled', []), [])
+        self.assertEqual(self.acta_json('schedule', 'list')['schedules'], [])
 
     def test_redrives_of_nothing(self):
         stub = dead_letters_pb2_grpc.DeadLettersStub(self.channel)
