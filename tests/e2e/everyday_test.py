@@ -288,6 +288,8 @@ class Topics(EverydayTest):
                 self.acta('publish', 'orders', 'x')
             if line.startswith(b'0,0,1,'):
                 break
+        else:
+            self.fail(f'it ended: {watcher.communicate(timeout=PATIENCE_S)}')
         watcher.send_signal(signal.SIGINT)
         watcher.wait(timeout=PATIENCE_S)
         self.fails(2, 'at least 100ms', 'topic', 'describe', 'orders', '--interval', '1ms')
