@@ -103,6 +103,11 @@ class Package(unittest.TestCase):
         assert made.returncode == 0, made.stdout + made.stderr
         cls.package, = (BUILD / 'package').glob('*.deb')
 
+    def skip(self, reason):
+        """unittest keeps the reason to itself."""
+        print(f'skipped: {self.id()}: {reason}', flush=True)
+        self.skipTest(reason)
+
     def test_it_says_what_it_is_and_what_it_needs(self):
         def field(name):
             return output('dpkg-deb', '-f', self.package, name).strip()
@@ -131,13 +136,13 @@ class Package(unittest.TestCase):
 
     def test_it_is_installed_runs_is_upgraded_and_removed(self):
         if os.geteuid() != 0:
-            self.skipTest('an overlay over the machine needs root')
+            self.skip('an overlay over the machine needs root')
         layers = pathlib.Path(tempfile.mkdtemp(prefix='acta-package-'))
         self.addCleanup(shutil.rmtree, layers, ignore_errors=True)
         probe = subprocess.run(['unshare', '--mount', '--pid', '--fork', 'true'],
                                capture_output=True, text=True)
         if probe.returncode != 0:
-            self.skipTest(f'no namespaces here: {probe.stderr.strip()}')
+            self.skip(f'no namespaces here: {probe.stderr.strip()}')
         before = pathlib.Path('/usr/bin/actad').exists()
         # A process namespace: what the test starts ends with it.
         done = subprocess.run(['unshare', '--mount', '--pid', '--fork', '--kill-child',

@@ -127,6 +127,11 @@ class BrokerTest(unittest.TestCase):
         if self.broker.process.poll() is None:
             self.broker.kill()
 
+    def skipTest(self, reason):  # noqa: N802
+        """With its reason, which unittest keeps to itself."""
+        print(f'skipped: {self.id()}: {reason}', flush=True)
+        super().skipTest(reason)
+
     def acta(self, *args, stdin=None):
         """The standard output of a command that must succeed."""
         code, out, err = self.broker.acta(*args, stdin=stdin)

@@ -43,6 +43,7 @@ class Languages(unittest.TestCase):
     def needs(self, build):
         skipped = build.build()
         if skipped:
+            print(f'skipped: {self.id()}: {skipped}', flush=True)
             self.skipTest(skipped)
 
     def test_every_language_of_the_page_is_tried(self):
