@@ -20,6 +20,7 @@ stubs.use()
 import grpc  # noqa: E402
 from acta.v1 import (event_pb2, groups_pb2, publisher_pb2, publisher_pb2_grpc,  # noqa: E402
                      subscriber_pb2, subscriber_pb2_grpc)
+from faults import until  # noqa: E402
 
 CYCLES = int(os.environ.get('ACTA_KILL_CYCLES', 5))
 SEED = int(os.environ.get('ACTA_KILL_SEED', time.time_ns() % 1_000_000_007))
@@ -197,10 +198,13 @@ class Kill(BrokerTest):
             before = len(self.acked)
             for load in loads:
                 load.start()
+            until(lambda: len(self.acked) > before or any(load.fault for load in loads),
+                  'something is published')
             time.sleep(chance.uniform(0.5, 1.5))  # The moment of the crash, not a wait.
             self.broker.kill()
             for load in loads:
                 load.join(PATIENCE_S)
+                self.assertFalse(load.is_alive(), 'a call does not end')
             self.assertEqual([load.fault for load in loads if load.fault], [])
             self.assertGreater(len(self.acked), before, 'nothing was published in this cycle')
             self.broker.start()
