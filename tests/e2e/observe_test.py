@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What an operator looks at: `acta top`, log lines, their level at run time, slow operations."""
 
+import collections
 import json
 import threading
 import time
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 
 from broker import PATIENCE_S, BrokerTest
+from faults import until
 from oracle import free_port
 
 
@@ -44,6 +46,10 @@ class Top(BrokerTest):
 class LogLines(BrokerTest):
     options = ('--log.format', 'json', '--log.slow', '1us')
 
+    def setUp(self):
+        self.began = time.monotonic()
+        super().setUp()
+
     def lines(self):
         return [json.loads(line) for line in self.broker.log.read_text().splitlines()]
 
@@ -57,7 +63,8 @@ class LogLines(BrokerTest):
             self.assertEqual(line['level'], 'warn')
             self.assertGreaterEqual(int(line['ms']), 0)
         # One a second of each.
-        self.assertLess(len(slow), 20)
+        told = collections.Counter(line['operation'] for line in slow)
+        self.assertLessEqual(max(told.values()), time.monotonic() - self.began + 1)
         self.assertNotIn('SECRET', self.broker.log.read_text())
 
     def test_the_level_is_changed_while_it_runs(self):
@@ -104,6 +111,7 @@ class Scrapes(BrokerTest):
             scraper = threading.Thread(target=self.scrape_until, args=(ended, address, answers))
             scraper.start()
             try:
+                until(lambda: answers, 'nothing answers yet')
                 self.broker.start()
             finally:
                 ended.set()
