@@ -10,6 +10,7 @@ import unittest
 
 from broker import BIN, PATIENCE_S, BrokerTest, seed
 from faults import until
+from oracle import free_port
 
 WORKER = pathlib.Path(os.environ.get('ACTA_TESTS', BIN.parent / 'tests')) / 'acta-step-worker'
 ORDERS = 400
@@ -33,7 +34,7 @@ class CppSteps(BrokerTest):
 
     def test_each_order_has_one_bill_and_one_paid_claim_whatever_is_killed(self):
         chance = random.Random(seed())
-        self.broker.options = (*self.broker.options, '--grpc', self.broker.address)
+        self.broker.start_again('--grpc', f'127.0.0.1:{free_port()}')  # It comes back there.
         self.acta('topic', 'create', 'orders', '--partitions', 2)
         self.acta('topic', 'create', 'bills', '--partitions', 1)
         self.acta('group', 'create', 'workers', '--topic', 'orders', '--mode', 'queue', '--from',
