@@ -10,6 +10,7 @@ import unittest
 
 from broker import PATIENCE_S, BrokerTest
 from faults import until
+from oracle import free_port
 
 EMPTY = {'ready': 0, 'leased': 0, 'retryWait': 0, 'blockedByKey': 0, 'held': 0, 'notScanned': 0,
          'deadLetters': 0}
@@ -222,11 +223,12 @@ class QueueCommands(BrokerTest):
             return self.acta_json('group', 'describe', 'workers')['group'].get('members')
         until(lambda: not members(), 'the worker has left')
         self.fails(4, 'REORDER_NOT_ACCEPTED', *update, '--order', 'key')
-        self.spawn(*self.exec('sleep 60'))
+        self.spawn(*self.exec('true'))
         until(members, 'a member is there')
         self.fails(4, 'GROUP_IN_USE', *update, '--order', 'key-relaxed')
 
     def test_a_command_goes_on_over_a_restart_of_the_broker(self):
+        self.broker.start_again('--grpc', f'127.0.0.1:{free_port()}')  # It comes back there.
         self.group()
         self.publish(3)
         go = os.path.join(self.folder, 'go')
@@ -234,9 +236,7 @@ class QueueCommands(BrokerTest):
         worker = self.spawn(*self.exec(f'echo $ACTA_OFFSET; test $ACTA_OFFSET -gt 0 || read line '
                                        f'<{go}', '--max', '3'))
         self.assertEqual(worker.stdout.readline(), b'0\n')
-        address = self.broker.address
         self.broker.kill()
-        self.broker.options = (*self.broker.options, '--grpc', address)
         self.broker.start()
         with open(go, 'w') as file:
             file.write('go\n')
