@@ -19,6 +19,7 @@ from faults import until  # noqa: E402
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2  # noqa: E402
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc  # noqa: E402
 from opentelemetry.proto.trace.v1 import trace_pb2  # noqa: E402
+from oracle import free_port  # noqa: E402
 from workers import ACK, NACK, REJECT, Worker  # noqa: E402
 
 TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -41,7 +42,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         self.delay_s = 0
         self.refusal = None
         self.server = None
-        self.port = 0
+        self.port = free_port()  # It comes back there.
 
     def start(self):
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
