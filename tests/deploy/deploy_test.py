@@ -8,7 +8,6 @@ import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ sys.path[:0] = [str(deployed.ROOT / 'tests/e2e'), str(GRAFANA)]
 
 import make_dashboards  # noqa: E402
 from broker import BIN, PATIENCE_S, BrokerTest  # noqa: E402
+from oracle import free_port  # noqa: E402
 
 SECTIONS = ['What it means', 'What users notice', 'How to look', 'What to do',
             'When it is safe to ignore']
@@ -239,9 +239,7 @@ class Prometheus:
         # Longer than what is usual passes between a write and its sync.
         (folder / 'alerts.yml').write_text(re.sub(r'(?m)^( +for:) \w+$', r'\1 3s',
                                                   ALERTS.read_text()))
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            self.address = f'127.0.0.1:{free.getsockname()[1]}'
+        self.address = f'127.0.0.1:{free_port()}'
         self.log = folder / 'prometheus.log'
         with open(self.log, 'w') as log:
             self.process = subprocess.Popen(
