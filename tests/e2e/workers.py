@@ -100,7 +100,7 @@ class Worker:
 
     def leave(self):
         self.controls.put(None)
-        self.ended.wait(PATIENCE_S)
+        until(self.ended.is_set, 'its stream ends', PATIENCE_S)
 
     def die(self):
         """As a worker that is killed: its stream breaks."""
