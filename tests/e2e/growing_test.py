@@ -32,7 +32,7 @@ class Growing(BrokerTest):
         """Publishes events of these numbers, each with an id and a key; the last third of them when
         all partitions are there."""
         process = self.spawn('publish', 'orders', '--format', 'jsonl', '--id', '@/id', '--key',
-                             '@/key', '--rate', '1000', '-o', 'json', stdin=subprocess.PIPE)
+                             '@/key', '--rate', '500', '-o', 'json', stdin=subprocess.PIPE)
 
         def feed():
             with process.stdin as lines:
