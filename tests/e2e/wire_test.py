@@ -260,6 +260,10 @@ class BadSubscribe(WireTest):
         error = member.until(lambda frame: frame.errors)[0]
         self.assertEqual(stubs.reason_in(error.status), 'UNSUPPORTED_FEATURE')
         self.assertIn('time-travel', error.status.message)
+        # It hears what comes next.
+        member.send(Control(frame_id=2, commit=subscriber_pb2.Commit(assignment=1 << 40,
+                                                                     offset=0)))
+        self.assertEqual(member.until(lambda frame: frame.errors)[0].frame_id, 2)
 
     def test_a_frame_id_that_does_not_rise_is_named(self):
         member = self.subscribe(self.member(), Control(frame_id=1, tick=subscriber_pb2.Tick()))
@@ -268,12 +272,13 @@ class BadSubscribe(WireTest):
 
     def test_a_stale_handle_is_fenced_and_the_stream_goes_on(self):
         member = self.subscribe(self.member())
-        member.until(lambda frame: frame.assigned)
+        handle = member.until(lambda frame: frame.assigned)[0].assignment
         member.send(Control(frame_id=2, commit=subscriber_pb2.Commit(assignment=1 << 40,
                                                                      offset=0)))
         error = member.until(lambda frame: frame.errors)[0]
         self.assertEqual((error.frame_id, stubs.reason_in(error.status)), (2, 'FENCED'))
-        member.send(Control(frame_id=3, tick=subscriber_pb2.Tick()))
+        member.send(Control(frame_id=3, commit=subscriber_pb2.Commit(assignment=handle, offset=0)))
+        member.until(lambda frame: 'COMMIT_NOT_NEWER' in [notice.code for notice in frame.notice])
 
     def test_a_commit_beyond_the_end_or_negative_is_refused(self):
         member = self.subscribe(self.member())
