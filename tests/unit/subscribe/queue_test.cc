@@ -337,6 +337,9 @@ TEST_CASE("settling what cannot be settled is a typed error and harms nobody", "
   SECTION("more events than a frame may settle") {
     settlement.set_count(65537);
     CHECK(reason() == v1::LIMIT_EXCEEDED);
+    settlement.set_count(65536);  // Those that are his count.
+    CHECK(reason() != v1::LIMIT_EXCEEDED);
+    CHECK(room.Lag("workers", 0).committed_offset() == 3);
   }
   SECTION("a run with one that is not his: the others count") {
     settlement.set_count(4);

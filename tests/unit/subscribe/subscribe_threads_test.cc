@@ -243,7 +243,7 @@ TEST_CASE("streams that break at any moment leave their sinks alone", "[subscrib
   for (int i = 0; i < 200; ++i) {
     ThreadedClient client(*room.hub, room.caller);
     client.Control(start);
-    client.WaitForEvents(i % 7);
+    CHECK(client.WaitForEvents(i % 7));
     wrong = wrong || client.wrong();
   }
   publisher.join();
