@@ -165,6 +165,8 @@ TEST_CASE("a failure in a step says how it failed", "[step]") {
     failed.set_reason("word");
     failed.set_text(std::string(1025, 't'));
     CHECK(room.Refused(request) == v1::LIMIT_EXCEEDED);
+    failed.set_text(std::string(1024, 't'));
+    CHECK_OK(room.Settle(request).status());
   }
   SECTION("and is not processed as well") {
     *request.add_processed() = room.Step(client.sink.leased[0]).processed(0);
