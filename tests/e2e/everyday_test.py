@@ -420,6 +420,24 @@ class Pipes(EverydayTest):
         self.assertEqual(lag['committedOffset'], '0')
 
 
+    def with_closed(self, stream, *args):
+        """Exit code and both outputs of a command that was given no such stream."""
+        done = subprocess.run(['sh', '-c', f'exec "$@" {stream}&-', 'sh', BIN / 'acta', *args,
+                               '--server', self.broker.address], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=PATIENCE_S)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_no_socket_of_a_command_takes_the_place_of_a_stream_that_is_closed(self):
+        closed = 'Bad file descriptor'
+        code, out, err = self.with_closed('<', 'publish', 'orders')
+        self.assertEqual((code, out, closed in err), (1, '', True), err)
+        for command in (('topic', 'list'), ('topic', '--help'), ('config', '-o', 'json')):
+            code, _, err = self.with_closed('>', *command)
+            self.assertEqual((code, closed in err), (1, True), f'{command}: {err}')
+        self.assertEqual(self.with_closed('2>', 'topic', 'describe', 'nothing'), (3, '', ''))
+        self.assertEqual(self.stored(), [])
+
+
 class BadLines(EverydayTest):
     def setUp(self):
         super().setUp()

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -15,6 +18,15 @@
 
 namespace acta::cli {
 namespace {
+
+// The first socket would get the number of a standard stream that is closed: results went into it,
+// and what it said was published. In its place stands what fails as the closed one does.
+void OccupyStandardStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    (void)open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
 
 absl::Status RunCommand(const CommandLine& line) {
   if (line.command == nullptr) return WriteAll(stdout, line.help);
@@ -51,6 +63,7 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace acta::cli
 
 int main(int argc, char** argv) {
+  acta::cli::OccupyStandardStreams();
   std::signal(SIGPIPE, SIG_IGN);  // Whoever writes is told, and commits what was written before.
   return acta::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
 }
