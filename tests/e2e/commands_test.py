@@ -319,6 +319,15 @@ class Events(CommandTest):
             self.assertEqual(file.read().splitlines(), [f'orders 0 {n} {n}' for n in (0, 1, 2, 2)])
         self.fails(2, '--exec needs a value', *subscribe)
 
+    def test_an_empty_command_or_group_is_refused_and_nothing_is_processed(self):
+        self.topic(events=3)
+        self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest')
+        for command in ('', ' '):
+            self.fails(2, '--exec: it is empty', 'subscribe', 'orders', '--group', 'billing',
+                       '--exec', command, '--until-end')
+        self.assertEqual(self.positions(), [0])
+        self.fails(2, '--group: it is empty', 'subscribe', 'orders', '--group', '', '--until-end')
+
     def test_partitions_that_end_before_the_start_are_left_out_and_named(self):
         self.topic(partitions=3)
         for partition, line in ((0, 'a\nb\nc\n'), (1, 'd\n'), (2, 'e\nf\n')):

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/error.h"
@@ -130,6 +131,16 @@ absl::Status SetEnd(const std::vector<Position>& to, const v1::ListPartitionsRes
   return absl::OkStatus();
 }
 
+// As of a variable that is not set: events would be printed, and those of a group count as
+// processed, or the group would be none.
+absl::Status CheckNotEmpty(const Args& args) {
+  for (const char* option : {"--group", "--exec"}) {
+    if (!args.Has(option) || !absl::StripAsciiWhitespace(args.Get(option)).empty()) continue;
+    return UsageError(absl::StrCat(option, ": it is empty"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTogether(const Args& args) {
   if (args.Has("--group") && (args.Has("--from") || args.Has("--last") || args.Has("--to"))) {
     return UsageError(
@@ -207,6 +218,7 @@ absl::Status AddTopic(CommandContext& context, const std::string& topic,
 
 absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   const Args& args = context.args();
+  RETURN_IF_ERROR(CheckNotEmpty(args));
   RETURN_IF_ERROR(CheckTogether(args));
   SubscribeOptions options;
   ASSIGN_OR_RETURN(options.format, ReadEventFormat(args));
