@@ -101,6 +101,15 @@ TEST_CASE("what is missing or too much is named", "[cli]") {
   CHECK(Refused({"subscribe", "t", "--from"}) == "--from needs a value: --from POSITION");
 }
 
+TEST_CASE("what is no text is refused by its name, but for data", "[cli]") {
+  CHECK(Refused({"topic", "create", "a\xff"}) == "TOPIC: 'a\\xff' is not UTF-8");
+  CHECK(Refused({"topic", "create", "t", "--label", "a=\xc3"}) ==
+        "--label: 'a=\\xc3' is not UTF-8");
+  CHECK(Parse({"topic", "create", "t", "--label", "a=gr\xc3\xbc\xc3\x9f"})->args.Get("--label") ==
+        "a=gr\xc3\xbc\xc3\x9f");
+  CHECK(Parse({"publish", "t", "\xff"})->args.Get("DATA") == "\xff");
+}
+
 TEST_CASE("numbers are checked where they are read", "[cli]") {
   const CommandLine line = *Parse({"topic", "create", "t", "--partitions", "257"});
   CHECK(line.args.Integer("--partitions", 1, 256).status().message() ==

@@ -33,6 +33,18 @@ class BadInput(BrokerTest):
         self.fails(2, 'INVALID_NAME', 'topic', 'create', 'no spaces')
         self.fails(2, 'INVALID_NAME', 'topic', 'create', 'x' * 250)
 
+    def test_what_is_no_text_is_a_usage_error_and_data_may_be_any_bytes(self):
+        self.acta('topic', 'create', 't', '--partitions', '1')
+        for words in (('topic', 'describe', b'\xff'), ('publish', 't', 'x', '--type', b'\xff')):
+            done = subprocess.run([BIN / 'acta', *words, '--server', self.broker.address],
+                                  capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr.count(b'\n')), (2, 1), done.stderr)
+            self.assertIn(rb"'\xff' is not UTF-8", done.stderr)
+        subprocess.run([BIN / 'acta', 'publish', 't', b'\xff', '--key', b'\xfe', '--server',
+                        self.broker.address], check=True, capture_output=True, timeout=60)
+        self.assertEqual(self.acta('read', 't', '--partition', '0', '--format', 'json').count(
+            '"data_base64":"/w=="'), 1)
+
     def test_what_exists_is_refused(self):
         self.acta('topic', 'create', 't')
         self.fails(4, 'TOPIC_ALREADY_EXISTS', 'topic', 'create', 't')

@@ -4,10 +4,12 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/help.h"
 #include "tools/acta/exit_status.h"
@@ -18,6 +20,17 @@ namespace {
 using Words = std::vector<std::string>;
 
 bool IsOption(absl::string_view word) { return word.size() > 1 && word[0] == '-'; }
+
+// What goes nowhere as text: data and keys, and what the system is given.
+bool MayBeBytes(absl::string_view name) {
+  return name == "DATA" || name == "--key" || name == "--file" || name == "--exec";
+}
+
+// Other bytes would not arrive: protobuf takes UTF-8.
+absl::Status CheckText(absl::string_view name, absl::string_view value) {
+  if (MayBeBytes(name) || IsUtf8(value)) return absl::OkStatus();
+  return UsageError(absl::StrCat(name, ": '", absl::CHexEscape(value), "' is not UTF-8"));
+}
 
 const Option* FindOption(const std::vector<Option>& options, absl::string_view name) {
   for (const Option& option : options) {
@@ -114,6 +127,7 @@ class Reader {
     if (line_.args.Has(option->name) && !option->repeats) {
       return UsageError(absl::StrCat(name, " is given twice"));
     }
+    RETURN_IF_ERROR(CheckText(option->name, *value));
     line_.args.Add(option->name, *value);
     return absl::OkStatus();
   }
@@ -176,6 +190,7 @@ class Reader {
             absl::StrCat(name, " is missing; see `acta ", command_->path, " --help`"));
       }
       while (at < plain_.size()) {
+        RETURN_IF_ERROR(CheckText(name, plain_[at]));
         line_.args.Add(name, plain_[at++]);
         if (!repeats) break;
       }
