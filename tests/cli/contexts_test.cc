@@ -68,6 +68,7 @@ TEST_CASE("what is wrong with a context is told", "[cli]") {
   CHECK(ExitStatusOf(contexts.Add("", "h:1")) == kExitUsage);
   CHECK(ExitStatusOf(contexts.Add(std::string(250, 'a'), "h:1")) == kExitUsage);
   CHECK(ExitStatusOf(contexts.Add("a", "")) == kExitUsage);
+  CHECK(ExitStatusOf(contexts.Add("a", "http://h:1")) == kExitUsage);
   REQUIRE_OK(contexts.Add(std::string(249, 'a'), "h:1"));
   REQUIRE_OK(contexts.Add("prod", "h:1"));
   CHECK(ExitStatusOf(contexts.Add("prod", "h:2")) == kExitRefused);

@@ -5,6 +5,7 @@
 
 #include "tests/support/status_matchers.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/syntax/address.h"
 #include "tools/acta/syntax/field_mapping.h"
 #include "tools/acta/syntax/json_pointer.h"
 #include "tools/acta/syntax/position.h"
@@ -14,6 +15,22 @@ namespace acta::cli {
 namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
+
+TEST_CASE("an address is a host with a port or without, and no URL", "[cli]") {
+  for (const char* good :
+       {"h", "h:1", "broker.example.com:7450", "127.0.0.1:65535", "::1", "[::1]", "[::1]:7450"}) {
+    INFO(good);
+    CHECK_OK(CheckAddress(good));
+  }
+  for (const char* bad : {"", ":", ":7450", "h:", "h:0", "h:65536", "h:99999", "h:x", "[::1]:99999",
+                          "http://h", "http://h:7450", "h:7450/", "ann@h", "h h", "h:7450 "}) {
+    INFO(bad);
+    CHECK(ExitStatusOf(CheckAddress(bad)) == kExitUsage);
+  }
+  CHECK(
+      CheckAddress("http://h:7450").message() ==
+      "'http://h:7450' is no address of a broker; write HOST:PORT, as in broker.example.com:7450");
+}
 
 TEST_CASE("durations add up their units", "[cli]") {
   CHECK(*ParseDuration("7d") == absl::Hours(168));

@@ -10,6 +10,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/contexts.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/syntax/address.h"
 
 namespace acta::cli {
 namespace {
@@ -21,22 +22,28 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+absl::StatusOr<ServerChoice> Checked(absl::string_view address, absl::string_view from) {
+  const absl::Status status = CheckAddress(address);
+  if (!status.ok()) return UsageError(absl::StrCat(from, ": ", status.message()));
+  return ServerChoice{std::string(address), std::string(from)};
+}
+
 }  // namespace
 
 absl::StatusOr<ServerChoice> FindServer(const Args& args) {
   if (args.Has("--server") && args.Has("--context")) {
     return UsageError("--server and --context exclude each other");
   }
-  if (args.Has("--server")) return ServerChoice{args.Get("--server"), "--server"};
+  if (args.Has("--server")) return Checked(args.Get("--server"), "--server");
   std::string name = args.Get("--context");
   const std::string server = Environment("ACTA_SERVER");
-  if (name.empty() && !server.empty()) return ServerChoice{server, "ACTA_SERVER"};
+  if (name.empty() && !server.empty()) return Checked(server, "ACTA_SERVER");
   if (name.empty()) name = Environment("ACTA_CONTEXT");
   ASSIGN_OR_RETURN(const Contexts contexts, Contexts::Load(Contexts::DefaultPath()));
   if (name.empty()) name = contexts.current();
   if (name.empty()) return ServerChoice{std::string(kDefaultServer), "default"};
   ASSIGN_OR_RETURN(const std::string address, contexts.ServerOf(name));
-  return ServerChoice{address, absl::StrCat("context ", name)};
+  return Checked(address, absl::StrCat("context ", name));
 }
 
 Terminal::Settings TerminalSettings(const Args& args) {

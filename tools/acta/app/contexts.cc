@@ -20,6 +20,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/help.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/syntax/address.h"
 
 namespace acta::cli {
 namespace {
@@ -124,6 +125,7 @@ absl::Status Contexts::Add(absl::string_view name, absl::string_view server) {
                                    " of letters, digits, '.', '_' and '-'"));
   }
   if (server.empty()) return UsageError("--server: the address of the broker, HOST:PORT");
+  RETURN_IF_ERROR(CheckAddress(server));
   const auto [at, added] = servers_.try_emplace(std::string(name), server);
   if (added) return absl::OkStatus();
   return RefusedError(absl::StrCat("context '", name, "' is there, for ", at->second,
