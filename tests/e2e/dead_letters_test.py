@@ -2,6 +2,7 @@
 """`acta` and what a QUEUE group gave up on: listing, showing, exporting, redriving and discarding
 dead letters; pausing, explaining and skipping."""
 
+import fcntl
 import json
 import os
 import pty
@@ -147,6 +148,17 @@ class Looking(DeadLetterTest):
             self.assertEqual([json.loads(line)['event']['offset'] for line in file], [2])
         self.assertEqual(self.acta(*EXPORT, '--before', '-1h'), '')
         self.fails(2, '--format', *EXPORT, '--format', 'csv')
+
+    def test_export_ends_in_good_order_where_nobody_reads_on(self):
+        self.dead(30)
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # Less than what is exported.
+        export = self.spawn(*EXPORT, stdout=writing)
+        os.close(writing)
+        self.assertEqual(os.read(reading, 1), b'{')
+        os.close(reading)
+        _, err = export.communicate(timeout=PATIENCE_S)
+        self.assertEqual((export.returncode, err), (0, b''))
 
     def test_what_is_wrong_is_said(self):
         self.dead(1)

@@ -73,7 +73,8 @@ absl::Status Run(CommandContext& context) {
   const absl::Status status =
       Export(context, selection, file == nullptr ? stdout : file.get(), &count);
   context.terminal().EndProgress();
-  if (!status.ok() && count > 0) {
+  // That nobody reads on is no error, however much was written.
+  if (ExitStatusOf(status) != kExitDone && count > 0) {
     return PartlyDoneError(absl::StrCat("exported ", CountText(count, "dead letter"),
                                         ", then: ", DescribeError(status)));
   }
