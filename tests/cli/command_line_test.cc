@@ -140,5 +140,18 @@ TEST_CASE("help of the program and of a part of it lists commands", "[cli]") {
   CHECK(topic.find("publish TOPIC") == std::string::npos);
 }
 
+TEST_CASE("help is asked for as a command, too", "[cli]") {
+  CHECK(Parse({"help"})->help == Parse({})->help);
+  CHECK(Parse({"help", "topic"})->help == Parse({"topic", "--help"})->help);
+  CHECK(Parse({"help", "topic", "create"})->help == Parse({"topic", "create", "--help"})->help);
+  CHECK(Parse({"help", "publish"})->command == nullptr);
+}
+
+TEST_CASE("help of what is no command is refused", "[cli]") {
+  CHECK(Refused({"help", "pubish"}) == "unknown command 'pubish'; did you mean 'publish'?");
+  CHECK(Refused({"topic", "craete", "--help"}) ==
+        "unknown command 'topic craete'; did you mean 'topic create'?");
+}
+
 }  // namespace
 }  // namespace acta::cli

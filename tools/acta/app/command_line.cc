@@ -49,7 +49,8 @@ class Reader {
   absl::StatusOr<CommandLine> Run() {
     FindCommand();
     RETURN_IF_ERROR(ReadWords());
-    if (help_) {
+    const bool known = command_ != nullptr || plain_.empty() || !Prefix().empty();
+    if (help_ && known) {
       line_.help = command_ != nullptr ? CommandHelp(*command_, GlobalOptions())
                                        : CommandList(commands_, Prefix(), GlobalOptions());
       return std::move(line_);
@@ -232,6 +233,11 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<Command>& command
     CommandLine line;
     line.help = CommandList(commands, "", GlobalOptions());
     return line;
+  }
+  if (words[0] == "help") {  // "help topic create" as "topic create --help".
+    Words asked(words.begin() + 1, words.end());
+    asked.emplace_back("--help");
+    return Reader(commands, asked).Run();
   }
   return Reader(commands, words).Run();
 }
