@@ -69,8 +69,9 @@ TEST_CASE("a text is one line, whatever it holds", "[cli]") {
   CHECK(Lines(LineReader::OfText("a\nb")) == std::vector<std::string>{"a\nb"});
 }
 
-TEST_CASE("a file that is not there is a usage error", "[cli]") {
+TEST_CASE("a file that is not there, or a folder, is a usage error", "[cli]") {
   CHECK(ExitStatusOf(LineReader::OpenFile("/nothing/here").status()) == kExitUsage);
+  CHECK(ExitStatusOf(LineReader::OpenFile("/").status()) == kExitUsage);
 }
 
 TEST_CASE("quantiles are right within a bucket of 6 percent", "[cli]") {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -51,9 +52,17 @@ ByteSource::~ByteSource() = default;
 
 absl::StatusOr<ByteSource> ByteSource::Open(const std::string& path) {
   const bool standard = path == "-";
+  const std::string name = standard ? "standard input" : path;
   const int file = standard ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file >= 0) return ByteSource(standard ? "standard input" : path, file);
-  return UsageError(absl::StrCat("cannot open '", path, "': ", std::strerror(errno)));
+  if (file < 0) {
+    return UsageError(absl::StrCat("cannot open '", name, "': ", std::strerror(errno)));
+  }
+  ByteSource source(name, file);
+  struct stat found = {};
+  if (fstat(file, &found) == 0 && S_ISDIR(found.st_mode)) {
+    return UsageError(absl::StrCat("cannot read '", name, "': it is a folder"));
+  }
+  return source;
 }
 
 absl::StatusOr<size_t> ByteSource::Read(char* to, size_t most) {

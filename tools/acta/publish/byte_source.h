@@ -12,7 +12,7 @@ namespace acta::cli {
 // Threads: one.
 class ByteSource {
  public:
-  // "-" is standard input. Errors: it cannot be opened, as a usage error.
+  // "-" is standard input. Errors: it cannot be opened or is a folder, as a usage error.
   static absl::StatusOr<ByteSource> Open(const std::string& path);
   ByteSource(ByteSource&&) noexcept;
   ByteSource& operator=(ByteSource&&) noexcept;
