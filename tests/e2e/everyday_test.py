@@ -424,6 +424,15 @@ class Pipes(EverydayTest):
         self.assertEqual(lag['committedOffset'], '0')
 
 
+    def test_output_that_cannot_be_written_is_told(self):
+        for command in (['--version'], ['--help'], ['topic', 'list'], ['completion', 'bash']):
+            with open('/dev/full', 'wb') as full:
+                done = subprocess.run([BIN / 'acta', *command], stdout=full, timeout=PATIENCE_S,
+                                      stderr=subprocess.PIPE, text=True,
+                                      env={**os.environ, 'ACTA_SERVER': self.broker.address})
+            self.assertEqual((done.returncode, done.stderr), (
+                1, 'error: cannot write the output: No space left on device\n'), command)
+
     def with_closed(self, stream, *args):
         """Exit code and both outputs of a command that was given no such stream."""
         done = subprocess.run(['sh', '-c', f'exec "$@" {stream}&-', 'sh', BIN / 'acta', *args,

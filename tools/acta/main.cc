@@ -40,7 +40,10 @@ absl::Status RunCommand(const CommandLine& line) {
 int Main(const std::vector<std::string>& words) {
   // As every program has it; `acta version` asks the broker too.
   if (words == std::vector<std::string>{"--version"}) {
-    return ExitStatusOf(WriteAll(stdout, absl::StrCat("acta ", ACTA_VERSION, "\n")));
+    const absl::Status written = WriteAll(stdout, absl::StrCat("acta ", ACTA_VERSION, "\n"));
+    const ExitStatus exit = ExitStatusOf(written);
+    if (exit != kExitDone) Terminal(TerminalSettings(Args())).Error(DescribeError(written));
+    return exit;
   }
   const absl::StatusOr<CommandLine> line = ParseCommandLine(AllCommands(), words);
   const absl::Status status = line.ok() ? RunCommand(*line) : line.status();
