@@ -300,8 +300,18 @@ class Events(CommandTest):
                                           stdin='a\n' + 'x' * 2000 + '\n')
         self.assertEqual(code, 6, err)
         self.assertIn('EVENT_TOO_LARGE', err)
+        self.assertIn('standard input, line 2: event 0 of the batch', err)
         self.assertEqual(json.loads(out)[0]['stored'], '1')
         self.assertEqual(self.data(), ['a'])
+
+    def test_a_refused_batch_names_the_line_of_the_event_that_it_is_refused_for(self):
+        self.topic()
+        lines = [json.dumps({'key': 'k' * (2000 if n == 7 else 1)}) for n in range(1, 11)]
+        code, _, err = self.broker.acta('publish', 'orders', '--format', 'jsonl', '--key', '@/key',
+                                        stdin='\n'.join(lines))
+        self.assertIn(code, (1, 6))  # The first ones may be in a batch before.
+        self.assertRegex(err, r'standard input, line 7: the key of event \d of the batch .*'
+                              r'KEY_TOO_LARGE')
 
     def test_exec_commits_after_each_success_and_stops_at_the_first_failure(self):
         self.topic(events=3)

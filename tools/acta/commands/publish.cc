@@ -5,10 +5,13 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/cpp/publisher.h"
+#include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/interrupt.h"
@@ -30,11 +33,22 @@ namespace {
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
 constexpr int64_t kMostWarnings = 10;
 
+// Which event of its batch a refusal is about; -1: it is about none.
+int64_t EventIndexOf(const absl::Status& refusal) {
+  const auto details = DetailsOf(refusal);
+  const auto at = details.find("event_index");
+  int64_t index = 0;
+  return at != details.end() && absl::SimpleAtoi(at->second, &index) ? index : -1;
+}
+
 // What became of the events. The answers come on the publisher's thread; everything is read after
 // it has flushed, but for what is atomic.
 struct Answers {
-  void Add(const client::EventResult& result, absl::Time sent) {
+  void Add(const client::EventResult& result, absl::Time sent, int64_t line) {
     if (!result.status.ok()) {
+      // Of a batch that is refused all events fail, in their order.
+      if (failed == 0) refusal = result.status;
+      if (result.status == refusal && failed == EventIndexOf(refusal)) refused_line = line;
       ++failed;
       any_failed.store(true, std::memory_order_relaxed);
       return;
@@ -46,6 +60,8 @@ struct Answers {
   int64_t stored = 0;
   int64_t duplicates = 0;
   int64_t failed = 0;
+  absl::Status refusal;      // The first one.
+  int64_t refused_line = 0;  // That it is about; 0: none is known.
   std::atomic<bool> any_failed{false};
   Latencies latencies;
 };
@@ -91,7 +107,7 @@ class PublishRun {
     context_.terminal().EndProgress();
     HintAtMissing();
     status.Update(closed);
-    return Report(status);
+    return Report(WithLine(status));
   }
 
  private:
@@ -131,7 +147,9 @@ class PublishRun {
       if (!event.has_value()) return absl::OkStatus();
       Pace();
       const absl::Time now = absl::Now();
-      auto done = [this, now](const client::EventResult& result) { answers_.Add(result, now); };
+      auto done = [this, now, line = reader_.line_number()](const client::EventResult& result) {
+        answers_.Add(result, now, line);
+      };
       RETURN_IF_ERROR(Publish(publisher, *event, std::move(done)));
       ++sent_;
       bytes_ += static_cast<int64_t>(event->ByteSizeLong());
@@ -169,6 +187,18 @@ class PublishRun {
       // Without an id an event that is sent again is stored again.
       option == "--id" ? context_.terminal().Warn(text) : context_.terminal().Hint(text);
     }
+  }
+
+  // People know lines of their file, and no batches.
+  absl::Status WithLine(const absl::Status& status) const {
+    const int64_t line = answers_.refused_line;
+    if (line == 0 || status != answers_.refusal || context_.args().Has("DATA")) return status;
+    absl::Status named(status.code(),
+                       absl::StrCat(reader_.name(), ", line ", line, ": ", status.message()));
+    status.ForEachPayload([&named](absl::string_view type, const absl::Cord& payload) {
+      named.SetPayload(type, payload);
+    });
+    return named;
   }
 
   absl::Status Report(const absl::Status& status) {
