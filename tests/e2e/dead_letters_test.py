@@ -383,6 +383,19 @@ class Groups(DeadLetterTest):
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'resume', 'nobody')
         self.fails(3, 'GROUP_NOT_FOUND', 'group', 'explain', 'nobody')
 
+    def test_who_subscribes_to_a_paused_group_is_told(self):
+        self.acta('group', 'create', 'stream', '--topic', 'jobs')
+        for group in ('workers', 'stream'):
+            told = (f'warning: group {group} is paused, and nothing comes until it is resumed: '
+                    f'acta group resume {group}\n').encode()
+            self.acta('group', 'pause', group, '--reason', 'holidays')
+            member = self.spawn('subscribe', 'jobs', '--group', group)
+            self.assertEqual(member.stderr.readline(), told)
+            until(lambda: self.acta_json('group', 'describe', group)['members'], 'it has joined')
+            self.acta('group', 'resume', group)
+            self.acta('group', 'pause', group, '--reason', 'again')
+            self.assertEqual(member.stderr.readline(), told)
+
     def on_a_terminal(self, *args):
         """What is printed, and what is shown beside it."""
         ours, theirs = pty.openpty()

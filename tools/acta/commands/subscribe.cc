@@ -81,6 +81,9 @@ class SubscribeRun {
     };
     options.on_notice = [this](const v1::Notice& notice, const client::SubscribedPartition*) {
       if (notice.code() == "GROUP_CREATED") context_.terminal().Hint(notice.text());
+      if (notice.code() == "GROUP_PAUSED") {
+        context_.terminal().Warn(PausedText(options_.subscriber.group));
+      }
     };
     return options;
   }

@@ -176,6 +176,7 @@ absl::Status FindGroup(CommandContext& context, SubscribeOptions* options) {
   RETURN_IF_ERROR(response.status());
   const v1::Group& group = response->group();
   options->mode = group.mode();
+  if (group.has_pause()) context.terminal().Warn(PausedText(name));
   if (group.queue().has_lease()) options->lease = FromProtoDuration(group.queue().lease());
   if (wanted == v1::GROUP_MODE_UNSPECIFIED || wanted == group.mode()) return absl::OkStatus();
   return RefusedError(absl::StrCat("group '", name, "' is of mode ", ModeText(group.mode()),
@@ -215,6 +216,12 @@ absl::Status AddTopic(CommandContext& context, const std::string& topic,
 }
 
 }  // namespace
+
+std::string PausedText(absl::string_view group) {
+  return absl::StrCat("group ", group,
+                      " is paused, and nothing comes until it is resumed: acta group resume ",
+                      group);
+}
 
 absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {
   const Args& args = context.args();

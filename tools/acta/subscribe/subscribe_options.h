@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/cpp/subscriber.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/events/event_text.h"
@@ -24,8 +25,11 @@ struct SubscribeOptions {
   int concurrency = 1;  // Commands at once, in a QUEUE group.
 };
 
-// Errors: usage; TOPIC_NOT_FOUND and the like, because the broker is asked for the
-// topics and the group.
+// Why nothing comes of a group, and what ends that.
+std::string PausedText(absl::string_view group);
+
+// Warns of a group that is paused. Errors: usage; TOPIC_NOT_FOUND and the like, because the broker
+// is asked for the topics and the group.
 absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context);
 
 }  // namespace acta::cli
