@@ -45,6 +45,15 @@ class BadInput(BrokerTest):
         self.assertEqual(self.acta('read', 't', '--partition', '0', '--format', 'json').count(
             '"data_base64":"/w=="'), 1)
 
+    def test_labels_and_descriptions_command_no_terminal_above_a_table(self):
+        label = ('--label', 'x=\x1b[31m')
+        self.acta('topic', 'create', 't', *label)
+        self.acta('group', 'create', 'g', '--topic', 't', '--description', 'a\nb', *label)
+        for words in (('topic', 'describe', 't'), ('topic', 'alter', 't', '--retention', '1h'),
+                      ('group', 'describe', 'g')):
+            self.assertRegex(self.acta(*words).splitlines()[0], r'labels x=\?\[31m')
+        self.assertIn(', description a?b\n', self.acta('group', 'describe', 'g'))
+
     def test_what_exists_is_refused(self):
         self.acta('topic', 'create', 't')
         self.fails(4, 'TOPIC_ALREADY_EXISTS', 'topic', 'create', 't')

@@ -31,9 +31,9 @@ absl::Status Run(CommandContext& context) {
   RETURN_IF_ERROR(context.PrintHeading(
       absl::StrCat("group ", group.name(), ": ", ModeText(group.mode()), " of ",
                    absl::StrJoin(group.topics(), ", "), ", created ", TimeText(group.create_time()),
-                   ", labels ", LabelsText(group.labels()),
-                   group.description().empty() ? "" : ", description ", group.description(), "\n",
-                   group.has_queue() ? absl::StrCat(QueueText(group.queue()), "\n") : "")));
+                   ", labels ", Plain(LabelsText(group.labels())),
+                   group.description().empty() ? "" : ", description ", Plain(group.description()),
+                   "\n", group.has_queue() ? absl::StrCat(QueueText(group.queue()), "\n") : "")));
   return context.output().Print({&response}, MemberTable(group));
 }
 

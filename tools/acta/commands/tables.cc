@@ -25,7 +25,7 @@ std::string TopicSettingsText(const v1::Topic& topic) {
       topic.retention_bytes() == 0 ? "any size" : BytesText(topic.retention_bytes()), ", dedupe ",
       DedupeText(topic.dedupe()), " for ", DurationText(topic.dedupe_window()), ", journeys ",
       EnumText(v1::JourneyMode_Name(topic.journey()), "JOURNEY_MODE_"), ", events up to ",
-      BytesText(topic.max_event_bytes()), ", labels ", LabelsText(topic.labels()), "\n");
+      BytesText(topic.max_event_bytes()), ", labels ", Plain(LabelsText(topic.labels())), "\n");
 }
 
 Table GroupTable(const std::vector<const v1::Group*>& groups) {
