@@ -473,5 +473,16 @@ TEST_CASE("wrong usage ends with 2 and says how") {
   CHECK(Inspect("--help").status == 0);
 }
 
+TEST_CASE("help and the version are told, and that they cannot be written") {
+  const Outcome version = Inspect("--version");
+  CHECK(version.status == 0);
+  CHECK(version.out.find("acta-inspect ") == 0);
+  CHECK(Inspect("--help").out.find("--version") != std::string::npos);
+  for (const char* word : {"--help", "--version"}) {
+    INFO(word);
+    CHECK(Inspect(word, "2>&1 >/dev/full").status == 1);
+  }
+}
+
 }  // namespace
 }  // namespace acta

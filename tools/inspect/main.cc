@@ -34,6 +34,7 @@ constexpr char kUsage[] =
     "      be there. Every file is checked on the way.\n"
     "\n"
     "  --wal-dir DIR   where the write-ahead log is, when it is not in the data folder\n"
+    "  --version, --help\n"
     "\n"
     "Exit status: 0 sound, 1 damaged, not to be opened or not written out, 2 wrong usage.\n";
 
@@ -161,10 +162,22 @@ ExitStatus Run(const Arguments& arguments) {
   return sound ? kSound : kDamaged;
 }
 
+// Whoever reads half of it must not take it for all there is.
+ExitStatus AllWritten(ExitStatus status) {
+  if (std::cout.flush() && std::ferror(stdout) == 0) return status;
+  std::fputs("acta-inspect: the output cannot be written: part of it is missing\n", stderr);
+  return kDamaged;
+}
+
 ExitStatus Main(const std::vector<std::string>& words) {
-  if (!words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "help")) {
-    std::fputs(kUsage, stdout);
-    return kSound;
+  const std::string first = words.empty() ? "" : words[0];
+  if (first == "--help" || first == "-h" || first == "help") {
+    std::cout << kUsage;
+    return AllWritten(kSound);
+  }
+  if (first == "--version") {
+    std::cout << "acta-inspect " << ACTA_VERSION << "\n";
+    return AllWritten(kSound);
   }
   Arguments arguments;
   const std::string wrong = Parse(words, &arguments);
@@ -173,11 +186,7 @@ ExitStatus Main(const std::vector<std::string>& words) {
     return kUsageError;
   }
   SetLogLevel(LogLevel::kError);
-  const ExitStatus status = Run(arguments);
-  if (std::cout.flush() && std::ferror(stdout) == 0) return status;
-  // Whoever reads half of it must not take it for all there is.
-  std::fputs("acta-inspect: the output cannot be written: part of it is missing\n", stderr);
-  return kDamaged;
+  return AllWritten(Run(arguments));
 }
 
 }  // namespace
