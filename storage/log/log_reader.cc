@@ -52,7 +52,7 @@ absl::StatusOr<BatchPtr> LoadBatch(const BatchHeader& header, absl::string_view 
 
 absl::Status LogReader::Walk(const PartitionLog& partition, Offset from, const Visit& visit) const {
   Progress progress{from, partition.Extent().visible_end};
-  WalkTable(partition, visit, &progress);
+  WalkTables(partition, visit, &progress);
   while (progress.next < progress.end && !progress.done) {
     const Offset next = progress.next;
     const auto piece = partition.FindPiece(next);
@@ -70,14 +70,20 @@ absl::Status LogReader::Walk(const PartitionLog& partition, Offset from, const V
   return absl::OkStatus();
 }
 
-void LogReader::WalkTable(const PartitionLog& partition, const Visit& visit,
-                          Progress* progress) const {
-  const auto piece = partition.FindPiece(progress->next);
-  if (!piece.has_value()) return;
-  const FamilyPtr& slice = piece->slice->family;
-  auto cursor = store_.NewReaderCursor(slice, partition.id(), progress->next);
-  if (cursor == nullptr) cursor = store_.NewTableCursor(slice, partition.id(), progress->next);
-  (void)WalkCursor(*cursor, partition.id(), progress->next, visit, progress);
+void LogReader::WalkTables(const PartitionLog& partition, const Visit& visit,
+                           Progress* progress) const {
+  Offset before(-1);
+  while (before < progress->next && progress->next < progress->end && !progress->done) {
+    const auto piece = partition.FindPiece(progress->next);
+    if (!piece.has_value()) return;
+    const FamilyPtr& slice = piece->slice->family;
+    auto cursor = store_.NewReaderCursor(slice, partition.id(), progress->next);
+    const bool walked = before >= Offset(0);
+    if (cursor == nullptr && walked) return;  // Behind the tables.
+    if (cursor == nullptr) cursor = store_.NewTableCursor(slice, partition.id(), progress->next);
+    before = progress->next;
+    (void)WalkCursor(*cursor, partition.id(), before, visit, progress);
+  }
 }
 
 absl::Status LogReader::WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek,
@@ -214,24 +220,34 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirst(const PartitionL
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
     const PartitionLog::Piece& piece = pieces[middle];
-    const auto cursor = store_.NewPartitionCursor(piece.slice->family);
-    ASSIGN_OR_RETURN(const auto last, HeaderAt(*cursor, partition.id(), piece.span.last));
+    ASSIGN_OR_RETURN(const auto last, HeaderIn(piece, partition.id(), piece.span.last));
     last.has_value() && reached(*last) ? high = middle : low = middle + 1;
   }
   if (low == pieces.size()) return std::optional<BatchHeader>();
   return FindFirstIn(partition.id(), pieces[low], reached);
 }
 
-// A look costs a seek in every table of the slice, and what is sought is near the beginning most of
-// the time: steps that double, then halves. Each look lands on a whole batch.
+absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderIn(const PartitionLog::Piece& piece,
+                                                               PartitionId partition,
+                                                               Offset offset) const {
+  const FamilyPtr& slice = piece.slice->family;
+  if (const auto table = store_.NewReaderCursor(slice, partition, offset); table != nullptr) {
+    auto header = HeaderAt(*table, partition, offset);
+    if (header.ok() && header->has_value()) return header;
+  }
+  const auto cursor = store_.NewPartitionCursor(slice);
+  return HeaderAt(*cursor, partition, offset);
+}
+
+// A look may cost a block of the disk, and what is sought is near the beginning most of the time:
+// steps that double, then halves. Each look lands on a whole batch.
 absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(
     PartitionId partition, const PartitionLog::Piece& piece, const Reached& reached) const {
-  const auto cursor = store_.NewPartitionCursor(piece.slice->family);
   Offset low = piece.span.first;
   std::optional<BatchHeader> found;
   for (int64_t step = 0; low <= piece.span.last; step = std::max(2 * step, kFirstStep)) {
     ASSIGN_OR_RETURN(const auto header,
-                     HeaderAt(*cursor, partition, std::min(low + step, piece.span.last)));
+                     HeaderIn(piece, partition, std::min(low + step, piece.span.last)));
     if (!header.has_value()) break;
     if (reached(*header)) {
       found = header;
@@ -242,7 +258,7 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(
   if (!found.has_value()) return found;
   while (low < found->base_offset) {
     const Offset middle = low + Lag(low, found->base_offset) / 2;
-    ASSIGN_OR_RETURN(const auto header, HeaderAt(*cursor, partition, middle));
+    ASSIGN_OR_RETURN(const auto header, HeaderIn(piece, partition, middle));
     if (!header.has_value()) break;
     if (reached(*header)) {
       found = header;

@@ -51,9 +51,9 @@ class LogReader {
   // when the cursor failed.
   absl::Status WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek, const Visit& visit,
                           Progress* progress) const;
-  // Only the table file that holds `next`: mostly what is wanted ends in it, and a cursor over a
-  // whole piece looks into all of its files. Whatever is wrong there is left for that one.
-  void WalkTable(const PartitionLog& partition, const Visit& visit, Progress* progress) const;
+  // Table file by table file, each the one that holds `next`: a cursor over a whole piece looks into
+  // all of its files, thousands. What is in none, and whatever is wrong there, is left for that one.
+  void WalkTables(const PartitionLog& partition, const Visit& visit, Progress* progress) const;
   // A cursor over a whole piece failed: goes on with the table file that holds `next`, or returns
   // the error of what is lost there.
   absl::Status WalkDamaged(const PartitionLog& partition, const PartitionLog::Piece& piece,
@@ -65,6 +65,9 @@ class LogReader {
   };
   Readable FindReadable(const FamilyPtr& slice, PartitionId partition, Offset from,
                         Offset last) const;
+  // Of the batch that holds `offset`: of its table file, else of the whole piece.
+  absl::StatusOr<std::optional<BatchHeader>> HeaderIn(const PartitionLog::Piece& piece,
+                                                      PartitionId partition, Offset offset) const;
   absl::StatusOr<std::optional<BatchHeader>> HeaderAt(RowCursor& cursor, PartitionId partition,
                                                       Offset offset) const;
 

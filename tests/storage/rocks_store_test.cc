@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "storage/layout/batch_header.h"
+#include "storage/log/log_reader.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/store_file_system.h"
 #include "tests/support/faulty_disk.h"
@@ -79,6 +80,40 @@ TEST_CASE("a batch is read from its one table, of which a bounded number is open
   CHECK(cursor->Valid());
   CHECK(ReadTable(**store, slice, 8) == "8");
   CHECK((*store)->OpenReaders() == 0);
+}
+
+TEST_CASE("a walk and a search look into the tables that have what they want") {
+  constexpr int64_t kTables = 40;
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
+  auto store = RocksStore::Open(settings, files, [](const std::string&) {});
+  REQUIRE_OK(store);
+  auto made = (*store)->CreateSlices({"log.1.1"});
+  REQUIRE_OK(made);
+  const auto slice = std::make_shared<Slice>();
+  slice->family = (*made)[0];
+  for (int64_t i = 0; i < kTables; ++i) WriteTable(**store, slice->family, i);
+  PartitionStart start;
+  start.spans = {{slice, {Offset(0), Offset(kTables - 1)}}};
+  const PartitionLog partition(kPartition, std::move(start));
+  const LogReader reader(**store);
+
+  std::vector<int64_t> walked;
+  REQUIRE_OK(reader.Walk(partition, Offset(10), [&](const BatchHeader& header, absl::string_view) {
+    walked.push_back(header.base_offset.value());
+    return walked.size() < 3;
+  }));
+  CHECK(walked == std::vector<int64_t>{10, 11, 12});
+  CHECK((*store)->OpenReaders() == 3);
+
+  const auto reached = [](const BatchHeader& header) { return header.base_offset >= Offset(20); };
+  const auto found = reader.FindFirst(partition, reached);
+  REQUIRE_OK(found);
+  REQUIRE(found->has_value());
+  CHECK((*found)->base_offset == Offset(20));
+  CHECK((*store)->OpenReaders() > 3);
 }
 
 // The first sync of a WAL file that refused a write is an assertion of RocksDB's.
