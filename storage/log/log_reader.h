@@ -51,8 +51,8 @@ class LogReader {
   // when the cursor failed.
   absl::Status WalkCursor(RowCursor& cursor, PartitionId partition, Offset seek, const Visit& visit,
                           Progress* progress) const;
-  // Table file by table file, each the one that holds `next`: a cursor over a whole piece looks into
-  // all of its files, thousands. What is in none, and whatever is wrong there, is left for that one.
+  // Table file by table file, each the one that holds `next`: a cursor over a whole piece looks
+  // into all of its files, thousands. What is in none, and whatever is wrong there, is left for it.
   void WalkTables(const PartitionLog& partition, const Visit& visit, Progress* progress) const;
   // A cursor over a whole piece failed: goes on with the table file that holds `next`, or returns
   // the error of what is lost there.
