@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -65,9 +66,11 @@ class LogReader {
   };
   Readable FindReadable(const FamilyPtr& slice, PartitionId partition, Offset from,
                         Offset last) const;
-  // Of the batch that holds `offset`: of its table file, else of the whole piece.
+  // Of the batch that holds `offset`: of its table file, else of the whole piece. `table` is the
+  // cursor over the file where it was looked for last, and now; null at first.
   absl::StatusOr<std::optional<BatchHeader>> HeaderIn(const PartitionLog::Piece& piece,
-                                                      PartitionId partition, Offset offset) const;
+                                                      PartitionId partition, Offset offset,
+                                                      std::unique_ptr<RowCursor>* table) const;
   absl::StatusOr<std::optional<BatchHeader>> HeaderAt(RowCursor& cursor, PartitionId partition,
                                                       Offset offset) const;
 
