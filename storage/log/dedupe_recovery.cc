@@ -200,8 +200,8 @@ std::vector<IdentifiedEvent> IdsOf(const SipKey& key, absl::string_view payload)
   return ids;
 }
 
-absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, bool accept_loss,
-                              PartitionLog& partition) {
+absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, absl::Time now,
+                              bool accept_loss, PartitionLog& partition) {
   if (partition.id() == kLedgerPartition) return absl::OkStatus();  // Nobody publishes to it.
   const PartitionExtent extent = partition.Extent();
   Offset from = extent.first;
@@ -212,8 +212,6 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, 
     from = std::max(from, as_of);
     partition.writer.producers_saved = as_of;
   }
-  if (from >= extent.visible_end) return absl::OkStatus();
-  partition.writer.producers_behind = true;
   const auto record = [&](const BatchHeader& header, absl::string_view) {
     if (header.producer_id != 0) {
       producers.Record(header.producer_id, header.producer_epoch,
@@ -222,7 +220,12 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, 
     }
     return true;
   };
-  return WalkReadable(reader, partition, from, accept_loss, record);
+  if (from < extent.visible_end) {
+    partition.writer.producers_behind = true;
+    RETURN_IF_ERROR(WalkReadable(reader, partition, from, accept_loss, record));
+  }
+  producers.ForgetSilent(absl::ToUnixMicros(now));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,

@@ -22,9 +22,9 @@ std::vector<IdentifiedEvent> IdsOf(const SipKey& key, absl::string_view payload)
 // `accept_loss`, as for damage.
 
 // What a partition knows of its producers: the last snapshot, then the headers of the batches after
-// it, which the snapshot has to be told of.
-absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, bool accept_loss,
-                              PartitionLog& partition);
+// it, which the snapshot has to be told of; without those that are silent for too long by now.
+absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, absl::Time now,
+                              bool accept_loss, PartitionLog& partition);
 
 // The ids a topic remembers, from the events themselves: those of its window, at most the newest
 // its maximum and the budget allow; the window shows what is missing, also of what retention took.

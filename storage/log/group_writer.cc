@@ -20,6 +20,17 @@ namespace {
 constexpr int64_t kBatchOverhead = 256;
 // Smaller payloads are copied: a view of them would keep a whole received frame alive.
 constexpr size_t kCopyBelow = 4096;
+// Rows of producers up to this are written as often as there is something to tell.
+constexpr size_t kShortRow = 16 << 10;
+
+// Long rows wait until as much came as they are long: then no more is written for them than for
+// events, and a start reads little more behind a row than the row itself.
+bool RowIsDue(const PartitionLog& partition) {
+  const PartitionLog::WriterState& writer = partition.writer;
+  return writer.producers_row_bytes <= kShortRow ||
+         writer.end_bytes - writer.producers_saved_bytes >= writer.producers_row_bytes ||
+         partition.dropped();
+}
 
 }  // namespace
 
@@ -369,10 +380,14 @@ void GroupWriter::AddLedger() {
 }
 
 void GroupWriter::SnapshotProducers(PartitionLog& partition) {
-  std::vector<RowWrite> row{{Family::kState, ProducerRow(partition.id()),
-                             EncodeProducers(partition.writer.producers, partition.writer.next)}};
-  AddRows(row);
-  partition.writer.producers_saved = partition.writer.next;
+  PartitionLog::WriterState& writer = partition.writer;
+  writer.producers.ForgetSilent(now_us_);
+  std::string row = EncodeProducers(writer.producers, writer.next);
+  writer.producers_saved = writer.next;
+  writer.producers_saved_bytes = writer.end_bytes;
+  writer.producers_row_bytes = row.size();
+  std::vector<RowWrite> rows{{Family::kState, ProducerRow(partition.id()), std::move(row)}};
+  AddRows(rows);
 }
 
 void GroupWriter::AddSnapshots() {
@@ -381,8 +396,14 @@ void GroupWriter::AddSnapshots() {
   const int64_t interval_us = absl::ToInt64Microseconds(options_.snapshot_interval);
   if (bytes_since_snapshot_ >= options_.snapshot_bytes ||
       now_us_ - snapshot_time_us_ >= interval_us) {
-    due_snapshots_.insert(due_snapshots_.end(), behind_producers_.begin(), behind_producers_.end());
-    behind_producers_.clear();
+    for (const PartitionPtr& partition : behind_producers_) {
+      partition->writer.producers.ForgetSilent(now_us_);
+    }
+    const auto due =
+        std::stable_partition(behind_producers_.begin(), behind_producers_.end(),
+                              [](const PartitionPtr& changed) { return !RowIsDue(*changed); });
+    due_snapshots_.insert(due_snapshots_.end(), due, behind_producers_.end());
+    behind_producers_.erase(due, behind_producers_.end());
     bytes_since_snapshot_ = 0;
     snapshot_time_us_ = now_us_;
   }
@@ -422,7 +443,8 @@ void GroupWriter::AddRecovered(const std::vector<PartitionPtr>& partitions) {
 }
 
 absl::Status GroupWriter::SaveProducers() {
-  snapshot_time_us_ = 0;
+  due_snapshots_.insert(due_snapshots_.end(), behind_producers_.begin(), behind_producers_.end());
+  behind_producers_.clear();
   do {
     WrittenGroup nothing_waits;
     RETURN_IF_ERROR(Write({}, &nothing_waits));

@@ -57,7 +57,8 @@ class GroupWriter {
   struct Options {
     int64_t tail_cache_bytes = int64_t{128} << 20;
     int64_t dedupe_bytes = int64_t{256} << 20;
-    // Producer sequences are saved after so many bytes or so long, whichever is first.
+    // Producer sequences are saved after so many bytes or so long, whichever is first; where their
+    // row is long, not before as much came as it is long.
     int64_t snapshot_bytes = int64_t{128} << 20;
     absl::Duration snapshot_interval = absl::Seconds(60);
     // A group carries so many bytes of them, and the one row that passes it.

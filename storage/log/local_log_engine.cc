@@ -147,7 +147,8 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   const std::vector<PartitionPtr> added = Claim(topic, have, partitions);
   RETURN_IF_ERROR(AvoidReturn(added, slice_class, false));
   for (const PartitionPtr& partition : added) {
-    RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, options_.accept_loss, *partition));
+    RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, server_clock_->Now(),
+                                     options_.accept_loss, *partition));
   }
   {
     CommitQueue::Pause pause(*queue_);

@@ -62,7 +62,9 @@ class PartitionLog {
     // Batches came since the last snapshot of producers, also of those who number nothing: a start
     // reads all that it does not tell of.
     bool producers_behind = false;
-    Offset producers_saved;  // It tells of the batches below.
+    Offset producers_saved;  // It tells of the batches below, which have so many bytes.
+    uint64_t producers_saved_bytes = 0;
+    size_t producers_row_bytes = 0;  // 0: this life wrote none yet.
   };
 
   PartitionLog(PartitionId id, PartitionStart start);

@@ -56,6 +56,14 @@ void ProducerTable::Record(uint64_t producer, uint32_t epoch, const SequencedBat
   if (state.batches.size() > ProducerState::kKept) state.batches.pop_front();
 }
 
+void ProducerTable::ForgetSilent(int64_t now_us) {
+  const int64_t oldest_us = now_us - absl::ToInt64Microseconds(kRemembered);
+  while (!silent_since_.empty() && silent_since_.begin()->first < oldest_us) {
+    producers_.erase(silent_since_.begin()->second);
+    silent_since_.erase(silent_since_.begin());
+  }
+}
+
 std::optional<ProducerState> ProducerTable::Find(uint64_t producer) const {
   const auto at = producers_.find(producer);
   if (at == producers_.end()) return std::nullopt;

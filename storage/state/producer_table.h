@@ -8,6 +8,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "storage/base/ids.h"
 
 namespace acta {
@@ -41,6 +42,9 @@ class ProducerTable {
  public:
   // Producers remembered a partition; the one silent longest is forgotten first.
   static constexpr size_t kMaxProducers = 4096;
+  // At least so long, if no more of them publish: clients draw a new number at every start, and
+  // those of a year would all be kept.
+  static constexpr absl::Duration kRemembered = absl::Hours(7 * 24);
 
   // nullopt: new, store it. A batch: it was stored before, there. Errors: STALE_PRODUCER_EPOCH,
   // OUT_OF_SEQUENCE, DUPLICATE_SEQUENCE_FORGOTTEN.
@@ -49,6 +53,9 @@ class ProducerTable {
                                                       uint32_t count) const;
   // Remembers a batch that Check() called new.
   void Record(uint64_t producer, uint32_t epoch, const SequencedBatch& batch);
+
+  // Forgets who was silent for longer than kRemembered. What one of them sends next is new.
+  void ForgetSilent(int64_t now_us);
 
   // For undoing a Record(): the state before, and back.
   std::optional<ProducerState> Find(uint64_t producer) const;

@@ -57,5 +57,24 @@ TEST_CASE("of more producers than are remembered the one silent longest is forgo
   }
 }
 
+TEST_CASE("who was silent for longer than producers are remembered is forgotten") {
+  ProducerTable table;
+  const int64_t week_us = absl::ToInt64Microseconds(ProducerTable::kRemembered);
+  Send(table, 1, 1);
+  Send(table, 2, 2);
+  Send(table, 3, 3);
+  Send(table, 1, week_us);
+  table.ForgetSilent(week_us + 2);
+  CHECK(table.producers().size() == 3);
+  table.ForgetSilent(week_us + 3);
+  CHECK_FALSE(table.Find(2).has_value());
+  CHECK(table.Find(3).has_value());
+  REQUIRE(table.Find(1).has_value());
+  CHECK(table.Find(1)->next_sequence() == 2);
+  Send(table, 2, week_us + 4);
+  table.ForgetSilent(3 * week_us);
+  CHECK(table.producers().empty());
+}
+
 }  // namespace
 }  // namespace acta
