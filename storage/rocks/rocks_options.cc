@@ -30,6 +30,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksSettings& settings, rocksdb::Env* en
   options.max_bgerror_resume_count = 0;
   // One idle family pins the WAL: beyond this its memtable is flushed.
   options.max_total_wal_size = settings.max_wal_bytes;
+  // A start reads all of it, also what it says of slices that went long ago.
+  options.max_manifest_file_size = settings.max_manifest_bytes;
   options.write_buffer_manager =
       std::make_shared<rocksdb::WriteBufferManager>(settings.memtable_bytes);
   // Writing fresh page-cache pages costs a third of all CPU; flushed data is read through the

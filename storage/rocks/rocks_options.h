@@ -16,6 +16,8 @@ struct RocksSettings {
   size_t write_buffer_bytes = size_t{32} << 20;  // One memtable of a log slice.
   size_t row_buffer_bytes = size_t{8} << 20;     // One memtable of meta or state.
   uint64_t max_wal_bytes = uint64_t{256} << 20;
+  // Then the next MANIFEST begins, with what is there by then.
+  uint64_t max_manifest_bytes = uint64_t{64} << 20;
   int64_t deletion_bytes_per_second = int64_t{64} << 20;
   bool direct_io = true;
   std::shared_ptr<rocksdb::FileSystem> file_system;

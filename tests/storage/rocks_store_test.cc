@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -271,6 +273,44 @@ TEST_CASE("files that wait for their deletion go within half a minute, and never
   slices.Drop(std::move(second));
   const int64_t faster = PacedRate(**store, settings.path);
   CHECK(faster >= rate + 4 * kFile / 30);
+}
+
+// Of the MANIFEST that is in use.
+int64_t ManifestBytes(const std::string& folder) {
+  std::string name;
+  std::ifstream current(folder + "/CURRENT");
+  std::getline(current, name);
+  return static_cast<int64_t>(std::filesystem::file_size(folder + "/" + name));
+}
+
+TEST_CASE("a MANIFEST ends while the store is open, and the next one has all that is there") {
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  settings.max_manifest_bytes = 4096;
+  const auto open = [&settings] {
+    const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
+    auto store = RocksStore::Open(settings, files, [](const std::string&) {});
+    REQUIRE_OK(store);
+    return *std::move(store);
+  };
+  auto store = open();
+  {
+    const auto kept = store->CreateSlices({"log.1.0"});
+    REQUIRE_OK(kept);
+    WriteTable(*store, (*kept)[0], 0);
+  }
+  for (int64_t i = 1; i <= 60; ++i) {
+    const auto made = store->CreateSlices({"log.1." + std::to_string(i)});
+    REQUIRE_OK(made);
+    WriteTable(*store, (*made)[0], i);
+    REQUIRE_OK(store->DropFamily((*made)[0]));
+    REQUIRE(ManifestBytes(settings.path) < 2 * 4096);
+  }
+  store = nullptr;
+  store = open();
+  REQUIRE(store->slices().size() == 1);
+  CHECK(ReadTable(*store, store->slices().at("log.1.0"), 0) == "0");
 }
 
 }  // namespace
