@@ -27,7 +27,7 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, 
                               bool accept_loss, PartitionLog& partition);
 
 // The ids a topic remembers, from the events themselves: those of its window, at most the newest
-// its maximum and the budget allow; the window shows what is missing, also of what retention took.
+// its maximum and `budget_ids` allow; the window shows what is missing, also what retention took.
 // Returns how many.
 absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, absl::Time now,
                                    int64_t budget_ids, bool accept_loss, TopicLog& topic);

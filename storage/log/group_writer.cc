@@ -32,6 +32,13 @@ bool RowIsDue(const PartitionLog& partition) {
          partition.dropped();
 }
 
+std::vector<int64_t> SizesOf(const std::vector<TopicLogPtr>& topics) {
+  std::vector<int64_t> sizes;
+  sizes.reserve(topics.size());
+  for (const TopicLogPtr& topic : topics) sizes.push_back(topic->ids.size());
+  return sizes;
+}
+
 }  // namespace
 
 GroupWriter::GroupWriter(const Options& options, RocksStore& store, LogTable& table,
@@ -459,21 +466,29 @@ void GroupWriter::KeepBudgets() {
     cached_bytes_.fetch_sub(cached_.front().second, std::memory_order_relaxed);
     cached_.pop_front();
   }
-  const int64_t most_ids = options_.dedupe_bytes / IdWindow::kBytesPerId;
-  if (ids() <= most_ids) return;
-  // The topic with most ids gives them, a sixteenth at once: it is asked rarely.
+  KeepIds();
+}
+
+void GroupWriter::KeepIds() {
+  if (ids() <= most_ids()) return;
   const std::vector<TopicLogPtr> topics = table_.All();
-  while (ids() > most_ids) {
-    const auto largest = std::max_element(topics.begin(), topics.end(), [](auto& a, auto& b) {
-      return a->ids.size() < b->ids.size();
-    });
-    const int64_t before = largest == topics.end() ? 0 : (*largest)->ids.size();
-    if (before == 0) return;
-    (*largest)->ids.Evict(std::max<int64_t>(1, before / 16));
-    ids_.fetch_add((*largest)->ids.size() - before, std::memory_order_relaxed);
+  // A little more than is needed: all topics are looked at, which is not to be done for every id.
+  const int64_t wanted = most_ids() - most_ids() / 64;
+  const int64_t share = LargestShare(SizesOf(topics), wanted, 0);
+  for (const TopicLogPtr& topic : topics) {
+    const int64_t before = topic->ids.size();
+    while (topic->ids.size() > share) topic->ids.Evict(topic->ids.size() - share);
+    ids_.fetch_add(topic->ids.size() - before, std::memory_order_relaxed);
   }
 }
 
-void GroupWriter::AddIds(int64_t count) { ids_.fetch_add(count, std::memory_order_relaxed); }
+int64_t GroupWriter::IdsForOneMore() const {
+  return LargestShare(SizesOf(table_.All()), most_ids(), 1);
+}
+
+void GroupWriter::AddIds(int64_t count) {
+  ids_.fetch_add(count, std::memory_order_relaxed);
+  KeepIds();
+}
 
 }  // namespace acta

@@ -83,7 +83,11 @@ class GroupWriter {
   // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.
   bool snapshots_wait() const { return snapshots_wait_.load(std::memory_order_relaxed); }
 
-  // Counts ids that were read from the log at the start, or went with their topic.
+  // How many ids a topic that is opened may have: those that have most make room for it. Whoever
+  // keeps writers out.
+  int64_t IdsForOneMore() const;
+  // Counts ids that were read from the log at the start, or went with their topic, and keeps the
+  // budget. Whoever keeps writers out.
   void AddIds(int64_t count);
 
   GroupNumber last_group() const { return GroupNumber(last_group_.load()); }
@@ -133,6 +137,8 @@ class GroupWriter {
   void AddSnapshots();
   void SnapshotProducers(PartitionLog& partition);
   void KeepBudgets();
+  int64_t most_ids() const { return options_.dedupe_bytes / IdWindow::kBytesPerId; }
+  void KeepIds();
 
   const Options options_;
   RocksStore& store_;

@@ -150,9 +150,11 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
     RETURN_IF_ERROR(RecoverProducers(*opened_.rocks, *reader_, server_clock_->Now(),
                                      options_.accept_loss, *partition));
   }
+  int64_t room = 0;
   {
     CommitQueue::Pause pause(*queue_);
     writer_->AddRecovered(added);
+    room = writer_->IdsForOneMore();
   }
   if (known) {
     CommitQueue::Pause pause(*queue_);  // Settings and ids are the writer's.
@@ -163,12 +165,11 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
     for (const PartitionPtr& partition : added) log->Add(partition);
   } else {
     for (const PartitionPtr& partition : added) log->Add(partition);
-    const int64_t budget = options_.dedupe_bytes / IdWindow::kBytesPerId - writer_->ids();
-    ASSIGN_OR_RETURN(const int64_t ids,
-                     RecoverIds(*reader_, id_key_, server_clock_->Now(),
-                                std::max<int64_t>(0, budget), options_.accept_loss, *log));
-    writer_->AddIds(ids);
+    ASSIGN_OR_RETURN(const int64_t ids, RecoverIds(*reader_, id_key_, server_clock_->Now(), room,
+                                                   options_.accept_loss, *log));
+    CommitQueue::Pause pause(*queue_);
     table_.Add(log);
+    writer_->AddIds(ids);
   }
   MutexLock unopened(unopened_mu_);
   for (const PartitionPtr& partition : added) unopened_.erase(partition->id());

@@ -1,6 +1,8 @@
 #include "storage/state/id_window.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 namespace acta {
 
@@ -105,6 +107,17 @@ absl::Duration IdWindow::EffectiveWindow(int64_t now_us) const {
   const int64_t reached_us =
       forgotten == 0 ? window_us() : std::max<int64_t>(0, now_us - forgotten);
   return absl::Microseconds(std::min(window_us(), reached_us));
+}
+
+int64_t LargestShare(std::vector<int64_t> sizes, int64_t most, int64_t more) {
+  std::sort(sizes.begin(), sizes.end());
+  int64_t sharers = std::ssize(sizes) + more;
+  for (const int64_t size : sizes) {
+    if (size > most / sharers) return most / sharers;
+    most -= size;
+    --sharers;
+  }
+  return more > 0 ? most / more : std::numeric_limits<int64_t>::max();
 }
 
 }  // namespace acta

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
@@ -129,5 +130,10 @@ class IdWindow {
   // Time of the newest id that was forgotten before its window ended; 0: none. Never goes back.
   std::atomic<int64_t> forgotten_us_{0};
 };
+
+// The most ids that one of several topics may have, so that all of them have `most` at most: topics
+// with fewer leave what they do not need to the others. `sizes` are what they have or want; `more`
+// topics may want any number. Without a topic that has to give any: the largest number.
+int64_t LargestShare(std::vector<int64_t> sizes, int64_t most, int64_t more);
 
 }  // namespace acta

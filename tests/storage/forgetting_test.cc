@@ -1,8 +1,12 @@
+#include <algorithm>
+#include <string>
+
 #include <catch2/catch.hpp>
 
 #include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/state/id_window.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
 
@@ -95,6 +99,54 @@ TEST_CASE("a long row of producers is written again once as much came as it is l
   }
   CHECK(ReasonOf(PublishNumbered(store, 500, 7).status) == v1::OUT_OF_SEQUENCE);
   CHECK_OK(PublishNumbered(store, 500, 1).status);
+}
+
+constexpr TopicId kOtherTopic{2};
+
+// True: it is known.
+bool PublishId(TestStore& store, TopicId topic, int number) {
+  const std::string id = "id" + std::to_string(number);
+  Append append = MakeAppend(PartitionId(topic, 0), {EventElement("data", id)});
+  append.ids = {{0, store.engine().HashEventId("", id)}};
+  const AppendResult result = Commit(store.engine(), std::move(append)).appends.at(0);
+  REQUIRE_OK(result.status);
+  return result.count == 0;
+}
+
+// The engine keeps only events of topics that have a record.
+void OpenOtherTopic(TestStore& store) {
+  storage::v1::TopicRecord record;
+  record.set_topic_id(kOtherTopic.value());
+  record.mutable_topic()->set_partitions(1);
+  Transaction transaction;
+  transaction.rows.push_back(
+      {Family::kMeta, std::string(kTopicRows) + "default/other", record.SerializeAsString()});
+  REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
+  REQUIRE_OK(store.engine().OpenTopic(kOtherTopic, 1, {}));
+}
+
+TEST_CASE("a start shares the memory for ids among the topics, whichever is opened first") {
+  LocalEngineOptions options;
+  options.dedupe_bytes = 8 * IdWindow::kBytesPerId;
+  TestStore store(options);
+  OpenOtherTopic(store);
+  const int other = GENERATE(8, 2);  // Of the other topic.
+  for (int i = 0; i < 8; ++i) {
+    CHECK_FALSE(PublishId(store, TestStore::kTopic, i));
+    if (i < other) CHECK_FALSE(PublishId(store, kOtherTopic, i));
+    store.clock().Advance(absl::Seconds(1));
+  }
+  store.Reopen();
+  CHECK(store.engine().Stats().dedupe_ids == 8);
+  OpenOtherTopic(store);
+  CHECK(store.engine().Stats().dedupe_ids == 8);
+  CHECK(PublishId(store, TestStore::kTopic, 7));
+  CHECK(PublishId(store, kOtherTopic, other - 1));
+  // The smaller one has all that it wants, the other one the rest.
+  const int most = std::min(other, 4);
+  CHECK(PublishId(store, kOtherTopic, other - most));
+  CHECK(PublishId(store, TestStore::kTopic, most));
+  CHECK_FALSE(PublishId(store, TestStore::kTopic, most - 1));
 }
 
 }  // namespace

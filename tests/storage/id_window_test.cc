@@ -125,6 +125,17 @@ TEST_CASE("ids that are removed behind others leave the others known") {
   CHECK(window.Find(0, IdOf(101), 0)->offset == Offset(101));
 }
 
+TEST_CASE("topics share what there is, and those that need less leave the rest to the others") {
+  CHECK(LargestShare({}, 100, 1) == 100);
+  CHECK(LargestShare({100}, 100, 1) == 50);
+  CHECK(LargestShare({10, 20}, 100, 1) == 70);
+  CHECK(LargestShare({80, 10, 90}, 100, 0) == 45);
+  CHECK(LargestShare({80, 10, 90}, 100, 1) == 30);
+  CHECK(LargestShare({40, 40, 40}, 100, 0) == 33);
+  CHECK(LargestShare({50, 50}, 100, 0) >= 50);
+  CHECK(LargestShare({1, 1, 1}, 2, 0) == 0);
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 int64_t AllocatedBytes() {
   const auto heap = mallinfo2();
