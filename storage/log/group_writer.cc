@@ -34,7 +34,6 @@ bool RowIsDue(const PartitionLog& partition) {
 
 std::vector<int64_t> SizesOf(const std::vector<TopicLogPtr>& topics) {
   std::vector<int64_t> sizes;
-  sizes.reserve(topics.size());
   for (const TopicLogPtr& topic : topics) sizes.push_back(topic->ids.size());
   return sizes;
 }
@@ -474,6 +473,13 @@ void GroupWriter::KeepIds() {
   const std::vector<TopicLogPtr> topics = table_.All();
   // A little more than is needed: all topics are looked at, which is not to be done for every id.
   const int64_t wanted = most_ids() - most_ids() / 64;
+  // A topic that is quiet, or remembers none any more, has ids whose window has ended.
+  for (const TopicLogPtr& topic : topics) {
+    if (ids() <= wanted) return;
+    const int64_t before = topic->ids.size();
+    topic->ids.Trim(now_us_);
+    ids_.fetch_add(topic->ids.size() - before, std::memory_order_relaxed);
+  }
   const int64_t share = LargestShare(SizesOf(topics), wanted, 0);
   for (const TopicLogPtr& topic : topics) {
     const int64_t before = topic->ids.size();

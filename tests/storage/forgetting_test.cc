@@ -149,5 +149,23 @@ TEST_CASE("a start shares the memory for ids among the topics, whichever is open
   CHECK_FALSE(PublishId(store, TestStore::kTopic, most - 1));
 }
 
+TEST_CASE("ids whose window has ended go before those of topics that need theirs") {
+  LocalEngineOptions options;
+  options.dedupe_bytes = 100 * IdWindow::kBytesPerId;
+  TestStore store(options);
+  OpenOtherTopic(store);
+  for (int i = 0; i < 90; ++i) PublishId(store, kOtherTopic, i);
+  TopicSettings settings;
+  settings.dedupe = GENERATE(Dedupe::kIds, Dedupe::kSequences);  // It needs none any more.
+  REQUIRE_OK(store.engine().OpenTopic(kOtherTopic, 1, settings));
+  store.clock().Advance(absl::Minutes(11));
+  for (int i = 0; i < 60; ++i) PublishId(store, TestStore::kTopic, i);
+  CHECK(store.engine().Stats().dedupe_ids == 60);
+  const auto extent = store.engine().Extent(TestStore::Partition());
+  REQUIRE_OK(extent);
+  CHECK(extent->effective_dedupe_window == absl::Minutes(10));
+  CHECK(PublishId(store, TestStore::kTopic, 0));
+}
+
 }  // namespace
 }  // namespace acta
