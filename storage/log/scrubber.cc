@@ -51,7 +51,6 @@ absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reade
                                    absl::Duration budget) {
   constexpr size_t kPageBytes = 4 << 20;
   ASSIGN_OR_RETURN(const Position start, ParseToken(token));
-  const absl::Duration until = clock.SinceBoot() + budget;
   std::vector<PartitionPtr> partitions;
   for (const TopicLogPtr& topic : table.All()) {
     for (const PartitionPtr& partition : topic->partitions()) {
@@ -60,12 +59,15 @@ absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reade
   }
   std::sort(partitions.begin(), partitions.end(),
             [](const PartitionPtr& a, const PartitionPtr& b) { return a->id() < b->id(); });
+  // Of many partitions these alone may take longer than the budget: it is for reading.
+  const absl::Duration until = clock.SinceBoot() + budget;
   ScrubPage page;
   for (const PartitionPtr& partition : partitions) {
     Offset next = partition->Extent().first;
     if (partition->id() == start.partition) next = std::max(next, start.offset);
     while (next < partition->Extent().visible_end) {
-      if (clock.SinceBoot() >= until) {
+      const bool got_on = page.batches > 0 || !page.problems.empty();
+      if (got_on && clock.SinceBoot() >= until) {
         page.next_token = absl::StrCat(partition->id().value(), ":", next.value());
         return page;
       }

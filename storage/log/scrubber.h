@@ -11,6 +11,7 @@ namespace acta {
 
 // Reads stored batches and checks their checksums, partition by partition, from where `token`
 // ended. What retention takes meanwhile, and topics that are deleted, are passed over.
+// A page gets on however short the budget is: at least one read, or one problem.
 // Threads: any; blocks for about `budget`. Errors: INVALID_ARGUMENT for a foreign token.
 absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reader,
                                    const Clock& clock, absl::string_view token,

@@ -379,10 +379,20 @@ TEST_CASE("a scrub reads every batch, page by page") {
   CHECK(page->batches == 25);
   CHECK(page->next_token.empty());
   CHECK(page->problems.empty());
-  const auto none = store.engine().Scrub("", absl::ZeroDuration());
-  REQUIRE_OK(none);
-  CHECK_FALSE(none->next_token.empty());
-  CHECK(store.engine().Scrub(none->next_token, absl::Seconds(100))->batches == 25);
+  for (int32_t p = 1; p < 4; ++p) {
+    REQUIRE_OK(
+        Commit(store.engine(), MakeAppend(TestStore::Partition(p), {EventElement("x")})).status);
+  }
+  // However short a page is, it gets on, and the next one goes on where it ended.
+  std::string token;
+  for (int32_t p = 0; p < 4; ++p) {
+    CHECK(store.engine().Scrub(token, absl::Seconds(100))->batches == (p == 0 ? 28 : 4 - p));
+    const auto least = store.engine().Scrub(token, absl::ZeroDuration());
+    REQUIRE_OK(least);
+    CHECK(least->batches == (p == 0 ? 25 : 1));
+    token = least->next_token;
+    CHECK(token.empty() == (p == 3));
+  }
   CHECK(ReasonOf(store.engine().Scrub("nonsense", absl::Seconds(1)).status()) ==
         v1::INVALID_ARGUMENT);
 }
