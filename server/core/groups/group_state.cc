@@ -274,41 +274,45 @@ absl::StatusOr<int64_t> GroupRegistry::State::WriteForgetting(
   return letters;
 }
 
-// One timer serves all groups: it runs only while one of them waits for something.
 void GroupRegistry::State::OnDeadline(GroupId group, absl::Duration deadline) {
-  {
-    MutexLock lock(timer_mu_);
-    deadlines_[group] = deadline;
-    if (deadline >= armed_) return;
-    armed_ = deadline;
-  }
+  MutexLock lock(timer_mu_);
+  deadlines_[group] = deadline;
+  Arm(deadline);
+}
+
+// One timer serves all groups: it runs only while one of them waits for something.
+void GroupRegistry::State::Arm(absl::Duration deadline) {
+  if (deadline >= armed_) return;
+  if (armed_ != absl::InfiniteDuration()) deps.timer.Cancel(timer_);
+  armed_ = deadline;
   const absl::Duration delay = std::max(deadline - deps.clock.SinceBoot(), absl::ZeroDuration());
-  deps.timer.After(delay, [state = weak_from_this()] {
-    if (const auto self = state.lock()) self->OnTimer();
+  timer_ = deps.timer.After(delay, [state = weak_from_this(), arming = ++arming_] {
+    if (const auto self = state.lock()) self->OnTimer(arming);
   });
 }
 
-void GroupRegistry::State::OnTimer() {
+void GroupRegistry::State::OnTimer(uint64_t arming) {
   const absl::Duration now = deps.clock.SinceBoot();
   std::vector<GroupId> due;
-  std::pair<absl::Duration, GroupId> next = {absl::InfiniteDuration(), GroupId()};
   {
     MutexLock lock(timer_mu_);
-    armed_ = absl::InfiniteDuration();
+    if (arming != arming_) return;  // It ran already when it was cancelled.
+    absl::Duration next = absl::InfiniteDuration();
     for (const auto& [group, deadline] : deadlines_) {
       if (deadline <= now) {
         due.push_back(group);
-      } else if (deadline < next.first) {
-        next = {deadline, group};
+      } else {
+        next = std::min(next, deadline);
       }
     }
     for (const GroupId group : due) deadlines_.erase(group);
+    armed_ = absl::InfiniteDuration();
+    Arm(next);
   }
   for (const GroupId id : due) {
     const GroupPtr group = FindById(id);
     if (group != nullptr) group->Tick();  // Names its next deadline itself.
   }
-  if (next.first != absl::InfiniteDuration()) OnDeadline(next.second, next.first);
 }
 
 }  // namespace acta

@@ -176,7 +176,9 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   absl::Status SetTopics(Group& group, const std::vector<TopicPtr>& topics,
                          storage::v1::GroupRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  void OnTimer();
+  // Instead of the timer that waits for longer.
+  void Arm(absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(timer_mu_);
+  void OnTimer(uint64_t arming);
 
   uint64_t next_group_id_ ABSL_GUARDED_BY(write_mu) = 1;
   // The timer's numbers, of groups whose pause has an end.
@@ -190,9 +192,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::flat_hash_map<uint64_t, std::pair<GroupId, storage::v1::RedriveRecord>> running_
       ABSL_GUARDED_BY(redrives_mu_);
 
-  Mutex timer_mu_;  // Leaf. Deadlines are since boot.
+  Mutex timer_mu_;  // Leaf, but for the timer's own. Deadlines are since boot.
   absl::flat_hash_map<GroupId, absl::Duration> deadlines_ ABSL_GUARDED_BY(timer_mu_);
   absl::Duration armed_ ABSL_GUARDED_BY(timer_mu_) = absl::InfiniteDuration();
+  uint64_t arming_ ABSL_GUARDED_BY(timer_mu_) = 0;  // Rises: a timer of an older one does nothing.
+  uint64_t timer_ ABSL_GUARDED_BY(timer_mu_) = 0;   // Its number.
 };
 
 }  // namespace acta

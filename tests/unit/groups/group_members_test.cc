@@ -175,6 +175,32 @@ TEST_CASE("a partition that is not released is taken at the deadline", "[groups]
   CHECK(room.timer.waiting() == 0);
 }
 
+TEST_CASE("one timer waits for the next deadline of all groups", "[groups]") {
+  GroupLimits limits;
+  limits.revoke_deadline = absl::Seconds(20);
+  GroupsRoom room(limits);
+  room.MakeTopic("orders", 2);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  REQUIRE_OK(room.MakeGroup("shipping", {"orders"}));
+  room.Join("billing", std::make_shared<Member>(), "a")->reset();  // Its place is kept until 30 s.
+  CHECK(room.timer.waiting() == 1);
+  auto first = std::make_shared<Member>();
+  auto one = *room.Join("shipping", first);
+  auto two = *room.Join("shipping", std::make_shared<Member>());  // Gets one at 20 s.
+  auto three = *room.Join("shipping", std::make_shared<Member>(), "c");
+  CHECK(room.timer.waiting() == 1);
+  room.Advance(absl::Seconds(10));
+  three.reset();  // Its place is kept until 40 s.
+  CHECK(room.timer.waiting() == 1);
+  room.Advance(absl::Seconds(10));
+  CHECK(first->revoked.size() == 1);
+  CHECK(room.timer.waiting() == 1);
+  room.Advance(absl::Seconds(10));
+  CHECK(room.timer.waiting() == 1);
+  room.Advance(absl::Seconds(10));
+  CHECK(room.timer.waiting() == 0);
+}
+
 TEST_CASE("deadlines of members pass while the time of the engine stands still", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 2);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/support/error.h"
@@ -40,16 +41,19 @@ class SteppedTimer final : public Timer {
  public:
   uint64_t After(absl::Duration delay, absl::AnyInvocable<void()> task) override {
     MutexLock lock(mu_);
-    tasks_.emplace(now_ + delay, std::move(task));
-    return 1;
+    tasks_.emplace(Key(now_ + delay, ++last_), std::move(task));
+    return last_;
   }
-  void Cancel(uint64_t) override {}
+  void Cancel(uint64_t number) override {
+    MutexLock lock(mu_);
+    std::erase_if(tasks_, [number](const auto& task) { return task.first.second == number; });
+  }
   void Advance(absl::Duration by) {
     std::vector<absl::AnyInvocable<void()>> due;
     {
       MutexLock lock(mu_);
       now_ += by;
-      const auto end = tasks_.upper_bound(now_);
+      const auto end = tasks_.upper_bound(Key(now_, last_));
       for (auto it = tasks_.begin(); it != end; ++it) due.push_back(std::move(it->second));
       tasks_.erase(tasks_.begin(), end);
     }
@@ -61,9 +65,12 @@ class SteppedTimer final : public Timer {
   }
 
  private:
+  using Key = std::pair<absl::Duration, uint64_t>;  // Due, number.
+
   mutable Mutex mu_;
   absl::Duration now_ ABSL_GUARDED_BY(mu_);
-  std::multimap<absl::Duration, absl::AnyInvocable<void()>> tasks_ ABSL_GUARDED_BY(mu_);
+  uint64_t last_ ABSL_GUARDED_BY(mu_) = 0;
+  std::map<Key, absl::AnyInvocable<void()>> tasks_ ABSL_GUARDED_BY(mu_);
 };
 
 // A member that writes down what it is told.
