@@ -65,7 +65,10 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   const std::string& name() const { return name_; }
   storage::v1::GroupRecord record() const;
   v1::Group Describe() const;  // With members.
+  // Of a QUEUE group: O(window + parked) of each partition.
   std::vector<PositionView> Positions() const;
+  // Of a QUEUE group they are as it got the partitions: its queue knows what came since.
+  std::vector<PositionView> StreamPositions() const;
   size_t connected() const;
   bool ReadsTopic(TopicId topic) const;
   // Null: the group does not read the partition.
@@ -138,7 +141,6 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     bool released = false;  // It is there for what waits and for steps, not for new commits.
   };
 
-  std::vector<PositionView> StreamPositions() const;
   // When no row up to this number is on its way.
   std::vector<NewPartition> TakePositions(
       const std::vector<PartitionId>& removed, uint64_t last_row,

@@ -116,7 +116,8 @@ LagMeter::GroupPlaces PlacesOf(const Group& group, GroupRegistry::Figures* figur
       queue_places[place.partition] = place;
     }
   }
-  for (const Group::PositionView& view : group.Positions()) {
+  // Where a queue is says Measure(): looking at each event would keep members waiting.
+  for (const Group::PositionView& view : group.StreamPositions()) {
     Offset next(view.position.offset());
     Offset head = next;
     if (group.queue() == nullptr) figures->processed_events += next.value();

@@ -14,6 +14,16 @@ GroupRegistry::Figures GroupFiguresOf(const QueueRoom& room) {
 GroupQueue::Figures FiguresOf(const QueueRoom& room) { return *GroupFiguresOf(room).queue; }
 std::optional<absl::Duration> AgeOf(const QueueRoom& room) { return GroupFiguresOf(room).lag.age; }
 
+// Counts who asks for the time: who looks at a partition of a queue does.
+class AskedForTime final : public MemoryLogEngine {
+ public:
+  absl::Time Now() const override {
+    ++asked;
+    return MemoryLogEngine::Now();
+  }
+  mutable int asked = 0;
+};
+
 int64_t Refused(const GroupQueue::Figures& figures, SettleOutcome outcome) {
   return figures.refused[static_cast<size_t>(outcome)];
 }
@@ -52,6 +62,23 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   room.Subscribe(room.Member("stream"));  // Is no queue.
   REQUIRE(room.groups.Measure().size() == 2);
   CHECK_FALSE(room.groups.Measure().front().queue.has_value());
+}
+
+TEST_CASE("a scrape does not look at each event that is outstanding", "[queue]") {
+  auto stored = std::make_unique<AskedForTime>();
+  const AskedForTime& engine = *stored;
+  QueueRoom room(std::move(stored));
+  room.MakeTopic(8);
+  room.MakeQueue("workers");
+  room.PublishNumbers(0, 20'000, 1000);
+  room.Work(20'000);
+  const auto asked_by = [&](auto&& question) {
+    const int before = engine.asked;
+    question();
+    return engine.asked - before;
+  };
+  CHECK(asked_by([&] { CHECK(room.Lag("workers", 0).queue().leased() > 0); }) >= 8);
+  CHECK(asked_by([&] { CHECK(FiguresOf(room).states.leased > 0); }) == 1);  // For ages.
 }
 
 TEST_CASE("a scrape counts what became of events, and what did not count", "[queue]") {
