@@ -22,6 +22,8 @@ constexpr size_t kMostKinds = 1000;
 // Letters that are read, or discarded, before the next ones are looked at.
 constexpr int64_t kAtOnce = 1000;
 constexpr absl::Duration kSweep = absl::Minutes(10);
+// So long before the group before it a group is swept first.
+constexpr absl::Duration kSweepApart = absl::Seconds(10);
 
 int64_t RedrivesOf(const StoredLetter& letter) { return letter.record.attempts_before_size(); }
 
@@ -59,47 +61,63 @@ absl::StatusOr<int64_t> CheckRedrive(const v1::RedriveDeadLettersRequest& reques
   return request.max_redrives() == 0 ? kDefaultRedrives : request.max_redrives();
 }
 
-void GroupRegistry::State::SweepLater(GroupId id) {
-  deps.timer.After(kSweep, [state = weak_from_this(), id] {
+void GroupRegistry::State::BeginSweeps(GroupId id) {
+  SweepLater(id, kSweep - kSweepApart * ((id.value() - 1) % (kSweep / kSweepApart)), 0);
+}
+
+void GroupRegistry::State::SweepLater(GroupId id, absl::Duration wait, int64_t oldest_us) {
+  deps.timer.After(wait, [state = weak_from_this(), id, oldest_us] {
     const auto self = state.lock();
     const GroupPtr group = self == nullptr ? nullptr : self->FindById(id);
     if (group == nullptr) return;
-    {
-      MutexLock lock(self->write_mu);
-      self->Sweep(*group);
-    }
-    self->SweepLater(id);
+    self->SweepLater(id, kSweep, self->Sweep(*group, oldest_us));
   });
 }
 
-void GroupRegistry::State::Sweep(const Group& group) {
+// All letters are read, with the lock: only when one is due.
+int64_t GroupRegistry::State::Sweep(const Group& group, int64_t oldest_us) {
+  const int64_t now_us = absl::ToUnixMicros(deps.engine.Now());
   const absl::Duration kept = ToDuration(group.record().group().queue().dead_letter_retention());
-  v1::DeadLetterSelection over;
-  SetTime(deps.engine.Now() - kept, over.mutable_before());
+  const int64_t over_us = now_us - absl::ToInt64Microseconds(kept);
+  if (group.queue()->Measure().dead_letters == 0) return now_us;
+  if (oldest_us >= over_us) return std::min(oldest_us, now_us);  // The time may have gone back.
+  int64_t over = 0, stay_since_us = now_us;
+  const auto due = [&](const StoredLetter& letter) {
+    const int64_t time_us = letter.record.time_us();
+    const bool is_due = time_us < over_us;
+    over += is_due;
+    if (!is_due) stay_since_us = std::min(stay_since_us, time_us);
+    return is_due;
+  };
+  MutexLock lock(write_mu);
   // With the lock, for which others wait: not until a full disk has room.
-  const auto discarded = DiscardSelected(group, over, {"", "the retention of dead letters is over"},
-                                         /*patient=*/false);
+  const auto discarded =
+      DiscardLetters(group, nullptr, {"", "the retention of dead letters is over"}, due,
+                     /*patient=*/false);
   if (!discarded.ok()) {
-    return LogWarn("dead letters were not discarded",
-                   {{"group", group.name()}, {"reason", discarded.status().message()}});
+    LogWarn("dead letters were not discarded",
+            {{"group", group.name()}, {"reason", discarded.status().message()}});
+    return 0;
   }
-  if (*discarded == 0) return;
-  LogInfo("dead letters were discarded, because their retention is over",
-          {{"group", group.name()}, {"discarded", *discarded}});
+  if (*discarded > 0) {
+    LogInfo("dead letters were discarded, because their retention is over",
+            {{"group", group.name()}, {"discarded", *discarded}});
+  }
+  return *discarded == over ? stay_since_us : 0;  // One that is being redriven may stay.
 }
 
 // Some at a time: what is to be written is in memory until it is.
-absl::StatusOr<int64_t> GroupRegistry::State::DiscardSelected(
-    const Group& group, const v1::DeadLetterSelection& selection, const LedgerNote& note,
-    bool patient) {
+absl::StatusOr<int64_t> GroupRegistry::State::DiscardLetters(
+    const Group& group, const v1::DeadLetterSelection* selection, const LedgerNote& note,
+    absl::FunctionRef<bool(const StoredLetter&)> wanted, bool patient) {
   GroupQueue& queue = *group.queue();
   // What a redrive took is written before rows are read: here and where others are redriven.
   RETURN_IF_ERROR(queue.WaitQuiet(patient));
-  ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(deps.engine, group, &selection, "",
+  ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(deps.engine, group, selection, "",
                                                               kAtOnce, Letters::kDead));
   for (int64_t discarded = 0;;) {
     ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
-    const bool gone = letter.has_value() &&
+    const bool gone = letter.has_value() && wanted(*letter) &&
                       queue.Discard(letter->partition, letter->offset, letter->record, note);
     discarded += gone;
     if (!letter.has_value() || (gone && discarded % kAtOnce == 0)) {
@@ -276,7 +294,9 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
     RETURN_IF_ERROR(VisitDeadLetters(engine, *group, &selection, Letters::kDead,
                                      [&](const StoredLetter&) { ++discarded; }));
   } else {
-    ASSIGN_OR_RETURN(discarded, state_->DiscardSelected(*group, selection, {caller.principal, ""}));
+    const auto all = [](const StoredLetter&) { return true; };
+    ASSIGN_OR_RETURN(discarded,
+                     state_->DiscardLetters(*group, &selection, {caller.principal, ""}, all));
     LogInfo("dead letters were discarded", {{"group", group->name()},
                                             {"discarded", absl::StrCat(discarded)},
                                             {"by", caller.principal}});

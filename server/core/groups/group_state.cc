@@ -122,7 +122,7 @@ GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record, int6
     groups_[{group->tenant(), group->name()}] = group;
     by_id_[group->id()] = group;
   }
-  if (group->queue() != nullptr) SweepLater(group->id());
+  if (group->queue() != nullptr) BeginSweeps(group->id());
   return group;
 }
 

@@ -12,6 +12,7 @@
 #include "absl/functional/function_ref.h"
 #include "server/core/groups/group.h"
 #include "server/core/groups/group_registry.h"
+#include "server/core/groups/stored_letter.h"
 #include "storage/base/mutex.h"
 #include "storage/layout/engine_rows.h"
 
@@ -74,9 +75,12 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // Not set: resumes it. Nothing happens when it is so already.
   absl::Status SetPause(Group& group, std::optional<v1::GroupPause> pause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  // Discards dead letters whose retention is over, again and again.
-  void SweepLater(GroupId group);
-  void Sweep(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Discards dead letters whose retention is over, again and again: of each group at its own time.
+  void BeginSweeps(GroupId group);
+  // None of its dead letters is older than `oldest_us`.
+  void SweepLater(GroupId group, absl::Duration wait, int64_t oldest_us);
+  // Answers the same of those that stay, and of those to come.
+  int64_t Sweep(const Group& group, int64_t oldest_us) ABSL_LOCKS_EXCLUDED(write_mu);
   // Of a group, the newest first. Blocks. Errors: DATA_CORRUPTED.
   absl::StatusOr<std::vector<std::pair<uint64_t, storage::v1::RedriveRecord>>> LoadRedrives(
       const Group& group) const;
@@ -102,10 +106,13 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                                const v1::RedriveDeadLettersRequest& request, int64_t most_redrives,
                                v1::RedriveDeadLettersResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  // How many; they are gone when it returns. Blocks, as GroupQueue::WaitQuiet().
-  absl::StatusOr<int64_t> DiscardSelected(const Group& group,
-                                          const v1::DeadLetterSelection& selection,
-                                          const LedgerNote& note, bool patient = true)
+  // Those selected (null: all) that are `wanted`, each asked once. How many; they are gone when it
+  // returns. Blocks, as GroupQueue::WaitQuiet().
+  absl::StatusOr<int64_t> DiscardLetters(const Group& group,
+                                         const v1::DeadLetterSelection* selection,
+                                         const LedgerNote& note,
+                                         absl::FunctionRef<bool(const StoredLetter&)> wanted,
+                                         bool patient = true)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Moves the position of a STREAM group from the offset, where it has to be, over so many events.
   // Its members are ended, and join again there. Errors: OFFSET_OUT_OF_RANGE, CONCURRENT_CHANGE.

@@ -1,4 +1,5 @@
 // Dead letters of a QUEUE group: what they tell, whose they are, and that nothing is copied.
+#include "absl/strings/match.h"
 #include "proto/support/proto_time.h"
 #include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
@@ -247,6 +248,53 @@ TEST_CASE("a hole of the log does not keep what is around it for ever", "[queue]
   for (const RecordingSink::Leased& event : client.sink.leased) client.Ack(event);
   room.Run();
   CHECK(room.Rows(kKeptRows) == 0);
+}
+
+// Counts who reads dead letters.
+class LettersRead final : public MemoryLogEngine {
+ public:
+  using MemoryLogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override {
+    reads += absl::StartsWith(range.prefix, kDeadLetterRows);
+    return MemoryLogEngine::LoadRows(range);
+  }
+  mutable int reads = 0;
+};
+
+// Goal: there may be a million of them, and all groups wait for who reads them.
+TEST_CASE("dead letters are read for their retention when it is over for one of them", "[queue]") {
+  auto stored = std::make_unique<LettersRead>();
+  const LettersRead& engine = *stored;
+  QueueRoom room(std::move(stored));
+  room.MakeTopic(1);
+  v1::QueueSettings settings;
+  settings.mutable_dead_letter_retention()->set_seconds(3600);
+  room.MakeQueue("workers", settings);
+  const auto reads_in = [&](int minutes) {
+    const int before = engine.reads;
+    for (int passed = 0; passed < minutes; passed += 10) room.Advance(absl::Minutes(10));
+    return engine.reads - before;
+  };
+  const auto make_letter = [&] {
+    room.Publish(0, {"a"});
+    Client& client = room.Work();
+    REQUIRE(client.sink.leased.size() == 1);
+    room.Reject(client);
+    client.stream->OnDisconnect();
+    room.Run();
+  };
+  CHECK(reads_in(10) == 0);
+  make_letter();
+  CHECK(reads_in(20) == 0);
+  make_letter();
+  CHECK(reads_in(40) == 0);
+  CHECK(room.Rows(kDeadLetterRows) == 2);
+  CHECK(reads_in(10) > 0);  // 80 minutes: the first one goes.
+  CHECK(room.Rows(kDeadLetterRows) == 1);
+  CHECK(reads_in(10) == 0);
+  CHECK(reads_in(10) > 0);
+  CHECK(room.Rows(kDeadLetterRows) == 0);
+  CHECK(reads_in(70) == 0);
 }
 
 TEST_CASE("dead letters are listed for those who may observe their topic", "[queue]") {
