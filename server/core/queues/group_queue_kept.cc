@@ -10,7 +10,6 @@
 #include "storage/base/crc32c.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
-#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
@@ -52,14 +51,19 @@ absl::StatusOr<std::vector<Offset>> GroupQueue::StoredIn(const char* kind, Parti
   if (run.first > Offset(0)) {
     range.after = QueueRow(kind, group_, partition, Offset(run.first.value() - 1));
   }
+  range.max_rows = 1000;
+  range.max_bytes = 1 << 20;
   std::vector<Offset> offsets;
-  RETURN_IF_ERROR(VisitRows(deps_.engine, std::move(range),
-                            [&](absl::string_view key, absl::string_view) -> absl::Status {
-                              ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
-                              if (place.second < run.end) offsets.push_back(place.second);
-                              return absl::OkStatus();
-                            }));
-  return offsets;
+  while (true) {
+    ASSIGN_OR_RETURN(RowList rows, deps_.engine.LoadRows(range));
+    if (rows.empty()) return offsets;
+    for (const auto& [key, value] : rows) {
+      ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
+      if (place.second >= run.end) return offsets;  // There may be many of those.
+      offsets.push_back(place.second);
+    }
+    range.after = std::move(rows.back().first);
+  }
 }
 
 // What waits until a full disk has room is in memory alone: a start would have it as it was before.

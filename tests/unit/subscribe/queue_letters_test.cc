@@ -297,6 +297,31 @@ TEST_CASE("dead letters are read for their retention when it is over for one of 
   CHECK(reads_in(70) == 0);
 }
 
+TEST_CASE("retention reads no dead letters beyond what it takes from the log", "[queue]") {
+  auto stored = std::make_unique<LettersRead>();
+  const LettersRead& engine = *stored;
+  QueueRoom room(std::move(stored));
+  room.MakeTopic(1);
+  room.MakeQueue("workers");
+  room.Publish(0, {"a", "b"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 2);
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased[0]);
+  room.Run();
+  Transaction newer;
+  for (int64_t offset = 100; offset < 2600; ++offset) {
+    newer.rows.push_back({Family::kState,
+                          QueueRow(kDeadLetterRows, GroupId(1), room.Id(0), Offset(offset)),
+                          storage::v1::DeadLetterRecord().SerializeAsString()});
+  }
+  REQUIRE_OK(room.engine.Submit(std::move(newer)));
+  REQUIRE(room.Rows(kDeadLetterRows) == 2501);
+  const int before = engine.reads;
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  CHECK(engine.reads - before == 1);  // One page.
+  CHECK(room.Rows(kKeptRows) == 1);
+}
+
 TEST_CASE("dead letters are listed for those who may observe their topic", "[queue]") {
   QueueRoom room;
   room.Publish(0, {"a"});
