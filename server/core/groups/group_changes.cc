@@ -14,12 +14,15 @@
 #include "server/core/groups/group_text.h"
 #include "server/core/queues/queue_settings.h"
 #include "server/core/topics/topic_rules.h"
+#include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
-#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
+
+// Rows of a deleted group, which may be millions, that one write deletes.
+constexpr size_t kForgottenAtOnce = 10'000;
 
 absl::Status CheckMode(v1::GroupMode mode) {
   if (v1::GroupMode_IsValid(mode)) return absl::OkStatus();
@@ -326,6 +329,11 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
     group->AddPartitions(taken);
     return written;
   }
+  // It is gone, whatever becomes of what it kept.
+  if (const absl::Status forgotten = ForgetDeleted(group->id()); !forgotten.ok()) {
+    LogWarn("rows of a deleted group stay until the next start",
+            {{"group", group->name()}, {"reason", forgotten.message()}});
+  }
   CancelResume(group->id());
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());
@@ -336,14 +344,32 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
 absl::Status GroupRegistry::State::WriteDeletion(const Group& group) {
   std::vector<RowWrite> rows;
   rows.push_back({Family::kMeta, GroupRow(group.tenant(), group.name()), std::nullopt});
-  const auto all = [&](absl::string_view kind) { return QueueRows(kind, group.id()); };
-  RETURN_IF_ERROR(ForgetRows(group, all, &rows).status());
-  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kRedriveRows, group.id()),
-                            [&](absl::string_view key, absl::string_view) {
-                              rows.push_back({Family::kState, std::string(key), std::nullopt});
-                              return absl::OkStatus();
-                            }));
+  if (group.queue() == nullptr) {
+    const auto all = [&](absl::string_view kind) { return QueueRows(kind, group.id()); };
+    RETURN_IF_ERROR(ForgetRows(group, all, &rows).status());
+  }
   return Write(std::move(rows));
+}
+
+absl::Status GroupRegistry::State::ForgetDeleted(GroupId group) {
+  for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows, kRedriveRows,
+                           kPositionRows}) {  // By its positions a start finds it.
+    RowRange range;
+    range.prefix = QueueRows(kind, group);
+    range.max_rows = kForgottenAtOnce;
+    range.max_bytes = 4 << 20;
+    while (true) {
+      ASSIGN_OR_RETURN(RowList page, deps.engine.LoadRows(range));
+      if (page.empty()) break;
+      range.after = page.back().first;
+      std::vector<RowWrite> rows;
+      for (auto& [key, value] : page) {
+        rows.push_back({Family::kState, std::move(key), std::nullopt});
+      }
+      RETURN_IF_ERROR(Write(std::move(rows)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace acta

@@ -38,6 +38,16 @@ absl::btree_set<TopicId> TopicsOf(GroupId group, const Rows& positions) {
   return topics;
 }
 
+// Those that have positions.
+absl::btree_set<GroupId> GroupsOf(const Rows& positions) {
+  constexpr size_t kKind = sizeof(kPositionRows) - 1;
+  absl::btree_set<GroupId> groups;
+  for (const auto& [key, value] : positions) {
+    if (key.size() == kKind + 16) groups.insert(GroupId(GetBig64(key.data() + kKind)));
+  }
+  return groups;
+}
+
 }  // namespace
 
 GroupPtr GroupRegistry::State::Find(absl::string_view tenant, absl::string_view name) const {
@@ -146,12 +156,18 @@ absl::Status GroupRegistry::State::Load() {
     if (!groups.emplace_back().ParseFromString(value)) return Corrupted("record of a group");
     next_group_id_ = std::max(next_group_id_, groups.back().group_id() + 1);
   }
-  if (groups.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto stored, deps.engine.LoadRows(Family::kState, kPositionRows));
   const Rows positions(std::make_move_iterator(stored.begin()),
                        std::make_move_iterator(stored.end()));
   for (const storage::v1::GroupRecord& record : groups) {
     RETURN_IF_ERROR(Restore(record, positions));
+  }
+  for (const GroupId id : GroupsOf(positions)) {
+    if (FindById(id) != nullptr) continue;
+    const absl::Status forgotten = ForgetDeleted(id);
+    if (forgotten.ok()) continue;
+    if (ReasonOf(forgotten) != v1::DISK_FULL) return forgotten;
+    LogWarn("rows of a deleted group stay for now", {{"group_id", id.value()}});
   }
   return absl::OkStatus();
 }

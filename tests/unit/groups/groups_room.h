@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -111,6 +112,7 @@ class HeldEngine final : public MemoryLogEngine {
  public:
   absl::Status Submit(Transaction transaction) override {
     if (!refuse.ok()) return refuse;
+    most_rows = std::max(most_rows, transaction.rows.size());
     if (on_submit) on_submit();
     if (!hold) return MemoryLogEngine::Submit(std::move(transaction));
     held.push_back(std::move(transaction));
@@ -126,6 +128,7 @@ class HeldEngine final : public MemoryLogEngine {
   }
 
   std::function<void()> on_submit;  // Before each.
+  size_t most_rows = 0;             // Of one.
   bool hold = false;
   absl::Status refuse;
   std::deque<Transaction> held;

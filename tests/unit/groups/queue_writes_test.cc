@@ -135,4 +135,41 @@ TEST_CASE("a deletion of a queue leaves nothing behind that retention has it wri
   }
 }
 
+// Goal: a write of all that years have left would keep everybody else waiting.
+TEST_CASE("a queue with a long history is deleted by some rows a write, also over a kill",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  Transaction letters;
+  for (int64_t offset = 0; offset < 25'000; ++offset) {
+    letters.rows.push_back({Family::kState,
+                            QueueRow(kDeadLetterRows, GroupId(1), Jobs(room), Offset(offset)),
+                            std::string()});
+  }
+  REQUIRE_OK(room.engine.Submit(std::move(letters)));
+  const auto rows = [&](const char* kind) {
+    return room.engine.LoadRows(Family::kState, kind)->size();
+  };
+  REQUIRE(rows(kDeadLetterRows) == 25'000);
+  const bool killed = GENERATE(false, true);
+  room.engine.most_rows = 0;
+  room.engine.on_submit = [&] {  // After the first page.
+    if (!killed || room.engine.most_rows < 10'000) return;
+    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
+  };
+  v1::DeleteGroupRequest deletion;
+  deletion.set_name("workers");
+  REQUIRE_OK(room.groups->Delete(room.caller, deletion));
+  CHECK(room.engine.most_rows == 10'000);
+  CHECK(room.groups->group_count() == 0);
+  CHECK((rows(kDeadLetterRows) > 0) == killed);
+  CHECK(rows(kPositionRows) == (killed ? 1 : 0));
+  room.engine.on_submit = nullptr;
+  room.engine.refuse = absl::OkStatus();
+  room.Restart();
+  CHECK(room.groups->group_count() == 0);
+  CHECK(rows(kDeadLetterRows) == 0);
+  CHECK(rows(kPositionRows) == 0);
+}
+
 }  // namespace acta
