@@ -17,11 +17,12 @@
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 namespace {
 
-// Rows of a deleted group, which may be millions, that one write deletes.
+// Rows of a deleted group or topic, which may be millions, that one write deletes.
 constexpr size_t kForgottenAtOnce = 10'000;
 
 absl::Status CheckMode(v1::GroupMode mode) {
@@ -330,7 +331,8 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
     return written;
   }
   // It is gone, whatever becomes of what it kept.
-  if (const absl::Status forgotten = ForgetDeleted(group->id()); !forgotten.ok()) {
+  const auto all = [&](absl::string_view kind) { return QueueRows(kind, group->id()); };
+  if (const absl::Status forgotten = ForgetDeleted(all); !forgotten.ok()) {
     LogWarn("rows of a deleted group stay until the next start",
             {{"group", group->name()}, {"reason", forgotten.message()}});
   }
@@ -346,16 +348,22 @@ absl::Status GroupRegistry::State::WriteDeletion(const Group& group) {
   rows.push_back({Family::kMeta, GroupRow(group.tenant(), group.name()), std::nullopt});
   if (group.queue() == nullptr) {
     const auto all = [&](absl::string_view kind) { return QueueRows(kind, group.id()); };
-    RETURN_IF_ERROR(ForgetRows(group, all, &rows).status());
+    RETURN_IF_ERROR(ForgetPositions(all, &rows));
+  } else {
+    RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kRedriveRows, group.id()),
+                              [&](absl::string_view key, absl::string_view) {
+                                rows.push_back({Family::kState, std::string(key), std::nullopt});
+                                return absl::OkStatus();
+                              }));
   }
   return Write(std::move(rows));
 }
 
-absl::Status GroupRegistry::State::ForgetDeleted(GroupId group) {
-  for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows, kRedriveRows,
-                           kPositionRows}) {  // By its positions a start finds it.
+absl::Status GroupRegistry::State::ForgetDeleted(Which which) {
+  for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows,
+                           kPositionRows}) {  // By these a start finds that there is more.
     RowRange range;
-    range.prefix = QueueRows(kind, group);
+    range.prefix = which(kind);
     range.max_rows = kForgottenAtOnce;
     range.max_bytes = 4 << 20;
     while (true) {

@@ -164,7 +164,8 @@ absl::Status GroupRegistry::State::Load() {
   }
   for (const GroupId id : GroupsOf(positions)) {
     if (FindById(id) != nullptr) continue;
-    const absl::Status forgotten = ForgetDeleted(id);
+    const absl::Status forgotten =
+        ForgetDeleted([id](absl::string_view kind) { return QueueRows(kind, id); });
     if (forgotten.ok()) continue;
     if (ReasonOf(forgotten) != v1::DISK_FULL) return forgotten;
     LogWarn("rows of a deleted group stay for now", {{"group_id", id.value()}});
@@ -266,14 +267,12 @@ absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group, Wh
   return letters_gone;
 }
 
-absl::StatusOr<int64_t> GroupRegistry::State::ForgetRows(const Group& group, Which which,
-                                                         std::vector<RowWrite>* rows) const {
-  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, which(kPositionRows),
-                            [rows](absl::string_view key, absl::string_view) {
-                              rows->push_back({Family::kState, std::string(key), std::nullopt});
-                              return absl::OkStatus();
-                            }));
-  return ForgetQueue(group, which, true, rows);
+absl::Status GroupRegistry::State::ForgetPositions(Which which, std::vector<RowWrite>* rows) const {
+  return VisitRows(deps.engine, Family::kState, which(kPositionRows),
+                   [rows](absl::string_view key, absl::string_view) {
+                     rows->push_back({Family::kState, std::string(key), std::nullopt});
+                     return absl::OkStatus();
+                   });
 }
 
 absl::StatusOr<int64_t> GroupRegistry::State::WriteForgetting(

@@ -70,8 +70,6 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // Nothing else of the group may write meanwhile. What a QUEUE group keeps is for ForgetDeleted().
   // Blocks.
   absl::Status WriteDeletion(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  // In several writes, its positions last. Not OK: some of it is left for Load(). Blocks.
-  absl::Status ForgetDeleted(GroupId group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   absl::Status DropTopic(Group& group, TopicId topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   void GrowTopic(Group& group, const TopicPtr& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
 
@@ -148,9 +146,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // their attempts and copies. How many dead letters go. Blocks.
   absl::StatusOr<int64_t> ForgetQueue(const Group& group, Which which, bool history,
                                       std::vector<RowWrite>* rows) const;
-  // The same for all that any group keeps, its positions too.
-  absl::StatusOr<int64_t> ForgetRows(const Group& group, Which which,
-                                     std::vector<RowWrite>* rows) const;
+  // Adds the deletion of positions. Blocks.
+  absl::Status ForgetPositions(Which which, std::vector<RowWrite>* rows) const;
+  // Deletes these rows of a QUEUE group that is gone, or of a topic that is, in several writes, the
+  // positions last. Not OK: some are left for Load(). Blocks.
+  absl::Status ForgetDeleted(Which which) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
   // DISK_FULL while no write is taken. For changes that are written by queues, which wait for room:

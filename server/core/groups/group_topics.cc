@@ -7,6 +7,7 @@
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
+#include "storage/visit_rows.h"
 
 namespace acta {
 
@@ -66,10 +67,20 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
   group.SetRecord(std::move(record));
   // By what is on the disk: at a start the group has no partitions of a topic that is gone.
   const auto of_topic = [&](absl::string_view kind) { return QueueRows(kind, group.id(), topic); };
-  ASSIGN_OR_RETURN(const int64_t letters, ForgetRows(group, of_topic, &rows));
-  const absl::Status written = Write(std::move(rows));
+  if (group.queue() == nullptr) {
+    RETURN_IF_ERROR(ForgetPositions(of_topic, &rows));
+    return Write(std::move(rows));
+  }
+  int64_t letters = 0;
+  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, of_topic(kDeadLetterRows),
+                            [&letters](absl::string_view, absl::string_view) {
+                              ++letters;
+                              return absl::OkStatus();
+                            }));
+  absl::Status written = Write(std::move(rows));
+  if (written.ok()) written = ForgetDeleted(of_topic);
   // Also of those that stay, until Load() does it again: nobody can see or discard them.
-  if (group.queue() != nullptr) group.queue()->LettersGone(letters);
+  group.queue()->LettersGone(letters);
   return written;
 }
 

@@ -47,6 +47,18 @@ std::shared_ptr<StepGroup> ScannedGroup(GroupsRoom& room) {
   return *std::move(group);
 }
 
+// As years leave them.
+void MakeLetters(GroupsRoom& room) {
+  Transaction letters;
+  for (int64_t offset = 0; offset < 25'000; ++offset) {
+    letters.rows.push_back({Family::kState,
+                            QueueRow(kDeadLetterRows, GroupId(1), Jobs(room), Offset(offset)),
+                            std::string()});
+  }
+  REQUIRE_OK(room.engine.Submit(std::move(letters)));
+  room.Restart();  // They count.
+}
+
 // Makes a change of the group while retention asks for copies. `fails`: its write does.
 void CheckBesideRetention(GroupsRoom& room, bool fails, absl::FunctionRef<absl::Status()> change) {
   absl::Status meanwhile;
@@ -140,13 +152,7 @@ TEST_CASE("a queue with a long history is deleted by some rows a write, also ove
           "[queue]") {
   GroupsRoom room;
   MakeJobs(room);
-  Transaction letters;
-  for (int64_t offset = 0; offset < 25'000; ++offset) {
-    letters.rows.push_back({Family::kState,
-                            QueueRow(kDeadLetterRows, GroupId(1), Jobs(room), Offset(offset)),
-                            std::string()});
-  }
-  REQUIRE_OK(room.engine.Submit(std::move(letters)));
+  MakeLetters(room);
   const auto rows = [&](const char* kind) {
     return room.engine.LoadRows(Family::kState, kind)->size();
   };
@@ -168,6 +174,34 @@ TEST_CASE("a queue with a long history is deleted by some rows a write, also ove
   room.engine.refuse = absl::OkStatus();
   room.Restart();
   CHECK(room.groups->group_count() == 0);
+  CHECK(rows(kDeadLetterRows) == 0);
+  CHECK(rows(kPositionRows) == 0);
+}
+
+TEST_CASE("a topic that a queue has read for years goes by some rows a write, also over a kill",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  MakeLetters(room);
+  const auto rows = [&](const char* kind) {
+    return room.engine.LoadRows(Family::kState, kind)->size();
+  };
+  const bool killed = GENERATE(false, true);
+  room.engine.most_rows = 0;
+  room.engine.on_submit = [&] {  // After the first page.
+    if (!killed || room.engine.most_rows < 10'000) return;
+    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
+  };
+  v1::DeleteTopicRequest deletion;
+  deletion.set_name("orders");
+  room.topics->Delete(room.caller, deletion).status().IgnoreError();
+  CHECK(room.engine.most_rows == 10'000);
+  CHECK((rows(kDeadLetterRows) > 0) == killed);
+  CHECK(rows(kPositionRows) == (killed ? 1 : 0));
+  room.engine.on_submit = nullptr;
+  room.engine.refuse = absl::OkStatus();
+  room.Restart();
+  CHECK(room.groups->group_count() == 1);
   CHECK(rows(kDeadLetterRows) == 0);
   CHECK(rows(kPositionRows) == 0);
 }
