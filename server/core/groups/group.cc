@@ -333,7 +333,7 @@ std::vector<Group::NewPartition> Group::TakePositions(
       back.parked = std::move(queue->second.parked);
     }
     // Who waits for a step elsewhere is told that the handle is over.
-    for (Action& action : it->second.waiting) queues_[kCalls].actions.push_back(std::move(action));
+    for (const WaiterPtr& waiter : it->second.waiting) Call(waiter);
     positions_.erase(it);
   }
   return taken;

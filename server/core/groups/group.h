@@ -121,6 +121,16 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     absl::flat_hash_set<uint64_t> handles;  // Guarded by the group's lock.
   };
   using SessionPtr = std::shared_ptr<Session>;
+  // A step, or a commit behind one. It stands in each of its positions from when it comes until it
+  // has been tried, and is tried when it is the first in all of them: so none overtakes another,
+  // and no two wait for each other. Guarded by the group's lock, but for `again`.
+  struct Waiter {
+    std::vector<PartitionId> partitions;
+    bool is_step = false;  // Goes on when nothing is in flight; a commit, when no step is.
+    bool called = false;
+    Action again;
+  };
+  using WaiterPtr = std::shared_ptr<Waiter>;
   struct Position {
     TopicPtr topic;
     int32_t number = 0;
@@ -129,11 +139,9 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
     int in_flight = 0;
     int64_t step_end = 0;  // Of the step that is in flight, alone; 0: there is none.
     bool assigned_in_step = false;
-    std::vector<Action> waiting;  // Steps, and commits that came behind one: they are tried again.
-    uint64_t trying_again = 0;    // The last try of those that waited, until it is through.
-    int steps_elsewhere = 0;      // Steps with events of it that wait for another position.
-    uint64_t releasing = 0;       // A session that gave it back, once its commits are done.
-    uint64_t handle = 0;          // Of the holder; 0: none.
+    std::deque<WaiterPtr> waiting;  // In the order in which they came.
+    uint64_t releasing = 0;         // A session that gave it back, once its commits are done.
+    uint64_t handle = 0;            // Of the holder; 0: none.
   };
   struct Handle {
     PartitionId partition;
@@ -154,10 +162,13 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   // None is in flight any more.
   void CommitsEnded(PartitionId partition, Position& position, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Those that waited are in flight now, or wait again, or failed.
-  void TriedAgain(PartitionId partition, uint64_t number);
-  // A step that waited elsewhere, or what was tried again, is through: what waited for that alone
-  // goes on.
+  void Wait(std::vector<PartitionId> partitions, bool is_step, Action again)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool MayGoOn(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Call(const WaiterPtr& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is in flight now, or failed.
+  void Tried(const WaiterPtr& waiter);
+  // The first one that waits, if it may, else who is to have the position.
   void GoOn(PartitionId partition, Position& position, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives back what its session released, when nothing of that is to be written any more.
@@ -175,16 +186,15 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   static StepCommits CommitsOf(absl::Span<const HeldRun> runs);
   // Not OK: it did not begin.
   absl::Status BeginStep(const std::shared_ptr<QueueStep>& step);
-  // The position is free that it waited for.
-  void BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId waited_for);
+  // Its positions are free.
+  void BeginStepAgain(const std::shared_ptr<QueueStep>& step);
   // `waited`: as of Commit().
   absl::Status TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
                         bool waited) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommits(const StepCommits& commits) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // True: it is tried again when what is in flight on one of its positions has ended. Commits of
-  // the others that come meanwhile are behind it, and nobody else gets these.
-  bool WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
-                        bool waited) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // True: it is tried again when they are free.
+  bool WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `number`: that of its write.
@@ -253,7 +263,6 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   absl::flat_hash_map<uint64_t, Handle> handles_ ABSL_GUARDED_BY(mu_);
   ActionQueue queues_[2] ABSL_GUARDED_BY(mu_);
   uint64_t last_row_ ABSL_GUARDED_BY(mu_) = 0;
-  uint64_t last_try_ ABSL_GUARDED_BY(mu_) = 0;  // Of those that waited for a position.
   // Those on their way to the disk, numbered as they were queued; the rest of one has its number.
   absl::btree_multiset<uint64_t> rows_queued_ ABSL_GUARDED_BY(mu_);
 };

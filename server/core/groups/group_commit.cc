@@ -87,15 +87,13 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
     MutexLock lock(mu_);
     current = HeldBy(session, handle, waited).has_value();
     Position* position = current ? &positions_[partition] : nullptr;
-    const bool waits =
-        current && (position->step_end > 0 || !position->waiting.empty() ||
-                    position->steps_elsewhere > 0 || (position->trying_again != 0 && !waited));
-    if (waits) {
-      position->waiting.push_back(
+    const bool busy = current && (position->step_end > 0 || !position->waiting.empty());
+    if (busy && !waited) {
+      return Wait(
+          {partition}, false,
           [self = shared_from_this(), session, handle, offset, done = std::move(done)]() mutable {
             self->Commit(session, handle, offset, std::move(done), true);
           });
-      return;
     }
     newer = current && offset.value() > position->committed.offset();
     if (newer) {
@@ -145,37 +143,61 @@ absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t of
 
 void Group::CommitsEnded(PartitionId partition, Position& position, absl::Duration now) {
   position.submitted = position.committed.offset();
-  std::vector<Action> waiting = std::exchange(position.waiting, {});
-  if (waiting.empty()) return ReleaseWhenDone(partition, position, now);
-  std::deque<Action>& calls = queues_[kCalls].actions;
-  for (Action& action : waiting) calls.push_back(std::move(action));
-  const uint64_t number = position.trying_again = ++last_try_;
-  calls.push_back(
-      [self = shared_from_this(), partition, number] { self->TriedAgain(partition, number); });
+  GoOn(partition, position, now);
 }
 
-void Group::TriedAgain(PartitionId partition, uint64_t number) {
+void Group::Wait(std::vector<PartitionId> partitions, bool is_step, Action again) {
+  auto waiter = std::make_shared<Waiter>();
+  waiter->partitions = std::move(partitions);
+  waiter->is_step = is_step;
+  waiter->again = std::move(again);
+  for (const PartitionId partition : waiter->partitions) {
+    positions_[partition].waiting.push_back(waiter);
+  }
+}
+
+bool Group::MayGoOn(const Waiter& waiter) const {
+  const auto is_free = [&](PartitionId partition) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const auto it = positions_.find(partition);
+    if (it == positions_.end()) return true;
+    const Position& position = it->second;
+    if (position.waiting.empty() || position.waiting.front().get() != &waiter) return false;
+    return waiter.is_step ? position.in_flight == 0 : position.step_end == 0;
+  };
+  return std::all_of(waiter.partitions.begin(), waiter.partitions.end(), is_free);
+}
+
+void Group::Call(const WaiterPtr& waiter) {
+  if (std::exchange(waiter->called, true)) return;
+  queues_[kCalls].actions.push_back([self = shared_from_this(), waiter] {
+    waiter->again();
+    self->Tried(waiter);
+  });
+}
+
+void Group::Tried(const WaiterPtr& waiter) {
   const absl::Duration now = deps_.clock.SinceBoot();
   {
     MutexLock lock(mu_);
-    const auto it = positions_.find(partition);
-    if (it == positions_.end() || it->second.trying_again != number) return;
-    it->second.trying_again = 0;
-    GoOn(partition, it->second, now);
+    for (const PartitionId partition : waiter->partitions) {
+      const auto it = positions_.find(partition);
+      if (it != positions_.end()) std::erase(it->second.waiting, waiter);
+    }
+    for (const PartitionId partition : waiter->partitions) {
+      const auto it = positions_.find(partition);
+      if (it != positions_.end()) GoOn(partition, it->second, now);
+    }
   }
   Flush();
 }
 
 void Group::GoOn(PartitionId partition, Position& position, absl::Duration now) {
-  const bool stays =
-      position.in_flight > 0 || position.trying_again != 0 || position.steps_elsewhere > 0;
-  if (!stays) CommitsEnded(partition, position, now);
+  if (position.waiting.empty()) return ReleaseWhenDone(partition, position, now);
+  if (const WaiterPtr first = position.waiting.front(); MayGoOn(*first)) Call(first);
 }
 
 void Group::ReleaseWhenDone(PartitionId partition, Position& position, absl::Duration now) {
-  const bool stays =
-      position.in_flight > 0 || position.trying_again != 0 || position.steps_elsewhere > 0;
-  if (position.releasing == 0 || stays) return;
+  if (position.releasing == 0 || position.in_flight > 0) return;
   DropHandle(position.handle);  // Of who gave it back, if it is still there.
   AssignmentDecisions decisions;
   assignment_.Release(std::exchange(position.releasing, 0), partition, now, &decisions);
@@ -197,8 +219,7 @@ absl::Status Group::Released(const SessionPtr& session, uint64_t handle) {
     }
     Position& position = positions_[partition];
     // What waits is still to be written under the handle.
-    const bool waits =
-        !position.waiting.empty() || position.trying_again != 0 || position.steps_elsewhere > 0;
+    const bool waits = !position.waiting.empty();
     it->second.released = true;
     if (!waits) DropHandle(handle);
     if (waits || position.in_flight > 0) {

@@ -66,24 +66,11 @@ absl::Status Group::BeginStep(const std::shared_ptr<QueueStep>& step) {
   return absl::OkStatus();
 }
 
-void Group::BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId waited_for) {
-  const StepCommits commits = CommitsOf(step->runs);
-  const absl::Duration now = deps_.clock.SinceBoot();
-  std::vector<PartitionId> others;
+void Group::BeginStepAgain(const std::shared_ptr<QueueStep>& step) {
   TransactionResult refused;
   {
     MutexLock lock(mu_);
-    for (const auto& [partition, commit] : commits) {
-      const auto it = positions_.find(partition);
-      // One that was taken away and came back has none.
-      if (partition == waited_for || it == positions_.end() || it->second.steps_elsewhere == 0) {
-        continue;
-      }
-      --it->second.steps_elsewhere;
-      others.push_back(partition);
-    }
-    refused.status = TakeStep(commits, step, /*waited=*/true);
-    for (const PartitionId partition : others) GoOn(partition, positions_[partition], now);
+    refused.status = TakeStep(CommitsOf(step->runs), step, /*waited=*/true);
   }
   Flush();
   if (!refused.status.ok()) step->done(std::move(refused));
@@ -92,7 +79,7 @@ void Group::BeginStepAgain(const std::shared_ptr<QueueStep>& step, PartitionId w
 absl::Status Group::TakeStep(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
                              bool waited) {
   RETURN_IF_ERROR(CheckCommits(commits));
-  if (!WaitForPositions(commits, step, waited)) QueueStepRows(commits, step);
+  if (waited || !WaitForPositions(commits, step)) QueueStepRows(commits, step);
   return absl::OkStatus();
 }
 
@@ -119,22 +106,18 @@ absl::Status Group::CheckCommits(const StepCommits& commits) const {
   return absl::OkStatus();
 }
 
-bool Group::WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step,
-                             bool waited) {
+bool Group::WaitForPositions(const StepCommits& commits, const std::shared_ptr<QueueStep>& step) {
+  bool free = true;
+  std::vector<PartitionId> partitions;
   for (const auto& [partition, commit] : commits) {
-    Position& position = positions_[partition];
-    // Of two that wait for each other's positions the first that is tried goes on.
-    const bool behind = !waited && (position.trying_again != 0 || position.steps_elsewhere > 0);
-    if (position.in_flight == 0 && !behind) continue;
-    position.waiting.push_back([self = shared_from_this(), step, waited_for = partition] {
-      self->BeginStepAgain(step, waited_for);
-    });
-    for (const auto& [other, also] : commits) {
-      if (other != partition) ++positions_[other].steps_elsewhere;
-    }
-    return true;
+    const Position& position = positions_[partition];
+    free = free && position.in_flight == 0 && position.waiting.empty();
+    partitions.push_back(partition);
   }
-  return false;
+  if (free) return false;
+  Wait(std::move(partitions), true,
+       [self = shared_from_this(), step] { self->BeginStepAgain(step); });
+  return true;
 }
 
 void Group::QueueStepRows(const StepCommits& commits, std::shared_ptr<QueueStep> step) {

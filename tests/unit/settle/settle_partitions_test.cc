@@ -55,6 +55,52 @@ TEST_CASE("a step that waits for one of its partitions keeps its place in the ot
   CHECK(other->sink.by_handle[other->sink.Handle(1)].offset() == behind);
 }
 
+TEST_CASE("steps over several partitions do not wait for each other", "[step]") {
+  StreamStepRoom room;
+  room.GrowTopic(3);
+  for (int32_t partition = 0; partition < 3; ++partition) room.PublishNumbers(partition, 4, 2);
+  Client& client = room.Read();
+  room.engine.HoldDone();
+  client.Commit(client.sink.Handle(2), 4);
+  const auto refused = room.Begin(StepOver(PieceOf(client, 1, 0), PieceOf(client, 2, 1), "none"));
+  const auto one = room.Begin(StepOver(PieceOf(client, 0, 0), PieceOf(client, 1, 0), "one"));
+  const auto two = room.Begin(StepOver(PieceOf(client, 0, 1), PieceOf(client, 1, 1), "two"));
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE(refused->has_value());
+  CHECK(ReasonOf((*refused)->status()) == v1::ALREADY_SETTLED);
+  REQUIRE(one->has_value());
+  CHECK_OK(**one);
+  REQUIRE(two->has_value());
+  CHECK_OK(**two);
+  CHECK(room.Bills() == Strings{"one", "two"});
+  CHECK(room.Committed(0) == 4);
+  CHECK(room.Committed(1) == 4);
+}
+
+TEST_CASE("no step overtakes one that came before it, whatever that waits for", "[step]") {
+  StreamStepRoom room;
+  room.GrowTopic(2);
+  for (int32_t partition = 0; partition < 2; ++partition) room.PublishNumbers(partition, 6, 2);
+  Client& client = room.Read();
+  room.engine.HoldDone();
+  client.Commit(client.sink.Handle(1), 2);  // Ends first.
+  room.Run();
+  client.Commit(client.sink.Handle(0), 2);
+  room.Run();
+  const auto one = room.Begin(StepOver(PieceOf(client, 0, 1), PieceOf(client, 1, 1), "one"));
+  const auto two = room.Begin(StreamStepRoom::Step(PieceOf(client, 1, 2), "two"));
+  room.engine.ReleaseDone();
+  room.Run();
+  REQUIRE(one->has_value());
+  CHECK_OK(**one);
+  REQUIRE(two->has_value());
+  CHECK_OK(**two);
+  CHECK(room.Bills() == Strings{"one", "two"});
+  CHECK(room.Committed(0) == 4);
+  CHECK(room.Committed(1) == 6);
+}
+
 TEST_CASE("who waits for a step that waits elsewhere is answered when the topic goes", "[step]") {
   StreamStepRoom room;
   room.PublishNumbers(0, 4, 2);
