@@ -208,9 +208,14 @@ absl::Status RecoverProducers(const RocksStore& store, const LogReader& reader, 
   ASSIGN_OR_RETURN(const auto row, store.Get(store.state(), ProducerRow(partition.id())));
   ProducerTable& producers = partition.writer.producers;
   if (row.has_value()) {
-    ASSIGN_OR_RETURN(const Offset as_of, DecodeProducers(*row, &producers));
-    from = std::max(from, as_of);
+    ProducerTable told;
+    ASSIGN_OR_RETURN(const Offset as_of, DecodeProducers(*row, &told));
     partition.writer.producers_saved = as_of;
+    // After an accepted loss it may tell of what is there no more.
+    if (as_of <= extent.visible_end) {
+      producers = std::move(told);
+      from = std::max(from, as_of);
+    }
   }
   const auto record = [&](const BatchHeader& header, absl::string_view) {
     if (header.producer_id != 0) {

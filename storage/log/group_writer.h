@@ -83,9 +83,9 @@ class GroupWriter {
   // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.
   bool snapshots_wait() const { return snapshots_wait_.load(std::memory_order_relaxed); }
 
-  // How many ids a topic that is opened may have: those that have most make room for it. Whoever
-  // keeps writers out.
-  int64_t IdsForOneMore() const;
+  // How many ids a topic that is opened may have, of `wanted`: those that have most make room for
+  // it. Whoever keeps writers out.
+  int64_t IdsForOneMore(int64_t wanted) const;
   // Counts ids that were read from the log at the start, or went with their topic, and keeps the
   // budget. Whoever keeps writers out.
   void AddIds(int64_t count);

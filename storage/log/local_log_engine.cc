@@ -154,7 +154,9 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
   {
     CommitQueue::Pause pause(*queue_);
     writer_->AddRecovered(added);
-    room = writer_->IdsForOneMore();
+    if (!known && settings.dedupe == Dedupe::kIds) {
+      room = writer_->IdsForOneMore(options_.dedupe_max_ids);
+    }
   }
   if (known) {
     CommitQueue::Pause pause(*queue_);  // Settings and ids are the writer's.

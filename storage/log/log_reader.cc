@@ -220,8 +220,8 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirst(const PartitionL
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
     const PartitionLog::Piece& piece = pieces[middle];
-    std::unique_ptr<RowCursor> table;
-    ASSIGN_OR_RETURN(const auto last, HeaderIn(piece, partition.id(), piece.span.last, &table));
+    Looks looks;
+    ASSIGN_OR_RETURN(const auto last, HeaderIn(piece, partition.id(), piece.span.last, &looks));
     last.has_value() && reached(*last) ? high = middle : low = middle + 1;
   }
   if (low == pieces.size()) return std::optional<BatchHeader>();
@@ -230,28 +230,28 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirst(const PartitionL
 
 absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderIn(
     const PartitionLog::Piece& piece, PartitionId partition, Offset offset,
-    std::unique_ptr<RowCursor>* table) const {
+    Looks* looks) const {
   const FamilyPtr& slice = piece.slice->family;
   for (const bool again : {true, false}) {
-    if (!again) *table = store_.NewReaderCursor(slice, partition, offset);
-    if (*table == nullptr) continue;
-    auto header = HeaderAt(**table, partition, offset);
+    if (!again) looks->table = store_.NewReaderCursor(slice, partition, offset);
+    if (looks->table == nullptr) continue;
+    auto header = HeaderAt(*looks->table, partition, offset);
     if (header.ok() && header->has_value() && (*header)->base_offset <= offset) return header;
   }
-  const auto whole = store_.NewPartitionCursor(slice);
-  return HeaderAt(*whole, partition, offset);
+  if (looks->whole == nullptr) looks->whole = store_.NewPartitionCursor(slice);
+  return HeaderAt(*looks->whole, partition, offset);
 }
 
 // A look may cost a block of the disk, and what is sought is near the beginning most of the time:
 // steps that double, then halves. Each look lands on a whole batch.
 absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(
     PartitionId partition, const PartitionLog::Piece& piece, const Reached& reached) const {
-  std::unique_ptr<RowCursor> table;
+  Looks looks;
   Offset low = piece.span.first;
   std::optional<BatchHeader> found;
   for (int64_t step = 0; low <= piece.span.last; step = std::max(2 * step, kFirstStep)) {
     ASSIGN_OR_RETURN(const auto header,
-                     HeaderIn(piece, partition, std::min(low + step, piece.span.last), &table));
+                     HeaderIn(piece, partition, std::min(low + step, piece.span.last), &looks));
     if (!header.has_value()) break;
     if (reached(*header)) {
       found = header;
@@ -262,7 +262,7 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(
   if (!found.has_value()) return found;
   while (low < found->base_offset) {
     const Offset middle = low + Lag(low, found->base_offset) / 2;
-    ASSIGN_OR_RETURN(const auto header, HeaderIn(piece, partition, middle, &table));
+    ASSIGN_OR_RETURN(const auto header, HeaderIn(piece, partition, middle, &looks));
     if (!header.has_value()) break;
     if (reached(*header)) {
       found = header;

@@ -66,11 +66,15 @@ class LogReader {
   };
   Readable FindReadable(const FamilyPtr& slice, PartitionId partition, Offset from,
                         Offset last) const;
-  // Of the batch that holds `offset`: of its table file, else of the whole piece. `table` is the
-  // cursor over the file where it was looked for last, and now; null at first.
+  // Where a search has looked: over one table file, and over the whole piece. Null at first.
+  struct Looks {
+    std::unique_ptr<RowCursor> table;
+    std::unique_ptr<RowCursor> whole;
+  };
+  // Of the batch that holds `offset`: of its table file, else of the whole piece.
   absl::StatusOr<std::optional<BatchHeader>> HeaderIn(const PartitionLog::Piece& piece,
                                                       PartitionId partition, Offset offset,
-                                                      std::unique_ptr<RowCursor>* table) const;
+                                                      Looks* looks) const;
   absl::StatusOr<std::optional<BatchHeader>> HeaderAt(RowCursor& cursor, PartitionId partition,
                                                       Offset offset) const;
 

@@ -50,6 +50,25 @@ TEST_CASE("a producer silent for more than a week is forgotten where others publ
   CHECK(ReasonOf(PublishNumbered(store, 2, 700).status) == v1::OUT_OF_SEQUENCE);
 }
 
+TEST_CASE("a row of producers that tells of more than there is, as after a loss, is not believed") {
+  TestStore store;
+  REQUIRE_OK(PublishNumbered(store, 1, 0).status);
+  storage::v1::ProducerSnapshot of_more;
+  of_more.set_as_of_offset(3);
+  Transaction late;
+  late.rows = {{Family::kState, ProducerRow(TestStore::Partition()), of_more.SerializeAsString()}};
+  REQUIRE_OK(Commit(store.engine(), std::move(late)).status);
+  store.Crash();
+  CHECK(PublishNumbered(store, 1, 0).duplicates.size() == 1);
+  // Nor is it later, when there is as much.
+  for (uint32_t sequence = 1; sequence < 5; ++sequence) {
+    REQUIRE_OK(PublishNumbered(store, 1, sequence).status);
+  }
+  store.Crash();
+  CHECK(PublishNumbered(store, 1, 4).duplicates.size() == 1);
+  CHECK(PublishNumbered(store, 1, 1).duplicates.size() == 1);
+}
+
 TEST_CASE("a start forgets the producers that are silent for more than a week by then") {
   TestStore store;
   REQUIRE_OK(PublishNumbered(store, 1, 0).status);
