@@ -330,16 +330,18 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
     group->AddPartitions(taken);
     return written;
   }
-  // It is gone, whatever becomes of what it kept.
+  // It is gone, whatever becomes of what it kept: nobody finds it, and retention asks it no more.
+  CancelResume(group->id());
+  {
+    MutexLock lock(map_mu_);
+    by_id_.erase(group->id());
+    groups_.erase({group->tenant(), group->name()});
+  }
   const auto all = [&](absl::string_view kind) { return QueueRows(kind, group->id()); };
   if (const absl::Status forgotten = ForgetDeleted(all); !forgotten.ok()) {
     LogWarn("rows of a deleted group stay until the next start",
             {{"group", group->name()}, {"reason", forgotten.message()}});
   }
-  CancelResume(group->id());
-  MutexLock lock(map_mu_);
-  by_id_.erase(group->id());
-  groups_.erase({group->tenant(), group->name()});
   return absl::OkStatus();
 }
 
@@ -360,24 +362,17 @@ absl::Status GroupRegistry::State::WriteDeletion(const Group& group) {
 }
 
 absl::Status GroupRegistry::State::ForgetDeleted(Which which) {
+  std::vector<RowWrite> rows;  // Only their keys: values, which may be large, go page by page.
   for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows,
                            kPositionRows}) {  // By these a start finds that there is more.
-    RowRange range;
-    range.prefix = which(kind);
-    range.max_rows = kForgottenAtOnce;
-    range.max_bytes = 4 << 20;
-    while (true) {
-      ASSIGN_OR_RETURN(RowList page, deps.engine.LoadRows(range));
-      if (page.empty()) break;
-      range.after = page.back().first;
-      std::vector<RowWrite> rows;
-      for (auto& [key, value] : page) {
-        rows.push_back({Family::kState, std::move(key), std::nullopt});
-      }
-      RETURN_IF_ERROR(Write(std::move(rows)));
-    }
+    RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, which(kind),
+                              [&](absl::string_view key, absl::string_view) {
+                                rows.push_back({Family::kState, std::string(key), std::nullopt});
+                                if (rows.size() < kForgottenAtOnce) return absl::OkStatus();
+                                return Write(std::exchange(rows, {}));
+                              }));
   }
-  return absl::OkStatus();
+  return rows.empty() ? absl::OkStatus() : Write(std::move(rows));
 }
 
 }  // namespace acta

@@ -64,6 +64,7 @@ void CheckBesideRetention(GroupsRoom& room, bool fails, absl::FunctionRef<absl::
   absl::Status meanwhile;
   bool asking = false;
   room.engine.on_submit = [&] {
+    if (room.groups->group_count() == 0) return;  // It is asked no more.
     if (std::exchange(asking, true)) return;
     meanwhile = room.groups->KeepCopies(Jobs(room), Offset(kJobs / 2));
     asking = false;
@@ -204,6 +205,56 @@ TEST_CASE("a topic that a queue has read for years goes by some rows a write, al
   CHECK(room.groups->group_count() == 1);
   CHECK(rows(kDeadLetterRows) == 0);
   CHECK(rows(kPositionRows) == 0);
+}
+
+// Goal: copies are as large as events, and only their keys are written.
+TEST_CASE("what a queue kept is deleted in a handful of writes, however large its events were",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  Transaction copies;
+  for (int64_t offset = 0; offset < 20; ++offset) {
+    copies.rows.push_back({Family::kState,
+                           QueueRow(kKeptRows, GroupId(1), Jobs(room), Offset(offset)),
+                           std::string(1 << 20, 'x')});
+  }
+  REQUIRE_OK(room.engine.Submit(std::move(copies)));
+  int writes = 0;
+  room.engine.on_submit = [&] { ++writes; };
+  if (GENERATE(false, true)) {
+    v1::DeleteTopicRequest deletion;
+    deletion.set_name("orders");
+    REQUIRE_OK(room.topics->Delete(room.caller, deletion));
+  } else {
+    v1::DeleteGroupRequest deletion;
+    deletion.set_name("workers");
+    REQUIRE_OK(room.groups->Delete(room.caller, deletion));
+  }
+  room.engine.on_submit = nullptr;
+  CHECK(writes <= 4);
+  for (const char* kind : {kKeptRows, kPositionRows}) {
+    CHECK(room.engine.LoadRows(Family::kState, kind)->empty());
+  }
+}
+
+TEST_CASE("retention goes on, and nobody sees the group, while what it kept is deleted",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  MakeLetters(room);
+  int behind = 0;  // Writes behind that of its record.
+  room.engine.on_submit = [&] {
+    if (!room.engine.LoadRows(Family::kMeta, kGroupRows)->empty()) return;
+    ++behind;
+    CHECK_OK(room.groups->KeepCopies(Jobs(room), Offset(kJobs / 2)));
+    CHECK(room.groups->group_count() == 0);
+    CHECK(room.groups->NameOf(GroupId(1)) == std::nullopt);
+  };
+  v1::DeleteGroupRequest deletion;
+  deletion.set_name("workers");
+  REQUIRE_OK(room.groups->Delete(room.caller, deletion));
+  room.engine.on_submit = nullptr;
+  CHECK(behind == 3);
 }
 
 }  // namespace acta
