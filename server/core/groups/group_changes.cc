@@ -24,6 +24,8 @@ namespace {
 
 // Rows of a deleted group or topic, which may be millions, that one write deletes.
 constexpr size_t kForgottenAtOnce = 10'000;
+// When some could not be deleted.
+constexpr absl::Duration kForgetAgain = absl::Minutes(10);
 
 absl::Status CheckMode(v1::GroupMode mode) {
   if (v1::GroupMode_IsValid(mode)) return absl::OkStatus();
@@ -337,9 +339,8 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
     by_id_.erase(group->id());
     groups_.erase({group->tenant(), group->name()});
   }
-  const auto all = [&](absl::string_view kind) { return QueueRows(kind, group->id()); };
-  if (const absl::Status forgotten = ForgetDeleted(all); !forgotten.ok()) {
-    LogWarn("rows of a deleted group stay until the next start",
+  if (const absl::Status forgotten = ForgetDeleted(group->id(), std::nullopt); !forgotten.ok()) {
+    LogWarn("rows of a deleted group stay for now",
             {{"group", group->name()}, {"reason", forgotten.message()}});
   }
   return absl::OkStatus();
@@ -361,7 +362,7 @@ absl::Status GroupRegistry::State::WriteDeletion(const Group& group) {
   return Write(std::move(rows));
 }
 
-absl::Status GroupRegistry::State::ForgetDeleted(Which which) {
+absl::Status GroupRegistry::State::ForgetRows(Which which) {
   std::vector<RowWrite> rows;  // Only their keys: values, which may be large, go page by page.
   for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows,
                            kPositionRows}) {  // By these a start finds that there is more.
@@ -373,6 +374,25 @@ absl::Status GroupRegistry::State::ForgetDeleted(Which which) {
                               }));
   }
   return rows.empty() ? absl::OkStatus() : Write(std::move(rows));
+}
+
+absl::Status GroupRegistry::State::ForgetDeleted(GroupId group, std::optional<TopicId> topic) {
+  const absl::Status forgotten = ForgetRows([&](absl::string_view kind) {
+    return topic.has_value() ? QueueRows(kind, group, *topic) : QueueRows(kind, group);
+  });
+  if (!forgotten.ok()) ForgetLater(group, topic);
+  return forgotten;
+}
+
+void GroupRegistry::State::ForgetLater(GroupId group, std::optional<TopicId> topic) {
+  deps.timer.After(kForgetAgain, [state = weak_from_this(), group, topic] {
+    const auto self = state.lock();
+    if (self == nullptr) return;
+    MutexLock lock(self->write_mu);
+    // Nothing is read while nothing can be written.
+    if (!self->CheckRoom().ok()) return self->ForgetLater(group, topic);
+    self->ForgetDeleted(group, topic).IgnoreError();  // It comes back here.
+  });
 }
 
 }  // namespace acta

@@ -164,8 +164,7 @@ absl::Status GroupRegistry::State::Load() {
   }
   for (const GroupId id : GroupsOf(positions)) {
     if (FindById(id) != nullptr) continue;
-    const absl::Status forgotten =
-        ForgetDeleted([id](absl::string_view kind) { return QueueRows(kind, id); });
+    const absl::Status forgotten = ForgetDeleted(id, std::nullopt);
     if (forgotten.ok()) continue;
     if (ReasonOf(forgotten) != v1::DISK_FULL) return forgotten;
     LogWarn("rows of a deleted group stay for now", {{"group_id", id.value()}});
@@ -216,7 +215,7 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   for (const TopicId topic : gone) {
     const absl::Status dropped = DropTopic(*group, topic);
     if (dropped.ok()) continue;
-    // A disk that is full keeps nobody from starting: the next start does it.
+    // A disk that is full keeps nobody from starting: it is done once there is room.
     if (ReasonOf(dropped) != v1::DISK_FULL) return dropped;
     LogWarn("rows of a group about a deleted topic stay for now",
             {{"group", group->name()}, {"topic_id", topic.value()}});

@@ -148,9 +148,11 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
                                       std::vector<RowWrite>* rows) const;
   // Adds the deletion of positions. Blocks.
   absl::Status ForgetPositions(Which which, std::vector<RowWrite>* rows) const;
-  // Deletes these rows of a QUEUE group that is gone, or of a topic that is, in several writes, the
-  // positions last. Not OK: some are left for Load(). Blocks.
-  absl::Status ForgetDeleted(Which which) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Deletes the rows of a group that is gone, or those of a group about a topic that is, in several
+  // writes, the positions last. Not OK: some are left, and go later, or by Load(). Blocks.
+  absl::Status ForgetDeleted(GroupId group, std::optional<TopicId> topic)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  void ForgetLater(GroupId group, std::optional<TopicId> topic);
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
   // DISK_FULL while no write is taken. For changes that are written by queues, which wait for room:
@@ -186,6 +188,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   absl::Status SetTopics(Group& group, const std::vector<TopicPtr>& topics,
                          storage::v1::GroupRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status ForgetRows(Which which) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Instead of the timer that waits for longer.
   void Arm(absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(timer_mu_);
   void OnTimer(uint64_t arming);

@@ -35,7 +35,8 @@ void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
       continue;
     }
     const absl::Status status = state_->DropTopic(*group, topic.id);
-    // Load() does it again: by the record, and by positions when that was written since.
+    // Its rows go later, and Load() does it again: by the record, and by positions when that was
+    // written since.
     if (!status.ok()) LogWarn("a deleted topic was not taken out of a group's record");
     if (group->record().topic_ids_size() > 0) continue;
     group->EndAll(Error(v1::TOPIC_NOT_FOUND,
@@ -69,7 +70,9 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
   const auto of_topic = [&](absl::string_view kind) { return QueueRows(kind, group.id(), topic); };
   if (group.queue() == nullptr) {
     RETURN_IF_ERROR(ForgetPositions(of_topic, &rows));
-    return Write(std::move(rows));
+    const absl::Status written = Write(std::move(rows));
+    if (!written.ok()) ForgetLater(group.id(), topic);
+    return written;
   }
   int64_t letters = 0;
   RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, of_topic(kDeadLetterRows),
@@ -78,8 +81,12 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
                               return absl::OkStatus();
                             }));
   absl::Status written = Write(std::move(rows));
-  if (written.ok()) written = ForgetDeleted(of_topic);
-  // Also of those that stay, until Load() does it again: nobody can see or discard them.
+  if (written.ok()) {
+    written = ForgetDeleted(group.id(), topic);
+  } else {
+    ForgetLater(group.id(), topic);
+  }
+  // Also of those that stay for now: nobody can see or discard them.
   group.queue()->LettersGone(letters);
   return written;
 }

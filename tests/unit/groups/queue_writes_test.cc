@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "acta/storage/v1/records.pb.h"
 #include "acta/v1/publisher.pb.h"
 #include "server/core/queues/group_queue.h"
 #include "storage/layout/rows.h"
@@ -255,6 +256,40 @@ TEST_CASE("retention goes on, and nobody sees the group, while what it kept is d
   REQUIRE_OK(room.groups->Delete(room.caller, deletion));
   room.engine.on_submit = nullptr;
   CHECK(behind == 3);
+}
+
+TEST_CASE("what a full disk has left of a deleted queue or topic goes once there is room",
+          "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  MakeLetters(room);
+  const auto rows = [&](const char* kind) {
+    return room.engine.LoadRows(Family::kState, kind)->size();
+  };
+  room.engine.on_submit = [&] {  // Full once the record is gone, or names the topic no more.
+    const auto records = room.engine.LoadRows(Family::kMeta, kGroupRows);
+    storage::v1::GroupRecord record;
+    if (!records->empty()) REQUIRE(record.ParseFromString(records->front().second));
+    if (record.topic_ids().empty()) room.engine.SetDiskState(DiskState::kHard);
+  };
+  if (GENERATE(false, true)) {
+    v1::DeleteTopicRequest deletion;
+    deletion.set_name("orders");
+    REQUIRE_OK(room.topics->Delete(room.caller, deletion));
+  } else {
+    v1::DeleteGroupRequest deletion;
+    deletion.set_name("workers");
+    REQUIRE_OK(room.groups->Delete(room.caller, deletion));
+  }
+  room.engine.on_submit = nullptr;
+  REQUIRE(rows(kDeadLetterRows) == 25'000);
+  const int64_t read = room.engine.rows_loaded();
+  room.Advance(absl::Minutes(10));
+  CHECK(room.engine.rows_loaded() == read);  // While it is full nothing is read for it.
+  room.engine.SetDiskState(DiskState::kOk);
+  room.Advance(absl::Minutes(10));
+  CHECK(rows(kDeadLetterRows) == 0);
+  CHECK(rows(kPositionRows) == 0);
 }
 
 }  // namespace acta
