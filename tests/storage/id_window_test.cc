@@ -1,5 +1,3 @@
-#include <malloc.h>
-
 #include <catch2/catch.hpp>
 #include <deque>
 #include <memory>
@@ -9,6 +7,7 @@
 
 #include "storage/state/id_window.h"
 #include "storage/state/siphash.h"
+#include "tests/support/heap_bytes.h"
 
 namespace acta {
 namespace {
@@ -137,23 +136,18 @@ TEST_CASE("topics share what there is, and those that need less leave the rest t
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-int64_t AllocatedBytes() {
-  const auto heap = mallinfo2();
-  return static_cast<int64_t>(heap.uordblks + heap.hblkhd);
-}
-
 TEST_CASE("an id costs no more memory than is counted for it") {
   // Just after its table has grown it has most room to spare.
   const int64_t count = GENERATE(460'000, 918'000, 1'000'000);
-  const int64_t before = AllocatedBytes();
+  const int64_t before = HeapBytes();
   IdWindow window(absl::Hours(1), count);
   for (int64_t i = 0; i < count; ++i) {
     window.Insert(0, IdOf(static_cast<uint64_t>(i)), {Offset(i), Incarnation(1), i});
   }
-  CHECK(AllocatedBytes() - before <= count * IdWindow::kBytesPerId);
-  CHECK(AllocatedBytes() - before > count * IdWindow::kBytesPerId * 4 / 5);
+  CHECK(HeapBytes() - before <= count * IdWindow::kBytesPerId);
+  CHECK(HeapBytes() - before > count * IdWindow::kBytesPerId * 4 / 5);
   window.Evict(count);
-  CHECK(AllocatedBytes() - before < count * IdWindow::kBytesPerId / 2);
+  CHECK(HeapBytes() - before < count * IdWindow::kBytesPerId / 2);
 }
 #endif
 

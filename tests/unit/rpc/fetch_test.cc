@@ -89,7 +89,7 @@ TEST_CASE("a call that waits does not hold its request", "[rpc]") {
   const auto call = stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue);
   call->StartCall(nullptr);
   REQUIRE(await());
-  const size_t before = HeapBytes();
+  const int64_t before = HeapBytes();
   {
     const grpc::Slice request = LargeRequest(16 << 20);
     call->WriteLast(grpc::ByteBuffer(&request, 1), grpc::WriteOptions(), nullptr);

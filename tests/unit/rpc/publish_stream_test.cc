@@ -292,7 +292,7 @@ TEST_CASE("a bad frame fails alone", "[rpc]") {
 TEST_CASE("a stream that waits for its next frame does not hold the one before", "[rpc]") {
   RpcRoom room;
   OpenedStream stream(room, "nothing");
-  const size_t before = HeapBytes();
+  const int64_t before = HeapBytes();
   REQUIRE(stream->Write(OneEvent(1, std::string(16 << 20, 'x'))));
   CHECK(stream.Next().batches(0).error().reason() == v1::TOPIC_NOT_FOUND);
   CHECK(WaitUntil([&] { return HeapBytes() < before + (8 << 20); }));

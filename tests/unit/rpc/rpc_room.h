@@ -4,7 +4,6 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <malloc.h>
 #include <catch2/catch.hpp>
 
 #include <atomic>
@@ -22,6 +21,7 @@
 #include "server/rpc/rpc_server.h"
 #include "storage/base/mutex.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/heap_bytes.h"
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
@@ -38,12 +38,6 @@ inline bool WaitUntil(const std::function<bool()>& holds) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
-}
-
-// Bytes that are allocated; 0 where a sanitizer does it.
-inline size_t HeapBytes() {
-  const struct mallinfo2 heap = mallinfo2();
-  return heap.uordblks + heap.hblkhd;
 }
 
 // A client's context that does not wait for ever.

@@ -52,7 +52,7 @@ TEST_CASE("health of a service with a long name is unknown, and nothing of the n
     CHECK(status.error_code() == grpc::StatusCode::NOT_FOUND);
     CHECK(status.error_message() == "no service '" + std::string(249, 'x') + "'");
   }
-  const size_t before = HeapBytes();
+  const int64_t before = HeapBytes();
   TestContext context;
   std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> watch;
   {
