@@ -74,6 +74,8 @@ void JourneyIndexer::TryMissed() {
     }
   }
   for (const auto& [partition, before] : due) {
+    // What is read again counts as what is new: without room for a file it waits.
+    if (NeedsFile() && !WriteFile()) return;
     const auto first = ReadMissed(partition, before.mode, before.missed);
     MutexLock lock(mu_);
     const auto at = followed_.find(partition);

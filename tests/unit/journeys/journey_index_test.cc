@@ -113,6 +113,49 @@ TEST_CASE("what was passed over is found once the disk gives it, also by a later
   CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("b"))) == Strings{"b"});
 }
 
+// Eight partitions of 20 events each, all of which the disk did not give and gives from now on.
+void MissAndGiveAll(JourneyRoom& room, DiskState disk) {
+  constexpr int32_t kPartitions = 8;
+  const std::vector<v1::Event> events(20, JourneyRoom::Event("e"));
+  room.engine->SetCachedReads(false);
+  room.CreateTopic("orders", kPartitions, v1::JOURNEY_MODE_OFF);
+  const TopicPtr topic = room.topics->Find("default", "orders");
+  const absl::Status refused =
+      Error(v1::DATA_CORRUPTED, "cannot be read",
+            {{"first_lost", "0"}, {"last_lost", "19"}, {kIoErrorDetail, "true"}});
+  for (int32_t i = 0; i < kPartitions; ++i) {
+    room.Publish("orders", i, events);
+    room.engine->FailReadsAt(topic->partition(i), Offset(0), refused);
+  }
+  room.SetMode("orders", v1::JOURNEY_MODE_FULL);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  REQUIRE(room.indexer->Measure().missed_events == 160);
+  REQUIRE(room.indexer->Measure().entries == 0);
+  room.engine->SetDiskState(disk);
+  for (int32_t i = 0; i < kPartitions; ++i) {
+    room.engine->FailReadsAt(topic->partition(i), Offset(0), absl::OkStatus());
+  }
+}
+
+TEST_CASE("what was passed over is read again within the memory of the index") {
+  const bool full = GENERATE(false, true);
+  JourneyLimits limits = TenInMemory();
+  limits.io_patience = limits.missed_pause = absl::ZeroDuration();
+  JourneyRoom room(limits);
+  MissAndGiveAll(room, full ? DiskState::kHard : DiskState::kOk);
+  const absl::Duration begin = room.clock.SinceBoot();
+  const int64_t last = full ? 140 : 0;  // A full disk leaves room for one read.
+  while (room.indexer->Measure().missed_events > last) {
+    REQUIRE(room.clock.SinceBoot() - begin < absl::Seconds(30));
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  room.indexer->Stop();  // All that is read at once is read.
+  const JourneyIndexer::Figures figures = room.indexer->Measure();
+  CHECK(figures.missed_events == last);
+  CHECK((figures.files > 0) == !full);
+  CHECK(figures.entries <= 10 + 20);
+}
+
 TEST_CASE("the index is made anew from the log") {
   JourneyRoom room(TenInMemory());
   room.CreateTopic("orders");
