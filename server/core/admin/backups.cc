@@ -38,15 +38,15 @@ absl::Status Running() {
 Backups::Backups(LogEngine& engine, BackupOptions options)
     : engine_(engine), options_(std::move(options)) {
   LookLater();
-  SweepLater();  // What an earlier life left.
+  SweepLater(options_.folder);  // What an earlier life left.
 }
 
 Backups::~Backups() { End(); }
 
-void Backups::SweepLater() {
+void Backups::SweepLater(const std::string& folder) {
   MutexLock lock(mu_);
-  if (ended_ || options_.folder.empty() || engine_.backup_source() == nullptr) return;
-  sweep_again_ = true;
+  if (ended_ || folder.empty() || engine_.backup_source() == nullptr) return;
+  to_sweep_.insert(folder);
   if (sweeping_) return;
   if (sweep_thread_.joinable()) sweep_thread_.join();  // It has done its work.
   sweeping_ = true;
@@ -59,15 +59,15 @@ void Backups::Sweep() {
     SweepOrder order;
     {
       MutexLock lock(mu_);
-      sweeping_ = sweep_again_ && !ended_;
-      sweep_again_ = false;
+      sweeping_ = !to_sweep_.empty() && !ended_;
       if (!sweeping_) return;
-      order.folder = options_.folder;
+      order.folder = *to_sweep_.begin();
+      to_sweep_.erase(to_sweep_.begin());
       order.bytes_per_second = options_.deletion_bytes_per_second;
     }
-    order.go_on = [this, &order] {
+    order.go_on = [this] {
       MutexLock lock(mu_);
-      return !ended_ && options_.folder == order.folder;
+      return !ended_;
     };
     if (const absl::Status status = SweepBackups(order); !status.ok()) {
       LogWarn("files of a deleted backup stay", {{"cause", std::string(status.message())}});
@@ -161,7 +161,7 @@ void Backups::Run(const BackupOptions& options) {
     LogError("backup failed",
              {{"folder", options.folder}, {"cause", std::string(made.status().message())}});
   }
-  SweepLater();  // Also what one left that was given up.
+  SweepLater(options.folder);  // Also what one left that was given up.
   const absl::Time now = engine_.Now();
   MutexLock lock(mu_);
   SetTime(now, run_->mutable_end_time());
@@ -241,11 +241,12 @@ absl::StatusOr<v1::DeleteBackupResponse> Backups::Delete(const Caller& caller,
     ++changes_;
   }
   LookAtFolder();
-  SweepLater();
+  SweepLater(options.folder);
   return v1::DeleteBackupResponse();
 }
 
 void Backups::SetOptions(BackupOptions options) {
+  const std::string folder = options.folder;
   {
     MutexLock lock(mu_);
     options_ = std::move(options);
@@ -253,7 +254,7 @@ void Backups::SetOptions(BackupOptions options) {
     if (options_.folder.empty()) failure_.clear();
   }
   LookLater();
-  SweepLater();
+  SweepLater(folder);
 }
 
 BackupFigures Backups::figures() const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -66,8 +67,8 @@ class Backups {
   void LookLater();
   // Which of the changes it has seen.
   int64_t LookAtFolder();
-  // Files of what was deleted go by themselves: at their rate that takes a while.
-  void SweepLater();
+  // Files of what was deleted in it go by themselves: at their rate that takes a while.
+  void SweepLater(const std::string& folder);
   void Sweep();
 
   LogEngine& engine_;
@@ -84,7 +85,8 @@ class Backups {
   bool looking_ ABSL_GUARDED_BY(mu_) = false;
   std::thread look_thread_ ABSL_GUARDED_BY(mu_);
   bool sweeping_ ABSL_GUARDED_BY(mu_) = false;
-  bool sweep_again_ ABSL_GUARDED_BY(mu_) = false;
+  // That wait for it, also those that a reload has named another one for since.
+  std::set<std::string> to_sweep_ ABSL_GUARDED_BY(mu_);
   std::thread sweep_thread_ ABSL_GUARDED_BY(mu_);
   std::thread thread_ ABSL_GUARDED_BY(mu_);
 };

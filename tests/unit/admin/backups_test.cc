@@ -96,6 +96,14 @@ class BackupRoom {
   Backups backups;
 };
 
+// Within a minute, by itself.
+bool Goes(const std::string& path) {
+  for (int i = 0; i < 60'000 && std::filesystem::exists(path); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return !std::filesystem::exists(path);
+}
+
 }  // namespace
 
 TEST_CASE("without a folder, or on an engine that makes none, there are no backups", "[admin]") {
@@ -137,20 +145,32 @@ TEST_CASE("files of a backup that failed go by themselves", "[admin]") {
   namespace fs = std::filesystem;
   const TempDir room;
   const std::string deleted = room.path() + "/.2026-01-31T02-00-00Z.deleted";
-  const auto goes = [&deleted] {
-    for (int i = 0; i < 60'000 && fs::exists(deleted); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return !fs::exists(deleted);
-  };
   fs::create_directories(deleted);
   BackupEngine engine;
   Backups backups(engine, {room.path()});
-  REQUIRE(goes());  // The sweep of the start has looked at what there is.
+  REQUIRE(Goes(deleted));  // The sweep of the start has looked at what there is.
   fs::create_directories(deleted + "/db");
   engine.Answer(Error(v1::DISK_FULL, "no room"));
   REQUIRE_OK(backups.Start({}).status());
-  CHECK(goes());
+  CHECK(Goes(deleted));
+}
+
+TEST_CASE("files of a backup that was stopped go although another folder was named meanwhile",
+          "[admin]") {
+  namespace fs = std::filesystem;
+  const TempDir room, other;
+  const std::string deleted = room.path() + "/.2026-01-31T02-00-00Z.deleted";
+  fs::create_directories(deleted);
+  BackupEngine engine;
+  Backups backups(engine, {room.path()});
+  REQUIRE(Goes(deleted));  // The sweep of the start has looked at what there is.
+  engine.Hold(true);
+  REQUIRE_OK(backups.Start({}).status());
+  const bool off = GENERATE(false, true);
+  backups.SetOptions({off ? "" : other.path()});
+  fs::create_directories(deleted + "/db");  // What the backup leaves.
+  REQUIRE(backups.Stop({})->stopped());
+  CHECK(Goes(deleted));
 }
 
 TEST_CASE("the newest backup is known also when its folder is named during a slow look",
