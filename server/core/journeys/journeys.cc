@@ -11,7 +11,6 @@
 #include "server/core/journeys/event_finder.h"
 #include "server/core/journeys/journey_gathering.h"
 #include "server/core/journeys/journey_tree.h"
-#include "server/core/journeys/questions.h"
 #include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 
@@ -30,6 +29,7 @@ constexpr size_t kMostBytes = EventFinder::kMostFoundBytes / 2;
 constexpr absl::Duration kMostTime = absl::Seconds(2);
 constexpr absl::Duration kForEvents = absl::Milliseconds(1500);
 constexpr absl::Duration kForLedger = absl::Milliseconds(500);
+constexpr absl::Duration kForCause = absl::Milliseconds(500);
 constexpr absl::Duration kForOnceMore = absl::Milliseconds(500);  // The kernel has what was read.
 // For what was published just before the call.
 constexpr absl::Duration kCatchUp = absl::Milliseconds(500);
@@ -337,20 +337,25 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   facts.ledger = LedgerOf(node.event, outcomes);
   facts.begins_journey = node.event.begins_journey;
   if (!node.event.cause().empty()) {
-    ASSIGN_OR_RETURN(facts.cause_found, IsFound(finder, caller, node.event.cause()));
+    ASSIGN_OR_RETURN(facts.cause, FindCause(caller, node.event.cause()));
   }
   for (v1::Answer& answer : AnswerQuestions(facts)) *response.add_answers() = std::move(answer);
   return response;
 }
 
-absl::StatusOr<bool> Journeys::IsFound(EventFinder& finder, const Caller& caller,
-                                       const std::string& name) const {
+absl::StatusOr<QuestionFacts::Cause> Journeys::FindCause(const Caller& caller,
+                                                         const std::string& name) const {
+  using Cause = QuestionFacts::Cause;
+  // Copies of the event itself may have taken all of the time that there was for them.
+  EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
+                     caller.tenant, deps_.clock.SinceBoot() + kForCause);
   v1::JourneySelection selection;
   selection.mutable_event()->set_id(name);
   const auto selected = Select(finder, caller, selection, {}, kMostAskedForAgain);
-  if (selected.ok()) return !selected->events.empty();
-  if (ReasonOf(selected.status()) == v1::EVENT_NOT_FOUND) return false;
-  return selected.status();
+  if (ReasonOf(selected.status()) == v1::EVENT_NOT_FOUND) return Cause::kNowhere;
+  RETURN_IF_ERROR(selected.status());
+  // It goes on behind what the caller may not browse: only the time was over.
+  return selected->events.empty() ? Cause::kNoTime : Cause::kFound;
 }
 
 v1::JourneyIndexState Journeys::LookAtIndex(const Caller& caller) const {

@@ -12,6 +12,7 @@
 #include "server/core/journeys/journey_page.h"
 #include "server/core/journeys/journey_tree.h"
 #include "server/core/journeys/outcomes.h"
+#include "server/core/journeys/questions.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/clock.h"
 #include "storage/log_engine.h"
@@ -21,8 +22,9 @@ namespace acta {
 // Journeys answers what happened to events: acta.v1.Journeys.
 //
 // Threads: any; every method blocks on the disk: half a second at most for the index to catch up,
-// 2 s for what is asked, and what one read takes. A page that is too large is made again, smaller,
-// which may take a second more each time.
+// 2 s for what is asked, half a second for the cause of an event that questions are about, and what
+// one read takes. A page that is too large is made again, smaller, which may take a second more
+// each time.
 class Journeys {
  public:
   struct Deps {
@@ -80,9 +82,9 @@ class Journeys {
                                                           JourneyGathering* gathering) const;
   // Waits a moment for what was published just now. Of topics those that the caller may browse.
   v1::JourneyIndexState LookAtIndex(const Caller& caller) const;
-  // The event of this name is there, and the caller may browse it.
-  absl::StatusOr<bool> IsFound(EventFinder& finder, const Caller& caller,
-                               const std::string& name) const;
+  // Whether the event of this name is there, and the caller may browse it.
+  absl::StatusOr<QuestionFacts::Cause> FindCause(const Caller& caller,
+                                                 const std::string& name) const;
   bool MayBrowse(const Caller& caller, const Topic& topic) const;
   v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
 

@@ -161,7 +161,11 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     return answer.Make();
   }
   answer.Say("caused by ", cause, event.cause_known() ? ", by the token of its delivery" : "");
-  if (!facts.cause_found) {
+  if (facts.cause == QuestionFacts::Cause::kNoTime) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL,
+                 absl::StrCat("there was no time to look for the event that caused it, ", cause),
+                 "ask for it by itself: acta questions EVENT");
+  } else if (facts.cause == QuestionFacts::Cause::kNowhere) {
     answer.Lacks(
         v1::CERTAINTY_PARTIAL,
         absl::StrCat("the event that caused it, ", cause, ", is nowhere to be found"),

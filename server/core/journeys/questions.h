@@ -17,7 +17,13 @@ struct QuestionFacts {
   // Where they are, itself first; of more than kMostPlaces the first.
   static constexpr size_t kMostPlaces = 10;
   std::vector<std::string> places;
-  bool cause_found = false;     // The event that it names as its cause is there for the caller.
+  // The event that it names as its cause is there for the caller.
+  enum class Cause {
+    kNowhere,
+    kFound,
+    kNoTime,  // To look at all that is in the index under its name.
+  };
+  Cause cause = Cause::kNowhere;
   bool begins_journey = false;  // It names no correlation, nor does its producer.
   // What is known of what groups did with it.
   enum class Ledger {

@@ -104,6 +104,44 @@ TEST_CASE("that there was no time to look at all events of an id is told") {
               "no event caused it: it begins a journey, or nobody said so"});
 }
 
+// May not browse "secret", and to be told so takes three seconds of its clock.
+class SlowRefusal final : public Authorizer {
+ public:
+  absl::Status Authorize(const Caller&, Verb, const Resource& resource) const override {
+    if (resource.name != "secret") return absl::OkStatus();
+    clock.Advance(absl::Seconds(3));
+    return Error(v1::PERMISSION_DENIED, "closed");
+  }
+  mutable FakeClock clock;
+};
+
+TEST_CASE("a cause is looked for although the time for copies of its effect is over") {
+  // At 300 copies that one may not browse, more than are looked at at a time, its own is over too.
+  const int copies = GENERATE(1, 300);
+  JourneyRoom room;
+  room.CreateTopic("secret", 1);
+  room.CreateTopic("orders", 1);
+  v1::BatchContext context;
+  context.set_app("shop");
+  room.Publish("secret", 0, std::vector<v1::Event>(copies, JourneyRoom::Event("cause")));
+  room.Publish("secret", JourneyRoom::Event("effect", "", "cause"));
+  room.Publish("orders", JourneyRoom::Event("cause"), context);
+  room.Publish("orders", JourneyRoom::Event("effect", "", "cause"), context);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  SlowRefusal slow;
+  const Journeys journeys(
+      {*room.engine, slow.clock, *room.topics, slow, *room.indexer, *room.groups, room.pool});
+  v1::AskQuestionsRequest request;
+  request.mutable_selection()->mutable_event()->set_id("effect");
+  const auto asked = journeys.Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  const v1::Answer& answer = asked->answers(0);
+  REQUIRE(answer.question() == v1::QUESTION_WHERE_FROM);
+  CHECK(answer.why() ==
+        (copies == 1 ? "" : "there was no time to look for the event that caused it, cause"));
+  CHECK(answer.certainty() == (copies == 1 ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL));
+}
+
 TEST_CASE("who received an event of a range is told with the time of its commit") {
   v1::JourneyEvent event;
   const auto add = [&](const std::string& group, const std::string& member, bool of_range) {
