@@ -67,7 +67,7 @@ absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reade
     if (partition->id() == start.partition) next = std::max(next, start.offset);
     while (next < partition->Extent().visible_end) {
       const bool got_on = page.batches > 0 || !page.problems.empty();
-      if (got_on && clock.SinceBoot() >= until) {
+      if (clock.SinceBoot() >= until && got_on) {
         page.next_token = absl::StrCat(partition->id().value(), ":", next.value());
         return page;
       }

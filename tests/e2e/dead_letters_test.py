@@ -391,10 +391,13 @@ class Groups(DeadLetterTest):
             self.acta('group', 'pause', group, '--reason', 'holidays')
             member = self.spawn('subscribe', 'jobs', '--group', group)
             self.assertEqual(member.stderr.readline(), told)
-            until(lambda: self.acta_json('group', 'describe', group)['members'], 'it has joined')
+            until(lambda: self.acta_json('group', 'describe', group)['group']['members'],
+                  'it has joined')
             self.acta('group', 'resume', group)
             self.acta('group', 'pause', group, '--reason', 'again')
             self.assertEqual(member.stderr.readline(), told)
+            member.send_signal(signal.SIGINT)
+            self.assertNotIn(told, member.communicate(timeout=PATIENCE_S)[1])
 
     def on_a_terminal(self, *args):
         """What is printed, and what is shown beside it."""

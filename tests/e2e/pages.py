@@ -94,6 +94,7 @@ class CommandLine:
     def problem(self, words):
         """Why there is no such command; empty when there is. COMMAND stands for any."""
         words = [word for word in words if not word.startswith('--help')]
+        words = words[1:] if words[:1] == ['help'] else words
         if not words or re.match(r'[A-Z0-9.]|--?[a-z]', words[0]):
             return ''
         named = [path for path in self.paths if words[:len(path.split())] == path.split()]

@@ -20,11 +20,16 @@ namespace acta::cli {
 namespace {
 
 // The first socket would get the number of a standard stream that is closed: results went into it,
-// and what it said was published. In its place stands what fails as the closed one does.
+// and what it said was published. In its place stands what fails as the closed one does. What a
+// library opened when it was loaded is closed by exec(), as no stream is that a program was given.
 void OccupyStandardStreams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (fcntl(stream, F_GETFD) >= 0) continue;
-    (void)open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    const int flags = fcntl(stream, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) continue;
+    const int file = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (file < 0 || file == stream) continue;
+    (void)dup2(file, stream);
+    (void)close(file);
   }
 }
 

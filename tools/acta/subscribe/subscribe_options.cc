@@ -176,7 +176,6 @@ absl::Status FindGroup(CommandContext& context, SubscribeOptions* options) {
   RETURN_IF_ERROR(response.status());
   const v1::Group& group = response->group();
   options->mode = group.mode();
-  if (group.has_pause()) context.terminal().Warn(PausedText(name));
   if (group.queue().has_lease()) options->lease = FromProtoDuration(group.queue().lease());
   if (wanted == v1::GROUP_MODE_UNSPECIFIED || wanted == group.mode()) return absl::OkStatus();
   return RefusedError(absl::StrCat("group '", name, "' is of mode ", ModeText(group.mode()),

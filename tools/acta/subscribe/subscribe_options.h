@@ -28,8 +28,8 @@ struct SubscribeOptions {
 // Why nothing comes of a group, and what ends that.
 std::string PausedText(absl::string_view group);
 
-// Warns of a group that is paused. Errors: usage; TOPIC_NOT_FOUND and the like, because the broker
-// is asked for the topics and the group.
+// Errors: usage; TOPIC_NOT_FOUND and the like, because the broker is asked for the topics and the
+// group.
 absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context);
 
 }  // namespace acta::cli
