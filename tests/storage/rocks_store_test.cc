@@ -51,56 +51,57 @@ std::string ReadTable(const RocksStore& store, const FamilyPtr& slice, int64_t o
   return std::string(PayloadOf(*header, cursor->value()));
 }
 
-TEST_CASE("a batch is read from its one table, of which a bounded number is open") {
-  constexpr int64_t kTables = 300;
-  const TempDir folder;
+std::unique_ptr<RocksStore> OpenStore(const TempDir& folder) {
   RocksSettings settings;
   settings.path = folder.File("rocks");
   const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
   auto store = RocksStore::Open(settings, files, [](const std::string&) {});
   REQUIRE_OK(store);
-  auto made = (*store)->CreateSlices({"log.1.1", "log.1.2"});
+  return *std::move(store);
+}
+
+TEST_CASE("a batch is read from its one table, of which a bounded number is open") {
+  constexpr int64_t kTables = 300;
+  const TempDir folder;
+  const auto store = OpenStore(folder);
+  auto made = store->CreateSlices({"log.1.1", "log.1.2"});
   REQUIRE_OK(made);
   FamilyPtr slice = (*made)[0];
-  CHECK(ReadTable(**store, slice, 0).empty());
+  CHECK(ReadTable(*store, slice, 0).empty());
   for (int64_t i = 0; i < kTables; ++i) {
-    WriteTable(**store, slice, i);
-    if (i % 50 == 0) CHECK(ReadTable(**store, slice, i) == std::to_string(i));  // A new table.
+    WriteTable(*store, slice, i);
+    if (i % 50 == 0) CHECK(ReadTable(*store, slice, i) == std::to_string(i));  // A new table.
   }
   for (int64_t i = kTables - 1; i >= 0; --i) {
-    REQUIRE(ReadTable(**store, slice, i) == std::to_string(i));
+    REQUIRE(ReadTable(*store, slice, i) == std::to_string(i));
   }
-  CHECK(ReadTable(**store, slice, kTables).empty());
-  CHECK((*store)->OpenReaders() == 256);
+  CHECK(ReadTable(*store, slice, kTables).empty());
+  CHECK(store->OpenReaders() == 256);
 
   // What is read while its slice is dropped is read, and then let go.
-  const auto cursor = (*store)->NewReaderCursor(slice, kPartition, Offset(7));
+  const auto cursor = store->NewReaderCursor(slice, kPartition, Offset(7));
   REQUIRE(cursor != nullptr);
-  REQUIRE_OK((*store)->DropFamily(slice));
-  CHECK((*store)->OpenReaders() == 0);
+  REQUIRE_OK(store->DropFamily(slice));
+  CHECK(store->OpenReaders() == 0);
   cursor->Seek(LogKey(kPartition, Offset(7)));
   CHECK(cursor->Valid());
-  CHECK(ReadTable(**store, slice, 8) == "8");
-  CHECK((*store)->OpenReaders() == 0);
+  CHECK(ReadTable(*store, slice, 8) == "8");
+  CHECK(store->OpenReaders() == 0);
 }
 
 TEST_CASE("a walk and a search look into the tables that have what they want") {
   constexpr int64_t kTables = 40;
   const TempDir folder;
-  RocksSettings settings;
-  settings.path = folder.File("rocks");
-  const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
-  auto store = RocksStore::Open(settings, files, [](const std::string&) {});
-  REQUIRE_OK(store);
-  auto made = (*store)->CreateSlices({"log.1.1"});
+  const auto store = OpenStore(folder);
+  auto made = store->CreateSlices({"log.1.1"});
   REQUIRE_OK(made);
   const auto slice = std::make_shared<Slice>();
   slice->family = (*made)[0];
-  for (int64_t i = 0; i < kTables; ++i) WriteTable(**store, slice->family, i);
+  for (int64_t i = 0; i < kTables; ++i) WriteTable(*store, slice->family, i);
   PartitionStart start;
   start.spans = {{slice, {Offset(0), Offset(kTables - 1)}}};
   const PartitionLog partition(kPartition, std::move(start));
-  const LogReader reader(**store);
+  const LogReader reader(*store);
 
   std::vector<int64_t> walked;
   REQUIRE_OK(reader.Walk(partition, Offset(10), [&](const BatchHeader& header, absl::string_view) {
@@ -108,14 +109,14 @@ TEST_CASE("a walk and a search look into the tables that have what they want") {
     return walked.size() < 3;
   }));
   CHECK(walked == std::vector<int64_t>{10, 11, 12});
-  CHECK((*store)->OpenReaders() == 3);
+  CHECK(store->OpenReaders() == 3);
 
   const auto reached = [](const BatchHeader& header) { return header.base_offset >= Offset(20); };
   const auto found = reader.FindFirst(partition, reached);
   REQUIRE_OK(found);
   REQUIRE(found->has_value());
   CHECK((*found)->base_offset == Offset(20));
-  CHECK((*store)->OpenReaders() > 3);
+  CHECK(store->OpenReaders() > 3);
 }
 
 // The first sync of a WAL file that refused a write is an assertion of RocksDB's.

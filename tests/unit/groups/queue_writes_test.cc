@@ -149,35 +149,43 @@ TEST_CASE("a deletion of a queue leaves nothing behind that retention has it wri
   }
 }
 
+size_t RowsOf(const GroupsRoom& room, const char* kind) {
+  return room.engine.LoadRows(Family::kState, kind)->size();
+}
+
+// Makes a change that deletes the letters and the position of MakeLetters(). `killed`: behind its
+// first page, and what it leaves goes at the next start.
+void CheckLettersGo(GroupsRoom& room, bool killed, absl::FunctionRef<void()> change) {
+  REQUIRE(RowsOf(room, kDeadLetterRows) == 25'000);
+  room.engine.most_rows = 0;
+  room.engine.on_submit = [&] {
+    if (!killed || room.engine.most_rows < 10'000) return;
+    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
+  };
+  change();
+  CHECK(room.engine.most_rows == 10'000);
+  CHECK((RowsOf(room, kDeadLetterRows) > 0) == killed);
+  CHECK(RowsOf(room, kPositionRows) == (killed ? 1 : 0));
+  room.engine.on_submit = nullptr;
+  room.engine.refuse = absl::OkStatus();
+  room.Restart();
+  CHECK(RowsOf(room, kDeadLetterRows) == 0);
+  CHECK(RowsOf(room, kPositionRows) == 0);
+}
+
 // Goal: a write of all that years have left would keep everybody else waiting.
 TEST_CASE("a queue with a long history is deleted by some rows a write, also over a kill",
           "[queue]") {
   GroupsRoom room;
   MakeJobs(room);
   MakeLetters(room);
-  const auto rows = [&](const char* kind) {
-    return room.engine.LoadRows(Family::kState, kind)->size();
-  };
-  REQUIRE(rows(kDeadLetterRows) == 25'000);
-  const bool killed = GENERATE(false, true);
-  room.engine.most_rows = 0;
-  room.engine.on_submit = [&] {  // After the first page.
-    if (!killed || room.engine.most_rows < 10'000) return;
-    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
-  };
-  v1::DeleteGroupRequest deletion;
-  deletion.set_name("workers");
-  REQUIRE_OK(room.groups->Delete(room.caller, deletion));
-  CHECK(room.engine.most_rows == 10'000);
+  CheckLettersGo(room, GENERATE(false, true), [&room] {
+    v1::DeleteGroupRequest deletion;
+    deletion.set_name("workers");
+    REQUIRE_OK(room.groups->Delete(room.caller, deletion));
+    CHECK(room.groups->group_count() == 0);
+  });
   CHECK(room.groups->group_count() == 0);
-  CHECK((rows(kDeadLetterRows) > 0) == killed);
-  CHECK(rows(kPositionRows) == (killed ? 1 : 0));
-  room.engine.on_submit = nullptr;
-  room.engine.refuse = absl::OkStatus();
-  room.Restart();
-  CHECK(room.groups->group_count() == 0);
-  CHECK(rows(kDeadLetterRows) == 0);
-  CHECK(rows(kPositionRows) == 0);
 }
 
 TEST_CASE("a topic that a queue has read for years goes by some rows a write, also over a kill",
@@ -185,27 +193,12 @@ TEST_CASE("a topic that a queue has read for years goes by some rows a write, al
   GroupsRoom room;
   MakeJobs(room);
   MakeLetters(room);
-  const auto rows = [&](const char* kind) {
-    return room.engine.LoadRows(Family::kState, kind)->size();
-  };
-  const bool killed = GENERATE(false, true);
-  room.engine.most_rows = 0;
-  room.engine.on_submit = [&] {  // After the first page.
-    if (!killed || room.engine.most_rows < 10'000) return;
-    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
-  };
-  v1::DeleteTopicRequest deletion;
-  deletion.set_name("orders");
-  room.topics->Delete(room.caller, deletion).status().IgnoreError();
-  CHECK(room.engine.most_rows == 10'000);
-  CHECK((rows(kDeadLetterRows) > 0) == killed);
-  CHECK(rows(kPositionRows) == (killed ? 1 : 0));
-  room.engine.on_submit = nullptr;
-  room.engine.refuse = absl::OkStatus();
-  room.Restart();
+  CheckLettersGo(room, GENERATE(false, true), [&room] {
+    v1::DeleteTopicRequest deletion;
+    deletion.set_name("orders");
+    room.topics->Delete(room.caller, deletion).status().IgnoreError();
+  });
   CHECK(room.groups->group_count() == 1);
-  CHECK(rows(kDeadLetterRows) == 0);
-  CHECK(rows(kPositionRows) == 0);
 }
 
 // Goal: copies are as large as events, and only their keys are written.

@@ -67,6 +67,36 @@ TEST_CASE("a page that comes after its caller went is dropped", "[rpc]") {
   room.fetch(FetchedPage());
 }
 
+// A call whose messages are sent and read one by one.
+struct RawFetch {
+  explicit RawFetch(RpcRoom& room)
+      : stub(room.Connect()),
+        call(stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue)) {
+    call->StartCall(nullptr);
+    REQUIRE(Await());
+  }
+  bool Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  }
+  void Ask(const grpc::Slice& request) {
+    call->WriteLast(grpc::ByteBuffer(&request, 1), grpc::WriteOptions(), nullptr);
+    REQUIRE(Await());
+  }
+  grpc::Status Finish() {
+    grpc::Status status;
+    call->Finish(&status, nullptr);
+    Await();
+    return status;
+  }
+
+  TestContext context;
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call;
+};
+
 // As it may be sent: with a field that nobody knows.
 grpc::Slice LargeRequest(size_t bytes) {
   std::string request;
@@ -78,30 +108,14 @@ grpc::Slice LargeRequest(size_t bytes) {
 
 TEST_CASE("a call that waits does not hold its request", "[rpc]") {
   RpcRoom room;
-  TestContext context;
-  grpc::CompletionQueue queue;
-  grpc::GenericStub stub(room.Connect());
-  const auto await = [&queue] {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  const auto call = stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue);
-  call->StartCall(nullptr);
-  REQUIRE(await());
+  RawFetch fetch(room);
   const int64_t before = HeapBytes();
-  {
-    const grpc::Slice request = LargeRequest(16 << 20);
-    call->WriteLast(grpc::ByteBuffer(&request, 1), grpc::WriteOptions(), nullptr);
-    REQUIRE(await());
-  }
+  fetch.Ask(LargeRequest(16 << 20));
   REQUIRE(WaitUntil([&] { return room.subscribe_calls == 1; }));
   CHECK(WaitUntil([&] { return HeapBytes() < before + (8 << 20); }));
   CHECK(room.fetches_over == 0);  // It still waits.
-  context.TryCancel();
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  await();
+  fetch.context.TryCancel();
+  fetch.Finish();
 }
 
 TEST_CASE("a call without a deadline has 30 s", "[rpc]") {
@@ -160,20 +174,8 @@ TEST_CASE("a page that its client does not take is cut and gives its bytes back"
   limits.answer_timeout = absl::Milliseconds(200);
   RpcRoom room(limits);
   const auto budget = std::make_shared<ByteBudget>(int64_t{64} << 20);
-  TestContext context;
-  grpc::CompletionQueue queue;
-  grpc::GenericStub stub(room.Connect());
-  const auto await = [&queue] {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  const auto call = stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue);
-  call->StartCall(nullptr);
-  REQUIRE(await());
-  const grpc::Slice nothing;
-  call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), nullptr);
-  REQUIRE(await());
+  RawFetch fetch(room);
+  fetch.Ask(grpc::Slice());
   REQUIRE(WaitUntil([&] { return room.subscribe_calls == 1; }));
   room.fetch(PageOf(std::string(32 << 20, 'x'), budget));
   // Nothing is read here: the window of the stream is full.
@@ -181,12 +183,9 @@ TEST_CASE("a page that its client does not take is cut and gives its bytes back"
   CHECK(WaitUntil([&] { return budget->used() == 0; }));
   // What came of it is not the whole page.
   grpc::ByteBuffer incoming;
-  call->Read(&incoming, nullptr);
-  CHECK_FALSE(await());
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  await();
-  CHECK(status.error_code() == grpc::StatusCode::CANCELLED);
+  fetch.call->Read(&incoming, nullptr);
+  CHECK_FALSE(fetch.Await());
+  CHECK(fetch.Finish().error_code() == grpc::StatusCode::CANCELLED);
   CHECK(room.fetches_over == 1);
 }
 

@@ -86,17 +86,28 @@ TEST_CASE("whoever watches the health hears of each change and of the stop", "[r
   CHECK(Reason(watch->Finish()) == v1::SERVER_STOPPING);
 }
 
-TEST_CASE("reflection lists the services and their files", "[rpc]") {
-  RpcRoom room;
-  const auto reflection = ServerReflection::NewStub(room.Connect());
+struct Reflection {
+  explicit Reflection(RpcRoom& room)
+      : stub(ServerReflection::NewStub(room.Connect())),
+        stream(stub->ServerReflectionInfo(&context)) {}
+  bool Ask() { return stream->Write(request) && stream->Read(&response); }
+
   TestContext context;
-  const auto stream = reflection->ServerReflectionInfo(&context);
+  std::unique_ptr<ServerReflection::Stub> stub;
+  std::unique_ptr<grpc::ClientReaderWriter<ServerReflectionRequest, ServerReflectionResponse>>
+      stream;
   ServerReflectionRequest request;
   ServerReflectionResponse response;
+};
+
+TEST_CASE("reflection lists the services and their files", "[rpc]") {
+  RpcRoom room;
+  Reflection reflection(room);
+  ServerReflectionRequest& request = reflection.request;
+  const ServerReflectionResponse& response = reflection.response;
 
   request.set_list_services("");
-  REQUIRE(stream->Write(request));
-  REQUIRE(stream->Read(&response));
+  REQUIRE(reflection.Ask());
   std::set<std::string> services;
   for (const auto& service : response.list_services_response().service()) {
     services.insert(service.name());
@@ -105,8 +116,7 @@ TEST_CASE("reflection lists the services and their files", "[rpc]") {
   CHECK(services.count("acta.v1.Topics") == 1);
 
   request.set_file_containing_symbol("acta.v1.Topics.CreateTopic");
-  REQUIRE(stream->Write(request));
-  REQUIRE(stream->Read(&response));
+  REQUIRE(reflection.Ask());
   std::set<std::string> files;
   for (const auto& bytes : response.file_descriptor_response().file_descriptor_proto()) {
     google::protobuf::FileDescriptorProto file;
@@ -119,36 +129,31 @@ TEST_CASE("reflection lists the services and their files", "[rpc]") {
   request.mutable_file_containing_extension()->set_containing_type(
       "google.protobuf.EnumValueOptions");
   request.mutable_file_containing_extension()->set_extension_number(51234);
-  REQUIRE(stream->Write(request));
-  REQUIRE(stream->Read(&response));
+  REQUIRE(reflection.Ask());
   CHECK(response.file_descriptor_response().file_descriptor_proto_size() > 0);
 
   request.set_file_by_filename("no/such.proto");
-  REQUIRE(stream->Write(request));
-  REQUIRE(stream->Read(&response));
+  REQUIRE(reflection.Ask());
   CHECK(response.error_response().error_code() == grpc::StatusCode::NOT_FOUND);
 
-  stream->WritesDone();
-  CHECK_FALSE(stream->Read(&response));
-  CHECK(stream->Finish().ok());
+  reflection.stream->WritesDone();
+  CHECK_FALSE(reflection.stream->Read(&reflection.response));
+  CHECK(reflection.stream->Finish().ok());
 }
 
 TEST_CASE("a question of reflection has at most 4 KiB", "[rpc]") {
   RpcRoom room;
-  const auto reflection = ServerReflection::NewStub(room.Connect());
-  TestContext context;
-  const auto stream = reflection->ServerReflectionInfo(&context);
-  ServerReflectionRequest request;
-  ServerReflectionResponse response;
+  Reflection reflection(room);
+  ServerReflectionRequest& request = reflection.request;
+  const ServerReflectionResponse& response = reflection.response;
   request.set_file_by_filename(std::string(4096 - 3, 'x'));
   REQUIRE(request.ByteSizeLong() == 4096);
-  REQUIRE(stream->Write(request));
-  REQUIRE(stream->Read(&response));
+  REQUIRE(reflection.Ask());
   CHECK(response.error_response().error_code() == grpc::StatusCode::NOT_FOUND);
   request.mutable_file_by_filename()->push_back('x');
-  REQUIRE(stream->Write(request));
-  CHECK_FALSE(stream->Read(&response));
-  CHECK(Reason(stream->Finish()) == v1::INVALID_ARGUMENT);
+  REQUIRE(reflection.stream->Write(request));
+  CHECK_FALSE(reflection.stream->Read(&reflection.response));
+  CHECK(Reason(reflection.stream->Finish()) == v1::INVALID_ARGUMENT);
 }
 
 }  // namespace

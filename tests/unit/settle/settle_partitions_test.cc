@@ -21,6 +21,11 @@ v1::SettleRequest StepOver(const RecordingSink::Piece& one, const RecordingSink:
   return request;
 }
 
+void CheckWritten(const auto& step) {
+  REQUIRE(step->has_value());
+  CHECK_OK(**step);
+}
+
 TEST_CASE("a step that waits for one of its partitions keeps its place in the others", "[step]") {
   // By the commit that it waits for.
   const bool refused = GENERATE(false, true);
@@ -69,10 +74,8 @@ TEST_CASE("steps over several partitions do not wait for each other", "[step]") 
   room.Run();
   REQUIRE(refused->has_value());
   CHECK(ReasonOf((*refused)->status()) == v1::ALREADY_SETTLED);
-  REQUIRE(one->has_value());
-  CHECK_OK(**one);
-  REQUIRE(two->has_value());
-  CHECK_OK(**two);
+  CheckWritten(one);
+  CheckWritten(two);
   CHECK(room.Bills() == Strings{"one", "two"});
   CHECK(room.Committed(0) == 4);
   CHECK(room.Committed(1) == 4);
@@ -92,10 +95,8 @@ TEST_CASE("no step overtakes one that came before it, whatever that waits for", 
   const auto two = room.Begin(StreamStepRoom::Step(PieceOf(client, 1, 2), "two"));
   room.engine.ReleaseDone();
   room.Run();
-  REQUIRE(one->has_value());
-  CHECK_OK(**one);
-  REQUIRE(two->has_value());
-  CHECK_OK(**two);
+  CheckWritten(one);
+  CheckWritten(two);
   CHECK(room.Bills() == Strings{"one", "two"});
   CHECK(room.Committed(0) == 4);
   CHECK(room.Committed(1) == 6);

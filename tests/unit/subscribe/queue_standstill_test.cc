@@ -153,17 +153,22 @@ TEST_CASE("nobody is leased what retention is taking, of which there would be no
   }
 }
 
+// While copies are made the group `late` comes, and its member is leased nothing.
+void AddGroupInTrim(QueueRoom& room, Client** client) {
+  room.engine.before_trim = [&room, client](PartitionId partition, Offset first) {
+    const absl::Status kept = room.groups.KeepCopies(partition, first);
+    room.MakeQueue("late");
+    *client = &room.Work(100, "", "late");
+    CHECK((*client)->sink.leased.empty());
+    return kept;
+  };
+}
+
 TEST_CASE("a group that comes while retention takes events is leased none of those", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 10);
   Client* client = nullptr;
-  room.engine.before_trim = [&](PartitionId partition, Offset first) {
-    const absl::Status kept = room.groups.KeepCopies(partition, first);
-    room.MakeQueue("late");
-    client = &room.Work(100, "", "late");
-    CHECK(client->sink.leased.empty());
-    return kept;
-  };
+  AddGroupInTrim(room, &client);
   const bool goes = GENERATE(true, false);
   room.engine.TrimTo(room.Id(0), Offset(goes ? 4 : 11));  // Which fails.
   room.Run();
@@ -432,13 +437,7 @@ TEST_CASE("a group that comes while retention is refused gets what stays", "[que
   REQUIRE_OK(workers);
   REQUIRE((*workers)->queue()->Detach(room.Id(0)).has_value());  // As while it is changed.
   Client* client = nullptr;
-  room.engine.before_trim = [&](PartitionId partition, Offset first) {
-    const absl::Status kept = room.groups.KeepCopies(partition, first);
-    room.MakeQueue("late");
-    client = &room.Work(100, "", "late");
-    CHECK(client->sink.leased.empty());
-    return kept;
-  };
+  AddGroupInTrim(room, &client);
   room.engine.TrimTo(room.Id(0), Offset(4));
   REQUIRE(room.engine.Extent(room.Id(0))->first == Offset(0));
   room.Run();
