@@ -136,7 +136,7 @@ absl::StatusOr<size_t> ByteSource::Unpack(char* to, size_t most) {
 }
 
 absl::Status ByteSource::CannotRead(const char* why) const {
-  return absl::DataLossError(absl::StrCat("cannot read '", name_, "': ", why));
+  return absl::UnknownError(absl::StrCat("cannot read '", name_, "': ", why));
 }
 
 }  // namespace acta::cli

@@ -19,7 +19,7 @@ class ByteSource {
   ~ByteSource();
 
   // What is there, at most so many bytes; waits for the first of them. 0: the end, or
-  // Interrupted(). Errors: DATA_LOSS: it cannot be read, or is no whole gzip file.
+  // Interrupted(). Errors: UNKNOWN: it cannot be read, or is no whole gzip file.
   absl::StatusOr<size_t> Read(char* to, size_t most);
   const std::string& name() const { return name_; }
 
