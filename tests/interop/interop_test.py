@@ -71,7 +71,7 @@ class Drawings(BrokerTest):
     def draw(self, how):
         return self.acta('journey', '--correlation', 'odd', '--draw', how)
 
-    # Graphviz is a package of its own, which nothing else here needs; the rest is made by Go and npm.
+    # Graphviz is a package that nothing else here needs; the rest is made by Go and npm.
     @unittest.skipUnless(shutil.which('dot'), 'no dot: install graphviz')
     def test_graphviz_draws_names_as_they_are(self):
         picture = xml.etree.ElementTree.fromstring(output('dot', '-Tsvg', stdin=self.draw('dot')))
