@@ -7,9 +7,7 @@
 namespace acta {
 
 IdWindow::IdWindow(absl::Duration window, int64_t max_ids)
-    : window_us_(absl::ToInt64Microseconds(window)),
-      max_ids_(max_ids),
-      ids_(0, Hash{}, Equal{this}) {}
+    : window_us_(absl::ToInt64Microseconds(window)), max_ids_(max_ids) {}
 
 void IdWindow::SetWindow(absl::Duration window, int64_t now_us) {
   const int64_t wanted_us = absl::ToInt64Microseconds(window);
@@ -24,82 +22,86 @@ void IdWindow::MissesBefore(int64_t time_us) {
   }
 }
 
+std::optional<uint32_t> IdWindow::NumberOf(int32_t partition, const EventIdHash& id) const {
+  return table_.Find(HashOf(partition, id), alive_, [&](uint32_t number) {
+    const Entry& entry = At(number);
+    return entry.id == id && entry.partition == partition;
+  });
+}
+
 std::optional<IdPosition> IdWindow::Find(int32_t partition, const EventIdHash& id,
                                          int64_t now_us) const {
-  const auto at = ids_.find(Key{id, partition});
-  if (at == ids_.end()) return std::nullopt;
-  const Entry& entry = At(at->number);
+  const std::optional<uint32_t> number = NumberOf(partition, id);
+  if (!number.has_value()) return std::nullopt;
+  const Entry& entry = At(*number);
   if (entry.time_us < now_us - window_us()) return std::nullopt;
   return IdPosition{entry.offset, entry.incarnation, entry.time_us};
 }
 
 void IdWindow::Insert(int32_t partition, const EventIdHash& id, const IdPosition& position) {
-  ids_.erase(Key{id, partition});
+  const std::optional<uint32_t> known = NumberOf(partition, id);
+  if (known.has_value()) TakeOut(*known);
   Append(partition, id, position);
-  ids_.insert(Slot{end_ - 1, HashOf(Key{id, partition})});
 }
 
 std::optional<IdPosition> IdWindow::FindOrInsert(int32_t partition, const EventIdHash& id,
                                                  const IdPosition& position) {
-  bool inserted = false;
-  const auto at = ids_.lazy_emplace(Key{id, partition}, [&](const auto& make) {
-    make(Slot{end_, HashOf(Key{id, partition})});
-    inserted = true;
-  });
-  if (!inserted) {
-    const Entry& known = At(at->number);
-    if (known.time_us >= position.time_us - window_us()) {
-      return IdPosition{known.offset, known.incarnation, known.time_us};
+  const std::optional<uint32_t> known = NumberOf(partition, id);
+  if (known.has_value()) {
+    const Entry& entry = At(*known);
+    if (entry.time_us >= position.time_us - window_us()) {
+      return IdPosition{entry.offset, entry.incarnation, entry.time_us};
     }
-    Insert(partition, id, position);
-    return std::nullopt;
+    TakeOut(*known);
   }
   Append(partition, id, position);
   return std::nullopt;
 }
 
 void IdWindow::Append(int32_t partition, const EventIdHash& id, const IdPosition& position) {
-  if (end_ % kChunk == 0) chunks_.push_back(std::make_unique_for_overwrite<Entry[]>(kChunk));
-  At(end_) = {id, position.offset, position.time_us, position.incarnation, partition};
-  ++end_;
+  const uint32_t number = alive_.end;
+  if (number % kChunk == 0) chunks_.push_back(std::make_unique_for_overwrite<Entry[]>(kChunk));
+  At(number) = {id, position.offset, position.time_us, position.incarnation, partition};
+  table_.Insert(HashOf(partition, id), number, alive_, alive_.size() - removed_);
+  ++alive_.end;
+}
+
+void IdWindow::TakeOut(uint32_t number) {
+  Entry& entry = At(number);
+  table_.Erase(HashOf(entry.partition, entry.id), number, alive_);
+  entry.partition = kRemoved;
+  ++removed_;
 }
 
 void IdWindow::Remove(int32_t partition, const EventIdHash& id) {
-  const auto at = ids_.find(Key{id, partition});
-  if (at == ids_.end()) return;
-  const uint32_t number = at->number;
-  ids_.erase(at);
-  At(number).partition = kRemoved;
+  const std::optional<uint32_t> number = NumberOf(partition, id);
+  if (!number.has_value()) return;
+  TakeOut(*number);
   // It was inserted last or nearly so.
-  while (first_ != end_ && At(end_ - 1).partition == kRemoved) DropNewest();
+  while (alive_.size() > 0 && At(alive_.end - 1).partition == kRemoved) DropNewest();
 }
 
 void IdWindow::DropNewest() {
-  if (--end_ % kChunk == 0) chunks_.pop_back();
+  --removed_;
+  if (--alive_.end % kChunk == 0) chunks_.pop_back();
 }
 
 void IdWindow::Trim(int64_t now_us) {
   const int64_t oldest = now_us - window_us();
-  while (first_ != end_ && Oldest().time_us < oldest) ForgetOldest();
+  while (alive_.size() > 0 && Oldest().time_us < oldest) ForgetOldest();
   if (size() > max_ids_) Evict(size() - max_ids_);
 }
 
 void IdWindow::Evict(int64_t count) {
-  for (; count > 0 && first_ != end_; --count) {
+  for (; count > 0 && alive_.size() > 0; --count) {
     MissesBefore(Oldest().time_us);
     ForgetOldest();
   }
 }
 
 void IdWindow::ForgetOldest() {
-  if (end_ - first_ > kAhead) {
-    const Entry& ahead = At(first_ + kAhead);
-    Prefetch(ahead.partition, ahead.id);
-  }
-  const Entry& oldest = Oldest();
-  const auto at = ids_.find(Key{oldest.id, oldest.partition});
-  if (at != ids_.end() && at->number == first_) ids_.erase(at);
-  if (++first_ % kChunk == 0) chunks_.pop_front();
+  if (Oldest().partition == kRemoved) --removed_;
+  if (++alive_.first % kChunk == 0) chunks_.pop_front();
 }
 
 absl::Duration IdWindow::EffectiveWindow(int64_t now_us) const {

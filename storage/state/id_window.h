@@ -7,9 +7,10 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/base/attributes.h"
 #include "absl/time/time.h"
 #include "storage/log_engine.h"
+#include "storage/state/id_table.h"
 
 namespace acta {
 
@@ -23,15 +24,15 @@ struct IdPosition {
 // The event ids one topic remembers: those of the window, at most `max_ids`, oldest out first.
 // Equal ids in different partitions are different events.
 //
-// Ids stand in the order in which they came, 40 bytes each. A table of their numbers finds them; it
-// has their hashes too, so that neither a lookup of what is not there nor the table when it grows
-// touches the ids, which are misses of the CPU's cache.
+// Ids stand in the order in which they came, 40 bytes each, and have numbers. A table of these
+// finds them; it has their hashes too, so that neither a lookup of what is not there nor the table
+// when it grows touches the ids, which are misses of the CPU's cache.
 //
 // Threads: the writer's only, but for MissesBefore() and EffectiveWindow().
 class IdWindow {
  public:
   // Memory one of many ids costs at most; for budgets.
-  static constexpr int64_t kBytesPerId = 62;
+  static constexpr int64_t kBytesPerId = 60;
 
   IdWindow(absl::Duration window, int64_t max_ids);
   // What a wider one would have kept is not here.
@@ -45,8 +46,8 @@ class IdWindow {
                                          const IdPosition& position);
   // A lookup that follows some ids later, best kAhead, finds its memory in the CPU's cache.
   static constexpr size_t kAhead = 8;
-  void Prefetch(int32_t partition, const EventIdHash& id) const {
-    ids_.prefetch(Key{id, partition});
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Prefetch(int32_t partition, const EventIdHash& id) const {
+    table_.Prefetch(HashOf(partition, id));
   }
   // Undoes the newest Insert() of the id.
   void Remove(int32_t partition, const EventIdHash& id);
@@ -60,73 +61,46 @@ class IdWindow {
   // Any thread.
   void MissesBefore(int64_t time_us);
 
-  int64_t size() const { return static_cast<int64_t>(ids_.size()); }
+  int64_t size() const { return int64_t{alive_.size()} - removed_; }
   int64_t max_ids() const { return max_ids_; }
   // How far back ids are remembered, after a start too. Any thread.
   absl::Duration EffectiveWindow(int64_t now_us) const;
 
  private:
-  struct Key {
-    EventIdHash id;
-    int32_t partition = 0;
-  };
   struct Entry {
     EventIdHash id;
     Offset offset;
     int64_t time_us;
     Incarnation incarnation;
-    int32_t partition;  // kRemoved: the id was removed behind others.
+    int32_t partition;  // kRemoved: it is not in the table any more.
   };
   static_assert(sizeof(Entry) == 40);
   static constexpr int32_t kRemoved = -1;
   static constexpr uint32_t kChunk = 64;  // Entries.
 
-  struct Slot {
-    uint32_t number;
-    uint32_t hash;
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(const Key& key) const { return Spread(HashOf(key)); }
-    size_t operator()(const Slot& slot) const { return Spread(slot.hash); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    const IdWindow* window;
-    bool operator()(const Slot& a, const Slot& b) const { return a.number == b.number; }
-    bool operator()(const Slot& slot, const Key& key) const {
-      return slot.hash == HashOf(key) && window->IsAt(slot.number, key);
-    }
-    bool operator()(const Key& key, const Slot& slot) const { return (*this)(slot, key); }
-  };
   // An id is a hash already.
-  static uint32_t HashOf(const Key& key) {
-    return static_cast<uint32_t>(key.id.low) + static_cast<uint32_t>(key.partition) * 0x9E3779B9u;
+  static uint32_t HashOf(int32_t partition, const EventIdHash& id) {
+    return static_cast<uint32_t>(id.low) + static_cast<uint32_t>(partition) * 0x9E3779B9u;
   }
-  // Over the bits that a table of more than 2^25 places looks at.
-  static size_t Spread(uint32_t hash) { return hash * uint64_t{0x9E3779B97F4A7C15}; }
-  bool IsAt(uint32_t number, const Key& key) const {
-    const Entry& entry = At(number);
-    return entry.id == key.id && entry.partition == key.partition;
-  }
-
   int64_t window_us() const { return window_us_.load(std::memory_order_relaxed); }
-  // Numbers wrap; there are fewer entries than that.
   Entry& At(uint32_t number) const {
-    const uint32_t place = number - (first_ & ~(kChunk - 1));
+    const uint32_t place = number - (alive_.first & ~(kChunk - 1));
     return chunks_[place / kChunk][place % kChunk];
   }
-  Entry& Oldest() const { return At(first_); }
+  Entry& Oldest() const { return At(alive_.first); }
+  // The number of its newest entry.
+  std::optional<uint32_t> NumberOf(int32_t partition, const EventIdHash& id) const;
   void Append(int32_t partition, const EventIdHash& id, const IdPosition& position);
+  void TakeOut(uint32_t number);
   void ForgetOldest();
   void DropNewest();
 
   std::atomic<int64_t> window_us_;
   const int64_t max_ids_;
-  std::deque<std::unique_ptr<Entry[]>> chunks_;  // Of the entries first_ to end_ - 1, oldest first.
-  uint32_t first_ = 0;
-  uint32_t end_ = 0;
-  absl::flat_hash_set<Slot, Hash, Equal> ids_;
+  std::deque<std::unique_ptr<Entry[]>> chunks_;  // Of the entries alive_, oldest first.
+  NumberRange alive_;
+  uint32_t removed_ = 0;  // How many of them.
+  IdTable table_;
   // Time of the newest id that was forgotten before its window ended; 0: none. Never goes back.
   std::atomic<int64_t> forgotten_us_{0};
 };

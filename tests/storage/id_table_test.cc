@@ -1,0 +1,61 @@
+#include "storage/state/id_table.h"
+
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <deque>
+#include <random>
+#include <utility>
+
+namespace acta {
+namespace {
+
+// What is alive, as pairs of number and hash, the oldest first.
+using Alive = std::deque<std::pair<uint32_t, uint32_t>>;
+
+bool Finds(const IdTable& table, NumberRange alive, uint32_t number, uint32_t hash) {
+  const auto found =
+      table.Find(hash, alive, [number](uint32_t candidate) { return candidate == number; });
+  return found.has_value();
+}
+
+TEST_CASE("a table finds the numbers that are alive, through full buckets and when numbers wrap") {
+  const uint32_t first = GENERATE(0u, 0xFFFFF000u);
+  // So few that most of them want the same bucket, or so many that hardly any do.
+  const uint32_t hashes = GENERATE(3u, 200u, 1u << 30);
+  std::mt19937 random(7);
+  IdTable table;
+  NumberRange range{first, first};
+  Alive alive;
+  for (int step = 0; step < 8'000; ++step) {
+    const uint32_t hash = random() % hashes * (0xFFFFFFFFu / hashes);
+    table.Insert(hash, range.end, range, static_cast<uint32_t>(alive.size()));
+    alive.emplace_back(range.end++, hash);
+    if (random() % 10 == 0) {
+      const auto erased = alive.begin() + random() % alive.size();
+      table.Erase(erased->second, erased->first, range);
+      CHECK_FALSE(Finds(table, range, erased->first, erased->second));
+      alive.erase(erased);
+    }
+    const uint32_t most = step % 2'000 < 1'000 ? 500 : 40;
+    while (range.size() > most) {
+      if (!alive.empty() && alive.front().first == range.first) alive.pop_front();
+      ++range.first;
+    }
+    if (step % 50 != 0) continue;
+    for (const auto& [number, of] : alive) REQUIRE(Finds(table, range, number, of));
+  }
+}
+
+TEST_CASE("a table has nothing of numbers behind those that are alive") {
+  IdTable table;
+  CHECK_FALSE(Finds(table, {}, 0, 0));
+  for (uint32_t number = 0; number < 100; ++number) {
+    table.Insert(number << 24, number, {0, number}, number);
+  }
+  for (uint32_t number = 0; number < 100; ++number) {
+    CHECK(Finds(table, {60, 100}, number, number << 24) == (number >= 60));
+  }
+}
+
+}  // namespace
+}  // namespace acta
