@@ -2,6 +2,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -293,28 +294,44 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
     kept.insert(topic->id.value());
     if (!old.contains(topic->id.value())) fresh.push_back(topic);
   }
+  for (const TopicPtr& topic : fresh) {
+    // It may have read it before, and what it kept then may be there still.
+    RETURN_IF_ERROR(
+        ForgetRows([&](absl::string_view kind) { return QueueRows(kind, group.id(), topic->id); }));
+  }
   ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> added,
                    StartPositions(fresh, v1::StartPosition()));
   std::vector<RowWrite> rows;
   rows.push_back(GroupRowOf(record));
   for (const auto& add : added) rows.push_back(PositionRowOf(record.group_id(), add));
   std::vector<PartitionId> removed;
+  absl::btree_set<TopicId> left;
   for (const Group::PositionView& view : group.Positions()) {
     if (kept.contains(view.topic->id.value())) continue;
     removed.push_back(view.id());
+    left.insert(view.topic->id);
+    if (group.queue() != nullptr) continue;  // It has more, which goes behind this write.
     rows.push_back({Family::kState, PositionRow(group.id(), view.id()), std::nullopt});
   }
   // Commits in flight must not write rows of a removed partition again: it is taken away first,
   // and given back, as it is then, when the write fails.
   ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> taken, group.TakePartitions(removed));
-  const auto letters = WriteForgetting(group, removed, std::move(rows));
-  if (!letters.ok()) {
+  const absl::StatusOr<int64_t> letters = CountLetters(group, left);
+  const absl::Status written = letters.ok() ? Write(std::move(rows)) : letters.status();
+  if (!written.ok()) {
     group.AddPartitions(taken);
-    return letters.status();
+    return written;
   }
-  if (group.queue() != nullptr) group.queue()->LettersGone(*letters);
   group.SetRecord(std::move(record));
   group.AddPartitions(added);
+  if (group.queue() == nullptr) return absl::OkStatus();
+  group.queue()->LettersGone(*letters);
+  for (const TopicId topic : left) {
+    if (const absl::Status forgotten = ForgetDeleted(group.id(), topic); !forgotten.ok()) {
+      LogWarn("rows of a group about a topic that it left stay for now",
+              {{"group", group.name()}, {"reason", forgotten.message()}});
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -391,6 +408,9 @@ void GroupRegistry::State::ForgetLater(GroupId group, std::optional<TopicId> top
     MutexLock lock(self->write_mu);
     // Nothing is read while nothing can be written.
     if (!self->CheckRoom().ok()) return self->ForgetLater(group, topic);
+    // A group that reads the topic again has forgotten the rest before.
+    const GroupPtr again = topic.has_value() ? self->FindById(group) : nullptr;
+    if (again != nullptr && again->ReadsTopic(*topic)) return;
     self->ForgetDeleted(group, topic).IgnoreError();  // It comes back here.
   });
 }

@@ -341,7 +341,7 @@ absl::Status GroupRegistry::State::WriteReset(const Group& group,
       const auto of_partition = [&](absl::string_view kind) {
         return QueueRows(kind, group.id(), view.id());
       };
-      RETURN_IF_ERROR(ForgetQueue(group, of_partition, false, &rows).status());
+      RETURN_IF_ERROR(ForgetQueue(of_partition, &rows));
     }
     position.set_incarnation(engine.incarnation().value());
     position.set_reset_reason(note.why);

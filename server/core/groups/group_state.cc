@@ -235,10 +235,22 @@ GroupRegistry::State::LoadParked(GroupId group) const {
   return parked;
 }
 
-absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group, Which which,
-                                                          bool history,
-                                                          std::vector<RowWrite>* rows) const {
-  if (group.queue() == nullptr) return 0;
+absl::StatusOr<int64_t> GroupRegistry::State::CountLetters(
+    const Group& group, const absl::btree_set<TopicId>& topics) const {
+  int64_t letters = 0;
+  if (group.queue() == nullptr) return letters;
+  for (const TopicId topic : topics) {
+    RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState,
+                              QueueRows(kDeadLetterRows, group.id(), topic),
+                              [&letters](absl::string_view, absl::string_view) {
+                                ++letters;
+                                return absl::OkStatus();
+                              }));
+  }
+  return letters;
+}
+
+absl::Status GroupRegistry::State::ForgetQueue(Which which, std::vector<RowWrite>* rows) const {
   using Visit =
       absl::FunctionRef<void(absl::string_view key, std::pair<PartitionId, Offset> place)>;
   const auto visit_all = [&](const char* kind, Visit visit) {
@@ -250,20 +262,15 @@ absl::StatusOr<int64_t> GroupRegistry::State::ForgetQueue(const Group& group, Wh
                      });
   };
   absl::flat_hash_set<std::pair<PartitionId, Offset>> letters;  // Whose history stays.
-  if (!history) {
-    RETURN_IF_ERROR(visit_all(
-        kDeadLetterRows, [&](absl::string_view, const auto& place) { letters.insert(place); }));
-  }
-  int64_t letters_gone = 0;
-  for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows}) {
+  RETURN_IF_ERROR(visit_all(kDeadLetterRows,
+                            [&](absl::string_view, const auto& place) { letters.insert(place); }));
+  for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows}) {
     RETURN_IF_ERROR(visit_all(kind, [&](absl::string_view key, const auto& place) {
       const bool stays = kind != kParkedRows && letters.contains(place);
-      if (stays) return;
-      rows->push_back({Family::kState, std::string(key), std::nullopt});
-      letters_gone += kind == kDeadLetterRows;
+      if (!stays) rows->push_back({Family::kState, std::string(key), std::nullopt});
     }));
   }
-  return letters_gone;
+  return absl::OkStatus();
 }
 
 absl::Status GroupRegistry::State::ForgetPositions(Which which, std::vector<RowWrite>* rows) const {
@@ -272,20 +279,6 @@ absl::Status GroupRegistry::State::ForgetPositions(Which which, std::vector<RowW
                      rows->push_back({Family::kState, std::string(key), std::nullopt});
                      return absl::OkStatus();
                    });
-}
-
-absl::StatusOr<int64_t> GroupRegistry::State::WriteForgetting(
-    const Group& group, const std::vector<PartitionId>& partitions, std::vector<RowWrite> rows) {
-  int64_t letters = 0;
-  for (const PartitionId partition : partitions) {
-    const auto of_partition = [&](absl::string_view kind) {
-      return QueueRows(kind, group.id(), partition);
-    };
-    ASSIGN_OR_RETURN(const int64_t some, ForgetQueue(group, of_partition, true, &rows));
-    letters += some;
-  }
-  RETURN_IF_ERROR(Write(std::move(rows)));
-  return letters;
 }
 
 void GroupRegistry::State::OnDeadline(GroupId group, absl::Duration deadline) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/functional/function_ref.h"
 #include "server/core/groups/group.h"
 #include "server/core/groups/group_registry.h"
@@ -142,14 +143,17 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
 
   // How the rows of a kind begin that are meant.
   using Which = absl::FunctionRef<std::string(absl::string_view kind)>;
-  // Adds the deletion of these rows of a QUEUE group; without `history` dead letters stay, with
-  // their attempts and copies. How many dead letters go. Blocks.
-  absl::StatusOr<int64_t> ForgetQueue(const Group& group, Which which, bool history,
-                                      std::vector<RowWrite>* rows) const;
+  // Adds the deletion of these rows of a QUEUE group; dead letters stay, with their attempts and
+  // copies. Blocks.
+  absl::Status ForgetQueue(Which which, std::vector<RowWrite>* rows) const;
+  // The dead letters of these topics; 0 of a STREAM group. Blocks.
+  absl::StatusOr<int64_t> CountLetters(const Group& group,
+                                       const absl::btree_set<TopicId>& topics) const;
   // Adds the deletion of positions. Blocks.
   absl::Status ForgetPositions(Which which, std::vector<RowWrite>* rows) const;
-  // Deletes the rows of a group that is gone, or those of a group about a topic that is, in several
-  // writes, the positions last. Not OK: some are left, and go later, or by Load(). Blocks.
+  // Deletes the rows of a group that is gone, or those of a group about a topic that it reads no
+  // more, in several writes, the positions last. Not OK: some are left, and go later, or by Load().
+  // Blocks.
   absl::Status ForgetDeleted(GroupId group, std::optional<TopicId> topic)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   void ForgetLater(GroupId group, std::optional<TopicId> topic);
@@ -158,10 +162,6 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // DISK_FULL while no write is taken. For changes that are written by queues, which wait for room:
   // begun with the lock that everybody joins with, they would keep it for as long.
   absl::Status CheckRoom() const;
-  // The same, and what a QUEUE group keeps of these partitions goes. How many dead letters went.
-  absl::StatusOr<int64_t> WriteForgetting(const Group& group,
-                                          const std::vector<PartitionId>& partitions,
-                                          std::vector<RowWrite> rows);
   void OnDeadline(GroupId group, absl::Duration deadline);
 
   const Deps deps;

@@ -7,7 +7,6 @@
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/rows.h"
-#include "storage/visit_rows.h"
 
 namespace acta {
 
@@ -74,12 +73,7 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
     if (!written.ok()) ForgetLater(group.id(), topic);
     return written;
   }
-  int64_t letters = 0;
-  RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, of_topic(kDeadLetterRows),
-                            [&letters](absl::string_view, absl::string_view) {
-                              ++letters;
-                              return absl::OkStatus();
-                            }));
+  ASSIGN_OR_RETURN(const int64_t letters, CountLetters(group, {topic}));
   absl::Status written = Write(std::move(rows));
   if (written.ok()) {
     written = ForgetDeleted(group.id(), topic);

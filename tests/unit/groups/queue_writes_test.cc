@@ -1,5 +1,6 @@
 // What a QUEUE group writes, and who waits for it.
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -199,6 +200,59 @@ TEST_CASE("a topic that a queue has read for years goes by some rows a write, al
     room.topics->Delete(room.caller, deletion).status().IgnoreError();
   });
   CHECK(room.groups->group_count() == 1);
+}
+
+absl::Status SetTopicsOfWorkers(GroupsRoom& room, const std::vector<std::string>& topics) {
+  v1::UpdateGroupRequest update;
+  update.mutable_group()->set_name("workers");
+  for (const std::string& topic : topics) update.mutable_group()->add_topics(topic);
+  update.mutable_update_mask()->add_paths("topics");
+  return room.groups->Update(room.caller, update).status();
+}
+
+// `workers` reads `flights` instead of `orders`, of which it has kept much. `fails`: behind the
+// first page of that nothing is written any more.
+void LeaveOrders(GroupsRoom& room, bool fails) {
+  MakeJobs(room);
+  room.MakeTopic("flights", 1);
+  MakeLetters(room);
+  REQUIRE(RowsOf(room, kDeadLetterRows) == 25'000);
+  room.engine.most_rows = 0;
+  room.engine.on_submit = [&] {
+    if (!fails || room.engine.most_rows < 10'000) return;
+    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
+  };
+  REQUIRE_OK(SetTopicsOfWorkers(room, {"flights"}));
+  CHECK(room.engine.most_rows == 10'000);
+  CHECK(RowsOf(room, kDeadLetterRows) == (fails ? 15'000 : 0));
+  CHECK(RowsOf(room, kPositionRows) == (fails ? 2 : 1));
+  CHECK(room.Lag("workers", 0, "flights").queue().dead_letters() == 0);
+  room.engine.on_submit = nullptr;
+  room.engine.refuse = absl::OkStatus();
+}
+
+TEST_CASE("what a queue kept of a topic that it leaves goes by some rows a write, also over a kill",
+          "[queue]") {
+  GroupsRoom room;
+  LeaveOrders(room, GENERATE(false, true));
+  room.Restart();
+  CHECK(RowsOf(room, kDeadLetterRows) == 0);
+  CHECK(RowsOf(room, kPositionRows) == 1);
+  CHECK(room.Lag("workers", 0, "flights").queue().dead_letters() == 0);
+}
+
+TEST_CASE("a queue that reads a topic again has nothing of what it kept before, and loses nothing",
+          "[queue]") {
+  GroupsRoom room;
+  LeaveOrders(room, /*fails=*/true);
+  REQUIRE_OK(SetTopicsOfWorkers(room, {"flights", "orders"}));
+  CHECK(RowsOf(room, kDeadLetterRows) == 0);
+  CHECK(RowsOf(room, kPositionRows) == 2);
+  room.Advance(absl::Minutes(10));  // When the rest would have gone.
+  CHECK(RowsOf(room, kPositionRows) == 2);
+  room.Restart();
+  CHECK(room.Lag("workers", 0).committed_offset() == kJobs);
+  CHECK(room.Lag("workers", 0).queue().dead_letters() == 0);
 }
 
 // Goal: copies are as large as events, and only their keys are written.
