@@ -23,7 +23,7 @@
 namespace acta {
 namespace {
 
-// Rows of a deleted group or topic, which may be millions, that one write deletes.
+// Rows of a group or topic that is gone, which may be millions, that one write deletes.
 constexpr size_t kForgottenAtOnce = 10'000;
 // When some could not be deleted.
 constexpr absl::Duration kForgetAgain = absl::Minutes(10);
@@ -251,7 +251,8 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
 }
 
 absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
-                                          const v1::UpdateGroupRequest& request) {
+                                          const v1::UpdateGroupRequest& request,
+                                          std::vector<Gone>* gone) {
   storage::v1::GroupRecord record = group.record();
   const v1::QueueSettings before = record.group().queue();
   if (request.update_mask().paths().empty()) {
@@ -271,7 +272,7 @@ absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
   const v1::QueueSettings after = record.group().queue();
   if (topics_changed) {
     ASSIGN_OR_RETURN(const std::vector<TopicPtr> topics, FindTopics(caller, record.group()));
-    RETURN_IF_ERROR(SetTopics(group, topics, std::move(record)));
+    RETURN_IF_ERROR(SetTopics(group, topics, std::move(record), gone));
   } else {
     std::vector<RowWrite> rows;
     rows.push_back(GroupRowOf(record));
@@ -283,7 +284,8 @@ absl::Status GroupRegistry::State::Update(const Caller& caller, Group& group,
 }
 
 absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<TopicPtr>& topics,
-                                             storage::v1::GroupRecord record) {
+                                             storage::v1::GroupRecord record,
+                                             std::vector<Gone>* gone) {
   const storage::v1::GroupRecord before = group.record();
   absl::flat_hash_set<uint64_t> old(before.topic_ids().begin(), before.topic_ids().end());
   absl::flat_hash_set<uint64_t> kept;
@@ -297,7 +299,8 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
   for (const TopicPtr& topic : fresh) {
     // It may have read it before, and what it kept then may be there still.
     RETURN_IF_ERROR(
-        ForgetRows([&](absl::string_view kind) { return QueueRows(kind, group.id(), topic->id); }));
+        ForgetRows([&](absl::string_view kind) { return QueueRows(kind, group.id(), topic->id); },
+                   [this](std::vector<RowWrite> some) { return Write(std::move(some)); }));
   }
   ASSIGN_OR_RETURN(const std::vector<Group::NewPartition> added,
                    StartPositions(fresh, v1::StartPosition()));
@@ -326,16 +329,11 @@ absl::Status GroupRegistry::State::SetTopics(Group& group, const std::vector<Top
   group.AddPartitions(added);
   if (group.queue() == nullptr) return absl::OkStatus();
   group.queue()->LettersGone(*letters);
-  for (const TopicId topic : left) {
-    if (const absl::Status forgotten = ForgetDeleted(group.id(), topic); !forgotten.ok()) {
-      LogWarn("rows of a group about a topic that it left stay for now",
-              {{"group", group.name()}, {"reason", forgotten.message()}});
-    }
-  }
+  for (const TopicId topic : left) gone->push_back({group.id(), topic});
   return absl::OkStatus();
 }
 
-absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
+absl::Status GroupRegistry::State::Delete(const GroupPtr& group, std::vector<Gone>* gone) {
   RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));  // Before members are told of an end.
   group->EndAll(GroupNotFound(group->name()));
   RETURN_IF_ERROR(group->WaitQuiet(/*patient=*/false));
@@ -351,15 +349,10 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group) {
   }
   // It is gone, whatever becomes of what it kept: nobody finds it, and retention asks it no more.
   CancelResume(group->id());
-  {
-    MutexLock lock(map_mu_);
-    by_id_.erase(group->id());
-    groups_.erase({group->tenant(), group->name()});
-  }
-  if (const absl::Status forgotten = ForgetDeleted(group->id(), std::nullopt); !forgotten.ok()) {
-    LogWarn("rows of a deleted group stay for now",
-            {{"group", group->name()}, {"reason", forgotten.message()}});
-  }
+  gone->push_back({group->id(), std::nullopt});
+  MutexLock lock(map_mu_);
+  by_id_.erase(group->id());
+  groups_.erase({group->tenant(), group->name()});
   return absl::OkStatus();
 }
 
@@ -379,7 +372,8 @@ absl::Status GroupRegistry::State::WriteDeletion(const Group& group) {
   return Write(std::move(rows));
 }
 
-absl::Status GroupRegistry::State::ForgetRows(Which which) {
+absl::Status GroupRegistry::State::ForgetRows(
+    Which which, absl::FunctionRef<absl::Status(std::vector<RowWrite>)> write) const {
   std::vector<RowWrite> rows;  // Only their keys: values, which may be large, go page by page.
   for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows, kDeadLetterRows,
                            kPositionRows}) {  // By these a start finds that there is more.
@@ -387,31 +381,47 @@ absl::Status GroupRegistry::State::ForgetRows(Which which) {
                               [&](absl::string_view key, absl::string_view) {
                                 rows.push_back({Family::kState, std::string(key), std::nullopt});
                                 if (rows.size() < kForgottenAtOnce) return absl::OkStatus();
-                                return Write(std::exchange(rows, {}));
+                                return write(std::exchange(rows, {}));
                               }));
   }
-  return rows.empty() ? absl::OkStatus() : Write(std::move(rows));
+  return rows.empty() ? absl::OkStatus() : write(std::move(rows));
 }
 
-absl::Status GroupRegistry::State::ForgetDeleted(GroupId group, std::optional<TopicId> topic) {
-  const absl::Status forgotten = ForgetRows([&](absl::string_view kind) {
-    return topic.has_value() ? QueueRows(kind, group, *topic) : QueueRows(kind, group);
+// With the lock for each write and without it for the reads between them: so that others, who wait
+// for it, get it.
+absl::Status GroupRegistry::State::Forget(const Gone& gone) {
+  const auto of_it = [&gone](absl::string_view kind) {
+    return gone.topic.has_value() ? QueueRows(kind, gone.group, *gone.topic)
+                                  : QueueRows(kind, gone.group);
+  };
+  const absl::Status forgotten = ForgetRows(of_it, [&](std::vector<RowWrite> rows) {
+    MutexLock lock(write_mu);
+    // A group that reads the topic again has forgotten the rest before, and these may be new.
+    const GroupPtr group = gone.topic.has_value() ? FindById(gone.group) : nullptr;
+    if (group != nullptr && group->ReadsTopic(*gone.topic)) return absl::CancelledError();
+    return Write(std::move(rows));
   });
-  if (!forgotten.ok()) ForgetLater(group, topic);
+  if (forgotten.ok() || absl::IsCancelled(forgotten)) return absl::OkStatus();
+  ForgetLater(gone);
   return forgotten;
 }
 
-void GroupRegistry::State::ForgetLater(GroupId group, std::optional<TopicId> topic) {
-  deps.timer.After(kForgetAgain, [state = weak_from_this(), group, topic] {
+void GroupRegistry::State::ForgetAll(const std::vector<Gone>& gone) {
+  for (const Gone& one : gone) {
+    const absl::Status forgotten = Forget(one);
+    if (forgotten.ok()) continue;
+    LogWarn("rows of a group or topic that is gone stay for now",
+            {{"group_id", one.group.value()}, {"reason", forgotten.message()}});
+  }
+}
+
+void GroupRegistry::State::ForgetLater(const Gone& gone) {
+  deps.timer.After(kForgetAgain, [state = weak_from_this(), gone] {
     const auto self = state.lock();
     if (self == nullptr) return;
-    MutexLock lock(self->write_mu);
     // Nothing is read while nothing can be written.
-    if (!self->CheckRoom().ok()) return self->ForgetLater(group, topic);
-    // A group that reads the topic again has forgotten the rest before.
-    const GroupPtr again = topic.has_value() ? self->FindById(group) : nullptr;
-    if (again != nullptr && again->ReadsTopic(*topic)) return;
-    self->ForgetDeleted(group, topic).IgnoreError();  // It comes back here.
+    if (!self->CheckRoom().ok()) return self->ForgetLater(gone);
+    self->Forget(gone).IgnoreError();  // It comes back here.
   });
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/support/error.h"
@@ -139,12 +140,14 @@ absl::StatusOr<v1::ListGroupsResponse> GroupRegistry::List(
 absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
     const Caller& caller, const v1::UpdateGroupRequest& request) {
   RETURN_IF_ERROR(CheckMask(request.update_mask()));
+  std::vector<State::Gone> gone;
+  const absl::Cleanup forget = [&] { state_->ForgetAll(gone); };  // Without the lock.
   MutexLock lock(state_->write_mu);
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group,
                    state_->Get(caller, request.tenant(), request.group().name()));
   RETURN_IF_ERROR(state_->CheckRoom());
-  RETURN_IF_ERROR(state_->Update(caller, *group, request));
+  RETURN_IF_ERROR(state_->Update(caller, *group, request, &gone));
   v1::UpdateGroupResponse response;
   *response.mutable_group() = group->record().group();
   return response;
@@ -152,6 +155,8 @@ absl::StatusOr<v1::UpdateGroupResponse> GroupRegistry::Update(
 
 absl::StatusOr<v1::DeleteGroupResponse> GroupRegistry::Delete(
     const Caller& caller, const v1::DeleteGroupRequest& request) {
+  std::vector<State::Gone> gone;
+  const absl::Cleanup forget = [&] { state_->ForgetAll(gone); };  // Without the lock.
   MutexLock lock(state_->write_mu);
   RETURN_IF_ERROR(CheckDeadline(caller));
   ASSIGN_OR_RETURN(const GroupPtr group, state_->Get(caller, request.tenant(), request.name()));
@@ -163,7 +168,7 @@ absl::StatusOr<v1::DeleteGroupResponse> GroupRegistry::Delete(
                  {{"group", group->name()}, {"members", absl::StrCat(connected)}});
   }
   RETURN_IF_ERROR(state_->CheckRoom());
-  RETURN_IF_ERROR(state_->Delete(group));
+  RETURN_IF_ERROR(state_->Delete(group, &gone));
   return v1::DeleteGroupResponse();
 }
 

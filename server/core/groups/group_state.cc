@@ -143,7 +143,23 @@ GroupPtr GroupRegistry::State::FindById(GroupId group) const {
 }
 
 absl::Status GroupRegistry::State::Load() {
-  MutexLock lock(write_mu);
+  std::vector<Gone> gone;
+  {
+    MutexLock lock(write_mu);
+    RETURN_IF_ERROR(LoadGroups(&gone));
+  }
+  for (const Gone& one : gone) {
+    const absl::Status forgotten = Forget(one);
+    if (forgotten.ok()) continue;
+    // A disk that is full keeps nobody from starting: it is done once there is room.
+    if (ReasonOf(forgotten) != v1::DISK_FULL) return forgotten;
+    LogWarn("rows of a group or topic that is gone stay for now",
+            {{"group_id", one.group.value()}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GroupRegistry::State::LoadGroups(std::vector<Gone>* gone) {
   ASSIGN_OR_RETURN(const auto next, deps.engine.LoadRows(Family::kMeta, kNextGroupIdRow));
   for (const auto& [key, value] : next) {
     if (key != kNextGroupIdRow) continue;
@@ -160,14 +176,10 @@ absl::Status GroupRegistry::State::Load() {
   const Rows positions(std::make_move_iterator(stored.begin()),
                        std::make_move_iterator(stored.end()));
   for (const storage::v1::GroupRecord& record : groups) {
-    RETURN_IF_ERROR(Restore(record, positions));
+    RETURN_IF_ERROR(Restore(record, positions, gone));
   }
   for (const GroupId id : GroupsOf(positions)) {
-    if (FindById(id) != nullptr) continue;
-    const absl::Status forgotten = ForgetDeleted(id, std::nullopt);
-    if (forgotten.ok()) continue;
-    if (ReasonOf(forgotten) != v1::DISK_FULL) return forgotten;
-    LogWarn("rows of a deleted group stay for now", {{"group_id", id.value()}});
+    if (FindById(id) == nullptr) gone->push_back({id, std::nullopt});
   }
   return absl::OkStatus();
 }
@@ -175,10 +187,10 @@ absl::Status GroupRegistry::State::Load() {
 // A topic may have grown or gone after the record was written: the group follows. Rows of a topic
 // that the record does not name were to be forgotten in a write that failed: they go too.
 absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& record,
-                                           const Rows& positions) {
+                                           const Rows& positions, std::vector<Gone>* gone) {
   std::vector<Group::NewPartition> partitions;
   const GroupId id_of_group(record.group_id());
-  absl::btree_set<TopicId> gone = TopicsOf(id_of_group, positions);
+  absl::btree_set<TopicId> left = TopicsOf(id_of_group, positions);
   const bool queue = record.group().mode() == v1::GROUP_MODE_QUEUE;
   absl::flat_hash_map<PartitionId, std::vector<StoredParked>> parked;
   int64_t dead_letters = 0;
@@ -193,10 +205,10 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   for (const uint64_t id : record.topic_ids()) {
     const TopicPtr topic = deps.topics.FindById(TopicId(id));
     if (topic == nullptr) {
-      gone.insert(TopicId(id));
+      left.insert(TopicId(id));
       continue;
     }
-    gone.erase(topic->id);
+    left.erase(topic->id);
     for (int32_t number = 0; number < topic->partitions(); ++number) {
       Group::NewPartition partition{topic, number, {}};
       const auto row = positions.find(PositionRow(id_of_group, partition.id()));
@@ -212,11 +224,10 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   group->AddPartitions(partitions);
   ResumeLater(*group);
   if (queue) ResumeRedrives(*group);
-  for (const TopicId topic : gone) {
-    const absl::Status dropped = DropTopic(*group, topic);
+  for (const TopicId topic : left) {
+    const absl::Status dropped = DropTopic(*group, topic, gone);
     if (dropped.ok()) continue;
-    // A disk that is full keeps nobody from starting: it is done once there is room.
-    if (ReasonOf(dropped) != v1::DISK_FULL) return dropped;
+    if (ReasonOf(dropped) != v1::DISK_FULL) return dropped;  // As in Load().
     LogWarn("rows of a group about a deleted topic stay for now",
             {{"group", group->name()}, {"topic_id", topic.value()}});
   }

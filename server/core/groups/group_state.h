@@ -65,13 +65,22 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::StatusOr<GroupPtr> Create(const Caller& caller, v1::Group group,
                                   const v1::StartPosition& start)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  absl::Status Update(const Caller& caller, Group& group, const v1::UpdateGroupRequest& request)
+  // What nobody finds any more and Forget() has still to delete: of a group that is gone, or of one
+  // about a topic that it reads no more.
+  struct Gone {
+    GroupId group;
+    std::optional<TopicId> topic;
+  };
+  // These add what is gone then.
+  absl::Status Update(const Caller& caller, Group& group, const v1::UpdateGroupRequest& request,
+                      std::vector<Gone>* gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status Delete(const GroupPtr& group, std::vector<Gone>* gone)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  absl::Status Delete(const GroupPtr& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  // Nothing else of the group may write meanwhile. What a QUEUE group keeps is for ForgetDeleted().
+  absl::Status DropTopic(Group& group, TopicId topic, std::vector<Gone>* gone)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // Nothing else of the group may write meanwhile. What a QUEUE group keeps is for Forget().
   // Blocks.
   absl::Status WriteDeletion(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  absl::Status DropTopic(Group& group, TopicId topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   void GrowTopic(Group& group, const TopicPtr& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
 
   // Not set: resumes it. Nothing happens when it is so already.
@@ -154,9 +163,9 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // Deletes the rows of a group that is gone, or those of a group about a topic that it reads no
   // more, in several writes, the positions last. Not OK: some are left, and go later, or by Load().
   // Blocks.
-  absl::Status ForgetDeleted(GroupId group, std::optional<TopicId> topic)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  void ForgetLater(GroupId group, std::optional<TopicId> topic);
+  absl::Status Forget(const Gone& gone) ABSL_LOCKS_EXCLUDED(write_mu);
+  void ForgetAll(const std::vector<Gone>& gone) ABSL_LOCKS_EXCLUDED(write_mu);
+  void ForgetLater(const Gone& gone);
   // All or nothing, FSYNC. Blocks.
   absl::Status Write(std::vector<RowWrite> rows);
   // DISK_FULL while no write is taken. For changes that are written by queues, which wait for room:
@@ -184,11 +193,14 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::StatusOr<absl::flat_hash_map<PartitionId, std::vector<StoredParked>>> LoadParked(
       GroupId group) const;
   absl::Status Restore(const storage::v1::GroupRecord& record,
-                       const absl::btree_map<std::string, std::string>& positions)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+                       const absl::btree_map<std::string, std::string>& positions,
+                       std::vector<Gone>* gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status LoadGroups(std::vector<Gone>* gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   absl::Status SetTopics(Group& group, const std::vector<TopicPtr>& topics,
-                         storage::v1::GroupRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
-  absl::Status ForgetRows(Which which) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+                         storage::v1::GroupRecord record, std::vector<Gone>* gone)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  absl::Status ForgetRows(Which which,
+                          absl::FunctionRef<absl::Status(std::vector<RowWrite>)> write) const;
   // Instead of the timer that waits for longer.
   void Arm(absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(timer_mu_);
   void OnTimer(uint64_t arming);

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/error.h"
@@ -26,6 +27,8 @@ absl::Status GroupRegistry::CheckTopicDelete(const Topic& topic, bool force) con
 
 void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
   const auto copy = std::make_shared<const Topic>(topic);
+  std::vector<State::Gone> gone;
+  const absl::Cleanup forget = [&] { state_->ForgetAll(gone); };  // Without the lock.
   MutexLock lock(state_->write_mu);
   for (const GroupPtr& group : state_->All()) {
     if (!group->ReadsTopic(topic.id)) continue;
@@ -33,7 +36,7 @@ void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
       state_->GrowTopic(*group, copy);
       continue;
     }
-    const absl::Status status = state_->DropTopic(*group, topic.id);
+    const absl::Status status = state_->DropTopic(*group, topic.id, &gone);
     // Its rows go later, and Load() does it again: by the record, and by positions when that was
     // written since.
     if (!status.ok()) LogWarn("a deleted topic was not taken out of a group's record");
@@ -45,7 +48,7 @@ void GroupRegistry::OnTopicChanged(const Topic& topic, bool deleted) {
   }
 }
 
-absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
+absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic, std::vector<Gone>* gone) {
   std::vector<PartitionId> partitions;
   for (const Group::PositionView& view : group.Positions()) {
     if (view.id().topic() == topic) partitions.push_back(view.id());
@@ -70,15 +73,15 @@ absl::Status GroupRegistry::State::DropTopic(Group& group, TopicId topic) {
   if (group.queue() == nullptr) {
     RETURN_IF_ERROR(ForgetPositions(of_topic, &rows));
     const absl::Status written = Write(std::move(rows));
-    if (!written.ok()) ForgetLater(group.id(), topic);
+    if (!written.ok()) ForgetLater({group.id(), topic});
     return written;
   }
   ASSIGN_OR_RETURN(const int64_t letters, CountLetters(group, {topic}));
-  absl::Status written = Write(std::move(rows));
+  const absl::Status written = Write(std::move(rows));
   if (written.ok()) {
-    written = ForgetDeleted(group.id(), topic);
+    gone->push_back({group.id(), topic});
   } else {
-    ForgetLater(group.id(), topic);
+    ForgetLater({group.id(), topic});
   }
   // Also of those that stay for now: nobody can see or discard them.
   group.queue()->LettersGone(letters);

@@ -127,7 +127,14 @@ class HeldEngine final : public MemoryLogEngine {
     }
   }
 
+  using MemoryLogEngine::LoadRows;
+  absl::StatusOr<RowList> LoadRows(const RowRange& range) const override {
+    if (on_load) on_load();
+    return MemoryLogEngine::LoadRows(range);
+  }
+
   std::function<void()> on_submit;  // Before each.
+  std::function<void()> on_load;    // The same of reads of rows.
   size_t most_rows = 0;             // Of one.
   bool hold = false;
   absl::Status refuse;

@@ -1,6 +1,8 @@
 // What a QUEUE group writes, and who waits for it.
+#include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -303,6 +305,46 @@ TEST_CASE("retention goes on, and nobody sees the group, while what it kept is d
   REQUIRE_OK(room.groups->Delete(room.caller, deletion));
   room.engine.on_submit = nullptr;
   CHECK(behind == 3);
+}
+
+// Goal: what takes long to delete keeps nobody else from a change. Method: behind the first page
+// another thread makes a group, and the next page is read when it has.
+TEST_CASE("groups are changed while what a queue kept is deleted", "[queue]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  room.MakeTopic("flights", 1);
+  MakeLetters(room);
+  room.engine.most_rows = 0;
+  std::thread other;
+  absl::Status made = absl::UnknownError("never done");
+  std::future_status in_time = std::future_status::deferred;
+  bool begun = false;
+  room.engine.on_load = [&] {
+    if (room.engine.most_rows < 10'000 || std::exchange(begun, true)) return;
+    std::promise<void> done;
+    std::future<void> is_done = done.get_future();
+    other = std::thread([&room, &made, done = std::move(done)]() mutable {
+      made = room.MakeGroup("billing", {"flights"});
+      done.set_value();
+    });
+    in_time = is_done.wait_for(absl::ToChronoSeconds(absl::Seconds(10)));
+  };
+  SECTION("by a deletion of the group") {
+    v1::DeleteGroupRequest deletion;
+    deletion.set_name("workers");
+    REQUIRE_OK(room.groups->Delete(room.caller, deletion));
+  }
+  SECTION("by a deletion of the topic") {
+    v1::DeleteTopicRequest deletion;
+    deletion.set_name("orders");
+    REQUIRE_OK(room.topics->Delete(room.caller, deletion));
+  }
+  SECTION("of a topic that it leaves") { REQUIRE_OK(SetTopicsOfWorkers(room, {"flights"})); }
+  other.join();
+  room.engine.on_load = nullptr;
+  CHECK(in_time == std::future_status::ready);
+  CHECK_OK(made);
+  CHECK(RowsOf(room, kDeadLetterRows) == 0);
 }
 
 TEST_CASE("what a full disk has left of a deleted queue or topic goes once there is room",
