@@ -52,8 +52,9 @@ void ProducerTable::Record(uint64_t producer, uint32_t epoch, const SequencedBat
   if (known) silent_since_.erase({state.last_time_us, producer});
   state.last_time_us = batch.append_time_us;
   silent_since_.emplace(state.last_time_us, producer);
+  if (state.batches.size() == ProducerState::kKept) state.batches.erase(state.batches.begin());
+  state.batches.reserve(ProducerState::kKept);  // What it doubles to by itself would be more.
   state.batches.push_back(batch);
-  if (state.batches.size() > ProducerState::kKept) state.batches.pop_front();
 }
 
 void ProducerTable::ForgetSilent(int64_t now_us) {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
@@ -25,7 +25,7 @@ struct SequencedBatch {
 
 struct ProducerState {
   uint32_t epoch = 0;
-  std::deque<SequencedBatch> batches;  // Newest last; at most kKept.
+  std::vector<SequencedBatch> batches;  // Newest last; at most kKept, for which there is room.
   int64_t last_time_us = 0;
 
   static constexpr size_t kKept = 5;

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/heap_bytes.h"
+
 namespace acta {
 namespace {
 
@@ -54,6 +56,24 @@ TEST_CASE("of more producers than are remembered the one silent longest is forgo
     Send(table, kMost + 2, ++now_us);
     CHECK_FALSE(table.Find(2).has_value());
     CHECK(table.Find(3).has_value());
+  }
+}
+
+// Goal: a broker has a table for each partition, and nothing else bounds them.
+TEST_CASE("a producer takes less than 400 bytes of a table") {
+  const int64_t before = HeapBytes();
+  ProducerTable table;
+  int64_t now_us = 0;
+  for (int batch = 0; batch < 20; ++batch) {
+    for (uint64_t producer = 1; producer <= kMost; ++producer) Send(table, producer, ++now_us);
+  }
+  const int64_t taken = HeapBytes() - before;
+  CHECK(taken < static_cast<int64_t>(kMost) * 400);
+  REQUIRE(table.producers().size() == kMost);
+  for (const auto& [producer, state] : table.producers()) {
+    REQUIRE(state.batches.size() == ProducerState::kKept);
+    REQUIRE(state.batches.front().first_sequence == 15);
+    REQUIRE(state.batches.back().first_sequence == 19);
   }
 }
 
