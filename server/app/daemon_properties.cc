@@ -158,7 +158,8 @@ void DescribeCallLimits(DaemonOptions* o, PropertyTable* table) {
   PublishLimits* const p = &o->publish;
   SubscribeLimits* const s = &o->subscribe;
   table->AddBytes("limits.max_event", &o->topics.max_event_bytes, kKiB32, 16 * kMiB32,
-                  "the largest event any topic may take");
+                  "the largest event any topic may take; above 4 MiB those who read have to raise "
+                  "max_frame_bytes and what their gRPC receives");
   table->AddBytes("limits.max_frame", &p->max_frame_bytes, 64 * kKiB32, 17 * kMiB32,
                   "one publish frame");
   table->AddInteger("limits.batches_per_frame", &p->max_batches, 1, 1000,

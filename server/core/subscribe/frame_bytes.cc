@@ -25,7 +25,8 @@ absl::Status EventTooLargeForClient(Offset offset, size_t event_bytes, size_t fr
   const std::string most = absl::StrCat(max_frame_bytes);
   return Error(v1::EVENT_TOO_LARGE_FOR_CLIENT,
                absl::StrCat("event ", at, " of ", event_bytes, " bytes needs a frame of ", needed,
-                            " and max_frame_bytes is ", most, ": raise it"),
+                            " and max_frame_bytes is ", most,
+                            ": raise it, and what the client's gRPC receives (4 MiB by default)"),
                {{"first_lost", at},
                 {"last_lost", at},
                 {"event_bytes", absl::StrCat(event_bytes)},

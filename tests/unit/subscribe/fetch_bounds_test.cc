@@ -1,4 +1,5 @@
 // What bounds a Fetch: bytes of all pages, the client's frame, the deadline.
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "storage/base/crc32c.h"
 #include "tests/unit/subscribe/fetch_room.h"
@@ -119,6 +120,8 @@ TEST_CASE("an event that needs a larger frame than the client takes is named", "
   CHECK(details.at("first_lost") == "1");
   CHECK(details.at("event_bytes") == std::to_string(Element(large).size()));
   CHECK(details.at("max_frame_bytes") == "65536");
+  // Raised alone it would end the call in the client's gRPC, which takes 4 MiB.
+  CHECK(absl::StrContains(refused.message(), "raise it, and what the client's gRPC receives"));
   CHECK(room.hub->fetch_bytes() == 0);
   request.set_max_frame_bytes(std::stoi(details.at("frame_bytes")));
   const Answer answer = room.Get(request);
