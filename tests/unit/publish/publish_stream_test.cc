@@ -117,6 +117,26 @@ TEST_CASE("a stream is told how many partitions a topic has, and when it grows")
   CHECK(told("") == Strings{"fast 6"});
 }
 
+TEST_CASE("the level of a topic counts as it is just now, also for a stream that is open") {
+  PublishFixture f;
+  auto session = f.OpenSession("orders");
+  const auto level = [&](uint64_t frame_id) {
+    REQUIRE_OK(f.Send(*session, Numbered(frame_id)));
+    auto pending = std::exchange(f.engine.pending, {});
+    REQUIRE(pending.size() == 1);
+    const Level used = pending[0].transaction.level;
+    pending[0].AnswerStored(100);
+    return used;
+  };
+  CHECK(level(1) == Level::kFsync);
+  v1::UpdateTopicRequest change;
+  change.mutable_topic()->set_name("orders");
+  change.mutable_topic()->set_ack_level(v1::ACK_LEVEL_OS);
+  change.mutable_update_mask()->add_paths("ack_level");
+  REQUIRE_OK(f.topics.Update(Caller(), change));
+  CHECK(level(2) == Level::kOs);
+}
+
 TEST_CASE("a second open is answered with an error and changes nothing") {
   PublishFixture f;
   auto session = f.OpenSession("orders");
