@@ -175,6 +175,29 @@ TEST_CASE("the index is made anew from the log") {
   CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
 }
 
+TEST_CASE("much log with few entries makes a file too, so that a start has little to read again") {
+  JourneyLimits limits;
+  limits.buffer_log_bytes = 10'000;
+  JourneyRoom room(limits);
+  room.CreateTopic("orders");
+  const auto publish = [&room](const std::string& id, size_t bytes) {
+    v1::Event event = JourneyRoom::Event(id);
+    event.set_data(std::string(bytes, 'x'));
+    room.Publish("orders", event);
+    CHECK(room.Get(JourneyRoom::ByEvent(id)).events_size() == 1);
+  };
+  publish("a", 6'000);
+  CHECK(room.indexer->Measure().files == 0);
+  publish("b", 6'000);
+  publish("c", 1);  // Before it is read, a file is written.
+  CHECK(room.indexer->Measure().files == 1);
+  room.Restart();
+  for (const char* id : {"a", "b", "c"}) {
+    CHECK(room.Get(JourneyRoom::ByEvent(id)).events_size() == 1);
+  }
+  CHECK(room.indexer->Measure().indexed_events == 1);
+}
+
 TEST_CASE("an index of another form is made anew from the log, once") {
   JourneyRoom room(TenInMemory());
   room.CreateTopic("orders");
