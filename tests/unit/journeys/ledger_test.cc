@@ -48,6 +48,35 @@ TEST_CASE("runs of processed events come out of a record as they went in") {
   }
 }
 
+TEST_CASE("an event that was processed by itself takes at most 24 bytes of a record") {
+  constexpr size_t kEvents = 1'000;
+  constexpr int64_t kDayUs = 86'400'000'000;
+  storage::v1::LedgerRecord record;
+  record.set_group_id(1'000'000);
+  record.set_partition_id(kPartition.value());
+  record.add_members()->set_member_id("billing.4711");
+  record.add_members()->set_member_id("billing.4712");
+  std::vector<ProcessedRun> runs;
+  for (size_t i = 0; i < kEvents; ++i) {
+    // Every other event, by two members in turn, a day after they came: each is a run.
+    const Offset at(1'000'000'000'000 + 2 * static_cast<int64_t>(i));
+    const int64_t delivered_us = 1'700'000'000'000'000 - kDayUs;
+    runs.push_back({at, 1, static_cast<uint32_t>(i % 2 + 1), delivered_us});
+  }
+  PutProcessed(runs, 1'700'000'000'000'000, &record);
+  CHECK(LedgerRow(record).value->size() <= 24 * kEvents);
+  // What is written alone names group, partition, time and member for itself.
+  storage::v1::LedgerRecord lone;
+  lone.set_group_id(1'000'000);
+  lone.set_partition_id(kPartition.value());
+  storage::v1::LedgerMember* const member = lone.add_members();
+  member->set_member_id("billing.4711");
+  member->set_app("billing");
+  member->set_app_version("1.0");
+  PutProcessed({runs[0]}, 1'700'000'000'000'000, &lone);
+  CHECK(LedgerRow(lone).value->size() <= 100);
+}
+
 TEST_CASE("a range has few hashes, and each of its events has one of them") {
   MemoryLogEngine engine;
   std::mt19937_64 random(5);
