@@ -26,6 +26,7 @@ import make_dashboards  # noqa: E402
 from broker import BIN, PATIENCE_S, BrokerTest  # noqa: E402
 from oracle import free_port  # noqa: E402
 
+CONTAINERFILE = (deployed.ROOT / 'deploy/Containerfile').read_text()
 SECTIONS = ['What it means', 'What users notice', 'How to look', 'What to do',
             'When it is safe to ignore']
 
@@ -191,11 +192,19 @@ class Unit(unittest.TestCase):
 class Container(unittest.TestCase):
     """It is not built here: images are fetched from where tests may not go."""
 
+    def test_what_builds_it_stays_outside_and_its_user_is_not_root(self):
+        stages = re.split(r'(?m)^FROM ', CONTAINERFILE)[1:]
+        self.assertEqual(len(stages), 2)
+        self.assertIn(' AS build\n', stages[0])
+        last = [line.split() for line in stages[1].splitlines()]
+        self.assertEqual([line[1] for line in last if line[:1] == ['USER']], ['acta'])
+        self.assertEqual({line[1] for line in last if line[:1] == ['COPY']},
+                         {'--from=build', 'deploy/actad.toml'})
+
     def test_it_installs_what_its_programs_are_linked_with(self):
-        text = (deployed.ROOT / 'deploy/Containerfile').read_text()
-        installed = set(re.search(r'no-install-recommends \\\n(.*?)\n', text).group(1)
+        installed = set(re.search(r'no-install-recommends \\\n(.*?)\n', CONTAINERFILE).group(1)
                         .strip(' \\').split())
-        programs = set(re.findall(r'/src/build/release/bin/([a-z-]+)', text))
+        programs = set(re.findall(r'/src/build/release/bin/([a-z-]+)', CONTAINERFILE))
         self.assertEqual(programs, {'actad', 'acta', 'acta-inspect'})
 
         def query(*words):
@@ -330,6 +339,14 @@ class Live(BrokerTest):
         self.assertEqual(len(rules), len(deployed.alerts()))
         self.assertEqual({(rule['health'], rule.get('lastError')) for rule in rules},
                          {('ok', None)})
+
+    def test_the_health_check_of_the_container_tells_whether_it_works(self):
+        health = re.search(r'(?m)^HEALTHCHECK [^\n]*\\\n +CMD (\[.*\])$', CONTAINERFILE).group(1)
+        program, *words = json.loads(health)
+        self.assertEqual(program, '/usr/bin/acta')
+        self.assertEqual(self.broker.acta(*words)[0], 0)
+        self.broker.kill()
+        self.assertNotEqual(self.broker.acta(*words)[0], 0)
 
     def test_dead_letters_and_a_stop_raise_alerts_and_nothing_else_does(self):
         self.queue()
