@@ -13,14 +13,16 @@ from broker import BIN, PATIENCE_S
 stubs.use()
 
 import grpc  # noqa: E402
-from acta.v1 import (errors_pb2, event_pb2, groups_pb2, groups_pb2_grpc,  # noqa: E402
-                     journeys_pb2, journeys_pb2_grpc, publisher_pb2, publisher_pb2_grpc)
+from acta.v1 import (admin_pb2, admin_pb2_grpc, errors_pb2, event_pb2,  # noqa: E402
+                     groups_pb2, groups_pb2_grpc, journeys_pb2, journeys_pb2_grpc, publisher_pb2,
+                     publisher_pb2_grpc)
 
 
 class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.JourneysServicer,
-                groups_pb2_grpc.GroupsServicer):
+                groups_pb2_grpc.GroupsServicer, admin_pb2_grpc.AdminServicer):
     """Whole pages of a journey without an end, and two of groups that are not whole; of each batch
-    the first event is stored, as if those behind it were of a partition that refuses them."""
+    the first event is stored, as if those behind it were of a partition that refuses them. It is of
+    another version, and has few methods."""
 
     def __init__(self):
         self.page_sizes = []
@@ -32,6 +34,14 @@ class Answering(publisher_pb2_grpc.PublisherServicer, journeys_pb2_grpc.Journeys
                 parts=[publisher_pb2.PublishedPart(partition=1, count=1, event_indexes=[0])],
                 error=errors_pb2.Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0],
                                         reason=errors_pb2.DISK_FULL, message='no room'))])])
+
+    def GetServer(self, request, context):  # noqa: N802
+        return admin_pb2.GetServerResponse(version='0.0.1')
+
+    def GetStatus(self, request, context):  # noqa: N802
+        status = admin_pb2.GetStatusResponse(ready=True)
+        status.server_time.GetCurrentTime()
+        return status
 
     def ListGroups(self, request, context):  # noqa: N802
         page = request.page_token or 'first'
@@ -61,6 +71,7 @@ class SeldomAnswers(unittest.TestCase):
         publisher_pb2_grpc.add_PublisherServicer_to_server(self.answering, server)
         journeys_pb2_grpc.add_JourneysServicer_to_server(self.answering, server)
         groups_pb2_grpc.add_GroupsServicer_to_server(self.answering, server)
+        admin_pb2_grpc.add_AdminServicer_to_server(self.answering, server)
         self.port = server.add_insecure_port('127.0.0.1:0')
         server.start()
         self.addCleanup(lambda: server.stop(None).wait())
@@ -89,6 +100,19 @@ class SeldomAnswers(unittest.TestCase):
         page, _ = self.text_of('questions', 'e-1')
         self.assertEqual(page, 'Where did it come from?  PARTIAL\n  by ?[2J?x\n  as ?1m\n'
                                '  why: a?b\n  to know more: c?\n')
+
+    def test_a_broker_of_another_version_is_told(self):
+        findings, _ = self.acta('doctor')
+        versions, = [row for row in findings if row['check'] == 'versions']
+        self.assertEqual(versions['state'], 'warn')
+        self.assertRegex(versions['found'], r'^acta \d+\.\d+\.\d+, actad 0\.0\.1, which does not '
+                                            r'know GetLimits, GetConfig, MeasureGroups$')
+        self.assertIn("of the broker's version", versions['what_to_do'])
+        rows, _ = self.acta('version')
+        self.assertIn({'program': 'actad', 'version': '0.0.1'}, rows)
+        for command in (('topic', 'list'), ('config',)):
+            _, err = self.text_of(*command, code=1)
+            self.assertIn('the broker may be of another version: acta version tells both', err)
 
     def test_groups_of_all_pages_are_completed(self):
         out, _ = self.text_of('__complete', '--', 'group', 'lag', 'b')
