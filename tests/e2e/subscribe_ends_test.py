@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """How `acta subscribe` ends while events go on coming, its reader is slow, or its partition goes to
-another member: what a member commits or acks is what it has shown, once."""
+another member: what a member commits or acks is what it has shown, once, and what it says that it
+did. And how `acta publish` ends in the middle of a flood."""
 
 import contextlib
 import fcntl
+import itertools
 import json
 import pathlib
+import signal
 import struct
+import subprocess
 import termios
 import threading
 import time
@@ -94,33 +98,65 @@ class SlowReader(SubscribeEndsTest):
     def waiting_bytes(pipe):
         return struct.unpack('i', fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
-    def stopped_while_it_writes(self, *options):
-        """What a member has shown that is told to stop when its reader does not read."""
+    def stopped_while_it_writes(self, how, *options):
+        """What a member has shown that is told to stop when its reader does not read, and what it
+        says that it did."""
         self.acta('topic', 'create', 't', '--partitions', 1)
         for _ in range(20):
             self.publish(count=100, size=1000)
         member = self.spawn('subscribe', 't', '--group', 'g', '--format', 'json', *options)
         until(lambda: self.waiting_bytes(member.stdout) > 32_000, 'it writes')
         time.sleep(0.5)  # Until the pipe is full.
-        member.terminate()
+        member.send_signal(how)
         time.sleep(0.5)  # Until it has noticed.
         out, err = member.communicate(timeout=PATIENCE_S)
         self.assertEqual(member.returncode, 0, err)
-        return [json.loads(line)['data'] for line in out.decode().splitlines()]
+        return ([json.loads(line)['data'] for line in out.decode().splitlines()],
+                err.decode().splitlines()[-1])
 
     def test_a_member_of_a_stream_shows_each_event_once(self):
-        shown = self.stopped_while_it_writes()
+        shown, said = self.stopped_while_it_writes(signal.SIGINT)
         self.assertEqual(shown, list(range(len(shown))))
+        self.assertEqual(said, f'committed t/0 up to offset {len(shown) - 1}')
         rest = [event['data'] for event in
                 self.events('subscribe', 't', '--group', 'g', '--until-end')]
         self.assertEqual(shown + rest, list(range(self.published)))
 
     def test_a_member_of_a_queue_shows_each_event_once(self):
-        shown = self.stopped_while_it_writes('--mode', 'queue')
+        shown, said = self.stopped_while_it_writes(signal.SIGTERM, '--mode', 'queue')
         self.assertLess(len(shown), self.published)
+        self.assertEqual(said, f'processed {len(shown)}, failed 0, rejected 0')
         rest = [event['data'] for event in
                 self.events('subscribe', 't', '--group', 'g', '--max', self.published - len(shown))]
         self.assertEqual(sorted(shown + rest), list(range(self.published)))
+
+
+class Flood(BrokerTest):
+    def test_an_interrupted_publisher_has_stored_a_beginning_of_it_and_says_how_much(self):
+        self.acta('topic', 'create', 't', '--partitions', 1)
+        publisher = self.spawn('publish', 't', '-o', 'json', stdin=subprocess.PIPE)
+
+        def feed():
+            with contextlib.suppress(BrokenPipeError), publisher.stdin as lines:
+                for number in itertools.count():
+                    lines.write(b'%d\n' % number)
+            publisher.stdin = None  # Nobody closes it again.
+        thread = threading.Thread(target=feed)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(publisher.kill)  # Before who feeds it is joined.
+        until(lambda: self.acta_json('topic', 'describe', 't')['partitions'][0]['endOffset'] != '0',
+              'it is under way')
+        publisher.send_signal(signal.SIGINT)
+        code = publisher.wait(PATIENCE_S)
+        row, = json.load(publisher.stdout)
+        err = publisher.stderr.read().decode()
+        self.assertEqual(code, 6, err)
+        stored = int(row['stored'])
+        self.assertIn(f'before the end of the input; {stored} events went through', err)
+        shown = self.acta('subscribe', 't', '--from', 'earliest', '--until-end').split()
+        self.assertEqual(len(shown), stored)
+        self.assertTrue(all(line == str(number) for number, line in enumerate(shown)))
 
 
 class PartitionMovesAway(SubscribeEndsTest):
