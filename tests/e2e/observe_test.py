@@ -3,6 +3,7 @@
 
 import collections
 import json
+import subprocess
 import threading
 import time
 import unittest
@@ -80,6 +81,54 @@ class LogLines(BrokerTest):
         code, _, err = self.broker.acta('admin', 'log-level', 'loud')
         self.assertEqual(code, 2)
         self.assertIn('debug, info, warn, error', err)
+
+
+class Counted(BrokerTest):
+    """What everybody does, as the page of metrics tells it."""
+
+    def numbers(self):
+        with urllib.request.urlopen(f'http://{self.broker.http}/metrics', timeout=10) as page:
+            lines = page.read().decode().splitlines()
+        return {name: float(number) for name, number in
+                (line.rsplit(' ', 1) for line in lines if line and line[0] != '#')}
+
+    def comes(self, **wanted):
+        """Waits until the metrics `acta_NAME` have these values."""
+        def different():
+            numbers = self.numbers()
+            return {name: numbers.get(f'acta_{name}') for name, value in wanted.items()
+                    if numbers.get(f'acta_{name}') != value}
+        until(lambda: not different(), lambda: f'{wanted}, different: {different()}')
+
+    def test_what_is_published_read_and_refused_is_counted(self):
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        for lines in ('{"id": "a"}\n{"id": "b"}\n{"id": "c"}\n', '{"id": "a"}\n'):
+            self.acta('publish', 'orders', '--format', 'jsonl', '--id', '@/id', stdin=lines)
+        self.acta('subscribe', 'orders', '--from', 'earliest', '--until-end')
+        self.broker.acta('topic', 'describe', 'nothing')
+        self.comes(log_appended_events_total=3, log_duplicate_events_total=1, log_dedupe_ids=3,
+                   subscribe_delivered_events_total=3, topics_topics=1, topics_partitions=1,
+                   journeys_indexed_events_total=3, journeys_index_lag_events=0,
+                   subscribe_subscriptions=0, rpc_publish_streams=0, app_ready=1)
+        numbers = self.numbers()
+        self.assertEqual(numbers['acta_topics_appended_events_total{topic="orders"}'], 3)
+        self.assertEqual(numbers['acta_rpc_rejections_total{reason="TOPIC_NOT_FOUND"}'], 1)
+        self.assertGreater(numbers['acta_subscribe_delivered_bytes_total'], 3 * len('{"id": "a"}'))
+        for histogram in ('acta_log_commit_seconds', 'acta_log_sync_seconds'):
+            self.assertGreater(numbers[f'{histogram}_count'], 0)
+            self.assertEqual(numbers[f'{histogram}_count'],
+                             numbers[f'{histogram}_bucket{{le="+Inf"}}'])
+        self.assertGreater(numbers['acta_log_cache_reads_total'], 0)
+        self.assertGreater(numbers['acta_log_wal_bytes'], 0)
+        publisher = self.spawn('publish', 'orders', stdin=subprocess.PIPE)
+        publisher.stdin.write(b'{}\n')
+        publisher.stdin.flush()
+        reader = self.spawn('subscribe', 'orders')
+        self.comes(log_appended_events_total=4, rpc_publish_streams=1, subscribe_subscriptions=1,
+                   rpc_connections=2)
+        for process in (publisher, reader):
+            process.kill()
+        self.comes(rpc_publish_streams=0, subscribe_subscriptions=0, rpc_connections=0)
 
 
 class Scrapes(BrokerTest):
