@@ -299,6 +299,17 @@ class Reload(BackupTest):
         # What holds is shown.
         self.assertEqual(values['storage.tail_cache']['value'], '128MiB')
 
+    def test_the_form_of_log_lines_and_what_is_slow_are_changed_while_it_works(self):
+        self.config.write_text('[log]\nformat = "json"\nslow = "1us"\n')
+        before = len(self.broker.log.read_text().splitlines())
+        self.reload('configuration read again', 'log.format', 'log.slow')
+        self.acta('topic', 'create', 't')
+        until(lambda: 'slow operation' in self.broker.log.read_text(), 'it is told')
+        self.assertEqual(self.broker.stop(), 0)
+        lines = [json.loads(line) for line in self.broker.log.read_text().splitlines()[before:]]
+        self.assertLessEqual({'configuration read again', 'slow operation', 'stopped'},
+                             {line['event'] for line in lines})
+
     def test_a_wrong_file_changes_nothing(self):
         self.config.write_text('[log]\nlevel = "loud"\n')
         self.reload('nothing was changed', 'loud')
