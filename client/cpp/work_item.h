@@ -11,6 +11,8 @@ namespace acta::client {
 
 // Events of one partition that were leased together: all are the same attempt, and their leases end
 // at the same time unless they are extended.
+//
+// Threads: as Delivery.
 class ACTA_CLIENT_EXPORT WorkItem : public Delivery {
  public:
   // From 1; each failure before it counts.

@@ -61,6 +61,15 @@ class Installed(unittest.TestCase):
                 if top in ('acta', 'client', 'proto', 'storage', 'grpc', 'grpcpp'):
                     self.assertIn(include, names, path)
 
+    def test_each_class_says_which_threads_may_use_it(self):
+        told = {}
+        for path in sorted((PREFIX / 'include/acta/client').iterdir()):
+            for comment, name in re.findall(r'((?:^//.*\n)*)^class ACTA_CLIENT_EXPORT (\w+)',
+                                            path.read_text(), re.M):
+                told[name] = re.search(r'^// Threads: ', comment, re.M) is not None
+        self.assertIn('Publisher', told)
+        self.assertEqual([name for name, is_told in told.items() if not is_told], [])
+
     def symbols(self):
         out = run('nm', '-DC', '--defined-only', PREFIX / 'lib/libacta_client.so')
         return [line.split(' ', 2)[2] for line in out.splitlines()]
