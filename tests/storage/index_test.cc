@@ -1,14 +1,20 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <set>
+#include <thread>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/layout/index_block.h"
+#include "tests/support/held_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
@@ -102,6 +108,40 @@ TEST_CASE("what was added to the index is found, also after a restart and a cras
   CHECK(Find(store, {entries[0].hash}).empty());
   store.Reopen();
   CHECK(Find(store, {entries[0].hash}).empty());
+}
+
+TEST_CASE("who publishes does not wait while a file of the index is written") {
+  std::atomic<bool> begun = false;
+  const auto disk = std::make_shared<HeldDisk>([&begun](const DiskCall& call) {
+    const bool writes =
+        call.kind == DiskOperation::Kind::kCreate && absl::EndsWith(call.path, "/run.tmp");
+    if (writes) begun = true;
+    return writes;
+  });
+  LocalEngineOptions options;
+  options.file_system = disk;
+  TestStore store(options);
+  Publish(store, 0, 3);
+  disk->Hold(true);
+  std::atomic<bool> ended = false;
+  std::thread adds([&] {
+    const absl::Status added = store.engine().AddToIndex({Entry(kLeastHash, 0, 1)});
+    ended = added.ok();
+  });
+  // Also when a check fails.
+  absl::Cleanup release = [&] {
+    disk->Hold(false);
+    adds.join();
+  };
+  const absl::Time patience = absl::Now() + absl::Seconds(20);
+  while (!begun && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
+  REQUIRE(begun);
+  Publish(store, 0, 5);
+  CHECK_FALSE(ended);
+  std::move(release).Invoke();
+  CHECK(ended);
+  CHECK(ReadData(store.engine(), TestStore::Partition()).value().size() == 8);
+  CHECK(Find(store, {kLeastHash}).size() == 1);
 }
 
 TEST_CASE("a file of the index that a kill left two names of is not written over") {
