@@ -371,11 +371,10 @@ class Events(EverydayTest):
         self.assertEqual([row[column] for row in rows[1:-1]], ['0s'] * 3)
 
     def test_a_group_whose_command_fails_is_told_how_it_goes_on(self):
-        code, _, err = self.broker.acta('subscribe', 'orders', '--group', 'billing',
-                                        '--exec', 'false')
-        self.assertEqual(code, 1)
-        self.assertIn('the command exited with 1 at orders/0 offset 0', err)
-        self.assertIn('acta group skip billing', err)
+        for command, exit_code in (('false', 1), ('no-such-command', 127)):
+            err = self.fails(1, f'the command exited with {exit_code} at orders/0 offset 0',
+                             'subscribe', 'orders', '--group', 'billing', '--exec', command)
+            self.assertIn('acta group skip billing', err)
 
 
 class Pipes(EverydayTest):
