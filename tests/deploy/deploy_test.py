@@ -146,6 +146,19 @@ class Dashboards(unittest.TestCase):
                 self.assertTrue(legend, panel['title'])
             self.assertGreater(len(titles), 20)
 
+    def test_they_show_what_an_operator_asks_for(self):
+        shown = ' '.join(expression for name in DASHBOARDS
+                         for _, expression, _ in deployed.expressions(name))
+        for metric in ('groups_lag_events', 'groups_lag_bytes', 'groups_lag_seconds',
+                       'groups_headroom_seconds', 'groups_drain_seconds', 'queues_dead_letters',
+                       'queues_settled_events_total', 'queues_redelivered_events_total',
+                       'log_appended_events_total', 'subscribe_delivered_events_total',
+                       'log_commit_seconds_bucket', 'log_sync_seconds_bucket',
+                       'log_cache_reads_total', 'log_wal_bytes', 'log_slices',
+                       'log_write_stalls_total', 'log_disk_free_bytes', 'rpc_connections',
+                       'rpc_rejections_total', 'journeys_index_lag_events', 'app_ready'):
+            self.assertRegex(shown, rf'\bacta_{metric}\b')
+
     def test_expressions_are_right(self):
         """promtool reads no dashboards: as rules it reads their expressions."""
         rules = ['groups:', '  - name: panels', '    rules:']
