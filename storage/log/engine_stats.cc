@@ -35,9 +35,9 @@ EngineStats LocalLogEngine::Stats() const {
   const StallCounts stalls = opened_.rocks->stalls();
   stats.delays = stalls.delays;
   stats.stops = stalls.stops;
-  stats.stall = stalls.stopped > 0   ? WriteStall::kStopped
-                : stalls.delayed > 0 ? WriteStall::kDelayed
-                                     : WriteStall::kNone;
+  stats.stall = stalls.stopped   ? WriteStall::kStopped
+                : stalls.delayed ? WriteStall::kDelayed
+                                 : WriteStall::kNone;
   stats.dedupe_ids = writer_->ids();
   stats.dedupe_bytes = writer_->ids() * IdWindow::kBytesPerId;
   stats.dedupe_limit_bytes = options_.dedupe_bytes;

@@ -265,7 +265,6 @@ absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateFamilies(
 absl::Status RocksStore::DropFamily(const FamilyPtr& family) {
   const std::string name = family->GetName();
   RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamily(family.get())));
-  listener_->Forget(name);
   readers_->Forget(name);
   slices_.erase(name);
   indexes_.erase(name);
@@ -477,7 +476,7 @@ absl::StatusOr<std::string> RocksStore::FindUnreached(Incarnation incarnation) c
 }
 
 StallCounts RocksStore::stalls() const {
-  return listener_ == nullptr ? StallCounts() : listener_->stalls();
+  return listener_ == nullptr ? StallCounts() : listener_->Stalls(*db_);
 }
 
 int64_t RocksStore::WalBytes(uint64_t from) const {

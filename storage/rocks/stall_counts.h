@@ -4,12 +4,12 @@
 
 namespace acta {
 
-// How often families held writes back, and how many do so now.
+// How often families held writes back, and whether they are held back now.
 struct StallCounts {
   int64_t delays = 0;
   int64_t stops = 0;
-  int64_t delayed = 0;
-  int64_t stopped = 0;
+  bool delayed = false;
+  bool stopped = false;
 };
 
 }  // namespace acta

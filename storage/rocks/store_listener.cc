@@ -44,30 +44,16 @@ void StoreListener::OnCompactionCompleted(rocksdb::DB*, const rocksdb::Compactio
 
 void StoreListener::OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) {
   using Condition = rocksdb::WriteStallCondition;
-  MutexLock lock(mu_);
-  delayed_.erase(info.cf_name);
-  stopped_.erase(info.cf_name);
-  if (info.condition.cur == Condition::kDelayed) {
-    ++stalls_.delays;
-    delayed_.insert(info.cf_name);
-  } else if (info.condition.cur == Condition::kStopped) {
-    ++stalls_.stops;
-    stopped_.insert(info.cf_name);
-  }
+  if (info.condition.cur == Condition::kDelayed) ++delays_;
+  if (info.condition.cur == Condition::kStopped) ++stops_;
 }
 
-StallCounts StoreListener::stalls() const {
-  MutexLock lock(mu_);
-  StallCounts counts = stalls_;
-  counts.delayed = static_cast<int64_t>(delayed_.size());
-  counts.stopped = static_cast<int64_t>(stopped_.size());
-  return counts;
-}
-
-void StoreListener::Forget(const std::string& family) {
-  MutexLock lock(mu_);
-  delayed_.erase(family);
-  stopped_.erase(family);
+StallCounts StoreListener::Stalls(rocksdb::DB& db) const {
+  uint64_t stopped = 0;
+  uint64_t rate = 0;
+  db.GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped);
+  db.GetIntProperty(rocksdb::DB::Properties::kActualDelayedWriteRate, &rate);
+  return {delays_, stops_, rate > 0, stopped > 0};
 }
 
 void StoreListener::Tell(const std::string& what) {

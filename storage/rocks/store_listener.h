@@ -3,9 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <string>
 
+#include <rocksdb/db.h>
 #include <rocksdb/listener.h>
 
 #include "storage/base/mutex.h"
@@ -30,9 +30,9 @@ class StoreListener final : public rocksdb::EventListener {
   static bool IsUnreadable(const rocksdb::Status& status);
 
   uint64_t flushes() const { return flushes_; }
-  StallCounts stalls() const;
-  // The family says nothing any more.
-  void Forget(const std::string& family);
+  // How it is now is asked of the database: it tells of a stop after what ended it, when the write
+  // that met it goes on.
+  StallCounts Stalls(rocksdb::DB& db) const;
   void Tell(const std::string& what);
   // From when it returns `on_fatal` is not told any more. Not to be called by what it calls.
   void StopTelling();
@@ -45,10 +45,9 @@ class StoreListener final : public rocksdb::EventListener {
  private:
   const std::function<void()> on_index_;
   std::atomic<uint64_t> flushes_ = 0;
-  mutable Mutex mu_;
-  StallCounts stalls_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> delayed_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> stopped_ ABSL_GUARDED_BY(mu_);
+  std::atomic<int64_t> delays_ = 0;
+  std::atomic<int64_t> stops_ = 0;
+  Mutex mu_;
   CondVar told_;
   // Null: it is not to be told any more.
   std::function<void(const std::string& what)> on_fatal_ ABSL_GUARDED_BY(mu_);

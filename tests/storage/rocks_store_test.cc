@@ -8,8 +8,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/layout/batch_header.h"
 #include "storage/log/log_reader.h"
@@ -173,6 +176,42 @@ TEST_CASE("a failure in the background is told once, and nobody when it is not t
   CHECK(told == (listens ? 1 : 0));
   (*store)->StopTelling();
   (*store)->Leak();
+}
+
+TEST_CASE("that writes are stopped is known while they are, and not any longer") {
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  settings.row_buffer_bytes = size_t{64} << 10;
+  const auto disk = std::make_shared<HeldDisk>(MakesTable);
+  const auto files = std::make_shared<StoreFileSystem>(disk);
+  const auto store = RocksStore::Open(settings, files, [](const std::string&) {});
+  REQUIRE_OK(store);
+  CHECK_FALSE((*store)->stalls().stopped);
+  // No memtable becomes a table, until none is left.
+  disk->Hold(true);
+  std::atomic<bool> enough = false;
+  std::thread writes([&] {
+    for (uint64_t i = 1; !enough; ++i) {
+      WriteGroup group(GroupNumber(i), Incarnation(1));
+      group.Put((*store)->state(), absl::StrCat("key-", i), std::string(16 << 10, 'x'));
+      if (!(*store)->Write(group).ok()) return;
+    }
+  });
+  // Also when a check fails.
+  absl::Cleanup release = [&] {
+    enough = true;
+    disk->Hold(false);
+    writes.join();
+  };
+  const absl::Time patience = absl::Now() + absl::Seconds(20);
+  const auto stopped = [&] { return (*store)->stalls().stopped; };
+  while (!stopped() && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
+  REQUIRE(stopped());
+  std::move(release).Invoke();  // The last write goes on when a table is made.
+  while (stopped() && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
+  CHECK_FALSE(stopped());
+  CHECK((*store)->stalls().stops >= 1);
 }
 
 std::function<bool(std::string*, std::string*)> OneRow() {
