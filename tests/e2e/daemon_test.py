@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""The daemon's own bad inputs: folders, configuration, listeners; and what HTTP answers."""
+"""The daemon's own bad inputs: folders, configuration, listeners; and what HTTP answers. And that
+the log of a broker is kept when its test fails."""
 
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
+import unittest.mock
 import urllib.error
 import urllib.request
 
+import broker
 from broker import BIN, PATIENCE_S, SOURCE, BrokerTest
 
 
@@ -125,6 +129,26 @@ class Daemon(BrokerTest):
         self.assertIn('\nacta_log_dedupe_limit_bytes 268435456\n', text)
         self.assertIn('\nacta_log_unsynced_bytes 0\n', text)
         self.assertIn('\nacta_http_connections 1\n', text)
+
+
+class KeptLogs(unittest.TestCase):
+    class Tests(BrokerTest):
+        def test_that_fails(self):
+            self.fail('on purpose')
+
+        def test_that_passes(self):
+            pass
+
+    def test_only_a_test_that_fails_leaves_its_logs_and_under_its_name(self):
+        with tempfile.TemporaryDirectory() as kept, \
+                unittest.mock.patch.object(broker, 'FAILED', pathlib.Path(kept)):
+            result = unittest.TestResult()
+            for name in ('test_that_fails', 'test_that_passes'):
+                self.Tests(name).run(result)
+            self.assertEqual((result.testsRun, len(result.failures), result.errors), (2, 1, []))
+            folder, = pathlib.Path(kept).iterdir()
+            self.assertTrue(folder.name.endswith('test_that_fails'))
+            self.assertIn(' started ', (folder / 'actad.log').read_text())
 
 
 if __name__ == '__main__':
