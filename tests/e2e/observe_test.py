@@ -3,6 +3,9 @@
 
 import collections
 import json
+import os
+import re
+import signal
 import subprocess
 import threading
 import time
@@ -10,7 +13,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from broker import PATIENCE_S, BrokerTest
+from broker import BIN, PATIENCE_S, BrokerTest
 from faults import until
 from oracle import free_port
 
@@ -36,6 +39,27 @@ class Top(BrokerTest):
         self.assertEqual(groups['audit']['lagEvents'], '3')
         self.assertEqual(groups['audit']['processedEvents'], '0')
         self.assertGreater(float(groups['audit']['headroom'].rstrip('s')), 6 * 24 * 3600)
+
+    def test_rates_are_of_what_goes_on(self):
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+        self.acta('group', 'create', 'workers', '--topic', 'orders', '--from', 'earliest',
+                  '--mode', 'queue', '--backoff', '10ms', '--backoff-max', '10ms')
+
+        def rates():
+            shown = self.acta('top', '--looks', 1, '--interval', '500ms')
+            row, = [line.split() for line in shown.splitlines() if line.startswith('workers ')]
+            return [*re.match(r'published (\S+)/s, delivered (\S+)/s;', shown).groups(), *row[5:8]]
+        self.assertEqual(rates(), ['0'] * 5)
+        source = subprocess.Popen(
+            ['sh', '-c', f'while echo x; do sleep 0.01; done | {BIN}/acta publish orders'],
+            start_new_session=True, stdout=subprocess.DEVNULL,
+            env={**os.environ, 'ACTA_SERVER': self.broker.address})
+        self.addCleanup(source.wait)
+        self.addCleanup(os.killpg, source.pid, signal.SIGKILL)  # Before it is waited for.
+        # Each event fails once.
+        self.spawn('subscribe', 'orders', '--group', 'workers', '--exec',
+                   'test $ACTA_ATTEMPT -gt 1')
+        until(lambda: '0' not in rates(), 'published, delivered, done, failed and retried')
 
     def test_bad_options_are_told(self):
         for options, word in ((('--interval', '10ms'), '100ms'), (('--looks', '0'), '--looks')):
