@@ -14,14 +14,14 @@ constexpr uint32_t kLastField = 16;
 
 // By field number, as event.proto declares them.
 constexpr FieldKind kKinds[kLastField + 1] = {
-    FieldKind::kUnknown,   FieldKind::kString,    // id
-    FieldKind::kString,    FieldKind::kString,    // source, type
-    FieldKind::kString,    FieldKind::kBytes,     // subject, key
-    FieldKind::kBytes,     FieldKind::kNumber,    // data, time_us
-    FieldKind::kString,    FieldKind::kString,    // correlation_id, causation_id
-    FieldKind::kString,    FieldKind::kString,    // schema, content_type
-    FieldKind::kAffected,  FieldKind::kAttribute, // affected, attributes
-    FieldKind::kString,    FieldKind::kString,    // traceparent, process
+    FieldKind::kUnknown,  FieldKind::kString,     // id
+    FieldKind::kString,   FieldKind::kString,     // source, type
+    FieldKind::kString,   FieldKind::kBytes,      // subject, key
+    FieldKind::kBytes,    FieldKind::kNumber,     // data, time_us
+    FieldKind::kString,   FieldKind::kString,     // correlation_id, causation_id
+    FieldKind::kString,   FieldKind::kString,     // schema, content_type
+    FieldKind::kAffected, FieldKind::kAttribute,  // affected, attributes
+    FieldKind::kString,   FieldKind::kString,     // traceparent, process
     FieldKind::kNumber,                           // expires_at_us
 };
 

@@ -94,8 +94,7 @@ bool ParseOption(const std::string& name, const std::string& value, Arguments* o
 std::string Parse(const std::vector<std::string>& words, Arguments* out) {
   if (words.empty()) return "no command";
   out->command = words[0];
-  static constexpr absl::string_view kCommands[] = {"list", "ledger", "dump", "verify",
-                                                    "restore"};
+  static constexpr absl::string_view kCommands[] = {"list", "ledger", "dump", "verify", "restore"};
   if (std::find(std::begin(kCommands), std::end(kCommands), out->command) == std::end(kCommands)) {
     return absl::StrCat("unknown command '", out->command, "'");
   }
@@ -132,9 +131,8 @@ ExitStatus Fail(const absl::Status& status) {
 
 ExitStatus Run(const Arguments& arguments) {
   if (arguments.command == "restore") {
-    const absl::Status restored =
-        Restore(arguments.backup, arguments.data, arguments.wal_folder, arguments.format,
-                std::cout);
+    const absl::Status restored = Restore(arguments.backup, arguments.data, arguments.wal_folder,
+                                          arguments.format, std::cout);
     return restored.ok() ? kSound : Fail(restored);
   }
   if (arguments.command == "verify" && IsBackup(arguments.data)) {

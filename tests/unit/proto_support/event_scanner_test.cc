@@ -104,10 +104,9 @@ TEST_CASE("unknown fields of every wire type are kept, the reserved numbers too"
 
 TEST_CASE("a known singular field twice is refused, where the parser takes the last") {
   for (const char* hex : {"0a 01 61 0a 01 62", "12 00 12 00", "1a 00 1a 00", "22 00 22 00",
-                          "2a 00 2a 00", "32 00 32 00", "38 01 38 01", "42 00 42 00",
-                          "4a 00 4a 00", "52 00 52 00", "5a 00 5a 00", "72 00 72 00",
-                          "7a 00 7a 00", "80 01 01 80 01 01", "62 04 0a 00 0a 00",
-                          "6a 04 12 00 12 00"}) {
+                          "2a 00 2a 00", "32 00 32 00", "38 01 38 01", "42 00 42 00", "4a 00 4a 00",
+                          "52 00 52 00", "5a 00 5a 00", "72 00 72 00", "7a 00 7a 00",
+                          "80 01 01 80 01 01", "62 04 0a 00 0a 00", "6a 04 12 00 12 00"}) {
     INFO(hex);
     CHECK(ScanHex(hex) == WireFault::kRepeatedField);
     CHECK(ParserTakes(hex));
@@ -167,8 +166,7 @@ TEST_CASE("what every parser refuses is refused") {
 TEST_CASE("every string field must be UTF-8, bytes fields need not") {
   for (const char* hex : {"0a 01 80", "12 01 ff", "1a 01 c0", "22 02 c3 28", "42 03 ed a0 80",
                           "4a 02 c0 80", "52 04 f4 90 80 80", "5a 01 e2", "72 01 80", "7a 01 80",
-                          "62 03 0a 01 80", "62 03 12 01 80", "6a 03 0a 01 80",
-                          "6a 03 12 01 80"}) {
+                          "62 03 0a 01 80", "62 03 12 01 80", "6a 03 0a 01 80", "6a 03 12 01 80"}) {
     INFO(hex);
     CHECK(ScanHex(hex) == WireFault::kBadUtf8);
     CHECK_FALSE(ParserTakes(hex));

@@ -33,11 +33,10 @@ TEST_CASE("a delivery reads as the message it stands for", "[rpc]") {
   head.add_notice()->set_code("REACHED_END");
   const std::string large(5000, 'x');
   v1::DeliveryFrame read;
-  REQUIRE(ParseByteBuffer(
-      EncodeDelivery(head, {MakeBatch(SharedBytes(Payload("small", 2))),
-                            MakeBatch(SharedBytes(Payload(large, 2))),
-                            MakeBatch(SharedBytes(Payload("last", 2)))}),
-      &read));
+  REQUIRE(ParseByteBuffer(EncodeDelivery(head, {MakeBatch(SharedBytes(Payload("small", 2))),
+                                                MakeBatch(SharedBytes(Payload(large, 2))),
+                                                MakeBatch(SharedBytes(Payload("last", 2)))}),
+                          &read));
   CHECK(read.acked_through() == 9);
   CHECK(read.notice(0).code() == "REACHED_END");
   REQUIRE(read.batches_size() == 3);

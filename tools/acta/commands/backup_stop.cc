@@ -8,8 +8,8 @@ namespace {
 
 absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const v1::StopBackupResponse response, context.admin().StopBackup({}));
-  return context.PrintDone({&response}, response.stopped() ? "it is given up"
-                                                           : "no backup was being made");
+  return context.PrintDone({&response},
+                           response.stopped() ? "it is given up" : "no backup was being made");
 }
 
 }  // namespace

@@ -18,19 +18,18 @@ absl::Status Run(CommandContext& context) {
 }  // namespace
 
 Command CompletionCommand() {
-  return {
-      "completion",
-      {"SHELL"},
-      "a script that has bash, zsh or fish complete commands, options and names",
-      "Topics, groups and contexts are completed by their names, which the broker is asked\n"
-      "for. To have it in every shell:\n\n"
-      "  bash: echo 'source <(acta completion bash)' >> ~/.bashrc\n"
-      "  zsh:  acta completion zsh > ~/.zfunc/_acta, a folder of $fpath\n"
-      "  fish: acta completion fish > ~/.config/fish/completions/acta.fish",
-      "acta completion bash",
-      {},
-      Run,
-      false};
+  return {"completion",
+          {"SHELL"},
+          "a script that has bash, zsh or fish complete commands, options and names",
+          "Topics, groups and contexts are completed by their names, which the broker is asked\n"
+          "for. To have it in every shell:\n\n"
+          "  bash: echo 'source <(acta completion bash)' >> ~/.bashrc\n"
+          "  zsh:  acta completion zsh > ~/.zfunc/_acta, a folder of $fpath\n"
+          "  fish: acta completion fish > ~/.config/fish/completions/acta.fish",
+          "acta completion bash",
+          {},
+          Run,
+          false};
 }
 
 }  // namespace acta::cli
