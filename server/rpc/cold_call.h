@@ -15,9 +15,8 @@ namespace acta {
 // One method of a synchronous service: admits the call, lets `run` do it in core, translates how
 // it ended. `run(caller)` gives a Response or an error.
 template <typename Request, typename Response, typename Run>
-grpc::Status RunCold(const Edge& edge, absl::string_view method,
-                     const grpc::ServerContext& context, const Request& request,
-                     Response* response, Run run) {
+grpc::Status RunCold(const Edge& edge, absl::string_view method, const grpc::ServerContext& context,
+                     const Request& request, Response* response, Run run) {
   const ColdCall call(edge);
   const absl::StatusOr<Caller> caller = edge.Admit(method, context, &request);
   if (!caller.ok()) return edge.EndOf(caller.status());

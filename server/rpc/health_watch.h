@@ -53,7 +53,7 @@ class HealthWatch final : public OpenStream, public std::enable_shared_from_this
   CallTag<HealthWatch> on_finished_{&HealthWatch::OnEnd};
   CallTag<HealthWatch> on_done_{&HealthWatch::OnEnd};
 
-  Mutex mu_;  // Leaf.
+  Mutex mu_;                                // Leaf.
   bool turn_ ABSL_GUARDED_BY(mu_) = false;  // Somebody writes or finishes, or nobody may.
   Response told_ ABSL_GUARDED_BY(mu_);      // UNKNOWN before the first.
 };

@@ -64,9 +64,8 @@ absl::string_view Name(MetricType type);
   M(kBackupsNewest, "acta_backups_newest_timestamp_seconds", kGauge, "",                          \
     "When the newest whole backup was made; missing: there is none.")                             \
   M(kScrubsDamaged, "acta_scrubs_damaged_ranges", kGauge, "",                                     \
-    "Damaged ranges of stored events that scrubs found and that are still there.")                 \
-  M(kScrubsReadBytes, "acta_scrubs_read_bytes", kGauge, "",                                       \
-    "What that scrub has read so far.")                                                           \
+    "Damaged ranges of stored events that scrubs found and that are still there.")                \
+  M(kScrubsReadBytes, "acta_scrubs_read_bytes", kGauge, "", "What that scrub has read so far.")   \
   M(kTopicsTopics, "acta_topics_topics", kGauge, "", "Topics that exist.")                        \
   M(kTopicsPartitions, "acta_topics_partitions", kGauge, "", "Partitions of all topics.")         \
   M(kTopicsAppendedEvents, "acta_topics_appended_events_total", kCounter, "topic",                \

@@ -228,9 +228,9 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirst(const PartitionL
   return FindFirstIn(partition.id(), pieces[low], reached);
 }
 
-absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderIn(
-    const PartitionLog::Piece& piece, PartitionId partition, Offset offset,
-    Looks* looks) const {
+absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderIn(const PartitionLog::Piece& piece,
+                                                               PartitionId partition, Offset offset,
+                                                               Looks* looks) const {
   const FamilyPtr& slice = piece.slice->family;
   for (const bool again : {true, false}) {
     if (!again) looks->table = store_.NewReaderCursor(slice, partition, offset);
@@ -244,8 +244,9 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderIn(
 
 // A look may cost a block of the disk, and what is sought is near the beginning most of the time:
 // steps that double, then halves. Each look lands on a whole batch.
-absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(
-    PartitionId partition, const PartitionLog::Piece& piece, const Reached& reached) const {
+absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(PartitionId partition,
+                                                                  const PartitionLog::Piece& piece,
+                                                                  const Reached& reached) const {
   Looks looks;
   Offset low = piece.span.first;
   std::optional<BatchHeader> found;
