@@ -8,6 +8,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/error.h"
 #include "server/core/access/names.h"
 #include "server/core/access/pages.h"
@@ -30,17 +31,29 @@ bool SameTopics(const v1::Group& group, const std::vector<std::string>& topics) 
   return have == want;
 }
 
+// What a group reads, as many as a message has room for.
+std::string TopicsText(const v1::Group& group) {
+  constexpr int kMostNames = 8;
+  const int named = std::min(group.topics_size(), kMostNames);
+  const std::string names =
+      absl::StrJoin(group.topics().begin(), group.topics().begin() + named, ", ");
+  if (named == group.topics_size()) return names;
+  return absl::StrCat(names, " and ", group.topics_size() - named, " more");
+}
+
 absl::Status CheckSettings(const v1::Group& group, const JoinRequest& request) {
   const bool mode =
       request.create_mode == v1::GROUP_MODE_UNSPECIFIED || request.create_mode == group.mode();
   if (mode && (request.create_topics.empty() || SameTopics(group, request.create_topics))) {
     return absl::OkStatus();
   }
-  return Error(
-      v1::GROUP_MISMATCH,
-      absl::StrCat("group '", group.name(), "' exists with other ", mode ? "topics" : "mode",
-                   ": leave them out to use its own, or use another group"),
-      {{"group", group.name()}});
+  const std::string has =
+      mode ? absl::StrCat("reads other topics: name just what it reads (", TopicsText(group), ")")
+           : absl::StrCat("has another mode: ask for ",
+                          group.mode() == v1::GROUP_MODE_QUEUE ? "QUEUE" : "STREAM");
+  return Error(v1::GROUP_MISMATCH,
+               absl::StrCat("group '", group.name(), "' ", has, ", or use another group"),
+               {{"group", group.name()}});
 }
 
 }  // namespace

@@ -31,6 +31,38 @@ TEST_CASE("joining asks for a group that is there, or says how to make one", "[g
   CHECK(ReasonOf(room.groups->Join(room.caller, request, member).status()) == v1::GROUP_MISMATCH);
 }
 
+TEST_CASE("who asks for other settings than a group has is told which those are", "[groups]") {
+  GroupsRoom room;
+  JoinRequest request;
+  request.group = "billing";
+  request.create_mode = v1::GROUP_MODE_STREAM;
+  const auto told = [&] {
+    const absl::Status refused =
+        room.groups->Join(room.caller, request, std::make_shared<Member>()).status();
+    CHECK(ReasonOf(refused) == v1::GROUP_MISMATCH);
+    return std::string(refused.message());
+  };
+  std::vector<std::string> topics;
+  for (int i = 0; i < 10; ++i) {
+    topics.push_back("orders-" + std::to_string(i));
+    room.MakeTopic(topics.back(), 1);
+  }
+  REQUIRE_OK(room.MakeGroup("billing", {topics[0], topics[1]}));
+  request.create_topics = {"orders-0"};
+  CHECK(told() ==
+        "group 'billing' reads other topics: name just what it reads (orders-0, orders-1), or use "
+        "another group");
+  request.create_mode = v1::GROUP_MODE_QUEUE;
+  CHECK(told() == "group 'billing' has another mode: ask for STREAM, or use another group");
+  // A message has room for some.
+  REQUIRE_OK(room.MakeGroup("all", topics));
+  request.group = "all";
+  request.create_mode = v1::GROUP_MODE_STREAM;
+  CHECK(told() ==
+        "group 'all' reads other topics: name just what it reads (orders-0, orders-1, orders-2, "
+        "orders-3, orders-4, orders-5, orders-6, orders-7 and 2 more), or use another group");
+}
+
 TEST_CASE("a group takes no more members than its limit", "[groups]") {
   GroupLimits limits;
   limits.max_members_per_group = 1;
