@@ -17,31 +17,63 @@
 namespace acta::inspect {
 namespace {
 
-constexpr char kUsage[] =
+constexpr char kHead[] =
     "Looks into the data folder of a stopped broker, or a backup. Nothing in it changes; while it\n"
     "is looked at a broker cannot start on it.\n"
-    "\n"
-    "  acta-inspect list --data DIR [-o json]\n"
-    "      The store, topics with partitions, groups with positions.\n"
-    "  acta-inspect ledger --data DIR [--from N] [--to N] [-o json]\n"
-    "      What groups did with events, by offset of the ledger; with -o json as JSON lines.\n"
-    "  acta-inspect dump --data DIR TOPIC[/PARTITION] [--tenant NAME] [--from N] [--to N]\n"
-    "      Events as JSON lines; --to is exclusive.\n"
-    "  acta-inspect verify --data DIR [-o json]\n"
-    "      Checks checksums, offsets, slices, positions and the witness; every file of a backup.\n"
-    "  acta-inspect restore --backup DIR --data NEW\n"
-    "      Makes a data folder of a backup, which stays as it is. NEW has to be empty, or not to\n"
-    "      be there. Every file is checked on the way.\n"
+    "\n";
+
+struct CommandHelp {
+  absl::string_view name;
+  absl::string_view text;
+};
+
+constexpr CommandHelp kCommands[] = {
+    {"list",
+     "  acta-inspect list --data DIR [-o json]\n"
+     "      The store, topics with partitions, groups with positions.\n"},
+    {"ledger",
+     "  acta-inspect ledger --data DIR [--from N] [--to N] [-o json]\n"
+     "      What groups did with events, by offset of the ledger; with -o json as JSON lines.\n"},
+    {"dump",
+     "  acta-inspect dump --data DIR TOPIC[/PARTITION] [--tenant NAME] [--from N] [--to N]\n"
+     "      Events as JSON lines; --to is exclusive.\n"},
+    {"verify",
+     "  acta-inspect verify --data DIR [-o json]\n"
+     "      Checks checksums, offsets, slices, positions and the witness; every file of a "
+     "backup.\n"},
+    {"restore",
+     "  acta-inspect restore --backup DIR --data NEW\n"
+     "      Makes a data folder of a backup, which stays as it is. NEW has to be empty, or not to\n"
+     "      be there. Every file is checked on the way.\n"}};
+
+constexpr char kTail[] =
     "\n"
     "  --wal-dir DIR   where the write-ahead log is, when it is not in the data folder\n"
     "  --version, --help\n"
     "\n"
     "Exit status: 0 sound, 1 damaged, not to be opened or not written out, 2 wrong usage.\n";
 
+bool IsCommand(absl::string_view word) {
+  return std::any_of(std::begin(kCommands), std::end(kCommands),
+                     [word](const CommandHelp& command) { return command.name == word; });
+}
+
+// Of one command, or of all of them.
+std::string Usage(absl::string_view name = "") {
+  std::string text = name.empty() ? kHead : "";
+  for (const CommandHelp& command : kCommands) {
+    if (name.empty() || command.name == name) absl::StrAppend(&text, command.text);
+  }
+  return absl::StrCat(text, kTail);
+}
+
+bool IsHelp(absl::string_view word) { return word == "--help" || word == "-h"; }
+
 enum ExitStatus { kSound = 0, kDamaged = 1, kUsageError = 2 };
 
 struct Arguments {
   std::string command;
+  bool help = false;  // Nothing else counts.
   std::string data;
   std::string wal_folder;
   std::string backup;
@@ -94,12 +126,15 @@ bool ParseOption(const std::string& name, const std::string& value, Arguments* o
 std::string Parse(const std::vector<std::string>& words, Arguments* out) {
   if (words.empty()) return "no command";
   out->command = words[0];
-  static constexpr absl::string_view kCommands[] = {"list", "ledger", "dump", "verify", "restore"};
-  if (std::find(std::begin(kCommands), std::end(kCommands), out->command) == std::end(kCommands)) {
+  if (!IsCommand(out->command)) {
     return absl::StrCat("unknown command '", out->command, "'");
   }
   for (size_t i = 1; i < words.size(); ++i) {
     std::string name = words[i];
+    if (IsHelp(name)) {
+      out->help = true;
+      return "";
+    }
     if (name[0] != '-') {
       if (out->command == "dump" && out->range.topic.empty() && ParseTopic(name, &out->range)) {
         continue;
@@ -167,11 +202,16 @@ ExitStatus AllWritten(ExitStatus status) {
   return kDamaged;
 }
 
-ExitStatus Main(const std::vector<std::string>& words) {
+ExitStatus Main(std::vector<std::string> words) {
   const std::string first = words.empty() ? "" : words[0];
-  if (first == "--help" || first == "-h" || first == "help") {
-    std::cout << kUsage;
-    return AllWritten(kSound);
+  if (IsHelp(first) || first == "help") {
+    if (words.size() == 1) {
+      std::cout << Usage();
+      return AllWritten(kSound);
+    }
+    // As if it stood behind the command.
+    words[0] = words[1];
+    words[1] = "--help";
   }
   if (first == "--version") {
     std::cout << "acta-inspect " << ACTA_VERSION << "\n";
@@ -180,8 +220,12 @@ ExitStatus Main(const std::vector<std::string>& words) {
   Arguments arguments;
   const std::string wrong = Parse(words, &arguments);
   if (!wrong.empty()) {
-    std::fprintf(stderr, "acta-inspect: %s\n\n%s", wrong.c_str(), kUsage);
+    std::fprintf(stderr, "acta-inspect: %s\n\n%s", wrong.c_str(), Usage().c_str());
     return kUsageError;
+  }
+  if (arguments.help) {
+    std::cout << Usage(arguments.command);
+    return AllWritten(kSound);
   }
   SetLogLevel(LogLevel::kError);
   return AllWritten(Run(arguments));
