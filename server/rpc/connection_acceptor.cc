@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "server/rpc/connection_rule.h"
 #include "storage/base/log.h"
@@ -158,7 +157,7 @@ void ConnectionAcceptor::OpenReserve() { reserve_ = open("/dev/null", O_RDONLY |
 
 void ConnectionAcceptor::Refuse(const absl::Status& status) {
   rejections_.Count(v1::LIMIT_EXCEEDED);
-  const absl::Time now = absl::Now();
+  const absl::Duration now = clock_.SinceBoot();
   if (now < last_warning_ + kWarningPeriod) return;
   last_warning_ = now;
   LogWarn("connections are refused", {{"cause", status.message()}});

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/open_connections.h"
+#include "storage/base/clock.h"
 
 namespace acta {
 
@@ -64,7 +65,8 @@ class ConnectionAcceptor {
   asio::steady_timer pause_{loop_};
   OpenConnections open_{loop_};
   int reserve_ = -1;  // Given up for a moment when there are no descriptors left.
-  absl::Time last_warning_ = absl::InfinitePast();
+  const SystemClock clock_;
+  absl::Duration last_warning_ = -absl::InfiniteDuration();  // Since boot.
   uint16_t port_ = 0;
   std::string address_;
   std::thread thread_;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cpp/admin.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/interrupt.h"
@@ -19,8 +20,9 @@ constexpr absl::Duration kLookEvery = absl::Milliseconds(200);
 constexpr absl::Duration kSlice = absl::Milliseconds(50);
 
 void Pause(absl::Duration length) {
-  const absl::Time end = absl::Now() + length;
-  while (absl::Now() < end && !Interrupted()) absl::SleepFor(kSlice);
+  const SystemClock clock;
+  const absl::Duration end = clock.SinceBoot() + length;
+  while (clock.SinceBoot() < end && !Interrupted()) absl::SleepFor(kSlice);
 }
 
 absl::StatusOr<v1::Redrive> FindRedrive(CommandContext& context, const std::string& group,

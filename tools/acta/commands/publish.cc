@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "client/cpp/publisher.h"
 #include "proto/support/error.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/interrupt.h"
@@ -44,7 +45,8 @@ int64_t EventIndexOf(const absl::Status& refusal) {
 // What became of the events. The answers come on the publisher's thread; everything is read after
 // it has flushed, but for what is atomic.
 struct Answers {
-  void Add(const client::EventResult& result, absl::Time sent, int64_t line) {
+  // `latency`: since it was sent.
+  void Add(const client::EventResult& result, absl::Duration latency, int64_t line) {
     if (!result.status.ok()) {
       // Of a batch that is refused all events fail, in their order.
       if (failed == 0) refusal = result.status;
@@ -54,7 +56,7 @@ struct Answers {
       return;
     }
     ++(result.duplicate ? duplicates : stored);
-    latencies.Add(absl::Now() - sent);
+    latencies.Add(latency);
   }
 
   int64_t stored = 0;
@@ -78,7 +80,7 @@ class PublishRun {
         partition_(partition),
         rate_(rate),
         cause_(std::move(cause)),
-        start_(absl::Now()) {}
+        start_(clock_.SinceBoot()) {}
 
   // Shows what would be sent.
   absl::Status Show() {
@@ -146,9 +148,9 @@ class PublishRun {
       ASSIGN_OR_RETURN(const std::optional<v1::Event> event, NextEvent());
       if (!event.has_value()) return absl::OkStatus();
       Pace();
-      const absl::Time now = absl::Now();
+      const absl::Duration now = clock_.SinceBoot();
       auto done = [this, now, line = reader_.line_number()](const client::EventResult& result) {
-        answers_.Add(result, now, line);
+        answers_.Add(result, clock_.SinceBoot() - now, line);
       };
       RETURN_IF_ERROR(Publish(publisher, *event, std::move(done)));
       ++sent_;
@@ -171,10 +173,10 @@ class PublishRun {
 
   void Pace() const {
     if (rate_ == 0) return;
-    absl::SleepFor(start_ + absl::Seconds(1) * sent_ / rate_ - absl::Now());
+    absl::SleepFor(start_ + absl::Seconds(1) * sent_ / rate_ - clock_.SinceBoot());
   }
 
-  void ShowProgress(absl::Time now) {
+  void ShowProgress(absl::Duration now) {
     if (now < next_progress_) return;
     next_progress_ = now + kProgressEvery;
     context_.terminal().Progress(absl::StrCat(CountText(sent_, "event"), ", ", BytesText(bytes_)));
@@ -204,7 +206,7 @@ class PublishRun {
   absl::Status Report(const absl::Status& status) {
     const int64_t answered = answers_.stored + answers_.duplicates;
     if (!status.ok() && answered == 0) return status;
-    const absl::Duration took = absl::Now() - start_;
+    const absl::Duration took = clock_.SinceBoot() - start_;
     Table table({"EVENTS", "STORED", "DUPLICATES", "FAILED", "BYTES", "SECONDS", "EVENTS_PER_S",
                  "ACK_P50", "ACK_P99"});
     const double seconds = absl::ToDoubleSeconds(took);
@@ -232,8 +234,9 @@ class PublishRun {
   const std::optional<int32_t> partition_;
   const int64_t rate_;  // Events a second; 0: as fast as it goes.
   const std::optional<v1::CausedBy> cause_;
-  const absl::Time start_;
-  absl::Time next_progress_ = start_ + kProgressEvery;
+  const SystemClock clock_;
+  const absl::Duration start_;  // Since boot.
+  absl::Duration next_progress_ = start_ + kProgressEvery;
   int64_t sent_ = 0;
   int64_t skipped_ = 0;  // Lines.
   bool at_end_ = false;  // Of the input.
