@@ -9,6 +9,7 @@
 #include "client/cpp/subscriber.h"
 #include "proto/support/error.h"
 #include "proto/support/wire.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/interrupt.h"
@@ -182,7 +183,7 @@ class SubscribeRun {
   // Partitions without events tell by their position; those of other members by their commits.
   // Looked at by time: where events come all the time, there always is one at hand.
   absl::Status LookAtEnds() {
-    const absl::Time now = absl::Now();
+    const absl::Duration now = clock_.SinceBoot();
     if (!options_.ends.bounded() || now < next_look_) return absl::OkStatus();
     next_look_ = now + kLookEvery;
     // A position is behind what was returned, and so behind what is still to be written.
@@ -207,8 +208,9 @@ class SubscribeRun {
   absl::Status write_status_;  // Of what was written while a partition moved away.
   int64_t count_ = 0;
   std::map<std::pair<std::string, int32_t>, int64_t> committed_;  // The next offset.
-  absl::Time next_look_ = absl::InfinitePast();
-  absl::Time next_ask_ = absl::InfinitePast();
+  const SystemClock clock_;
+  absl::Duration next_look_;  // Since boot.
+  absl::Duration next_ask_;   // The same.
   v1::Event event_;
   client::Subscriber subscriber_;
 };
