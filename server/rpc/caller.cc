@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
+#include "storage/base/clock.h"
 
 namespace acta {
 namespace {
@@ -18,20 +18,20 @@ std::string PeerOf(const std::string& grpc_peer) {
   return absl::StrReplaceAll(address, {{"%5B", "["}, {"%5D", "]"}});
 }
 
-absl::Time DeadlineOf(const grpc::ServerContextBase& context, const Method& method) {
-  const absl::Time given = TimeOfDeadline(context.raw_deadline());
-  if (given != absl::InfiniteFuture() || method.streaming) return given;
-  return absl::Now() + kDefaultUnaryDeadline;
+absl::Duration DeadlineOf(const grpc::ServerContextBase& context, const Method& method) {
+  const absl::Duration given = TimeOfDeadline(context.raw_deadline());
+  if (given != absl::InfiniteDuration() || method.streaming) return given;
+  return SystemClock().SinceBoot() + kDefaultUnaryDeadline;
 }
 
 }  // namespace
 
-absl::Time TimeOfDeadline(gpr_timespec deadline) {
+absl::Duration TimeOfDeadline(gpr_timespec deadline) {
   if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
-    return absl::InfiniteFuture();
+    return absl::InfiniteDuration();
   }
   const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
-  return absl::Now() + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+  return SystemClock().SinceBoot() + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
 }
 
 Caller MakeCaller(const grpc::ServerContextBase& context, const Method& method) {

@@ -61,7 +61,7 @@ class QueueStore {
   FakeClock& clock_;
   FatalSink& sink_;
   const StepTear tear_;
-  const Caller caller_{"anonymous", "default", "test", absl::InfiniteFuture()};
+  const Caller caller_{"anonymous", "default", "test", absl::InfiniteDuration()};
   const AllowAll authorizer_;
   SteppedExecutor pool_;
   SteppedTimer timer_{pool_};

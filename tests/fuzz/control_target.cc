@@ -116,7 +116,7 @@ class FuzzedBroker {
     }
   }
 
-  const Caller caller_{"alice", "default", "fuzz", absl::InfiniteFuture()};
+  const Caller caller_{"alice", "default", "fuzz", absl::InfiniteDuration()};
   MemoryLogEngine engine_;
   FakeClock clock_;
   SteppedExecutor pool_;

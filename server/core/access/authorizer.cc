@@ -2,8 +2,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "storage/base/clock.h"
 
 namespace acta {
 
@@ -44,7 +44,7 @@ absl::Status DeadlinePassed() {
 }
 
 absl::Status CheckDeadline(const Caller& caller) {
-  return caller.deadline > absl::Now() ? absl::OkStatus() : DeadlinePassed();
+  return caller.deadline > SystemClock().SinceBoot() ? absl::OkStatus() : DeadlinePassed();
 }
 
 }  // namespace acta

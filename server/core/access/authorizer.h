@@ -12,8 +12,9 @@ namespace acta {
 struct Caller {
   std::string principal;  // "anonymous" on a listener without authentication.
   std::string tenant = "default";
-  std::string peer;                              // Address, for people.
-  absl::Time deadline = absl::InfiniteFuture();  // By the wall clock.
+  std::string peer;  // Address, for people.
+  // Since boot: setting the clock of the machine ends no call and keeps none.
+  absl::Duration deadline = absl::InfiniteDuration();
 };
 
 // What a call does. Names as in grants.

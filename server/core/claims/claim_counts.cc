@@ -2,20 +2,20 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
 #include "server/core/access/authorizer.h"
+#include "storage/base/clock.h"
 
 namespace acta {
 
 absl::Status ClaimCounts::Know(GroupId group, absl::FunctionRef<absl::StatusOr<int64_t>()> count,
-                               absl::Time deadline) {
+                               absl::Duration deadline) {
   {
     MutexLock lock(mu_);
     while (true) {
       const auto [it, first] = counts_.try_emplace(group, kBeingCounted);
       if (first) break;
       if (it->second != kBeingCounted) return absl::OkStatus();
-      const absl::Duration rest = deadline - absl::Now();
+      const absl::Duration rest = deadline - SystemClock().SinceBoot();
       if (rest <= absl::ZeroDuration()) return DeadlinePassed();
       counted_.WaitFor(mu_, std::min(rest, absl::Hours(1)));
     }

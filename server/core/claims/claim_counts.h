@@ -38,7 +38,7 @@ class ClaimCounts {
   // Before anything of the group is written. `count` runs outside of the lock, for a group once at
   // a time; others wait for it. Errors: those of `count`, DEADLINE_PASSED.
   absl::Status Know(GroupId group, absl::FunctionRef<absl::StatusOr<int64_t>()> count,
-                    absl::Time deadline);
+                    absl::Duration deadline);
   // False when the group has `most` already.
   bool TryAdd(GroupId group, int64_t most);
   void Subtract(GroupId group, int64_t claims);

@@ -28,7 +28,7 @@ absl::Status WriteRows(LogEngine& engine, std::vector<RowWrite> rows) {
 }  // namespace
 
 absl::StatusOr<ClaimChange> ClaimStore::Open(GroupId group, const std::string& key,
-                                             absl::Time deadline) {
+                                             absl::Duration deadline) {
   ASSIGN_OR_RETURN(ClaimTurn turn, turns_->Take(ClaimRow(group, key), deadline));
   return Load(std::move(turn), group, key);
 }
@@ -60,12 +60,13 @@ absl::StatusOr<int64_t> ClaimStore::Count(GroupId group) const {
   return count;
 }
 
-absl::Status ClaimStore::KnowCount(GroupId group, absl::Time deadline) {
+absl::Status ClaimStore::KnowCount(GroupId group, absl::Duration deadline) {
   return counts_->Know(
       group, [&] { return Count(group); }, deadline);
 }
 
-absl::Status ClaimStore::Put(ClaimChange& change, ClaimChange::Record record, absl::Time deadline) {
+absl::Status ClaimStore::Put(ClaimChange& change, ClaimChange::Record record,
+                             absl::Duration deadline) {
   RETURN_IF_ERROR(KnowCount(change.group(), deadline));
   const int64_t most = limits_.max_claims_per_group;
   if (change.Put(record, most)) return absl::OkStatus();
@@ -75,7 +76,7 @@ absl::Status ClaimStore::Put(ClaimChange& change, ClaimChange::Record record, ab
   return LimitExceeded("the group would have claims:", most + 1, "limits.claims_per_group", most);
 }
 
-absl::Status ClaimStore::Remove(ClaimChange& change, absl::Time deadline) {
+absl::Status ClaimStore::Remove(ClaimChange& change, absl::Duration deadline) {
   RETURN_IF_ERROR(KnowCount(change.group(), deadline));
   change.Remove();
   return absl::OkStatus();
@@ -117,7 +118,7 @@ absl::StatusOr<ClaimStore::Swept> ClaimStore::SweepPage(GroupId group,
     rows.push_back({Family::kState, row, std::nullopt});
   }
   if (turns.empty()) return swept;
-  if (until_us.has_value()) RETURN_IF_ERROR(KnowCount(group, absl::InfiniteFuture()));
+  if (until_us.has_value()) RETURN_IF_ERROR(KnowCount(group, absl::InfiniteDuration()));
   RETURN_IF_ERROR(WriteRows(engine_, std::move(rows)));
   swept.forgotten = static_cast<int64_t>(turns.size());
   counts_->Subtract(group, swept.forgotten);

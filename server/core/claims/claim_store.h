@@ -31,14 +31,14 @@ class ClaimStore {
         counts_(std::make_shared<ClaimCounts>()) {}
 
   // Waits for those who change the claim just now. Errors: DEADLINE_PASSED.
-  absl::StatusOr<ClaimChange> Open(GroupId group, const std::string& key, absl::Time deadline);
+  absl::StatusOr<ClaimChange> Open(GroupId group, const std::string& key, absl::Duration deadline);
   // Does not wait. Errors: CONCURRENT_CHANGE.
   absl::StatusOr<ClaimChange> TryOpen(GroupId group, const std::string& key);
 
   // What the change is to do. Errors: LIMIT_EXCEEDED, once claims of the group that have ended are
   // out of the way; DEADLINE_PASSED.
-  absl::Status Put(ClaimChange& change, ClaimChange::Record record, absl::Time deadline);
-  absl::Status Remove(ClaimChange& change, absl::Time deadline);
+  absl::Status Put(ClaimChange& change, ClaimChange::Record record, absl::Duration deadline);
+  absl::Status Remove(ClaimChange& change, absl::Duration deadline);
 
   // Writes and finishes it.
   absl::Status Write(ClaimChange& change);
@@ -58,7 +58,7 @@ class ClaimStore {
 
  private:
   absl::StatusOr<ClaimChange> Load(ClaimTurn turn, GroupId group, const std::string& key) const;
-  absl::Status KnowCount(GroupId group, absl::Time deadline);
+  absl::Status KnowCount(GroupId group, absl::Duration deadline);
   absl::StatusOr<int64_t> Count(GroupId group) const;
 
   LogEngine& engine_;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
 #include "server/core/access/authorizer.h"
+#include "storage/base/clock.h"
 
 namespace acta {
 
@@ -12,10 +12,10 @@ void ClaimTurn::GiveBack() {
   turns_.reset();
 }
 
-absl::StatusOr<ClaimTurn> ClaimTurns::Take(const std::string& row, absl::Time deadline) {
+absl::StatusOr<ClaimTurn> ClaimTurns::Take(const std::string& row, absl::Duration deadline) {
   MutexLock lock(mu_);
   while (taken_.contains(row)) {
-    const absl::Duration rest = deadline - absl::Now();
+    const absl::Duration rest = deadline - SystemClock().SinceBoot();
     if (rest <= absl::ZeroDuration()) return DeadlinePassed();
     given_back_.WaitFor(mu_, std::min(rest, absl::Hours(1)));
   }

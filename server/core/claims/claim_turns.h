@@ -35,8 +35,8 @@ class ClaimTurn {
 // Threads: any. A turn may be given back on another thread, also on those that run `done`.
 class ClaimTurns : public std::enable_shared_from_this<ClaimTurns> {
  public:
-  // Waits for it. Errors: DEADLINE_PASSED; `deadline` is by the wall clock.
-  absl::StatusOr<ClaimTurn> Take(const std::string& row, absl::Time deadline);
+  // Waits for it. Errors: DEADLINE_PASSED; `deadline` is since boot.
+  absl::StatusOr<ClaimTurn> Take(const std::string& row, absl::Duration deadline);
   // Nothing: somebody has it.
   std::optional<ClaimTurn> TryTake(const std::string& row);
 

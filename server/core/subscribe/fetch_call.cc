@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -93,7 +93,8 @@ bool FetchCall::Claim() {
 }
 
 void FetchCall::WaitForNews() {
-  const absl::Duration left = std::max(range_.deadline - absl::Now(), absl::ZeroDuration());
+  const absl::Duration left =
+      std::max(range_.deadline - SystemClock().SinceBoot(), absl::ZeroDuration());
   const uint64_t timer =
       deps_.timer.After(std::min(range_.wait, left), [self = shared_from_this(), left] {
         if (!self->Claim()) return;
@@ -124,7 +125,7 @@ void FetchCall::WaitForNews() {
 
 void FetchCall::ReadOnPool() {
   if (!Claim()) return;
-  if (range_.deadline <= absl::Now()) return Answer(DeadlinePassed());
+  if (range_.deadline <= SystemClock().SinceBoot()) return Answer(DeadlinePassed());
   auto cached = deps_.engine.ReadCached(range_.partition, range_.from, range_.max_bytes);
   if (cached.ok() && cached->has_value()) return Answer(**std::move(cached));
   auto lease = deps_.budget->Take(static_cast<int64_t>(range_.max_bytes));

@@ -22,7 +22,7 @@ struct FetchRange {
   size_t max_bytes = 0;        // Of events.
   size_t max_frame_bytes = 0;  // Of the whole answer.
   absl::Duration wait;
-  absl::Time deadline = absl::InfiniteFuture();  // By the wall clock.
+  absl::Duration deadline = absl::InfiniteDuration();  // Since boot.
 };
 
 // Errors: INVALID_ARGUMENT, TENANT_NOT_FOUND, TOPIC_NOT_FOUND, PARTITION_NOT_FOUND,

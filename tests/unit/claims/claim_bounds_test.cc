@@ -214,9 +214,9 @@ TEST_CASE("a claim that could not be written does not count", "[claims]") {
     CHECK(ReasonOf(Claimed(memory, room.Wish("a"))) == v1::OUTCOME_UNKNOWN);
   }
   SECTION("its deadline had passed") {
-    room.caller.deadline = absl::InfinitePast();
+    room.caller.deadline = -absl::InfiniteDuration();
     CHECK(ReasonOf(Claimed(memory, room.Wish("a"))) == v1::DEADLINE_PASSED);
-    room.caller.deadline = absl::InfiniteFuture();
+    room.caller.deadline = absl::InfiniteDuration();
   }
   CHECK(room.Stored() == 0);
   const std::string token = room.First("b");

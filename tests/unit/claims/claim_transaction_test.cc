@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "storage/base/clock.h"
 #include "storage/base/crc32c.h"
 #include "storage/submit_and_wait.h"
 #include "tests/unit/claims/claims_room.h"
@@ -115,7 +115,7 @@ TEST_CASE("who waits for a change of the claim waits no longer than its deadline
   WithAnEvent both(memory);
   const auto change = both.Prepare();
   REQUIRE_OK(change);
-  room.caller.deadline = absl::Now() + absl::Milliseconds(5);
+  room.caller.deadline = SystemClock().SinceBoot() + absl::Milliseconds(5);
   CHECK(ReasonOf(room.claims->Claim(room.caller, room.Wish("k")).status()) == v1::DEADLINE_PASSED);
   CHECK(ReasonOf(room.Complete("k", both.token)) == v1::DEADLINE_PASSED);
   CHECK(ReasonOf(room.Get("k").status()) == v1::DEADLINE_PASSED);
@@ -135,7 +135,7 @@ TEST_CASE("nobody is told of a claim before it is durable", "[claims]") {
   while (memory.engine.held() == 0) std::this_thread::yield();
   CHECK_FALSE(answered);
   Caller hurried = room.caller;
-  hurried.deadline = absl::Now() + absl::Milliseconds(5);
+  hurried.deadline = SystemClock().SinceBoot() + absl::Milliseconds(5);
   CHECK(ReasonOf(room.claims->Claim(hurried, room.Wish("k", "b")).status()) == v1::DEADLINE_PASSED);
   memory.engine.ReleaseDone();
   first.join();

@@ -134,7 +134,7 @@ class ClaimsRoom {
   size_t Stored() const { return engine_->LoadRows(Family::kState, kClaimRows)->size(); }
   size_t StoredEnds() const { return engine_->LoadRows(Family::kState, kClaimEndRows)->size(); }
 
-  Caller caller{"anonymous", "default", "test", absl::InfiniteFuture()};
+  Caller caller{"anonymous", "default", "test", absl::InfiniteDuration()};
   FakeClock clock;
   GroupAuthorizer authorizer;
   SteppedExecutor pool;

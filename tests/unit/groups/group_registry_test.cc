@@ -1,4 +1,4 @@
-#include "absl/time/clock.h"
+#include "storage/base/clock.h"
 #include "tests/unit/groups/groups_room.h"
 
 namespace acta {
@@ -39,7 +39,7 @@ TEST_CASE("no group is changed once the deadline of the call passed", "[groups]"
   room.MakeTopic("orders", 1);
   REQUIRE_OK(room.MakeGroup("g", {"orders"}));
   const uint64_t written = room.engine.Stats().last_group.value();
-  room.caller.deadline = absl::Now() - absl::Seconds(1);
+  room.caller.deadline = SystemClock().SinceBoot() - absl::Seconds(1);
   CHECK(ReasonOf(room.MakeGroup("late", {"orders"})) == v1::DEADLINE_PASSED);
   v1::DeleteGroupRequest deletion;
   deletion.set_name("g");

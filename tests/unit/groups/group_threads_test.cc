@@ -192,7 +192,7 @@ TEST_CASE("taking a topic from a group waits for no later commit of another", "[
   ThreadPool pool;
   SteppedTimer timer;
   TopicRegistry topics(engine, TopicLimits());
-  const Caller caller{"anonymous", "default", "test", absl::InfiniteFuture()};
+  const Caller caller{"anonymous", "default", "test", absl::InfiniteDuration()};
   v1::CreateGroupRequest create;
   create.mutable_group()->set_name("billing");
   for (const char* name : {"orders", "parcels"}) {

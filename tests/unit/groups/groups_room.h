@@ -253,7 +253,7 @@ class GroupsRoom {
     pool.Run();
   }
 
-  Caller caller{"anonymous", "default", "test", absl::InfiniteFuture()};
+  Caller caller{"anonymous", "default", "test", absl::InfiniteDuration()};
   HeldEngine engine;
   FakeClock clock;
   TopicAuthorizer authorizer;

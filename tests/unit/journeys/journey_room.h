@@ -144,7 +144,7 @@ class JourneyRoom {
 
   const JourneyLimits limits;
   const SystemClock clock;
-  const Caller caller{"anonymous", "default", "", absl::InfiniteFuture()};
+  const Caller caller{"anonymous", "default", "", absl::InfiniteDuration()};
   ClosedTopics authorizer;
   std::unique_ptr<MemoryLogEngine> engine;
   std::unique_ptr<TopicRegistry> topics;

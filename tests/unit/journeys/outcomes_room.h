@@ -66,7 +66,7 @@ struct OutcomesRoom : JourneyRoom {
     Restart();
   }
   static Caller Named(const std::string& principal) {
-    return {principal, "default", "", absl::InfiniteFuture()};
+    return {principal, "default", "", absl::InfiniteDuration()};
   }
 
   // Of a STREAM group; not set: it is not answered yet.

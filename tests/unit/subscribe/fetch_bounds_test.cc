@@ -1,6 +1,6 @@
 // What bounds a Fetch: bytes of all pages, the client's frame, the deadline.
 #include "absl/strings/match.h"
-#include "absl/time/clock.h"
+#include "storage/base/clock.h"
 #include "storage/base/crc32c.h"
 #include "tests/unit/subscribe/fetch_room.h"
 
@@ -132,9 +132,9 @@ TEST_CASE("an event that needs a larger frame than the client takes is named", "
 TEST_CASE("a fetch waits no longer than its deadline", "[fetch]") {
   FetchRoom room;
   room.MakeTopic(1);
-  room.caller.deadline = absl::Now() + absl::Minutes(10);
+  room.caller.deadline = SystemClock().SinceBoot() + absl::Minutes(10);
   const auto later = room.Ask(room.Waiting(0, 10));
-  room.caller.deadline = absl::Now() + absl::Seconds(5);
+  room.caller.deadline = SystemClock().SinceBoot() + absl::Seconds(5);
   const auto answer = room.Ask(room.Waiting(0, 10));
   room.Advance(absl::Seconds(1));
   CHECK_FALSE(answer->has_value());
@@ -153,7 +153,7 @@ TEST_CASE("nothing is read from disk once the deadline passed", "[fetch]") {
   room.MakeTopic(1);
   room.Publish(0, {"a"});
   room.engine.SetCachedReads(false);
-  room.caller.deadline = absl::Now() - absl::Seconds(1);
+  room.caller.deadline = SystemClock().SinceBoot() - absl::Seconds(1);
   CHECK(ReasonOf(room.Get(room.From(0)).status) == v1::DEADLINE_PASSED);
   CHECK(room.engine.Stats().cold_reads == 0);
 }

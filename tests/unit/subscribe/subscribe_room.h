@@ -256,7 +256,7 @@ class SubscribeRoom {
     return static_cast<size_t>(found->group().members_size());
   }
 
-  Caller caller{"alice", "default", "test", absl::InfiniteFuture()};
+  Caller caller{"alice", "default", "test", absl::InfiniteDuration()};
   const std::unique_ptr<MemoryLogEngine> life;
   MemoryLogEngine& engine = *life;
   FakeClock clock;

@@ -168,7 +168,7 @@ struct ThreadedRoom {
     for (std::thread& thread : threads) thread.join();
   }
 
-  Caller caller{"alice", "default", "test", absl::InfiniteFuture()};
+  Caller caller{"alice", "default", "test", absl::InfiniteDuration()};
   MemoryLogEngine engine;
   AsioPool pool{2};
   AsioTimer timer{pool};

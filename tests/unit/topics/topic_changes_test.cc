@@ -1,5 +1,5 @@
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "storage/base/clock.h"
 #include "tests/unit/topics/topics_room.h"
 
 namespace acta {
@@ -37,7 +37,7 @@ TEST_CASE("nothing is changed once the deadline of the call passed", "[topics]")
   TopicsRoom room;
   room.Make("orders", 1);
   const uint64_t groups = room.engine->Stats().last_group.value();
-  room.caller.deadline = absl::Now() - absl::Seconds(1);
+  room.caller.deadline = SystemClock().SinceBoot() - absl::Seconds(1);
   CHECK(ReasonOf(room.topics->Create(room.caller, TopicsRoom::Named("late")).status()) ==
         v1::DEADLINE_PASSED);
   CHECK(ReasonOf(room.Grow("orders", 2, true)) == v1::DEADLINE_PASSED);
@@ -49,7 +49,7 @@ TEST_CASE("nothing is changed once the deadline of the call passed", "[topics]")
 TEST_CASE("tenants do not see each other's topics", "[topics]") {
   TopicsRoom room;
   room.Make("orders");
-  const Caller other{"bob", "other", "test", absl::InfiniteFuture()};
+  const Caller other{"bob", "other", "test", absl::InfiniteDuration()};
   v1::GetTopicRequest get;
   get.set_name("orders");
   CHECK(ReasonOf(room.topics->Get(other, get).status()) == v1::TOPIC_NOT_FOUND);

@@ -89,7 +89,7 @@ class TopicsRoom {
   const TopicLimits limits_;
 
  public:
-  Caller caller{"anonymous", "default", "test", absl::InfiniteFuture()};
+  Caller caller{"anonymous", "default", "test", absl::InfiniteDuration()};
   std::unique_ptr<MemoryLogEngine> engine;
   std::unique_ptr<TopicRegistry> topics;
 };

@@ -113,7 +113,7 @@ struct FeedRoom {
     return told;
   }
 
-  const Caller caller{"anonymous", "default", "", absl::InfiniteFuture()};
+  const Caller caller{"anonymous", "default", "", absl::InfiniteDuration()};
   MemoryLogEngine engine;
   FakeClock clock;
   AllowAll authorizer;
