@@ -8,6 +8,7 @@ import unittest
 
 import api_page
 import cli_page
+import clocks
 import errors_page
 import layers
 import links
@@ -72,6 +73,26 @@ class Planted(unittest.TestCase):
 
     def size_problems(self, baseline=None):
         return sizes.find_problems(self.root, baseline or {})[1]
+
+
+class Clocks(Planted):
+    def check_one(self, name, line, problems):
+        self.plant(name, f'// absl::Now() is for people.\n{line}\n')
+        found = clocks.find_problems(self.root)
+        self.assertEqual([problem.split(': ')[0] for problem in found], problems)
+
+    def test_a_deadline_by_the_wall_clock_is_found(self):
+        self.check_one('server/core/a.cc', 'if (deadline < absl::Now()) return;',
+                       ['server/core/a.cc:2'])
+
+    def test_a_deadline_since_boot_is_not(self):
+        self.check_one('server/core/a.cc', 'if (deadline < clock.SinceBoot()) return;', [])
+
+    def test_what_is_listed_may_ask_as_often_as_it_says(self):
+        self.check_one('storage/base/log.cc', 'Format(absl::Now());', [])
+        self.check_one('storage/base/log.cc', 'absl::Now(), absl::Now()',
+                       ['storage/base/log.cc:2'])
+        self.check_one('storage/base/log.cc', '', ['storage/base/log.cc:1'])
 
 
 class Layers(Planted):

@@ -28,6 +28,7 @@ fast_checks() {
   cd "$ROOT"
   python3 tools/checks/layers.py
   python3 tools/checks/sizes.py
+  python3 tools/checks/clocks.py
   python3 tools/checks/links.py
   python3 tools/checks/stale_docs.py --actad build/release/bin/actad --acta build/release/bin/acta
 }

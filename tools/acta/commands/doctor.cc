@@ -10,8 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "client/cpp/admin.h"
+#include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
@@ -59,9 +59,11 @@ absl::StatusOr<Examination> Ask(CommandContext& context) {
   of.own_version = ACTA_VERSION;
   ASSIGN_OR_RETURN(of.server, admin.GetServer({}));
   // On a connection that is there.
-  const absl::Time asked = absl::Now();
+  const SystemClock clock;
+  const absl::Time asked = clock.Wall();
+  const absl::Duration begun = clock.SinceBoot();
   ASSIGN_OR_RETURN(of.status, admin.GetStatus({}));
-  of.round_trip = absl::Now() - asked;
+  of.round_trip = clock.SinceBoot() - begun;
   of.clock_ahead = FromProtoTime(of.status.server_time()) - (asked + of.round_trip / 2);
   RETURN_IF_ERROR(TakeIfKnown("GetLimits", admin.GetLimits({}), &of.limits, &of));
   RETURN_IF_ERROR(TakeIfKnown("GetConfig", admin.GetConfig({}), &of.config, &of));
