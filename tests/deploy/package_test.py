@@ -5,14 +5,21 @@ It is installed for real, over the files of this machine, in a mount namespace o
 overlay: nothing of the machine changes. That needs root; skipped with the reason without.
 """
 
+import gzip
 import os
 import pathlib
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools/checks'))
+
+import links  # noqa: E402
+
 BUILD = pathlib.Path(os.environ['ACTA_BIN']).parent
 PATIENCE_S = 120
 
@@ -102,6 +109,9 @@ class Package(unittest.TestCase):
                               timeout=PATIENCE_S)
         assert made.returncode == 0, made.stdout + made.stderr
         cls.package, = (BUILD / 'package').glob('*.deb')
+        cls.files = pathlib.Path(tempfile.mkdtemp(prefix='acta-files-'))
+        cls.addClassCleanup(shutil.rmtree, cls.files)
+        output('dpkg-deb', '-x', cls.package, cls.files)
 
     def skip(self, reason):
         """unittest keeps the reason to itself."""
@@ -130,9 +140,48 @@ class Package(unittest.TestCase):
                      '/usr/share/acta/proto/acta/v1/event.proto',
                      '/usr/share/acta/prometheus/alerts.yml',
                      '/usr/share/acta/grafana/acta-overview.json',
-                     '/usr/share/doc/acta/docs/README.md'):
+                     '/usr/share/doc/acta/docs/README.md', '/usr/share/doc/acta/copyright',
+                     '/usr/share/doc/acta/changelog.gz', '/usr/share/man/man8/actad.8.gz',
+                     '/usr/share/man/man1/acta.1.gz', '/usr/share/man/man1/acta-inspect.1.gz'):
             self.assertEqual(entries[name], ('-rw-r--r--', 'root/root'), name)
         self.assertFalse([name for name in entries if '/include/' in name or 'storage/v1' in name])
+
+    def test_no_link_of_its_pages_leads_out_of_it(self):
+        problems, count = links.find_problems(self.files / 'usr/share/doc/acta')
+        self.assertEqual(problems, [])
+        self.assertGreater(count, 500)
+
+    def test_each_program_has_a_page_of_the_manual_that_says_what_its_help_says(self):
+        pages = {}
+        for section, program in ((8, 'actad'), (1, 'acta'), (1, 'acta-inspect')):
+            path = self.files / f'usr/share/man/man{section}/{program}.{section}.gz'
+            pages[path] = gzip.decompress(path.read_bytes()).decode()
+            shown = pages[path].replace(r'\-', '-').replace(r'\(aq', "'").replace(r'\(ga', '`')
+            self.assertIn(output(BUILD / 'bin' / program, '--help').strip(), shown)
+        self.assertIn('.SS acta topic create\ncreates topics\n', ''.join(pages.values()))
+        if not shutil.which('man'):
+            self.skip('whether troff finds nothing wrong: install man-db')
+        for path in pages:
+            shown = subprocess.run(['man', '--warnings', '-l', path], capture_output=True,
+                                   text=True, timeout=PATIENCE_S)
+            self.assertEqual((shown.returncode, shown.stderr), (0, ''), path)
+
+    def test_it_says_under_which_licence_it_is_and_which_version(self):
+        folder = self.files / 'usr/share/doc/acta'
+        paragraphs = [dict(re.findall(r'^([A-Z][\w-]*): *(.*)$', paragraph, re.M))
+                      for paragraph in (folder / 'copyright').read_text().split('\n\n')]
+        self.assertEqual(paragraphs[0]['Format'],
+                         'https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/')
+        of_files = [paragraph for paragraph in paragraphs if 'Files' in paragraph]
+        texts = {paragraph['License'] for paragraph in paragraphs[1:] if 'Files' not in paragraph}
+        self.assertEqual(of_files[0]['Files'], '*')
+        for paragraph in of_files:
+            self.assertTrue(paragraph['Copyright'])
+            self.assertIn(paragraph['License'], texts)
+            self.assertTrue(list(folder.glob(paragraph['Files'])), paragraph['Files'])
+        version = output('dpkg-deb', '-f', self.package, 'Version').strip()
+        changes = gzip.decompress((folder / 'changelog.gz').read_bytes()).decode()
+        self.assertTrue(changes.startswith(f'acta ({version}) '), changes)
 
     def test_it_is_installed_runs_is_upgraded_and_removed(self):
         if os.geteuid() != 0:

@@ -32,11 +32,17 @@ def fence(text):
     return f'```text\n{text.strip()}\n```\n\n'
 
 
-def command_text(path, text):
-    """One command; what holds for every command is said once, above."""
+def parts(text):
+    """What a command does, and the rest of its help without what holds for every command."""
     first, _, rest = text.partition('\n\n')
     own = re.sub(r'\nEvery command:\n.*?(\n\n|\Z)', '\n', rest, flags=re.DOTALL)
-    return f'### acta {path}\n\n{first.strip()}\n\n' + fence(own)
+    return first.strip(), own
+
+
+def command_text(path, text):
+    """One command; what holds for every command is said once, above."""
+    first, own = parts(text)
+    return f'### acta {path}\n\n{first}\n\n' + fence(own)
 
 
 def page(acta):

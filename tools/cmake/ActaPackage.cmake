@@ -7,12 +7,28 @@ install(FILES deploy/actad.service DESTINATION lib/systemd/system COMPONENT brok
 install(FILES README.md CHANGELOG.md LICENSE SECURITY.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT broker)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT broker)
+install(FILES deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT broker)
 install(DIRECTORY proto/acta DESTINATION share/acta/proto COMPONENT broker
   FILES_MATCHING PATTERN "*.proto" PATTERN storage EXCLUDE)
 install(FILES deploy/prometheus/prometheus.yml deploy/prometheus/alerts.yml
   DESTINATION share/acta/prometheus COMPONENT broker)
 install(FILES deploy/grafana/acta-overview.json deploy/grafana/acta-groups.json
   DESTINATION share/acta/grafana COMPONENT broker)
+
+# What is made for it: what the pages link to, each where their links look for it; the changelog as
+# Debian has it; pages of the manual.
+set(made ${CMAKE_BINARY_DIR}/installed)
+install(CODE "
+  file(REMOVE_RECURSE ${made})
+  file(MAKE_DIRECTORY ${made})
+  execute_process(COMMAND python3 -B ${CMAKE_SOURCE_DIR}/tools/docs/stage.py ${made}/doc
+    COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND python3 -B ${CMAKE_SOURCE_DIR}/tools/docs/man_pages.py
+    ${CMAKE_BINARY_DIR}/bin ${made}/man COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND gzip -9nc ${CMAKE_SOURCE_DIR}/deploy/debian/changelog
+    OUTPUT_FILE ${made}/doc/changelog.gz COMMAND_ERROR_IS_FATAL ANY)" COMPONENT broker)
+install(DIRECTORY ${made}/doc/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT broker)
+install(DIRECTORY ${made}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT broker)
 
 # Completion of each shell, where it looks for it.
 install(CODE "
