@@ -130,7 +130,7 @@ absl::Status Daemon::OpenListeners() {
   ASSIGN_OR_RETURN(http_, HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
   note_ = {rpc_->address(), http_->address(), getpid(), engine_->store_id()};
   backups_ = std::make_unique<Backups>(*engine_, options_.backup);
-  scrub_ = std::make_unique<QuietScrub>(*engine_, *topics_, options_.scrub);
+  scrub_ = std::make_unique<QuietScrub>(*engine_, clock_, *topics_, options_.scrub);
   status_ = std::make_unique<ServerStatus>(ServerStatus::Deps{
       *engine_, *topics_, *schedules_, *groups_, *hub_, MakeFacts(), backups_.get(), scrub_.get()});
   telemetry_.AddCollector([this](MetricWriter& writer) { CollectMetrics(writer); });

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/proto_time.h"
-#include "storage/base/clock.h"
 #include "storage/base/log.h"
 
 namespace acta {
@@ -19,9 +18,9 @@ constexpr absl::Duration kLongest = absl::Hours(1);
 
 }  // namespace
 
-QuietScrub::QuietScrub(LogEngine& engine, const TopicRegistry& topics, ScrubOptions options,
-                       absl::Duration first)
-    : engine_(engine), damage_(engine, topics), first_(first), options_(options) {
+QuietScrub::QuietScrub(LogEngine& engine, const Clock& clock, const TopicRegistry& topics,
+                       ScrubOptions options, absl::Duration first)
+    : engine_(engine), clock_(clock), damage_(engine, topics), first_(first), options_(options) {
   thread_ = std::thread([this] { Loop(); });
   pthread_setname_np(thread_.native_handle(), "acta-scrub");
 }
@@ -31,6 +30,7 @@ QuietScrub::~QuietScrub() { End(); }
 void QuietScrub::SetOptions(ScrubOptions options) {
   MutexLock lock(mu_);
   options_ = options;
+  ++changes_;
   wake_.SignalAll();
 }
 
@@ -48,31 +48,32 @@ void QuietScrub::End() {
   if (thread_.joinable()) thread_.join();
 }
 
-bool QuietScrub::Sleep(absl::Duration time) {
+bool QuietScrub::Sleep(absl::Duration time, uint64_t seen) {
   MutexLock lock(mu_);
-  if (!ending_) wake_.WaitFor(mu_, std::min(time, kLongest));
+  if (!ending_ && changes_ == seen) wake_.WaitFor(mu_, std::min(time, kLongest));
   return !ending_;
 }
 
 void QuietScrub::Loop() {
-  const SystemClock clock;
-  absl::Duration due = clock.SinceBoot() + first_;
+  absl::Duration due = clock_.SinceBoot() + first_;
   std::optional<absl::Duration> begun;
   for (;;) {
     absl::Duration every;
+    uint64_t seen = 0;
     {
       MutexLock lock(mu_);
       if (ending_) return;
       every = options_.every;
+      seen = changes_;
     }
     if (begun.has_value()) due = *begun + every;
-    const absl::Duration left = due - clock.SinceBoot();
+    const absl::Duration left = due - clock_.SinceBoot();
     const bool now = every > absl::ZeroDuration() && left <= absl::ZeroDuration();
     if (!now) {
-      if (!Sleep(every > absl::ZeroDuration() ? left : kLongest)) return;
+      if (!Sleep(every > absl::ZeroDuration() ? left : kLongest, seen)) return;
       continue;
     }
-    begun = clock.SinceBoot();
+    begun = clock_.SinceBoot();
     ScrubAll();
   }
 }
@@ -111,14 +112,16 @@ bool QuietScrub::ReadAll() {
     token = page->next_token;
     if (token.empty()) return true;
     int64_t rate = 0;
+    uint64_t seen = 0;
     {
       MutexLock lock(mu_);
       if (ending_ || options_.every <= absl::ZeroDuration()) return false;
       rate = options_.bytes_per_second;
+      seen = changes_;
     }
     if (rate == 0) continue;
     const double pause_s = static_cast<double>(page->bytes) / static_cast<double>(rate);
-    if (!Sleep(absl::Seconds(pause_s))) return false;
+    if (!Sleep(absl::Seconds(pause_s), seen)) return false;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "acta/v1/admin.pb.h"
 #include "server/core/admin/known_damage.h"
 #include "server/core/topics/topic_registry.h"
+#include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 #include "storage/log_engine.h"
 
@@ -24,11 +25,11 @@ struct ScrubOptions {
 // passed since the last one began.
 //
 // Threads:   any; its own reads.
-// Ownership: borrows engine and topics.
+// Ownership: borrows engine, clock and topics.
 class QuietScrub {
  public:
-  QuietScrub(LogEngine& engine, const TopicRegistry& topics, ScrubOptions options,
-             absl::Duration first = absl::Minutes(10));
+  QuietScrub(LogEngine& engine, const Clock& clock, const TopicRegistry& topics,
+             ScrubOptions options, absl::Duration first = absl::Minutes(10));
   ~QuietScrub();
 
   void SetOptions(ScrubOptions options);
@@ -45,16 +46,18 @@ class QuietScrub {
   void ScrubAll();
   // True: to its end.
   bool ReadAll();
-  // False: it ends. Also woken by other options.
-  bool Sleep(absl::Duration time);
+  // False: it ends. Also woken by other options, and not begun when they came since `seen`.
+  bool Sleep(absl::Duration time, uint64_t seen);
   void Note(const ScrubPage& page);
 
   LogEngine& engine_;
+  const Clock& clock_;
   KnownDamage damage_;
   const absl::Duration first_;
   mutable Mutex mu_;  // Leaf.
   CondVar wake_;
   ScrubOptions options_ ABSL_GUARDED_BY(mu_);
+  uint64_t changes_ ABSL_GUARDED_BY(mu_) = 0;  // Of the options.
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<v1::ScrubRun> run_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;

@@ -272,7 +272,7 @@ TEST_CASE("damage that a scrub found is an alarm until it is not found again, or
   room.engine.CorruptBatch(room.topics.Find("default", "orders")->partition(1), Offset(1));
   const PartitionId other = room.topics.Find("default", "shipments")->partition(0);
   room.engine.CorruptBatch(other, Offset(0));
-  QuietScrub scrub(room.engine, room.topics, {absl::ZeroDuration(), 0});
+  QuietScrub scrub(room.engine, room.clock, room.topics, {absl::ZeroDuration(), 0});
   const ServerStatus status = room.Status(&scrub);
   const auto alarms = [&] {
     std::vector<std::string> texts;
