@@ -18,6 +18,8 @@ from acta.v1 import claims_pb2, claims_pb2_grpc  # noqa: E402
 
 # What goes on until it is interrupted, and how it ends then.
 ENDLESS = {'subscribe': 0, 'group lag': -signal.SIGINT}
+# What asks no broker, by its first word.
+BY_THEMSELVES = {'context', 'completion'}
 
 
 class Help(BrokerTest):
@@ -74,15 +76,18 @@ class Help(BrokerTest):
         return self.acta_json('deadletter', 'redrive', 'billing', '--all', '--rate', '1/s',
                               '--detach')['redriveId']
 
+    def environment(self):
+        return {**os.environ, 'ACTA_SERVER': self.broker.address,
+                'XDG_CONFIG_HOME': os.path.join(self.folder, 'config'),
+                'PATH': f'{BIN}:{os.environ["PATH"]}'}
+
     def run_example(self, path, example):
         """The standard output; of an endless command what it printed before it was interrupted."""
         endless = path in ENDLESS
         process = subprocess.Popen(
             ['sh', '-c', f'exec {example}' if endless else example], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
-            env={**os.environ, 'ACTA_SERVER': self.broker.address,
-                 'XDG_CONFIG_HOME': os.path.join(self.folder, 'config'),
-                 'PATH': f'{BIN}:{os.environ["PATH"]}'})
+            env=self.environment())
         self.addCleanup(process.kill)
         first = ''
         if endless:
@@ -112,6 +117,18 @@ class Help(BrokerTest):
                 out = self.run_example(path, example)
                 if re.search(r'(-o|--format) json( |$)', example):
                     json.loads(out.splitlines()[0])
+
+    def test_the_example_of_each_command_exits_5_when_the_broker_is_gone(self):
+        self.broker.kill()
+        for path in self.commands():
+            if path.split()[0] in BY_THEMSELVES:
+                continue
+            with self.subTest(path):
+                done = subprocess.run(['sh', '-c', f'{self.example(path)} --timeout 200ms'],
+                                      stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                      cwd=self.folder, env=self.environment(), timeout=PATIENCE_S)
+                self.assertEqual((done.returncode, self.broker.address in done.stderr), (5, True),
+                                 done.stderr)
 
     def test_help_fits_a_terminal_of_80_columns(self):
         for path in ['', *self.commands()]:
