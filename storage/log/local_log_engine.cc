@@ -180,16 +180,17 @@ absl::Status LocalLogEngine::OpenTopic(TopicId topic, int32_t partitions,
 
 void LocalLogEngine::DropTopic(TopicId topic) {
   MutexLock lock(topics_mu_);
-  TopicLogPtr removed;
+  const TopicLogPtr removed = table_.Find(topic);
+  if (removed == nullptr) return;
+  // While the table has them: whoever cancels a wake meanwhile waits for it.
+  for (const PartitionPtr& partition : removed->partitions()) partition->Drop();
   {
     CommitQueue::Pause pause(*queue_);
-    removed = table_.Remove(topic);
-    if (removed != nullptr) writer_->AddIds(-removed->ids.size());
+    table_.Remove(topic);
+    writer_->AddIds(-removed->ids.size());
   }
-  if (removed == nullptr) return;
   Transaction transaction;
   for (const PartitionPtr& partition : removed->partitions()) {
-    partition->Drop();
     transaction.rows.push_back({Family::kMeta, PartitionRow(partition->id()), std::nullopt});
     transaction.rows.push_back({Family::kState, ProducerRow(partition->id()), std::nullopt});
   }

@@ -167,13 +167,14 @@ void PartitionLog::Written(const SlicePtr& slice, BatchPtr batch) {
   span.end_bytes = batch->end_bytes;
   span.first_time_us = span.last_time_us = batch->append_time_us;
   MutexLock lock(mu_);
+  if (dropped_) return;  // It keeps no slice on the disk.
   if (!spans_.empty() && spans_.back().first == slice) {
     spans_.back().second.Join(span);
   } else {
     spans_.emplace_back(slice, span);
   }
   end_ = batch->end();
-  if (!dropped_) cached_.push_back(std::move(batch));
+  cached_.push_back(std::move(batch));
 }
 
 void PartitionLog::AdvanceVisible(Offset end, uint64_t end_bytes, int64_t last_time_us) {
@@ -283,6 +284,8 @@ void PartitionLog::Drop() {
     ++running_wakes_;
   }
   RunWakes(std::move(due));
+  MutexLock lock(mu_);
+  while (running_wakes_ > 0) wakes_done_.Wait(mu_);
 }
 
 bool PartitionLog::dropped() const {

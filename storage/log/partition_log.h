@@ -103,7 +103,7 @@ class PartitionLog {
                   int64_t trimmed_before_us);
   // Forgets pieces of a slice that is being dropped; all of it is below the first offset.
   void ForgetSlice(uint64_t slice_id);
-  // The topic is gone: readers are woken and told.
+  // The topic is gone: readers are woken and told. No wake is running when it returns.
   void Drop();
   bool dropped() const;
   std::vector<IncarnationStartAt> incarnations() const;

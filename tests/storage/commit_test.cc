@@ -215,6 +215,34 @@ TEST_CASE("a dropped topic refuses appends, wakes its readers and stays gone") {
   CHECK(ReasonOf(result.appends.at(0).status) == v1::PARTITION_NOT_FOUND);
 }
 
+TEST_CASE("a wake that is cancelled while its topic is dropped does not run any more") {
+  TestStore store;
+  std::promise<void> begun;
+  std::atomic<bool> ended{false};
+  const auto wake = store.engine().WhenPast(TestStore::Partition(), Offset(0), [&] {
+    begun.set_value();
+    absl::SleepFor(absl::Milliseconds(100));
+    ended = true;
+  });
+  REQUIRE_OK(wake);
+  std::thread drop([&store] { store.engine().DropTopic(TestStore::kTopic); });
+  begun.get_future().wait();
+  store.engine().CancelWake(TestStore::Partition(), *wake);
+  CHECK(ended);
+  drop.join();
+}
+
+TEST_CASE("a batch that is written when its topic is dropped keeps no slice") {
+  PartitionLog partition(TestStore::Partition(), {});
+  partition.Drop();
+  const auto slice = std::make_shared<Slice>();
+  const auto batch = std::make_shared<StoredBatch>();
+  batch->count = 1;
+  partition.Written(slice, batch);
+  CHECK(slice.use_count() == 1);
+  CHECK(batch.use_count() == 1);
+}
+
 TEST_CASE("publishes stop at the soft watermark, everything at the hard one") {
   LocalEngineOptions options;
   TestStore store(options);
