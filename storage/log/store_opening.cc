@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -103,31 +104,43 @@ TableExtents ExtentsOf(const storage::v1::SliceRecord& record) {
   return extents;
 }
 
+// Calls `visit` with what follows the prefix in each key, and the record. `kind` is named where one
+// cannot be read.
+template <typename Record, typename Visit>
+absl::Status VisitRecords(const RocksStore& rocks, absl::string_view prefix, absl::string_view kind,
+                          Visit visit) {
+  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
+  for (cursor->Seek(prefix); cursor->Valid() && absl::StartsWith(cursor->key(), prefix);
+       cursor->Next()) {
+    Record record;
+    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
+      return Error(v1::DATA_CORRUPTED, absl::StrCat("a ", kind, " record cannot be read"));
+    }
+    RETURN_IF_ERROR(visit(cursor->key().substr(prefix.size()), std::move(record)));
+  }
+  return cursor->status();
+}
+
 // Every partition of the topics there are, also those without events; what is left of other topics
 // belongs to nobody. What the ledger had stays for when it is kept again.
 absl::Status MatchTopics(const RocksStore& rocks, bool keeps_ledger, OpenedStore* opened) {
   std::set<uint64_t> topics;
   if (keeps_ledger) topics.insert(kLedgerTopic.value());  // It has no record.
-  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
-  const std::string prefix = kTopicRows;
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
-       cursor->Next()) {
-    storage::v1::TopicRecord record;
-    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
-      return Error(v1::DATA_CORRUPTED, "a topic record cannot be read");
-    }
-    topics.insert(record.topic_id());
-    for (int32_t number = 0; number < record.topic().partitions(); ++number) {
-      opened->partitions.try_emplace(PartitionId(TopicId(record.topic_id()), number));
-    }
-  }
-  RETURN_IF_ERROR(cursor->status());
-  std::erase_if(opened->partitions, [&topics](const auto& partition) {
-    return !topics.contains(partition.first.topic().value());
-  });
-  topics.insert(kLedgerTopic.value());
-  std::erase_if(opened->left, [&topics](PartitionId partition) {
-    return topics.contains(partition.topic().value());
+  RETURN_IF_ERROR(VisitRecords<storage::v1::TopicRecord>(
+      rocks, kTopicRows, "topic", [&](absl::string_view, storage::v1::TopicRecord record) {
+        topics.insert(record.topic_id());
+        for (int32_t number = 0; number < record.topic().partitions(); ++number) {
+          opened->partitions.try_emplace(PartitionId(TopicId(record.topic_id()), number));
+        }
+        return absl::OkStatus();
+      }));
+  std::erase_if(opened->partitions, [&](const auto& partition) {
+    const PartitionId id = partition.first;
+    if (topics.contains(id.topic().value())) return false;
+    if (id.topic() == kLedgerTopic) return true;
+    opened->left.push_back({Family::kMeta, PartitionRow(id), std::nullopt});
+    opened->left.push_back({Family::kState, ProducerRow(id), std::nullopt});
+    return true;
   });
   return absl::OkStatus();
 }
@@ -161,26 +174,20 @@ absl::Status LoadIndexes(RocksStore& rocks, OpenedStore* opened) {
 
 absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
   std::map<uint64_t, storage::v1::SliceRecord> records;
-  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
-  const std::string prefix = kSliceRows;
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
-       cursor->Next()) {
-    storage::v1::SliceRecord record;
-    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
-      return Error(v1::DATA_CORRUPTED, "a slice record cannot be read");
-    }
-    records[record.slice_id()] = std::move(record);
-  }
-  RETURN_IF_ERROR(cursor->status());
+  RETURN_IF_ERROR(VisitRecords<storage::v1::SliceRecord>(
+      rocks, kSliceRows, "slice", [&](absl::string_view, storage::v1::SliceRecord record) {
+        records[record.slice_id()] = std::move(record);
+        return absl::OkStatus();
+      }));
   for (const auto& [name, family] : rocks.slices()) {
     ASSIGN_OR_RETURN(const SlicePtr slice, SliceOfFamily(name));
     slice->family = family;
     slice->bytes = rocks.FamilyBytes(family);
-    const auto record = records.find(slice->id);
-    const bool closed = record != records.end() && record->second.closed_us() != 0;
+    const auto record = records.extract(slice->id);
+    const bool closed = !record.empty() && record.mapped().closed_us() != 0;
     TableExtents extents;
     if (closed) {
-      extents = ExtentsOf(record->second);
+      extents = ExtentsOf(record.mapped());
     } else {
       ASSIGN_OR_RETURN(extents, rocks.ReadFamilyExtents(family));
     }
@@ -189,13 +196,12 @@ absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
       opened->partitions[partition].spans.emplace_back(slice, span);
       if (oldest_us == 0 || span.first_time_us < oldest_us) oldest_us = span.first_time_us;
     }
-    if (record != records.end()) {
-      slice->created_us = record->second.created_us();
-      slice->closed = closed;
-    } else {
-      slice->created_us = oldest_us;
-    }
+    slice->created_us = record.empty() ? oldest_us : record.mapped().created_us();
+    slice->closed = closed;
     opened->slices.push_back(std::move(slice));
+  }
+  for (const auto& [id, record] : records) {
+    opened->left.push_back({Family::kMeta, SliceRow(id), std::nullopt});
   }
   std::sort(opened->slices.begin(), opened->slices.end(),
             [](const SlicePtr& a, const SlicePtr& b) { return a->id < b->id; });
@@ -207,27 +213,21 @@ absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
 }
 
 absl::Status LoadPartitions(const RocksStore& rocks, OpenedStore* opened) {
-  const auto cursor = rocks.NewCursor(rocks.meta(), 0);
-  const std::string prefix = kPartitionRows;
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
-       cursor->Next()) {
-    storage::v1::PartitionRecord record;
-    if (cursor->key().size() != prefix.size() + 8 ||
-        !record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
-      return Error(v1::DATA_CORRUPTED, "a partition record cannot be read");
-    }
-    const PartitionId partition(GetBig64(cursor->key().data() + prefix.size()));
-    opened->left.push_back(partition);  // Unless its topic is found.
-    PartitionStart& start = opened->partitions[partition];
-    start.first = Offset(record.first_offset());
-    start.first_bytes = record.first_bytes();
-    start.first_time_us = record.first_time_us();
-    start.trimmed_before_us = record.trimmed_before_us();
-    for (const storage::v1::IncarnationStart& life : record.incarnations()) {
-      start.incarnations.push_back({Incarnation(life.incarnation()), Offset(life.start_offset())});
-    }
-  }
-  return cursor->status();
+  return VisitRecords<storage::v1::PartitionRecord>(
+      rocks, kPartitionRows, "partition",
+      [&](absl::string_view id, const storage::v1::PartitionRecord& record) {
+        if (id.size() != 8) return Error(v1::DATA_CORRUPTED, "a partition record cannot be read");
+        PartitionStart& start = opened->partitions[PartitionId(GetBig64(id.data()))];
+        start.first = Offset(record.first_offset());
+        start.first_bytes = record.first_bytes();
+        start.first_time_us = record.first_time_us();
+        start.trimmed_before_us = record.trimmed_before_us();
+        for (const storage::v1::IncarnationStart& life : record.incarnations()) {
+          start.incarnations.push_back(
+              {Incarnation(life.incarnation()), Offset(life.start_offset())});
+        }
+        return absl::OkStatus();
+      });
 }
 
 // A new life of the log: every partition notes where it begins. Written and synced here, before
@@ -258,9 +258,8 @@ absl::Status WriteStart(OpenedStore* opened, const storage::v1::StoreRecord& sto
   }
   // A deletion was cut short, or retention wrote its row behind it.
   if (!opened->left.empty()) group.Put(rocks.state(), kGroupRow, number);
-  for (const PartitionId partition : opened->left) {
-    group.Delete(rocks.meta(), PartitionRow(partition));
-    group.Delete(rocks.state(), ProducerRow(partition));
+  for (const RowWrite& row : opened->left) {
+    group.Delete(row.family == Family::kMeta ? rocks.meta() : rocks.state(), row.key);
   }
   RETURN_IF_ERROR(rocks.Write(group));
   RETURN_IF_ERROR(rocks.SyncWal());

@@ -29,7 +29,7 @@ struct OpenedStore {
   std::vector<SlicePtr> slices;
   std::map<uint64_t, FamilyPtr> indexes;  // By slice.
   std::map<PartitionId, PartitionStart> partitions;
-  std::vector<PartitionId> left;  // Of topics that are gone, and their rows were there.
+  std::vector<RowWrite> left;  // Deletes what may be there of topics and slices that are gone.
 };
 
 // The row of a partition: first offset and incarnations.

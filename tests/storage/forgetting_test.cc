@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -142,6 +144,28 @@ void OpenOtherTopic(TestStore& store) {
       {Family::kMeta, std::string(kTopicRows) + "default/other", record.SerializeAsString()});
   REQUIRE_OK(Commit(store.engine(), std::move(transaction)).status);
   REQUIRE_OK(store.engine().OpenTopic(kOtherTopic, 1, {}));
+}
+
+TEST_CASE("rows that a deletion left which a crash cut short are gone after the next start") {
+  TestStore store;
+  const auto rows = [&store](Family family, const std::string& prefix) {
+    return *store.engine().LoadRows(family, prefix);
+  };
+  const PartitionId other(kOtherTopic, 0);
+  OpenOtherTopic(store);
+  REQUIRE_OK(Commit(store.engine(), MakeAppend(other, {EventElement("x")})).status);
+  store.Reopen();
+  REQUIRE(rows(Family::kState, ProducerRow(other)).size() == 1);
+  REQUIRE(rows(Family::kMeta, PartitionRow(other)).empty());  // Retention took nothing of it.
+  storage::v1::SliceRecord dropped;
+  dropped.set_slice_id(999);
+  Transaction cut_short;
+  cut_short.rows = {{Family::kMeta, std::string(kTopicRows) + "default/other", std::nullopt},
+                    {Family::kMeta, SliceRow(999), dropped.SerializeAsString()}};
+  REQUIRE_OK(Commit(store.engine(), std::move(cut_short)).status);
+  store.Crash();
+  CHECK(rows(Family::kState, ProducerRow(other)).empty());
+  CHECK(rows(Family::kMeta, SliceRow(999)).empty());
 }
 
 TEST_CASE("a start shares the memory for ids among the topics, whichever is opened first") {
