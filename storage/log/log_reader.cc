@@ -261,12 +261,14 @@ absl::StatusOr<std::optional<BatchHeader>> LogReader::FindFirstIn(PartitionId pa
     low = header->end();
   }
   if (!found.has_value()) return found;
-  while (low < found->base_offset) {
-    const Offset middle = low + Lag(low, found->base_offset) / 2;
+  // Where events are missing a look lands behind them: then nothing begins from there on up to it.
+  for (Offset high = found->base_offset; low < high;) {
+    const Offset middle = low + Lag(low, high) / 2;
     ASSIGN_OR_RETURN(const auto header, HeaderIn(piece, partition, middle, &looks));
     if (!header.has_value()) break;
     if (reached(*header)) {
       found = header;
+      high = std::min(middle, header->base_offset);
     } else {
       low = header->end();
     }

@@ -123,6 +123,30 @@ TEST_CASE("a walk and a search look into the tables that have what they want") {
 }
 
 // The first sync of a WAL file that refused a write is an assertion of RocksDB's.
+TEST_CASE("a search ends where events are missing, and finds what is behind them") {
+  const TempDir folder;
+  const auto store = OpenStore(folder);
+  auto made = store->CreateSlices({"log.1.1"});
+  REQUIRE_OK(made);
+  const auto slice = std::make_shared<Slice>();
+  slice->family = (*made)[0];
+  for (const int64_t i : {0, 1, 2, 3, 4, 12, 13, 14, 15}) WriteTable(*store, slice->family, i);
+  PartitionStart start;
+  start.spans = {{slice, {Offset(0), Offset(15)}}};
+  const PartitionLog partition(kPartition, std::move(start));
+  const LogReader reader(*store);
+  for (const int64_t from : {3, 5, 8, 12, 14}) {
+    int looks = 0;
+    const auto found = reader.FindFirst(partition, [&](const BatchHeader& header) {
+      REQUIRE(++looks < 100);
+      return header.base_offset >= Offset(from);
+    });
+    REQUIRE_OK(found);
+    REQUIRE(found->has_value());
+    CHECK((*found)->base_offset == Offset(from < 5 || from > 12 ? from : 12));
+  }
+}
+
 TEST_CASE("after a failed write the store refuses what would touch its WAL, and stays readable") {
   const TempDir folder;
   RocksSettings settings;
