@@ -61,9 +61,13 @@ absl::Status WalkReadable(const LogReader& reader, const PartitionLog& partition
   }
 }
 
-absl::Status CollectIds(const LogReader& reader, const SipKey& key, const PartitionLog& partition,
-                        Offset from, bool accept_loss, std::vector<Remembered>* out) {
+// Returns when the first of what can be read came; nullopt: nothing can.
+absl::StatusOr<std::optional<int64_t>> CollectIds(const LogReader& reader, const SipKey& key,
+                                                  const PartitionLog& partition, Offset from,
+                                                  bool accept_loss, std::vector<Remembered>* out) {
+  std::optional<int64_t> since_us;
   const auto collect = [&](const BatchHeader& header, absl::string_view value) {
+    if (!since_us.has_value()) since_us = header.append_time_us;
     for (const IdentifiedEvent& event : IdsOf(key, PayloadOf(header, value))) {
       const IdPosition position{header.base_offset + event.index, header.incarnation,
                                 header.append_time_us};
@@ -71,7 +75,8 @@ absl::Status CollectIds(const LogReader& reader, const SipKey& key, const Partit
     }
     return true;
   };
-  return WalkReadable(reader, partition, from, accept_loss, collect);
+  RETURN_IF_ERROR(WalkReadable(reader, partition, from, accept_loss, collect));
+  return since_us;
 }
 
 // What is looked through for the newest events.
@@ -86,6 +91,7 @@ struct Searched {
 struct NewestEvents {
   int64_t since_us = 0;  // Nothing that came later is left out.
   std::vector<Offset> from;
+  std::vector<bool> hidden;  // Damage hides when what is before came, which is left out.
   int64_t events = 0;
 };
 
@@ -109,13 +115,14 @@ absl::StatusOr<std::optional<BatchHeader>> FirstSince(const Searched& in,
 absl::StatusOr<NewestEvents> EventsSince(const Searched& in, int64_t since_us,
                                          const std::vector<Offset>& from,
                                          const std::vector<Offset>& to) {
-  NewestEvents found{since_us, {}, 0};
+  NewestEvents found{since_us, {}, {}, 0};
   const int64_t partitions = std::ssize(in.partitions);
   const auto share = std::max<int64_t>(1, in.max_ids / std::max<int64_t>(1, partitions));
   for (size_t i = 0; i < in.partitions.size(); ++i) {
     const PartitionLog& partition = *in.partitions[i];
     const PartitionExtent extent = partition.Extent();
     Offset first = std::min(to[i], extent.visible_end);
+    bool hidden = false;
     if (extent.last_time_us >= since_us && from[i] < first) {
       const auto batch = FirstSince(in, partition, since_us, from[i]);
       if (DiskIsSilent(batch.status()) && !in.accept_loss) {
@@ -123,11 +130,13 @@ absl::StatusOr<NewestEvents> EventsSince(const Searched& in, int64_t since_us,
       }
       if (!batch.ok()) {
         first = std::max(extent.first, extent.visible_end + -share);
+        hidden = first > extent.first;
       } else if (batch->has_value()) {
         first = std::min(first, std::max(from[i], (*batch)->base_offset));
       }
     }
     found.from.push_back(first);
+    found.hidden.push_back(hidden);
     found.events += Lag(first, extent.visible_end);
   }
   return found;
@@ -249,8 +258,9 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
   }
   std::vector<Remembered> remembered;
   for (size_t i = 0; i < partitions.size(); ++i) {
-    RETURN_IF_ERROR(
-        CollectIds(reader, key, *partitions[i], newest.from[i], accept_loss, &remembered));
+    ASSIGN_OR_RETURN(const auto since_us, CollectIds(reader, key, *partitions[i], newest.from[i],
+                                                     accept_loss, &remembered));
+    if (newest.hidden[i]) topic.ids.MissesBefore(since_us.value_or(now_us));
   }
   std::stable_sort(remembered.begin(), remembered.end(),
                    [](const Remembered& a, const Remembered& b) { return a.time_us < b.time_us; });

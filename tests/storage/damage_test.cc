@@ -297,6 +297,34 @@ TEST_CASE("a start that accepts loss goes on without the ids that the disk does 
   CHECK(events.Known() == 0);
 }
 
+TEST_CASE("the window says what a start forgets because damage hides when it came") {
+  TestStore store;
+  store.options().write_buffer_bytes = store.options().memtable_bytes = 32 << 20;
+  store.options().dedupe_max_ids = 8;  // Two for each partition.
+  store.Reopen();
+  const auto publish = [&store](int number) {
+    const std::string id = absl::StrCat("id", number);
+    Append append =
+        MakeAppend(TestStore::Partition(), {EventElement(std::string(10'000, 'x'), id)});
+    append.ids.push_back({0, store.engine().HashEventId("", id)});
+    const TransactionResult result = Commit(store.engine(), std::move(append));
+    REQUIRE_OK(result.status);
+    return result.appends.at(0).count;
+  };
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(publish(i) == 1);
+    store.clock().Advance(absl::Seconds(1));
+  }
+  CloseWithTables(store);
+  FlipBit(LargestTable(store), kBlockBytes / 2);
+  REQUIRE_OK(store.Open());
+  const auto extent = store.engine().Extent(TestStore::Partition());
+  REQUIRE_OK(extent);
+  CHECK(extent->effective_dedupe_window == absl::Seconds(2));
+  CHECK(publish(18) == 0);
+  CHECK(publish(17) == 1);
+}
+
 TEST_CASE("what lies between two damaged blocks is read") {
   OneTable table(6000, 1);
   table.DamageBlock(3);
