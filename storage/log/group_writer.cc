@@ -55,7 +55,9 @@ absl::Status GroupWriter::Write(std::vector<Queued> transactions, WrittenGroup* 
     settled.level = settled.result.level = transaction.level;
     settled.result.incarnation = incarnation_;
     settled.in_flight_bytes = queued.bytes;
+    const size_t begin = accepted_.size();
     Decide(transaction, &settled.result);
+    OwnSmallParts(transaction, begin);
     settled.done = std::move(transaction.done);
     written->settled.push_back(std::move(settled));
   }
@@ -83,6 +85,23 @@ void GroupWriter::Decide(Transaction& transaction, TransactionResult* result) {
     Accept(transaction.appends[i], false, &result->appends[i]);
   }
   AddRows(transaction.rows);
+}
+
+// Payloads of one frame are views of it, and stay in the cache, which counts them alone: what is
+// mostly repeated or refused must not stay with them.
+void GroupWriter::OwnSmallParts(const Transaction& transaction, size_t begin) {
+  size_t offered = 0;
+  size_t stored = 0;
+  for (const Append& append : transaction.appends) offered += append.payload.size();
+  for (size_t i = begin; i < accepted_.size(); ++i) {
+    if (accepted_[i].batch != nullptr) stored += accepted_[i].batch->payload.size();
+  }
+  if (stored >= offered / 2) return;
+  for (size_t i = begin; i < accepted_.size(); ++i) {
+    if (accepted_[i].batch == nullptr) continue;
+    SharedBytes& payload = accepted_[i].batch->payload;
+    payload = SharedBytes::Copy(payload.view());
+  }
 }
 
 void GroupWriter::DecideAtomic(Transaction& transaction, TransactionResult* result) {

@@ -117,6 +117,8 @@ class GroupWriter {
 
   void Decide(Transaction& transaction, TransactionResult* result);
   void DecideAtomic(Transaction& transaction, TransactionResult* result);
+  // Of what a transaction has accepted from `begin` on.
+  void OwnSmallParts(const Transaction& transaction, size_t begin);
   // Appends to accepted_, or answers why not in `result`.
   void Accept(Append& append, bool atomic, AppendResult* result);
   // True when the producer's sequence decides alone.

@@ -23,6 +23,8 @@ SharedBytes WithoutEvents(const SharedBytes& payload,
     }
     begin = end;
   }
+  // It stays in the cache, which counts its bytes.
+  if (kept.size() < payload.size() / 2) kept.shrink_to_fit();
   return SharedBytes(std::move(kept));
 }
 

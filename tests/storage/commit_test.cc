@@ -2,10 +2,16 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
+#include "storage/log/payload_cut.h"
+#include "tests/support/heap_bytes.h"
 #include "tests/support/row_range_checks.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -213,6 +219,49 @@ TEST_CASE("a dropped topic refuses appends, wakes its readers and stays gone") {
   const auto result =
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("1")}));
   CHECK(ReasonOf(result.appends.at(0).status) == v1::PARTITION_NOT_FOUND);
+}
+
+TEST_CASE("of a frame that is mostly repeated only what is stored stays in memory") {
+  TestStore store;
+  const std::string large = EventElement(std::string(1 << 20, 'x'));
+  const std::string small = EventElement(std::string(8 << 10, 'y'));
+  const auto numbered = [&large] {
+    Append append = MakeAppend(TestStore::Partition(0), {large});
+    append.producer_id = append.producer_epoch = 1;
+    return append;
+  };
+  REQUIRE_OK(Commit(store.engine(), numbered()).status);
+  auto frame = std::make_shared<const std::string>(large + small);
+  const absl::string_view bytes = *frame;
+  Transaction transaction;
+  transaction.appends = {numbered(), MakeAppend(TestStore::Partition(1), {small})};
+  transaction.appends[0].payload = SharedBytes(frame, bytes.substr(0, large.size()));
+  transaction.appends[1].payload = SharedBytes(frame, bytes.substr(large.size()));
+  const std::weak_ptr<const std::string> left = std::exchange(frame, nullptr);
+  const TransactionResult result = Commit(store.engine(), std::move(transaction));
+  REQUIRE_OK(result.status);
+  CHECK(result.appends.at(0).count == 0);
+  CHECK(result.appends.at(1).count == 1);
+  CHECK(left.expired());
+  const auto cached = store.engine().ReadCached(TestStore::Partition(1), Offset(0), 1);
+  REQUIRE_OK(cached);
+  REQUIRE(cached->has_value());
+  CHECK((*cached)->at(0)->payload.view() == small);
+}
+
+TEST_CASE("of a batch that is mostly known only what is stored stays in memory") {
+  const std::string element = EventElement(std::string(1000, 'x'));
+  std::string payload;
+  std::vector<DuplicateEvent> known;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    payload += element;
+    if (i != 500) known.push_back({i, Offset(i), Incarnation(1)});
+  }
+  const SharedBytes all(std::move(payload));
+  const int64_t before = HeapBytes();
+  const SharedBytes left = WithoutEvents(all, known);
+  CHECK(HeapBytes() - before < 64 << 10);
+  CHECK(left.view() == element);
 }
 
 TEST_CASE("a wake that is cancelled while its topic is dropped does not run any more") {
