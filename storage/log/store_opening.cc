@@ -236,7 +236,10 @@ absl::Status RaiseIncarnation(OpenedStore* opened, uint32_t by, storage::v1::Sto
   opened->incarnation = Incarnation(opened->incarnation.value() + by);
   store->set_incarnation(opened->incarnation.value());
   for (auto& [partition, start] : opened->partitions) {
-    start.incarnations.push_back({opened->incarnation, start.end()});
+    // A life in which nothing came tells no more than this one.
+    std::vector<IncarnationStartAt>& lives = start.incarnations;
+    while (!lives.empty() && lives.back().start >= start.end()) lives.pop_back();
+    lives.push_back({opened->incarnation, start.end()});
   }
   LogWarn(by > 1 ? "the log begins a new incarnation: it was restored from a backup"
                  : "the log begins a new incarnation: unsynced events may be gone",

@@ -7,7 +7,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
+#include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
+#include "storage/layout/engine_rows.h"
 #include "tests/support/held_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
@@ -149,6 +151,34 @@ TEST_CASE("another kernel boot after an unclean stop begins a new incarnation") 
   const auto next = Commit(**engine, MakeAppend(partition, {EventElement("next")}));
   CHECK(next.incarnation == Incarnation(2));
   CHECK(next.appends.at(0).base_offset == Offset(10));
+}
+
+TEST_CASE("lives in which nothing came to a partition leave no more in its row than the last one") {
+  TestStore store;
+  REQUIRE_OK(
+      Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("x")})).status);
+  for (const char* const boot : {"boot-2", "boot-3", "boot-4"}) {
+    store.options().boot_id = boot;
+    store.Crash();
+  }
+  CHECK(store.engine().incarnation() == Incarnation(4));
+  for (const int64_t events : {1, 0}) {
+    const PartitionId partition = TestStore::Partition(events == 1 ? 0 : 1);
+    const auto rows = store.engine().LoadRows(Family::kMeta, PartitionRow(partition));
+    REQUIRE_OK(rows);
+    storage::v1::PartitionRecord record;
+    REQUIRE(record.ParseFromString(rows->at(0).second));
+    REQUIRE(record.incarnations_size() == 1);
+    CHECK(record.incarnations(0).incarnation() == 4);
+    CHECK(record.incarnations(0).start_offset() == events);
+    for (const uint32_t life : {1, 2, 3}) {
+      const auto check = [&](int64_t offset) {
+        return store.engine().CheckPosition(partition, Incarnation(life), Offset(offset));
+      };
+      CHECK_OK(check(events));
+      CHECK(ReasonOf(check(events + 1)) == v1::LOG_TRUNCATED);
+    }
+  }
 }
 
 TEST_CASE("a missing WAL is refused by name, and served under a new incarnation when accepted") {
