@@ -61,13 +61,16 @@ absl::Status WalkReadable(const LogReader& reader, const PartitionLog& partition
   }
 }
 
-// Returns when the first of what can be read came; nullopt: nothing can.
-absl::StatusOr<std::optional<int64_t>> CollectIds(const LogReader& reader, const SipKey& key,
-                                                  const PartitionLog& partition, Offset from,
-                                                  bool accept_loss, std::vector<Remembered>* out) {
-  std::optional<int64_t> since_us;
+// Returns the time before which some are missing, 0: none are. Damage took them, or hides when what
+// is below `from` came.
+absl::StatusOr<int64_t> CollectIds(const LogReader& reader, const SipKey& key,
+                                   const PartitionLog& partition, Offset from, bool hidden,
+                                   bool accept_loss, std::vector<Remembered>* out) {
+  int64_t missed_us = 0;
+  Offset next = hidden ? Offset(-1) : from;
   const auto collect = [&](const BatchHeader& header, absl::string_view value) {
-    if (!since_us.has_value()) since_us = header.append_time_us;
+    if (header.base_offset > next) missed_us = header.append_time_us;
+    next = header.end();
     for (const IdentifiedEvent& event : IdsOf(key, PayloadOf(header, value))) {
       const IdPosition position{header.base_offset + event.index, header.incarnation,
                                 header.append_time_us};
@@ -76,7 +79,8 @@ absl::StatusOr<std::optional<int64_t>> CollectIds(const LogReader& reader, const
     return true;
   };
   RETURN_IF_ERROR(WalkReadable(reader, partition, from, accept_loss, collect));
-  return since_us;
+  const PartitionExtent extent = partition.Extent();
+  return next < extent.visible_end ? extent.last_time_us + 1 : missed_us;
 }
 
 // What is looked through for the newest events.
@@ -258,9 +262,10 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
   }
   std::vector<Remembered> remembered;
   for (size_t i = 0; i < partitions.size(); ++i) {
-    ASSIGN_OR_RETURN(const auto since_us, CollectIds(reader, key, *partitions[i], newest.from[i],
-                                                     accept_loss, &remembered));
-    if (newest.hidden[i]) topic.ids.MissesBefore(since_us.value_or(now_us));
+    ASSIGN_OR_RETURN(const int64_t missed_us,
+                     CollectIds(reader, key, *partitions[i], newest.from[i], newest.hidden[i],
+                                accept_loss, &remembered));
+    topic.ids.MissesBefore(missed_us);
   }
   std::stable_sort(remembered.begin(), remembered.end(),
                    [](const Remembered& a, const Remembered& b) { return a.time_us < b.time_us; });
