@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -261,7 +262,7 @@ absl::Status WriteStart(OpenedStore* opened, const storage::v1::StoreRecord& sto
   }
   // A deletion was cut short, or retention wrote its row behind it.
   if (!opened->left.empty()) group.Put(rocks.state(), kGroupRow, number);
-  for (const RowWrite& row : opened->left) {
+  for (const RowWrite& row : std::exchange(opened->left, {})) {
     group.Delete(row.family == Family::kMeta ? rocks.meta() : rocks.state(), row.key);
   }
   RETURN_IF_ERROR(rocks.Write(group));
