@@ -17,6 +17,8 @@ constexpr size_t kMostBytes = 4 << 20;
 // The clock is asked again so often, because an operator may accept a jump of it.
 constexpr absl::Duration kLongestWait = absl::Minutes(1);
 constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+// What cannot be read is read again so soon: the disk may give it then.
+constexpr absl::Duration kReadAgain = absl::Minutes(1);
 
 }  // namespace
 
@@ -73,22 +75,35 @@ std::vector<HeldSchedule> ScheduleState::TakeDue() {
     for (const ScheduleKey& key : keys) index.Hold(key);
   }
   std::vector<HeldSchedule> due;
+  std::vector<ScheduleKey> unread;
   size_t bytes = 0;
   size_t read = 0;
   for (; read < keys.size() && bytes < kMostBytes; ++read) {
     auto record = ReadSchedule(deps.engine, keys[read].number);
     if (!record.ok()) {
-      // It stays held, so that it does not stop the others; a restart tries again.
       LogError("a scheduled event cannot be read and is not delivered",
                {{"schedule_id", keys[read].number}, {"error", record.status().message()}});
+      unread.push_back(keys[read]);
       continue;
     }
     bytes += record->element().size();
     due.push_back({keys[read], *std::move(record)});
   }
+  if (!unread.empty()) ReadAgainLater(std::move(unread));
   MutexLock lock(mu);
   for (; read < keys.size(); ++read) index.LetGo(keys[read].number);
   return due;
+}
+
+// They stay held until then, so that they do not stop the others.
+void ScheduleState::ReadAgainLater(std::vector<ScheduleKey> keys) {
+  deps.timer.After(kReadAgain, [weak = weak_from_this(), keys = std::move(keys)] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    MutexLock lock(self->mu);
+    self->End(keys, /*gone=*/false);
+    self->WaitForNext();
+  });
 }
 
 void ScheduleState::DeliverNext() {

@@ -56,6 +56,8 @@ class ScheduleState : public std::enable_shared_from_this<ScheduleState> {
   void DeliverNext();
   // Held. Some, of a bounded number of bytes.
   std::vector<HeldSchedule> TakeDue();
+  // Of those that are held.
+  void ReadAgainLater(std::vector<ScheduleKey> keys);
   void OnDelivered(const std::vector<ScheduleKey>& keys, const absl::Status& status);
 
   uint64_t timer_ ABSL_GUARDED_BY(mu) = 0;                            // 0: none runs.

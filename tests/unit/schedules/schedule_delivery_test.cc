@@ -68,6 +68,37 @@ TEST_CASE("A scheduled event that cannot be read is kept, and the others come") 
   CHECK(all == ScheduleRoom::Strings{"a", "b"});
 }
 
+TEST_CASE(
+    "A scheduled event that cannot be read for a while comes when it can, without a restart") {
+  ScheduleRoom room;
+  const std::string id =
+      room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"a", "b", "c"}), 0))[0];
+  const std::string row = ScheduleRow(*ParseScheduleId(id));
+  const auto whole = room.engine->LoadRows(Family::kState, row);
+  REQUIRE_OK(whole);
+  const auto write = [&](std::optional<std::string> value) {
+    Transaction transaction;
+    transaction.rows.push_back({Family::kState, row, std::move(value)});
+    REQUIRE_OK(room.engine->Submit(std::move(transaction)));
+  };
+  write("\xff");
+  room.Pass(absl::Hours(1));
+  room.Pass(absl::Minutes(3));
+  CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c"});
+  write(whole->front().second);
+  SECTION("and is due") {
+    for (int i = 0; i < 3; ++i) room.Pass(absl::Minutes(1));
+    CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c", "a"});
+    CHECK(room.schedules->overdue() == absl::ZeroDuration());
+  }
+  SECTION("or is cancelled before its turn has come") {
+    CHECK_OK(room.Cancel(id));
+    for (int i = 0; i < 3; ++i) room.Pass(absl::Minutes(1));
+    CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c"});
+  }
+  CHECK(room.schedules->waiting() == 0);
+}
+
 TEST_CASE("A jump of the wall clock changes nothing, one that is accepted does") {
   ScheduleRoom room;
   room.Schedule(absl::Hours(10), {"a"});
