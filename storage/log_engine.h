@@ -304,7 +304,7 @@ class LogEngine {
                                      Offset offset) const = 0;
 
   // Rows of the range, by key, as they are at one moment; empty: there are none. Blocks, for as
-  // long as that many rows take. Errors: DATA_CORRUPTED.
+  // long as that many rows take. Errors: DATA_CORRUPTED, with kIoErrorDetail as Read() has it.
   virtual absl::StatusOr<RowList> LoadRows(const RowRange& range) const = 0;
   // All rows of a prefix: for what is in memory anyway. Else storage/visit_rows.h.
   absl::StatusOr<RowList> LoadRows(Family family, absl::string_view prefix) const {

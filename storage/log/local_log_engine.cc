@@ -293,10 +293,13 @@ absl::StatusOr<RowList> LocalLogEngine::LoadRows(const RowRange& range) const {
     if (full) break;
     found.emplace_back(cursor->key(), cursor->value());
   }
-  if (!cursor->status().ok()) {
-    return Error(
-        v1::DATA_CORRUPTED,
-        absl::StrCat("rows '", range.prefix, "' cannot be read: ", cursor->status().message()));
+  if (const absl::Status status = cursor->status(); !status.ok()) {
+    ErrorDetails details;
+    const bool damaged = ReasonOf(status) == v1::DATA_CORRUPTED;
+    if (!damaged) details.emplace_back(kIoErrorDetail, "true");
+    return Error(v1::DATA_CORRUPTED,
+                 absl::StrCat("rows '", range.prefix, "' cannot be read: ", status.message()),
+                 std::move(details));
   }
   return found;
 }

@@ -210,6 +210,28 @@ TEST_CASE("an error says when the disk did not answer, and nothing is known to b
   CHECK_FALSE(DetailsOf(damage.status()).contains(kIoErrorDetail));
 }
 
+TEST_CASE("an error says of rows too when the disk did not answer") {
+  const auto disk = std::make_shared<BadReads>();
+  TestStore store;
+  store.options().file_system = disk;
+  store.Reopen();
+  Transaction many;
+  for (int i = 100; i < 400; ++i) {
+    many.rows.push_back({Family::kState, absl::StrCat("some/", i), std::string(1000, 'x')});
+  }
+  REQUIRE_OK(Commit(store.engine(), std::move(many)).status);
+  CloseWithTables(store);
+  REQUIRE_OK(store.Open());
+  disk->Fail(INT_MAX);
+  const absl::Status failing = store.engine().LoadRows(Family::kState, "some/").status();
+  disk->Fail(0);
+  CHECK(ReasonOf(failing) == v1::DATA_CORRUPTED);
+  CHECK(DetailsOf(failing).contains(kIoErrorDetail));
+  const auto whole = store.engine().LoadRows(Family::kState, "some/");
+  REQUIRE_OK(whole);
+  CHECK(whole->size() == 300);
+}
+
 // Three events that only their table tells of, with ids or with sequences, of a topic that is not
 // open yet.
 class Unremembered {

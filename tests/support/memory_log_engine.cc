@@ -135,6 +135,11 @@ void MemoryLogEngine::FailNextRead(absl::Status status) {
   fail_read_ = std::move(status);
 }
 
+void MemoryLogEngine::FailNextRows(absl::Status status) {
+  MutexLock lock(mu_);
+  fail_rows_ = std::move(status);
+}
+
 void MemoryLogEngine::FailReadsAt(PartitionId id, Offset offset, absl::Status status) {
   MutexLock lock(mu_);
   Partition& partition = partitions_[id];
@@ -470,6 +475,7 @@ absl::Status MemoryLogEngine::DropIndex() {
 
 absl::StatusOr<RowList> MemoryLogEngine::LoadRows(const RowRange& range) const {
   MutexLock lock(mu_);
+  RETURN_IF_ERROR(std::exchange(fail_rows_, absl::OkStatus()));
   const bool begins = range.after.empty() || range.after < range.prefix;
   auto at = begins ? rows_.lower_bound({range.family, range.prefix})
                    : rows_.upper_bound({range.family, range.after});

@@ -50,6 +50,8 @@ class MemoryLogEngine : public LogEngine {
   void FailNextWrite(absl::Status status);
   // The next Read() answers this.
   void FailNextRead(absl::Status status);
+  // The next LoadRows() answers this.
+  void FailNextRows(absl::Status status);
   // From now on Read() answers this of the stored batch that holds the offset. OK: it gives it.
   void FailReadsAt(PartitionId partition, Offset offset, absl::Status status);
   // The next AddToIndex() answers this, and nothing is added.
@@ -215,6 +217,7 @@ class MemoryLogEngine : public LogEngine {
   absl::Status fail_submit_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_write_ ABSL_GUARDED_BY(mu_);
   mutable absl::Status fail_read_ ABSL_GUARDED_BY(mu_);
+  mutable absl::Status fail_rows_ ABSL_GUARDED_BY(mu_);
   absl::Status fail_index_ ABSL_GUARDED_BY(mu_);
   absl::Status broken_index_ ABSL_GUARDED_BY(mu_);
   int64_t scrub_page_ ABSL_GUARDED_BY(mu_) = 1'000'000;

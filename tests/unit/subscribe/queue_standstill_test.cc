@@ -263,6 +263,25 @@ TEST_CASE("a group goes on when a disk answers that did not for a moment", "[que
     CHECK(room.DataOf(client) == room.Numbers(0, 10));
     CHECK(client.sink.gaps().empty());
   }
+  SECTION("about the copy of an event that is gone from the log") {
+    room.PublishNumbers(0, 10);
+    Client& client = room.Work();
+    REQUIRE(client.sink.leased.size() == 10);
+    client.Nack(client.sink.leased[5]);
+    client.Settle(v1::SETTLE_KIND_ACK, client.sink.leased[0], 5);
+    client.Settle(v1::SETTLE_KIND_ACK, client.sink.leased[6], 4);
+    room.Run();
+    room.engine.TrimTo(room.Id(0), Offset(10));
+    REQUIRE(room.Rows(kKeptRows) == 1);
+    room.engine.FailNextRows(refused);
+    room.Wait(absl::Seconds(2));
+    CHECK(client.sink.leased.size() == 10);
+    room.Wait(absl::Seconds(5));
+    REQUIRE(client.sink.leased.size() == 11);
+    CHECK(client.sink.leased.back().offset == 5);
+    CHECK(client.sink.leased.back().attempt == 2);
+    CHECK(client.sink.gaps().empty());
+  }
 }
 
 TEST_CASE("of events that come again those are delivered that can be read", "[queue]") {
