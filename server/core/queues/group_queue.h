@@ -390,6 +390,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // group_queue_rows.cc
   void CollectRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CollectRowsOf(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutDeadLetters(Partition& partition, const QueueChanges& changes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteExpired(Partition& partition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // They are settled by the next write.
   void NoteSettled(Partition& partition, OffsetRun run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -60,22 +60,14 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   for (const FailedAttempt& attempt : changes.failed) {
     rows_.push_back(AttemptRowOf(partition.id, attempt));
   }
+  absl::flat_hash_set<Offset> dead;
+  for (const DeadLetter& letter : changes.dead_letters) dead.insert(letter.offset);
   for (const Offset offset : changes.unparked) {
     rows_.push_back(
         {Family::kState, QueueRow(kParkedRows, group_, partition.id, offset), std::nullopt});
-    const bool dead = std::any_of(changes.dead_letters.begin(), changes.dead_letters.end(),
-                                  [&](const DeadLetter& one) { return one.offset == offset; });
-    if (!dead) ForgetKept(partition.id, offset);
+    if (!dead.contains(offset)) ForgetKept(partition.id, offset);
   }
-  for (const DeadLetter& letter : changes.dead_letters) {
-    NoteSettled(partition, {letter.offset, letter.offset + 1});
-    CountDied(partition.RedriveAt(letter.offset));
-    if (partition.forgotten.has_value()) partition.died.push_back(letter.offset);
-    const auto last = std::find_if(changes.failed.rbegin(), changes.failed.rend(),
-                                   [&](const auto& one) { return one.offset == letter.offset; });
-    rows_.push_back(DeadLetterRowOf(partition.id, letter, partition.TakeRounds(letter.offset),
-                                    last == changes.failed.rend() ? nullptr : &*last));
-  }
+  PutDeadLetters(partition, changes);
   for (const PastAttempts& past : changes.past) ForgetAttempts(partition, past);
   for (const ParkedEvent& event : changes.parked) {
     if (event.state == ParkedEvent::State::kHeld) CountDied(partition.RedriveAt(event.offset));
@@ -96,6 +88,21 @@ void GroupQueue::CollectRowsOf(Partition& partition) {
   partition.record.set_commit_time_us(NowUs());
   rows_.push_back(
       {Family::kState, PositionRow(group_, partition.id), partition.record.SerializeAsString()});
+}
+
+// There may be as many as a member can have leases: nothing is looked for in all of them for each.
+void GroupQueue::PutDeadLetters(Partition& partition, const QueueChanges& changes) {
+  if (changes.dead_letters.empty()) return;
+  absl::flat_hash_map<Offset, const FailedAttempt*> last;  // Of each event.
+  for (const FailedAttempt& attempt : changes.failed) last[attempt.offset] = &attempt;
+  for (const DeadLetter& letter : changes.dead_letters) {
+    NoteSettled(partition, {letter.offset, letter.offset + 1});
+    CountDied(partition.RedriveAt(letter.offset));
+    if (partition.forgotten.has_value()) partition.died.push_back(letter.offset);
+    const auto failed = last.find(letter.offset);
+    rows_.push_back(DeadLetterRowOf(partition.id, letter, partition.TakeRounds(letter.offset),
+                                    failed == last.end() ? nullptr : failed->second));
+  }
 }
 
 void GroupQueue::NoteSettled(Partition& partition, OffsetRun run) {
