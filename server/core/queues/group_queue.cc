@@ -254,7 +254,7 @@ SettleOutcome GroupQueue::SettleOne(PartitionQueue& queue, uint64_t session, Off
     case Kind::kExtend:
       return queue.Extend(session, offset, settlement.delay.value_or(policy_.lease), now_us);
     case Kind::kRelease:
-      return queue.Release(session, offset);
+      return queue.Release(session, offset, settlement.delivered);
   }
   return SettleOutcome::kLeaseLost;
 }

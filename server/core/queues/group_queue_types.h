@@ -65,6 +65,7 @@ struct QueueSettlement {
   std::optional<absl::Duration> delay;
   std::string reason;
   std::string text;
+  bool delivered = true;  // kRelease: false, it never came to the member.
 };
 
 // Consecutive events of a settlement that did not count, and why.

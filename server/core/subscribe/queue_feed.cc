@@ -230,6 +230,7 @@ void QueueFeed::GiveBack() {
     settlement.offset = delivery.first;
     settlement.count = static_cast<int32_t>(delivery.count);
     settlement.kind = QueueSettlement::Kind::kRelease;
+    settlement.delivered = false;
     deps_.credit.Refund(delivery.count, static_cast<int64_t>(delivery.end - delivery.begin));
     unsent.push_back(std::move(settlement));
   }

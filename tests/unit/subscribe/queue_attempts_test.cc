@@ -246,6 +246,27 @@ TEST_CASE("100 deliveries without an outcome are a dead letter: DELIVERY_LOOP", 
   CHECK(room.DeadLetters().dead_letters(0).reason() == v1::DEAD_LETTER_REASON_DELIVERY_LOOP);
 }
 
+TEST_CASE("what was leased for a member and never sent is no delivery", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  for (int i = 0; i < 100; ++i) {  // As many as make a DELIVERY_LOOP.
+    Client& client = room.Connect();
+    client.reads = false;
+    client.Start(start);
+    room.Run();
+    REQUIRE(room.Lag("workers", 0).queue().leased() == 1);
+    REQUIRE(client.sink.leased.empty());
+    client.stream->OnDisconnect();
+    room.Run();
+  }
+  Client& client = room.Work();
+  REQUIRE(room.DataOf(client) == Strings{"a"});
+  CHECK(client.sink.leased[0].attempt == 1);
+  CHECK(room.DeadLetters().dead_letters().empty());
+}
+
 TEST_CASE("a failure holds its key until it is settled, when the group says KEY", "[queue]") {
   v1::QueueSettings settings = QueueRoom::Ordered(v1::ON_EXHAUSTED_DEAD_LETTER);
   settings.set_max_attempts(2);
