@@ -179,6 +179,7 @@ void GroupQueue::Leave(uint64_t session, bool cleanly) {
   {
     MutexLock lock(mu_);
     if (!members_.contains(session)) return;
+    GiveBackUnsent(session, *members_[session]);
     for (const PartitionId id : members_[session]->used) {
       Partition* const partition = Find(id);
       if (partition == nullptr) continue;

@@ -233,6 +233,7 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct News;
   struct Pending;
   struct CopyTries;
+  struct ColdRun;
   struct HeldEvent {
     PartitionId partition;
     Offset offset;
@@ -297,9 +298,14 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
                std::vector<QueueDelivery>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the batch is not in memory.
   bool Shelve(Partition& partition, Offset offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run);
-  void OnFetched(PartitionId partition, uint64_t session, const LeasedRun& run, size_t bytes,
-                 const absl::Status& status, const std::vector<IndexedBatchPtr>& batches);
+  void FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Blocks. Also when it is not OK: what comes before that.
+  absl::Status ReadAll(const ColdRun& cold, std::vector<IndexedBatchPtr>* batches) const;
+  void OnFetched(const ColdRun& cold, const absl::Status& status,
+                 const std::vector<IndexedBatchPtr>& batches);
+  // Of a member that goes: what never came to it is as if it had not been leased.
+  void GiveBackUnsent(uint64_t session, const Member& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnNews(const std::vector<PartitionId>& partitions);
   void OnTimer(uint64_t number);
 

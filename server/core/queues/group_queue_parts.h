@@ -108,6 +108,15 @@ struct GroupQueue::Partition {
   bool reading = false;           // What follows its head, on the pool.
 };
 
+// What is leased to a member and read from the disk for it.
+struct GroupQueue::ColdRun {
+  uint64_t number = 0;
+  PartitionId partition;
+  uint64_t session = 0;
+  LeasedRun run;
+  size_t bytes = 0;
+};
+
 // Credit for events when a member took some, and what was left.
 struct LeaseCharge {
   int64_t credit = 0;
@@ -126,6 +135,8 @@ struct GroupQueue::Member {
   std::deque<QueueDelivery> fetched;      // Read from the disk for it.
   absl::flat_hash_set<PartitionId> told;  // That stand still.
   absl::flat_hash_set<PartitionId> used;  // Where it got a lease.
+  // Being read, by number.
+  absl::btree_map<uint64_t, ColdRun> cold;
 };
 
 // Partitions with news, filled by the engine's threads.

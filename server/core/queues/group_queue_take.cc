@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/queues/group_queue_parts.h"
+#include "storage/base/status_macros.h"
 
 namespace acta {
 namespace {
@@ -365,43 +366,68 @@ bool GroupQueue::Shelve(Partition& partition, Offset offset) {
 // It has the lease already; the events come when they are read, also those before one that cannot
 // be.
 void GroupQueue::FetchCold(const Partition& partition, uint64_t session, const LeasedRun& run) {
-  size_t bytes = 0;
-  for (int32_t i = 0; i < run.count; ++i) bytes += partition.queue->bytes(run.first + i);
-  deps_.pool.Post([self = shared_from_this(), id = partition.id, session, run, bytes] {
+  auto& being_read = members_.at(session)->cold;
+  const uint64_t number = being_read.empty() ? 1 : being_read.rbegin()->first + 1;
+  ColdRun cold = {number, partition.id, session, run};
+  for (int32_t i = 0; i < run.count; ++i) cold.bytes += partition.queue->bytes(run.first + i);
+  being_read[number] = cold;
+  deps_.pool.Post([self = shared_from_this(), cold] {
     std::vector<IndexedBatchPtr> batches;
-    const Offset end = run.first + run.count;
-    for (Offset at = run.first; at < end; at = batches.back()->batch->end()) {
-      const auto read = self->deps_.engine.Read(id, at, std::min(bytes, kScanBytes));
-      if (ReasonOf(read.status()) == v1::GAP) {
-        auto kept = LoadKeptEvent(self->deps_.engine, self->group_, id, at);
-        if (!kept.ok()) return self->OnFetched(id, session, run, bytes, kept.status(), batches);
-        batches.push_back(*std::move(kept));
-        continue;
-      }
-      if (!read.ok()) return self->OnFetched(id, session, run, bytes, read.status(), batches);
-      for (const BatchPtr& batch : *read) {
-        IndexedBatchPtr indexed = IndexBatch(batch);
-        if (indexed == nullptr) {
-          const absl::Status status = NotWholeBatch(batch->base_offset, batch->end());
-          return self->OnFetched(id, session, run, bytes, status, batches);
-        }
-        batches.push_back(std::move(indexed));
-      }
-      if (read->empty()) break;
-    }
-    self->OnFetched(id, session, run, bytes, absl::OkStatus(), batches);
+    const absl::Status status = self->ReadAll(cold, &batches);
+    self->OnFetched(cold, status, batches);
   });
 }
 
-void GroupQueue::OnFetched(PartitionId id, uint64_t session, const LeasedRun& run, size_t bytes,
-                           const absl::Status& status,
+absl::Status GroupQueue::ReadAll(const ColdRun& cold, std::vector<IndexedBatchPtr>* batches) const {
+  const PartitionId id = cold.partition;
+  const Offset end = cold.run.first + cold.run.count;
+  for (Offset at = cold.run.first; at < end; at = batches->back()->batch->end()) {
+    const auto read = deps_.engine.Read(id, at, std::min(cold.bytes, kScanBytes));
+    if (ReasonOf(read.status()) == v1::GAP) {
+      ASSIGN_OR_RETURN(IndexedBatchPtr kept, LoadKeptEvent(deps_.engine, group_, id, at));
+      batches->push_back(std::move(kept));
+      continue;
+    }
+    RETURN_IF_ERROR(read.status());
+    for (const BatchPtr& batch : *read) {
+      IndexedBatchPtr indexed = IndexBatch(batch);
+      if (indexed == nullptr) return NotWholeBatch(batch->base_offset, batch->end());
+      batches->push_back(std::move(indexed));
+    }
+    if (read->empty()) break;
+  }
+  return absl::OkStatus();
+}
+
+void GroupQueue::GiveBackUnsent(uint64_t session, const Member& member) {
+  const auto give_back = [&](PartitionId id, const LeasedRun& run) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    Partition* const partition = Find(id);
+    for (int32_t i = 0; partition != nullptr && i < run.count; ++i) {
+      const Offset offset = run.first + i;
+      const auto held = partition->queue->CanHold(session, offset, run.attempt, run.redrives);
+      if (held == SettleOutcome::kDone) partition->queue->Release(session, offset, false);
+    }
+  };
+  for (const auto& [number, cold] : member.cold) give_back(cold.partition, cold.run);
+  for (const QueueDelivery& one : member.fetched) {
+    const auto count = static_cast<int32_t>(one.count);
+    give_back(one.partition, {one.first, count, one.attempt, one.until_us, one.redrives});
+  }
+}
+
+void GroupQueue::OnFetched(const ColdRun& cold, const absl::Status& status,
                            const std::vector<IndexedBatchPtr>& batches) {
+  const PartitionId id = cold.partition;
+  const uint64_t session = cold.session;
+  const LeasedRun& run = cold.run;
+  size_t bytes = cold.bytes;
   After after;
   Wake wake;
   {
     MutexLock lock(mu_);
     const auto member = members_.find(session);
     if (member == members_.end()) return;
+    member->second->cold.erase(cold.number);
     // Null: it was taken out meanwhile, and the lease is over. The member's credit is not.
     Partition* const partition = Find(id);
     Offset at = run.first;

@@ -267,6 +267,17 @@ TEST_CASE("what was leased for a member and never sent is no delivery", "[queue]
   CHECK(room.DeadLetters().dead_letters().empty());
 }
 
+TEST_CASE("what is being read for a member that is lost was no attempt", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(2));
+  room.ReadOneAnew().stream->OnDisconnect();
+  room.Run();
+  CHECK(room.DeadLetters().dead_letters().empty());
+  Client& other = room.Work();
+  REQUIRE(other.sink.leased.size() == 1);
+  CHECK(other.sink.leased[0].offset == QueueRoom::kColdOffset);
+  CHECK(other.sink.leased[0].attempt == 2);
+}
+
 TEST_CASE("a failure holds its key until it is settled, when the group says KEY", "[queue]") {
   v1::QueueSettings settings = QueueRoom::Ordered(v1::ON_EXHAUSTED_DEAD_LETTER);
   settings.set_max_attempts(2);
