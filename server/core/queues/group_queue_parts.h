@@ -53,6 +53,15 @@ struct GroupQueue::CopyTries {
   }
 };
 
+// What is leased to a member and read from the disk for it.
+struct GroupQueue::ColdRun {
+  uint64_t number = 0;
+  PartitionId partition;
+  uint64_t session = 0;
+  LeasedRun run;
+  size_t bytes = 0;
+};
+
 struct GroupQueue::Partition {
   explicit Partition(std::shared_ptr<ShelfBudget> shelves) : shelf(std::move(shelves)) {}
 
@@ -81,6 +90,24 @@ struct GroupQueue::Partition {
     if (disk.at.has_value() && run.first <= *disk.at && *disk.at < run.end) disk.at.reset();
   }
 
+  // Of events that were read for a member: without those that are settled, or that somebody was
+  // leased since. Where the lease is over and nobody was, a late ack counts.
+  std::vector<LeasedRun> StillFor(const ColdRun& cold, OffsetRun read) const {
+    std::vector<LeasedRun> runs;
+    for (Offset at = read.first; at < read.end; at = at + 1) {
+      const auto held = queue->CanHold(cold.session, at, cold.run.attempt, cold.run.redrives);
+      const bool nobodys = queue->IsOutstanding(at) && queue->holder(at) == 0;
+      if (held != SettleOutcome::kDone && !nobodys) continue;
+      if (runs.empty() || runs.back().first + runs.back().count != at) {
+        runs.push_back(cold.run);
+        runs.back().first = at;
+        runs.back().count = 0;
+      }
+      ++runs.back().count;
+    }
+    return runs;
+  }
+
   PartitionId id;
   storage::v1::PositionRecord record;  // As it was written last, or is about to be.
   std::unique_ptr<PartitionQueue> queue;
@@ -106,15 +133,6 @@ struct GroupQueue::Partition {
   bool active = false;            // In active_.
   bool leaving = false;           // About to be detached: no step takes its events.
   bool reading = false;           // What follows its head, on the pool.
-};
-
-// What is leased to a member and read from the disk for it.
-struct GroupQueue::ColdRun {
-  uint64_t number = 0;
-  PartitionId partition;
-  uint64_t session = 0;
-  LeasedRun run;
-  size_t bytes = 0;
 };
 
 // Credit for events when a member took some, and what was left.

@@ -432,13 +432,21 @@ void GroupQueue::OnFetched(const ColdRun& cold, const absl::Status& status,
     Partition* const partition = Find(id);
     Offset at = run.first;
     const Offset end = run.first + run.count;
+    LeaseBounds& unread = member->second->unread;
+    unread.events += run.count;
     for (const IndexedBatchPtr& indexed : batches) {
-      if (partition == nullptr || std::min(end, indexed->batch->end()) <= at) continue;
+      const Offset stop = std::min(end, indexed->batch->end());
+      if (partition == nullptr || stop <= at) continue;
       if (indexed->batch->base_offset <= at) partition->shelf.Put(indexed);
-      QueueDelivery& fetched =
-          member->second->fetched.emplace_back(CutDelivery(*indexed, id, run, &at));
-      fetched.redrive = partition->RedriveOf(run);
-      bytes -= std::min(bytes, fetched.end - fetched.begin);
+      for (const LeasedRun& part : partition->StillFor(cold, {at, stop})) {
+        Offset from = part.first;
+        QueueDelivery& fetched =
+            member->second->fetched.emplace_back(CutDelivery(*indexed, id, part, &from));
+        fetched.redrive = partition->RedriveOf(part);
+        bytes -= std::min(bytes, fetched.end - fetched.begin);
+        unread.events -= part.count;
+      }
+      at = stop;
     }
     if (partition != nullptr) partition->WasRead({run.first, at});
     // What cannot be read is nobody's, and costs no credit, whatever became of it meanwhile. What
@@ -446,8 +454,6 @@ void GroupQueue::OnFetched(const ColdRun& cold, const absl::Status& status,
     const Offset refused = at;
     const bool delivered = !DetailsOf(status).contains(kIoErrorDetail);
     bool waits = false;
-    LeaseBounds& unread = member->second->unread;
-    unread.events += Lag(at, end);
     unread.bytes += static_cast<int64_t>(bytes);
     for (; partition != nullptr && at < end; at = at + 1) {
       PartitionQueue& queue = *partition->queue;

@@ -408,24 +408,56 @@ TEST_CASE("an event that the disk does not give is waited for as long as one bef
   CHECK(client->sink.leased.back().data == "next");
 }
 
+// What is next in the pool is a read, which goes on.
+void RunAllButTheRead(QueueRoom& room) {
+  for (bool busy = true; busy;) {
+    while (room.pool.pending() > 1) {
+      room.pool.PutOff();
+      for (size_t left = room.pool.pending() - 1; left > 0; --left) room.pool.RunOne();
+    }
+    busy = false;
+    for (auto& client : room.clients) busy = client->Written() || busy;
+  }
+}
+
+// It takes longer than the lease, and the backoff that follows.
+void LetLeaseEnd(QueueRoom& room) {
+  for (const int seconds : {31, 2}) {
+    room.engine.Advance(absl::Seconds(seconds));
+    room.timer.Advance(absl::Seconds(seconds));
+    RunAllButTheRead(room);
+  }
+}
+
+TEST_CASE("what somebody else processed meanwhile is not delivered when it was read", "[queue]") {
+  QueueRoom room;
+  Client& client = room.ReadOneAnew();
+  v1::SubscribeStart start;
+  start.set_group("workers");
+  Client& other = room.Connect();
+  other.Start(start);
+  RunAllButTheRead(room);
+  LetLeaseEnd(room);
+  REQUIRE(other.sink.leased.size() == 1);
+  REQUIRE(other.sink.leased[0].offset == QueueRoom::kColdOffset);
+  other.Ack(other.sink.leased[0]);
+  RunAllButTheRead(room);
+  room.Run();
+  CHECK(client.sink.leased.size() == 500);
+  other.stream->OnHalfClose();
+  room.Run();
+  room.Publish(0, {"next"});  // What was not delivered cost no credit.
+  room.Run();
+  REQUIRE(client.sink.leased.size() == 501);
+  CHECK(client.sink.leased.back().data == "next");
+}
+
 TEST_CASE("a read that fails when its lease is over leaves the next lease alone", "[queue]") {
   QueueRoom room;
   Client& client = room.ReadOneAnew();
-  const auto run_all_but_the_read = [&] {
-    do {
-      while (room.pool.pending() > 1) {
-        room.pool.PutOff();
-        for (size_t left = room.pool.pending() - 1; left > 0; --left) room.pool.RunOne();
-      }
-    } while (client.Written());
-  };
   client.Credit(1, 100);
-  run_all_but_the_read();
-  for (const int seconds : {31, 2}) {  // The lease, and the backoff.
-    room.engine.Advance(absl::Seconds(seconds));
-    room.timer.Advance(absl::Seconds(seconds));
-    run_all_but_the_read();
-  }
+  RunAllButTheRead(room);
+  LetLeaseEnd(room);
   REQUIRE(client.sink.leased.size() == 501);
   CHECK(client.sink.leased.back().attempt == 3);
   room.engine.FailNextRead(Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
