@@ -16,11 +16,9 @@ constexpr int64_t kNoTimer = std::numeric_limits<int64_t>::max();
 // A timer counts on while the machine is suspended, or when a jump of its clock is accepted, as if
 // nothing had happened: the time is asked so often.
 constexpr absl::Duration kAskTimeEvery = absl::Seconds(5);
-// A disk that does not answer is asked again so soon, and for so long; who was not asked for longer
-// than the last was not refused all the time.
+// A disk that does not answer is asked again so soon, and for so long.
 constexpr absl::Duration kReadAgain = absl::Seconds(1);
 constexpr absl::Duration kReadPatience = absl::Minutes(5);
-constexpr absl::Duration kReadForgotten = absl::Minutes(1);
 
 }  // namespace
 
@@ -316,9 +314,9 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   view.max_dead_letters = budget_.max_dead_letters;
   view.problem = partition.problem;
   view.lost = partition.lost;
-  if (const DiskWait& disk = partition.disk; WaitsForDisk(partition, NowUs())) {
-    view.refused = {*disk.at, disk.status,
-                    disk.since_us + absl::ToInt64Microseconds(kReadPatience)};
+  if (const DiskRefusal* const refused = partition.LongestRefused(NowUs()); refused != nullptr) {
+    view.refused = {refused->at, refused->status,
+                    refused->since_us + absl::ToInt64Microseconds(kReadPatience)};
   }
   view.wanted = !waiting_.empty();
   view.moved_us = moved_us_;
@@ -364,21 +362,19 @@ void GroupQueue::StandStill(Partition& partition, const absl::Status& status, Of
   still_.insert(partition.id);
 }
 
-bool GroupQueue::WaitsForDisk(const Partition& partition, int64_t now_us) const {
-  const DiskWait& disk = partition.disk;
-  const int64_t forgotten_us = disk.again_us + absl::ToInt64Microseconds(kReadForgotten);
-  if (!disk.at.has_value() || now_us > forgotten_us) return false;
-  return *disk.at >= partition.queue->head() || partition.queue->IsOutstanding(*disk.at);
-}
-
 void GroupQueue::CannotRead(Partition& partition, const absl::Status& status, Offset at) {
   if (!DetailsOf(status).contains(kIoErrorDetail)) return StandStill(partition, status, at);
   const int64_t now_us = NowUs();
   DiskWait& disk = partition.disk;
-  if (!WaitsForDisk(partition, now_us)) {
-    disk.at = at;
-    disk.status = status;
-    disk.since_us = now_us;
+  // The first of those that were asked for at once: the others need not look.
+  if (!disk.waits) {
+    absl::erase_if(disk.refused,
+                   [&](const auto& one) { return !partition.IsWaitedFor(one.second, now_us); });
+  }
+  DiskRefusal& refused =
+      disk.refused.try_emplace(at, DiskRefusal{at, status, now_us}).first->second;
+  refused.last_us = now_us;
+  if (disk.refused.size() == 1 && refused.since_us == now_us) {
     LogWarn("an event cannot be read for a group: tried again",
             {{"group_id", group_.value()},
              {"topic_id", partition.id.topic().value()},
@@ -386,7 +382,7 @@ void GroupQueue::CannotRead(Partition& partition, const absl::Status& status, Of
              {"offset", at.value()},
              {"cause", status.message()}});
   }
-  if (now_us - disk.since_us >= absl::ToInt64Microseconds(kReadPatience)) {
+  if (now_us - refused.since_us >= absl::ToInt64Microseconds(kReadPatience)) {
     disk = DiskWait();
     return StandStill(partition, status, at);
   }

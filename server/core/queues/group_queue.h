@@ -264,9 +264,6 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // `at`: where, if the status does not say what is lost.
   void StandStill(Partition& partition, const absl::Status& status, Offset at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The disk refused what is still to come of it, and is asked again.
-  bool WaitsForDisk(const Partition& partition, int64_t now_us) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Stands still, unless the disk may give it later.
   void CannotRead(Partition& partition, const absl::Status& status, Offset at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

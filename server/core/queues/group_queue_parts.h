@@ -28,11 +28,25 @@ struct SettledRun {
   OffsetRun run;
 };
 
-// The disk did not answer, which may pass: what is to be read is tried again.
-struct DiskWait {
-  std::optional<Offset> at;  // What could not be read; not set: it was read since.
-  absl::Status status;       // What the disk said of it first.
+// What was refused, and not asked for longer than this since, was not refused all the time.
+constexpr absl::Duration kReadForgotten = absl::Minutes(1);
+
+// What the disk did not give.
+struct DiskRefusal {
+  Offset at;
+  absl::Status status;  // What it said first.
   int64_t since_us = 0;
+  int64_t last_us = 0;
+
+  bool WasForgotten(int64_t now_us) const {
+    return now_us > last_us + absl::ToInt64Microseconds(kReadForgotten);
+  }
+};
+// That may pass: what is to be read is tried again.
+struct DiskWait {
+  // By offset, each by itself: one may have been refused for a moment only. What was read since is
+  // not in it.
+  absl::btree_map<Offset, DiskRefusal> refused;
   int64_t again_us = 0;  // The next try; it is kept when that has begun.
   bool waits = false;    // Until then nothing is leased.
 };
@@ -87,7 +101,22 @@ struct GroupQueue::Partition {
 
   // Nobody waits for the disk to give these any more.
   void WasRead(OffsetRun run) {
-    if (disk.at.has_value() && run.first <= *disk.at && *disk.at < run.end) disk.at.reset();
+    auto& refused = disk.refused;
+    refused.erase(refused.lower_bound(run.first), refused.lower_bound(run.end));
+  }
+  // It is still to come, and was asked for just before.
+  bool IsWaitedFor(const DiskRefusal& one, int64_t now_us) const {
+    const bool comes = one.at >= queue->head() || queue->IsOutstanding(one.at);
+    return comes && !one.WasForgotten(now_us);
+  }
+  // What the disk has refused for longest of what is waited for. Null: nothing.
+  const DiskRefusal* LongestRefused(int64_t now_us) const {
+    const DiskRefusal* longest = nullptr;
+    for (const auto& [offset, one] : disk.refused) {
+      const bool longer = longest == nullptr || one.since_us < longest->since_us;
+      if (longer && IsWaitedFor(one, now_us)) longest = &one;
+    }
+    return longest;
   }
 
   // Of events that were read for a member: without those that are settled, or that somebody was

@@ -277,7 +277,7 @@ void GroupQueue::OnRead(PartitionId id, Offset from,
     if (partition == nullptr) return;
     partition->reading = false;
     if (read.ok()) {
-      if (partition->disk.at == from) partition->disk.at.reset();
+      partition->WasRead({from, from + 1});
       ScanBatches(*partition, *read);
     } else if (partition->queue->head() == from) {  // Else it was skipped meanwhile.
       CannotRead(*partition, read.status(), from);
