@@ -25,7 +25,7 @@ constexpr int64_t kMostAtATime = 1000;
 // Of dead letters, at a time; as rows, at once at least.
 constexpr int64_t kMostLooks = 1000;
 constexpr int64_t kPage = 64;
-// While as many are parked as may be.
+// While as many are parked as may be, or the disk does not answer.
 constexpr absl::Duration kLookForRoom = absl::Seconds(1);
 constexpr char kNoRoom[] =
     "dead letters wait: as many events of the group are parked as may be, and one has to be "
@@ -184,7 +184,9 @@ Step NextStep(const LogEngine& engine, const Group& group, const RedriveRecord& 
   absl::StatusOr<Stretch> stretch =
       ReadStretch(engine, group, record, std::clamp<int64_t>(redrive.rate() / 10, 1, at_once));
   if (!stretch.ok()) {
-    step.stops = std::string(stretch.status().message());
+    // What the disk does not give for a moment is asked for again.
+    const bool may_come = DetailsOf(stretch.status()).contains(kIoErrorDetail);
+    if (!may_come) step.stops = std::string(stretch.status().message());
     return step;
   }
   step.stretch = *std::move(stretch);

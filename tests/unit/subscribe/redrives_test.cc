@@ -109,6 +109,19 @@ TEST_CASE("a redrive that waits because as many are parked as may be says so", "
   CHECK(room.Newest().text().empty());
 }
 
+TEST_CASE("a redrive goes on when a disk answers that did not for a moment", "[queue]") {
+  DeadRoom room(3);
+  room.Start(DeadRoom::AtRate(1000));
+  room.engine.FailNextRows(
+      Error(v1::DATA_CORRUPTED, "rows cannot be read", {{kIoErrorDetail, "true"}}));
+  Go(room, absl::Milliseconds(500));
+  CHECK(room.Newest().state() == v1::REDRIVE_STATE_RUNNING);
+  CHECK(room.Dead() == 3);
+  Go(room, absl::Seconds(2));
+  CHECK(room.Newest().state() == v1::REDRIVE_STATE_DONE);
+  CHECK(room.Dead() == 0);
+}
+
 TEST_CASE("what is redriven says how often it was, and by which redrive", "[queue]") {
   DeadRoom room(3);
   v1::RedriveDeadLettersRequest at_once;
