@@ -294,7 +294,10 @@ absl::Status GroupRegistry::State::ForgetPositions(Which which, std::vector<RowW
 
 void GroupRegistry::State::OnDeadline(GroupId group, absl::Duration deadline) {
   MutexLock lock(timer_mu_);
-  deadlines_[group] = deadline;
+  // Not the last one that was named: two threads may name theirs the other way round. Where it is
+  // too early the group looks, and names the next.
+  absl::Duration& next = deadlines_.try_emplace(group, deadline).first->second;
+  next = std::min(next, deadline);
   Arm(deadline);
 }
 
