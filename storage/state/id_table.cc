@@ -1,12 +1,19 @@
 #include "storage/state/id_table.h"
 
-#include <utility>
-
 namespace acta {
 
 void IdTable::Insert(uint32_t hash, uint32_t number, NumberRange alive, uint32_t taken) {
-  if (uint64_t{taken} + 1 > buckets_.size() * kPlaces * 3 / 4) Grow(alive);
+  if (uint64_t{taken} + 1 > buckets_.size() * kPlaces * 3 / 4) {
+    Resize(buckets_.size() + buckets_.size() / 2 + 1, alive);
+  }
   Put(hash, number, alive);
+}
+
+void IdTable::GiveBack(NumberRange alive, uint32_t taken) {
+  // Made anew it is half full: half of them have to go before it is made anew once more.
+  constexpr size_t kFewBuckets = 512;
+  if (buckets_.size() <= kFewBuckets || taken >= buckets_.size() * kPlaces / 4) return;
+  Resize(taken * 2 / kPlaces + 1, alive);
 }
 
 void IdTable::Put(uint32_t hash, uint32_t number, NumberRange alive) {
@@ -40,9 +47,9 @@ void IdTable::Erase(uint32_t hash, uint32_t number, NumberRange alive) {
   }
 }
 
-void IdTable::Grow(NumberRange alive) {
-  std::vector<Bucket> before = std::move(buckets_);
-  buckets_ = std::vector<Bucket>(before.size() + before.size() / 2 + 1);
+void IdTable::Resize(size_t buckets, NumberRange alive) {
+  std::vector<Bucket> before(buckets);
+  before.swap(buckets_);
   for (const Bucket& bucket : before) {
     for (size_t place = 0; place < kPlaces; ++place) {
       if (bucket.Taken(place, alive)) Put(bucket.hashes[place], bucket.numbers[place], alive);

@@ -16,6 +16,8 @@ struct NumberRange {
   uint32_t end = 0;
 
   bool Has(uint32_t number) const { return number - first < size(); }
+  // It may also be one that was given out and taken back.
+  bool HasOrWillHave(uint32_t number) const { return static_cast<int32_t>(number - first) >= 0; }
   uint32_t size() const { return end - first; }
 };
 
@@ -54,6 +56,8 @@ class IdTable {
 
   // The number is the newest of those alive, and `taken` places are taken without it at most.
   void Insert(uint32_t hash, uint32_t number, NumberRange alive, uint32_t taken);
+  // Gives memory back when hardly any of what it has is used.
+  void GiveBack(NumberRange alive, uint32_t taken);
   // Frees the place of a number alive.
   void Erase(uint32_t hash, uint32_t number, NumberRange alive);
 
@@ -69,7 +73,9 @@ class IdTable {
     bool Taken(size_t place, NumberRange alive) const {
       return (used >> place & 1) != 0 && alive.Has(numbers[place]);
     }
-    bool SendsOn(NumberRange alive) const { return (used & kSent) != 0 && alive.Has(sent); }
+    bool SendsOn(NumberRange alive) const {
+      return (used & kSent) != 0 && alive.HasOrWillHave(sent);
+    }
   };
   static constexpr uint32_t kSent = 1u << kPlaces;
   static_assert(sizeof(Bucket) == 64);
@@ -77,7 +83,7 @@ class IdTable {
   size_t Home(uint32_t hash) const { return uint64_t{hash} * buckets_.size() >> 32; }
   size_t Next(size_t at) const { return at + 1 == buckets_.size() ? 0 : at + 1; }
   void Put(uint32_t hash, uint32_t number, NumberRange alive);
-  void Grow(NumberRange alive);
+  void Resize(size_t buckets, NumberRange alive);
 
   std::vector<Bucket> buckets_;
 };

@@ -90,6 +90,7 @@ void IdWindow::Trim(int64_t now_us) {
   const int64_t oldest = now_us - window_us();
   while (alive_.size() > 0 && Oldest().time_us < oldest) ForgetOldest();
   if (size() > max_ids_) Evict(size() - max_ids_);
+  GiveBack();
 }
 
 void IdWindow::Evict(int64_t count) {
@@ -97,6 +98,7 @@ void IdWindow::Evict(int64_t count) {
     MissesBefore(Oldest().time_us);
     ForgetOldest();
   }
+  GiveBack();
 }
 
 void IdWindow::ForgetOldest() {

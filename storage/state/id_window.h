@@ -93,6 +93,7 @@ class IdWindow {
   void Append(int32_t partition, const EventIdHash& id, const IdPosition& position);
   void TakeOut(uint32_t number);
   void ForgetOldest();
+  void GiveBack() { table_.GiveBack(alive_, alive_.size() - removed_); }
   void DropNewest();
 
   std::atomic<int64_t> window_us_;

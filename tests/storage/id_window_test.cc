@@ -149,6 +149,28 @@ TEST_CASE("an id costs no more memory than is counted for it") {
   window.Evict(count);
   CHECK(HeapBytes() - before < count * IdWindow::kBytesPerId / 2);
 }
+
+TEST_CASE("ids that were forgotten leave no memory behind, however many they were") {
+  constexpr int64_t kMany = 300'000;
+  constexpr int64_t kFew = 10'000;
+  const bool by_time = GENERATE(false, true);
+  const int64_t before = HeapBytes();
+  IdWindow window(absl::Microseconds(kMany), 2 * kMany);
+  for (int64_t i = 0; i < kMany; ++i) {
+    window.Insert(0, IdOf(static_cast<uint64_t>(i)), {Offset(i), Incarnation(1), i});
+  }
+  by_time ? window.Trim(2 * kMany - kFew) : window.Evict(kMany - kFew);
+  REQUIRE(window.size() == kFew);
+  CHECK(HeapBytes() - before <= kFew * IdWindow::kBytesPerId);
+  for (int64_t i = kMany - kFew; i < kMany; ++i) {
+    const auto known = window.Find(0, IdOf(static_cast<uint64_t>(i)), kMany);
+    REQUIRE(known.has_value());
+    REQUIRE(known->offset == Offset(i));
+  }
+  by_time ? window.Trim(3 * kMany) : window.Evict(kFew);
+  REQUIRE(window.size() == 0);
+  CHECK(HeapBytes() - before < 64 << 10);
+}
 #endif
 
 }  // namespace
