@@ -197,17 +197,21 @@ void SubscriptionState::Forget(uint64_t assignment) {
 }
 
 std::optional<SubscriptionState::Item> SubscriptionState::Pop() {
-  consumed_.set_events(consumed_.events() + popped_.events());
-  consumed_.set_bytes(consumed_.bytes() + popped_.bytes());
-  popped_.Clear();
+  Consumed(std::exchange(popped_, {}));
   std::optional<Item> item;
   while (!item.has_value() && !items_.empty()) {
     Waiting waiting = std::move(items_.front());
     items_.pop_front();
     Partition* const partition = Find(waiting.assignment);
     if (auto* delivery = std::get_if<Delivery>(&waiting.item); delivery != nullptr) {
-      Consumed(*delivery);
-      if (partition == nullptr) continue;
+      v1::Credit credit;
+      credit.set_events(delivery->count());
+      credit.set_bytes(static_cast<int64_t>(delivery->payload().size()));
+      if (partition == nullptr) {
+        Consumed(credit);  // Nobody may call again before more comes, which may wait for it.
+        continue;
+      }
+      popped_ = std::move(credit);
       partition->next_offset = delivery->next_offset();
       partition->incarnation = delivery->incarnation();
     } else if (auto* revoking = std::get_if<Revoking>(&waiting.item); revoking != nullptr) {
@@ -226,9 +230,9 @@ std::optional<SubscriptionState::Item> SubscriptionState::Pop() {
   return item;
 }
 
-void SubscriptionState::Consumed(const Delivery& delivery) {
-  popped_.set_events(popped_.events() + delivery.count());
-  popped_.set_bytes(popped_.bytes() + static_cast<int64_t>(delivery.payload().size()));
+void SubscriptionState::Consumed(const v1::Credit& credit) {
+  consumed_.set_events(consumed_.events() + credit.events());
+  consumed_.set_bytes(consumed_.bytes() + credit.bytes());
 }
 
 void SubscriptionState::Tick() {

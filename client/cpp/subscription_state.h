@@ -128,7 +128,7 @@ class SubscriptionState {
   void Forget(uint64_t assignment);
   void DropCommit();
   void DropDeliveries();
-  void Consumed(const Delivery& delivery);
+  void Consumed(const v1::Credit& credit);
   void WantCommit(Partition& partition, int64_t offset);
   v1::SubscribeStart StartFrame() const;
   void Fill(const Outgoing& outgoing, v1::SubscribeControl* control, Sent* sent);

@@ -108,6 +108,17 @@ TEST_CASE("credit comes back in large pieces, for dropped events too", "[client]
   CHECK_FALSE(talk.state.HasControl());
 }
 
+TEST_CASE("credit of events that nobody reads any more is back before more is waited for",
+          "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Deliver(1, 0, 8);  // All the credit there is.
+  talk.Lose(1);
+  CHECK(talk.NextOffset() == -1);  // Who gets nothing waits, and asks no second time.
+  CHECK(talk.NextControl().credit().events() == 8);
+}
+
 TEST_CASE("many commits travel as one and are settled by its answer", "[client]") {
   Talk talk(InGroup());
   talk.Open();
