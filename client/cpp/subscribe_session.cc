@@ -246,7 +246,7 @@ absl::Duration SubscribeSession<State>::OnTick(absl::Time now) {
     MutexLock lock(mu_);
     if (open_) {
       if (now - last_sent_ >= kTickEvery) state_.Tick();
-    } else if (!streaming_ && MayCome()) {
+    } else if (!streaming_ && GoesOn()) {
       start = streaming_ = now >= reconnect_at_;
       wait = reconnect_at_ - now;
     }

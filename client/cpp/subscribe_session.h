@@ -46,8 +46,10 @@ class SubscribeSession : public RawStream::Handler {
   // subscription. Every time here is of SteadyNow().
   absl::StatusOr<std::optional<typename State::Item>> NextItem(absl::Time deadline);
   // What NextItem() answers when there is no item and none may come.
-  bool MayCome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return !cancelled_ && failure_.ok() && !state_.ReachedAllEnds();
+  bool MayCome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !cancelled_ && GoesOn(); }
+  // Another stream follows one that broke, also for who was cancelled: there may be more to say.
+  bool GoesOn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !closing_ && failure_.ok() && !state_.ReachedAllEnds();
   }
   // False: the time has passed.
   bool WaitUntil(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -156,7 +156,8 @@ class ACTA_CLIENT_EXPORT Worker {
   // Empty before the broker has named it.
   std::string member_id() const;
 
-  // Makes a waiting Next() and all further ones return nothing. Safe in any thread.
+  // Makes a waiting Next() and all further ones return nothing. What is settled is sent as before,
+  // also after a break. Safe in any thread.
   void Cancel();
   // Settlements under way are answered; what is not settled is given back, and no attempt is
   // counted. OK when the broker ended the stream in good order.

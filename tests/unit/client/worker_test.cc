@@ -126,5 +126,17 @@ TEST_CASE("a worker waits until its deadline and until it is cancelled", "[clien
   CHECK_FALSE(cancelled->has_value());
 }
 
+TEST_CASE("a worker that was cancelled connects again for what it settles", "[client]") {
+  FakeQueue queue(FakeQueue::kBatch);
+  Worker worker(queue.Connect(), Working());
+  const WorkItem item = NextOf(worker);
+  worker.Cancel();
+  queue.BreakAtSettle();
+  worker.Ack(item);
+  CHECK_OK(worker.Flush());
+  CHECK(queue.streams() == 2);
+  CHECK(queue.held() == FakeQueue::kBatch);
+}
+
 }  // namespace
 }  // namespace acta::client
