@@ -40,7 +40,7 @@ void Subscriber::Core::GiveUp(const SubscriptionState::Revoking& revoking) {
   if (options_.on_revoked) options_.on_revoked(revoking.partition);
   {
     MutexLock lock(mu_);
-    state_.Release(revoking.assignment, options_.commit_when_revoked);
+    state_.Release(revoking, options_.commit_when_revoked);
   }
   stream_.Wake();
 }

@@ -20,6 +20,7 @@ absl::Status BrokenCommit(absl::string_view topic, int32_t partition) {
 }  // namespace
 
 void SubscriptionState::OnOpen() {
+  ++stream_;
   DropDeliveries();
   by_assignment_.clear();
   for (auto entry = partitions_.begin(); entry != partitions_.end();) {
@@ -77,7 +78,7 @@ void SubscriptionState::OnFrame(DeliveryFrame frame) {
   for (const v1::Revoking& revoking : control.revoking()) {
     const Partition* partition = Find(revoking.assignment());
     if (partition == nullptr) continue;
-    items_.push_back({Revoking{revoking.assignment(), {}}, revoking.assignment()});
+    items_.push_back({Revoking{revoking.assignment(), stream_, {}}, revoking.assignment()});
   }
   for (const v1::Revoked& revoked : control.revoked()) OnRevoked(revoked.assignment());
   OnErrors(control);
@@ -239,11 +240,11 @@ void SubscriptionState::Tick() {
   if (outbox_.empty()) outbox_.push_back({Verb::kTick});
 }
 
-void SubscriptionState::Release(uint64_t assignment, bool commit) {
-  Partition* const partition = Find(assignment);
-  if (partition == nullptr) return;
+void SubscriptionState::Release(const Revoking& revoking, bool commit) {
+  Partition* const partition = Find(revoking.assignment);
+  if (partition == nullptr || revoking.stream != stream_) return;
   if (commit) WantCommit(*partition, partition->next_offset);
-  outbox_.push_back({Verb::kReleased, assignment});
+  outbox_.push_back({Verb::kReleased, revoking.assignment});
 }
 
 absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partition, int64_t offset) {

@@ -36,6 +36,7 @@ class SubscriptionState {
   // Release().
   struct Revoking {
     uint64_t assignment = 0;
+    uint64_t stream = 0;  // On another one the assignment may be of another partition.
     SubscribedPartition partition;
   };
   struct Noticed {
@@ -60,8 +61,8 @@ class SubscriptionState {
   // The caller's side. Pop() consumes the delivery it gave before.
   std::optional<Item> Pop();
   bool HasItem() const { return !items_.empty(); }
-  // Commits the partition's position if `commit`, and gives it back.
-  void Release(uint64_t assignment, bool commit);
+  // Commits the partition's position if `commit`, and gives it back. Not when its stream is gone.
+  void Release(const Revoking& revoking, bool commit);
   // Errors: FENCED.
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   void CommitDelivered();
@@ -142,6 +143,7 @@ class SubscriptionState {
 
   std::deque<Outgoing> outbox_;
   std::deque<Sent> sent_;  // Not settled.
+  uint64_t stream_ = 0;    // Number of the one in hand.
   uint64_t next_frame_ = 1;
   absl::Status commit_failure_;
   bool keeps_settled_ = false;

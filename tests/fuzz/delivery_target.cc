@@ -53,7 +53,7 @@ void CheckFrame(const DeliveryFrame& frame, absl::string_view bytes) {
 void Consume(SubscriptionState* state) {
   while (std::optional<SubscriptionState::Item> item = state->Pop()) {
     if (const auto* revoking = std::get_if<SubscriptionState::Revoking>(&*item)) {
-      state->Release(revoking->assignment, true);
+      state->Release(*revoking, true);
     } else if (const auto* delivery = std::get_if<Delivery>(&*item)) {
       (void)delivery->Parse();
     }

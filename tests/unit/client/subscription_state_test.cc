@@ -203,7 +203,8 @@ TEST_CASE("a break loses the commit of a partition that was given back", "[clien
   talk.Open();
   talk.Assign(1, 0, 0);
   REQUIRE_OK(talk.state.Commit("t", 0, 9));
-  talk.state.Release(1, true);
+  talk.Revoke(1);
+  talk.state.Release(talk.NextItem<SubscriptionState::Revoking>(), true);
   CHECK(talk.NextControl().has_commit());
   CHECK(talk.NextControl().has_released());
   talk.state.OnEnd();
@@ -220,10 +221,25 @@ TEST_CASE("a partition moves away behind its events, its commit goes first", "[c
   CHECK(talk.NextOffset() == 0);
   const auto revoking = talk.NextItem<SubscriptionState::Revoking>();
   CHECK(revoking.partition.next_offset == 1);
-  talk.state.Release(revoking.assignment, true);
+  talk.state.Release(revoking, true);
   CHECK(talk.NextControl().commit().offset() == 1);
   CHECK(talk.NextControl().released().assignment() == 1);
   CHECK(talk.state.partitions().empty());
+}
+
+TEST_CASE("a partition that is given back after a break is none of the new stream", "[client]") {
+  Talk talk(InGroup());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Revoke(1);
+  const auto revoking = talk.NextItem<SubscriptionState::Revoking>();
+  talk.state.OnEnd();
+  talk.Open();
+  talk.Assign(1, 1, 5);  // A broker that was restarted numbers anew.
+  talk.state.Release(revoking, true);
+  CHECK_FALSE(talk.state.HasControl());
+  talk.Deliver(1, 5);
+  CHECK(talk.NextOffset() == 5);
 }
 
 TEST_CASE("an error of one partition names it", "[client]") {
