@@ -70,7 +70,8 @@ struct SubscriberOptions {
 
 // Subscriber reads events over one stream, as a member of a group or from positions of its own.
 // It connects again after a break: a member under the same member id, from the committed positions,
-// so that events not committed come once more; without a group exactly behind the last event.
+// so that events not committed come once more; without a group exactly behind the last event. There
+// a topic that is deleted while others are read is over, also when one of its name is made later.
 //
 // Consumed:  a delivery counts as consumed when Next() is called again.
 // Commits:   are the caller's, but for partitions that move away (`commit_when_revoked`).

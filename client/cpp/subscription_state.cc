@@ -23,11 +23,10 @@ void SubscriptionState::OnOpen() {
   ++stream_;
   DropDeliveries();
   by_assignment_.clear();
-  for (auto entry = partitions_.begin(); entry != partitions_.end();) {
-    Partition& partition = entry->second;
+  DropDeleted();
+  for (auto& [key, partition] : partitions_) {
     partition.assignment = 0;
     partition.reached_end = false;
-    entry = partition.gone ? partitions_.erase(entry) : std::next(entry);
   }
   popped_.Clear();
   consumed_.Clear();
@@ -56,6 +55,22 @@ void SubscriptionState::OnEnd() {
     partition.commit_listed = false;
     if (partition.wanted > partition.settled) partition.lost = partition.wanted;
     partition.wanted = partition.settled;
+  }
+}
+
+void SubscriptionState::DropDeleted() {
+  std::set<std::string> deleted = deleted_;
+  for (const auto& [key, partition] : partitions_) {
+    if (partition.gone) deleted.insert(key.first);
+  }
+  // Without any other topic the broker is asked, which says so.
+  if (std::any_of(options_.topics.begin(), options_.topics.end(),
+                  [&](const auto& topic) { return deleted.count(topic.topic()) == 0; })) {
+    deleted_ = std::move(deleted);
+  }
+  for (auto at = partitions_.begin(); at != partitions_.end();) {
+    const bool drop = at->second.gone || deleted_.count(at->first.first) > 0;
+    at = drop ? partitions_.erase(at) : std::next(at);
   }
 }
 
@@ -352,6 +367,7 @@ v1::SubscribeStart SubscriptionState::StartFrame() const {
       start.add_topics()->set_topic(topic.topic());
       continue;
     }
+    if (deleted_.count(topic.topic()) > 0) continue;
     // Behind what was consumed, for those that a stream before this one has read.
     std::map<int32_t, v1::PartitionPosition> positions;
     for (const v1::PartitionPosition& one : topic.partitions()) positions[one.partition()] = one;
@@ -374,6 +390,7 @@ v1::SubscribeStart SubscriptionState::StartFrame() const {
 bool SubscriptionState::ReachedAllEnds() const {
   if (in_group() || !failure_.ok()) return false;
   for (const v1::TopicPosition& topic : options_.topics) {
+    if (deleted_.count(topic.topic()) > 0) continue;
     const auto first = partitions_.lower_bound(Key(topic.topic(), -1));
     if (first == partitions_.end() || first->first.first != topic.topic()) return false;
   }

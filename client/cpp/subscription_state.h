@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -129,6 +130,8 @@ class SubscriptionState {
   void Forget(uint64_t assignment);
   void DropCommit();
   void DropDeliveries();
+  // Topics that were deleted while others were read: nobody asks for them again.
+  void DropDeleted();
   void Consumed(const v1::Credit& credit);
   void WantCommit(Partition& partition, int64_t offset);
   v1::SubscribeStart StartFrame() const;
@@ -138,6 +141,7 @@ class SubscriptionState {
   std::string member_id_;
   std::map<Key, Partition> partitions_;
   std::map<uint64_t, Key> by_assignment_;
+  std::set<std::string> deleted_;  // Topics, of streams before.
   std::deque<Waiting> items_;
   absl::Status failure_;
 

@@ -301,6 +301,41 @@ TEST_CASE("a reader whose last partition is deleted fails", "[client]") {
   CHECK_FALSE(talk.state.ReachedAllEnds());
 }
 
+TEST_CASE("a reader does not ask again for a topic that was deleted while it read others",
+          "[client]") {
+  SubscriberOptions options = Alone();
+  options.topics.push_back(options.topics[0]);
+  options.topics[1].set_topic("other");
+  Talk talk(options);
+  v1::DeliveryFrame other;
+  other.add_assigned()->set_assignment(3);
+  other.mutable_assigned(0)->set_topic("other");
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Assign(2, 1, 0);
+  talk.Hear(other);
+  talk.Lose(1);  // The broker has not come to the other partition yet.
+  talk.state.OnEnd();
+  const v1::SubscribeStart start = talk.Open();
+  REQUIRE(start.topics_size() == 1);
+  CHECK(start.topics(0).topic() == "other");
+  talk.Hear(other);
+  CHECK_FALSE(talk.state.ReachedAllEnds());
+  talk.Note("REACHED_END", "", 3);
+  CHECK(talk.state.ReachedAllEnds());
+}
+
+TEST_CASE("a reader whose only topic is being deleted asks for it again", "[client]") {
+  Talk talk(Alone());
+  talk.Open();
+  talk.Assign(1, 0, 0);
+  talk.Assign(2, 1, 0);
+  talk.Lose(1);
+  talk.state.OnEnd();
+  CHECK(talk.Open().topics(0).topic() == "t");
+  CHECK_FALSE(talk.state.ReachedAllEnds());
+}
+
 TEST_CASE("a silent member ticks", "[client]") {
   Talk talk(InGroup());
   talk.Open();
