@@ -40,6 +40,15 @@ absl::Status TooManyBytesWait() {
                 {"limit_value", absl::StrCat(kMaxWaitingControlBytes)}});
 }
 
+absl::Status TooManyErrorsWait() {
+  return Error(v1::LIMIT_EXCEEDED,
+               absl::StrCat(kMaxWaitingSettleErrors,
+                            " settlements failed whose frames wait to be settled: send less, and "
+                            "wait for answers"),
+               {{"limit", "max_waiting_settle_errors"},
+                {"limit_value", absl::StrCat(kMaxWaitingSettleErrors)}});
+}
+
 absl::Status ControlTooLarge(size_t bytes, size_t max) {
   return LimitError{v1::FRAME_TOO_LARGE,
                     "the control frame has bytes:",
@@ -154,6 +163,7 @@ void LiveSubscription::OnFrame(const v1::SubscribeControl& control) {
       outbox_.answers() >= kMaxUnansweredControls) {
     return End(TooMuchUnanswered());
   }
+  if (settlements_.failed_parts() >= kMaxWaitingSettleErrors) return End(TooManyErrorsWait());
   if (id <= last_frame_id_) return outbox_.Error(id, NotRising(id, last_frame_id_));
   last_frame_id_ = id;
   settlements_.Begin(id, control.has_credit() || control.has_tick());

@@ -76,12 +76,11 @@ void LiveSubscription::Settle(uint64_t frame_id, const v1::Settle& settle) {
                    {{"group", group_}});
   }
   if (!status.ok()) return settlements_.Settle(frame_id, status);
-  feed_->Settle(settle, [this, post = post_, frame_id](const absl::Status& done,
-                                                       std::vector<v1::ControlError> errors) {
-    post([this, frame_id, done, errors = std::move(errors)]() mutable {
-      settlements_.Settle(frame_id, done, std::move(errors));
-    });
-  });
+  // What is posted comes in a turn behind this one.
+  settlements_.Fail(frame_id,
+                    feed_->Settle(settle, [this, post = post_, frame_id](const absl::Status& done) {
+                      post([this, frame_id, done] { settlements_.Settle(frame_id, done); });
+                    }));
 }
 
 absl::Status LiveSubscription::CheckMember(uint64_t handle) const {

@@ -51,10 +51,10 @@ class QueueFeed {
   // There may be something to take; when the stream cannot take it now it is for others.
   void OnWake(bool can_take);
 
-  // Settles what a frame names. `done` runs once, on any thread, when that is durable; `errors` are
-  // of single settlements.
-  using Done = absl::AnyInvocable<void(const absl::Status&, std::vector<v1::ControlError> errors)>;
-  void Settle(const v1::Settle& settle, Done done);
+  // Settles what a frame names. `done` runs once, on any thread, when that is durable, perhaps
+  // before this returns the errors of single settlements.
+  using Done = absl::AnyInvocable<void(const absl::Status&)>;
+  std::vector<v1::ControlError> Settle(const v1::Settle& settle, Done done);
 
   // What was not sent is nobody's any more, and costs no credit.
   void GiveBack();

@@ -1,8 +1,7 @@
 // What a client says of the events it leased.
 #include <algorithm>
-#include <memory>
-#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
@@ -56,9 +55,12 @@ absl::Status QueueFeed::ToSettlement(const v1::Settlement& from, QueueSettlement
   return absl::OkStatus();
 }
 
-void QueueFeed::Settle(const v1::Settle& settle, Done done) {
-  if (const absl::Status status = CheckSizes(settle); !status.ok()) return done(status, {});
+std::vector<v1::ControlError> QueueFeed::Settle(const v1::Settle& settle, Done done) {
   std::vector<v1::ControlError> errors;
+  if (const absl::Status status = CheckSizes(settle); !status.ok()) {
+    done(status);
+    return errors;
+  }
   std::vector<QueueSettlement> settlements;
   std::vector<int> indexes;
   for (int i = 0; i < settle.settlements_size(); ++i) {
@@ -71,40 +73,14 @@ void QueueFeed::Settle(const v1::Settle& settle, Done done) {
     settlements.push_back(std::move(settlement));
     indexes.push_back(i);
   }
-  // It may be called back before it returns, on another thread: what both have is shared.
-  struct Shared {
-    Mutex mu;
-    bool returned ABSL_GUARDED_BY(mu) = false;
-    std::optional<absl::Status> status ABSL_GUARDED_BY(mu);
-    std::vector<v1::ControlError> errors;
-    Done done;
-  };
-  const auto shared = std::make_shared<Shared>();
-  shared->done = std::move(done);
-  const auto failures = queue_.Settle(session_, settlements, [shared](const absl::Status& status) {
-    {
-      MutexLock lock(shared->mu);
-      shared->status = status;
-      if (!shared->returned) return;
-    }
-    shared->done(status, std::move(shared->errors));
-  });
-  for (const SettleFailure& failure : failures) {
+  for (const SettleFailure& failure : queue_.Settle(session_, settlements, std::move(done))) {
     v1::Settlement named = settle.settlements(indexes[failure.index]);
     named.set_offset(failure.first.value());
     named.set_count(failure.count);
     errors.push_back(
         ErrorOf(named, SettleError(failure.outcome, settlements[failure.index].delay)));
   }
-  absl::Status status;
-  {
-    MutexLock lock(shared->mu);
-    shared->returned = true;
-    shared->errors = std::move(errors);
-    if (!shared->status.has_value()) return;
-    status = *shared->status;
-  }
-  shared->done(status, std::move(shared->errors));
+  return errors;
 }
 
 }  // namespace acta

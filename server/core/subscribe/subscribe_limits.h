@@ -12,6 +12,8 @@ namespace acta {
 inline constexpr size_t kMaxUnansweredControls = 16384;
 // Of control frames of a stream that wait for their turn.
 inline constexpr size_t kMaxWaitingControlBytes = 1 << 20;
+// Errors of single settlements of a stream that wait until their frames are settled.
+inline constexpr size_t kMaxWaitingSettleErrors = 65'536;
 // One `settle` of a member of a QUEUE group.
 inline constexpr int32_t kMaxSettlements = 10000;
 inline constexpr int32_t kMaxSettledEvents = 65536;

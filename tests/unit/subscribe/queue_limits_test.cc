@@ -39,6 +39,28 @@ TEST_CASE("a frame has at most 10,000 settlements, and none of one that has more
   CHECK(room.Lag("workers", 0).lag_events() == 0);
 }
 
+TEST_CASE("settlements that fail and pile up before the disk end the stream", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 1);
+  Client& client = room.Work();
+  v1::SubscribeControl control;
+  for (int i = 0; i < 10'000; ++i) {
+    v1::Settlement& settlement = *control.mutable_settle()->add_settlements();
+    settlement.set_assignment(client.sink.leased[0].assignment + (i == 0 ? 0 : 1));
+    settlement.set_kind(v1::SETTLE_KIND_ACK);
+  }
+  room.engine.HoldDone();
+  for (int i = 0; i < 7; ++i) client.Send(control);  // 69,999 errors.
+  room.Run();
+  CHECK_FALSE(client.sink.result.has_value());
+  client.Tick();
+  room.Run();
+  REQUIRE(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+  CHECK(LimitOf(*client.sink.result) == "max_waiting_settle_errors");
+  room.engine.ReleaseDone();
+  room.Run();
+}
+
 TEST_CASE("at most 1,000 dead letters may be named at once", "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 1);

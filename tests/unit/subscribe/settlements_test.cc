@@ -29,6 +29,22 @@ TEST_CASE("a frame counts as settled when all before it are", "[settlements]") {
   CHECK(settlements.empty());
 }
 
+TEST_CASE("parts that failed are told with their frame, and counted until then", "[settlements]") {
+  Outbox outbox;
+  Settlements settlements(outbox);
+  for (uint64_t id : {3, 5}) settlements.Begin(id, false);
+  settlements.Fail(5, std::vector<v1::ControlError>(2));
+  settlements.Settle(5, absl::OkStatus());
+  CHECK(outbox.empty());
+  CHECK(settlements.failed_parts() == 2);
+  settlements.Settle(3, absl::OkStatus());
+  const v1::DeliveryFrame frame = TakeAll(&outbox);
+  CHECK(frame.acked_through() == 5);
+  REQUIRE(frame.errors_size() == 2);
+  CHECK(frame.errors(0).frame_id() == 5);
+  CHECK(settlements.failed_parts() == 0);
+}
+
 TEST_CASE("a quiet frame waits for company, its failure does not", "[settlements]") {
   Outbox outbox;
   Settlements settlements(outbox);
