@@ -273,6 +273,13 @@ size_t MemoryLogEngine::waiting_for_room() const {
   return room_wakes_.size();
 }
 
+size_t MemoryLogEngine::waiting_for_events() const {
+  MutexLock lock(mu_);
+  size_t waiting = 0;
+  for (const auto& [partition, wakes] : waiting_) waiting += wakes.size();
+  return waiting;
+}
+
 void MemoryLogEngine::WhenRoom(absl::AnyInvocable<void()> wake) {
   {
     MutexLock lock(mu_);

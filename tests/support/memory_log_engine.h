@@ -62,6 +62,8 @@ class MemoryLogEngine : public LogEngine {
   void SetRoom(bool room);
   // How many wait to be woken when there is.
   size_t waiting_for_room() const;
+  // How many wait to be woken by events.
+  size_t waiting_for_events() const;
 
   // Asked before a trim, as LocalEngineOptions::before_trim. Set it before anybody reads.
   std::function<absl::Status(PartitionId, Offset)> before_trim;

@@ -152,17 +152,26 @@ bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::St
 
 // The wake may come inside the call.
 void JourneyIndexer::Await(PartitionId partition, Offset next) {
+  uint64_t unwanted = 0;
   {
     MutexLock lock(mu_);
     const auto at = followed_.find(partition);
-    if (at != followed_.end()) at->second.behind_since = absl::InfiniteFuture();
+    if (at != followed_.end()) {
+      at->second.behind_since = absl::InfiniteFuture();
+      unwanted = std::exchange(at->second.wake, 0);  // Of before it began anew.
+    }
   }
+  if (unwanted != 0) engine_.CancelWake(partition, unwanted);
   const auto wake = engine_.WhenPast(partition, next, [this, partition] { AddNews(partition); });
   if (!wake.ok()) return;
-  MutexLock lock(mu_);
-  const auto at = followed_.find(partition);
-  const bool came = news_.contains(partition);
-  if (at != followed_.end() && !came) at->second.wake = *wake;
+  {
+    MutexLock lock(mu_);
+    const auto at = followed_.find(partition);
+    const bool waits = at != followed_.end() && !news_.contains(partition);
+    unwanted = *wake;
+    if (waits) at->second.wake = std::exchange(unwanted, 0);
+  }
+  if (unwanted != 0) engine_.CancelWake(partition, unwanted);
 }
 
 }  // namespace acta

@@ -51,6 +51,19 @@ TEST_CASE("a topic that is to be found by more is looked at again, also by a lat
   }
 }
 
+TEST_CASE("a partition that is looked at again and again waits for news once") {
+  JourneyRoom room;
+  room.CreateTopic("some", 1, v1::JOURNEY_MODE_CORRELATION);
+  for (int i = 0; i < 20; ++i) {
+    for (const v1::JourneyMode mode : {v1::JOURNEY_MODE_FULL, v1::JOURNEY_MODE_CORRELATION}) {
+      room.SetMode("some", mode);
+      REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+    }
+  }
+  room.indexer->Stop();
+  CHECK(room.engine->waiting_for_events() == 0);
+}
+
 // What the indexer is told of events 0 to 2 of the next batch that it reads from the disk.
 void FailRead(JourneyRoom& room, ErrorDetails also) {
   ErrorDetails details = {{"first_lost", "0"}, {"last_lost", "2"}};
