@@ -1,5 +1,6 @@
 #include "client/cpp/publish_batch.h"
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 
 namespace acta::client {
@@ -61,6 +62,14 @@ BatchOutcome OutcomeOf(const FinishedBatch& finished) {
 }
 
 }  // namespace
+
+absl::Status OfUnanswered(const absl::Status& status) {
+  const v1::ErrorReason reason = ReasonOf(status);
+  // Without a reason it is no answer of the broker, and says as much.
+  if (reason == v1::ERROR_REASON_UNSPECIFIED || reason == v1::OUTCOME_UNKNOWN) return status;
+  return Error(v1::OUTCOME_UNKNOWN,
+               absl::StrCat("sent before without an answer, and refused now: ", status.message()));
+}
 
 void RunCallbacks(FinishedBatch& finished) {
   PublishBatch& batch = *finished.batch;

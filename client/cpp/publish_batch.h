@@ -53,6 +53,10 @@ struct FinishedBatch {
   v1::AckLevel level = v1::ACK_LEVEL_UNSPECIFIED;
 };
 
+// How a batch ends with this status that was sent before without an answer: it may be stored, which
+// a refusal of later does not know.
+absl::Status OfUnanswered(const absl::Status& status);
+
 // Calls the batch's callbacks. Outside of locks.
 void RunCallbacks(FinishedBatch& finished);
 

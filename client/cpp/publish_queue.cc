@@ -279,13 +279,11 @@ void PublishQueue::OnRefused(FinishedBatch answer, absl::Time now, Finished* fin
   }
   if (!IsRetryable(answer.status) || reason == v1::ERROR_REASON_UNSPECIFIED ||
       batch.born + options_.retry_for <= now) {
-    // Its cause may be gone since then, or its topic have grown: that says nothing of the batch.
-    const bool may_be_stored = batch.cause.has_value() || reason == v1::PARTITION_KEY_MISMATCH;
-    if (batch.numbered && may_be_stored) {
-      answer.status = Error(v1::OUTCOME_UNKNOWN,
-                            absl::StrCat("sent before without an answer, and refused now: ",
-                                         answer.status.message()));
-    }
+    // Its cause may be gone since then, its topic have grown, the disk be full: that says nothing
+    // of what was sent before.
+    const bool may_be_stored = batch.cause.has_value() || reason == v1::PARTITION_KEY_MISMATCH ||
+                               IsRetryable(answer.status);
+    if (batch.numbered && may_be_stored) answer.status = OfUnanswered(answer.status);
     // An earlier attempt may be stored although this one is not.
     const bool unknown = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
     if (unknown) lane.abandoned.Update(answer.status);
@@ -389,7 +387,7 @@ void PublishQueue::OnStreamEnd(const absl::Status& status, bool retry, absl::Tim
       --lane->in_flight;
       lanes.push_back(lane);
       // What was sent before a restart was refused, or would have been.
-      batch->numbered = batch->epoch == lane->epoch;
+      const bool unanswered = std::exchange(batch->numbered, batch->epoch == lane->epoch);
       batch->last_error = status;
       if (retry && batch->born + options_.retry_for > now) {
         PutBack(std::move(batch));
@@ -397,7 +395,7 @@ void PublishQueue::OnStreamEnd(const absl::Status& status, bool retry, absl::Tim
       }
       FinishedBatch given_up;
       given_up.batch = std::move(batch);
-      given_up.status = status;
+      given_up.status = unanswered && retry ? OfUnanswered(status) : status;
       Finish(std::move(given_up), finished);
       lane->abandoned.Update(status);
     }
@@ -429,6 +427,7 @@ void PublishQueue::ExpireLane(PublishLane& lane, absl::Time now, const absl::Sta
     lane.waiting.pop_front();
     expired.status = expired.batch->last_error.ok() ? status : expired.batch->last_error;
     if (expired.batch->numbered) {
+      if (IsRetryable(expired.status)) expired.status = OfUnanswered(expired.status);
       lane.abandoned.Update(expired.status);
       lane.held = true;
     }

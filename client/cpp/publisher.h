@@ -39,8 +39,8 @@ struct PublisherOptions {
   // Frames and bytes sent and not answered.
   int32_t max_frames_in_flight = 5;
   int64_t max_bytes_in_flight = 8 << 20;
-  // An event that could not be delivered for this long fails with the last error seen. Its outcome
-  // may then be unknown.
+  // An event that could not be delivered for this long fails with the last error seen; with
+  // OUTCOME_UNKNOWN when that is a refusal, and the event was sent before without an answer.
   absl::Duration retry_for = absl::Minutes(2);
 };
 

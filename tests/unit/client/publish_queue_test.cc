@@ -1,7 +1,6 @@
 #include "client/cpp/publish_queue.h"
 
 #include <deque>
-#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -9,8 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/publisher.h"
 #include "proto/support/error.h"
-#include "proto/support/partitioner.h"
-#include "proto/support/wire.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/model_log.h"
 
@@ -292,101 +289,6 @@ TEST_CASE("a refusal for good fails its batch and nothing behind it", "[client]"
   CHECK(line.log().stored(0) == std::vector<std::string>{"0", "2"});
 }
 
-// Events with keys, and a broker whose topic has so many partitions.
-class GrownTopic {
- public:
-  explicit GrownTopic(int32_t partitions) : partitions_(partitions) {}
-
-  void Publish(const std::string& key, int32_t partition, bool by_key) {
-    v1::Event event;
-    event.set_key(key);
-    std::string element;
-    AppendElement(event, &element);
-    auto done = [this, key](const EventResult& result) { results[key] = result; };
-    queue.AddEvent("t", partition, {element, std::move(done), {}, by_key}, kNow);
-  }
-  // Until nothing is left to send. Before its end nothing counts as finished.
-  void Drain(uint64_t order) {
-    while (const auto frame = queue.Take(kNow)) {
-      CHECK_FALSE(queue.FinishedThrough(order));
-      v1::FrameResult answer;
-      answer.set_frame_id(frame->id);
-      for (const PublishBatch* batch : frame->batches) *answer.add_batches() = ResultOf(*batch);
-      PublishQueue::Finished finished;
-      queue.OnAnswer(std::move(answer), kNow, &finished);
-      for (FinishedBatch& batch : finished) RunCallbacks(batch);
-    }
-    CHECK(queue.FinishedThrough(order));
-    CHECK(queue.bytes() == 0);
-  }
-
-  PublishQueue queue{PublishQueue::Options()};
-  std::map<std::string, EventResult> results;
-
- private:
-  v1::BatchResult ResultOf(const PublishBatch& batch) const {
-    v1::BatchResult result;
-    EventElements elements(*batch.payload);
-    for (absl::string_view bytes; elements.Next(&bytes);) {
-      v1::Event event;
-      REQUIRE(event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
-      if (PartitionOfKey(event.key(), partitions_) == batch.partition()) continue;
-      *result.mutable_error() = ToProto(
-          Error(v1::PARTITION_KEY_MISMATCH, "no", {{"partitions", std::to_string(partitions_)}}));
-      return result;
-    }
-    v1::PublishedPart* const part = result.add_parts();
-    part->set_partition(batch.partition());
-    part->set_count(static_cast<int32_t>(batch.count));
-    return result;
-  }
-
-  const int32_t partitions_;
-};
-
-TEST_CASE("events of a topic that has grown go to where they belong, and are waited for",
-          "[client]") {
-  constexpr int32_t kBefore = 2, kAfter = 7;
-  GrownTopic grown(kAfter);
-  for (int i = 0; i < 100; ++i) {
-    const std::string key = absl::StrCat("key-", i);
-    grown.Publish(key, PartitionOfKey(key, kBefore), true);
-  }
-  grown.Drain(grown.queue.last_order());
-  REQUIRE(grown.results.size() == 100);
-  for (const auto& [key, result] : grown.results) {
-    REQUIRE_OK(result.status);
-    CHECK(result.partition == PartitionOfKey(key, kAfter));
-  }
-  CHECK_FALSE(grown.queue.TakeGrown().empty());
-  CHECK(grown.queue.TakeGrown().empty());
-}
-
-TEST_CASE("an event that was sent before its topic grew, and not answered, may be stored",
-          "[client]") {
-  constexpr int32_t kBefore = 2, kAfter = 7;
-  GrownTopic grown(kAfter);
-  std::string key = "a";
-  while (PartitionOfKey(key, kBefore) == PartitionOfKey(key, kAfter)) key += "a";
-  grown.Publish(key, PartitionOfKey(key, kBefore), true);
-  REQUIRE(grown.queue.Take(kNow).has_value());
-  PublishQueue::Finished finished;
-  grown.queue.OnStreamEnd(absl::UnavailableError("gone"), true, kNow, &finished);
-  CHECK(finished.empty());
-  grown.Drain(grown.queue.last_order());
-  CHECK(ReasonOf(grown.results[key].status) == v1::OUTCOME_UNKNOWN);
-}
-
-TEST_CASE("who names a wrong partition is told, also of a topic that has grown", "[client]") {
-  constexpr int32_t kPartitions = 7;
-  GrownTopic grown(kPartitions);
-  const int32_t right = PartitionOfKey("a", kPartitions);
-  grown.Publish("a", (right + 1) % kPartitions, false);
-  grown.Drain(grown.queue.last_order());
-  CHECK(ReasonOf(grown.results["a"].status) == v1::PARTITION_KEY_MISMATCH);
-  CHECK(grown.queue.TakeGrown().empty());
-}
-
 TEST_CASE("after a break the same batches are sent again and stored once", "[client]") {
   Line line;
   line.Publish(0);
@@ -414,6 +316,37 @@ TEST_CASE("what cannot be delivered for too long fails with the last error", "[c
   line.Run(finished);
   CHECK(ReasonOf(line.results()[0][0].status) == v1::PUBLISH_QUEUE_FULL);
   CHECK(line.queue().empty());
+}
+
+TEST_CASE("what was sent without an answer and is refused until its time is over may be stored",
+          "[client]") {
+  PublishQueue::Options options;
+  options.retry_for = absl::Seconds(10);
+  Line line(options);
+  line.Publish(0);
+  line.Send();
+  line.Break();
+  line.SendRefused(v1::DISK_FULL);
+  line.Answer();
+  CHECK(line.results()[0].empty());
+  line.Pass(options.retry_for);
+  SECTION("when it is refused once more") {
+    line.SendRefused(v1::DISK_FULL);
+    line.Answer();
+  }
+  SECTION("while it waits") {
+    PublishQueue::Finished finished;
+    line.queue().Expire(line.now(), absl::UnavailableError("none"), &finished);
+    line.Run(finished);
+  }
+  SECTION("when the broker stops before it is answered") {
+    CHECK(line.Send());
+    line.End(Error(v1::SERVER_STOPPING, "stopping"), true);
+  }
+  REQUIRE(line.results()[0].size() == 1);
+  CHECK(ReasonOf(line.results()[0][0].status) == v1::OUTCOME_UNKNOWN);
+  CHECK(line.queue().empty());
+  CHECK(line.log().stored(0) == std::vector<std::string>{"0"});
 }
 
 TEST_CASE("a stream refused before it carried anything refuses what waits", "[client]") {
