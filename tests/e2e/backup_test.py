@@ -11,7 +11,7 @@ import time
 import unittest
 
 from broker import BIN, PATIENCE_S, Broker, BrokerTest
-from full_disk_test import mount
+from small_disk import mount_tmpfs
 
 
 def below(folder):
@@ -225,7 +225,7 @@ class Refusals(BackupTest):
         small.mkdir()
         if os.geteuid() != 0:
             self.skipTest('mounting takes root')
-        mounted = mount(small)
+        mounted = mount_tmpfs(small)
         self.assertEqual(mounted.returncode, 0, mounted.stderr)
         self.addCleanup(subprocess.run, ['umount', small], check=True)
         self.fill(20)

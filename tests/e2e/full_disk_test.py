@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""A disk that is really full: a small tmpfs, mounted here, which takes root."""
+"""A disk that is really full: a small one, mounted here, which takes root. The same scenes on tmpfs
+and on ext4, which hands out blocks late, keeps some for root and writes a journal."""
 
 import os
 import pathlib
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
+import small_disk
 import stubs
 from broker import PATIENCE_S, BrokerTest
 
@@ -19,7 +19,6 @@ from ledger import Ledger  # noqa: E402
 
 CLIENTS = 4
 EVENT_BYTES = 64 << 10
-DISK = 160 << 20
 BALLAST = 40 << 20  # What a start may need: the memtables.
 
 
@@ -28,24 +27,24 @@ def watermarks(warn, soft, hard):
             f'--storage.disk_hard_percent={hard}')
 
 
-def mount(folder):
-    return subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={DISK}', 'acta-test', folder],
-                          capture_output=True, text=True, check=False)
-
-
-class FullDisk(BrokerTest):
+class FullDisk:
+    """Its scenes."""
+    mount = None
     options = (f'--storage.ballast={BALLAST}', '--storage.memtable=32MiB',
                '--storage.write_buffer=1MiB')
 
     def setUp(self):
+        reason = small_disk.why_not(self.mount)
+        if reason:
+            self.skipTest(reason)
         super().setUp()
         self.assertEqual(self.broker.stop(), 0)
         self.disk = pathlib.Path(self.folder) / 'disk'
         self.disk.mkdir()
-        mounted = mount(self.disk)
+        mounted = self.mount(self.disk)
         self.assertEqual(mounted.returncode, 0, mounted.stderr)
         # After the broker has ended: what is added last is done first.
-        self.addCleanup(subprocess.run, ['umount', self.disk], check=True)
+        self.addCleanup(small_disk.unmount, self.disk)
         self.addCleanup(self.end)
         self.broker.data = self.disk / 'data'
         self.ledger = Ledger(CLIENTS, EVENT_BYTES)
@@ -58,6 +57,10 @@ class FullDisk(BrokerTest):
     def free(self):
         disk = os.statvfs(self.disk)
         return disk.f_bavail * disk.f_frsize
+
+    def size(self):
+        disk = os.statvfs(self.disk)
+        return disk.f_blocks * disk.f_frsize
 
     def fill(self):
         """All that is left, by somebody else."""
@@ -113,7 +116,7 @@ class FullDisk(BrokerTest):
         self.begin(*watermarks(40, 30, 15))
         self.ledger.publish_until_refused(self.broker.address)
         self.assertEqual(self.reasons(), ['DISK_FULL'] * CLIENTS)
-        self.assertGreater(self.free(), DISK * 15 // 100)
+        self.assertGreater(self.free(), self.size() * 15 // 100)
         self.nothing_is_lost()
         self.fill()
         self.until(lambda: 'DISK_HARD' in self.alarms())
@@ -179,21 +182,18 @@ class FullDisk(BrokerTest):
         self.broker.start()
 
 
-def may_mount():
-    """Why not, or ''."""
-    folder = tempfile.mkdtemp(prefix='acta-mount-')
-    try:
-        mounted = mount(folder)
-        if mounted.returncode == 0:
-            subprocess.run(['umount', folder], check=True)
-        return mounted.stderr if mounted.returncode != 0 else ''
-    finally:
-        os.rmdir(folder)
+class FullTmpfs(FullDisk, BrokerTest):
+    mount = staticmethod(small_disk.mount_tmpfs)
+
+
+class FullExt4(FullDisk, BrokerTest):
+    mount = staticmethod(small_disk.mount_ext4)
 
 
 if __name__ == '__main__':
-    FORBIDDEN = may_mount()
-    if FORBIDDEN:
-        print(f'skipped: no tmpfs can be mounted here: {FORBIDDEN}')
+    small_disk.with_own_mounts()
+    FORBIDDEN = small_disk.why_not(small_disk.mount_tmpfs)
+    if FORBIDDEN and small_disk.why_not(small_disk.mount_ext4):
+        print(f'skipped: no disk can be mounted here: {FORBIDDEN}')
         sys.exit(77)  # What CTest takes for a test that was skipped.
     unittest.main()
