@@ -17,18 +17,18 @@ def run(*command):
         return subprocess.CompletedProcess(command, 127, '', f'{command[0]}: {error.strerror}')
 
 
-def mount_tmpfs(folder):
-    return run('mount', '-t', 'tmpfs', '-o', f'size={BYTES}', 'acta-test', folder)
+def mount_tmpfs(folder, size=BYTES, how=''):
+    return run('mount', '-t', 'tmpfs', '-o', f'{how}size={size}', 'acta-test', folder)
 
 
-def mount_ext4(folder):
-    """In a file beside the folder. The loop device goes with the mount. Blocks are of the size that
-    large disks have; 5 % are kept for root, as everywhere."""
+def mount_ext4(folder, size=BYTES, *features):
+    """In the file FOLDER.image, where it is as it was left. The loop device goes with the mount.
+    Blocks are of the size that large disks have; 5 % are kept for root, as everywhere."""
     image = pathlib.Path(f'{folder}.image')
     if not image.exists():
         with open(image, 'wb') as file:
-            file.truncate(BYTES)
-        made = run('mkfs.ext4', '-q', '-b', '4096', image)
+            file.truncate(size)
+        made = run('mkfs.ext4', '-q', '-b', '4096', *features, image)
         if made.returncode != 0:
             return made
     return run('mount', '-t', 'ext4', '-o', 'loop', image, folder)

@@ -61,8 +61,8 @@ campaign_operations() {
 }
 
 campaign_faults() {
-  campaign_e2e faults clock disk full_disk fatal slow_readers memory_limit mutants queue_mutants \
-    queue_clock
+  campaign_e2e faults clock disk full_disk thin_disk fatal slow_readers memory_limit mutants \
+    queue_mutants queue_clock
 }
 
 campaign_network() {
