@@ -17,6 +17,7 @@
 #include "server/app/stop_signals.h"
 #include "server/config/command_line.h"
 #include "server/config/config_text.h"
+#include "storage/base/fatal.h"
 #include "storage/base/log.h"
 #include "storage/base/slow_log.h"
 #include "storage/base/status_macros.h"
@@ -154,6 +155,7 @@ int RunProgram(const std::vector<std::string>& words, const std::vector<std::str
   SetLogFormat(options.log.format);
   SetLogLevel(options.log.level);
   SetSlowThreshold(options.log.slow);
+  EndWithoutMemory();
   return Serve({*line, environment}, settings, open);
 }
 

@@ -24,6 +24,11 @@ class ExitFatalSink final : public FatalSink {
   void Fatal(absl::string_view what) override;
 };
 
+// From now on a process that gets no memory for `operator new` ends there, with a line of the log
+// and status 70. As an exception it would pass libraries that catch it and go on with what is half
+// done.
+void EndWithoutMemory();
+
 // Ends the process when an invariant of our own does not hold.
 [[noreturn]] void CheckFailed(absl::string_view file, int line, absl::string_view condition);
 

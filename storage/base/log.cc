@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdio>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/civil_time.h"
 #include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace acta {
 namespace {
@@ -108,6 +111,25 @@ void Log(LogLevel level, absl::string_view event, absl::Span<const LogField> fie
   if (!LogEnabled(level)) return;
   const std::string line = Line(level, event, fields);
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+void LogEnd(const char* event, int exit_code) {
+  constexpr char kText[] = "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ error %s exit=%d\n";
+  constexpr char kJson[] =
+      "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\",\"level\":\"error\",\"event\":\"%s\","
+      "\"exit\":\"%d\"}\n";
+  const absl::Time now = absl::Now();
+  // Of UTC, without a time zone: the first use of one allocates.
+  const absl::CivilSecond at = absl::CivilSecond(1970) + absl::ToUnixSeconds(now);
+  char line[256];
+  const int size = std::snprintf(
+      line, sizeof(line),
+      format.load(std::memory_order_relaxed) == LogFormat::kJson ? kJson : kText,
+      static_cast<int>(at.year()), at.month(), at.day(), at.hour(), at.minute(), at.second(),
+      static_cast<int>(absl::ToUnixMillis(now) % 1000), event, exit_code);
+  if (size <= 0) return;
+  const size_t shown = std::min(static_cast<size_t>(size), sizeof(line) - 1);
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, shown);
 }
 
 }  // namespace acta

@@ -40,4 +40,8 @@ inline void LogError(absl::string_view event, std::initializer_list<LogField> fi
   Log(LogLevel::kError, event, fields);
 }
 
+// The last line of a process that ends with this code, as LogError would write it. Allocates
+// nothing: of one that has no memory.
+void LogEnd(const char* event, int exit_code);
+
 }  // namespace acta

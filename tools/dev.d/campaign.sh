@@ -14,7 +14,8 @@ tools/dev campaign [NAME...]   without a name: all of them, in this order
   operations  every write, sync, opening, change of a name and read fails, with all after it
               and by itself (ACTA_FAULT_STEPS); every file is damaged (ACTA_PLACES)
   faults      named moments of the disk, kills in recovery, stops, stalls, clocks, full disks, slow
-              readers, a memory limit, and the test of the oracle (ACTA_LONG=0: their short form)
+              readers, a memory limit, 400 allocations that fail, and the test of the oracle
+              (ACTA_LONG=0: their short form)
   network     1,000 faults of the network under load (ACTA_NETWORK_FAULTS), a link that goes down
               100 times (ACTA_LINK_FAULTS), consumers, members out of reach, floods
 
@@ -61,8 +62,8 @@ campaign_operations() {
 }
 
 campaign_faults() {
-  campaign_e2e faults clock disk full_disk thin_disk fatal slow_readers memory_limit mutants \
-    queue_mutants queue_clock
+  campaign_e2e faults clock disk full_disk thin_disk fatal slow_readers memory_limit allocation \
+    mutants queue_mutants queue_clock
 }
 
 campaign_network() {

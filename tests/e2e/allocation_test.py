@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""One allocation of the broker fails, the n-th for many n, alone or with all that follow, under
+load and in a start: it ends at once, or goes on as if nothing was, and nothing is broken for the
+oracle.
+
+ACTA_LONG=1 does more of it, also with the workers of QUEUE groups. ACTA_ALLOCATION_SEED repeats the
+numbers.
+"""
+
+import os
+import random
+import re
+import signal
+import time
+import unittest
+
+from broker import BIN, PATIENCE_S, SANITIZED
+from oracle import TESTS, OracleTest, side_by_side
+
+LONG = os.environ.get('ACTA_LONG') == '1'
+SEED = int(os.environ.get('ACTA_ALLOCATION_SEED', time.time_ns() % 1_000_000_007))
+LIBRARY = TESTS / 'libacta-fail-allocation.so'
+ROUNDS = 100 if LONG else 6
+# A load comes by as many in a fraction of a second; a start makes about as many.
+MOST = 30_000
+FAILED = 'fail_allocation: it failed in'
+# By operator new; by what libraries do that ask malloc themselves.
+ENDS = {70, -signal.SIGABRT, -signal.SIGSEGV}
+
+
+class Allocations(OracleTest):
+    program = BIN / 'actad'
+
+    def setUp(self):
+        if SANITIZED:
+            self.skipTest('a sanitizer brings an allocator of its own')
+        super().setUp()
+        print(f'ACTA_ALLOCATION_SEED={SEED}', flush=True)
+        self.chance = random.Random(SEED)
+        self.before = 0  # How long the log was.
+        self.ends = {}
+
+    def said(self):
+        """By this life of the broker."""
+        return self.log.read_bytes()[self.before:].decode(errors='replace')
+
+    def until(self, true, what):
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            self.assertLess(time.monotonic(), deadline, what + self.said())
+            time.sleep(0.01)
+
+    def ended(self):
+        return self.broker.poll() is not None
+
+    def failing(self, number):
+        """The environment of a life whose allocation of this number fails; every third time all
+        that come behind it, too. The small numbers are as frequent as the large ones."""
+        share = (number + self.chance.random()) / ROUNDS
+        variables = {'LD_PRELOAD': str(LIBRARY),
+                     'ACTA_FAIL_ALLOCATION': str(int(MOST ** share))}
+        if self.chance.random() < 0.3:
+            variables['ACTA_FAIL_ALL'] = '1'
+        self.before = self.log.stat().st_size if self.log.exists() else 0
+        return variables
+
+    def judge(self, variables):
+        """A broker one allocation of which fails about now: it ends, or works."""
+        self.until(lambda: self.ended() or FAILED in self.said(), 'no allocation failed')
+        # Nobody is to be left with a broker that neither ends nor answers.
+        deadline = time.monotonic() + 1
+        while not self.ended() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        end = 'went on'
+        if self.ended():
+            end = self.broker.returncode
+            self.assertIn(end, ENDS, self.said())
+            self.assertIn(FAILED, self.said())
+        else:
+            self.until(self.ready.exists, 'it neither ends nor is ready: ')
+            self.goes_on()
+            self.kill()
+        self.ends[end] = self.ends.get(end, 0) + 1
+        # Of one that fails alone it is known who asked for it. A start first reads its options.
+        by_new = re.search(r'\(_Zn[wa]m', self.said())
+        if by_new and 'ACTA_FAIL_ALL' not in variables and self.ready.exists():
+            self.assertEqual(end, 70, self.said())
+        if end == 70:
+            self.assertIn('error stopping: no memory is left exit=70', self.said())
+
+    def fail_again_and_again(self, *load):
+        self.start_broker()
+        self.start_load(f'--seed={SEED}', '--patience=300', *load)
+        self.works_for(0.5)
+        self.kill()
+        numbers = list(range(ROUNDS))
+        self.chance.shuffle(numbers)
+        for number in numbers:
+            variables = self.failing(number)
+            self.start_broker(**variables)
+            self.works_for(self.chance.uniform(0.1, 0.4))  # The moment of the fault, not a wait.
+            self.broker.send_signal(signal.SIGUSR1)
+            self.judge(variables)
+            # Again and again in a start, without one between them that succeeds.
+            variables = self.failing(number)
+            self.spawn_broker(**variables, ACTA_FAIL_FROM_START='1')
+            self.judge(variables)
+        print(f'ends: {self.ends}', flush=True)
+        self.start_broker()
+        self.works_for(0.3)
+        self.nothing_is_broken()
+
+    def test_under_load_and_in_a_start(self):
+        self.fail_again_and_again()
+
+    @unittest.skipUnless(LONG, 'members that crash hold events for 10 s; ACTA_LONG=1 waits for it')
+    def test_with_workers_of_queues(self):
+        self.fail_again_and_again('--workers=3', '--rate=150', '--rejoin=20')
+
+
+if __name__ == '__main__':
+    side_by_side(Allocations)
