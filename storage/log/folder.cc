@@ -10,8 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
@@ -36,11 +34,19 @@ absl::Status Unusable(absl::string_view what, const std::string& path) {
       {{"path", path}});
 }
 
-std::string ReadSmallFile(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
+// False, with errno, when it cannot be read.
+bool ReadSmallFile(const std::string& path, std::string* text) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char bytes[256];
+  ssize_t size = 0;
+  while ((size = read(fd, bytes, sizeof(bytes))) > 0) {
+    text->append(bytes, static_cast<size_t>(size));
+  }
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return size == 0;
 }
 
 absl::Status SyncFolderAt(const std::string& folder) {
@@ -74,7 +80,8 @@ absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& 
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return Unusable("open", path);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    const std::string owner = ReadSmallFile(path);
+    std::string owner;
+    ReadSmallFile(path, &owner);
     close(fd);
     return Error(v1::FOLDER_IN_USE,
                  absl::StrCat("data folder '", folder, "' is in use",
@@ -107,8 +114,8 @@ absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& f
 
 absl::Status CheckFormat(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", kFormatFile);
-  if (access(path.c_str(), R_OK) != 0) return Unusable("read", path);
-  const std::string text = ReadSmallFile(path);
+  std::string text;
+  if (!ReadSmallFile(path, &text)) return Unusable("read", path);
   absl::string_view number = text;
   int version = 0;
   if (!absl::ConsumePrefix(&number, "acta ") ||
@@ -160,8 +167,13 @@ int64_t FreeBytes(const std::string& folder) {
 }
 
 std::string KernelBootId() {
-  const std::string text = ReadSmallFile("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  if (!ReadSmallFile("/proc/sys/kernel/random/boot_id", &text)) return "";
   return std::string(absl::StripSuffix(text, "\n"));
+}
+
+bool MayBeAnotherBoot(const std::string& recorded, const std::string& now) {
+  return now.empty() || recorded != now;
 }
 
 std::string RandomId() { return absl::BytesToHexString(DrawBytes(16)); }

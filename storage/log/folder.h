@@ -47,8 +47,10 @@ void EnsureBallast(const std::string& folder, int64_t bytes);
 // What whoever asks may still write to the disk of the folder; INT64_MAX when that is not known.
 int64_t FreeBytes(const std::string& folder);
 
-// Identity of the running kernel.
+// Identity of the running kernel; empty where it is not told.
 std::string KernelBootId();
+// Whether the machine may have lost its page cache since `recorded` was the kernel's identity.
+bool MayBeAnotherBoot(const std::string& recorded, const std::string& now);
 // 32 random hex digits.
 std::string RandomId();
 

@@ -341,10 +341,12 @@ absl::Status NoRoom(const LocalEngineOptions& options, absl::string_view why) {
                                            why, "; nothing is lost: free disk and start again"));
 }
 
-absl::Status NotAllowed(const LocalEngineOptions& options, absl::string_view why) {
+absl::Status NotAllowed(const LocalEngineOptions& options, const absl::Status& why) {
   return Error(v1::FOLDER_UNUSABLE,
-               absl::StrCat("cannot open the database of '", options.data, "': ", why,
-                            "; correct its owner and mode and start again"),
+               absl::StrCat("cannot open the database of '", options.data, "': ", why.message(),
+                            absl::IsUnavailable(why) ? "; nothing is lost: raise that limit"
+                                                     : "; correct its owner and mode",
+                            " and start again"),
                {{"path", options.data}});
 }
 
@@ -433,7 +435,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
 
   ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, wals, opened.files, std::move(on_fatal)));
   const RecoveredStore& recovered = opened.rocks->recovered();
-  const bool power_cut = witness.boot_id != boot && !witness.clean;
+  const bool power_cut = MayBeAnotherBoot(witness.boot_id, boot) && !witness.clean;
   ASSIGN_OR_RETURN(storage::v1::StoreRecord store, LoadStoreRecord(opened, witness, &report));
   opened.store_id = store.store_id();
   opened.incarnation = Incarnation(std::max(store.incarnation(), witness.incarnation.value()));
@@ -491,9 +493,10 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   const v1::ErrorReason reason = ReasonOf(status);
   if (reason == v1::DATA_CORRUPTED) return CannotOpen(options.data, reason, status);
   if (reason != v1::ERROR_REASON_UNSPECIFIED) return opened;
-  // Where the disk or the owner of a file is at fault nobody is to fetch a backup.
+  // Where disk, owner of a file or a limit of the process is at fault nobody is to fetch a backup.
   if (absl::IsResourceExhausted(status)) return NoRoom(options, status.message());
-  if (absl::IsPermissionDenied(status)) return NotAllowed(options, status.message());
+  const bool refused = absl::IsPermissionDenied(status) || absl::IsUnavailable(status);
+  if (refused) return NotAllowed(options, status);
   return CannotOpen(options.data, v1::DATA_LOST, status);
 }
 

@@ -13,13 +13,16 @@
 namespace acta {
 
 // RocksDB's status as ours. Damage is DATA_CORRUPTED wherever it is met, a full disk
-// RESOURCE_EXHAUSTED, a file of another owner PERMISSION_DENIED; callers decide what these and the
-// rest mean.
+// RESOURCE_EXHAUSTED, a file of another owner PERMISSION_DENIED, a file that is not opened for want
+// of memory or descriptors UNAVAILABLE; callers decide what these and the rest mean.
 inline absl::Status FromRocks(const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
   // The database has no code for it, only the words of the system behind the path.
   if (absl::EndsWith(text, std::strerror(EACCES))) return absl::PermissionDeniedError(text);
+  for (const int lack : {ENOMEM, EMFILE, ENFILE}) {
+    if (absl::EndsWith(text, std::strerror(lack))) return absl::UnavailableError(text);
+  }
   if (status.IsCorruption()) {
     return Error(v1::DATA_CORRUPTED, absl::StrCat("the store is damaged: ", text));
   }

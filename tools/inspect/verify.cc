@@ -72,7 +72,7 @@ class Verification {
   // Then the unsynced end of an older log file may be gone and a newer one be there.
   bool PowerWasCut() const {
     return folder_.witness.has_value() && !folder_.witness->clean &&
-           folder_.witness->boot_id != KernelBootId();
+           MayBeAnotherBoot(folder_.witness->boot_id, KernelBootId());
   }
 
   // A closed slice holds what its record says.
