@@ -423,9 +423,9 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   const std::string wals = options.wal_dir.empty() ? database : options.wal_dir;
   RETURN_IF_ERROR(EnsureFolder(*opened.files, database));
   if (wals != database) RETURN_IF_ERROR(EnsureFolder(*opened.files, wals));
-  if (!opened.files->LoadExisting(wals).ok()) {
-    return Error(v1::FOLDER_UNUSABLE,
-                 absl::StrCat("cannot read '", wals, "'; correct its owner and mode"));
+  if (const absl::Status read = opened.files->LoadExisting(wals); !read.ok()) {
+    return Error(v1::FOLDER_UNUSABLE, absl::StrCat("cannot read '", wals, "': ", read.message(),
+                                                   "; correct its owner and mode"));
   }
   LossReport report;
   const std::string boot = options.boot_id.empty() ? KernelBootId() : options.boot_id;
