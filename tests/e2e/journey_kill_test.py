@@ -30,16 +30,23 @@ CYCLES = int(os.environ.get('ACTA_KILL_CYCLES', 4))
 SEED = int(os.environ.get('ACTA_KILL_SEED', time.time_ns() % 1_000_000_007))
 JOURNEYS = 500
 ASKED = 200
+SETTLED = 500  # In each life, at least.
+
+
+def group_of(cycle):
+    """Each life settles in a group of its own: what the one before had leased would be kept for
+    its members for longer than a life is."""
+    return f'workers-{cycle}'
 
 
 class Settler:
     """A worker that settles at random, and remembers what was confirmed."""
 
-    def __init__(self, channel, rng, told):
+    def __init__(self, channel, group, rng, told):
         self.rng = rng
         self.told = told  # {(partition, offset): [kind]}, confirmed.
         self.unknown = []  # (frame, place, kind)
-        self.worker = Worker(channel, on_event=self.on_event, credit=300)
+        self.worker = Worker(channel, group, on_event=self.on_event, credit=300)
 
     def on_event(self, worker, lease):
         kind = self.rng.choices((ACK, NACK, REJECT), (90, 8, 2))[0]
@@ -71,9 +78,6 @@ class JourneyKill(BrokerTest):
         print(f'ACTA_KILL_SEED={SEED}')
         self.acta('topic', 'create', 'orders', '--partitions', 2, '--visible-at', 'os', '--ack',
                   'os')
-        self.acta('group', 'create', 'workers', '--topic', 'orders', '--mode', 'queue', '--from',
-                  'earliest', '--max-attempts', '3', '--backoff', '10ms', '--backoff-max', '20ms',
-                  '--max-dead-letters', '1000000')
         self.told = collections.defaultdict(list)
         self.maybe = set()
 
@@ -113,16 +117,22 @@ class JourneyKill(BrokerTest):
         return 0
 
     def one_life(self, cycle):
+        self.acta('group', 'create', group_of(cycle), '--topic', 'orders', '--mode', 'queue',
+                  '--from', 'latest', '--max-attempts', '3', '--backoff', '10ms', '--backoff-max',
+                  '20ms', '--max-dead-letters', '1000000')
         channel = grpc.insecure_channel(self.broker.address)
-        settler = Settler(channel, random.Random(SEED + cycle), self.told)
+        settler = Settler(channel, group_of(cycle), random.Random(SEED + cycle), self.told)
         source, thread = self.publish_until_killed(cycle)
         until(lambda: self.measure('files_total') >= 1, 'the index is being written', PATIENCE_S)
-        time.sleep(0.5 + self.rng.random() * 0.5)  # So that enough is settled.
+        until(lambda: settler.worker.acked_through >= SETTLED, 'enough is settled', PATIENCE_S)
+        time.sleep(self.rng.random() * 0.5)  # The moment of the kill, not a wait.
+        told = sum(map(len, self.told.values()))
         self.broker.kill()
         source.kill()
         source.wait()
         thread.join()
         self.maybe |= settler.end()
+        self.assertGreater(sum(map(len, self.told.values())) - told, SETTLED // 2)
         channel.close()
         self.broker.start()
 
@@ -149,11 +159,12 @@ class JourneyKill(BrokerTest):
                 return events
             request.page_token = answer.next_page_token
 
-    def check_outcome(self, place, outcomes):
-        """Against what the broker confirmed; where that is not known only that it is possible.
-        Returns whether something was known."""
-        self.assertEqual([outcome.group for outcome in outcomes], ['workers'], place)
-        outcome = outcomes[0]
+    def check_outcome(self, name, place, outcomes):
+        """Of the group of the event's life, against what the broker confirmed; where that is not
+        known only that it is possible. Returns whether something was known."""
+        group = group_of(name[1:].split('-')[0])
+        self.assertEqual([outcome.group for outcome in outcomes].count(group), 1, place)
+        [outcome] = [outcome for outcome in outcomes if outcome.group == group]
         state = journeys_pb2.OutcomeState.Name(outcome.state).removeprefix('OUTCOME_STATE_')
         kinds = self.told.get(place, [])
         confirmed_failures = sum(kind != ACK for kind in kinds)
@@ -186,18 +197,23 @@ class JourneyKill(BrokerTest):
                     self.assertEqual((event.position.partition, event.position.offset),
                                      (partition, offset))
                     self.assertEqual(event.event.causation_id, cause)
-                    checked += self.check_outcome((partition, offset), event.groups)
+                    checked += self.check_outcome(name, (partition, offset), event.groups)
         self.assertGreater(checked, 300)
-        # What the group has as a dead letter is told as one.
-        letters = self.acta_json('deadletter', 'list', 'workers', '--max', 50)['deadLetters']
-        self.assertGreater(len(letters), 10)
+        self.assertGreater(sum(map(self.check_letters, range(CYCLES))), 10)
+
+    def check_letters(self, cycle):
+        """What the group has as a dead letter is told as one. How many were looked at."""
+        letters = self.acta_json('deadletter', 'list', group_of(cycle), '--max',
+                                 50 // CYCLES + 1)['deadLetters']
         for letter in letters:
             ref = letter['ref']
             place = f"{ref['topic']}/{ref.get('partition', 0)}/{ref['offset']}"
             told = self.acta_json('journey', '--position', place, '--max', 1)['events']
             states = [group['state'] for event in told for group in event['groups']
-                      if event['position'] == {**event['position'], 'offset': ref['offset']}]
+                      if group['group'] == group_of(cycle) and
+                      event['position'] == {**event['position'], 'offset': ref['offset']}]
             self.assertIn('OUTCOME_STATE_DEAD_LETTERED', states, place)
+        return len(letters)
 
 
 if __name__ == '__main__':
