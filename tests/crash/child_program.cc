@@ -31,12 +31,25 @@ std::string ReadOutput(const std::string& path) {
   return printed;
 }
 
-}  // namespace
-
-std::string RunChild(std::vector<std::string> words, const std::string& output) {
+std::vector<char*> ArgumentsOf(std::vector<std::string>& words) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  return argv;
+}
+
+std::string AwaitChild(pid_t child, const std::string& output) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  const std::string printed = ReadOutput(output);
+  if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) return printed;
+  return absl::StrCat("crashed: status ", status, "\n", printed);
+}
+
+}  // namespace
+
+std::string RunChild(std::vector<std::string> words, const std::string& output) {
+  const std::vector<char*> argv = ArgumentsOf(words);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -46,11 +59,22 @@ std::string RunChild(std::vector<std::string> words, const std::string& output) 
       posix_spawn(&child, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (spawned != 0) return "crashed: it could not be started\n";
-  int status = 0;
-  waitpid(child, &status, 0);
-  const std::string printed = ReadOutput(output);
-  if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) return printed;
-  return absl::StrCat("crashed: status ", status, "\n", printed);
+  return AwaitChild(child, output);
+}
+
+std::string ForkChild(int (*program)(int, char**), std::vector<std::string> words,
+                      const std::string& output) {
+  std::vector<char*> argv = ArgumentsOf(words);
+  std::fflush(nullptr);  // The child would print it too.
+  const pid_t child = fork();
+  if (child < 0) return "crashed: it could not be started\n";
+  if (child > 0) return AwaitChild(child, output);
+  const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (file < 0 || dup2(file, 1) != 1 || dup2(file, 2) != 2) _exit(2);
+  close(file);
+  const int code = program(static_cast<int>(words.size()), argv.data());
+  std::fflush(nullptr);
+  _exit(code);
 }
 
 void LeaveChild(const std::string& printed, bool good) {

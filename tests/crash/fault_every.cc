@@ -132,6 +132,8 @@ bool MustEnd(const Arguments& arguments) {
   LeaveChild(problem.empty() ? "sound\n" : problem + "\n", problem.empty());
 }
 
+int Main(int argc, char** argv);
+
 class FaultEvery {
  public:
   explicit FaultEvery(const Arguments& arguments) : arguments_(arguments) {}
@@ -232,7 +234,7 @@ class FaultEvery {
     words.push_back(absl::StrCat("--at=", at));
     if (arguments_.once) words.push_back("--once");
     if (!more.empty()) words.push_back(more);
-    return RunChild(std::move(words), folder_.File("output"));
+    return ForkChild(&Main, std::move(words), folder_.File("output"));
   }
 
   const Arguments& arguments_;
