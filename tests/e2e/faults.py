@@ -50,15 +50,17 @@ class FaultProxy:
 
 
 def until(condition, what, patience=PATIENCE_S):
-    """The first true result of the condition."""
-    deadline = time.monotonic() + patience
+    """The first true result of the condition. A look is often a program that is started: who has
+    waited longer looks less often, or it would take a core from what it waits for."""
+    began = time.monotonic()
     while True:
         found = condition()
         if found:
             return found
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > patience:
             raise AssertionError(f'not within {patience} s: {what() if callable(what) else what}')
-        time.sleep(0.01)
+        time.sleep(min(max(0.01, waited / 20), 0.2))
 
 
 def thread_names(pid):
