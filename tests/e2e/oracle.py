@@ -43,11 +43,14 @@ def free_port():
 
 def side_by_side(*cases):
     """The main of a program whose tests wait most of the time: each in a process of its own, all at
-    once. With words it is unittest's own."""
+    once; those of a case that is `in_turn` in one. With words it is unittest's own."""
     if len(sys.argv) > 1:
         unittest.main()
-    names = [f'{case.__name__}.{name}' for case in cases
-             for name in unittest.defaultTestLoader.getTestCaseNames(case)]
+    names = []
+    for case in cases:
+        tests = unittest.defaultTestLoader.getTestCaseNames(case)
+        names += ([case.__name__] if getattr(case, 'in_turn', False) else
+                  [f'{case.__name__}.{name}' for name in tests])
     running = [subprocess.Popen([sys.executable, sys.argv[0], name], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                for name in names]
@@ -56,7 +59,7 @@ def side_by_side(*cases):
         out, _ = process.communicate()
         print(f'== {name}\n{out}', flush=True)
         failed += process.returncode != 0
-    print(f'{len(names)} tests side by side, {failed} failed', flush=True)
+    print(f'{len(names)} side by side, {failed} failed', flush=True)
     sys.exit(1 if failed else 0)
 
 

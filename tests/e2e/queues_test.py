@@ -4,7 +4,6 @@ killed: nothing acknowledged comes again, nothing is forgotten, nothing healthy 
 
 import threading
 import time
-import unittest
 
 import stubs
 
@@ -17,6 +16,7 @@ from broker import PATIENCE_S, BrokerTest  # noqa: E402
 from faults import until  # noqa: E402
 from google.protobuf.duration_pb2 import Duration  # noqa: E402
 from network import EARLIEST, Event  # noqa: E402
+from oracle import side_by_side  # noqa: E402
 from workers import ACK, NACK, REJECT, Worker, queue_group  # noqa: E402
 
 PARTITIONS = 4
@@ -78,6 +78,8 @@ class QueueTest(BrokerTest):
 
 
 class Workers(QueueTest):
+    in_turn = True
+
     def test_each_event_is_processed_by_one_of_many(self):
         self.group()
         self.publish(4000)
@@ -273,4 +275,4 @@ class Crashes(QueueTest):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    side_by_side(Workers, Crashes)  # After a restart most wait for members of before.

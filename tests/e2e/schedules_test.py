@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import time
-import unittest
 
 import stubs
 
@@ -17,7 +16,7 @@ import grpc  # noqa: E402
 from acta.v1 import event_pb2, publisher_pb2, publisher_pb2_grpc  # noqa: E402
 from broker import PATIENCE_S, BrokerTest, rfc3339, seed  # noqa: E402
 from faults import until  # noqa: E402
-from oracle import ClockTest  # noqa: E402
+from oracle import ClockTest, side_by_side  # noqa: E402
 
 HOUR = 3600
 
@@ -27,6 +26,8 @@ def seconds_of(text):
 
 
 class Commands(BrokerTest):
+    in_turn = True
+
     def setUp(self):
         super().setUp()
         self.acta('topic', 'create', 'reminders', '--partitions', 1)
@@ -208,6 +209,8 @@ class Crashes(BrokerTest):
 
 
 class LostAnswers(ClockTest):
+    in_turn = True
+
     def publish(self, one):
         """What it was answered; None: the broker died before it was."""
         frame = publisher_pb2.PublishFrame(batches=[publisher_pb2.PartitionBatch(
@@ -257,6 +260,8 @@ class LostAnswers(ClockTest):
 
 
 class Clocks(ClockTest):
+    in_turn = True
+
     def setUp(self):
         super().setUp()
         self.start_broker()
@@ -292,4 +297,4 @@ class Clocks(ClockTest):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    side_by_side(Commands, Crashes, LostAnswers, Clocks)

@@ -6,7 +6,6 @@ drawn."""
 import collections
 import random
 import threading
-import unittest
 
 import stubs
 
@@ -19,6 +18,7 @@ from acta.v1 import (claims_pb2, claims_pb2_grpc, groups_pb2, groups_pb2_grpc,  
 from broker import PATIENCE_S, BrokerTest, seed  # noqa: E402
 from faults import until  # noqa: E402
 from network import EARLIEST, Event  # noqa: E402
+from oracle import side_by_side  # noqa: E402
 from workers import NACK, REJECT, Worker, queue_group  # noqa: E402
 
 WORKERS = 4
@@ -247,4 +247,4 @@ class Steps(BrokerTest):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    side_by_side(Steps)  # After a restart most wait for members of before.
