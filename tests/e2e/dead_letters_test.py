@@ -8,7 +8,6 @@ import os
 import pty
 import signal
 import time
-import unittest
 
 import stubs
 
@@ -19,6 +18,7 @@ from acta.v1 import groups_pb2, groups_pb2_grpc  # noqa: E402
 from broker import PATIENCE_S, BrokerTest, rfc3339  # noqa: E402
 from faults import until  # noqa: E402
 from network import EARLIEST  # noqa: E402
+from oracle import side_by_side  # noqa: E402
 from workers import ACK, REJECT, Worker, queue_group  # noqa: E402
 
 LIST = ('deadletter', 'list', 'workers')
@@ -29,6 +29,8 @@ DISCARD = ('deadletter', 'discard', 'workers')
 
 
 class DeadLetterTest(BrokerTest):
+    in_turn = True
+
     def setUp(self):
         super().setUp()
         self.acta('topic', 'create', 'jobs', '--partitions', 1)
@@ -472,4 +474,4 @@ class Groups(DeadLetterTest):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    side_by_side(Editing, Looking, Redriving, Groups)

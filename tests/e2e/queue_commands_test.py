@@ -6,11 +6,10 @@ import os
 import pathlib
 import signal
 import time
-import unittest
 
 from broker import PATIENCE_S, BrokerTest
 from faults import until
-from oracle import free_port
+from oracle import free_port, side_by_side
 
 EMPTY = {'ready': 0, 'leased': 0, 'retryWait': 0, 'blockedByKey': 0, 'held': 0, 'notScanned': 0,
          'deadLetters': 0}
@@ -19,7 +18,7 @@ SHORT_LEASE_S = 5
 LONGER_S = 7
 
 
-class QueueCommands(BrokerTest):
+class QueueTest(BrokerTest):
     def setUp(self):
         super().setUp()
         self.acta('topic', 'create', 'jobs', '--partitions', 1)
@@ -43,6 +42,32 @@ class QueueCommands(BrokerTest):
         out, err = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 0, err)
         return out.decode(), err.decode()
+
+
+class Leases(QueueTest):
+    def test_a_long_command_keeps_its_lease(self):
+        self.group('--lease', f'{SHORT_LEASE_S}s')
+        self.publish(1)
+        self.acta(*self.exec(f'sleep {LONGER_S}; test $ACTA_ATTEMPT = 1 || exit 65', '--max', '1'))
+        until(self.states, 'it was processed at the first attempt')
+
+    def test_a_long_command_keeps_the_lease_that_a_change_of_settings_made_shorter(self):
+        self.group()
+        worker = self.spawn(*self.exec(f'sleep {LONGER_S}; test $ACTA_ATTEMPT = 1 || exit 65',
+                                       '--max', '2', '--concurrency', '2'))
+        until(lambda: self.acta_json('group', 'describe', 'workers')['group'].get('members'),
+              'the worker is a member')
+        self.acta('group', 'update', 'workers', '--lease', f'{SHORT_LEASE_S}s')
+        self.publish(1)
+        until(lambda: self.states(leased=1), 'the worker has it')
+        until(self.states, 'it was processed at the first attempt')
+        self.publish(1)
+        self.ended(worker)
+        until(self.states, 'so was the next one')
+
+
+class Commands(QueueTest):
+    in_turn = True
 
     def test_a_queue_is_created_with_what_is_said_and_described(self):
         queue = self.group('--order', 'key', '--lease', '45s', '--max-attempts', '3', '--backoff',
@@ -103,26 +128,6 @@ class QueueCommands(BrokerTest):
         command = f'echo x >>{meet}; until test $(wc -l <{meet}) = 3; do sleep 0.01; done'
         self.acta(*self.exec(command, '--concurrency', '3', '--max', '3'))
         until(self.states, 'everything is settled')
-
-    def test_a_long_command_keeps_its_lease(self):
-        self.group('--lease', f'{SHORT_LEASE_S}s')
-        self.publish(1)
-        self.acta(*self.exec(f'sleep {LONGER_S}; test $ACTA_ATTEMPT = 1 || exit 65', '--max', '1'))
-        until(self.states, 'it was processed at the first attempt')
-
-    def test_a_long_command_keeps_the_lease_that_a_change_of_settings_made_shorter(self):
-        self.group()
-        worker = self.spawn(*self.exec(f'sleep {LONGER_S}; test $ACTA_ATTEMPT = 1 || exit 65',
-                                       '--max', '2', '--concurrency', '2'))
-        until(lambda: self.acta_json('group', 'describe', 'workers')['group'].get('members'),
-              'the worker is a member')
-        self.acta('group', 'update', 'workers', '--lease', f'{SHORT_LEASE_S}s')
-        self.publish(1)
-        until(lambda: self.states(leased=1), 'the worker has it')
-        until(self.states, 'it was processed at the first attempt')
-        self.publish(1)
-        self.ended(worker)
-        until(self.states, 'so was the next one')
 
     def test_a_worker_that_is_killed_leaves_its_events_to_another_at_once(self):
         self.group()
@@ -250,4 +255,4 @@ class QueueCommands(BrokerTest):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    side_by_side(Commands, Leases)
