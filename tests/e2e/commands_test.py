@@ -10,7 +10,7 @@ import time
 import unittest
 
 from broker import BIN, PATIENCE_S, BrokerTest
-from faults import until
+from faults import await_signal, until
 
 
 class CommandTest(BrokerTest):
@@ -362,7 +362,8 @@ class Events(CommandTest):
     def test_an_interrupt_finishes_the_command_and_says_what_was_committed(self):
         member, go = self.executing()
         os.killpg(member.pid, signal.SIGINT)
-        time.sleep(0.2)
+        await_signal(member.pid, signal.SIGINT)
+        time.sleep(0.2)  # In which it would end.
         self.assertIsNone(member.poll())
         with open(go, 'w') as file:
             file.write('go\n')
@@ -381,6 +382,7 @@ class Events(CommandTest):
     def test_exec_is_not_started_again_after_a_signal(self):
         member, go = self.executing()
         member.terminate()
+        await_signal(member.pid, signal.SIGTERM)
         with open(go, 'w') as file:
             file.write('go\n')
         self.assertEqual(self.ended(member, 0)[0], '')
@@ -394,9 +396,8 @@ class Retention(CommandTest):
         self.acta('topic', 'create', 'orders', '--partitions', '1', '--retention', '1s')
         self.acta('group', 'create', 'billing', '--topic', 'orders', '--from', 'earliest')
         self.acta('publish', 'orders', stdin='a\nb\n')
-        deadline = time.monotonic() + PATIENCE_S
-        while self.acta_json('topic', 'describe', 'orders')['partitions'][0]['firstOffset'] != '2':
-            self.assertLess(time.monotonic(), deadline)
+        until(lambda: self.acta_json('topic', 'describe', 'orders')['partitions'][0]
+              ['firstOffset'] == '2', 'retention takes both', PATIENCE_S)
         gone = 'events 0 to 1 were removed by retention; the first offset is 2 [GAP]'
         self.fails(1, gone, 'read', 'orders', '--partition', '0', '--offset', '0')
         self.fails(1, gone, 'subscribe', 'orders', '--from', '0', '--until-end')

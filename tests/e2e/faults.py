@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -61,6 +62,15 @@ def until(condition, what, patience=PATIENCE_S):
         if waited > patience:
             raise AssertionError(f'not within {patience} s: {what() if callable(what) else what}')
         time.sleep(min(max(0.01, waited / 20), 0.2))
+
+
+def await_signal(pid, number):
+    """Until a signal that was sent has come to the process: none of this number waits for it."""
+    def has_come():
+        status = pathlib.Path(f'/proc/{pid}/status').read_text()
+        waiting = int(re.search(r'^ShdPnd:\s*(\w+)$', status, re.MULTILINE)[1], 16)
+        return not waiting >> (number - 1) & 1
+    until(has_come, f'signal {number} comes')
 
 
 def thread_names(pid):

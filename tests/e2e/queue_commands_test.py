@@ -8,7 +8,7 @@ import signal
 import time
 
 from broker import PATIENCE_S, BrokerTest
-from faults import until
+from faults import await_signal, until
 from oracle import free_port, side_by_side
 
 EMPTY = {'ready': 0, 'leased': 0, 'retryWait': 0, 'blockedByKey': 0, 'held': 0, 'notScanned': 0,
@@ -153,7 +153,8 @@ class Commands(QueueTest):
                             start_new_session=True)
         self.assertEqual(worker.stdout.readline(), b'0\n')
         os.killpg(worker.pid, number)
-        time.sleep(0.2)
+        await_signal(worker.pid, number)
+        time.sleep(0.2)  # In which it would end.
         self.assertIsNone(worker.poll())
         with open(go, 'w') as file:
             file.write('go\n')
