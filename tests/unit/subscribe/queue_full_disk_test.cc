@@ -71,7 +71,7 @@ TEST_CASE("who waits for a full disk goes on when it has room, also while the po
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   CHECK_FALSE(skipped);
-  for (int i = 0; i < 100 && !skipped; ++i) {
+  for (int i = 0; i < 600 && !skipped; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   CHECK(skipped);
