@@ -233,7 +233,7 @@ class DamageEvery {
   }
 
   const Arguments& arguments_;
-  TempDir folder_;
+  TempDir folder_{MemoryFolder()};
   const std::string good_ = folder_.File("good");
   const std::string acks_ = folder_.File("acks");
   const std::string output_ = folder_.File("output");

@@ -238,7 +238,7 @@ class FaultEvery {
   }
 
   const Arguments& arguments_;
-  TempDir folder_;
+  TempDir folder_{MemoryFolder()};
   int runs_ = 0;
   int failed_ = 0;
   int unnoticed_ = 0;

@@ -1,5 +1,7 @@
 #include "tests/support/temp_dir.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -9,8 +11,16 @@
 
 namespace acta {
 
-TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "acta-test-XXXXXX").string();
+std::string MemoryFolder() {
+  constexpr char kMemory[] = "/dev/shm";
+  if (access(kMemory, W_OK) == 0) return kMemory;
+  return std::filesystem::temp_directory_path().string();
+}
+
+TempDir::TempDir() : TempDir(std::filesystem::temp_directory_path().string()) {}
+
+TempDir::TempDir(const std::string& in) {
+  std::string pattern = (std::filesystem::path(in) / "acta-test-XXXXXX").string();
   ACTA_CHECK(mkdtemp(pattern.data()) != nullptr);
   path_ = pattern;
 }
