@@ -186,12 +186,9 @@ absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
     slice->bytes = rocks.FamilyBytes(family);
     const auto record = records.extract(slice->id);
     const bool closed = !record.empty() && record.mapped().closed_us() != 0;
-    TableExtents extents;
-    if (closed) {
-      extents = ExtentsOf(record.mapped());
-    } else {
-      ASSIGN_OR_RETURN(extents, rocks.ReadFamilyExtents(family));
-    }
+    ASSIGN_OR_RETURN(const TableExtents extents,
+                     closed ? absl::StatusOr<TableExtents>(ExtentsOf(record.mapped()))
+                            : rocks.ReadFamilyExtents(family));
     int64_t oldest_us = 0;
     for (const auto& [partition, span] : extents.spans) {
       opened->partitions[partition].spans.emplace_back(slice, span);
@@ -496,8 +493,7 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   // Where disk, owner of a file or a limit of the process is at fault nobody is to fetch a backup.
   if (absl::IsResourceExhausted(status)) return NoRoom(options, status.message());
   const bool refused = absl::IsPermissionDenied(status) || absl::IsUnavailable(status);
-  if (refused) return NotAllowed(options, status);
-  return CannotOpen(options.data, v1::DATA_LOST, status);
+  return refused ? NotAllowed(options, status) : CannotOpen(options.data, v1::DATA_LOST, status);
 }
 
 }  // namespace acta

@@ -97,14 +97,6 @@ void CloseWithTables(TestStore& store) {
   store.Close();
 }
 
-fs::path LargestTable(const TestStore& store) {
-  fs::path largest;
-  for (const auto& file : DatabaseFiles(store.path(), ".sst")) {
-    if (largest.empty() || fs::file_size(file) > fs::file_size(largest)) largest = file;
-  }
-  return largest;
-}
-
 void CheckNumbers(const ReadAround& found, int64_t events) {
   CHECK(static_cast<int64_t>(found.data.size()) + found.lost_events() == events);
   for (const auto& [offset, data] : found.data) REQUIRE(data == std::to_string(offset));
@@ -119,7 +111,7 @@ class OneTable {
     store_.Reopen();
     FillNumbered(store_, batches, 1, batch);
     CloseWithTables(store_);
-    table_ = LargestTable(store_);
+    table_ = LargestTable(store_.path());
   }
   // In the middle of the n-th block.
   void DamageBlock(int number) {
@@ -244,7 +236,7 @@ class Unremembered {
       REQUIRE(Publish(store_.engine(), number, true, true) == 1);
     }
     CloseWithTables(store_);
-    disk_->OnlyOf(LargestTable(store_));
+    disk_->OnlyOf(LargestTable(store_.path()));
     if (ids_) return;
     // As a crash leaves it: their row was not written yet.
     REQUIRE_OK(store_.Open());
@@ -319,37 +311,6 @@ TEST_CASE("a start that accepts loss goes on without the ids that the disk does 
   CHECK(events.Known() == 0);
 }
 
-TEST_CASE("the window says what a start forgets because of damage, or because it hides the time") {
-  const bool hides = GENERATE(false, true);
-  TestStore store;
-  store.options().write_buffer_bytes = store.options().memtable_bytes = 32 << 20;
-  if (hides) store.options().dedupe_max_ids = 8;  // Two for each partition.
-  store.Reopen();
-  const auto publish = [&store](int number) {
-    const std::string id = absl::StrCat("id", number);
-    Append append =
-        MakeAppend(TestStore::Partition(), {EventElement(std::string(10'000, 'x'), id)});
-    append.ids.push_back({0, store.engine().HashEventId("", id)});
-    const TransactionResult result = Commit(store.engine(), std::move(append));
-    REQUIRE_OK(result.status);
-    return result.appends.at(0).count;
-  };
-  for (int i = 0; i < 20; ++i) {
-    REQUIRE(publish(i) == 1);
-    store.clock().Advance(absl::Seconds(1));
-  }
-  CloseWithTables(store);
-  // A block has seven. The first one is where the search begins, the second one is only read.
-  FlipBit(LargestTable(store), hides ? kBlockBytes / 2 : kBlockBytes * 3 / 2);
-  const int known = hides ? 18 : 14;
-  REQUIRE_OK(store.Open());
-  const auto extent = store.engine().Extent(TestStore::Partition());
-  REQUIRE_OK(extent);
-  CHECK(extent->effective_dedupe_window == absl::Seconds(20 - known));
-  CHECK(publish(known) == 0);
-  CHECK(publish(known - 1) == 1);
-}
-
 TEST_CASE("what lies between two damaged blocks is read") {
   OneTable table(6000, 1);
   table.DamageBlock(3);
@@ -419,14 +380,14 @@ TEST_CASE("a table file that is no table any more refuses the start") {
   TestStore store;
   FillNumbered(store, 2000);
   CloseWithTables(store);
-  const fs::path table = LargestTable(store);
+  const fs::path table = LargestTable(store.path());
   FlipBit(table, static_cast<int64_t>(fs::file_size(table)) - 3);  // Its last bytes say what it is.
   CheckRefused(store.Open(), table);
 }
 
 TEST_CASE("a flipped bit in the index of a table file refuses the start, and names the file") {
   OneTable table(2000, 1);
-  const fs::path file = LargestTable(table.store());
+  const fs::path file = LargestTable(table.store().path());
   const std::optional<FileRange> index = IndexOf(file);
   REQUIRE(index.has_value());
   // The library's own word for where the index is, and that it is one block.

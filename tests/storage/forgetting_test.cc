@@ -5,11 +5,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
 #include "storage/layout/engine_rows.h"
 #include "storage/state/id_window.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
 
 namespace acta {
@@ -208,6 +210,39 @@ TEST_CASE("ids whose window has ended go before those of topics that need theirs
   REQUIRE_OK(extent);
   CHECK(extent->effective_dedupe_window == absl::Minutes(10));
   CHECK(PublishId(store, TestStore::kTopic, 0));
+}
+
+TEST_CASE("the window says what a start forgets because of damage, or because it hides the time") {
+  const bool hides = GENERATE(false, true);
+  TestStore store;
+  store.options().write_buffer_bytes = store.options().memtable_bytes = 32 << 20;
+  if (hides) store.options().dedupe_max_ids = 8;  // Two for each partition.
+  store.Reopen();
+  const auto publish = [&store](int number) {
+    const std::string id = absl::StrCat("id", number);
+    Append append =
+        MakeAppend(TestStore::Partition(), {EventElement(std::string(10'000, 'x'), id)});
+    append.ids.push_back({0, store.engine().HashEventId("", id)});
+    const TransactionResult result = Commit(store.engine(), std::move(append));
+    REQUIRE_OK(result.status);
+    return result.appends.at(0).count;
+  };
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(publish(i) == 1);
+    store.clock().Advance(absl::Seconds(1));
+  }
+  store.Reopen();  // Recovery flushes what the log had.
+  store.Close();
+  // A block of 64 KiB has seven. The first one is where the search begins, the second one is only
+  // read.
+  FlipBit(LargestTable(store.path()), (hides ? 32 : 96) << 10);
+  const int known = hides ? 18 : 14;
+  REQUIRE_OK(store.Open());
+  const auto extent = store.engine().Extent(TestStore::Partition());
+  REQUIRE_OK(extent);
+  CHECK(extent->effective_dedupe_window == absl::Seconds(20 - known));
+  CHECK(publish(known) == 0);
+  CHECK(publish(known - 1) == 1);
 }
 
 }  // namespace

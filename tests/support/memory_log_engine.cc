@@ -268,11 +268,6 @@ bool MemoryLogEngine::HasRoom() const {
   return room_;
 }
 
-size_t MemoryLogEngine::waiting_for_room() const {
-  MutexLock lock(mu_);
-  return room_wakes_.size();
-}
-
 size_t MemoryLogEngine::waiting_for_events() const {
   MutexLock lock(mu_);
   size_t waiting = 0;

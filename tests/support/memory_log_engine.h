@@ -61,7 +61,10 @@ class MemoryLogEngine : public LogEngine {
   // Without room HasRoom() is false and appends are refused PUBLISH_QUEUE_FULL.
   void SetRoom(bool room);
   // How many wait to be woken when there is.
-  size_t waiting_for_room() const;
+  size_t waiting_for_room() const {
+    MutexLock lock(mu_);
+    return room_wakes_.size();
+  }
   // How many wait to be woken by events.
   size_t waiting_for_events() const;
 

@@ -37,6 +37,14 @@ std::vector<std::filesystem::path> DatabaseFiles(const std::string& data,
   return files;
 }
 
+std::filesystem::path LargestTable(const std::string& data) {
+  std::filesystem::path largest;
+  for (const auto& file : DatabaseFiles(data, ".sst")) {
+    if (largest.empty() || file_size(file) > file_size(largest)) largest = file;
+  }
+  return largest;
+}
+
 uint64_t WrittenBytes(const std::filesystem::path& file) {
   return ContentsOf(file).find_last_not_of('\0') + 1;
 }

@@ -13,6 +13,7 @@ namespace acta {
 // The database's files with this extension (".sst", ".log"), oldest first.
 std::vector<std::filesystem::path> DatabaseFiles(const std::string& data,
                                                  const std::string& extension);
+std::filesystem::path LargestTable(const std::string& data);
 // Up to the last byte that is not zero: a log file is written ahead with zeros.
 uint64_t WrittenBytes(const std::filesystem::path& file);
 // Changes one bit of a file in place.
