@@ -5,6 +5,8 @@ namespace acta {
 void IdTable::Insert(uint32_t hash, uint32_t number, NumberRange alive, uint32_t taken) {
   if (uint64_t{taken} + 1 > buckets_.size() * kPlaces * 3 / 4) {
     Resize(buckets_.size() + buckets_.size() / 2 + 1, alive);
+  } else if (number % kMadeAnew == 0) {
+    Resize(buckets_.size(), alive);
   }
   Put(hash, number, alive);
 }

@@ -63,6 +63,10 @@ class IdTable {
 
  private:
   static constexpr size_t kPlaces = 7;
+  // After so many numbers at the latest the table is made anew. A bucket that sends nothing on any
+  // more keeps `sent`, which would be one of those to come when half of all numbers have passed;
+  // and where every bucket has such a one a search has no end.
+  static constexpr uint32_t kMadeAnew = 1u << 30;
 
   struct alignas(64) Bucket {
     std::array<uint32_t, kPlaces> hashes;

@@ -52,6 +52,28 @@ TEST_CASE("a table finds the numbers that are alive, through full buckets and wh
   }
 }
 
+TEST_CASE("a search has an end when half of all numbers have passed since every bucket was full") {
+  constexpr uint32_t kFirstHash = 0, kLastHash = 0xFFFFFFFFu;
+  IdTable table;
+  NumberRange alive;
+  // More than a bucket has places for, first of the one, then of the other of two.
+  for (const uint32_t hash : {kFirstHash, kLastHash}) {
+    alive.first = alive.end;
+    for (; alive.size() < 8; ++alive.end) table.Insert(hash, alive.end, alive, alive.size());
+  }
+  for (uint32_t quarter = 1; quarter < 4; ++quarter) {
+    const uint32_t number = quarter << 30;
+    table.Insert(kFirstHash, number, {number, number}, 0);
+    int asked = 0;
+    const auto found = table.Find(kFirstHash, {number, number + 1}, [&](uint32_t candidate) {
+      CHECK(candidate == number);
+      return ++asked == 3;  // Or it would have no end.
+    });
+    CHECK_FALSE(found.has_value());
+    CHECK(asked == 1);
+  }
+}
+
 TEST_CASE("a table has nothing of numbers behind those that are alive") {
   IdTable table;
   CHECK_FALSE(Finds(table, {}, 0, 0));
