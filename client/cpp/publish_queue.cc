@@ -397,7 +397,8 @@ void PublishQueue::OnStreamEnd(const absl::Status& status, bool retry, absl::Tim
       given_up.batch = std::move(batch);
       given_up.status = unanswered && retry ? OfUnanswered(status) : status;
       Finish(std::move(given_up), finished);
-      lane->abandoned.Update(status);
+      // Of those that are given up with it: they were sent too.
+      lane->abandoned.Update(retry ? OfUnanswered(status) : status);
     }
   }
   frames_.clear();

@@ -349,6 +349,30 @@ TEST_CASE("what was sent without an answer and is refused until its time is over
   CHECK(line.log().stored(0) == std::vector<std::string>{"0"});
 }
 
+TEST_CASE("what is given up with one whose time is over may be stored too", "[client]") {
+  PublishQueue::Options options;
+  options.retry_for = absl::Seconds(10);
+  Line line(options);
+  line.Publish(0);
+  line.Send();
+  line.Answer();
+  line.Publish(0);
+  CHECK(line.Send());
+  line.Pass(absl::Seconds(1));
+  line.Publish(0);
+  CHECK(line.Send());
+  line.Break();
+  line.Pass(options.retry_for - absl::Seconds(1));
+  CHECK(line.Send());
+  line.End(Error(v1::SERVER_STOPPING, "stopping"), true);
+  for (const size_t number : {1, 2}) {
+    REQUIRE(line.results()[number].size() == 1);
+    CHECK(ReasonOf(line.results()[number][0].status) == v1::OUTCOME_UNKNOWN);
+  }
+  CHECK(line.queue().empty());
+  CHECK(line.log().stored(0) == std::vector<std::string>{"0", "1", "2"});
+}
+
 TEST_CASE("a stream refused before it carried anything refuses what waits", "[client]") {
   Line line;
   line.Publish(0);
