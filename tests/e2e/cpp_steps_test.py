@@ -51,6 +51,9 @@ class CppSteps(BrokerTest):
             workers[victim].wait()
             workers[victim] = self.start_worker(f'worker-{victim}')
         until(lambda: len(self.bills()) >= ORDERS, 'all bills', PATIENCE_S)
+        # Who is still on its way back to a broker that was killed cannot say good-bye to it.
+        until(lambda: len(self.acta_json('group', 'describe', 'workers')['group']
+                          .get('members', [])) == 3, 'three members', PATIENCE_S)
         for worker in workers:
             worker.terminate()
             self.assertEqual(worker.wait(PATIENCE_S), 0, self.lines())

@@ -89,10 +89,10 @@ class Clocks(Planted):
         self.check_one('server/core/a.cc', 'if (deadline < clock.SinceBoot()) return;', [])
 
     def test_what_is_listed_may_ask_as_often_as_it_says(self):
-        self.check_one('storage/base/log.cc', 'Format(absl::Now());', [])
-        self.check_one('storage/base/log.cc', 'absl::Now(), absl::Now()',
-                       ['storage/base/log.cc:2'])
-        self.check_one('storage/base/log.cc', '', ['storage/base/log.cc:1'])
+        self.check_one('storage/log/store_opening.cc', 'Format(absl::Now());', [])
+        self.check_one('storage/log/store_opening.cc', 'absl::Now(), absl::Now()',
+                       ['storage/log/store_opening.cc:2'])
+        self.check_one('storage/log/store_opening.cc', '', ['storage/log/store_opening.cc:1'])
 
 
 class Layers(Planted):
