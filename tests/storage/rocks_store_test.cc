@@ -122,7 +122,6 @@ TEST_CASE("a walk and a search look into the tables that have what they want") {
   CHECK(store->OpenReaders() > 3);
 }
 
-// The first sync of a WAL file that refused a write is an assertion of RocksDB's.
 TEST_CASE("a search ends where events are missing, and finds what is behind them") {
   const TempDir folder;
   const auto store = OpenStore(folder);
@@ -147,6 +146,7 @@ TEST_CASE("a search ends where events are missing, and finds what is behind them
   }
 }
 
+// The first sync of a WAL file that refused a write is an assertion of RocksDB's.
 TEST_CASE("after a failed write the store refuses what would touch its WAL, and stays readable") {
   const TempDir folder;
   RocksSettings settings;
