@@ -43,7 +43,9 @@ class IdTable {
   template <typename Is>
   std::optional<uint32_t> Find(uint32_t hash, NumberRange alive, const Is& is) const {
     if (buckets_.empty()) return std::nullopt;
-    for (size_t at = Home(hash);; at = Next(at)) {
+    const size_t home = Home(hash);
+    size_t at = home;
+    do {
       const Bucket& bucket = buckets_[at];
       for (size_t place = 0; place < kPlaces; ++place) {
         if (bucket.hashes[place] != hash) continue;
@@ -51,7 +53,9 @@ class IdTable {
         if (bucket.Taken(place, alive) && is(number)) return number;
       }
       if (!bucket.SendsOn(alive)) return std::nullopt;
-    }
+      at = Next(at);
+    } while (at != home);  // Each bucket of a small table may have sent one on.
+    return std::nullopt;
   }
 
   // The number is the newest of those alive, and `taken` places are taken without it at most.

@@ -85,5 +85,25 @@ TEST_CASE("a table has nothing of numbers behind those that are alive") {
   }
 }
 
+TEST_CASE("a lookup ends also where each bucket has sent on what is alive") {
+  // Of two buckets the second one.
+  constexpr uint32_t kSecond = 1u << 31;
+  IdTable table;
+  for (uint32_t number = 0; number < 8; ++number) table.Insert(0, number, {0, number}, number);
+  for (uint32_t number = 8; number < 15; ++number) {
+    table.Insert(kSecond, number, {7, number}, number - 7);
+  }
+  const NumberRange alive{7, 15};
+  int asked = 0;
+  const auto found = table.Find(0, alive, [&asked](uint32_t) {
+    REQUIRE(++asked < 100);
+    return false;
+  });
+  CHECK_FALSE(found.has_value());
+  for (uint32_t number = 7; number < 15; ++number) {
+    CHECK(Finds(table, alive, number, number == 7 ? 0 : kSecond));
+  }
+}
+
 }  // namespace
 }  // namespace acta
