@@ -113,22 +113,22 @@ absl::StatusOr<std::optional<BatchHeader>> FirstSince(const Searched& in,
   return found;
 }
 
-// The events since a time, which in each partition begin between these offsets. Where damage hides
-// the time of a partition's batches its newest are taken instead, `max_ids` in all such partitions
-// together.
+// The events since a time, which in each partition begin between those of `older` and these
+// offsets. Where damage hides the time of a partition's batches its newest are taken instead,
+// `max_ids` in all such partitions together.
 absl::StatusOr<NewestEvents> EventsSince(const Searched& in, int64_t since_us,
-                                         const std::vector<Offset>& from,
-                                         const std::vector<Offset>& to) {
+                                         const NewestEvents& older, const std::vector<Offset>& to) {
   NewestEvents found{since_us, {}, {}, 0};
   const int64_t partitions = std::ssize(in.partitions);
   const auto share = std::max<int64_t>(1, in.max_ids / std::max<int64_t>(1, partitions));
   for (size_t i = 0; i < in.partitions.size(); ++i) {
     const PartitionLog& partition = *in.partitions[i];
     const PartitionExtent extent = partition.Extent();
+    const Offset from = older.from[i];
     Offset first = std::min(to[i], extent.visible_end);
     bool hidden = false;
-    if (extent.last_time_us >= since_us && from[i] < first) {
-      const auto batch = FirstSince(in, partition, since_us, from[i]);
+    if (extent.last_time_us >= since_us && from < first) {
+      const auto batch = FirstSince(in, partition, since_us, from);
       if (DiskIsSilent(batch.status()) && !in.accept_loss) {
         return RefuseToForget(partition, batch.status());
       }
@@ -136,11 +136,11 @@ absl::StatusOr<NewestEvents> EventsSince(const Searched& in, int64_t since_us,
         first = std::max(extent.first, extent.visible_end + -share);
         hidden = first > extent.first;
       } else if (batch->has_value()) {
-        first = std::min(first, std::max(from[i], (*batch)->base_offset));
+        first = std::min(first, std::max(from, (*batch)->base_offset));
       }
     }
     found.from.push_back(first);
-    found.hidden.push_back(hidden);
+    found.hidden.push_back(hidden || (older.hidden[i] && first == from));
     found.events += Lag(first, extent.visible_end);
   }
   return found;
@@ -166,20 +166,22 @@ absl::StatusOr<NewestEvents> FindNewest(const Searched& in, int64_t window_us) {
   constexpr int64_t kNearEnoughUs = 1000;
   const int64_t most = 2 * in.max_ids;
   int64_t end_us = window_us;
-  std::vector<Offset> begins, ends;
+  NewestEvents begins, ends;
   for (const PartitionPtr& partition : in.partitions) {
     const PartitionExtent extent = partition->Extent();
     end_us = std::max(end_us, extent.last_time_us + 1);
     // One event more than all that is wanted may come of one partition.
-    begins.push_back(std::max(extent.first, extent.visible_end + -(most + 1)));
-    ends.push_back(extent.visible_end);
+    begins.from.push_back(std::max(extent.first, extent.visible_end + -(most + 1)));
+    ends.from.push_back(extent.visible_end);
+    begins.hidden.push_back(false);
+    ends.hidden.push_back(false);
   }
-  ASSIGN_OR_RETURN(NewestEvents older, EventsSince(in, window_us, begins, ends));
+  ASSIGN_OR_RETURN(NewestEvents older, EventsSince(in, window_us, begins, ends.from));
   if (older.events <= most) return older;
-  ASSIGN_OR_RETURN(NewestEvents newer, EventsSince(in, end_us, ends, ends));
+  ASSIGN_OR_RETURN(NewestEvents newer, EventsSince(in, end_us, ends, ends.from));
   while (newer.since_us - older.since_us > kNearEnoughUs) {
     const int64_t middle_us = older.since_us + (newer.since_us - older.since_us) / 2;
-    ASSIGN_OR_RETURN(NewestEvents middle, EventsSince(in, middle_us, older.from, newer.from));
+    ASSIGN_OR_RETURN(NewestEvents middle, EventsSince(in, middle_us, older, newer.from));
     if (middle.events > most) {
       older = std::move(middle);
     } else if (middle.events < in.max_ids) {

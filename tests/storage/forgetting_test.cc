@@ -245,5 +245,29 @@ TEST_CASE("the window says what a start forgets because of damage, or because it
   CHECK(publish(known - 1) == 1);
 }
 
+TEST_CASE("the window says what damage hides also where a search by time is left with the rest") {
+  TestStore store;
+  store.options().write_buffer_bytes = store.options().memtable_bytes = 32 << 20;
+  store.options().dedupe_max_ids = 8;  // Two for each partition, and less than there are of one.
+  store.Reopen();
+  for (int i = 0; i < 20; ++i) {
+    for (const int partition : {0, 1}) {
+      const std::string id = absl::StrCat("id", i);
+      Append append =
+          MakeAppend(TestStore::Partition(partition), {EventElement(std::string(10'000, 'x'), id)});
+      append.ids.push_back({0, store.engine().HashEventId("", id)});
+      REQUIRE_OK(Commit(store.engine(), std::move(append)).status);
+    }
+    store.clock().Advance(absl::Seconds(1));
+  }
+  store.Reopen();  // Recovery flushes what the log had.
+  store.Close();
+  FlipBit(LargestTable(store.path()), 32 << 10);  // Where the search in partition 0 begins.
+  REQUIRE_OK(store.Open());
+  const auto extent = store.engine().Extent(TestStore::Partition());
+  REQUIRE_OK(extent);
+  CHECK(extent->effective_dedupe_window == absl::Seconds(2));
+}
+
 }  // namespace
 }  // namespace acta
