@@ -2,13 +2,19 @@
 """What people and programs see of topics, groups and the broker, letter by letter; times, delays,
 addresses and what depends on the machine are masked."""
 
+import collections
+import contextlib
 import csv
+import fcntl
 import io
 import os
 import pty
 import re
 import signal
+import struct
+import termios
 import unittest
+import unittest.mock
 
 from broker import PATIENCE_S, BrokerTest
 
@@ -277,6 +283,80 @@ GROUP MODE MEMBERS LAG BEHIND DONE/S FAILED/S RETRY/S DEAD DRAIN HEADROOM STATE
 audit stream 0 2 DELAY 0 6d23h no members
 billing queue 0 1 DELAY 0 0 0 1 no members
 """, 'top', '--looks', 1)
+
+
+CLEAR = '\x1b[H\x1b[2J'
+TOPIC = 'orders-of-the-northern-warehouse-and-its-customers'
+GROUP = 'billing-of-the-northern-warehouse-and-its-customers'
+TEXT = 'no such account, and the directory of accounts did not answer within thirty seconds'
+
+
+class Narrow(BrokerTest):
+    """Tables in terminals that have less room than they want."""
+
+    def setUp(self):
+        super().setUp()
+        environment = unittest.mock.patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(environment.stop)
+        os.environ.pop('COLUMNS', None)
+
+    def shown(self, columns, *args):
+        """What a terminal of so many columns gets from a command that succeeds."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('4H', 24, columns, 0, 0))
+        process = self.spawn(*args, stdout=theirs)
+        os.close(theirs)
+        shown = b''
+        with contextlib.suppress(OSError):  # So it ends.
+            while part := os.read(ours, 65_536):
+                shown += part
+        os.close(ours)
+        self.assertEqual(process.wait(PATIENCE_S), 0, args)
+        return shown.decode().replace('\r\n', '\n').removeprefix(CLEAR)
+
+    def fits(self, shown, columns):
+        for line in shown.splitlines():
+            self.assertLessEqual(len(line), columns, shown)
+
+    @staticmethod
+    def characters(text):
+        return collections.Counter(''.join(text.split()))
+
+    def test_tables_fit_into_eighty_columns_and_lose_nothing(self):
+        self.acta('topic', 'create', TOPIC, '--partitions', 1)
+        self.acta('group', 'create', GROUP, '--topic', TOPIC, '--mode', 'queue', '--from',
+                  'earliest')
+        self.acta('publish', TOPIC, 'later', '--id', 'reminder-of-the-customer-ann', '--key',
+                  'customer-ann', '--delay', '1h')
+        self.acta('publish', TOPIC, 'now')
+        self.broker.acta('subscribe', TOPIC, '--group', GROUP, '--max', 1, '--exec',
+                         f'echo {TEXT} >&2; exit 65')
+        for words in (('topic', 'describe', TOPIC), ('deadletter', 'list', GROUP),
+                      ('schedule', 'list', TOPIC), ('config',)):
+            whole = self.acta(*words)
+            self.assertGreater(max(map(len, whole.splitlines())), 80)
+            shown = self.shown(80, *words)
+            self.fits(shown, 80)
+            self.assertEqual(self.characters(shown), self.characters(whole), shown)
+            self.fits(self.shown(40, *words), 40)
+            # What is not drawn for people is as it is.
+            self.assertEqual(self.shown(40, *words, '-o', 'csv'), self.acta(*words, '-o', 'csv'))
+
+    def test_so_do_those_whose_numbers_change_with_each_look(self):
+        self.acta('topic', 'create', TOPIC, '--partitions', 1)
+        self.acta('group', 'create', GROUP, '--topic', TOPIC, '--mode', 'queue')
+        self.acta('publish', TOPIC, 'one')
+        for words, first in ((('top', '--looks', 1, '--interval', '100ms'), 'GROUP'),
+                             (('publish', TOPIC, 'two'), 'EVENTS')):
+            wide, narrow = self.acta(*words), self.shown(80, *words)
+            self.assertGreater(max(map(len, wide.splitlines())), 80)
+            self.fits(narrow, 80)
+            # Without numbers and delays.
+            wide, narrow = (re.sub(r'[\d.]+[a-zµ]*', '', text[text.index(first):])
+                            for text in (wide, narrow))
+            self.assertEqual(self.characters(narrow), self.characters(wide), narrow)
+            self.fits(self.shown(40, *words), 40)
 
 
 class Watching(BrokerTest):

@@ -10,6 +10,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/contexts.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/table_text.h"
 #include "tools/acta/syntax/address.h"
 
 namespace acta::cli {
@@ -68,6 +69,10 @@ absl::StatusOr<std::unique_ptr<CommandContext>> CommandContext::Make(Args args, 
 }
 
 absl::Status CommandContext::PrintHeading(absl::string_view text) {
+  return PrintText(WrappedText(text, TerminalWidth(stdout)));
+}
+
+absl::Status CommandContext::PrintText(absl::string_view text) {
   if (output_format_ != "table") return absl::OkStatus();
   return WriteAll(stdout, text);
 }
@@ -83,7 +88,7 @@ absl::Status CommandContext::PrintDone(
 }
 
 absl::Status CommandContext::ClearScreen() {
-  return isatty(STDOUT_FILENO) == 1 ? PrintHeading("\x1b[H\x1b[2J") : absl::OkStatus();
+  return isatty(STDOUT_FILENO) == 1 ? PrintText("\x1b[H\x1b[2J") : absl::OkStatus();
 }
 
 absl::Status CommandContext::ConfirmDeletion(absl::string_view question) {

@@ -44,8 +44,10 @@ class CommandContext {
   absl::Time now() const { return now_; }
   absl::string_view output_format() const { return output_format_; }
 
-  // Text above a table; programs do not get it.
+  // Sentences above a table, in lines as wide as the terminal; programs do not get them.
   absl::Status PrintHeading(absl::string_view text);
+  // What stands beside a table as it is, such as an event; programs do not get it.
+  absl::Status PrintText(absl::string_view text);
   // The result of a command that has nothing to show but that it is done.
   absl::Status PrintDone(const std::vector<const google::protobuf::Message*>& messages,
                          absl::string_view text);

@@ -35,8 +35,8 @@ absl::Status Run(CommandContext& context) {
     context.terminal().Warn("the event is gone: retention has removed it");
     return absl::OkStatus();
   }
-  return context.PrintHeading(EventHeading(format) +
-                              EventText(format, letter.event(), PlaceOf(letter)));
+  return context.PrintText(EventHeading(format) +
+                           EventText(format, letter.event(), PlaceOf(letter)));
 }
 
 }  // namespace

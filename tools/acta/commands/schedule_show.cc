@@ -15,7 +15,7 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const v1::GetScheduleResponse response, context.admin().GetSchedule(request));
   const v1::Schedule& schedule = response.schedule();
   RETURN_IF_ERROR(context.output().Print({&response}, ScheduleTable({&schedule})));
-  return context.PrintHeading(UnstoredEventText(schedule.event(), schedule.topic()));
+  return context.PrintText(UnstoredEventText(schedule.event(), schedule.topic()));
 }
 
 }  // namespace

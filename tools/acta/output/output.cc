@@ -3,8 +3,6 @@
 #include <google/protobuf/util/json_util.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -14,26 +12,12 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/events/json_line.h"
 #include "tools/acta/exit_status.h"
-#include "tools/acta/output/words.h"
+#include "tools/acta/output/table_text.h"
 
 namespace acta::cli {
 namespace {
 
 using Messages = std::vector<const google::protobuf::Message*>;
-
-// Columns as people see them: one for each UTF-8 lead byte.
-size_t Width(absl::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
-// "17", "1.2 GiB", "1h30m"; not what is written in hexadecimal.
-bool IsNumber(absl::string_view text) {
-  return !text.empty() && text.find_first_of("abcef") == absl::string_view::npos &&
-         (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
-          (text[0] == '-' && text.size() > 1));
-}
 
 class TableOutput final : public Output {
  public:
@@ -41,48 +25,10 @@ class TableOutput final : public Output {
 
   absl::Status Print(const Messages&, const Table& table) override { return PrintRows(table); }
   absl::Status PrintRows(const Table& table) override {
-    std::vector<std::vector<std::string>> lines = {table.columns()};
-    lines.insert(lines.end(), table.rows().begin(), table.rows().end());
-    if (!table.total().empty()) lines.push_back(table.total());
-    for (auto& line : lines) {
-      for (std::string& cell : line) cell = Plain(cell);
-    }
-    const std::vector<size_t> widths = Widths(lines);
-    const std::vector<bool> numeric = Numeric(table);
-    std::string out;
-    for (const auto& line : lines) AppendLine(line, widths, numeric, &out);
-    return WriteAll(file_, out);
+    return WriteAll(file_, TableText(table, TerminalWidth(file_)));
   }
 
  private:
-  static std::vector<size_t> Widths(const std::vector<std::vector<std::string>>& lines) {
-    std::vector<size_t> widths(lines[0].size());
-    for (const auto& line : lines) {
-      for (size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], Width(line[i]));
-    }
-    return widths;
-  }
-  // A column of numbers stands to the right.
-  static std::vector<bool> Numeric(const Table& table) {
-    std::vector<bool> numeric(table.columns().size(), !table.rows().empty());
-    for (const auto& row : table.rows()) {
-      for (size_t i = 0; i < numeric.size(); ++i) {
-        numeric[i] = numeric[i] && (IsNumber(row[i]) || row[i].empty() || row[i] == "-");
-      }
-    }
-    return numeric;
-  }
-  static void AppendLine(const std::vector<std::string>& line, const std::vector<size_t>& widths,
-                         const std::vector<bool>& numeric, std::string* out) {
-    std::string text;
-    for (size_t i = 0; i < line.size(); ++i) {
-      const std::string pad(widths[i] - Width(line[i]), ' ');
-      absl::StrAppend(&text, i == 0 ? "" : "  ", numeric[i] ? pad : "", line[i],
-                      numeric[i] ? "" : pad);
-    }
-    absl::StrAppend(out, absl::StripTrailingAsciiWhitespace(text), "\n");
-  }
-
   FILE* const file_;
 };
 
