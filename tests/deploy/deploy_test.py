@@ -13,18 +13,16 @@ import sys
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.parse
 import urllib.request
 
 import deployed
-from deployed import ALERTS, DASHBOARDS, GRAFANA, RULES, RUNBOOKS, promtool, tool
+from deployed import ALERTS, DASHBOARDS, GRAFANA, RULES, RUNBOOKS, promtool
 
 sys.path[:0] = [str(deployed.ROOT / 'tests/e2e'), str(GRAFANA)]
 
 import make_dashboards  # noqa: E402
 from broker import BIN, PATIENCE_S, BrokerTest  # noqa: E402
-from oracle import free_port  # noqa: E402
+from scraping import Prometheus  # noqa: E402
 
 CONTAINERFILE = (deployed.ROOT / 'deploy/Containerfile').read_text()
 SECTIONS = ['What it means', 'What users notice', 'How to look', 'What to do',
@@ -251,56 +249,6 @@ class Promtool(unittest.TestCase):
         for name in deployed.alerts():
             self.assertEqual({empty for alert, empty in tested if alert == name}, {'', ' []'},
                              f'{name}: once firing, once not')
-
-
-class Prometheus:
-    """A process that scrapes the broker every second, with the rules of deploy/."""
-
-    def __init__(self, folder, target):
-        config = (RULES / 'prometheus.yml').read_text().replace('127.0.0.1:7451', target)
-        config = re.sub(r'_interval: \d+s', '_interval: 1s', config)
-        (folder / 'prometheus.yml').write_text(config)
-        # Longer than what is usual passes between a write and its sync.
-        (folder / 'alerts.yml').write_text(re.sub(r'(?m)^( +for:) \w+$', r'\1 3s',
-                                                  ALERTS.read_text()))
-        self.address = f'127.0.0.1:{free_port()}'
-        self.log = folder / 'prometheus.log'
-        with open(self.log, 'w') as log:
-            self.process = subprocess.Popen(
-                [tool('prometheus'), '--config.file', folder / 'prometheus.yml',
-                 '--storage.tsdb.path', folder / 'tsdb', '--web.listen-address', self.address],
-                stdout=log, stderr=log)
-
-    def ask(self, what, **parameters):
-        """The data of an answer of the API, None while it does not listen yet."""
-        query = urllib.parse.urlencode(parameters)
-        try:
-            with urllib.request.urlopen(f'http://{self.address}/api/v1/{what}?{query}',
-                                        timeout=PATIENCE_S) as answer:
-                return json.load(answer)['data']
-        except urllib.error.HTTPError as error:
-            if error.code == 503:
-                return None
-            raise AssertionError(f'{what} {parameters}: {error.read().decode()}') from error
-        except OSError:
-            if self.process.poll() is not None:
-                raise AssertionError('prometheus ended:\n' + self.log.read_text()[-2000:])
-            return None
-
-    def value(self, expression):
-        """Of the first series, None when there is none."""
-        data = self.ask('query', query=expression)
-        return float(data['result'][0]['value'][1]) if data and data['result'] else None
-
-    def firing(self):
-        """[(alert, group)]"""
-        found = (self.ask('alerts') or {'alerts': []})['alerts']
-        return sorted((alert['labels']['alertname'], alert['labels'].get('group', ''))
-                      for alert in found if alert['state'] == 'firing')
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class Live(BrokerTest):

@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Alerts fire on brokers that are in the condition they are about: four of them side by side, and
+one Prometheus. Their rules are what they are, but for how long something lasts.
+
+Needs prometheus in the folder ACTA_PROMETHEUS, and actad and acta in ACTA_BIN.
+"""
+
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+import deployed
+
+sys.path[:0] = [str(deployed.ROOT / 'tests/e2e')]
+
+from broker import PATIENCE_S, Broker, BrokerTest  # noqa: E402
+from scraping import Prometheus  # noqa: E402
+
+SHORTER = (('acta_groups_lag_seconds > 3600', 1, 'acta_groups_lag_seconds > 3'),
+           ('acta_backups_newest_timestamp_seconds > 2 * 86400', 1,
+            'acta_backups_newest_timestamp_seconds > 3'),
+           ('acta_schedules_overdue_seconds > 60', 1, 'acta_schedules_overdue_seconds > 2'),
+           ('OUTCOME_UNKNOWN|INTERNAL"}[5m])', 1, 'OUTCOME_UNKNOWN|INTERNAL"}[5s])'))
+
+
+def watermarks(*below):
+    """Options with which every disk is below these watermarks, and above the others."""
+    return [option for level in ('warn', 'soft', 'hard') for option in (
+        (f'--storage.disk_{level}_percent=100', f'--storage.disk_{level}_bytes=1024TiB')
+        if level in below else (f'--storage.disk_{level}_percent=0',))]
+
+
+class Conditions(BrokerTest):
+    """`self.broker` has the groups."""
+
+    def setUp(self):
+        super().setUp()
+        self.backups = pathlib.Path(self.folder) / 'backups'
+        self.broker.start_again(*watermarks(), '--storage.slice_seconds=1',
+                                f'--storage.backup_dir={self.backups}')
+
+    def another(self, name, *options):
+        folder = pathlib.Path(self.folder) / name
+        folder.mkdir()
+        broker = Broker(folder, *options)
+        self.addCleanup(lambda: broker.process.poll() is None and broker.kill())
+        return broker.start()
+
+    def on(self, broker, *args, stdin=None, code=0):
+        """What a command of another broker says, which ends with this code."""
+        got, out, err = broker.acta(*args, stdin=stdin)
+        self.assertEqual(got, code, f'acta {args}: {err}{out}')
+        return out + err
+
+    def groups(self):
+        """One that nobody reads, one that is full of dead letters with one, one whose attempts
+        fail, one that lost an event; and a backup that was made."""
+        self.acta('topic', 'create', 'jobs', '--partitions', 1)
+        self.acta('topic', 'create', 'short', '--partitions', 1, '--retention', '1s')
+        queue = ('--topic', 'jobs', '--from', 'earliest', '--mode', 'queue')
+        self.acta('group', 'create', 'idle', '--topic', 'jobs', '--from', 'earliest')
+        self.acta('group', 'create', 'full', *queue, '--max-dead-letters', 1)
+        self.acta('group', 'create', 'failing', *queue, '--max-attempts', 1000, '--backoff', '10ms',
+                  '--backoff-max', '10ms')
+        self.acta('group', 'create', 'late', '--topic', 'short', '--from', 'earliest')
+        self.acta('publish', 'short', 'gone')
+        self.acta('backup', 'create')
+
+    def worn(self):
+        """Little room, damage, no protection, more series than are shown, and a folder for its
+        backups that has those of another store."""
+        broker = self.another('worn', *watermarks('warn'), '--insecure', '--telemetry.max_series=1',
+                              '--storage.write_buffer=1MiB', f'--storage.backup_dir={self.backups}')
+        self.on(broker, 'topic', 'create', 'orders', '--partitions', 1)
+        self.on(broker, 'publish', 'orders', '--batch', '64KiB', stdin=('x' * 1000 + '\n') * 8000)
+        self.assertEqual(broker.stop(), 0)
+        largest = max((broker.data / 'db').glob('*.sst'), key=lambda table: table.stat().st_size)
+        with open(largest, 'r+b') as file:
+            file.seek(100_000)
+            byte = file.read(1)[0]
+            file.seek(100_000)
+            file.write(bytes([byte ^ 1]))
+        broker.start()
+        self.assertIn('DATA_CORRUPTED', self.on(broker, 'admin', 'scrub', code=1))
+        code, _, err = broker.acta('backup', 'create')
+        self.assertNotEqual(code, 0)
+        self.assertIn('the backup failed', err)
+        return broker
+
+    def full(self):
+        """A disk that refuses publishes, also of what was for later."""
+        broker = self.another('full', *watermarks())
+        self.on(broker, 'topic', 'create', 'orders', '--partitions', 1)
+        self.on(broker, 'publish', 'orders', 'later', '--delay', '3s')
+        broker.kill()  # Before it is due.
+        broker.options = watermarks('warn', 'soft')
+        return broker.start()
+
+    def crowded(self):
+        """One that has as many connections as it may."""
+        broker = self.another('crowded', *watermarks(), '--listen.max_connections=1',
+                              '--listen.handshake_timeout=1m')
+        self.addCleanup(self.connect(broker).close)
+        return broker
+
+    @staticmethod
+    def connect(broker):
+        host, port = broker.address.split(':')
+        return socket.create_connection((host, int(port)), PATIENCE_S)
+
+    def until(self, condition, what):
+        """What is missing: a condition is a set that becomes empty."""
+        deadline = time.monotonic() + PATIENCE_S
+        while missing := condition():
+            self.assertLess(time.monotonic(), deadline, f'{what}: not {missing}')
+            time.sleep(0.1)
+
+    def test_they_fire(self):
+        self.groups()
+        worn, full, crowded = self.worn(), self.full(), self.crowded()
+        wanted = {
+            (f'Acta{alert}', broker.http)
+            for broker, alerts in (
+                (self.broker, ('BackupOld', 'DeadLetters', 'GroupBehind', 'GroupHasNoMembers',
+                               'GroupLostEvents', 'GroupStopped', 'ManyRetries', 'NearLimit')),
+                (worn, ('BackupFailed', 'DamagedEvents', 'DiskFilling', 'Insecure',
+                        'TelemetryIncomplete')),
+                (full, ('DiskRefusesWrites', 'ScheduledEventsOverdue')),
+                (crowded, ('CallsRefused',)))
+            for alert in alerts}
+        folder = pathlib.Path(self.folder) / 'prometheus'
+        folder.mkdir()
+        prometheus = Prometheus(folder, *sorted({address for _, address in wanted}),
+                                shorter=SHORTER)
+        self.addCleanup(prometheus.end)
+        # What is counted from now on has been 0.
+        new = 'sum(acta_queues_dead_lettered_events_total{group="full"}) == 0'
+        up = 'sum(up{job="acta"}) == 4'
+        self.until(lambda: {one for one in (new, up) if prometheus.value(one) is None}, 'scraped')
+        self.acta('publish', 'jobs', stdin=''.join(f'{n}\n' for n in range(50)))
+        self.broker.acta('subscribe', 'jobs', '--group', 'full', '--exec', 'exit 65', '--max', 1)
+        self.spawn('subscribe', 'jobs', '--group', 'failing', '--exec', 'exit 1',
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def missing():
+            self.connect(crowded).close()  # One too many.
+            return wanted - set(prometheus.firing('instance'))
+        self.until(missing, 'all of them fire')
+
+
+if __name__ == '__main__':
+    unittest.main()
