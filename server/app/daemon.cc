@@ -73,9 +73,7 @@ absl::Status Daemon::OpenStore(const OpenEngine& open) {
 }
 
 absl::Status Daemon::LoadDomain() {
-  SubscribeLimits subscribe = options_.subscribe;
-  subscribe.read_threads = PoolThreads(options_.read_threads);
-  pool_ = std::make_unique<AsioPool>(subscribe.read_threads);
+  pool_ = std::make_unique<AsioPool>(PoolThreads(options_.read_threads));
   timer_ = std::make_unique<AsioTimer>(*pool_);
   topics_ = std::make_unique<TopicRegistry>(*engine_, options_.topics);
   RETURN_IF_ERROR(topics_->Load());
@@ -95,7 +93,7 @@ absl::Status Daemon::LoadDomain() {
   claims_ = std::make_unique<ClaimRegistry>(
       ClaimRegistry::Deps{*engine_, *groups_, authorizer_, *timer_, options_.claims});
   hub_ = std::make_unique<SubscriptionHub>(SubscriptionHub::Deps{
-      *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, subscribe});
+      *engine_, clock_, *topics_, *groups_, authorizer_, *pool_, *timer_, options_.subscribe});
   causes_ = std::make_unique<DeliveredCauses>(
       DeliveredCauses::Deps{*engine_, *topics_, *groups_, authorizer_});
   settler_ = std::make_unique<Settler>(Settler::Deps{PublishDeps(), *groups_, *claims_, *pool_});

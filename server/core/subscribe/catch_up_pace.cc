@@ -14,20 +14,16 @@ constexpr size_t kPacedReadBytes = 256 << 10;
 constexpr absl::Duration kLook = absl::Milliseconds(100);
 constexpr double kTimesAppended = 2;
 // Where the disk never rests, it may let a read that comes last wait for seconds. Threads of the
-// pool wait with it, which others need too: so few are in such a read at once, and one fewer than
-// there are. After one that took too long, so many times its length the reads come last no more.
-constexpr int32_t kMostLast = 2;
+// pool wait with it, which others need too: so few are in such a read at once. After one that took
+// too long, so many times its length the reads come last no more.
+constexpr int kMostLast = 2;
 constexpr absl::Duration kLongestLast = absl::Milliseconds(100);
 constexpr int kNotLastFor = 10;
 
 }  // namespace
 
-CatchUpPace::CatchUpPace(const LogEngine& engine, const Clock& clock, int64_t bytes_per_second,
-                         int32_t read_threads)
-    : engine_(engine),
-      clock_(clock),
-      limit_(static_cast<double>(bytes_per_second)),
-      most_last_(std::min(kMostLast, read_threads - 1)) {
+CatchUpPace::CatchUpPace(const LogEngine& engine, const Clock& clock, int64_t bytes_per_second)
+    : engine_(engine), clock_(clock), limit_(static_cast<double>(bytes_per_second)) {
   if (bytes_per_second == 0) return;
   looked_ = clock.SinceBoot();
   appended_ = engine.Stats().bytes_appended;
@@ -66,7 +62,7 @@ void CatchUpPace::Run(const Turn& turn, absl::FunctionRef<void()> read) {
 bool CatchUpPace::MayBeLast() {
   const absl::Duration now = clock_.SinceBoot();
   MutexLock lock(mu_);
-  if (last_ >= most_last_ || now < not_last_until_) return false;
+  if (last_ == kMostLast || now < not_last_until_) return false;
   ++last_;
   return true;
 }

@@ -27,9 +27,8 @@ class CatchUpPace {
     bool held_back = false;  // Something is appended meanwhile.
   };
 
-  // `bytes_per_second` 0: nothing is held back. `read_threads`: who calls Run().
-  CatchUpPace(const LogEngine& engine, const Clock& clock, int64_t bytes_per_second,
-              int32_t read_threads = 4);
+  // `bytes_per_second` 0: nothing is held back.
+  CatchUpPace(const LogEngine& engine, const Clock& clock, int64_t bytes_per_second);
 
   // The next read, which counts from now on.
   Turn Next();
@@ -46,13 +45,12 @@ class CatchUpPace {
   const LogEngine& engine_;
   const Clock& clock_;
   const double limit_;
-  const int32_t most_last_;  // Reads at once that the disk serves last.
   Mutex mu_;
   absl::Duration looked_ ABSL_GUARDED_BY(mu_);     // When the appends were counted.
   int64_t appended_ ABSL_GUARDED_BY(mu_) = 0;      // Bytes by then.
   double rate_ ABSL_GUARDED_BY(mu_) = 0;           // Bytes a second; 0: nothing is appended.
   absl::Duration next_free_ ABSL_GUARDED_BY(mu_);  // When the next read may begin.
-  int32_t last_ ABSL_GUARDED_BY(mu_) = 0;          // Reads that the disk serves last now.
+  int last_ ABSL_GUARDED_BY(mu_) = 0;              // Reads that the disk serves last now.
   absl::Duration longest_ ABSL_GUARDED_BY(mu_);    // What such a read may take.
   absl::Duration not_last_until_ ABSL_GUARDED_BY(mu_);
 };

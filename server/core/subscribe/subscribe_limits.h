@@ -38,7 +38,6 @@ struct SubscribeLimits {
   // Read from the disk for streams while events are appended, if not twice those are more; 0: as
   // fast as it goes.
   int64_t catch_up_bytes_per_second = 0;
-  int32_t read_threads = 4;  // Of the pool: not all of them are in reads that the disk serves last.
 };
 
 }  // namespace acta

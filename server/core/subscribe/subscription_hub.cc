@@ -17,8 +17,7 @@ class SubscriptionHub::State {
         fetches(std::make_shared<WaitingFetches>(deps.limits.max_waiting_fetches)),
         fetch_budget(std::make_shared<ByteBudget>(deps.limits.max_fetch_bytes)),
         pace(std::make_shared<CatchUpPace>(deps.engine, deps.clock,
-                                           deps.limits.catch_up_bytes_per_second,
-                                           deps.limits.read_threads)),
+                                           deps.limits.catch_up_bytes_per_second)),
         delivered(std::make_shared<DeliveryCount>()) {}
 
   const Deps deps;

@@ -129,28 +129,6 @@ TEST_CASE("reads that are held back are the disk's last", "[subscribe]") {
   }
 }
 
-TEST_CASE("of the threads that read one at least is not in a read that comes last", "[subscribe]") {
-  const IoPriority given(IOPRIO_CLASS_BE, 4);
-  if (!given.set()) {
-    WARN("skipped: this machine lets no thread set its I/O class");
-    return;
-  }
-  const int32_t threads = GENERATE(1, 2);
-  SubscribeRoom room;
-  room.MakeTopic(1);
-  CatchUpPace pace(room.engine, room.clock, 100 * kMiB, threads);
-  room.Publish(0, {"a"});
-  room.clock.Advance(absl::Milliseconds(100));
-  const CatchUpPace::Turn turn = pace.Next();
-  bool second = true;
-  pace.Run(turn, [&] {
-    CHECK(IoPriority::Idle() == (threads == 2));
-    const IoPriority of_another_thread(IOPRIO_CLASS_BE, 4);
-    second = ReadsLast(pace, turn);
-  });
-  CHECK_FALSE(second);
-}
-
 TEST_CASE("reads are not the disk's last where that makes them slower than twice the appends",
           "[subscribe]") {
   const IoPriority given(IOPRIO_CLASS_BE, 4);
