@@ -16,14 +16,8 @@ bool SetIoPriority(int priority) {
 
 }  // namespace
 
-int IoPriorityToGiveBack(int before) {
-  const bool none = IOPRIO_PRIO_CLASS(before) == IOPRIO_CLASS_NONE;
-  return none ? IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0) : before;
-}
-
 DiskLast::DiskLast() : before_(IoPriority()) {
   if (before_ < 0) return;
-  before_ = IoPriorityToGiveBack(before_);
   if (IOPRIO_PRIO_CLASS(before_) == IOPRIO_CLASS_RT ||
       !SetIoPriority(IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0))) {
     before_ = -1;

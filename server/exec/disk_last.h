@@ -2,10 +2,6 @@
 
 namespace acta {
 
-// What a thread is given back that had this I/O class and level. Of one without I/O so far Linux
-// before 5.15 says NONE with a level, and refuses to set that: the thread would stay IDLE for ever.
-int IoPriorityToGiveBack(int before);
-
 // While it lives, the disk serves what its thread reads after all else that waits for it: Linux's
 // I/O class IDLE.
 //
@@ -26,7 +22,7 @@ class DiskLast {
   DiskLast& operator=(const DiskLast&) = delete;
 
  private:
-  int before_;  // To give back: class and level; negative: they were not changed.
+  int before_;  // Class and level; negative: they were not changed.
 };
 
 }  // namespace acta

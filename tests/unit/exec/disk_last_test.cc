@@ -41,17 +41,6 @@ TEST_CASE("a thread that never had an I/O class has none afterwards", "[exec]") 
   CHECK(IoPriority::Now() == before);
 }
 
-TEST_CASE("what a thread is given back is what the kernel takes", "[exec]") {
-  // Linux before 5.15 says this of a thread without I/O so far, and does not take it.
-  CHECK(IoPriorityToGiveBack(IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 4)) ==
-        IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0));
-  for (const int given :
-       {IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0), IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6),
-        IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)}) {
-    CHECK(IoPriorityToGiveBack(given) == given);
-  }
-}
-
 TEST_CASE("a thread of the class RT keeps it", "[exec]") {
   const IoPriority given(IOPRIO_CLASS_RT, 4);
   if (!given.set()) {
