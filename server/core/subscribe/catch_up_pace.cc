@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "server/exec/disk_last.h"
-
 namespace acta {
 namespace {
 
@@ -13,12 +11,6 @@ constexpr size_t kPacedReadBytes = 256 << 10;
 // How often the appends are counted.
 constexpr absl::Duration kLook = absl::Milliseconds(100);
 constexpr double kTimesAppended = 2;
-// Where the disk never rests, it may let a read that comes last wait for seconds. Threads of the
-// pool wait with it, which others need too: so few are in such a read at once. After one that took
-// too long, so many times its length the reads come last no more.
-constexpr int kMostLast = 2;
-constexpr absl::Duration kLongestLast = absl::Milliseconds(100);
-constexpr int kNotLastFor = 10;
 
 }  // namespace
 
@@ -37,34 +29,13 @@ CatchUpPace::Turn CatchUpPace::Next() {
   if (rate_ == 0) return {kFreeReadBytes, absl::ZeroDuration()};
   const absl::Duration start = std::max(now, next_free_);
   next_free_ = start + TimeOf(kPacedReadBytes);
-  return {kPacedReadBytes, start - now, /*held_back=*/true};
+  return {kPacedReadBytes, start - now};
 }
 
 void CatchUpPace::Also(size_t bytes) {
   if (limit_ == 0) return;
   MutexLock lock(mu_);
   if (rate_ > 0) next_free_ += TimeOf(bytes);
-}
-
-void CatchUpPace::Run(const Turn& turn, absl::FunctionRef<void()> read) {
-  if (!turn.held_back || !MayBeLast()) return read();
-  const absl::Duration began = clock_.SinceBoot();
-  {
-    const DiskLast last;
-    read();
-  }
-  const absl::Duration now = clock_.SinceBoot();
-  MutexLock lock(mu_);
-  --last_;
-  if (now - began > longest_) not_last_until_ = now + kNotLastFor * (now - began);
-}
-
-bool CatchUpPace::MayBeLast() {
-  const absl::Duration now = clock_.SinceBoot();
-  MutexLock lock(mu_);
-  if (last_ == kMostLast || now < not_last_until_) return false;
-  ++last_;
-  return true;
 }
 
 void CatchUpPace::Look(absl::Duration now) {
@@ -74,9 +45,6 @@ void CatchUpPace::Look(absl::Duration now) {
   looked_ = now;
   appended_ = appended;
   rate_ = rate == 0 ? 0 : std::max(limit_, kTimesAppended * rate);
-  if (rate == 0) return;
-  // Then one read after the other is still as fast as catching up needs.
-  longest_ = std::min(kLongestLast, absl::Seconds(kPacedReadBytes / (kTimesAppended * rate)));
 }
 
 absl::Duration CatchUpPace::TimeOf(size_t bytes) const {

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "storage/base/clock.h"
 #include "storage/base/mutex.h"
@@ -14,8 +13,8 @@ namespace acta {
 
 // CatchUpPace keeps streams that read the past from the disk from making those wait that publish
 // and follow. While events are appended, reads from the disk are small and together not faster than
-// a rate: never less than twice that of the appends, so that catching up ends; and the disk serves
-// them last, as long as that makes none of them long. Else they are large and wait for nothing.
+// a rate: never less than twice that of the appends, so that catching up ends. Else they are large
+// and wait for nothing.
 //
 // Threads: any.
 class CatchUpPace {
@@ -23,8 +22,7 @@ class CatchUpPace {
   // How a read is done.
   struct Turn {
     size_t bytes = 0;
-    absl::Duration wait;     // Before it.
-    bool held_back = false;  // Something is appended meanwhile.
+    absl::Duration wait;  // Before it.
   };
 
   // `bytes_per_second` 0: nothing is held back.
@@ -34,11 +32,8 @@ class CatchUpPace {
   Turn Next();
   // A read brought more than its turn allowed, as a large batch does.
   void Also(size_t bytes);
-  // Reads from the disk as the turn says, on this thread.
-  void Run(const Turn& turn, absl::FunctionRef<void()> read);
 
  private:
-  bool MayBeLast();
   void Look(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Duration TimeOf(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -50,9 +45,6 @@ class CatchUpPace {
   int64_t appended_ ABSL_GUARDED_BY(mu_) = 0;      // Bytes by then.
   double rate_ ABSL_GUARDED_BY(mu_) = 0;           // Bytes a second; 0: nothing is appended.
   absl::Duration next_free_ ABSL_GUARDED_BY(mu_);  // When the next read may begin.
-  int last_ ABSL_GUARDED_BY(mu_) = 0;              // Reads that the disk serves last now.
-  absl::Duration longest_ ABSL_GUARDED_BY(mu_);    // What such a read may take.
-  absl::Duration not_last_until_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace acta

@@ -29,7 +29,7 @@ void LiveSubscription::Start(uint64_t frame_id, const v1::SubscribeStart& start)
   frame_bytes_ = std::min(frame_bytes_, max_frame_bytes);
   group_ = start.group();
   pump_ = std::make_unique<Pump>(Pump::Deps{deps_.hub.engine, deps_.hub.pool, deps_.hub.timer,
-                                            deps_.pace, *deps_.delivered, post_, credit_, outbox_,
+                                            *deps_.pace, *deps_.delivered, post_, credit_, outbox_,
                                             frame_bytes_, max_frame_bytes, !group_.empty()});
   if (group_.empty()) {
     Resolve(frame_id, start);

@@ -256,30 +256,28 @@ void Pump::StartReads() {
     const Reader* reader = Find(handle);
     if (reader == nullptr || reader->stopped) continue;
     ++reads_;
-    const CatchUpPace::Turn turn = deps_.pace->Next();
+    const CatchUpPace::Turn turn = deps_.pace.Next();
     if (turn.wait == absl::ZeroDuration()) {
-      Read(handle, turn);
+      Read(handle, turn.bytes);
       continue;
     }
-    deps_.timer.After(turn.wait, [this, post = deps_.post, handle, turn] {
-      post([this, handle, turn] { Read(handle, turn); });
+    deps_.timer.After(turn.wait, [this, post = deps_.post, handle, bytes = turn.bytes] {
+      post([this, handle, bytes] { Read(handle, bytes); });
     });
   }
 }
 
-void Pump::Read(uint64_t handle, const CatchUpPace::Turn& turn) {
+void Pump::Read(uint64_t handle, size_t bytes) {
   const Reader* reader = Find(handle);
   if (reader == nullptr || reader->stopped) {
     --reads_;
     return StartReads();
   }
-  deps_.pool.Post([this, &engine = deps_.engine, pace = deps_.pace, post = deps_.post, handle, turn,
+  deps_.pool.Post([this, &engine = deps_.engine, post = deps_.post, handle, bytes,
                    id = reader->range.id(), from = reader->buffer.end()] {
     // The stream may be gone here: only `post` asks whether it is.
-    absl::StatusOr<std::vector<BatchPtr>> read;
-    pace->Run(turn, [&] { read = engine.Read(id, from, turn.bytes); });
-    post([this, handle, asked = turn.bytes, read = std::move(read)] {
-      OnRead(handle, asked, read);
+    post([this, handle, bytes, read = engine.Read(id, from, bytes)] {
+      OnRead(handle, bytes, read);
     });
   });
 }
@@ -294,7 +292,7 @@ void Pump::OnRead(uint64_t handle, size_t asked,
       const size_t before = reader->buffer.bytes();
       Append(*reader, *read);
       const size_t bytes = reader->buffer.bytes() - before;
-      if (bytes > asked) deps_.pace->Also(bytes - asked);
+      if (bytes > asked) deps_.pace.Also(bytes - asked);
     } else {
       reader->problem = read.status();
     }

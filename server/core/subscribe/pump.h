@@ -42,7 +42,7 @@ class Pump {
     LogEngine& engine;
     Executor& pool;
     Timer& timer;
-    std::shared_ptr<CatchUpPace> pace;
+    CatchUpPace& pace;
     DeliveryCount& delivered;
     // Runs the task in a turn if the stream still lives then. Any thread.
     std::function<void(Turns::Task)> post;
@@ -113,7 +113,7 @@ class Pump {
   void Refill(Reader& reader);
   void Append(Reader& reader, const std::vector<BatchPtr>& batches);
   void StartReads();
-  void Read(uint64_t handle, const CatchUpPace::Turn& turn);
+  void Read(uint64_t handle, size_t bytes);
   void OnRead(uint64_t handle, size_t asked, const absl::StatusOr<std::vector<BatchPtr>>& read);
 
   void ReachedEnd(Reader& reader);
