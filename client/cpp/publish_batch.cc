@@ -67,8 +67,11 @@ absl::Status OfUnanswered(const absl::Status& status) {
   const v1::ErrorReason reason = ReasonOf(status);
   // Without a reason it is no answer of the broker, and says as much.
   if (reason == v1::ERROR_REASON_UNSPECIFIED || reason == v1::OUTCOME_UNKNOWN) return status;
+  const std::string& refusal = v1::ErrorReason_Name(reason);
   return Error(v1::OUTCOME_UNKNOWN,
-               absl::StrCat("sent before without an answer, and refused now: ", status.message()));
+               absl::StrCat("sent before without an answer, and refused now with ", refusal, ": ",
+                            status.message()),
+               {{"refusal", refusal}});
 }
 
 void RunCallbacks(FinishedBatch& finished) {

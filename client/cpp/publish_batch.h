@@ -54,7 +54,7 @@ struct FinishedBatch {
 };
 
 // How a batch ends with this status that was sent before without an answer: it may be stored, which
-// a refusal of later does not know.
+// a refusal of later does not know. The refusal's reason is in the details as `refusal`.
 absl::Status OfUnanswered(const absl::Status& status);
 
 // Calls the batch's callbacks. Outside of locks.

@@ -279,14 +279,14 @@ void PublishQueue::OnRefused(FinishedBatch answer, absl::Time now, Finished* fin
   }
   if (!IsRetryable(answer.status) || reason == v1::ERROR_REASON_UNSPECIFIED ||
       batch.born + options_.retry_for <= now) {
-    // Its cause may be gone since then, its topic have grown, the disk be full: that says nothing
-    // of what was sent before.
-    const bool may_be_stored = batch.cause.has_value() || reason == v1::PARTITION_KEY_MISMATCH ||
-                               IsRetryable(answer.status);
-    if (batch.numbered && may_be_stored) answer.status = OfUnanswered(answer.status);
     // An earlier attempt may be stored although this one is not.
     const bool unknown = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
     if (unknown) lane.abandoned.Update(answer.status);
+    // The broker asks for rights, topic, sizes and room before it looks at sequences, and all of
+    // them change. Only its sequences say that nothing was stored before either.
+    if (batch.numbered && reason != v1::OUT_OF_SEQUENCE) {
+      answer.status = OfUnanswered(answer.status);
+    }
     return Finish(std::move(answer), finished);
   }
   batch.numbered = batch.numbered || reason == v1::OUTCOME_UNKNOWN;
@@ -362,6 +362,7 @@ void PublishQueue::Restart(PublishLane& lane) {
 void PublishQueue::AbandonNumbered(PublishLane& lane, const absl::Status& status,
                                    Finished* finished) {
   Restart(lane);
+  const absl::Status unanswered = OfUnanswered(status);
   std::deque<std::unique_ptr<PublishBatch>> kept;
   for (std::unique_ptr<PublishBatch>& batch : lane.waiting) {
     if (!batch->numbered) {
@@ -370,7 +371,7 @@ void PublishQueue::AbandonNumbered(PublishLane& lane, const absl::Status& status
     }
     FinishedBatch given_up;
     given_up.batch = std::move(batch);
-    given_up.status = status;
+    given_up.status = unanswered;
     Finish(std::move(given_up), finished);
   }
   lane.waiting = std::move(kept);
@@ -395,10 +396,10 @@ void PublishQueue::OnStreamEnd(const absl::Status& status, bool retry, absl::Tim
       }
       FinishedBatch given_up;
       given_up.batch = std::move(batch);
-      given_up.status = unanswered && retry ? OfUnanswered(status) : status;
+      // With a reason the broker ended the stream: what it had taken of it was answered before.
+      given_up.status = unanswered ? OfUnanswered(status) : status;
       Finish(std::move(given_up), finished);
-      // Of those that are given up with it: they were sent too.
-      lane->abandoned.Update(retry ? OfUnanswered(status) : status);
+      lane->abandoned.Update(status);
     }
   }
   frames_.clear();
@@ -428,7 +429,7 @@ void PublishQueue::ExpireLane(PublishLane& lane, absl::Time now, const absl::Sta
     lane.waiting.pop_front();
     expired.status = expired.batch->last_error.ok() ? status : expired.batch->last_error;
     if (expired.batch->numbered) {
-      if (IsRetryable(expired.status)) expired.status = OfUnanswered(expired.status);
+      expired.status = OfUnanswered(expired.status);
       lane.abandoned.Update(expired.status);
       lane.held = true;
     }

@@ -81,7 +81,9 @@ struct BatchOutcome {
 //            that are under way go to their new partitions, where they may come behind others of
 //            their key; one that was sent before, and not answered, fails OUTCOME_UNKNOWN.
 // Retries:   a broken stream and every retryable refusal are tried again until `retry_for`; the
-//            rest is the event's result.
+//            rest is the event's result. One that was sent before, and not answered, may be stored
+//            whatever it is refused for: it fails OUTCOME_UNKNOWN, with the reason of the refusal
+//            as `refusal` in its details.
 // Threads:   any. Callbacks run one at a time, on the publisher's own thread or inside Close(),
 //            outside of locks; they must not block. Publish() from a callback never waits: it is
 //            refused when the memory is full. Flush(), Close() and the end of the publisher wait

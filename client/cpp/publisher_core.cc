@@ -296,7 +296,10 @@ void Publisher::Core::GiveOut(const PublishQueue::Finished& finished) {
   if (finished.empty()) return;
   given_out_ += finished.size();
   for (const FinishedBatch& batch : finished) {
-    if (IsAboutPartitions(ReasonOf(batch.status))) partitions_.erase(batch.batch->topic());
+    // Not by its status, which is OUTCOME_UNKNOWN when it was sent before.
+    const bool about_partitions =
+        !batch.status.ok() && IsAboutPartitions(ReasonOf(batch.batch->last_error));
+    if (about_partitions) partitions_.erase(batch.batch->topic());
   }
   changed_.SignalAll();
 }
