@@ -37,6 +37,14 @@ absl::StatusOr<ScheduleKey> KeyOfToken(absl::string_view token) {
                {{"field", "page_token"}});
 }
 
+absl::Status BeingChanged(uint64_t number) {
+  return Error(v1::CONCURRENT_CHANGE,
+               absl::StrCat("schedule ", number,
+                            " is being delivered or changed by another call; retry after the "
+                            "delay"),
+               {{"schedule_id", ScheduleIdOf(number)}});
+}
+
 absl::StatusOr<int64_t> MicrosOf(const google::protobuf::Timestamp& time, absl::string_view field) {
   const std::optional<absl::Time> at = GetTime(time);
   if (at.has_value()) return absl::ToUnixMicros(*at);
@@ -63,11 +71,41 @@ absl::StatusOr<HeldSchedule> ScheduleState::ReadAndHold(const Topic& topic, uint
   }
   // Delivered, moved or cancelled since, or at this moment.
   RETURN_IF_ERROR(Read(topic, number).status());
-  return Error(v1::CONCURRENT_CHANGE,
-               absl::StrCat("schedule ", number,
-                            " is being delivered or changed by another call; retry after the "
-                            "delay"),
-               {{"schedule_id", ScheduleIdOf(number)}});
+  return BeingChanged(number);
+}
+
+absl::StatusOr<HeldSchedule> ScheduleState::HoldToCancel(const Topic& topic, uint64_t number) {
+  absl::StatusOr<HeldSchedule> held = ReadAndHold(topic, number);
+  const v1::ErrorReason reason = ReasonOf(held.status());
+  if (held.ok() || reason == v1::CONCURRENT_CHANGE) return held;
+  std::optional<ScheduleKey> key;
+  {
+    MutexLock lock(mu);
+    key = index.FindPutOff(number);
+    if (key.has_value() && index.FactsOf(*key).topic != topic.id) return held;
+  }
+  // One that is not found is seldom more than over: all are not looked at for it.
+  if (!key.has_value() && reason != v1::SCHEDULE_NOT_FOUND) key = SearchKey(topic.id, number);
+  if (!key.has_value()) return held;
+  MutexLock lock(mu);
+  if (!index.Hold(*key)) return BeingChanged(number);
+  return HeldSchedule{*key, {}};
+}
+
+std::optional<ScheduleKey> ScheduleState::SearchKey(TopicId topic, uint64_t number) const {
+  ScheduleKey last;
+  while (true) {
+    std::vector<ScheduleIndex::Entry> entries;
+    {
+      MutexLock lock(mu);
+      entries = index.After(last, kChunk);
+    }
+    for (const auto& [key, facts] : entries) {
+      if (key.number == number && facts.topic == topic) return key;
+    }
+    if (entries.size() < kChunk) return std::nullopt;
+    last = entries.back().first;
+  }
 }
 
 absl::Status ScheduleState::Write(const HeldSchedule& held, std::vector<RowWrite> rows,
@@ -167,7 +205,7 @@ absl::StatusOr<v1::CancelScheduleResponse> Schedules::Cancel(
   RETURN_IF_ERROR(CheckTenant(caller, request.tenant()));
   ASSIGN_OR_RETURN(const TopicPtr topic, state_->deps.topics.Get(caller.tenant, request.topic()));
   ASSIGN_OR_RETURN(const uint64_t number, ParseScheduleId(request.schedule_id()));
-  ASSIGN_OR_RETURN(const HeldSchedule held, state_->ReadAndHold(*topic, number));
+  ASSIGN_OR_RETURN(const HeldSchedule held, state_->HoldToCancel(*topic, number));
   std::vector<RowWrite> rows;
   DeleteScheduleRows(held.key, &rows);
   RETURN_IF_ERROR(
@@ -186,7 +224,7 @@ void Schedules::ForgetTopic(TopicId topic) {
       seen = entries.size();
       for (const auto& [key, facts] : entries) {
         last = key;
-        // One that is held is being delivered or changed: when it is due, the topic is missed.
+        // One that is held is read, delivered or changed: when it is due, the topic is missed.
         if (facts.topic == topic && state_->index.Hold(key)) keys.push_back(key);
       }
     }

@@ -20,6 +20,12 @@ constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 // What cannot be read is read again so soon: the disk may give it then.
 constexpr absl::Duration kReadAgain = absl::Minutes(1);
 
+// It may never be read: of its tries fewer and fewer are told, down to one an hour.
+bool IsTryToTell(int64_t tries) {
+  const int64_t hour = absl::Hours(1) / kReadAgain;
+  return tries < hour ? (tries & (tries - 1)) == 0 : tries % hour == 0;
+}
+
 }  // namespace
 
 void ScheduleState::Stop() {
@@ -75,15 +81,18 @@ std::vector<HeldSchedule> ScheduleState::TakeDue() {
     for (const ScheduleKey& key : keys) index.Hold(key);
   }
   std::vector<HeldSchedule> due;
-  std::vector<ScheduleKey> unread;
+  std::vector<uint64_t> unread;
   size_t bytes = 0;
   size_t read = 0;
   for (; read < keys.size() && bytes < kMostBytes; ++read) {
     auto record = ReadSchedule(deps.engine, keys[read].number);
     if (!record.ok()) {
-      LogError("a scheduled event cannot be read and is not delivered",
-               {{"schedule_id", keys[read].number}, {"error", record.status().message()}});
-      unread.push_back(keys[read]);
+      std::optional<HeldSchedule> gone = OnUnread(keys[read], record.status());
+      if (gone.has_value()) {
+        due.push_back(*std::move(gone));
+      } else {
+        unread.push_back(keys[read].number);
+      }
       continue;
     }
     bytes += record->element().size();
@@ -95,13 +104,36 @@ std::vector<HeldSchedule> ScheduleState::TakeDue() {
   return due;
 }
 
-// They stay held until then, so that they do not stop the others.
-void ScheduleState::ReadAgainLater(std::vector<ScheduleKey> keys) {
-  deps.timer.After(kReadAgain, [weak = weak_from_this(), keys = std::move(keys)] {
+std::optional<HeldSchedule> ScheduleState::OnUnread(const ScheduleKey& key,
+                                                    const absl::Status& why) {
+  TopicId topic;
+  {
+    MutexLock lock(mu);
+    topic = index.FactsOf(key).topic;
+  }
+  if (deps.topics.FindById(topic) == nullptr) {
+    HeldSchedule gone{key, {}};
+    gone.record.set_topic_id(topic.value());
+    return gone;
+  }
+  int64_t tries = 0;
+  {
+    MutexLock lock(mu);
+    tries = index.PutOff(key);
+  }
+  if (IsTryToTell(tries)) {
+    LogError("a scheduled event cannot be read and is not delivered",
+             {{"schedule_id", key.number}, {"tries", tries}, {"error", why.message()}});
+  }
+  return std::nullopt;
+}
+
+void ScheduleState::ReadAgainLater(std::vector<uint64_t> numbers) {
+  deps.timer.After(kReadAgain, [weak = weak_from_this(), numbers = std::move(numbers)] {
     const auto self = weak.lock();
     if (self == nullptr) return;
     MutexLock lock(self->mu);
-    self->End(keys, /*gone=*/false);
+    for (const uint64_t number : numbers) self->index.Resume(number);
     self->WaitForNext();
   });
 }

@@ -34,10 +34,35 @@ bool ScheduleIndex::Hold(const ScheduleKey& key) {
   return by_due_.contains(key) && held_.insert(key.number).second;
 }
 
+int64_t ScheduleIndex::PutOff(const ScheduleKey& key) {
+  OnePutOff& one = put_off_[key.number];
+  one.key = key;
+  one.resumed = false;
+  LetGo(key.number);
+  return ++one.times;
+}
+
+void ScheduleIndex::Resume(uint64_t number) {
+  const auto found = put_off_.find(number);
+  if (found != put_off_.end()) found->second.resumed = true;
+}
+
+std::optional<ScheduleKey> ScheduleIndex::FindPutOff(uint64_t number) const {
+  const auto found = put_off_.find(number);
+  if (found == put_off_.end()) return std::nullopt;
+  return found->second.key;
+}
+
+bool ScheduleIndex::MayBeDelivered(uint64_t number) const {
+  const auto found = put_off_.find(number);
+  return !IsHeld(number) && (found == put_off_.end() || found->second.resumed);
+}
+
 void ScheduleIndex::Remove(const ScheduleKey& key) {
   const auto found = by_due_.find(key);
   if (found->second.has_id()) ids_.erase(Id(found->second.topic, found->second.id));
   by_due_.erase(found);
+  put_off_.erase(key.number);
   LetGo(key.number);
 }
 
@@ -46,6 +71,7 @@ void ScheduleIndex::Move(const ScheduleKey& from, const ScheduleKey& to) {
   const ScheduledFacts facts = found->second;
   by_due_.erase(found);
   by_due_.emplace(to, facts);
+  put_off_.erase(from.number);
   LetGo(from.number);
 }
 
@@ -53,7 +79,7 @@ std::vector<ScheduleKey> ScheduleIndex::DueAt(int64_t now_us, size_t most) const
   std::vector<ScheduleKey> due;
   for (const auto& [key, facts] : by_due_) {
     if (key.due_us > now_us || due.size() == most) break;
-    if (!IsHeld(key.number)) due.push_back(key);
+    if (MayBeDelivered(key.number)) due.push_back(key);
   }
   return due;
 }
@@ -69,7 +95,7 @@ std::vector<ScheduleIndex::Entry> ScheduleIndex::After(const ScheduleKey& after,
 
 std::optional<int64_t> ScheduleIndex::NextDue() const {
   for (const auto& [key, facts] : by_due_) {
-    if (!IsHeld(key.number)) return key.due_us;
+    if (MayBeDelivered(key.number)) return key.due_us;
   }
   return std::nullopt;
 }

@@ -60,15 +60,21 @@ class ScheduleIndex {
   bool Hold(const ScheduleKey& key);
   bool IsHeld(uint64_t number) const { return held_.contains(number); }
   void LetGo(uint64_t number) { held_.erase(number); }
+  // Of one that is held, which it is not any more: it is not due until Resume(), and may be held
+  // meanwhile. How often that was since it waits, from 1.
+  int64_t PutOff(const ScheduleKey& key);
+  void Resume(uint64_t number);
+  // Of one that was put off, also when it was resumed since.
+  std::optional<ScheduleKey> FindPutOff(uint64_t number) const;
   // Of one that is held, which it is not any more.
   void Remove(const ScheduleKey& key);
   void Move(const ScheduleKey& from, const ScheduleKey& to);
 
-  // Up to `most` that are due at `now_us` and not held, in order.
+  // Up to `most` that are due at `now_us`, not held and not put off, in order.
   std::vector<ScheduleKey> DueAt(int64_t now_us, size_t most) const;
   // Up to `most` after `after`, in order.
   std::vector<Entry> After(const ScheduleKey& after, size_t most) const;
-  // When the next one that is not held is due.
+  // When the next one that is neither held nor put off is due.
   std::optional<int64_t> NextDue() const;
 
   // Waiting and reserved.
@@ -77,10 +83,18 @@ class ScheduleIndex {
 
  private:
   using Id = std::pair<TopicId, EventIdHash>;
+  struct OnePutOff {
+    ScheduleKey key;
+    int64_t times = 0;
+    bool resumed = false;
+  };
+
+  bool MayBeDelivered(uint64_t number) const;
 
   absl::btree_map<ScheduleKey, ScheduledFacts> by_due_;
   absl::flat_hash_map<Id, Taken> ids_;
   absl::flat_hash_set<uint64_t> held_;
+  absl::flat_hash_map<uint64_t, OnePutOff> put_off_;  // Few: those that could not be read.
   int64_t reserved_ = 0;
 };
 

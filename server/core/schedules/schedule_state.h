@@ -39,6 +39,8 @@ class ScheduleState : public std::enable_shared_from_this<ScheduleState> {
   absl::StatusOr<storage::v1::ScheduleRecord> Read(const Topic& topic, uint64_t number) const;
   // The same, held. Errors also: CONCURRENT_CHANGE.
   absl::StatusOr<HeldSchedule> ReadAndHold(const Topic& topic, uint64_t number);
+  // The same without the record when it cannot be read: a cancellation does not need it.
+  absl::StatusOr<HeldSchedule> HoldToCancel(const Topic& topic, uint64_t number);
   // Writes the rows of a change to a schedule that is held, and then changes the index, which lets
   // it go. Blocks.
   absl::Status Write(const HeldSchedule& held, std::vector<RowWrite> rows,
@@ -56,8 +58,13 @@ class ScheduleState : public std::enable_shared_from_this<ScheduleState> {
   void DeliverNext();
   // Held. Some, of a bounded number of bytes.
   std::vector<HeldSchedule> TakeDue();
-  // Of those that are held.
-  void ReadAgainLater(std::vector<ScheduleKey> keys);
+  // Of one that is held and could not be read: it is put off, unless its topic is gone. Then it is
+  // to be deleted like those of such a topic that can be read.
+  std::optional<HeldSchedule> OnUnread(const ScheduleKey& key, const absl::Status& why);
+  // Of those that are put off.
+  void ReadAgainLater(std::vector<uint64_t> numbers);
+  // When it is due, by looking at all of the topic's.
+  std::optional<ScheduleKey> SearchKey(TopicId topic, uint64_t number) const;
   void OnDelivered(const std::vector<ScheduleKey>& keys, const absl::Status& status);
 
   uint64_t timer_ ABSL_GUARDED_BY(mu) = 0;                            // 0: none runs.

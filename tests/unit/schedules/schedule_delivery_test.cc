@@ -6,6 +6,7 @@
 #include "proto/support/partitioner.h"
 #include "server/core/schedules/schedule_records.h"
 #include "storage/layout/rows.h"
+#include "tests/support/captured_stderr.h"
 #include "tests/unit/schedules/schedule_room.h"
 
 namespace acta {
@@ -14,6 +15,13 @@ namespace {
 v1::PublishFrame ToPartition(v1::PublishFrame frame, int32_t partition) {
   frame.mutable_batches(0)->set_partition(partition);
   return frame;
+}
+
+// The row of a scheduled event as a disk may damage it; nothing: it is missing.
+void WriteRow(ScheduleRoom& room, const std::string& id, std::optional<std::string> value) {
+  Transaction transaction;
+  transaction.rows.push_back({Family::kState, ScheduleRow(*ParseScheduleId(id)), std::move(value)});
+  REQUIRE_OK(room.engine->Submit(std::move(transaction)));
 }
 
 TEST_CASE("Events come in the order they are due, those of one moment as they were scheduled") {
@@ -214,6 +222,54 @@ TEST_CASE("One that cannot be read stops no other") {
   room.Pass(absl::Hours(1));
   CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c"});
   CHECK(room.schedules->overdue() == absl::Hours(1));
+}
+
+TEST_CASE("One that can never be read is cancelled, or goes with its topic") {
+  ScheduleRoom room;
+  room.CreateTopic("alarms", 1);
+  const std::string id = room.Schedule(absl::Hours(1), {"a"}, "alarms")[0];
+  WriteRow(room, id, "\xff");
+  SECTION("cancelled before it is due") { CHECK_OK(room.Cancel(id, "alarms")); }
+  SECTION("cancelled between two tries") {
+    room.Pass(absl::Hours(1));
+    CHECK_OK(room.Cancel(id, "alarms"));
+  }
+  SECTION("cancelled although its row is missing") {
+    WriteRow(room, id, std::nullopt);
+    room.Pass(absl::Hours(1));
+    CHECK(ReasonOf(room.Cancel(id, "reminders")) == v1::SCHEDULE_NOT_FOUND);
+    CHECK_OK(room.Cancel(id, "alarms"));
+  }
+  SECTION("with its topic between two tries") {
+    room.Pass(absl::Hours(1));
+    room.DeleteTopic("alarms");
+  }
+  SECTION("with its topic that was deleted during a try") {
+    room.topics->SetChangeListener([](const Topic&, bool) {});
+    room.Pass(absl::Hours(1));
+    room.DeleteTopic("alarms");
+    for (int i = 0; i < 3; ++i) room.Pass(absl::Minutes(1));
+  }
+  CHECK(room.schedules->waiting() == 0);
+  CHECK(room.Rows() == 0);
+  const CapturedStderr captured;
+  for (int i = 0; i < 5; ++i) room.Pass(absl::Minutes(1));
+  CHECK(captured.text().empty());
+}
+
+TEST_CASE("Of one that can never be read the log says less and less") {
+  ScheduleRoom room;
+  WriteRow(room, room.Schedule(absl::Hours(1), {"a"})[0], "\xff");
+  const CapturedStderr captured;
+  room.Pass(absl::Hours(1));
+  const auto lines = [&captured] {
+    const std::string text = captured.text();
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  CHECK(lines() == 1);
+  for (int i = 0; i < 4 * 60; ++i) room.Pass(absl::Minutes(1));
+  CHECK(lines() >= 6);
+  CHECK(lines() <= 10);
 }
 
 TEST_CASE("A topic's schedules go with the topic") {
