@@ -18,6 +18,7 @@
 #include "server/rpc/core_calls.h"
 #include "server/rpc/method_table.h"
 #include "server/rpc/room_bell.h"
+#include "server/rpc/waiting_publishes.h"
 #include "server/telemetry/rejection_counter.h"
 #include "storage/base/mutex.h"
 
@@ -31,7 +32,7 @@ namespace acta {
 struct RpcLimits {
   ConnectionLimits connections;
   int64_t max_unanswered_bytes = 8 << 20;  // Of one publish stream; above it is not read further.
-  int64_t max_waiting_publish_bytes = 64 << 20;  // Of unary calls that wait to look for a cause.
+  int64_t max_waiting_publish_bytes = 64 << 20;  // Of publishes that wait to look for a cause.
   int32_t max_receive_bytes = 18 << 20;  // Above max_frame_bytes, so that the frame gets a reason.
   int32_t max_metadata_bytes = 8 << 10;
   int32_t max_sync_threads = 18;  // One of them waits for calls.
@@ -108,9 +109,10 @@ class Edge {
   std::atomic<int64_t> publish_streams{0};
   std::atomic<int64_t> publish_streams_unanswered{0};
   std::atomic<int64_t> publish_streams_without_room{0};
-  std::atomic<int64_t> waiting_publish_bytes{0};  // Of unary calls that wait for the pool.
   std::atomic<int64_t> subscriptions{0};
   const std::shared_ptr<RoomBell> room_bell = std::make_shared<RoomBell>();
+  const std::shared_ptr<WaitingPublishes> waiting_publishes =
+      std::make_shared<WaitingPublishes>(deps.limits.max_waiting_publish_bytes);
   mutable std::atomic<int32_t> cold_calls{0};  // Services borrow a const edge.
 
  private:

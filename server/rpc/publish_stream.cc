@@ -28,6 +28,7 @@ PublishStream::~PublishStream() {
   edge_.publish_streams.fetch_sub(1, std::memory_order_relaxed);
   edge_.Remove(this);
   edge_.room_bell->Forget(this);
+  edge_.waiting_publishes->Forget(this);
 }
 
 void PublishStream::Listen(Edge& edge, RawPublisher& service, grpc::ServerCompletionQueue& queue) {
@@ -95,10 +96,36 @@ void PublishStream::BeginFrame() {
   }
   if (ending) return Advance();
   const absl::Status begun = session_->Begin(ToSharedBytes(incoming_));
+  if (begun.ok() && session_->MayBlock()) return AwaitPool(cost);
   incoming_.Clear();  // Or gRPC holds it until the next one comes.
   if (!begun.ok()) return OnTaken(begun, cost);
-  if (!session_->MayBlock()) return TakeFrame(cost);
-  edge_.deps.pool.Post([self = shared_from_this(), cost] { self->TakeFrame(cost); });
+  TakeFrame(cost);
+}
+
+void PublishStream::AwaitPool(int64_t cost) {
+  WaitingPublishes& waiting = *edge_.waiting_publishes;
+  const auto bytes = static_cast<int64_t>(incoming_.Length());
+  if (std::optional<WaitingPublishes::Lease> lease = waiting.Take(bytes); lease.has_value()) {
+    incoming_.Clear();
+    return TakeOnPool(cost, *std::move(lease));
+  }
+  session_->LetGo();
+  // Held weakly: with its client goes what waits for it.
+  waiting.Await(this, bytes, [weak = weak_from_this(), cost](WaitingPublishes::Lease lease) {
+    if (const auto held = weak.lock()) held->TakeOnPool(cost, std::move(lease));
+  });
+}
+
+void PublishStream::TakeOnPool(int64_t cost, WaitingPublishes::Lease lease) {
+  edge_.deps.pool.Post([self = shared_from_this(), cost, lease = std::move(lease)]() mutable {
+    lease.End();
+    if (self->incoming_.Valid()) {
+      const absl::Status begun = self->session_->Begin(ToSharedBytes(self->incoming_));
+      self->incoming_.Clear();
+      if (!begun.ok()) return self->OnTaken(begun, cost);
+    }
+    self->TakeFrame(cost);
+  });
 }
 
 void PublishStream::TakeFrame(int64_t cost) {

@@ -15,13 +15,15 @@
 #include "server/rpc/async_services.h"
 #include "server/rpc/completion_loop.h"
 #include "server/rpc/edge.h"
+#include "server/rpc/waiting_publishes.h"
 #include "storage/base/mutex.h"
 
 namespace acta {
 
 // One PublishStream call. Frames are read while less than RpcLimits::max_unanswered_bytes of them
-// and of their answers wait for the answer to be sent, and while the engine's queue has room;
-// answers go out in the order they come, as many in a message as there are, written by the thread
+// and of their answers wait for the answer to be sent, and while the engine's queue has room; one
+// that may wait for the disk is taken in its turn (WaitingPublishes) before the next one is read.
+// Answers go out in the order they come, as many in a message as there are, written by the thread
 // that has them. While a client waits for each answer before it sends more, the next frame is read
 // when the answer is there: gRPC tells the client of its window, with a send of its own, at once
 // when somebody waits to read, and with the next message otherwise. A half-close, a malformed frame
@@ -53,6 +55,9 @@ class PublishStream final : public OpenStream, public std::enable_shared_from_th
 
   // Begins with the frame that was read, unless the stream is ending.
   void BeginFrame();
+  // Of a frame that may wait for the disk. Until its turn the bytes stay where gRPC counts them.
+  void AwaitPool(int64_t cost);
+  void TakeOnPool(int64_t cost, WaitingPublishes::Lease lease);
   // Hands it to the session; the next one may be read then.
   void TakeFrame(int64_t cost);
   void OnTaken(const absl::Status& status, int64_t cost);
@@ -77,7 +82,7 @@ class PublishStream final : public OpenStream, public std::enable_shared_from_th
   CallTag<PublishStream> on_done_{&PublishStream::OnEnd};
   // Of the loop's thread, and of the pool's while a frame is taken there.
   std::unique_ptr<PublishSession> session_;
-  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer incoming_;  // Also of a frame that waits for its turn: it begins again then.
   // Of the holder of the turn.
   std::vector<Answer> in_hand_;
   size_t sent_of_hand_ = 0;

@@ -1,8 +1,8 @@
 #include "server/rpc/unary_methods.h"
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,20 +51,18 @@ absl::Status TooManyWaiting(int64_t limit) {
 // What caused it may have to be read.
 void PublishOnPool(const std::shared_ptr<UnaryCall>& call, const Caller& caller,
                    std::shared_ptr<PublishSession> session) {
-  std::atomic<int64_t>& waiting = call->edge().waiting_publish_bytes;
   const auto bytes = static_cast<int64_t>(call->request().Length());
-  const int64_t before = waiting.fetch_add(bytes);
-  const int64_t limit = call->edge().deps.limits.max_waiting_publish_bytes;
-  if (before > 0 && before + bytes > limit) {  // One alone may be larger.
-    waiting.fetch_sub(bytes);
-    return call->Answer(TooManyWaiting(limit));
+  std::optional<WaitingPublishes::Lease> lease = call->edge().waiting_publishes->Take(bytes);
+  if (!lease.has_value()) {
+    return call->Answer(TooManyWaiting(call->edge().deps.limits.max_waiting_publish_bytes));
   }
-  call->edge().deps.pool.Post([call, caller, session = std::move(session), bytes] {
-    call->edge().waiting_publish_bytes.fetch_sub(bytes);
-    const absl::Status in_time = CheckDeadline(caller);
-    if (!in_time.ok()) return call->Answer(in_time);
-    TakePublish(call, *session);
-  });
+  call->edge().deps.pool.Post(
+      [call, caller, session = std::move(session), lease = *std::move(lease)]() mutable {
+        lease.End();
+        const absl::Status in_time = CheckDeadline(caller);
+        if (!in_time.ok()) return call->Answer(in_time);
+        TakePublish(call, *session);
+      });
 }
 
 void RunPublish(const std::shared_ptr<UnaryCall>& call) {

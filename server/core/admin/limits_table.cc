@@ -162,7 +162,7 @@ void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
             "buffers of gRPC for all connections");
   rows->Add("limits.metadata", limits.max_metadata_bytes, "bytes", "metadata of one call");
   rows->Add("max_waiting_publish_bytes", limits.max_waiting_publish_bytes, "bytes",
-            "unary publishes whose cause is looked for");
+            "publishes whose cause is looked for; above it unary ones are refused, streams wait");
   rows->Add("max_cold_calls", limits.max_cold_calls, "calls",
             "at the same time, but for publishing, subscribing, settling and Fetch");
   rows->Add("max_claim_calls", limits.max_claim_calls, "calls", "of Claims at the same time");

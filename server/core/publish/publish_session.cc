@@ -148,14 +148,16 @@ absl::Status PublishSession::Prepare(const SharedBytes& frame, PreparedFrame* ou
   return PrepareBegun(out);
 }
 
+void PublishSession::LetGo() {
+  frame_.batches.clear();  // Views of a frame that goes.
+  caused_contexts_.clear();
+  topic_.reset();
+  told_topic_.reset();
+  bytes_ = SharedBytes();
+}
+
 absl::Status PublishSession::PrepareBegun(PreparedFrame* out) {
-  const auto cleanup = absl::MakeCleanup([this] {
-    frame_.batches.clear();  // Views of a frame that goes.
-    caused_contexts_.clear();
-    topic_.reset();
-    told_topic_.reset();
-    bytes_ = SharedBytes();
-  });
+  const auto cleanup = absl::MakeCleanup([this] { LetGo(); });
   out->flight = std::make_shared<FrameInFlight>();
   FrameInFlight& flight = *out->flight;
   flight.result.set_frame_id(frame_.frame_id);

@@ -69,6 +69,8 @@ class PublishSession {
   absl::Status Begin(SharedBytes frame);
   // Take() may wait for the disk, where the event is that caused a batch.
   bool MayBlock() const;
+  // Keeps nothing of the frame begun, which is not to be taken before it begins again.
+  void LetGo();
   // Takes the frame begun. Not OK: as of Begin(), and `done` is not called; every other failure is
   // an answer. `frame.size()` counts as in flight until `done`.
   absl::Status Take(Done done);

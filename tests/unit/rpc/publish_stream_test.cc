@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "acta/v1/publisher.grpc.pb.h"
 #include "tests/unit/rpc/raw_call.h"
@@ -355,6 +357,114 @@ TEST_CASE("a stream that ends while a frame is on the pool ends after its answer
   }
   room.pool.RunAll();
   CHECK(stream.Next().frame_id() == 1);
+}
+
+grpc::Status PublishCaused(const RpcRoom& room) {
+  v1::PublishFrame frame = CausedEvent(0);
+  frame.mutable_batches(0)->set_topic("orders");
+  TestContext context;
+  v1::PublishResults results;
+  return v1::Publisher::NewStub(room.Connect())->Publish(&context, frame, &results);
+}
+
+TEST_CASE("frames with a cause have a limit of bytes together, and one above it waits", "[rpc]") {
+  RpcLimits limits;
+  limits.max_waiting_publish_bytes = 2 * static_cast<int64_t>(CausedEvent(1).ByteSizeLong());
+  RpcRoom room(limits);
+  OpenedStream streams[] = {OpenedStream(room), OpenedStream(room), OpenedStream(room)};
+  for (OpenedStream& stream : streams) REQUIRE(stream->Write(CausedEvent(1)));
+  REQUIRE(WaitUntil([&] { return room.pool.pending() >= 2; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(room.pool.pending() == 2);
+  // They are the same bytes for unary calls.
+  CHECK(Reason(PublishCaused(room)) == v1::PUBLISH_QUEUE_FULL);
+  // What has no cause is not held up.
+  OpenedStream other(room);
+  REQUIRE(other->Write(OneEvent(1)));
+  CHECK_FALSE(other.Next().batches(0).has_error());
+  CHECK(room.pool.RunOne());
+  CHECK(WaitUntil([&] { return room.pool.pending() == 2; }));
+  room.pool.RunAll();
+  for (OpenedStream& stream : streams) {
+    const v1::FrameResult result = stream.Next();
+    CHECK(result.frame_id() == 1);
+    CHECK(result.batches(0).error().reason() == v1::INVALID_DELIVERY_TOKEN);
+    // It is read on.
+    REQUIRE(stream->Write(OneEvent(2)));
+    CHECK_FALSE(stream.Next().batches(0).has_error());
+  }
+}
+
+TEST_CASE("a stream whose first frame waits for its turn is opened with it", "[rpc]") {
+  RpcLimits limits;
+  limits.max_waiting_publish_bytes = 1;  // One alone may be larger.
+  RpcRoom room(limits);
+  OpenedStream first(room);
+  REQUIRE(first->Write(CausedEvent(1)));
+  REQUIRE(WaitUntil([&] { return room.pool.pending() == 1; }));
+  v1::PublishFrame opening = CausedEvent(0);
+  opening.mutable_open()->set_topic("orders");
+  const auto stub = v1::Publisher::NewStub(room.Connect());
+  TestContext context;
+  const auto second = stub->PublishStream(&context);
+  REQUIRE(second->Write(opening));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(room.pool.pending() == 1);
+  SECTION("it is answered when the one before it is through") {
+    CHECK(room.pool.RunOne());
+    REQUIRE(WaitUntil([&] { return room.pool.pending() == 1; }));
+    room.pool.RunAll();
+    v1::PublishResults results;
+    REQUIRE(second->Read(&results));
+    CHECK(results.results(0).batches(0).error().reason() == v1::INVALID_DELIVERY_TOKEN);
+    REQUIRE(second->Write(OneEvent(1)));
+    REQUIRE(second->Read(&results));
+    CHECK_FALSE(results.results(0).batches(0).has_error());
+  }
+  SECTION("with its client it is gone") {
+    context.TryCancel();
+    CHECK(second->Finish().error_code() == grpc::StatusCode::CANCELLED);
+    REQUIRE(WaitUntil([&] { return room.server->counts().publish_streams == 1; }));
+    CHECK(room.pool.RunAll() == 1);
+  }
+  CHECK(first.Next().frame_id() == 1);
+  // There is room again.
+  REQUIRE(first->Write(CausedEvent(2)));
+  REQUIRE(WaitUntil([&] { return room.pool.pending() == 1; }));
+  room.pool.RunAll();
+  CHECK(first.Next().frame_id() == 2);
+}
+
+TEST_CASE("nobody overtakes a large publish that waits for its turn", "[rpc]") {
+  const auto waiting = std::make_shared<WaitingPublishes>(100);
+  std::vector<WaitingPublishes::Lease> held;
+  const auto keep = [&](WaitingPublishes::Lease lease) { held.push_back(std::move(lease)); };
+  const auto drop = [&] {
+    std::vector<WaitingPublishes::Lease> dropped;  // What comes to its turn then is kept anew.
+    dropped.swap(held);
+  };
+  auto lease = waiting->Take(60);
+  REQUIRE(lease.has_value());
+  const int who[3] = {};
+  waiting->Await(&who[0], 40, keep);
+  CHECK(held.size() == 1);
+  waiting->Await(&who[1], 120, keep);
+  waiting->Await(&who[2], 10, keep);
+  drop();  // There would be 40 bytes for the small one.
+  CHECK(held.empty());
+  CHECK_FALSE(waiting->Take(10).has_value());
+  SECTION("it gets them when all are back") {
+    lease->End();
+    CHECK(held.size() == 1);
+    drop();
+    CHECK(held.size() == 1);
+  }
+  SECTION("one that is forgotten does not") {
+    waiting->Forget(&who[1]);
+    lease->End();
+    CHECK(held.size() == 1);
+    CHECK(waiting->Take(90).has_value());
+  }
 }
 
 }  // namespace
