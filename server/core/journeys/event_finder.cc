@@ -119,8 +119,8 @@ BatchPtr EventFinder::KeptAt(Place place) const {
   const auto of = batches_.find(place.partition);
   if (of == batches_.end()) return nullptr;
   const auto at = of->second.lower_bound(place.offset);
-  const bool holds = at != of->second.end() && at->second.batch->base_offset <= place.offset;
-  return holds ? at->second.batch : nullptr;
+  const bool holds = at != of->second.end() && at->second->base_offset <= place.offset;
+  return holds ? at->second : nullptr;
 }
 
 // Neighbours are asked for next; a journey over many large batches is not kept whole.
@@ -128,17 +128,12 @@ void EventFinder::Keep(const BatchPtr& batch) {
   last_bytes_ = static_cast<int64_t>(batch->payload.size());
   last_count_ = batch->count;
   if (KeptAt({batch->partition, batch->base_offset}) != nullptr) return;
-  std::optional<ByteBudget::Lease> lease;
-  if (known_bytes_ + last_bytes_ <= kMostKnownBytes) lease = memory_->Take(last_bytes_);
-  if (!lease.has_value()) {
+  if (known_bytes_ + last_bytes_ > kMostKnownBytes) {
     batches_.clear();
     known_bytes_ = 0;
-    // It is in memory as it is.
-    lease.emplace(memory_, 0);
-    lease->Resize(last_bytes_);
   }
   known_bytes_ += last_bytes_;
-  batches_[batch->partition][batch->end() + -1] = Kept{batch, *std::move(lease)};
+  batches_[batch->partition][batch->end() + -1] = batch;
 }
 
 BatchPtr EventFinder::BatchAt(PartitionId partition, Offset offset, v1::JourneyEventState* state) {
@@ -208,10 +203,7 @@ class EventFinder::Lookout {
       if (!mostly_same && finder_.TopicOf(place.partition) != nullptr) next.push_back(place);
     }
     ahead_.clear();
-    ahead_lease_.reset();
     if (next.size() < 2) return;
-    ahead_lease_ = finder_.memory_->Take(kMostBytesAhead);
-    if (!ahead_lease_.has_value()) return;
     ahead_to_ = next.back();
     std::vector<std::optional<LookedAt>> looked(next.size());
     std::vector<BatchPtr> kept;
@@ -226,7 +218,6 @@ class EventFinder::Lookout {
         read_bytes += static_cast<int64_t>(looked[i]->batch->payload.size());
       }
     });
-    ahead_lease_->Resize(read_bytes);
     for (size_t i = 0; i < next.size(); ++i) {
       if (looked[i].has_value()) ahead_[next[i]] = *std::move(looked[i]);
     }
@@ -237,7 +228,6 @@ class EventFinder::Lookout {
   const Place from_;
   Place ahead_to_{PartitionId(), Offset(-1)};
   absl::btree_map<Place, LookedAt> ahead_;
-  std::optional<ByteBudget::Lease> ahead_lease_;  // What was read for it.
 };
 
 absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Wanted>& wanted,
