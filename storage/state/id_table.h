@@ -67,9 +67,10 @@ class IdTable {
 
  private:
   static constexpr size_t kPlaces = 7;
-  // After so many numbers at the latest the table is made anew. A bucket that sends nothing on any
-  // more keeps `sent`, which would be one of those to come when half of all numbers have passed;
-  // and where every bucket has such a one a search has no end.
+  // After so many numbers at the latest the table is made anew. A place keeps a number that is
+  // forgotten, and a bucket `sent`, until another one comes there; when numbers have come round to
+  // them they would count again: `sent` when half of all have passed, and where every bucket has
+  // such a one each search goes through the whole table.
   static constexpr uint32_t kMadeAnew = 1u << 30;
 
   struct alignas(64) Bucket {

@@ -74,6 +74,24 @@ TEST_CASE("a search has an end when half of all numbers have passed since every 
   }
 }
 
+TEST_CASE("a number that comes round is not found by the hash of the one it was before") {
+  constexpr uint32_t kBefore = 1, kNow = 2;
+  IdTable table;
+  for (uint32_t number = 0; number < 4; ++number) {
+    table.Insert(kBefore, number, {0, number}, number);
+  }
+  // Each of these forgets all before it.
+  const auto insert = [&table](uint32_t number) {
+    table.Insert(kNow, number, {number, number}, 0);
+  };
+  for (uint32_t quarter = 1; quarter < 4; ++quarter) insert(quarter << 30);
+  for (uint32_t number = 0; number < 4; ++number) {
+    insert(number);
+    CHECK_FALSE(Finds(table, {number, number + 1}, number, kBefore));
+    CHECK(Finds(table, {number, number + 1}, number, kNow));
+  }
+}
+
 TEST_CASE("a table has nothing of numbers behind those that are alive") {
   IdTable table;
   CHECK_FALSE(Finds(table, {}, 0, 0));
