@@ -7,9 +7,11 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -63,6 +65,18 @@ std::unique_ptr<RocksStore> OpenStore(const TempDir& folder) {
   return *std::move(store);
 }
 
+// A partition in one slice, with a table for each of these batches, which stand in order.
+PartitionStart WriteTables(RocksStore& store, const std::vector<int64_t>& offsets) {
+  const auto made = store.CreateSlices({"log.1.1"});
+  REQUIRE_OK(made);
+  const auto slice = std::make_shared<Slice>();
+  slice->family = made->front();
+  for (const int64_t offset : offsets) WriteTable(store, slice->family, offset);
+  PartitionStart start;
+  start.spans = {{slice, {Offset(offsets.front()), Offset(offsets.back())}}};
+  return start;
+}
+
 TEST_CASE("a batch is read from its one table, of which a bounded number is open") {
   constexpr int64_t kTables = 300;
   const TempDir folder;
@@ -93,17 +107,11 @@ TEST_CASE("a batch is read from its one table, of which a bounded number is open
 }
 
 TEST_CASE("a walk and a search look into the tables that have what they want") {
-  constexpr int64_t kTables = 40;
+  std::vector<int64_t> offsets(40);
+  std::iota(offsets.begin(), offsets.end(), 0);
   const TempDir folder;
   const auto store = OpenStore(folder);
-  auto made = store->CreateSlices({"log.1.1"});
-  REQUIRE_OK(made);
-  const auto slice = std::make_shared<Slice>();
-  slice->family = (*made)[0];
-  for (int64_t i = 0; i < kTables; ++i) WriteTable(*store, slice->family, i);
-  PartitionStart start;
-  start.spans = {{slice, {Offset(0), Offset(kTables - 1)}}};
-  const PartitionLog partition(kPartition, std::move(start));
+  const PartitionLog partition(kPartition, WriteTables(*store, offsets));
   const LogReader reader(*store);
 
   std::vector<int64_t> walked;
@@ -125,14 +133,7 @@ TEST_CASE("a walk and a search look into the tables that have what they want") {
 TEST_CASE("a search ends where events are missing, and finds what is behind them") {
   const TempDir folder;
   const auto store = OpenStore(folder);
-  auto made = store->CreateSlices({"log.1.1"});
-  REQUIRE_OK(made);
-  const auto slice = std::make_shared<Slice>();
-  slice->family = (*made)[0];
-  for (const int64_t i : {0, 1, 2, 3, 4, 12, 13, 14, 15}) WriteTable(*store, slice->family, i);
-  PartitionStart start;
-  start.spans = {{slice, {Offset(0), Offset(15)}}};
-  const PartitionLog partition(kPartition, std::move(start));
+  const PartitionLog partition(kPartition, WriteTables(*store, {0, 1, 2, 3, 4, 12, 13, 14, 15}));
   const LogReader reader(*store);
   for (const int64_t from : {3, 5, 8, 12, 14}) {
     int looks = 0;
