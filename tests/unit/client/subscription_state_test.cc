@@ -28,6 +28,15 @@ SubscriberOptions Alone() {
 
 using Talk = TalkTo<SubscriptionState>;
 
+// With partition 0 of "t" under assignment 1.
+class OpenTalk : public Talk {
+ public:
+  explicit OpenTalk(const SubscriberOptions& options) : Talk(options) {
+    Open();
+    Assign(1, 0, 0);
+  }
+};
+
 TEST_CASE("a member starts with its group and credit, and again under its name", "[client]") {
   Talk talk(InGroup());
   const v1::SubscribeStart start = talk.Open();
@@ -74,26 +83,20 @@ TEST_CASE("a reader gets all of a partition that was added while it was away", "
 }
 
 TEST_CASE("a member loses what it has not consumed, a reader does when it reconnects", "[client]") {
-  Talk member(InGroup());
-  member.Open();
-  member.Assign(1, 0, 0);
+  OpenTalk member(InGroup());
   member.Deliver(1, 0);
   member.state.OnEnd();
   CHECK(member.NextOffset() == -1);
   CHECK(member.state.partitions().empty());
 
-  Talk reader(Alone());
-  reader.Open();
-  reader.Assign(1, 0, 0);
+  OpenTalk reader(Alone());
   reader.Deliver(1, 0);
   reader.state.OnEnd();
   CHECK(reader.NextOffset() == 0);
 }
 
 TEST_CASE("credit comes back in large pieces, for dropped events too", "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   talk.Deliver(1, 0);
   CHECK(talk.NextOffset() == 0);
   CHECK(talk.NextOffset() == -1);
@@ -110,9 +113,7 @@ TEST_CASE("credit comes back in large pieces, for dropped events too", "[client]
 
 TEST_CASE("credit of events that nobody reads any more is back before more is waited for",
           "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   talk.Deliver(1, 0, 8);  // All the credit there is.
   talk.Lose(1);
   CHECK(talk.NextOffset() == -1);  // Who gets nothing waits, and asks no second time.
@@ -139,9 +140,7 @@ TEST_CASE("many commits travel as one and are settled by its answer", "[client]"
 }
 
 TEST_CASE("a commit of a partition that is not ours is FENCED", "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   CHECK(ReasonOf(talk.state.Commit("t", 1, 3)) == v1::FENCED);
   CHECK(ReasonOf(talk.state.Commit("other", 0, 3)) == v1::FENCED);
   REQUIRE_OK(talk.state.Commit("t", 0, 1));
@@ -181,9 +180,7 @@ TEST_CASE("a commit lost in a break is told unless it was stored or is made up f
 }
 
 TEST_CASE("a commit whose partition goes before it is sent is FENCED", "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 9));
   talk.Lose(1);
   CHECK_FALSE(talk.state.TakeControl().has_value());
@@ -199,9 +196,7 @@ TEST_CASE("a commit whose partition goes before it is sent is FENCED", "[client]
 }
 
 TEST_CASE("a break loses the commit of a partition that was given back", "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 9));
   talk.Revoke(1);
   talk.state.Release(talk.NextItem<SubscriptionState::Revoking>(), true);
@@ -213,9 +208,7 @@ TEST_CASE("a break loses the commit of a partition that was given back", "[clien
 }
 
 TEST_CASE("a partition moves away behind its events, its commit goes first", "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   talk.Deliver(1, 0);
   talk.Revoke(1);
   CHECK(talk.NextOffset() == 0);
@@ -228,9 +221,7 @@ TEST_CASE("a partition moves away behind its events, its commit goes first", "[c
 }
 
 TEST_CASE("a partition that is given back after a break is none of the new stream", "[client]") {
-  Talk talk(InGroup());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(InGroup());
   talk.Revoke(1);
   const auto revoking = talk.NextItem<SubscriptionState::Revoking>();
   talk.state.OnEnd();
@@ -274,9 +265,7 @@ TEST_CASE("all ends are reached when every partition says so", "[client]") {
 }
 
 TEST_CASE("a partition that stops for good is at its end", "[client]") {
-  Talk talk(Alone());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(Alone());
   talk.Assign(2, 1, 0);
   talk.Assign(3, 2, 0);
   talk.Gap(1);
@@ -290,9 +279,7 @@ TEST_CASE("a partition that stops for good is at its end", "[client]") {
 }
 
 TEST_CASE("a reader whose last partition is deleted fails", "[client]") {
-  Talk talk(Alone());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(Alone());
   talk.Assign(2, 1, 0);
   talk.Lose(1);
   CHECK_OK(talk.state.failure());
@@ -306,12 +293,10 @@ TEST_CASE("a reader does not ask again for a topic that was deleted while it rea
   SubscriberOptions options = Alone();
   options.topics.push_back(options.topics[0]);
   options.topics[1].set_topic("other");
-  Talk talk(options);
+  OpenTalk talk(options);
   v1::DeliveryFrame other;
   other.add_assigned()->set_assignment(3);
   other.mutable_assigned(0)->set_topic("other");
-  talk.Open();
-  talk.Assign(1, 0, 0);
   talk.Assign(2, 1, 0);
   talk.Hear(other);
   talk.Lose(1);  // The broker has not come to the other partition yet.
@@ -326,9 +311,7 @@ TEST_CASE("a reader does not ask again for a topic that was deleted while it rea
 }
 
 TEST_CASE("a reader whose only topic is being deleted asks for it again", "[client]") {
-  Talk talk(Alone());
-  talk.Open();
-  talk.Assign(1, 0, 0);
+  OpenTalk talk(Alone());
   talk.Assign(2, 1, 0);
   talk.Lose(1);
   talk.state.OnEnd();
