@@ -1,7 +1,5 @@
 #include "tests/crash/image_campaign.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -25,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Images are opened here: what is checked does not depend on the disk, the time it takes does.
-constexpr char kMemoryFolder[] = "/dev/shm";
 constexpr int kProgress = 500;  // A line for every so many images.
 constexpr char kNextBoot[] = "boot-2";
 constexpr char kThirdBoot[] = "boot-3";
@@ -88,18 +84,10 @@ const char* NameOf(DiskLoss loss) {
 
 ImageCampaign::ImageCampaign(const CampaignOptions& options)
     : options_(options),
-      images_(access(kMemoryFolder, W_OK) == 0
-                  ? absl::StrCat(kMemoryFolder, "/acta-crash-images-", getpid())
-                  : work_.File("images")),
       disk_(std::make_shared<FaultyDisk>()),
       store_(work_.File("store")),
       history_path_(work_.File("history")),
       random_(options.seed ^ 0x9e3779b97f4a7c15) {}
-
-ImageCampaign::~ImageCampaign() {
-  std::error_code ignored;
-  fs::remove_all(images_, ignored);
-}
 
 bool ImageCampaign::Load() {
   disk_->Record();
@@ -319,7 +307,7 @@ bool ImageCampaign::RunTorn() {
 
 bool ImageCampaign::RunMutants() {
   Image image;
-  image.folder = images_ + "/image";
+  image.folder = images_.File("image");
   image.cut = disk_->operations();
   image.loss = DiskLoss::kNothing;
   image.boot = kLoadBoot;
@@ -368,7 +356,7 @@ bool ImageCampaign::RunQueueMutants(const Image& image) {
 ImageCampaign::Image ImageCampaign::NextImage(int number) {
   Image image;
   image.number = number;
-  image.folder = absl::StrCat(images_, "/image-", number);
+  image.folder = images_.File(absl::StrCat("image-", number));
   image.seed = random_();
   image.cut = std::min(DrawCut(), disk_->operations());
   image.loss = LossOf(random_());

@@ -36,7 +36,6 @@ struct CampaignOptions {
 class ImageCampaign {
  public:
   explicit ImageCampaign(const CampaignOptions& options);
-  ~ImageCampaign();
 
   bool Load();
   // Every image has to be sound.
@@ -87,7 +86,7 @@ class ImageCampaign {
 
   const CampaignOptions& options_;
   TempDir work_;
-  const std::string images_;
+  TempDir images_{MemoryFolder()};
   const std::shared_ptr<FaultyDisk> disk_;
   const std::string store_;
   const std::string history_path_;
