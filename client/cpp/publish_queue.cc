@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "client/cpp/error.h"
 #include "client/cpp/rerouting.h"
 #include "proto/support/error.h"

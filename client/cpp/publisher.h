@@ -60,7 +60,7 @@ struct EventResult {
 
 // What became of a prepared batch.
 struct BatchOutcome {
-  // Not OK: nothing of the batch was stored (or OUTCOME_UNKNOWN).
+  // Not OK: nothing of it was stored, but after OUTCOME_UNKNOWN or without an answer it may be.
   absl::Status status;
   int32_t partition = -1;
   // Of the first event that was stored now; -1: none was.
