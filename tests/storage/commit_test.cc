@@ -15,6 +15,7 @@
 #include "tests/support/row_range_checks.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
+#include "tests/support/wait_until.h"
 
 namespace acta {
 namespace {
@@ -315,13 +316,10 @@ TEST_CASE("what nobody waits for is synced soon all the same") {
   REQUIRE_OK(
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("x")}), Level::kOs)
           .status);
-  const absl::Time patience = absl::Now() + absl::Seconds(20);
-  const auto synced = [&store] {
+  CHECK(WaitUntil([&store] {
     const EngineStats stats = store.engine().Stats();
     return stats.synced_group == stats.last_group;
-  };
-  while (!synced() && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(10));
-  CHECK(synced());
+  }));
 }
 
 // Who comes when as much is unsynced as may be would wait for all of it.
@@ -342,10 +340,7 @@ TEST_CASE("much that nobody waits for is synced before its time") {
   absl::SleepFor(absl::Milliseconds(50));
   CHECK(store.engine().Stats().unsynced_bytes >= 10 << 20);
   commit(10);
-  const absl::Time patience = absl::Now() + absl::Seconds(20);
-  const auto unsynced = [&store] { return store.engine().Stats().unsynced_bytes; };
-  while (unsynced() > 5 << 20 && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(10));
-  CHECK(unsynced() <= 5 << 20);
+  CHECK(WaitUntil([&store] { return store.engine().Stats().unsynced_bytes <= 5 << 20; }));
 }
 
 }  // namespace

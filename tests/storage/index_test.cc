@@ -18,6 +18,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
+#include "tests/support/wait_until.h"
 
 namespace acta {
 namespace {
@@ -133,9 +134,7 @@ TEST_CASE("who publishes does not wait while a file of the index is written") {
     disk->Hold(false);
     adds.join();
   };
-  const absl::Time patience = absl::Now() + absl::Seconds(20);
-  while (!begun && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
-  REQUIRE(begun);
+  REQUIRE(WaitUntil([&begun] { return begun.load(); }));
   Publish(store, 0, 5);
   CHECK_FALSE(ended);
   std::move(release).Invoke();
@@ -265,11 +264,8 @@ void AwaitMerged(TestStore& store) {
     }
     return names;
   };
-  const absl::Time patience = absl::Now() + absl::Seconds(30);
-  while (store.engine().SizeOfIndex().runs > kMostRuns && absl::Now() < patience) {
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  REQUIRE(store.engine().SizeOfIndex().runs <= kMostRuns);
+  REQUIRE(WaitUntil([&store] { return store.engine().SizeOfIndex().runs <= kMostRuns; },
+                    absl::Seconds(30)));
   // What was merged leaves the disk soon after.
   std::set<std::filesystem::path> before;
   for (auto now = tables(); now != before; now = tables()) {
@@ -316,11 +312,7 @@ TEST_CASE("the files of an index that nothing was added to for a minute are join
   absl::SleepFor(absl::Milliseconds(50));
   CHECK(store.engine().SizeOfIndex().runs == 4);
   maintain(absl::Seconds(1));
-  const absl::Time patience = absl::Now() + absl::Seconds(30);
-  while (store.engine().SizeOfIndex().runs > 1 && absl::Now() < patience) {
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  CHECK(store.engine().SizeOfIndex().runs == 1);
+  CHECK(WaitUntil([&store] { return store.engine().SizeOfIndex().runs == 1; }, absl::Seconds(30)));
   for (const uint64_t hash : {1, 2, 3, 4}) CHECK(found(hash) == 1);
   store.Crash();
   CHECK(store.engine().SizeOfIndex().runs == 1);

@@ -10,13 +10,13 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "storage/layout/engine_rows.h"
 #include "tests/crash/image_witness.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
 #include "tests/support/test_store.h"
+#include "tests/support/wait_until.h"
 
 namespace acta {
 namespace {
@@ -138,11 +138,7 @@ TEST_CASE("what is over by less than a hundredth leaves by the minute, not by th
     const Offset end = store.engine().Extent(late)->end;
     REQUIRE_OK(Commit(store.engine(), MakeAppend(late, {EventElement("x")})).status);
     store.clock().Advance(absl::Seconds(2));
-    const absl::Time patience = absl::Now() + absl::Seconds(20);
-    while (store.engine().Extent(late)->first <= end && absl::Now() < patience) {
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-    REQUIRE(store.engine().Extent(late)->first > end);
+    REQUIRE(WaitUntil([&] { return store.engine().Extent(late)->first > end; }));
   };
   publish_late();
   publish_late();
@@ -469,10 +465,8 @@ TEST_CASE("the witness follows the log while retention waits") {
   waits.WaitForNotification();
   Fill(store, 1);
   const GroupNumber synced = store.engine().Stats().synced_group;
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  const auto behind = [&] { return ReadWitness(store.path()).synced_group < synced; };
-  while (behind() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
-  CHECK_FALSE(behind());
+  CHECK(WaitUntil([&] { return ReadWitness(store.path()).synced_group >= synced; },
+                  absl::Seconds(10)));
   followed.Notify();
   keeper.join();
   CHECK_OK(kept);

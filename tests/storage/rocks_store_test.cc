@@ -15,7 +15,6 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "storage/layout/batch_header.h"
 #include "storage/log/log_reader.h"
 #include "storage/rocks/rocks_options.h"
@@ -24,6 +23,7 @@
 #include "tests/support/held_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/wait_until.h"
 
 namespace acta {
 namespace {
@@ -229,13 +229,9 @@ TEST_CASE("that writes are stopped is known while they are, and not any longer")
     disk->Hold(false);
     writes.join();
   };
-  const absl::Time patience = absl::Now() + absl::Seconds(20);
-  const auto stopped = [&] { return (*store)->stalls().stopped; };
-  while (!stopped() && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
-  REQUIRE(stopped());
+  REQUIRE(WaitUntil([&] { return (*store)->stalls().stopped; }));
   std::move(release).Invoke();  // The last write goes on when a table is made.
-  while (stopped() && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(1));
-  CHECK_FALSE(stopped());
+  CHECK(WaitUntil([&] { return !(*store)->stalls().stopped; }));
   CHECK((*store)->stalls().stops >= 1);
 }
 
@@ -303,15 +299,13 @@ class Slices {
 
 // The rate when it is that of what waits: files go beside the test.
 int64_t PacedRate(RocksStore& store, const std::string& folder) {
-  const absl::Time patience = absl::Now() + absl::Seconds(20);
-  while (absl::Now() < patience) {
+  int64_t rate = 0;
+  REQUIRE(WaitUntil([&] {
     store.PaceDeletion();
-    const int64_t rate = store.DeletionBytesPerSecond();
-    if (rate == TrashBytes(folder) / 30) return rate;
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  FAIL("the rate does not follow what waits");
-  return 0;
+    rate = store.DeletionBytesPerSecond();
+    return rate == TrashBytes(folder) / 30;
+  }));
+  return rate;
 }
 
 TEST_CASE("files that wait for their deletion go within half a minute, and never slower than set") {

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -25,20 +24,9 @@
 #include "tests/support/memory_log_engine.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/stepped_executor.h"
+#include "tests/support/wait_until.h"
 
 namespace acta {
-
-inline constexpr absl::Duration kPatience = absl::Seconds(20);
-
-// False when it did not come true in time.
-inline bool WaitUntil(const std::function<bool()>& holds) {
-  const absl::Time end = absl::Now() + kPatience;
-  while (!holds()) {
-    if (absl::Now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
 
 // A client's context that does not wait for ever.
 class TestContext : public grpc::ClientContext {
