@@ -2,14 +2,13 @@
 """Intervals and deadlines are measured since boot (storage/base/clock.h): the wall clock is set by
 people and machines. Reports each question for it that is not listed with its reason."""
 
-import argparse
-import pathlib
 import re
 import sys
 
+import sources
+
 WALL = re.compile(r'absl::Now\(\)|system_clock::now\(\)|\bWall\(\)')
 COMMENT = re.compile(r'//.*')
-ROOTS = ('proto', 'storage', 'server', 'client', 'tools')
 
 GRPC = 'a deadline of gRPC, which counts what is left from then on'
 NEXT = 'a deadline of Next(), which counts what is left from then on'
@@ -46,30 +45,21 @@ ALLOWED = {
 
 def find_problems(root):
     problems = []
-    for top in ROOTS:
-        for path in sorted((root / top).rglob('*')):
-            if path.suffix not in ('.h', '.cc'):
-                continue
-            name = path.relative_to(root).as_posix()
-            allowed, _ = ALLOWED.get(name, (0, ''))
-            lines = path.read_text(errors='replace').splitlines()
-            found = [number for number, line in enumerate(lines, 1)
-                     for _ in WALL.findall(COMMENT.sub('', line))]
-            if len(found) != allowed:
-                problems.append(f'{name}:{found[-1] if found else 1}: asks {len(found)} times for '
-                                f'the wall clock, {allowed} are listed with their reason')
+    for path, name in sources.files(root):
+        allowed, _ = ALLOWED.get(name, (0, ''))
+        lines = path.read_text(errors='replace').splitlines()
+        found = [number for number, line in enumerate(lines, 1)
+                 for _ in WALL.findall(COMMENT.sub('', line))]
+        if len(found) != allowed:
+            problems.append(f'{name}:{found[-1] if found else 1}: asks {len(found)} times for the '
+                            f'wall clock, {allowed} are listed with their reason')
     return problems
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--root', type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parents[2])
-    problems = find_problems(parser.parse_args().root)
-    for problem in problems:
-        print(problem)
-    print(f'clocks: {len(problems)} files that ask for the wall clock without a reason')
-    return 1 if problems else 0
+    problems = find_problems(sources.parser(__doc__).parse_args().root)
+    return sources.report(problems, f'clocks: {len(problems)} files that ask for the wall clock '
+                                    'without a reason')
 
 
 if __name__ == '__main__':

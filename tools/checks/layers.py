@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Arrows point down: reads every #include and reports those that the layers do not allow."""
 
-import argparse
-import pathlib
 import re
 import sys
 from typing import NamedTuple
+
+import sources
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 
@@ -86,7 +86,6 @@ CORE_MAY = {
     'replay': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
     'processes': CORE_LEAVES + ('delivery', 'groups', 'routing', 'journeys'),
 }
-ROOTS = ('proto', 'storage', 'server', 'client', 'tools')
 
 
 def room_of(path):
@@ -105,7 +104,8 @@ def library_of(include):
 
 def is_ours(include):
     top = include.split('/')[0]
-    return top in ROOTS + ('tests', 'acta', 'opentelemetry') or include.startswith('grpc/health/')
+    return (top in sources.ROOTS + ('tests', 'acta', 'opentelemetry')
+            or include.startswith('grpc/health/'))
 
 
 def core_problem(path, include):
@@ -137,29 +137,19 @@ def problem_of(path, include):
 
 def find_problems(root):
     problems = []
-    for top in ROOTS:
-        for path in sorted((root / top).rglob('*')):
-            if path.suffix not in ('.h', '.cc'):
-                continue
-            name = path.relative_to(root).as_posix()
-            text = path.read_text(errors='replace')
-            for match in INCLUDE.finditer(text):
-                problem = problem_of(name, match.group(1))
-                if problem:
-                    line = text.count('\n', 0, match.start()) + 1
-                    problems.append(f'{name}:{line}: {problem}')
+    for path, name in sources.files(root):
+        text = path.read_text(errors='replace')
+        for match in INCLUDE.finditer(text):
+            problem = problem_of(name, match.group(1))
+            if problem:
+                line = text.count('\n', 0, match.start()) + 1
+                problems.append(f'{name}:{line}: {problem}')
     return problems
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--root', type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parents[2])
-    problems = find_problems(parser.parse_args().root)
-    for problem in problems:
-        print(problem)
-    print(f'layers: {len(problems)} wrong includes')
-    return 1 if problems else 0
+    problems = find_problems(sources.parser(__doc__).parse_args().root)
+    return sources.report(problems, f'layers: {len(problems)} wrong includes')
 
 
 if __name__ == '__main__':

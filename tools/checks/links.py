@@ -3,13 +3,14 @@
 heading of that page. No network: links to other hosts are not followed. And every page of docs is
 in the navigation of the site, or among those that may be left out there."""
 
-import argparse
 import fnmatch
 import os
 import pathlib
 import re
 import sys
 import urllib.parse
+
+import sources
 
 FENCE = re.compile(r'^( *)(```+|~~~+).*?^\1\2[`~]* *$', re.S | re.M)
 CODE = re.compile(r'(`+)(?!`)((?:(?!\n\n).)*?)(?<!`)\1(?!`)', re.S)
@@ -139,17 +140,12 @@ def find_unlisted(root):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--root', type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parents[2])
-    args = parser.parse_args()
-    problems, count = find_problems(args.root)
-    unlisted = find_unlisted(args.root)
-    for line in problems + unlisted:
-        print(line)
-    print(f'links: {count} looked at, {len(problems)} lead nowhere; navigation: '
-          f'{len(unlisted)} problems')
-    return 1 if problems or unlisted else 0
+    root = sources.parser(__doc__).parse_args().root
+    problems, count = find_problems(root)
+    unlisted = find_unlisted(root)
+    return sources.report(problems + unlisted,
+                          f'links: {count} looked at, {len(problems)} lead nowhere; navigation: '
+                          f'{len(unlisted)} problems')
 
 
 if __name__ == '__main__':

@@ -5,13 +5,14 @@ What was larger before the check came is listed in the baseline (`kind name size
 shrink; `--write-baseline` takes over smaller numbers and never larger ones.
 """
 
-import argparse
 import pathlib
 import re
 import sys
 
-ROOTS = ('proto', 'storage', 'server', 'client', 'tools', 'tests')
-SUFFIXES = ('.h', '.cc', '.proto', '.py', '.sh')
+import sources
+
+ROOTS = sources.ROOTS + ('tests',)
+ENDINGS = ('.h', '.cc', '.proto', '.py', '.sh', '/dev')
 LIMITS = {'file': 500, 'function': 60, 'line': 100}
 # The head of a function's body at namespace or class level: "...) const {", no control word.
 HEAD = re.compile(r'^(?P<indent> *)(?!.*\b(namespace|class|struct|enum|union|extern)\b)'
@@ -72,26 +73,20 @@ def read_baseline(path):
 def find_problems(root, baseline):
     found = {}
     problems = []
-    for top in ROOTS:
-        for path in sorted((root / top).rglob('*')):
-            if path.suffix not in SUFFIXES and path.name != 'dev':
-                continue
-            name = path.relative_to(root).as_posix()
-            for kind, thing, size, line in measure(path, name):
-                found[kind, thing] = size
-                allowed = max(LIMITS[kind], baseline.get((kind, thing), 0))
-                if size > allowed:
-                    what = thing.split(':', 1)[1] if kind == 'function' else 'it'
-                    problems.append(f'{name}:{line}: {kind}: {what} has {size}, allowed {allowed}')
+    for path, name in sources.files(root, ROOTS, ENDINGS):
+        for kind, thing, size, line in measure(path, name):
+            found[kind, thing] = size
+            allowed = max(LIMITS[kind], baseline.get((kind, thing), 0))
+            if size > allowed:
+                what = thing.split(':', 1)[1] if kind == 'function' else 'it'
+                problems.append(f'{name}:{line}: {kind}: {what} has {size}, allowed {allowed}')
     return found, problems
 
 
 def main():
-    here = pathlib.Path(__file__).resolve()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--root', type=pathlib.Path, default=here.parents[2])
+    parser = sources.parser(__doc__)
     parser.add_argument('--baseline', type=pathlib.Path,
-                        default=here.parent / 'sizes_baseline.txt')
+                        default=pathlib.Path(__file__).resolve().parent / 'sizes_baseline.txt')
     parser.add_argument('--write-baseline', action='store_true')
     args = parser.parse_args()
     baseline = read_baseline(args.baseline)
@@ -99,10 +94,8 @@ def main():
     if args.write_baseline:
         kept = {key: min(size, baseline[key]) for key, size in found.items() if key in baseline}
         args.baseline.write_text(''.join(f'{k} {n} {s}\n' for (k, n), s in sorted(kept.items())))
-    for problem in problems:
-        print(problem)
-    print(f'sizes: {len(problems)} above their limit, {len(baseline)} in the baseline')
-    return 1 if problems else 0
+    return sources.report(problems, f'sizes: {len(problems)} above their limit, '
+                                    f'{len(baseline)} in the baseline')
 
 
 if __name__ == '__main__':

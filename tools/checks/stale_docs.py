@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Generated pages are what their sources say. --write renews them."""
 
-import argparse
-import pathlib
 import subprocess
 import sys
 
 import api_page
 import cli_page
 import errors_page
+import sources
 
 # Page -> what `actad --generate-reference` calls it.
 ACTAD_PAGES = {'docs/reference/configuration.md': 'configuration',
@@ -39,9 +38,7 @@ def stale(root, pages):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--root', type=pathlib.Path,
-                        default=pathlib.Path(__file__).resolve().parents[2])
+    parser = sources.parser(__doc__)
     parser.add_argument('--actad', help='the program that knows configuration and metrics')
     parser.add_argument('--acta', help='the program that knows the command line')
     parser.add_argument('--write', action='store_true')
