@@ -9,7 +9,6 @@ import pathlib
 import socket
 import subprocess
 import sys
-import time
 import unittest
 
 import deployed
@@ -17,6 +16,7 @@ import deployed
 sys.path[:0] = [str(deployed.ROOT / 'tests/e2e')]
 
 from broker import PATIENCE_S, Broker, BrokerTest  # noqa: E402
+from faults import until  # noqa: E402
 from scraping import Prometheus  # noqa: E402
 
 SHORTER = (('acta_groups_lag_seconds > 3600', 1, 'acta_groups_lag_seconds > 3'),
@@ -111,13 +111,6 @@ class Conditions(BrokerTest):
         host, port = broker.address.split(':')
         return socket.create_connection((host, int(port)), PATIENCE_S)
 
-    def until(self, condition, what):
-        """What is missing: a condition is a set that becomes empty."""
-        deadline = time.monotonic() + PATIENCE_S
-        while missing := condition():
-            self.assertLess(time.monotonic(), deadline, f'{what}: not {missing}')
-            time.sleep(0.1)
-
     def test_they_fire(self):
         self.groups()
         worn, full, crowded = self.worn(), self.full(), self.crowded()
@@ -139,7 +132,7 @@ class Conditions(BrokerTest):
         # What is counted from now on has been 0.
         new = 'sum(acta_queues_dead_lettered_events_total{group="full"}) == 0'
         up = 'sum(up{job="acta"}) == 4'
-        self.until(lambda: {one for one in (new, up) if prometheus.value(one) is None}, 'scraped')
+        until(lambda: None not in (prometheus.value(new), prometheus.value(up)), 'all are scraped')
         self.acta('publish', 'jobs', stdin=''.join(f'{n}\n' for n in range(50)))
         self.broker.acta('subscribe', 'jobs', '--group', 'full', '--exec', 'exit 65', '--max', 1)
         self.spawn('subscribe', 'jobs', '--group', 'failing', '--exec', 'exit 1',
@@ -148,7 +141,7 @@ class Conditions(BrokerTest):
         def missing():
             self.connect(crowded).close()  # One too many.
             return wanted - set(prometheus.firing('instance'))
-        self.until(missing, 'all of them fire')
+        until(lambda: not missing(), lambda: f'all of them fire: not {missing()}')
 
 
 if __name__ == '__main__':

@@ -14,7 +14,8 @@ import signal
 import time
 import unittest
 
-from broker import BIN, PATIENCE_S, SANITIZED
+from broker import BIN, SANITIZED
+from faults import until
 from oracle import TESTS, OracleTest, side_by_side
 
 LONG = os.environ.get('ACTA_LONG') == '1'
@@ -45,12 +46,6 @@ class Allocations(OracleTest):
         """By this life of the broker."""
         return self.log.read_bytes()[self.before:].decode(errors='replace')
 
-    def until(self, true, what):
-        deadline = time.monotonic() + PATIENCE_S
-        while not true():
-            self.assertLess(time.monotonic(), deadline, what + self.said())
-            time.sleep(0.01)
-
     def ended(self):
         return self.broker.poll() is not None
 
@@ -68,7 +63,8 @@ class Allocations(OracleTest):
 
     def judge(self, variables):
         """A broker one allocation of which fails about now: it ends, or works on."""
-        self.until(lambda: self.ended() or FAILED in self.said(), 'no allocation failed')
+        until(lambda: self.ended() or FAILED in self.said(),
+              lambda: f'an allocation fails: {self.said()}')
         end = 'went on' if self.works_on() else self.broker.returncode
         if end == 1 and 'ACTA_FAIL_FROM_START' in variables:
             self.assertIn('not started: FOLDER_UNUSABLE', self.said())
@@ -91,7 +87,8 @@ class Allocations(OracleTest):
         deadline = time.monotonic() + 1
         while not self.ended() and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.until(lambda: self.ended() or self.ready.exists(), 'it neither ends nor is ready: ')
+        until(lambda: self.ended() or self.ready.exists(),
+              lambda: f'it ends or is ready: {self.said()}')
         try:
             if not self.ended():
                 self.goes_on()
