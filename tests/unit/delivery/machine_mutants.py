@@ -62,8 +62,8 @@ MUTANTS = [
     ('makes others of a key wait for a relaxed one', 'partition_queue_settle.cc',
      'if (policy_.order == QueueOrder::kKey || held) {', 'if (true) {'),
     ('counts a release', 'partition_queue_settle.cc',
-     '  DropLease(entry);\n  entry->holder = 0;\n  MakeReady(offset, entry);\n'
-     '  ++budget_.tally.released;',
+     '  DropLease(entry);\n  entry->holder = 0;\n  if (!delivered) --entry->deliveries;\n'
+     '  MakeReady(offset, entry);\n  ++budget_.tally.released;',
      '  EndAttempt(offset, AttemptEnd::kNack, {}, entry->leased_us);'),
     ('counts a clean leave', 'partition_queue_settle.cc',
      'if (cleanly) {', 'if (false) {'),
