@@ -56,19 +56,13 @@ TEST_CASE("What came due while the broker was down comes at the start") {
 TEST_CASE("A scheduled event that cannot be read is kept, and the others come") {
   ScheduleRoom room;
   const std::string id = room.Schedule(absl::Hours(1), {"a", "b"})[0];
-  const std::string row = ScheduleRow(*ParseScheduleId(id));
   storage::v1::ScheduleRecord record = *ReadSchedule(*room.engine, *ParseScheduleId(id));
   const std::string whole = record.SerializeAsString();
-  const auto write = [&](const std::string& value) {
-    Transaction transaction;
-    transaction.rows.push_back({Family::kState, row, value});
-    REQUIRE_OK(room.engine->Submit(std::move(transaction)));
-  };
   record.set_element(record.element().substr(0, record.element().size() - 1));
-  write(record.SerializeAsString());
+  WriteRow(room, id, record.SerializeAsString());
   room.Pass(absl::Hours(1));
   CHECK(room.Log() == ScheduleRoom::Strings{"b"});
-  write(whole);
+  WriteRow(room, id, whole);
   room.Restart();
   room.Pass(absl::Hours(1));
   ScheduleRoom::Strings all = room.Log();
@@ -81,19 +75,13 @@ TEST_CASE(
   ScheduleRoom room;
   const std::string id =
       room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"a", "b", "c"}), 0))[0];
-  const std::string row = ScheduleRow(*ParseScheduleId(id));
-  const auto whole = room.engine->LoadRows(Family::kState, row);
+  const auto whole = room.engine->LoadRows(Family::kState, ScheduleRow(*ParseScheduleId(id)));
   REQUIRE_OK(whole);
-  const auto write = [&](std::optional<std::string> value) {
-    Transaction transaction;
-    transaction.rows.push_back({Family::kState, row, std::move(value)});
-    REQUIRE_OK(room.engine->Submit(std::move(transaction)));
-  };
-  write("\xff");
+  WriteRow(room, id, "\xff");
   room.Pass(absl::Hours(1));
   room.Pass(absl::Minutes(3));
   CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c"});
-  write(whole->front().second);
+  WriteRow(room, id, whole->front().second);
   SECTION("and is due") {
     for (int i = 0; i < 3; ++i) room.Pass(absl::Minutes(1));
     CHECK(room.Log(0) == ScheduleRoom::Strings{"b", "c", "a"});
@@ -211,11 +199,7 @@ TEST_CASE("Many and large events that are due at once all come, in order") {
 TEST_CASE("One that cannot be read stops no other") {
   ScheduleRoom room;
   const auto ids = room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"a", "b"}), 0));
-  Transaction damage;
-  damage.rows.push_back(
-      {Family::kState, ScheduleRow(std::stoull(ids[0])), std::string("\xff\xff\xff", 3)});
-  damage.done = [](TransactionResult) {};
-  REQUIRE_OK(room.engine->Submit(std::move(damage)));
+  WriteRow(room, ids[0], "\xff\xff\xff");
   room.Pass(absl::Hours(1));
   CHECK(room.Log(0) == ScheduleRoom::Strings{"b"});
   room.Schedule(ToPartition(room.Frame(absl::Hours(1), {"c"}), 0));
