@@ -156,21 +156,27 @@ size_t RowsOf(const GroupsRoom& room, const char* kind) {
   return room.engine.LoadRows(Family::kState, kind)->size();
 }
 
-// Makes a change that deletes the letters and the position of MakeLetters(). `killed`: behind its
-// first page, and what it leaves goes at the next start.
-void CheckLettersGo(GroupsRoom& room, bool killed, absl::FunctionRef<void()> change) {
+// Makes a change that deletes the letters of MakeLetters(). `fails`: behind the first page of that
+// nothing is written any more.
+void ForgetLetters(GroupsRoom& room, bool fails, absl::FunctionRef<void()> change) {
   REQUIRE(RowsOf(room, kDeadLetterRows) == 25'000);
   room.engine.most_rows = 0;
   room.engine.on_submit = [&] {
-    if (!killed || room.engine.most_rows < 10'000) return;
+    if (!fails || room.engine.most_rows < 10'000) return;
     room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
   };
   change();
   CHECK(room.engine.most_rows == 10'000);
-  CHECK((RowsOf(room, kDeadLetterRows) > 0) == killed);
-  CHECK(RowsOf(room, kPositionRows) == (killed ? 1 : 0));
   room.engine.on_submit = nullptr;
   room.engine.refuse = absl::OkStatus();
+}
+
+// The same of a change that deletes their position too. `killed`: what it leaves goes at the next
+// start.
+void CheckLettersGo(GroupsRoom& room, bool killed, absl::FunctionRef<void()> change) {
+  ForgetLetters(room, killed, change);
+  CHECK((RowsOf(room, kDeadLetterRows) > 0) == killed);
+  CHECK(RowsOf(room, kPositionRows) == (killed ? 1 : 0));
   room.Restart();
   CHECK(RowsOf(room, kDeadLetterRows) == 0);
   CHECK(RowsOf(room, kPositionRows) == 0);
@@ -218,19 +224,10 @@ void LeaveOrders(GroupsRoom& room, bool fails) {
   MakeJobs(room);
   room.MakeTopic("flights", 1);
   MakeLetters(room);
-  REQUIRE(RowsOf(room, kDeadLetterRows) == 25'000);
-  room.engine.most_rows = 0;
-  room.engine.on_submit = [&] {
-    if (!fails || room.engine.most_rows < 10'000) return;
-    room.engine.refuse = Error(v1::SERVER_STOPPING, "killed");
-  };
-  REQUIRE_OK(SetTopicsOfWorkers(room, {"flights"}));
-  CHECK(room.engine.most_rows == 10'000);
+  ForgetLetters(room, fails, [&room] { REQUIRE_OK(SetTopicsOfWorkers(room, {"flights"})); });
   CHECK(RowsOf(room, kDeadLetterRows) == (fails ? 15'000 : 0));
   CHECK(RowsOf(room, kPositionRows) == (fails ? 2 : 1));
   CHECK(room.Lag("workers", 0, "flights").queue().dead_letters() == 0);
-  room.engine.on_submit = nullptr;
-  room.engine.refuse = absl::OkStatus();
 }
 
 TEST_CASE("what a queue kept of a topic that it leaves goes by some rows a write, also over a kill",
