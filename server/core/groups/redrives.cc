@@ -26,7 +26,7 @@ constexpr int64_t kMostAtATime = 1000;
 constexpr int64_t kMostLooks = 1000;
 constexpr int64_t kPage = 64;
 // While as many are parked as may be, or the disk does not answer.
-constexpr absl::Duration kLookForRoom = absl::Seconds(1);
+constexpr absl::Duration kRedriveAgain = absl::Seconds(1);
 constexpr char kNoRoom[] =
     "dead letters wait: as many events of the group are parked as may be, and one has to be "
     "settled "
@@ -429,7 +429,7 @@ void GroupRegistry::State::RedriveMore(GroupId id_of_group, uint64_t id) {
         if (self == nullptr || !status.ok() || !pause->has_value()) return;
         self->RedriveLater(id_of_group, id, **pause - (self->deps.clock.SinceBoot() - begun));
       });
-  if (!written) return RedriveLater(id_of_group, id, kLookForRoom);
+  if (!written) return RedriveLater(id_of_group, id, kRedriveAgain);
   if (Runs(*record)) return SetRunning(id_of_group, id, *record);
   EndRunning(id);
   queue.EndWatch(id);
