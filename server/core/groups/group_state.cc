@@ -185,7 +185,7 @@ absl::Status GroupRegistry::State::LoadGroups(std::vector<Gone>* gone) {
 }
 
 // A topic may have grown or gone after the record was written: the group follows. Rows of a topic
-// that the record does not name were to be forgotten in a write that failed: they go too.
+// that the record does not name were still to be forgotten: they go too.
 absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& record,
                                            const Rows& positions, std::vector<Gone>* gone) {
   std::vector<Group::NewPartition> partitions;
@@ -228,7 +228,7 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
     const absl::Status dropped = DropTopic(*group, topic, gone);
     if (dropped.ok()) continue;
     if (ReasonOf(dropped) != v1::DISK_FULL) return dropped;  // As in Load().
-    LogWarn("rows of a group about a deleted topic stay for now",
+    LogWarn("rows of a group about a topic that it reads no more stay for now",
             {{"group", group->name()}, {"topic_id", topic.value()}});
   }
   return absl::OkStatus();

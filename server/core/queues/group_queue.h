@@ -88,13 +88,15 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   int64_t CountTried() const;
 
   void Join(uint64_t session, QueueMemberFacts facts, Wake wake);
-  // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`.
+  // Its leases end: given back, or each a failed attempt when it did not leave `cleanly`. What is
+  // read for it from the disk, and was not taken yet, is as if it had not been leased.
   void Leave(uint64_t session, bool cleanly);
 
   // Leases events to the member, at most so many, and gives what was read for it. Less than asked:
   // its wake comes when there may be more. Who was woken asks, for nothing when it can take
   // nothing: the next one is woken then. Partitions that stand still are named once a member.
-  // Returns how much was leased, less what turned out to be unreadable: some of it may come later.
+  // Returns how much was leased, less what is not delivered after all, as it cannot be read or is
+  // not the member's any more: some of it may come later.
   LeaseBounds Take(uint64_t session, LeaseBounds most, std::vector<QueueDelivery>* out,
                    std::vector<QueueProblem>* problems);
   // `done` runs once. The failures are known at once.

@@ -174,7 +174,7 @@ struct GroupQueue::Member {
   QueueMemberFacts facts;
   Wake wake;
   LeaseBounds credit;                     // That is left, by what it said last.
-  LeaseBounds unread;                     // Leased once and given back, as it cannot be read.
+  LeaseBounds unread;                     // Leased once and not delivered after all.
   double got = 0;                         // Sum of what it took / its credit then; as turn_.
   LeaseCharge charge;                     // Of the last time.
   bool waiting = false;                   // In waiting_, by what it got.

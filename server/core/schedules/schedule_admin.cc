@@ -155,7 +155,7 @@ absl::StatusOr<v1::ListSchedulesResponse> Schedules::List(
       last = key;
       if (!listed) continue;
       const auto record = state_->Read(*topic, key.number);
-      if (!record.ok()) continue;  // Gone meanwhile.
+      if (!record.ok()) continue;  // Gone meanwhile, or it cannot be read.
       *response.add_schedules() = DescribeSchedule(key.number, *record, *topic, false);
     }
     if (entries.size() < kChunk) return response;
