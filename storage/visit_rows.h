@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/base/status_macros.h"
 #include "storage/log_engine.h"
@@ -37,6 +39,17 @@ inline absl::Status VisitRows(
   all.family = family;
   all.prefix = std::string(prefix);
   return VisitRows(engine, std::move(all), visit);
+}
+
+// How many rows VisitRows() visits.
+inline absl::StatusOr<int64_t> CountRows(const LogEngine& engine, Family family,
+                                         absl::string_view prefix) {
+  int64_t rows = 0;
+  RETURN_IF_ERROR(VisitRows(engine, family, prefix, [&rows](absl::string_view, absl::string_view) {
+    ++rows;
+    return absl::OkStatus();
+  }));
+  return rows;
 }
 
 }  // namespace acta

@@ -51,13 +51,7 @@ absl::StatusOr<ClaimChange> ClaimStore::Load(ClaimTurn turn, GroupId group,
 }
 
 absl::StatusOr<int64_t> ClaimStore::Count(GroupId group) const {
-  int64_t count = 0;
-  RETURN_IF_ERROR(VisitRows(engine_, Family::kState, QueueRows(kClaimEndRows, group),
-                            [&count](absl::string_view, absl::string_view) {
-                              ++count;
-                              return absl::OkStatus();
-                            }));
-  return count;
+  return CountRows(engine_, Family::kState, QueueRows(kClaimEndRows, group));
 }
 
 absl::Status ClaimStore::KnowCount(GroupId group, absl::Duration deadline) {

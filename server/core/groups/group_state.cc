@@ -196,11 +196,8 @@ absl::Status GroupRegistry::State::Restore(const storage::v1::GroupRecord& recor
   int64_t dead_letters = 0;
   if (queue) {
     ASSIGN_OR_RETURN(parked, LoadParked(id_of_group));
-    RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState, QueueRows(kDeadLetterRows, id_of_group),
-                              [&](absl::string_view, absl::string_view) {
-                                ++dead_letters;
-                                return absl::OkStatus();
-                              }));
+    ASSIGN_OR_RETURN(dead_letters, CountRows(deps.engine, Family::kState,
+                                             QueueRows(kDeadLetterRows, id_of_group)));
   }
   for (const uint64_t id : record.topic_ids()) {
     const TopicPtr topic = deps.topics.FindById(TopicId(id));
@@ -251,12 +248,10 @@ absl::StatusOr<int64_t> GroupRegistry::State::CountLetters(
   int64_t letters = 0;
   if (group.queue() == nullptr) return letters;
   for (const TopicId topic : topics) {
-    RETURN_IF_ERROR(VisitRows(deps.engine, Family::kState,
-                              QueueRows(kDeadLetterRows, group.id(), topic),
-                              [&letters](absl::string_view, absl::string_view) {
-                                ++letters;
-                                return absl::OkStatus();
-                              }));
+    ASSIGN_OR_RETURN(
+        const int64_t of_topic,
+        CountRows(deps.engine, Family::kState, QueueRows(kDeadLetterRows, group.id(), topic)));
+    letters += of_topic;
   }
   return letters;
 }
