@@ -12,18 +12,23 @@ std::string LimitOf(const absl::Status& status) {
   return found == details.end() ? "" : found->second;
 }
 
+// All of the same event: more do not fit into a frame of 64 KiB.
+v1::SubscribeControl MostAcks(uint64_t assignment) {
+  v1::SubscribeControl control;
+  for (int i = 0; i < 10'000; ++i) {
+    v1::Settlement& settlement = *control.mutable_settle()->add_settlements();
+    settlement.set_assignment(assignment);
+    settlement.set_kind(v1::SETTLE_KIND_ACK);
+  }
+  return control;
+}
+
 TEST_CASE("a frame has at most 10,000 settlements, and none of one that has more counts",
           "[queue]") {
   QueueRoom room;
   room.PublishNumbers(0, 1);
   Client& client = room.Work();
-  // All of the same event: more do not fit into a frame of 64 KiB.
-  v1::SubscribeControl control;
-  for (int i = 0; i < 10'000; ++i) {
-    v1::Settlement& settlement = *control.mutable_settle()->add_settlements();
-    settlement.set_assignment(client.sink.leased[0].assignment);
-    settlement.set_kind(v1::SETTLE_KIND_ACK);
-  }
+  const v1::SubscribeControl control = MostAcks(client.sink.leased[0].assignment);
   v1::SubscribeControl more = control;
   *more.mutable_settle()->add_settlements() = control.settle().settlements(0);
   const uint64_t refused = client.Send(more);
@@ -43,12 +48,9 @@ TEST_CASE("settlements that fail and pile up before the disk end the stream", "[
   QueueRoom room;
   room.PublishNumbers(0, 1);
   Client& client = room.Work();
-  v1::SubscribeControl control;
-  for (int i = 0; i < 10'000; ++i) {
-    v1::Settlement& settlement = *control.mutable_settle()->add_settlements();
-    settlement.set_assignment(client.sink.leased[0].assignment + (i == 0 ? 0 : 1));
-    settlement.set_kind(v1::SETTLE_KIND_ACK);
-  }
+  const uint64_t held = client.sink.leased[0].assignment;
+  v1::SubscribeControl control = MostAcks(held + 1);
+  control.mutable_settle()->mutable_settlements(0)->set_assignment(held);
   room.engine.HoldDone();
   for (int i = 0; i < 7; ++i) client.Send(control);  // 69,999 errors.
   room.Run();
