@@ -9,6 +9,7 @@
 
 #include "proto/support/wire.h"
 #include "storage/base/crc32c.h"
+#include "storage/base/handover.h"
 
 namespace acta::client {
 namespace {
@@ -19,9 +20,16 @@ grpc::Slice Share(std::shared_ptr<const std::string> bytes) {
   using Owner = std::shared_ptr<const std::string>;
   auto* const owner = new Owner(std::move(bytes));
   // gRPC wants writable memory and never writes to it.
+  char* const data = const_cast<char*>((*owner)->data());
+  const size_t size = (*owner)->size();
+  HandOver(owner);
   return grpc::Slice(
-      const_cast<char*>((*owner)->data()), (*owner)->size(),
-      [](void* held) { delete static_cast<Owner*>(held); }, owner);
+      data, size,
+      [](void* held) {
+        TakeOver(held);
+        delete static_cast<Owner*>(held);
+      },
+      owner);
 }
 
 }  // namespace

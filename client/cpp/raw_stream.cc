@@ -85,6 +85,7 @@ void RawStream::Loop() {
     const auto next = queue_.AsyncNext(&tag, &ok, until);
     if (next == grpc::CompletionQueue::SHUTDOWN) return;
     if (next == grpc::CompletionQueue::GOT_EVENT) {
+      TakeOver(this);
       OnOp(static_cast<Op>(reinterpret_cast<intptr_t>(tag)), ok);
     }
     // Whoever holds the turn gives it back or has a write that fails.

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "client/cpp/channel.h"
 #include "client/cpp/hooks.h"
+#include "storage/base/handover.h"
 #include "storage/base/mutex.h"
 
 namespace acta::client {
@@ -73,7 +74,11 @@ class RawStream {
 
  private:
   enum class Op : intptr_t { kStart = 1, kRead, kWrite, kWritesDone, kFinish };
-  static void* Tag(Op op) { return reinterpret_cast<void*>(op); }
+  // The operation must be started after it.
+  void* Tag(Op op) {
+    HandOver(this);
+    return reinterpret_cast<void*>(op);
+  }
 
   bool TryTakeTurn() { return !busy_.exchange(true); }
   void Loop();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proto/support/wire.h"
+#include "storage/base/handover.h"
 
 namespace acta {
 namespace {
@@ -49,12 +50,16 @@ std::string EncodeBatchHead(const OutgoingBatch& batch) {
   return head;
 }
 
-void ReleaseBytes(void* bytes) { delete static_cast<SharedBytes*>(bytes); }
+void ReleaseBytes(void* bytes) {
+  TakeOver(bytes);
+  delete static_cast<SharedBytes*>(bytes);
+}
 
 grpc::Slice ShareAsSlice(const SharedBytes& bytes) {
+  auto* const shared = new SharedBytes(bytes);
+  HandOver(shared);
   // gRPC reads the bytes only.
-  return grpc::Slice(const_cast<char*>(bytes.view().data()), bytes.size(), ReleaseBytes,
-                     new SharedBytes(bytes));
+  return grpc::Slice(const_cast<char*>(bytes.view().data()), bytes.size(), ReleaseBytes, shared);
 }
 
 grpc::ByteBuffer Encode(const google::protobuf::MessageLite& head,

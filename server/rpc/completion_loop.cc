@@ -11,7 +11,10 @@ namespace {
 void RunQueue(grpc::ServerCompletionQueue& queue) {
   void* tag = nullptr;
   bool ok = false;
-  while (queue.Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->Proceed(ok);
+  while (queue.Next(&tag, &ok)) {
+    TakeOver(tag);
+    static_cast<CompletionTag*>(tag)->Proceed(ok);
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage/base/handover.h"
+
 namespace grpc {
 class ServerBuilder;
 class ServerCompletionQueue;
@@ -32,7 +34,9 @@ class CallTag final : public CompletionTag {
   // What to give to gRPC. The operation must be started after it.
   void* Arm(std::shared_ptr<Call> call) {
     call_ = std::move(call);
-    return static_cast<CompletionTag*>(this);
+    CompletionTag* const tag = this;
+    HandOver(tag);
+    return tag;
   }
   // For an operation that gRPC will not give back.
   void Disarm() { call_.reset(); }

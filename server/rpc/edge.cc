@@ -13,6 +13,7 @@
 #include "proto/support/limit_error.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/grpc_status.h"
+#include "storage/base/handover.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -27,6 +28,7 @@ bool AnsweredWhileStopping(absl::string_view method) {
 
 absl::StatusOr<Caller> Edge::Admit(absl::string_view name, const grpc::ServerContextBase& context,
                                    const google::protobuf::Message* request) const {
+  TakeOver(this);
   const Method* method = FindMethod(name);
   if (method == nullptr || (method->naming == Naming::kField && request == nullptr)) {
     return absl::InternalError(absl::StrCat("method '", name, "' is not in the table"));

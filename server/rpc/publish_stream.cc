@@ -217,7 +217,8 @@ void PublishStream::Advance() {
   if (read) stream_.Read(&incoming_, on_read_.Arm(shared_from_this()));
   if (wait_for_room) WaitForRoom();
   if (end.has_value()) {
-    stream_.Finish(edge_.EndOf(*end), on_finished_.Arm(shared_from_this()));
+    const grpc::Status status = edge_.EndOf(*end);
+    stream_.Finish(status, on_finished_.Arm(shared_from_this()));
   }
 }
 

@@ -24,6 +24,7 @@
 #include "server/rpc/subscribe_stream.h"
 #include "server/rpc/topics_service.h"
 #include "server/rpc/unary_methods.h"
+#include "storage/base/handover.h"
 #include "storage/base/status_macros.h"
 
 namespace acta {
@@ -128,6 +129,7 @@ void RpcServer::Core::ListenForCalls() {
 }
 
 void RpcServer::Core::Accept() {
+  HandOver(&edge);  // All that calls use is there.
   acceptor->Run([this](int socket) {
     HandOverPoint::NewConnectionParameters connection;
     connection.fd = socket;

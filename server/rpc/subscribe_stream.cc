@@ -78,6 +78,7 @@ void SubscribeStream::Send(OutgoingFrame frame) {
 }
 
 void SubscribeStream::Finish(const absl::Status& status) {
+  const grpc::Status end = edge_.EndOf(status);
   void* tag = nullptr;
   {
     // One step: once it is finished OnDone() asks nobody, so something must keep the call alive.
@@ -85,7 +86,7 @@ void SubscribeStream::Finish(const absl::Status& status) {
     finished_ = true;
     tag = on_finished_.Arm(shared_from_this());
   }
-  stream_.Finish(edge_.EndOf(status), tag);
+  stream_.Finish(end, tag);
 }
 
 bool SubscribeStream::finished() const {

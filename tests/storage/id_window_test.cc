@@ -135,7 +135,7 @@ TEST_CASE("topics share what there is, and those that need less leave the rest t
   CHECK(LargestShare({1, 1, 1}, 2, 0) == 0);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(ACTA_THREAD_SANITIZER)
 TEST_CASE("an id costs no more memory than is counted for it") {
   // Just after its table has grown it has most room to spare.
   const int64_t count = GENERATE(484'000, 726'000, 1'000'000);

@@ -149,7 +149,6 @@ class RpcRoom {
   std::atomic<bool> hold_edits{false};  // EditDeadLetter waits, in core.
   // What Fetch is given to answer.
   SubscriptionHub::FetchDone fetch;
-  std::unique_ptr<RpcServer> server;
 
  private:
   RpcDeps MakeDeps(const RpcLimits& limits) {
@@ -210,6 +209,9 @@ class RpcRoom {
 
   mutable Mutex mu_;
   std::shared_ptr<ScriptedSubscription> subscription_ ABSL_GUARDED_BY(mu_);
+
+ public:
+  std::unique_ptr<RpcServer> server;  // Goes first: its threads use all of the others.
 };
 
 }  // namespace acta
