@@ -11,9 +11,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/core/subscribe/byte_budget.h"
 #include "server/rpc/completion_loop.h"
 #include "server/rpc/edge.h"
+#include "storage/base/byte_budget.h"
 
 namespace acta {
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/core/access/names.h"
+#include "server/core/journeys/event_finder.h"
 #include "server/core/settle/causation.h"
 #include "server/core/settle/settler.h"
 #include "server/core/settle/step_request.h"
@@ -166,6 +167,8 @@ void AddEdge(const EdgeLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("max_cold_calls", limits.max_cold_calls, "calls",
             "at the same time, but for publishing, subscribing, settling and Fetch");
   rows->Add("max_claim_calls", limits.max_claim_calls, "calls", "of Claims at the same time");
+  rows->Add("max_journey_batch_bytes", kMaxJourneyBatchBytes, "bytes",
+            "batches that all journeys and questions keep; above it they are read again");
   rows->Add("telemetry.max_series", limits.max_series, "series", "shown of one metric");
 }
 

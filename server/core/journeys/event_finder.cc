@@ -128,11 +128,10 @@ void EventFinder::Keep(const BatchPtr& batch) {
   last_bytes_ = static_cast<int64_t>(batch->payload.size());
   last_count_ = batch->count;
   if (KeptAt({batch->partition, batch->base_offset}) != nullptr) return;
-  if (known_bytes_ + last_bytes_ > kMostKnownBytes) {
+  if (kept_.bytes() + last_bytes_ > kMostKnownBytes || !kept_.Grow(last_bytes_)) {
     batches_.clear();
-    known_bytes_ = 0;
+    kept_.Resize(last_bytes_);  // It is in memory as it is.
   }
-  known_bytes_ += last_bytes_;
   batches_[batch->partition][batch->end() + -1] = batch;
 }
 
@@ -203,7 +202,10 @@ class EventFinder::Lookout {
       if (!mostly_same && finder_.TopicOf(place.partition) != nullptr) next.push_back(place);
     }
     ahead_.clear();
+    ahead_lease_.reset();
     if (next.size() < 2) return;
+    ahead_lease_ = finder_.memory_->Take(kMostBytesAhead);
+    if (!ahead_lease_.has_value()) return;
     ahead_to_ = next.back();
     std::vector<std::optional<LookedAt>> looked(next.size());
     std::vector<BatchPtr> kept;
@@ -218,6 +220,7 @@ class EventFinder::Lookout {
         read_bytes += static_cast<int64_t>(looked[i]->batch->payload.size());
       }
     });
+    ahead_lease_->Resize(read_bytes);
     for (size_t i = 0; i < next.size(); ++i) {
       if (looked[i].has_value()) ahead_[next[i]] = *std::move(looked[i]);
     }
@@ -228,6 +231,7 @@ class EventFinder::Lookout {
   const Place from_;
   Place ahead_to_{PartitionId(), Offset(-1)};
   absl::btree_map<Place, LookedAt> ahead_;
+  std::optional<ByteBudget::Lease> ahead_lease_;  // What was read for it.
 };
 
 absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Wanted>& wanted,

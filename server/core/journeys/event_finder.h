@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,26 +17,33 @@
 #include "server/core/journeys/link_matcher.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
+#include "storage/base/byte_budget.h"
 #include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
 namespace acta {
 
+// Of batches that the finders of all calls keep or have read ahead. What each of them looks at just
+// now is above it.
+inline constexpr int64_t kMaxJourneyBatchBytes = int64_t{128} << 20;
+
 // EventFinder finds events of one tenant by what they name, and reads them. For one call: it keeps
-// some of the batches that it read, 64 MiB at most and the one that passes it.
+// some of the batches that it read, 64 MiB at most and the one that passes it. Where `memory` has
+// no room, which all calls share, it keeps the last one only, reads none ahead and others again.
 //
 // Threads: one at a time; blocks on the disk.
 class EventFinder {
  public:
   // Find() looks at no further batch from then on (since boot).
   EventFinder(const LogEngine& engine, Executor& pool, const Clock& clock,
-              const TopicRegistry& topics, const JourneyIndexer& indexer, std::string tenant,
-              absl::Duration until)
+              const TopicRegistry& topics, const JourneyIndexer& indexer,
+              std::shared_ptr<ByteBudget> memory, std::string tenant, absl::Duration until)
       : engine_(engine),
         pool_(pool),
         clock_(clock),
         topics_(topics),
         indexer_(indexer),
+        memory_(std::move(memory)),
         tenant_(std::move(tenant)),
         until_(until) {}
 
@@ -75,13 +85,15 @@ class EventFinder {
   const Clock& clock_;
   const TopicRegistry& topics_;
   const JourneyIndexer& indexer_;
+  const std::shared_ptr<ByteBudget> memory_;
   const std::string tenant_;
   const absl::Duration until_;
-  int64_t known_bytes_ = 0;
   // Of the batch that was read last.
   int64_t last_bytes_ = 0;
   int64_t last_count_ = 0;
-  absl::flat_hash_map<PartitionId, absl::btree_map<Offset, BatchPtr>> batches_;  // By last offset.
+  // By last offset; how much they are.
+  absl::flat_hash_map<PartitionId, absl::btree_map<Offset, BatchPtr>> batches_;
+  ByteBudget::Lease kept_{memory_, 0};
 };
 
 }  // namespace acta

@@ -130,6 +130,11 @@ absl::StatusOr<FoundEvent> EventOf(const TopicRegistry& topics, EventFinder& fin
 
 }  // namespace
 
+EventFinder Journeys::FinderOf(const Caller& caller, absl::Duration until) const {
+  return EventFinder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer, memory_,
+                     caller.tenant, until);
+}
+
 absl::StatusOr<Journeys::Selected> Journeys::Select(EventFinder& finder, const Caller& caller,
                                                     const v1::JourneySelection& selection,
                                                     EventFinder::Place from, size_t most) const {
@@ -192,8 +197,7 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
                                                          const JourneyPage& at, size_t page,
                                                          absl::Duration until) const {
   v1::GetJourneyResponse response;
-  EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
-                     caller.tenant, until);
+  EventFinder finder = FinderOf(caller, until);
   JourneyGathering gathering(finder, page);
   ASSIGN_OR_RETURN(const std::optional<JourneyPage> next,
                    at.around.has_value()
@@ -309,8 +313,7 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   }
   v1::AskQuestionsResponse response;
   *response.mutable_index() = LookAtIndex(caller);
-  EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
-                     caller.tenant, deps_.clock.SinceBoot() + kMostTime);
+  EventFinder finder = FinderOf(caller, deps_.clock.SinceBoot() + kMostTime);
   ASSIGN_OR_RETURN(Copies copies, FindCopies(finder, caller, request.selection()));
   if (copies.newest.empty()) {
     return Error(v1::DEADLINE_PASSED, "the event was not found in time: ask again");
@@ -347,8 +350,7 @@ absl::StatusOr<QuestionFacts::Cause> Journeys::FindCause(const Caller& caller,
                                                          const std::string& name) const {
   using Cause = QuestionFacts::Cause;
   // Copies of the event itself may have taken all of the time that there was for them.
-  EventFinder finder(deps_.engine, deps_.pool, deps_.clock, deps_.topics, deps_.indexer,
-                     caller.tenant, deps_.clock.SinceBoot() + kForCause);
+  EventFinder finder = FinderOf(caller, deps_.clock.SinceBoot() + kForCause);
   v1::JourneySelection selection;
   selection.mutable_event()->set_id(name);
   const auto selected = Select(finder, caller, selection, {}, kMostAskedForAgain);

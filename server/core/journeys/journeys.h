@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "server/core/journeys/outcomes.h"
 #include "server/core/journeys/questions.h"
 #include "server/core/topics/topic_registry.h"
+#include "storage/base/byte_budget.h"
 #include "storage/base/clock.h"
 #include "storage/log_engine.h"
 
@@ -35,6 +38,7 @@ class Journeys {
     JourneyIndexer& indexer;
     const GroupRegistry& groups;
     Executor& pool;  // Helps with reads.
+    int64_t most_batch_bytes = kMaxJourneyBatchBytes;
   };
   explicit Journeys(Deps deps)
       : deps_(deps),
@@ -88,8 +92,12 @@ class Journeys {
   bool MayBrowse(const Caller& caller, const Topic& topic) const;
   v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
 
+  EventFinder FinderOf(const Caller& caller, absl::Duration until) const;
+
   const Deps deps_;
   const Outcomes outcomes_;
+  // Of all calls, which answer with less where reading again takes too long.
+  const std::shared_ptr<ByteBudget> memory_ = std::make_shared<ByteBudget>(deps_.most_batch_bytes);
 };
 
 }  // namespace acta

@@ -9,10 +9,10 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/core/subscribe/byte_budget.h"
 #include "server/core/subscribe/fetch_page.h"
 #include "server/core/subscribe/pump.h"
 #include "server/core/subscribe/subscription_hub.h"
+#include "storage/base/byte_budget.h"
 #include "storage/base/mutex.h"
 
 namespace acta {

@@ -9,12 +9,12 @@
 #include "acta/v1/subscriber.pb.h"
 #include "server/core/access/authorizer.h"
 #include "server/core/groups/group_registry.h"
-#include "server/core/subscribe/byte_budget.h"
 #include "server/core/subscribe/event_sink.h"
 #include "server/core/subscribe/subscribe_limits.h"
 #include "server/core/subscribe/subscription.h"
 #include "server/core/topics/topic_registry.h"
 #include "server/exec/executor.h"
+#include "storage/base/byte_budget.h"
 #include "storage/base/clock.h"
 #include "storage/log_engine.h"
 

@@ -35,6 +35,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("max_scheduled_per_frame").value() == 1000);
   CHECK(rows.at("max_schedule_ahead").value() == int64_t{400} * 24 * 3600 * 1000);
   CHECK(rows.at("max_step_events").value() == 10'000);
+  CHECK(rows.at("max_journey_batch_bytes").value() == 128 << 20);
   CHECK(rows.at("max_causation_depth").value() == 64);
   CHECK(rows.at("max_name_bytes").value() == 249);
   CHECK(rows.at("max_description_bytes").value() == 1024);

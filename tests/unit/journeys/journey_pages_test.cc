@@ -223,10 +223,11 @@ size_t BytesOfFound(const std::vector<FoundEvent>& events) {
   return bytes;
 }
 
-EventFinder FinderOf(JourneyRoom& room) {
+EventFinder FinderOf(JourneyRoom& room, std::shared_ptr<ByteBudget> memory =
+                                            std::make_shared<ByteBudget>(kMaxJourneyBatchBytes)) {
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
-  return EventFinder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer, "default",
-                     absl::InfiniteDuration());
+  return EventFinder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer,
+                     std::move(memory), "default", absl::InfiniteDuration());
 }
 
 TEST_CASE("of large events no more are found at once than a few MiB, and pages tell all of them") {
@@ -281,6 +282,62 @@ TEST_CASE("the data of events is not kept where they are told without it") {
   REQUIRE(found->size() == 1);
   CHECK(found->front().data_bytes == int64_t{1} << 20);
   CHECK(found->front().bytes() < 10'000);
+}
+
+// How many reads of the disk it takes `finder` to find ten events, each in a batch of its own.
+int64_t ReadsOfTen(JourneyRoom& room, EventFinder& finder) {
+  const int64_t before = room.engine->Stats().cold_reads;
+  std::optional<EventFinder::Place> next;
+  const auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, {}, 100, &next);
+  REQUIRE_OK(found.status());
+  CHECK(found->size() == 10);
+  return room.engine->Stats().cold_reads - before;
+}
+
+TEST_CASE("calls together keep as many batches as have room, and read the others again") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  int64_t batch_bytes = 0;
+  for (int i = 0; i < 10; ++i) {
+    v1::PartitionBatch batch;
+    *batch.add_events() = JourneyRoom::Event("e" + std::to_string(i), "j");
+    batch_bytes = static_cast<int64_t>(batch.ByteSizeLong());
+    room.Publish("orders", batch.events(0));
+  }
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  room.engine->SetCachedReads(false);
+  const auto memory = std::make_shared<ByteBudget>(10 * batch_bytes);
+  std::optional<EventFinder> first(FinderOf(room, memory));
+  CHECK(ReadsOfTen(room, *first) == 10);
+  CHECK(memory->used() == 10 * batch_bytes);
+  CHECK(ReadsOfTen(room, *first) == 0);
+  // Beside it there is room for none but the batch that is looked at.
+  EventFinder second = FinderOf(room, memory);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(ReadsOfTen(room, second) == 10);
+    CHECK(memory->used() == 11 * batch_bytes);
+  }
+  CHECK(ReadsOfTen(room, *first) == 0);
+  first.reset();
+  CHECK(memory->used() == batch_bytes);
+  CHECK(ReadsOfTen(room, second) == 9);
+  CHECK(ReadsOfTen(room, second) == 0);
+  CHECK(memory->used() == 10 * batch_bytes);
+}
+
+TEST_CASE("a call for which there is no memory to keep batches tells the same") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  PublishChain(room, 20);
+  const auto request = JourneyRoom::ByCorrelation("root");
+  const Journeys small({*room.engine, room.clock, *room.topics, room.authorizer, *room.indexer,
+                        *room.groups, room.pool, /*most_batch_bytes=*/0});
+  for (int i = 0; i < 2; ++i) {
+    const auto told = small.Get(room.caller, request);
+    REQUIRE_OK(told.status());
+    CHECK(JourneyRoom::Edges(*told) == JourneyRoom::Edges(room.Get(request)));
+    CHECK_FALSE(told->truncated());
+  }
 }
 
 }  // namespace

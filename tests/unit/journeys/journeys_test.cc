@@ -280,7 +280,8 @@ TEST_CASE("a search whose time is over goes on where it stopped, and reads nothi
   std::set<std::string> seen;
   for (int pages = 1;; ++pages) {
     REQUIRE(pages <= 20);
-    EventFinder finder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer, "default",
+    EventFinder finder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer,
+                       std::make_shared<ByteBudget>(kMaxJourneyBatchBytes), "default",
                        absl::ZeroDuration());
     std::optional<EventFinder::Place> next;
     const auto found = finder.Find({{LinkKind::kCorrelation, "j", ""}}, from, 1'000, &next);
@@ -297,7 +298,8 @@ int64_t ReadsOf(JourneyRoom& room, const std::vector<EventFinder::Wanted>& wante
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
   room.engine->SetCachedReads(false);
   const int64_t before = room.engine->Stats().cold_reads;
-  EventFinder finder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer, "default",
+  EventFinder finder(*room.engine, room.pool, room.clock, *room.topics, *room.indexer,
+                     std::make_shared<ByteBudget>(kMaxJourneyBatchBytes), "default",
                      absl::InfiniteDuration());
   std::optional<EventFinder::Place> next;
   const auto events = finder.Find(wanted, {}, 1'000, &next);

@@ -30,6 +30,12 @@ class ByteBudget : public std::enable_shared_from_this<ByteBudget> {
     }
 
     int64_t bytes() const { return bytes_; }
+    // False: so many more are not left. Of a lease that was taken.
+    bool Grow(int64_t more) {
+      if (!budget_->TakeBytes(more)) return false;
+      bytes_ += more;
+      return true;
+    }
     // What is held after all: the budget is overdrawn rather than wrong. Of a lease that was taken.
     void Resize(int64_t bytes) {
       if (bytes == bytes_) return;
@@ -46,17 +52,20 @@ class ByteBudget : public std::enable_shared_from_this<ByteBudget> {
 
   // nullopt: so many are not left.
   std::optional<Lease> Take(int64_t bytes) {
-    if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) {
-      return Lease(shared_from_this(), bytes);
-    }
-    used_.fetch_sub(bytes, std::memory_order_relaxed);
-    return std::nullopt;
+    if (!TakeBytes(bytes)) return std::nullopt;
+    return Lease(shared_from_this(), bytes);
   }
 
   int64_t limit() const { return limit_; }
   int64_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
+  bool TakeBytes(int64_t bytes) {
+    if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
+  }
+
   const int64_t limit_;
   std::atomic<int64_t> used_{0};
 };
