@@ -86,7 +86,8 @@ class JourneyIndexer {
     Offset next;                                   // Everything below it is looked at.
     Offset on_disk;                                // Everything below it is in files.
     uint64_t wake = 0;                             // The engine's number while it waits for news.
-    absl::Time behind_since = absl::InfiniteFuture();  // It has news.
+    // It has news; since then at the earliest.
+    absl::Time behind_since = absl::InfiniteFuture();
     // Since boot: the disk does not give what is at `next`.
     absl::Duration refused_since = absl::InfiniteDuration();
     Missed missed;
@@ -123,8 +124,9 @@ class JourneyIndexer {
   // not give it.
   std::optional<Offset> ReadMissed(PartitionId partition, v1::JourneyMode mode,
                                    const Missed& missed);
-  // Unless it begins anew meanwhile.
-  void Move(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Unless it begins anew meanwhile. `read_until`: when the last of them was appended, if known.
+  void Move(PartitionId partition, Offset from, Offset to,
+            absl::Time read_until = absl::InfinitePast()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The same, of what the disk does not give and is passed over.
   void Miss(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The disk did not give something, and it is not long since that began.

@@ -38,12 +38,14 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
   if (!batches.ok()) return PassOver(partition, next, batches.status());
   Collect(partition, mode, *batches);
   Offset end = next;
+  absl::Time read_until = absl::InfinitePast();
   for (const BatchPtr& batch : *batches) {
     if (observer_ != nullptr) observer_->OnBatch(*batch);
     end = batch->end();
+    read_until = absl::FromUnixMicros(batch->append_time_us);
   }
   MutexLock lock(mu_);
-  Move(partition, next, end);
+  Move(partition, next, end, read_until);
   indexed_ += Lag(next, end);
   return false;
 }
@@ -101,11 +103,13 @@ std::optional<Offset> JourneyIndexer::ReadMissed(PartitionId partition, v1::Jour
   return std::max(missed.first, OffsetDetail(batches.status(), "last_lost", missed.first)) + 1;
 }
 
-void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to) {
+void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to, absl::Time read_until) {
   const auto at = followed_.find(partition);
   if (at == followed_.end() || at->second.next != from) return;
   at->second.next = to;
   at->second.refused_since = absl::InfiniteDuration();
+  // What is left came behind what was read: under load there is always something.
+  at->second.behind_since = std::max(at->second.behind_since, read_until);
 }
 
 void JourneyIndexer::Miss(PartitionId partition, Offset from, Offset to) {

@@ -169,6 +169,57 @@ TEST_CASE("what was passed over is read again within the memory of the index") {
   CHECK(figures.entries <= 10 + 20);
 }
 
+// Keeps the indexer at each batch that it reads until it is let on.
+class SlowReader final : public BatchObserver {
+ public:
+  void OnBatch(const StoredBatch&) override {
+    MutexLock lock(mu_);
+    ++reached_;
+    changed_.SignalAll();
+    while (let_on_ < reached_) changed_.Wait(mu_);
+  }
+  void Await(int batches) {
+    MutexLock lock(mu_);
+    while (reached_ < batches) changed_.Wait(mu_);
+  }
+  void LetOn(int batches) {
+    MutexLock lock(mu_);
+    let_on_ = batches;
+    changed_.SignalAll();
+  }
+
+ private:
+  Mutex mu_;  // Leaf.
+  CondVar changed_;
+  int reached_ ABSL_GUARDED_BY(mu_) = 0;
+  int let_on_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+TEST_CASE("the index is as late as what it has not read, also while there is always something") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  SlowReader reader;
+  JourneyIndexer indexer(*room.engine, room.clock, *room.topics, JourneyLimits());
+  REQUIRE_OK(indexer.Load());
+  indexer.SetObserver(&reader);
+  room.Publish("orders", JourneyRoom::Event("e1"));
+  indexer.Start();
+  for (int i = 1; i <= 5; ++i) {
+    reader.Await(i);
+    room.engine->Advance(absl::Minutes(1));
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i + 1)));
+    reader.LetOn(i);
+  }
+  reader.Await(6);
+  const JourneyIndexer::Figures late = indexer.Measure();  // Before the last one is indexed.
+  reader.LetOn(6);
+  CHECK(late.lag_events == 1);
+  CHECK(late.lag >= absl::Minutes(1));
+  CHECK(late.lag < absl::Minutes(2));
+  CHECK(indexer.CatchUp(absl::Seconds(20)));
+  CHECK(indexer.Measure().lag == absl::ZeroDuration());
+}
+
 TEST_CASE("the index is made anew from the log") {
   JourneyRoom room(TenInMemory());
   room.CreateTopic("orders");
