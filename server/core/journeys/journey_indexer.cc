@@ -209,6 +209,8 @@ void JourneyIndexer::Follow(PartitionId partition, v1::JourneyMode mode) {
     followed.missed = {Offset(record->second.missed_first()),
                        std::min(Offset(record->second.missed_end()), followed.next)};
     followed.missed_on_disk = followed.missed;
+    followed.damaged_end = std::min(Offset(record->second.damaged_end()), followed.next);
+    followed.damaged_until_us = record->second.damaged_until_us();
     stored_.erase(record);
   }
   const auto extent = engine_.Extent(partition);
@@ -224,6 +226,7 @@ void JourneyIndexer::BeginAnew(PartitionId partition, Followed* followed) {
   followed->next = followed->on_disk = extent->first;
   followed->refused_since = absl::InfiniteDuration();
   followed->missed = {};
+  followed->damaged_end = Offset(0);
   followed->behind_since = std::min(followed->behind_since, engine_.Now());
   news_.insert(partition);
 }
@@ -293,6 +296,10 @@ bool JourneyIndexer::WriteFile() {
 storage::v1::IndexedRecord JourneyIndexer::PositionAt(const Followed& followed,
                                                       Offset offset) const {
   storage::v1::IndexedRecord record = MakeIndexPosition(engine_, offset, followed.mode);
+  if (followed.damaged_end > Offset(0)) {
+    record.set_damaged_end(followed.damaged_end.value());
+    record.set_damaged_until_us(followed.damaged_until_us);
+  }
   if (followed.missed.empty()) return record;
   record.set_missed_first(followed.missed.first.value());
   record.set_missed_end(followed.missed.end.value());
@@ -381,6 +388,15 @@ bool JourneyIndexer::MissesAny() const {
     if (!followed.missed.empty()) return true;
   }
   return false;
+}
+
+absl::Time JourneyIndexer::DamagedUntil(PartitionId partition) const {
+  MutexLock lock(mu_);
+  const auto at = followed_.find(partition);
+  if (at == followed_.end() || at->second.damaged_end == Offset(0)) return absl::InfinitePast();
+  const auto extent = engine_.Extent(partition);
+  const bool gone = !extent.ok() || extent->first >= at->second.damaged_end;
+  return gone ? absl::InfinitePast() : absl::FromUnixMicros(at->second.damaged_until_us);
 }
 
 absl::Status JourneyIndexer::Rebuild() {

@@ -59,6 +59,9 @@ class JourneyIndexer {
   // Events of the partition were passed over, because the disk does not give them; of any.
   bool Misses(PartitionId partition) const;
   bool MissesAny() const;
+  // What of the partition is damaged, and so passed over for good, and has not gone since, was
+  // appended by then; InfinitePast(): nothing.
+  absl::Time DamagedUntil(PartitionId partition) const;
   // Forgets the index and makes it anew from the log, behind the caller's back. Blocks.
   absl::Status Rebuild();
 
@@ -91,7 +94,10 @@ class JourneyIndexer {
     // Since boot: the disk does not give what is at `next`.
     absl::Duration refused_since = absl::InfiniteDuration();
     Missed missed;
-    Missed missed_on_disk;        // As its position says.
+    Missed missed_on_disk;  // As its position says.
+    // Damaged events are below, appended by then.
+    Offset damaged_end;
+    int64_t damaged_until_us = 0;
     absl::Duration missed_until;  // Since boot: then it is tried again.
   };
   using Entries = std::vector<IndexEntry>;
@@ -129,6 +135,8 @@ class JourneyIndexer {
             absl::Time read_until = absl::InfinitePast()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The same, of what the disk does not give and is passed over.
   void Miss(PartitionId partition, Offset from, Offset to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Events below are damaged.
+  void NoteDamage(PartitionId partition, Offset end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The disk did not give something, and it is not long since that began.
   bool MayPass(PartitionId partition, const absl::Status& status);
   // Goes on behind what cannot be read. As ReadSome().

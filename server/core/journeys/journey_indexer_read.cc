@@ -100,7 +100,11 @@ std::optional<Offset> JourneyIndexer::ReadMissed(PartitionId partition, v1::Jour
   const bool lost = reason == v1::GAP || (reason == v1::DATA_CORRUPTED &&
                                           !DetailsOf(batches.status()).contains(kIoErrorDetail));
   if (!lost) return std::nullopt;
-  return std::max(missed.first, OffsetDetail(batches.status(), "last_lost", missed.first)) + 1;
+  const Offset last =
+      std::max(missed.first, OffsetDetail(batches.status(), "last_lost", missed.first));
+  MutexLock lock(mu_);
+  if (reason == v1::DATA_CORRUPTED) NoteDamage(partition, last + 1);
+  return last + 1;
 }
 
 void JourneyIndexer::Move(PartitionId partition, Offset from, Offset to, absl::Time read_until) {
@@ -120,6 +124,13 @@ void JourneyIndexer::Miss(PartitionId partition, Offset from, Offset to) {
   at->second.missed_until = clock_.SinceBoot() + limits_.missed_pause;
 }
 
+void JourneyIndexer::NoteDamage(PartitionId partition, Offset end) {
+  const auto at = followed_.find(partition);
+  if (at == followed_.end()) return;
+  at->second.damaged_end = std::max(at->second.damaged_end, end);
+  at->second.damaged_until_us = absl::ToUnixMicros(engine_.Now());
+}
+
 bool JourneyIndexer::MayPass(PartitionId partition, const absl::Status& status) {
   if (!DetailsOf(status).contains(kIoErrorDetail)) return false;
   const absl::Duration now = clock_.SinceBoot();
@@ -136,7 +147,9 @@ bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::St
   if (reason == v1::GAP || damaged) {
     const Offset last = std::max(next, OffsetDetail(status, "last_lost", next));
     MutexLock lock(mu_);
-    if (damaged && DetailsOf(status).contains(kIoErrorDetail)) Miss(partition, next, last + 1);
+    const bool may_come = DetailsOf(status).contains(kIoErrorDetail);
+    if (damaged && may_come) Miss(partition, next, last + 1);
+    if (damaged && !may_come) NoteDamage(partition, last + 1);
     Move(partition, next, last + 1);
     if (damaged) unreadable_ += Lag(next, last + 1);
     return false;

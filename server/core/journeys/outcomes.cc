@@ -128,7 +128,11 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
       const std::optional<LedgerFold> ledger,
       LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places, until));
   answer.too_much = !ledger.has_value();
-  answer.damaged = ledger.has_value() && ledger->has_gaps();
+  const absl::Time damaged_until = deps_.indexer.DamagedUntil(kLedgerPartition);
+  const bool older = std::any_of(events.begin(), events.end(), [&](const FoundEvent* event) {
+    return event->topic != nullptr && absl::FromUnixMicros(event->append_time_us) <= damaged_until;
+  });
+  answer.damaged = (ledger.has_value() && ledger->has_gaps()) || older;
   answer.of_events.resize(events.size());
   for (const auto& [partition, indexes] : by_partition) {
     for (size_t n = 0; n < indexes.size(); ++n) {

@@ -96,6 +96,50 @@ TEST_CASE("what a group did is known in part while the disk does not give some o
   CHECK(certainty() == v1::CERTAINTY_PARTIAL);
 }
 
+v1::Certainty CertaintyOfFailures(const OutcomesRoom& room, int64_t offset) {
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, offset).selection();
+  const auto told = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(told.status());
+  for (const v1::Answer& answer : told->answers()) {
+    if (answer.question() == v1::QUESTION_WHO_FAILED) return answer.certainty();
+  }
+  return v1::CERTAINTY_UNSPECIFIED;
+}
+
+TEST_CASE("what a group did is known in part when the index found some of the ledger damaged") {
+  JourneyLimits limits;
+  limits.buffer_bytes = 1;  // What is read next is read behind a file.
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::ZeroDuration(), v1::JOURNEY_MODE_FULL, limits);
+  REQUIRE(room.Take() == 2);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  CHECK(CertaintyOfFailures(room, 1) == v1::CERTAINTY_KNOWN);
+  room.engine->SetCachedReads(false);
+  room.engine->FailNextRead(Error(v1::DATA_CORRUPTED, "damaged", {{"first_lost", "0"}}));
+  room.Settle(Kind::kNack, 1, absl::ZeroDuration());
+  room.pool.RunAll();
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  REQUIRE(room.indexer->Measure().unreadable_events == 1);
+  room.engine->SetCachedReads(true);
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kAck, 1);
+  room.pool.RunAll();
+  CHECK(room.Told(1).state() == v1::OUTCOME_STATE_PROCESSED);
+  CHECK(CertaintyOfFailures(room, 1) == v1::CERTAINTY_PARTIAL);
+  room.Publish("orders", JourneyRoom::Event("younger"));
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  CHECK(CertaintyOfFailures(room, 2) == v1::CERTAINTY_KNOWN);
+  // A later life reads on behind what is damaged.
+  room.LeaveAndRestart();
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  for (const int64_t offset : {0, 1}) {
+    CHECK(CertaintyOfFailures(room, offset) == v1::CERTAINTY_PARTIAL);
+  }
+  CHECK(CertaintyOfFailures(room, 2) == v1::CERTAINTY_KNOWN);
+  room.engine->TrimTo(kLedgerPartition, Offset(1));
+  CHECK(CertaintyOfFailures(room, 0) == v1::CERTAINTY_KNOWN);
+}
+
 TEST_CASE("what expired in a QUEUE group, and is not written, is pending") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::Seconds(10), v1::JOURNEY_MODE_OFF);
   room.engine->HoldDone();
