@@ -107,6 +107,7 @@ FoundEvent NameOnly(const FoundEvent& event) {
 
 QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& outcomes) {
   using Ledger = QuestionFacts::Ledger;
+  if (outcomes.no_ledger) return Ledger::kNone;
   if (event.topic->proto.journey() == v1::JOURNEY_MODE_OFF) return Ledger::kOff;
   if (outcomes.damaged) return Ledger::kDamaged;
   return outcomes.behind ? Ledger::kBehind : Ledger::kRead;

@@ -127,6 +127,7 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
   ASSIGN_OR_RETURN(
       const std::optional<LedgerFold> ledger,
       LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places, until));
+  answer.no_ledger = !deps_.engine.Extent(kLedgerPartition).ok();
   answer.too_much = !ledger.has_value();
   const absl::Time damaged_until = deps_.indexer.DamagedUntil(kLedgerPartition);
   const bool older = std::any_of(events.begin(), events.end(), [&](const FoundEvent* event) {

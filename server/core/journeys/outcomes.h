@@ -34,9 +34,10 @@ class Outcomes {
   struct Told {
     // In the order of the events, each by group, with its newest attempts.
     std::vector<OfEvent> of_events;
-    bool too_much = false;  // To read in time: only where events are just now is told.
-    bool behind = false;    // Of the ledger not all is indexed.
-    bool damaged = false;   // A part of the ledger cannot be read.
+    bool too_much = false;   // To read in time: only where events are just now is told.
+    bool behind = false;     // Of the ledger not all is indexed.
+    bool damaged = false;    // A part of the ledger cannot be read.
+    bool no_ledger = false;  // It is not kept.
   };
   // What became of each event in each group that reads its topic or did something with it and that
   // the caller may observe, until then (since boot). Nothing for events without a place. Errors:

@@ -210,7 +210,18 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
                            "the topic keeps nothing of what groups did (journey OFF)",
                            "acta topic alter TOPIC --journey full, for what is settled from then "
                            "on");
+    case Ledger::kNone:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL,
+                           "the broker keeps nothing of what groups did "
+                           "(storage.ledger_retention is 0)",
+                           "set storage.ledger_retention, for what is settled from then on");
   }
+}
+
+// No group reads its topic: of one that did, and was deleted, the ledger alone knows.
+void LackOfGroups(const QuestionFacts& facts, AnswerMaker* answer) {
+  const bool read = facts.ledger == QuestionFacts::Ledger::kRead;
+  if (facts.event->groups().empty() && !read) LackOfLedger(facts.ledger, answer);
 }
 
 // What the answer lacks when a group tells less than a QUEUE group would, or that one does not tell
@@ -244,6 +255,7 @@ void SayEarlier(const v1::GroupOutcome& group, AnswerMaker* answer) {
 
 v1::Answer WhoReceived(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_RECEIVED);
+  LackOfGroups(facts, &answer);
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);
     SayEarlier(group, &answer);
@@ -264,6 +276,7 @@ v1::Answer WhoReceived(const QuestionFacts& facts) {
 
 v1::Answer WhoProcessed(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_PROCESSED);
+  LackOfGroups(facts, &answer);
   bool somebody = false;
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);
@@ -283,6 +296,7 @@ v1::Answer WhoProcessed(const QuestionFacts& facts) {
 
 v1::Answer WhoFailed(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_FAILED);
+  LackOfGroups(facts, &answer);
   bool somebody = false;
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);

@@ -140,6 +140,17 @@ TEST_CASE("what a group did is known in part when the index found some of the le
   CHECK(CertaintyOfFailures(room, 0) == v1::CERTAINTY_KNOWN);
 }
 
+TEST_CASE("what a QUEUE group did is known in part where no ledger is kept") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  room.engine->DropTopic(kLedgerTopic);
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kNack, 0, absl::Hours(1));
+  room.pool.RunAll();
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  CHECK(room.Told(0).state() == v1::OUTCOME_STATE_RETRY_WAIT);
+  CHECK(CertaintyOfFailures(room, 0) == v1::CERTAINTY_PARTIAL);
+}
+
 TEST_CASE("what expired in a QUEUE group, and is not written, is pending") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::Seconds(10), v1::JOURNEY_MODE_OFF);
   room.engine->HoldDone();

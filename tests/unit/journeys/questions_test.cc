@@ -176,7 +176,8 @@ TEST_CASE("what waits for a retry is known in part when the ledger does not tell
   facts.event = &event;
   for (const auto state : {v1::OUTCOME_STATE_RETRY_WAIT, v1::OUTCOME_STATE_LEASED}) {
     outcome->set_state(state);
-    for (const Ledger ledger : {Ledger::kRead, Ledger::kBehind, Ledger::kDamaged, Ledger::kOff}) {
+    for (const Ledger ledger :
+         {Ledger::kRead, Ledger::kBehind, Ledger::kDamaged, Ledger::kOff, Ledger::kNone}) {
       INFO(v1::OutcomeState_Name(state) << ", ledger " << static_cast<int>(ledger));
       facts.ledger = ledger;
       const auto certainty = ledger == Ledger::kRead ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL;
@@ -186,6 +187,25 @@ TEST_CASE("what waits for a retry is known in part when the ledger does not tell
         INFO(v1::Question_Name(question));
         CHECK(CertaintyOf(answers, question) == certainty);
       }
+    }
+  }
+}
+
+TEST_CASE("that no group did anything is known in part when the ledger does not tell everything") {
+  using Ledger = QuestionFacts::Ledger;
+  const v1::JourneyEvent event;
+  QuestionFacts facts;
+  facts.event = &event;
+  for (const Ledger ledger :
+       {Ledger::kRead, Ledger::kBehind, Ledger::kDamaged, Ledger::kOff, Ledger::kNone}) {
+    INFO("ledger " << static_cast<int>(ledger));
+    facts.ledger = ledger;
+    const auto certainty = ledger == Ledger::kRead ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL;
+    const std::vector<v1::Answer> answers = AnswerQuestions(facts);
+    for (const auto question :
+         {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_PROCESSED, v1::QUESTION_WHO_FAILED}) {
+      INFO(v1::Question_Name(question));
+      CHECK(CertaintyOf(answers, question) == certainty);
     }
   }
 }
