@@ -264,7 +264,9 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
     findings.Add(topic, looked, *at);
   }
   if (!findings.next.has_value() && found.cut()) {
-    findings.next = Place{places.back().partition, places.back().offset + 1};
+    // Its batch was looked at to the end.
+    const Place last = std::max(places.back(), done);
+    findings.next = Place{last.partition, last.offset + 1};
   }
   *next = findings.next;
   RETURN_IF_ERROR(NameUnread(wanted, &findings.found));

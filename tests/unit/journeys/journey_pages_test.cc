@@ -250,6 +250,29 @@ TEST_CASE("of large events no more are found at once than a few MiB, and pages t
   CHECK(std::set<std::string>(told.begin(), told.end()).size() == kEvents);
 }
 
+TEST_CASE("an event is found once, however many others have its id") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  v1::Event other = JourneyRoom::Event("a");
+  other.set_source("other");
+  v1::Event wanted = other;
+  wanted.set_source("wanted");
+  // With the first of the next batch as many as are looked at together.
+  room.Publish("orders", 0, std::vector<v1::Event>(65'536, other));
+  room.Publish("orders", 0, {other, wanted});
+  EventFinder finder = FinderOf(room);
+  std::vector<int64_t> found;
+  std::optional<EventFinder::Place> from = EventFinder::Place();
+  while (from.has_value()) {
+    std::optional<EventFinder::Place> next;
+    const auto some = finder.Find({{LinkKind::kId, "a", "wanted"}}, *from, 1, &next);
+    REQUIRE_OK(some.status());
+    for (const FoundEvent& event : *some) found.push_back(event.offset.value());
+    from = next;
+  }
+  CHECK(found == std::vector<int64_t>{65'537});
+}
+
 TEST_CASE("large events further away are left out beyond a few MiB, and it is said") {
   JourneyRoom room;
   room.CreateTopic("orders", 1);
