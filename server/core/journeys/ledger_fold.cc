@@ -1,6 +1,7 @@
 #include "server/core/journeys/ledger_fold.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <utility>
 #include <vector>
@@ -41,6 +42,8 @@ class BatchesAhead {
 
  private:
   static constexpr size_t kMost = 32;
+  // Batches of many failures are large: what is too much is read in its turn.
+  static constexpr int64_t kMostBytes = int64_t{8} << 20;
 
   void LookAhead(size_t at) {
     std::vector<size_t> next;
@@ -50,12 +53,18 @@ class BatchesAhead {
           !next.empty() && places_[i].offset < places_[next.back()].offset + last_count_;
       if (!mostly_same && !ahead_.contains(i)) next.push_back(i);
     }
-    std::vector<absl::StatusOr<BatchPtr>> read(next.size(), BatchPtr());
+    std::vector<std::optional<absl::StatusOr<BatchPtr>>> read(next.size());
+    std::atomic<int64_t> read_bytes = 0;
     RunWithHelp(pool_, next.size(), [&](size_t i) {
+      if (i > 0 && read_bytes >= kMostBytes) return;
       const IndexPlace& place = places_[next[i]];
       read[i] = ReadBatchAt(engine_, place.partition, place.offset);
+      const BatchPtr batch = read[i]->ok() ? **read[i] : nullptr;
+      if (batch != nullptr) read_bytes += static_cast<int64_t>(batch->payload.size());
     });
-    for (size_t i = 0; i < next.size(); ++i) ahead_[next[i]] = std::move(read[i]);
+    for (size_t i = 0; i < next.size(); ++i) {
+      if (read[i].has_value()) ahead_[next[i]] = *std::move(read[i]);
+    }
   }
 
   const LogEngine& engine_;

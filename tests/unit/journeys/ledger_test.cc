@@ -290,6 +290,38 @@ void PublishFailures(JourneyRoom& room, uint64_t groups, int attempts) {
   }
 }
 
+// Each look at it takes a second.
+class TickingClock final : public Clock {
+ public:
+  absl::Time Wall() const override { return absl::UnixEpoch(); }
+  absl::Duration SinceBoot() const override { return absl::Seconds(++looks_); }
+
+ private:
+  mutable int looks_ = 0;
+};
+
+TEST_CASE("of a ledger of many failures no more is read ahead than a few MiB") {
+  JourneyRoom room;
+  PublishFailures(room, 20, 1'000);  // 1.6 MB each.
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  room.indexer->Stop();
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  const LedgerFold::Place place(partition, Offset(0));
+  const TickingClock clock;
+  const int64_t before = room.engine->Stats().cache_reads;
+  // There is time for the first record.
+  const auto read = LedgerFold::Read(*room.engine, room.pool, clock, *room.indexer, {&place, 1},
+                                     absl::Seconds(2));
+  REQUIRE_OK(read.status());
+  REQUIRE_FALSE(read->has_value());
+  CHECK(room.engine->Stats().cache_reads - before <= 8);
+  const auto all = LedgerFold::Read(*room.engine, room.pool, room.clock, *room.indexer, {&place, 1},
+                                    absl::InfiniteDuration());
+  REQUIRE_OK(all.status());
+  REQUIRE(all->has_value());
+  CHECK((*all)->Of(place).size() == 20);
+}
+
 // What is told of it in each group.
 std::vector<v1::GroupOutcome> FailuresOf(JourneyRoom& room) {
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
