@@ -116,6 +116,28 @@ TEST_CASE("a text that looks like JSON comes back as it went", "[cli]") {
   }
 }
 
+TEST_CASE("JSON data of a CloudEvent is kept as it is written, but for blanks", "[cli]") {
+  v1::Event event;
+  REQUIRE_OK(
+      ParseCloudEvent(R"({"specversion": "1.0", "data": 1, "x": "\\\"data\":2,", "d\u0061ta" : )"
+                      R"({"z": 10.10, "a": [12345678901234567890123, 1E5, {}], )"
+                      R"("s": "\u00e9 ,}\\\" :" }, "y": "data"})",
+                      &event));
+  CHECK(event.data() ==
+        R"({"z":10.10,"a":[12345678901234567890123,1E5,{}],"s":"\u00e9 ,}\\\" :"})");
+  CHECK(event.attributes().at("y") == "data");
+
+  const auto data_of = [&event](const std::string& line) {
+    event.Clear();
+    REQUIRE_OK(ParseCloudEvent(line, &event));
+    return event.data();
+  };
+  CHECK(data_of(R"({"specversion":"1.0","data":0.1000000000000000055})") ==
+        "0.1000000000000000055");
+  CHECK(data_of(R"({"data":[ ],"specversion":"1.0"})") == "[]");
+  CHECK(data_of(R"({"specversion":"1.0","x":"data"})").empty());
+}
+
 TEST_CASE("JSON is nested as deep as it may be or refused", "[cli]") {
   const auto nested = [](size_t levels) {
     return R"({"specversion":"1.0","data":)" + std::string(levels, '[') + "\"]\\\"\"" +

@@ -79,15 +79,15 @@ bool IsJsonMediaType(absl::string_view type) {
   return type.empty() || absl::StrContains(type, "json");
 }
 
-// JSON data is kept as JSON; a text under another media type is that text.
-void SetData(const Json& document, v1::Event* event) {
+// JSON data is kept as it is written in the line; a text under another media type is that text.
+void SetData(const Json& document, absl::string_view line, v1::Event* event) {
   const auto data = document.find("data");
   if (data == document.end() || data->is_null()) return;
   const auto* text = data->get_ptr<const std::string*>();
   if (text != nullptr && !IsJsonMediaType(event->content_type())) {
     event->set_data(*text);
   } else {
-    event->set_data(data->dump(-1, ' ', false, Json::error_handler_t::replace));
+    event->set_data(MemberText(line, "data").value_or(""));
   }
   if (event->content_type().empty()) event->set_content_type("application/json");
 }
@@ -107,7 +107,7 @@ absl::Status ParseCloudEvent(absl::string_view line, v1::Event* event) {
   for (const auto& [name, value] : document.items()) {
     RETURN_IF_ERROR(SetField(name, value, event));
   }
-  SetData(document, event);
+  SetData(document, line, event);
   return absl::OkStatus();
 }
 

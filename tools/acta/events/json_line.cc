@@ -43,6 +43,8 @@ bool NestsTooDeep(absl::string_view json) {
   return false;
 }
 
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 }  // namespace
 
 bool IsJson(absl::string_view text) {
@@ -52,6 +54,38 @@ bool IsJson(absl::string_view text) {
 Json ParseJson(absl::string_view text) {
   if (IsNoJsonToOthers(text) || NestsTooDeep(text)) return Json(Json::value_t::discarded);
   return Json::parse(text.begin(), text.end(), nullptr, false);
+}
+
+std::optional<std::string> MemberText(absl::string_view object, absl::string_view name) {
+  std::optional<std::string> found;
+  // As they are written: of the member the key, and its key or behind the colon its value so far.
+  std::string key, part;
+  const auto end_member = [&] {
+    if (Json::parse(key, nullptr, false) == Json(std::string(name))) found = part;
+    part.clear();
+  };
+  int depth = 0;
+  bool in_string = false;
+  for (size_t at = 0; at < object.size(); ++at) {
+    const char c = object[at];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      part += c;
+      if (c == '\\' && at + 1 < object.size()) part += object[++at];
+      continue;
+    }
+    if (IsBlank(c)) continue;
+    if (c == ']' || c == '}') --depth;
+    if (depth == 1 && c == ':') {
+      key = std::exchange(part, {});
+    } else if ((depth == 1 && c == ',') || (depth == 0 && c == '}')) {
+      end_member();
+    } else if (depth > 0) {
+      part += c;
+    }
+    if (c == '[' || c == '{') ++depth;
+  }
+  return found;
 }
 
 std::string TimeText(int64_t unix_micros) {

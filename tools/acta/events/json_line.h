@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
@@ -19,6 +20,11 @@ bool IsJson(absl::string_view text);
 // Discarded unless it is exactly one JSON value of at most 500 levels: to write it again takes
 // stack for each.
 nlohmann::json ParseJson(absl::string_view text);
+
+// What `object`, a JSON object, has under `name`, as it is written there but for blanks between its
+// parts: a parsed number has lost its spelling and may have lost digits. Of several the last, as
+// ParseJson() takes it.
+std::optional<std::string> MemberText(absl::string_view object, absl::string_view name);
 
 // "2018-02-04T12:00:00.25Z": UTC, as many fraction digits as needed, at most 6.
 std::string TimeText(int64_t unix_micros);
