@@ -1,3 +1,4 @@
+#include <map>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -94,6 +95,50 @@ TEST_CASE("a CloudEvent comes back as it went", "[cli]") {
   CHECK(back.SerializeAsString() == event.SerializeAsString());
 }
 
+TEST_CASE("a CloudEvent says who is affected", "[cli]") {
+  v1::Event event;
+  for (const char* id : {"ann", "a \"b\", c:d"}) {
+    event.add_affected()->set_kind("user");
+    event.mutable_affected()->rbegin()->set_id(id);
+  }
+  const std::string text = CloudEventText(event, kPlace);
+  CHECK(nlohmann::json::parse(text)["affected"].is_string());  // Extensions are no lists.
+  v1::Event back;
+  REQUIRE_OK(ParseCloudEvent(text, &back));
+  REQUIRE(back.affected_size() == 2);
+  CHECK(back.affected(1).kind() == "user");
+  CHECK(back.affected(1).id() == "a \"b\", c:d");
+  CHECK(back.attributes().empty());
+
+  back.Clear();
+  REQUIRE_OK(ParseCloudEvent(
+      R"({"specversion":"1.0","affected":[{"kind":"user","id":"ann"}],"region":"eu"})", &back));
+  REQUIRE(back.affected_size() == 1);
+  CHECK(back.affected(0).id() == "ann");
+}
+
+TEST_CASE("an attribute of a CloudEvent is not taken for another member", "[cli]") {
+  v1::Event event;
+  event.set_id("7");
+  event.set_data("1");
+  std::map<std::string, std::string> attributes;
+  for (const char* name : {"id", "data", "affected", "specversion", "attributeid", "attribute",
+                           "attributeattributeid", "attributeregion", "region"}) {
+    attributes[name] = std::string("of ") + name;
+    (*event.mutable_attributes())[name] = attributes[name];
+  }
+  const std::string text = CloudEventText(event, kPlace);
+  CHECK(nlohmann::json::parse(text)["id"] == "7");
+  CHECK(nlohmann::json::parse(text)["attributeid"] == "of id");
+  CHECK(nlohmann::json::parse(text)["region"] == "of region");
+  v1::Event back;
+  REQUIRE_OK(ParseCloudEvent(text, &back));
+  CHECK(back.id() == "7");
+  CHECK(back.data() == "1");
+  CHECK(std::map<std::string, std::string>(back.attributes().begin(), back.attributes().end()) ==
+        attributes);
+}
+
 TEST_CASE("a CloudEvent of bytes comes back as it went", "[cli]") {
   v1::Event event;
   event.set_id("7");
@@ -163,7 +208,8 @@ TEST_CASE("what is no CloudEvent is refused", "[cli]") {
   for (const char* bad :
        {"", "[]", "{}", R"({"specversion":"0.3"})", R"({"specversion":"1.0","id":7})",
         R"({"specversion":"1.0","time":"soon"})", R"({"specversion":"1.0","data_base64":"*"})",
-        R"({"specversion":"1.0","extension":{}})"}) {
+        R"({"specversion":"1.0","extension":{}})", R"({"specversion":"1.0","affected":"ann"})",
+        R"({"specversion":"1.0","affected":[{"kind":"user"}]})"}) {
     INFO(bad);
     v1::Event event;
     CHECK(ParseCloudEvent(bad, &event).code() == absl::StatusCode::kInvalidArgument);

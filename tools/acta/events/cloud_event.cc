@@ -1,5 +1,7 @@
 #include "tools/acta/events/cloud_event.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -8,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/events/json_line.h"
@@ -17,6 +20,19 @@ namespace acta::cli {
 namespace {
 
 using Json = nlohmann::json;
+
+// That mean something else than an attribute.
+constexpr absl::string_view kMembers[] = {
+    "specversion",     "id",         "source",       "type",          "subject",     "time",
+    "datacontenttype", "dataschema", "partitionkey", "correlationid", "causationid", "traceparent",
+    "process",         "expiresat",  "affected",     "data",          "data_base64"};
+constexpr absl::string_view kAttribute = "attribute";  // In front of what is called as a member.
+
+// Also with kAttribute in front, as often as may be: so each name comes back as it went.
+bool IsCalledAsMember(absl::string_view name) {
+  while (absl::ConsumePrefix(&name, kAttribute)) continue;
+  return std::find(std::begin(kMembers), std::end(kMembers), name) != std::end(kMembers);
+}
 
 absl::Status Bad(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("not a CloudEvent: ", what));
@@ -59,10 +75,33 @@ absl::Status SetBase64(const Json& value, v1::Event* event) {
   return absl::OkStatus();
 }
 
+const std::string* TextAt(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
+}
+
+// The list itself or, as extensions are to be, a text that it is in.
+absl::Status SetAffected(const Json& value, v1::Event* event) {
+  const absl::Status bad = Bad("'affected' is not a list of kind and id each");
+  const auto* text = value.get_ptr<const std::string*>();
+  const Json list = text != nullptr ? ParseJson(*text) : value;
+  if (!list.is_array()) return bad;
+  for (const Json& one : list) {
+    const std::string* kind = TextAt(one, "kind");
+    const std::string* id = TextAt(one, "id");
+    if (kind == nullptr || id == nullptr) return bad;
+    v1::Affected* const affected = event->add_affected();
+    affected->set_kind(*kind);
+    affected->set_id(*id);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetField(const std::string& name, const Json& value, v1::Event* event) {
   if (name == "specversion" || name == "data" || value.is_null()) return absl::OkStatus();
   if (name == "data_base64") return SetBase64(value, event);
   if (name == "time" || name == "expiresat") return SetTime(name, value, event);
+  if (name == "affected") return SetAffected(value, event);
   const auto* text = value.get_ptr<const std::string*>();
   if (std::string* field = TextField(name, event)) {
     if (text == nullptr) return Bad(absl::StrCat("'", name, "' is not a text"));
@@ -71,7 +110,9 @@ absl::Status SetField(const std::string& name, const Json& value, v1::Event* eve
   }
   if (value.is_structured())
     return Bad(absl::StrCat("extension '", name, "' is not a plain value"));
-  (*event->mutable_attributes())[name] = text != nullptr ? *text : value.dump();
+  absl::string_view attribute = name;
+  if (IsCalledAsMember(name)) absl::ConsumePrefix(&attribute, kAttribute);
+  (*event->mutable_attributes())[std::string(attribute)] = text != nullptr ? *text : value.dump();
   return absl::OkStatus();
 }
 
@@ -128,9 +169,12 @@ std::string CloudEventText(const v1::Event& event, const EventPlace& place) {
   line.TextIfAny("traceparent", event.traceparent());
   line.TextIfAny("process", event.process());
   if (event.expires_at_us() != 0) line.Text("expiresat", TimeText(event.expires_at_us()));
+  if (event.affected_size() > 0) line.Text("affected", AffectedJson(event));
   const std::map<std::string, std::string> sorted(event.attributes().begin(),
                                                   event.attributes().end());
-  for (const auto& [name, value] : sorted) line.Text(name, value);
+  for (const auto& [name, value] : sorted) {
+    line.Text(absl::StrCat(IsCalledAsMember(name) ? kAttribute : "", name), value);
+  }
   if (IsJsonMediaType(event.content_type())) {
     if (!event.data().empty()) line.JsonOrBase64("data", event.data());
   } else if (!event.data().empty()) {

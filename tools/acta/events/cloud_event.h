@@ -10,8 +10,9 @@
 namespace acta::cli {
 
 // CloudEvents 1.0, structured JSON, one object a line. Acta's own fields are extensions:
-// partitionkey, correlationid, causationid, traceparent, process, expiresat; every other extension
-// is an attribute.
+// partitionkey, correlationid, causationid, traceparent, process, expiresat, and affected, a list
+// as JSON in a text; every other extension is an attribute. An attribute that is called as another
+// member has "attribute" in front of its name: "attributeid".
 
 // Errors: not a JSON object, no specversion 1.0, a field of another type than its own.
 absl::Status ParseCloudEvent(absl::string_view line, v1::Event* event);

@@ -24,17 +24,6 @@ std::string AttributesJson(const v1::Event& event) {
   return line.Finish();
 }
 
-std::string AffectedJson(const v1::Event& event) {
-  std::string out = "[";
-  for (const v1::Affected& affected : event.affected()) {
-    JsonLine line;
-    line.Text("kind", affected.kind());
-    line.Text("id", affected.id());
-    absl::StrAppend(&out, out.size() > 1 ? "," : "", line.Finish());
-  }
-  return out + "]";
-}
-
 // Adds the event itself to a line that says where it stands.
 std::string Finish(JsonLine line, const v1::Event& event) {
   line.TextIfAny("id", event.id());
@@ -134,6 +123,17 @@ std::string EventText(EventFormat format, const v1::Event& event, const EventPla
       break;
   }
   return event.data() + "\n";
+}
+
+std::string AffectedJson(const v1::Event& event) {
+  std::string out = "[";
+  for (const v1::Affected& affected : event.affected()) {
+    JsonLine line;
+    line.Text("kind", affected.kind());
+    line.Text("id", affected.id());
+    absl::StrAppend(&out, out.size() > 1 ? "," : "", line.Finish());
+  }
+  return out + "]";
 }
 
 std::string UnstoredEventText(const v1::Event& event, absl::string_view topic) {

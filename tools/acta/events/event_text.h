@@ -36,6 +36,9 @@ std::string EventHeading(EventFormat format);
 // where the event has some; data and keys that are no text are in columns of base64.
 std::string EventText(EventFormat format, const v1::Event& event, const EventPlace& place);
 
+// Who is affected, as a JSON list of kind and id each.
+std::string AffectedJson(const v1::Event& event);
+
 // As JSON, of an event that is not stored: without partition, offset and append time.
 std::string UnstoredEventText(const v1::Event& event, absl::string_view topic);
 
