@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "tests/support/status_matchers.h"
 #include "tools/acta/exit_status.h"
 #include "tools/acta/syntax/address.h"
@@ -126,6 +129,32 @@ TEST_CASE("fields are literals or places in the event", "[cli]") {
   CHECK(event.causation_id().empty());
   CHECK(event.time_us() == 1517363399650000);
   CHECK(mapping.missing() == std::map<std::string, int64_t>{{"--causation", 1}, {"--source", 1}});
+}
+
+// Ids that became equal would be one event, and the others its duplicates.
+TEST_CASE("a number with more digits than are kept of it is no field", "[cli]") {
+  const auto filled = [](const char* value) {
+    const auto document = nlohmann::json::parse(absl::StrCat("{\"n\":", value, "}"));
+    FieldMapping mapping;
+    REQUIRE_OK(mapping.Add("--id", "@/n", kNow));
+    v1::Event event;
+    const absl::Status status = mapping.Fill(&document, &event);
+    return status.ok() ? event.id() : std::string(status.message());
+  };
+  for (const char* kept : {"18446744073709551615", "-9223372036854775808", "1.5", "\"1e300\""}) {
+    CHECK(filled(kept) == absl::StripSuffix(absl::StripPrefix(kept, "\""), "\""));
+  }
+  for (const char* rounded : {"12345678901234567890123", "18446744073709551616",
+                              "9007199254740993.0", "-9223372036854775809", "1e300"}) {
+    INFO(rounded);
+    CHECK(absl::StartsWith(filled(rounded), "--id @/n has a number of which only "));
+  }
+
+  const auto document = nlohmann::json::parse(R"({"n": 12345678901234567890123})");
+  FieldMapping mapping;
+  REQUIRE_OK(mapping.AddAffected("user:@/n"));
+  v1::Event event;
+  CHECK(mapping.Fill(&document, &event).code() == absl::StatusCode::kInvalidArgument);
 }
 
 TEST_CASE("literals need no document", "[cli]") {

@@ -1,5 +1,6 @@
 #include "tools/acta/syntax/field_mapping.h"
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -40,6 +41,14 @@ void Set(v1::Event* event, const std::string& option, std::string value) {
     event->set_traceparent(std::move(value));
 }
 
+// From here on there are integers that a number with a fraction or an exponent, or one that 64 bits
+// do not hold, is rounded to.
+constexpr double kMostExact = 9007199254740992.0;
+
+absl::Status OfOption(absl::string_view option, const absl::Status& error) {
+  return absl::InvalidArgumentError(absl::StrCat(option, " ", error.message()));
+}
+
 absl::Status TimeError(const JsonPointer& pointer, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat("--time @", pointer.text(), ": ", problem));
 }
@@ -58,11 +67,16 @@ absl::StatusOr<FieldSource> FieldSource::Parse(absl::string_view text) {
   return source;
 }
 
-std::optional<std::string> FieldSource::Take(const Json* document) const {
+absl::StatusOr<std::optional<std::string>> FieldSource::Take(const Json* document) const {
   if (!pointer_) return literal_;
   const Json* value = document == nullptr ? nullptr : pointer_->Find(*document);
   if (value == nullptr || value->is_null() || value->is_structured()) return std::nullopt;
   if (const auto* text = value->get_ptr<const Json::string_t*>()) return *text;
+  if (value->is_number_float() && std::abs(value->get<double>()) >= kMostExact) {
+    return absl::InvalidArgumentError(absl::StrCat("@", pointer_->text(),
+                                                   " has a number of which only ", value->dump(),
+                                                   " is kept; write it in quotes"));
+  }
   return value->dump();
 }
 
@@ -147,7 +161,9 @@ absl::Status FieldMapping::AddAffected(absl::string_view text) {
 
 absl::Status FieldMapping::Fill(const Json* document, v1::Event* event) {
   for (const Field& field : fields_) {
-    std::optional<std::string> value = field.source.Take(document);
+    absl::StatusOr<std::optional<std::string>> taken = field.source.Take(document);
+    if (!taken.ok()) return OfOption(field.option, taken.status());
+    std::optional<std::string>& value = *taken;
     if (!value) {
       ++missing_[field.option];
       continue;
@@ -155,7 +171,9 @@ absl::Status FieldMapping::Fill(const Json* document, v1::Event* event) {
     Set(event, field.option, std::move(*value));
   }
   for (const Affected& one : affected_) {
-    std::optional<std::string> id = one.id.Take(document);
+    absl::StatusOr<std::optional<std::string>> taken = one.id.Take(document);
+    if (!taken.ok()) return OfOption("--affected", taken.status());
+    std::optional<std::string>& id = *taken;
     if (!id) {
       ++missing_["--affected"];
       continue;

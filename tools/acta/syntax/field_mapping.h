@@ -24,8 +24,9 @@ class FieldSource {
 
   bool is_pointer() const { return pointer_.has_value(); }
   // The text, or what the document has at the pointer: strings as they are, numbers and booleans
-  // as JSON writes them. Nothing for null, absent, objects and arrays.
-  std::optional<std::string> Take(const nlohmann::json* document) const;
+  // as JSON writes them. Nothing for null, absent, objects and arrays. Errors: a number with more
+  // digits than are kept of it, which several others would be equal to.
+  absl::StatusOr<std::optional<std::string>> Take(const nlohmann::json* document) const;
 
  private:
   std::string literal_;
@@ -65,7 +66,7 @@ class FieldMapping {
   // Some field reads the event's JSON: Fill then needs the document.
   bool needs_document() const { return needs_document_; }
   // Leaves fields alone that no option names. A pointer to nothing leaves its field empty and
-  // counts, but a missing time is an error.
+  // counts, but a missing time is an error. Errors: also a number with too many digits.
   absl::Status Fill(const nlohmann::json* document, v1::Event* event);
   // How often a field's pointer led to nothing, by option.
   const std::map<std::string, int64_t>& missing() const { return missing_; }
