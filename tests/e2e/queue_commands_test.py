@@ -183,6 +183,18 @@ class Commands(QueueTest):
         self.acta(*self.exec('test $ACTA_ATTEMPT = 1 || exit 65', '--max', '3'))
         until(self.states, 'all were processed')
 
+    def test_a_command_whose_output_nobody_reads_ends_the_worker_and_costs_no_attempt(self):
+        self.group('--max-attempts', '1')
+        self.publish(3)
+        reading, writing = os.pipe()
+        os.close(reading)
+        worker = self.spawn(*self.exec('cat', '--max', '3'), stdout=writing)
+        os.close(writing)
+        _, err = worker.communicate(timeout=PATIENCE_S)
+        self.assertEqual((worker.returncode, err), (0, b'processed 0, failed 0, rejected 0\n'))
+        self.acta(*self.exec('test $ACTA_ATTEMPT = 1 || exit 65', '--max', '3'))
+        until(self.states, 'all were processed')
+
     def test_settings_change_under_a_worker_and_survive_a_crash(self):
         self.group('--backoff', '1h', '--backoff-max', '1h')
         self.publish(1)

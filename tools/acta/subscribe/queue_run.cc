@@ -171,11 +171,19 @@ void QueueRun::CommandEnded(const EventPlace& place, const absl::StatusOr<Comman
   v1::Settlement verdict;
   verdict.set_kind(v1::SETTLE_KIND_RELEASE);
   if (end.ok()) verdict = VerdictOf(*end);
+  // It could not write, and would fail with every event: that says nothing of this one. But 75,
+  // which has no reason, is what the command says.
+  const bool failed = verdict.kind() == v1::SETTLE_KIND_NACK && !verdict.reason().empty();
+  const bool nobody_reads = failed && OutputIsClosed();
+  if (nobody_reads) {
+    verdict.Clear();
+    verdict.set_kind(v1::SETTLE_KIND_RELEASE);
+  }
   {
     MutexLock lock(mu_);
     running_.End({place.topic, place.partition, place.offset});
     ++ended_[verdict.kind()];
-    command_status_.Update(end.status());
+    command_status_.Update(nobody_reads ? OutputClosedError() : end.status());
     if (end.ok() && CannotBeRun(*end)) {
       command_status_.Update(
           absl::UnknownError(absl::StrCat("the command cannot be run: exit code ", end->exit_code,

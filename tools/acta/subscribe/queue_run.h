@@ -75,7 +75,7 @@ class QueueRun {
   Mutex mu_;  // Leaf.
   RunningLeases running_ ABSL_GUARDED_BY(mu_);
   std::map<v1::SettleKind, int64_t> ended_ ABSL_GUARDED_BY(mu_);
-  absl::Status command_status_ ABSL_GUARDED_BY(mu_);  // That one could not be started.
+  absl::Status command_status_ ABSL_GUARDED_BY(mu_);  // That one could not be run, or not write.
 
   client::Worker worker_;
   std::optional<CommandPool> pool_;
