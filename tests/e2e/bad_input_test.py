@@ -54,6 +54,14 @@ class BadInput(BrokerTest):
             self.assertRegex(self.acta(*words).splitlines()[0], r'labels x=\?\[31m')
         self.assertIn(', description a?b\n', self.acta('group', 'describe', 'g'))
 
+    def test_what_is_read_commands_no_terminal_by_an_error_or_a_warning(self):
+        self.acta('topic', 'create', 't', '--partitions', '1')
+        bad = r'{"specversion":"1.0","\u001b]0;x\u0007\u009b1m":{}}'
+        publish = ('publish', 't', '--format', 'cloudevents')
+        for options, code in (((), 1), (('--skip-bad',), 6)):
+            err = self.fails(code, "extension '?]0;x??1m' is not", *publish, *options, stdin=bad)
+            self.assertNotRegex(err, '[\x1b\x07\x9b]')
+
     def test_what_exists_is_refused(self):
         self.acta('topic', 'create', 't')
         self.fails(4, 'TOPIC_ALREADY_EXISTS', 'topic', 'create', 't')

@@ -7,9 +7,18 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
+
+// What it tells of may have been read from a file, or published by others.
+std::string PlainLines(absl::string_view text) {
+  return absl::StrJoin(absl::StrSplit(text, '\n'), "\n",
+                       [](std::string* out, absl::string_view line) { out->append(Plain(line)); });
+}
 
 void Write(const std::string& text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
@@ -58,8 +67,9 @@ bool Terminal::Confirm(absl::string_view question) {
 
 void Terminal::Line(absl::string_view label, absl::string_view color, absl::string_view text) {
   EndProgress();
-  Write(color_ ? absl::StrCat(color, label, "\x1b[0m", text, "\n")
-               : absl::StrCat(label, text, "\n"));
+  const std::string plain = PlainLines(text);
+  Write(color_ ? absl::StrCat(color, label, "\x1b[0m", plain, "\n")
+               : absl::StrCat(label, plain, "\n"));
 }
 
 }  // namespace acta::cli
