@@ -79,6 +79,17 @@ class BadInput(BrokerTest):
         self.fails(2, '--offset', 'read', 't', '--partition', '0', '--offset', '-1')
         self.fails(3, 'PARTITION_NOT_FOUND', 'read', 't', '--partition', '7', '--offset', '0')
 
+    def test_an_end_that_cannot_come_is_a_usage_error(self):
+        self.acta('topic', 'create', 't', '--partitions', '2')
+        read = ('subscribe', 't', '--from')
+        self.fails(2, '--to: partition 0 is given twice', *read, 'earliest', '--to', '0:0',
+                   '--to', '0:1')
+        self.fails(2, '--from: partition 1 is given twice', *read, '1:0', '--from', '0:0',
+                   '--from', '1:0', '--until-end')
+        self.fails(2, "--to: topic 't' has no partition 2", *read, 'earliest', '--to', '2:0')
+        self.fails(2, '--to: partition 0 is not read', *read, '1:0', '--to', '0:1')
+        self.acta(*read, '1:0', '--to', '1:0')
+
     def test_a_line_that_is_no_json_is_named_and_nothing_of_it_is_stored(self):
         self.acta('topic', 'create', 't')
         err = self.fails(6, 'line 2', 'publish', 't', '--format', 'jsonl',

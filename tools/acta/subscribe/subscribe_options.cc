@@ -34,6 +34,11 @@ absl::StatusOr<std::vector<Position>> ReadPositions(const CommandContext& contex
     if (positions[0].kind == Kind::kPartitionOffset && context.args().All("TOPIC").size() > 1) {
       return UsageError(absl::StrCat(option, ": PARTITION:OFFSET is of one topic"));
     }
+    const int32_t partition = positions.back().partition;
+    const auto same = [partition](const Position& one) { return one.partition == partition; };
+    if (std::count_if(positions.begin(), positions.end(), same) > 1) {
+      return UsageError(absl::StrCat(option, ": partition ", partition, " is given twice"));
+    }
   }
   return positions;
 }
@@ -104,6 +109,19 @@ bool Reads(const v1::TopicPosition& position, int32_t partition) {
                      [partition](const auto& one) { return one.partition() == partition; });
 }
 
+// An end that is never come to would be waited for.
+absl::Status CheckIsRead(int32_t partition, const v1::ListPartitionsResponse& partitions,
+                         const v1::TopicPosition& position) {
+  const auto& there = partitions.partitions();
+  if (std::none_of(there.begin(), there.end(),
+                   [partition](const auto& one) { return one.partition() == partition; })) {
+    return UsageError(
+        absl::StrCat("--to: topic '", position.topic(), "' has no partition ", partition));
+  }
+  if (Reads(position, partition)) return absl::OkStatus();
+  return UsageError(absl::StrCat("--to: partition ", partition, " is not read"));
+}
+
 // The end of a reader without a group: the broker's, but for offsets.
 absl::Status SetEnd(const std::vector<Position>& to, const v1::ListPartitionsResponse& partitions,
                     v1::TopicPosition* position, EndOffsets* ends) {
@@ -124,6 +142,7 @@ absl::Status SetEnd(const std::vector<Position>& to, const v1::ListPartitionsRes
         }
         break;
       case Kind::kPartitionOffset:
+        RETURN_IF_ERROR(CheckIsRead(one.partition, partitions, *position));
         ends->Set(position->topic(), one.partition, one.offset);
         break;
     }
