@@ -108,18 +108,22 @@ std::optional<ScheduleKey> ScheduleState::SearchKey(TopicId topic, uint64_t numb
   }
 }
 
-absl::Status ScheduleState::Write(const HeldSchedule& held, std::vector<RowWrite> rows,
+absl::Status ScheduleState::Write(const Topic& topic, const HeldSchedule& held,
+                                  std::vector<RowWrite> rows,
                                   absl::FunctionRef<void(ScheduleIndex&)> change) {
   Transaction transaction;
   transaction.rows = std::move(rows);
   const TransactionResult written = SubmitAndWait(deps.engine, std::move(transaction));
-  MutexLock lock(mu);
-  if (written.status.ok()) {
-    change(index);
-  } else {
-    index.LetGo(held.key.number);
+  {
+    MutexLock lock(mu);
+    if (written.status.ok()) {
+      change(index);
+    } else {
+      index.LetGo(held.key.number);
+    }
+    WaitForNext();
   }
-  WaitForNext();
+  ForgetIfDeleted(topic.id);
   return written.status;
 }
 
@@ -193,7 +197,7 @@ absl::StatusOr<v1::MoveScheduleResponse> Schedules::Move(const Caller& caller,
   std::vector<RowWrite> rows;
   DeleteScheduleRows(held.key, &rows);
   PutScheduleRows(to, facts, held.record, &rows);
-  RETURN_IF_ERROR(state_->Write(held, std::move(rows),
+  RETURN_IF_ERROR(state_->Write(*topic, held, std::move(rows),
                                 [&](ScheduleIndex& index) { index.Move(held.key, to); }));
   v1::MoveScheduleResponse response;
   *response.mutable_schedule() = DescribeSchedule(number, held.record, *topic, false);
@@ -208,33 +212,40 @@ absl::StatusOr<v1::CancelScheduleResponse> Schedules::Cancel(
   ASSIGN_OR_RETURN(const HeldSchedule held, state_->HoldToCancel(*topic, number));
   std::vector<RowWrite> rows;
   DeleteScheduleRows(held.key, &rows);
-  RETURN_IF_ERROR(
-      state_->Write(held, std::move(rows), [&](ScheduleIndex& index) { index.Remove(held.key); }));
+  RETURN_IF_ERROR(state_->Write(*topic, held, std::move(rows),
+                                [&](ScheduleIndex& index) { index.Remove(held.key); }));
   return v1::CancelScheduleResponse();
 }
 
-void Schedules::ForgetTopic(TopicId topic) {
+void Schedules::ForgetTopic(TopicId topic) { state_->ForgetTopic(topic); }
+
+void ScheduleState::ForgetIfDeleted(TopicId topic) {
+  if (deps.topics.FindById(topic) != nullptr) return;
+  deps.pool.Post([self = shared_from_this(), topic] { self->ForgetTopic(topic); });
+}
+
+void ScheduleState::ForgetTopic(TopicId topic) {
   ScheduleKey last;
   size_t seen = kChunk;
   std::vector<ScheduleKey> keys;
   while (seen == kChunk) {
     {
-      MutexLock lock(state_->mu);
-      const auto entries = state_->index.After(last, kChunk);
+      MutexLock lock(mu);
+      const auto entries = index.After(last, kChunk);
       seen = entries.size();
       for (const auto& [key, facts] : entries) {
         last = key;
-        // One that is held is read, delivered or changed: when it is due, the topic is missed.
-        if (facts.topic == topic && state_->index.Hold(key)) keys.push_back(key);
+        // One that is held is delivered, and the topic missed, or changed, and looked at again.
+        if (facts.topic == topic && index.Hold(key)) keys.push_back(key);
       }
     }
     if (keys.empty() || (keys.size() < kChunk && seen == kChunk)) continue;
     Transaction transaction;
     for (const ScheduleKey& key : keys) DeleteScheduleRows(key, &transaction.rows);
-    const TransactionResult written = SubmitAndWait(state_->deps.engine, std::move(transaction));
-    MutexLock lock(state_->mu);
-    state_->End(std::exchange(keys, {}), written.status.ok());
-    state_->WaitForNext();
+    const TransactionResult written = SubmitAndWait(deps.engine, std::move(transaction));
+    MutexLock lock(mu);
+    End(std::exchange(keys, {}), written.status.ok());
+    WaitForNext();
     if (written.status.ok()) continue;
     // The next start, or their due time, does it.
     return LogWarn("scheduled events of a deleted topic stay for now",

@@ -20,11 +20,14 @@ ScheduleReservation::~ScheduleReservation() {
 
 void ScheduleReservation::Commit() {
   const std::shared_ptr<ScheduleState> state = std::move(state_);
-  MutexLock lock(state->mu);
-  for (const Event& event : events_) {
-    if (!event.duplicate) state->index.Add(event.key, event.facts);
+  {
+    MutexLock lock(state->mu);
+    for (const Event& event : events_) {
+      if (!event.duplicate) state->index.Add(event.key, event.facts);
+    }
+    state->WaitForNext();
   }
-  state->WaitForNext();
+  if (!events_.empty()) state->ForgetIfDeleted(events_.front().facts.topic);
 }
 
 }  // namespace acta

@@ -41,10 +41,15 @@ class ScheduleState : public std::enable_shared_from_this<ScheduleState> {
   absl::StatusOr<HeldSchedule> ReadAndHold(const Topic& topic, uint64_t number);
   // The same without the record when it cannot be read: a cancellation does not need it.
   absl::StatusOr<HeldSchedule> HoldToCancel(const Topic& topic, uint64_t number);
-  // Writes the rows of a change to a schedule that is held, and then changes the index, which lets
-  // it go. Blocks.
-  absl::Status Write(const HeldSchedule& held, std::vector<RowWrite> rows,
+  // Writes the rows of a change to a schedule of the topic that is held, and then changes the
+  // index, which lets it go. Blocks.
+  absl::Status Write(const Topic& topic, const HeldSchedule& held, std::vector<RowWrite> rows,
                      absl::FunctionRef<void(ScheduleIndex&)> change);
+  // The topic is deleted. Blocks.
+  void ForgetTopic(TopicId topic);
+  // Of a topic whose schedules were not all in the index, or were held: when it was deleted
+  // meanwhile, they were not seen. Later, on the pool.
+  void ForgetIfDeleted(TopicId topic);
 
   const Schedules::Deps deps;
   mutable Mutex mu;  // Held over no disk. Taken before the timer's.

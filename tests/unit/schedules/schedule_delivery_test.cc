@@ -6,6 +6,7 @@
 #include "proto/support/partitioner.h"
 #include "server/core/schedules/schedule_records.h"
 #include "storage/layout/rows.h"
+#include "storage/submit_and_wait.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/unit/schedules/schedule_room.h"
 
@@ -275,6 +276,28 @@ TEST_CASE("A topic's schedules go with the topic") {
   room.Pass(absl::Hours(1));
   CHECK(room.Log(0, "alarms").empty());
   CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+}
+
+TEST_CASE("What is on its way to the disk when its topic is deleted goes with the topic") {
+  ScheduleRoom room;
+  room.CreateTopic("alarms", 1);
+  const TopicPtr topic = room.topics->Find("default", "alarms");
+  v1::PartitionBatch batch;
+  batch.add_events()->set_data("a");
+  const std::string element = batch.SerializeAsString();
+  const ScheduleRequest::Event event{element, EventIdHash()};
+  const int64_t due_us = absl::ToUnixMicros(room.now() + absl::Hours(24));
+  auto reserved = room.schedules->Reserve({*topic, std::nullopt, due_us, "", {&event, 1}});
+  REQUIRE_OK(reserved);
+  room.DeleteTopic("alarms");
+  Transaction transaction;
+  transaction.rows = reserved->TakeRows();
+  REQUIRE_OK(SubmitAndWait(*room.engine, std::move(transaction)).status);
+  reserved->Commit();
+  CHECK(room.Rows() == 2);
+  room.pool.RunAll();
+  CHECK(room.schedules->waiting() == 0);
+  CHECK(room.Rows() == 0);
 }
 
 }  // namespace
