@@ -169,17 +169,20 @@ void Backups::Run(const BackupOptions& options) {
     run_->set_state(v1::BACKUP_STATE_DONE);
     run_->set_id(made->id);
     run_->set_total_bytes(run_->copied_bytes());
-    figures_.newest = made->time;
     ++figures_.done;
-    ++changes_;
     failure_.clear();
+    // A reload may have named another folder meanwhile, or none.
+    if (options_.folder == options.folder) {
+      figures_.newest = made->time;
+      ++changes_;
+    }
   } else if (absl::IsCancelled(made.status())) {
     run_->set_state(v1::BACKUP_STATE_STOPPED);
   } else {
     run_->set_state(v1::BACKUP_STATE_FAILED);
-    failure_ = std::string(made.status().message());
-    run_->set_error(failure_);
+    run_->set_error(std::string(made.status().message()));
     ++figures_.failed;
+    if (!options_.folder.empty()) failure_ = run_->error();
   }
   running_ = false;
 }

@@ -264,6 +264,35 @@ TEST_CASE("who makes no more backups is not told of the last one", "[admin]") {
   CHECK(room.backups.last_error().empty());
 }
 
+TEST_CASE("a backup tells nothing of a folder that a reload named while it was made", "[admin]") {
+  BackupRoom room;
+  room.Make();
+  room.engine.Hold(true);
+  REQUIRE_OK(room.backups.Start(room.caller).status());
+  const auto end_with = [&room](const BackupOptions& options) {
+    room.backups.SetOptions(options);
+    while (room.backups.figures().newest.has_value()) std::this_thread::yield();  // It is looked.
+    room.engine.Hold(false);
+    while (room.backups.figures().running) std::this_thread::yield();
+  };
+  SECTION("it failed, and there is no folder any more") {
+    room.engine.Answer(Error(v1::DISK_FULL, "no room"));
+    end_with({});
+    CHECK(room.backups.figures().failed == 1);
+    CHECK(room.backups.last_error().empty());
+  }
+  SECTION("it was made, and there is no folder any more") {
+    end_with({});
+    CHECK(room.backups.figures().done == 2);
+    CHECK(room.backups.figures().newest == std::nullopt);
+  }
+  SECTION("it was made, and there is another folder") {
+    end_with({room.folder.path() + "/others"});
+    CHECK(room.backups.figures().done == 2);
+    CHECK(room.backups.figures().newest == std::nullopt);
+  }
+}
+
 TEST_CASE("so many backups are kept, from the next one on", "[admin]") {
   BackupRoom room;
   for (int i = 0; i < 4; ++i) room.Make();
