@@ -74,7 +74,8 @@ constexpr Method kMethods[] = {
     {"/acta.v1.Claims/Claim", false, Verb::kSubscribe, kGroup, kField, "group"},
     {"/acta.v1.Claims/CompleteClaim", false, Verb::kSubscribe, kGroup, kField, "group"},
     {"/acta.v1.Claims/ReleaseClaim", false, Verb::kSubscribe, kGroup, kField, "group"},
-    {"/acta.v1.Claims/GetClaim", false, Verb::kObserve, kGroup, kField, "group"},
+    // With its result, which is data of clients; a list has none.
+    {"/acta.v1.Claims/GetClaim", false, Verb::kBrowse, kGroup, kField, "group"},
     {"/acta.v1.Claims/ListClaims", false, Verb::kObserve, kGroup, kField, "group"},
 
     // Topics of what is found are asked for one by one.

@@ -58,6 +58,16 @@ TEST_CASE("a request's resource is read from the field its method names", "[rpc]
   CHECK(ResourceName(*FindMethod("/acta.v1.Topics/ListTopics"), v1::ListTopicsRequest()).empty());
 }
 
+// Goal: who may observe learns how much there is, and nothing that clients sent. Those of a group's
+// dead letters and of journeys ask once more, for each topic.
+TEST_CASE("what answers data of clients asks for more than to observe", "[rpc]") {
+  for (const char* name : {"/acta.v1.Subscriber/Fetch", "/acta.v1.Schedules/GetSchedule",
+                           "/acta.v1.Claims/GetClaim"}) {
+    INFO(name);
+    CHECK(FindMethod(name)->verb == Verb::kBrowse);
+  }
+}
+
 TEST_CASE("a method without an entry is not found", "[rpc]") {
   CHECK(FindMethod("/acta.v1.Topics/DropEverything") == nullptr);
 }
