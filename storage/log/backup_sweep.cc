@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -28,6 +29,23 @@ int64_t OwnBytes(const fs::path& path) {
   const bool own = lstat(path.c_str(), &found) == 0 && found.st_nlink == 1;
   return own ? int64_t{found.st_size} : 0;
 }
+
+// What leaves the disk when all of them have gone: a file when they are all the names that it has.
+class BytesThatGo {
+ public:
+  void Add(const std::vector<fs::path>& files) {
+    for (const fs::path& file : files) {
+      struct stat found {};
+      if (lstat(file.c_str(), &found) != 0) continue;
+      if (++names_[{found.st_dev, found.st_ino}] == found.st_nlink) bytes_ += found.st_size;
+    }
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::map<std::pair<dev_t, ino_t>, nlink_t> names_;  // That were added, of each file.
+  int64_t bytes_ = 0;
+};
 
 // The list of files first: without it nobody takes what is left for a backup. Nothing is followed
 // that only points somewhere.
@@ -95,15 +113,15 @@ class Sweeper {
 
 absl::Status SweepBackups(const SweepOrder& order) {
   std::vector<std::pair<fs::path, std::vector<fs::path>>> left;
-  int64_t waiting = 0;
+  BytesThatGo waiting;
   for (const std::string& id : HiddenBackups(order.folder, kDeleted)) {
     const fs::path folder = fs::path(order.folder) / absl::StrCat(".", id, kDeleted);
     std::error_code unknown;
     const bool own = fs::is_directory(fs::symlink_status(folder, unknown));
     left.emplace_back(folder, own ? FilesIn(folder) : std::vector<fs::path>{folder});
-    for (const fs::path& file : left.back().second) waiting += OwnBytes(file);
+    waiting.Add(left.back().second);
   }
-  Sweeper sweeper(order, waiting);
+  Sweeper sweeper(order, waiting.bytes());
   for (const auto& [folder, files] : left) {
     if (!sweeper.Remove(folder, files)) break;
   }

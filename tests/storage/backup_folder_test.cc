@@ -197,6 +197,26 @@ TEST_CASE("what a backup left that was given up leaves the disk at a rate", "[ba
   CHECK(bed.Entries() == 0);
 }
 
+// Goal: what waits is gone within half a minute. Method: a gigabyte that two of them share; were it
+// not counted, the small file before it would take seconds, and the sweep is given up by then.
+TEST_CASE("what only deleted backups share leaves the disk in time too", "[backup]") {
+  const TempDir folder;
+  const std::string first = folder.path() + "/.2026-01-31T02-00-00Z.deleted";
+  const std::string second = folder.path() + "/.2026-02-01T02-00-00Z.deleted";
+  for (const std::string& path : {first, second}) {
+    fs::create_directories(path);
+    std::ofstream(path + "/BACKUP") << std::string(1000, ' ');
+  }
+  std::ofstream(first + "/table").close();
+  fs::resize_file(first + "/table", uintmax_t{1} << 30);
+  fs::create_hard_link(first + "/table", second + "/table");
+  int asked = 0;
+  CHECK_OK(
+      SweepBackups({folder.path(), /*bytes_per_second=*/1, [&asked] { return ++asked < 100; }}));
+  CHECK(asked < 100);
+  CHECK(fs::is_empty(folder.path()));
+}
+
 TEST_CASE("a sweep follows nothing that only points somewhere", "[backup]") {
   BackupBed bed;
   const std::string id = bed.Make().id;
