@@ -334,7 +334,9 @@ class LogEngine {
   virtual absl::Time Now() const = 0;
   // The jump that is being ignored; zero: none.
   virtual absl::Duration ClockJump() const = 0;
-  virtual void AcceptClock() = 0;
+  // Follows the wall clock, and answers by how much that moves server time: a step back lets it
+  // stand still for so long.
+  virtual absl::Duration AcceptClock() = 0;
 
   virtual DiskState disk_state() const = 0;
   virtual EngineStats Stats() const = 0;

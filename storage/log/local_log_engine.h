@@ -72,7 +72,7 @@ class LocalLogEngine final : public LogEngine, public BackupSource {
   absl::Status DropIndex() override { return slices_->DropIndexes(); }
   absl::Time Now() const override { return server_clock_->Now(); }
   absl::Duration ClockJump() const override { return server_clock_->jump(); }
-  void AcceptClock() override { server_clock_->Accept(); }
+  absl::Duration AcceptClock() override { return server_clock_->Accept(); }
   DiskState disk_state() const override { return disk_.state(); }
   EngineStats Stats() const override;
   std::string store_id() const override { return opened_.store_id; }

@@ -55,14 +55,16 @@ absl::Duration ServerClock::jump() const {
   return jump_;
 }
 
-void ServerClock::Accept() {
+absl::Duration ServerClock::Accept() {
   const absl::Time wall = clock_.Wall();
   const absl::Duration boot = clock_.SinceBoot();
   MutexLock lock(mu_);
+  const absl::Duration moved = wall - RawLocked(boot);
   base_ = wall;
   base_boot_ = boot;
   observed_boot_ = boot;
   jump_ = absl::ZeroDuration();
+  return moved;
 }
 
 }  // namespace acta

@@ -20,8 +20,9 @@ class ServerClock {
   void Observe();
   // The jump that is being ignored: wall time minus server time. Zero: none.
   absl::Duration jump() const;
-  // Moves to the wall clock; a step back lets time stand still until it is caught up.
-  void Accept();
+  // Moves to the wall clock, and answers by how much, also of a jump that was not observed yet; a
+  // step back lets time stand still until it is caught up.
+  absl::Duration Accept();
 
  private:
   absl::Time RawLocked(absl::Duration boot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {

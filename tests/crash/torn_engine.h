@@ -84,7 +84,7 @@ class TornEngine final : public LogEngine {
   absl::Status DropIndex() override { return engine_.DropIndex(); }
   absl::Time Now() const override { return engine_.Now(); }
   absl::Duration ClockJump() const override { return engine_.ClockJump(); }
-  void AcceptClock() override { engine_.AcceptClock(); }
+  absl::Duration AcceptClock() override { return engine_.AcceptClock(); }
   DiskState disk_state() const override { return engine_.disk_state(); }
   EngineStats Stats() const override { return engine_.Stats(); }
   std::string store_id() const override { return engine_.store_id(); }

@@ -33,6 +33,15 @@ TEST_CASE("a jump is ignored and reported until it is accepted") {
   CHECK(server.jump() == absl::ZeroDuration());
 }
 
+TEST_CASE("a jump that is accepted before it was observed is told all the same") {
+  FakeClock clock;
+  ServerClock server(clock, absl::UnixEpoch());
+  clock.Jump(-absl::Hours(2));
+  clock.Advance(absl::Seconds(1));
+  CHECK(server.Accept() == -absl::Hours(2));
+  CHECK(server.Accept() == absl::ZeroDuration());
+}
+
 TEST_CASE("a small jump that stays is accepted after ten minutes, a large one is not") {
   const absl::Duration jump = GENERATE(absl::Minutes(59), absl::Minutes(61));
   FakeClock clock;

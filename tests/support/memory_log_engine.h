@@ -112,7 +112,7 @@ class MemoryLogEngine : public LogEngine {
   absl::Status DropIndex() override;
   absl::Time Now() const override;
   absl::Duration ClockJump() const override;
-  void AcceptClock() override;
+  absl::Duration AcceptClock() override;
   DiskState disk_state() const override;
   EngineStats Stats() const override;
   std::string store_id() const override { return "0123456789abcdef0123456789abcdef"; }

@@ -361,10 +361,10 @@ absl::Duration MemoryLogEngine::ClockJump() const {
   return clock_jump_;
 }
 
-void MemoryLogEngine::AcceptClock() {
+absl::Duration MemoryLogEngine::AcceptClock() {
   MutexLock lock(mu_);
   now_ += clock_jump_;
-  clock_jump_ = absl::ZeroDuration();
+  return std::exchange(clock_jump_, absl::ZeroDuration());
 }
 
 DiskState MemoryLogEngine::disk_state() const {

@@ -237,8 +237,7 @@ absl::StatusOr<v1::ScrubResponse> ServerStatus::Scrub(const v1::ScrubRequest& re
 absl::StatusOr<v1::AcceptClockResponse> ServerStatus::AcceptClock(
     const Caller& caller, const v1::AcceptClockRequest& request) const {
   RETURN_IF_ERROR(CheckReason(request.reason()));
-  const absl::Duration moved = deps_.engine.ClockJump();
-  deps_.engine.AcceptClock();
+  const absl::Duration moved = deps_.engine.AcceptClock();
   LogWarn("clock jump accepted", {{"moved", absl::FormatDuration(moved)},
                                   {"principal", caller.principal},
                                   {"reason", absl::CHexEscape(request.reason())}});

@@ -26,6 +26,12 @@ class IdleTimer final : public Timer {
   void Cancel(uint64_t) override {}
 };
 
+// Has not compared its clock with that of the machine since that one jumped.
+class UnseenJump final : public MemoryLogEngine {
+ public:
+  absl::Duration ClockJump() const override { return absl::ZeroDuration(); }
+};
+
 class AdminRoom {
  public:
   AdminRoom()
@@ -313,6 +319,19 @@ TEST_CASE("a clock jump is accepted with a reason only", "[admin]") {
   CHECK(response->moved().seconds() == 5400);
   CHECK(*GetTime(response->server_time()) == before + absl::Minutes(90));
   CHECK(room.engine.ClockJump() == absl::ZeroDuration());
+}
+
+TEST_CASE("a clock jump that nobody has looked at is told when it is accepted", "[admin]") {
+  AdminRoom room;
+  UnseenJump engine;
+  engine.SetClockJump(absl::Minutes(90));
+  const ServerStatus status(
+      {engine, room.topics, room.schedules, room.groups, room.hub, room.facts, nullptr, nullptr});
+  v1::AcceptClockRequest request;
+  request.set_reason("it was just set");
+  const auto response = status.AcceptClock(room.caller, request);
+  REQUIRE_OK(response);
+  CHECK(response->moved().seconds() == 5400);
 }
 
 }  // namespace

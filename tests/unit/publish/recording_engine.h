@@ -86,7 +86,7 @@ class RecordingEngine final : public LogEngine {
   absl::Status DropIndex() override { return absl::OkStatus(); }
   absl::Time Now() const override { return absl::FromUnixSeconds(1700000000); }
   absl::Duration ClockJump() const override { return absl::ZeroDuration(); }
-  void AcceptClock() override {}
+  absl::Duration AcceptClock() override { return absl::ZeroDuration(); }
   DiskState disk_state() const override { return DiskState::kOk; }
   EngineStats Stats() const override { return {}; }
   std::string store_id() const override { return "store"; }
