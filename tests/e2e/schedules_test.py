@@ -65,8 +65,8 @@ class Commands(BrokerTest):
         self.assertEqual((rows[0]['event_id'], rows[0]['duplicate']), (name, 'no'))
         self.assertEqual(data, before)
         self.assertEqual(ids, [rows[0]['schedule_id']])
-        self.assertEqual((again[0]['schedule_id'], again[0]['duplicate']),
-                         (rows[0]['schedule_id'], 'yes'))
+        self.assertEqual((again[0]['schedule_id'], again[0]['deliver_at'], again[0]['duplicate']),
+                         (rows[0]['schedule_id'], '', 'yes'))
         until(lambda: self.data() == [*before, 'soon'], 'the event', PATIENCE_S)
         self.assertEqual(self.ids(), [])
 

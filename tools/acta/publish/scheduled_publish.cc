@@ -66,8 +66,9 @@ class LaterRun {
 
   void AddRows(const v1::BatchResult& result) {
     for (const v1::ScheduledEvent& scheduled : result.scheduled()) {
-      table_.Row(scheduled.schedule_id(), at_, batch_.events(scheduled.event_index()).id(),
-                 scheduled.duplicate() ? "yes" : "no");
+      // One that waits already keeps its own time, which the answer does not say.
+      table_.Row(scheduled.schedule_id(), scheduled.duplicate() ? "" : at_,
+                 batch_.events(scheduled.event_index()).id(), scheduled.duplicate() ? "yes" : "no");
     }
     // A time that is over publishes now.
     for (const v1::PublishedPart& part : result.parts()) {
