@@ -182,6 +182,19 @@ TEST_CASE("exit codes tell a script what to do", "[cli]") {
   CHECK(ExitStatusOf(PartlyDoneError("")) == 6);
 }
 
+TEST_CASE("the first error counts, and output that nobody reads hides none", "[cli]") {
+  const absl::Status partly = PartlyDoneError("1 of 2");
+  const absl::Status lost = absl::UnavailableError("gone");
+  CHECK(FirstError(partly, lost) == partly);
+  CHECK(FirstError(partly, OutputClosedError()) == partly);
+  CHECK(FirstError(OutputClosedError(), partly) == partly);
+  CHECK(FirstError(absl::OkStatus(), lost) == lost);
+  CHECK(FirstError(lost, absl::OkStatus()) == lost);
+  CHECK(FirstError(OutputClosedError(), absl::OkStatus()) == OutputClosedError());
+  CHECK(FirstError(absl::OkStatus(), OutputClosedError()) == OutputClosedError());
+  CHECK_OK(FirstError(absl::OkStatus(), absl::OkStatus()));
+}
+
 TEST_CASE("an error is its message and its reason", "[cli]") {
   CHECK(DescribeError(Error(v1::TOPIC_NOT_FOUND, "topic 'x' does not exist")) ==
         "topic 'x' does not exist [TOPIC_NOT_FOUND]");

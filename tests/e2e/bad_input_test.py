@@ -97,6 +97,16 @@ class BadInput(BrokerTest):
         self.assertIn('1 event', err)
         self.fails(1, 'line 1', 'publish', 't', '--format', 'jsonl', stdin='{"a":\n')
 
+    def test_what_went_wrong_is_told_also_where_nobody_reads_the_output(self):
+        self.acta('topic', 'create', 't')
+        publish = ('publish', 't', '--format', 'jsonl')
+        for options in ((), ('--skip-bad',), ('--delay', '1h'), ('--delay', '1h', '--skip-bad')):
+            code, err = self.with_nobody_reading(*publish, *options, stdin='{"a": 1}\n{"a":\n')
+            self.assertEqual((code, 'line 2' in err, 'error: ' in err), (6, True, True), err)
+        code, err = self.with_nobody_reading('doctor', '--server', '127.0.0.1:1', '--timeout',
+                                             '2s')
+        self.assertEqual((code, '127.0.0.1:1' in err), (5, True), err)
+
     def test_a_missing_time_is_an_error_and_a_missing_key_is_not(self):
         self.acta('topic', 'create', 't')
         self.fails(1, '--time', 'publish', 't', '{}', '--format', 'jsonl', '--time', '@/t:ms')

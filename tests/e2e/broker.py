@@ -147,6 +147,16 @@ class BrokerTest(unittest.TestCase):
         self.assertEqual((got, reason in err), (code, True), f'acta {args}: {got} {err}{out}')
         return err
 
+    def with_nobody_reading(self, *args, stdin=None):
+        """(exit code, stderr) of a command whose output is closed already."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, 'wb') as out:
+            done = subprocess.run([BIN / 'acta', *map(str, args)], input=stdin, text=True,
+                                  stdout=out, stderr=subprocess.PIPE, timeout=PATIENCE_S,
+                                  env={**os.environ, 'ACTA_SERVER': self.broker.address})
+        return done.returncode, done.stderr
+
     def spawn(self, *args, **how):
         """A command that goes on by itself; ended with the test, when it has not ended before."""
         process = self.broker.spawn(*args, **how)

@@ -318,6 +318,9 @@ class Redriving(DeadLetterTest):
         code, out, err = self.broker.acta(*REDRIVE, '--all', '--max-redrives', '1', '-o', 'json')
         self.assertEqual(code, 6, err)
         self.assertEqual((json.loads(out)['redriven'], json.loads(out)['tooOften']), ('1', '1'))
+        for rate in ((), ('--rate', '20/s')):
+            code, err = self.with_nobody_reading(*REDRIVE, '--all', '--max-redrives', '1', *rate)
+            self.assertEqual((code, 'redriven' in err), (6, True), err)
 
     def test_named_ones_that_stay_do_not_stop_the_others(self):
         self.dead(2)

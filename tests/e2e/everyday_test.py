@@ -165,6 +165,9 @@ class Doctor(EverydayTest):
         self.assertIn('DATA_DAMAGED', alarms())
         code, out, _ = self.broker.acta('doctor')
         self.assertEqual(code, 1)
+        for command, told in ((('admin', 'scrub'), 'DATA_CORRUPTED'), (('doctor',), 'bad')):
+            code, err = self.with_nobody_reading(*command)
+            self.assertEqual((code, told in err), (1, True), err)
         self.assertRegex(out, r'BAD +stored events +a scrub found 1 range')
         with urllib.request.urlopen(f'http://{self.broker.http}/metrics') as page:
             self.assertIn('\nacta_scrubs_damaged_ranges 1\n', page.read().decode())
@@ -398,15 +401,6 @@ class Pipes(EverydayTest):
         self.assertEqual((code, row['stored']), (6, '3'), err)
         self.assertIn('interrupted before the end of the input; 3 events went through', err)
         self.assertEqual(self.stored(), ['a', 'b', 'c'])
-
-    def with_nobody_reading(self, *args):
-        """Exit code and standard error of a command whose output is closed already."""
-        reading, writing = os.pipe()
-        os.close(reading)
-        with os.fdopen(writing, 'wb') as out:
-            done = subprocess.run([BIN / 'acta', *args, '--server', self.broker.address],
-                                  stdout=out, stderr=subprocess.PIPE, timeout=PATIENCE_S)
-        return done.returncode, done.stderr.decode()
 
     def test_output_that_nobody_reads_is_no_error_and_nothing_of_it_counts_as_read(self):
         self.acta('publish', 'orders', stdin='a\nb\n')

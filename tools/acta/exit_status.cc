@@ -43,6 +43,11 @@ absl::Status OutputClosedError() {
   return Marked(absl::CancelledError("nobody reads the output any more"), kExitDone);
 }
 
+absl::Status FirstError(const absl::Status& first, const absl::Status& then) {
+  if (ExitStatusOf(first) != kExitDone) return first;
+  return ExitStatusOf(then) != kExitDone || first.ok() ? then : first;
+}
+
 ExitStatus ExitStatusOf(const absl::Status& status) {
   if (status.ok()) return kExitDone;
   if (const auto mark = status.GetPayload(kMark)) {

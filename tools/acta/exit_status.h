@@ -31,6 +31,10 @@ absl::Status ToldAs(const absl::Status& error, absl::string_view message);
 // Whoever read the output has enough: the command ends, and that is no error (kExitDone).
 absl::Status OutputClosedError();
 
+// What a command ends with that did one thing after the other: the first error. That nobody reads
+// the output is none, and hides none.
+absl::Status FirstError(const absl::Status& first, const absl::Status& then);
+
 ExitStatus ExitStatusOf(const absl::Status& status);
 
 // "topic 'x' does not exist [TOPIC_NOT_FOUND]"; without a reason, the gRPC code's name.

@@ -4,10 +4,23 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/commands/all_commands.h"
+#include "tools/acta/exit_status.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
+
+absl::Status Show(CommandContext& context, const v1::ScrubResponse& all) {
+  Table table({"TOPIC", "PARTITION", "FIRST", "LAST", "PROBLEM"});
+  for (const v1::DamagedBatch& damaged : all.damaged()) {
+    table.Row(damaged.topic(), damaged.partition(), damaged.first_offset(), damaged.last_offset(),
+              damaged.problem());
+  }
+  RETURN_IF_ERROR(
+      context.PrintHeading(absl::StrCat(all.batches(), " batches, ", BytesText(all.bytes()), ", ",
+                                        all.damaged_size(), " damaged\n")));
+  return context.output().Print({&all}, table);
+}
 
 absl::Status Run(CommandContext& context) {
   v1::ScrubResponse all;
@@ -23,17 +36,12 @@ absl::Status Run(CommandContext& context) {
         absl::StrCat("checked ", all.batches(), " batches, ", BytesText(all.bytes())));
   } while (!request.token().empty());
   context.terminal().EndProgress();
-  Table table({"TOPIC", "PARTITION", "FIRST", "LAST", "PROBLEM"});
-  for (const v1::DamagedBatch& damaged : all.damaged()) {
-    table.Row(damaged.topic(), damaged.partition(), damaged.first_offset(), damaged.last_offset(),
-              damaged.problem());
+  absl::Status verdict;
+  if (all.damaged_size() > 0) {
+    verdict =
+        Error(v1::DATA_CORRUPTED, absl::StrCat(all.damaged_size(), " stored batches are damaged"));
   }
-  RETURN_IF_ERROR(
-      context.PrintHeading(absl::StrCat(all.batches(), " batches, ", BytesText(all.bytes()), ", ",
-                                        all.damaged_size(), " damaged\n")));
-  RETURN_IF_ERROR(context.output().Print({&all}, table));
-  if (all.damaged_size() == 0) return absl::OkStatus();
-  return Error(v1::DATA_CORRUPTED, absl::StrCat(all.damaged_size(), " stored batches are damaged"));
+  return FirstError(verdict, Show(context, all));
 }
 
 }  // namespace

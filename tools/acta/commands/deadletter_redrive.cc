@@ -96,6 +96,15 @@ absl::Status PartlyUnless(bool as_asked, const v1::RedriveDeadLettersResponse& r
                                       result.left() + result.too_often(), " are left"));
 }
 
+absl::Status Judge(const v1::RedriveDeadLettersRequest& request,
+                   const v1::RedriveDeadLettersResponse& result) {
+  const bool enough = request.max() > 0 && result.redriven() >= request.max();
+  if (result.too_often() > 0 && !enough) {
+    return PartlyUnless(false, result, "some were redriven as often as --max-redrives says");
+  }
+  return PartlyUnless(enough || result.left() == 0, result, "not all could be redriven");
+}
+
 absl::Status Judge(const v1::Redrive& redrive) {
   const int64_t stayed = redrive.too_often() + redrive.left();
   const bool enough = redrive.max() > 0 && redrive.redriven() >= redrive.max();
@@ -137,8 +146,8 @@ absl::Status RunAtRate(CommandContext& context, const v1::RedriveDeadLettersRequ
         absl::StrCat("it may go on: acta deadletter redrives ", request.group()));
   }
   RETURN_IF_ERROR(redrive.status());
-  RETURN_IF_ERROR(context.output().Print({&*redrive}, RedriveTable({&*redrive})));
-  return Judge(*redrive);
+  return FirstError(Judge(*redrive),
+                    context.output().Print({&*redrive}, RedriveTable({&*redrive})));
 }
 
 absl::Status Run(CommandContext& context) {
@@ -155,16 +164,10 @@ absl::Status Run(CommandContext& context) {
   if (rate > 0 && !request.dry_run()) return RunAtRate(context, request, rate, stop_if);
   ASSIGN_OR_RETURN(const v1::RedriveDeadLettersResponse result,
                    context.admin().RedriveDeadLetters(request));
-  RETURN_IF_ERROR(Show(context, result));
-  if (result.dry_run()) {
-    context.terminal().Hint("nothing was changed: --dry-run");
-    return absl::OkStatus();
-  }
-  const bool enough = request.max() > 0 && result.redriven() >= request.max();
-  if (result.too_often() > 0 && !enough) {
-    return PartlyUnless(false, result, "some were redriven as often as --max-redrives says");
-  }
-  return PartlyUnless(enough || result.left() == 0, result, "not all could be redriven");
+  const absl::Status shown = Show(context, result);
+  if (!result.dry_run()) return FirstError(Judge(request, result), shown);
+  context.terminal().Hint("nothing was changed: --dry-run");
+  return shown;
 }
 
 }  // namespace

@@ -114,18 +114,20 @@ absl::Status Run(CommandContext& context) {
   // One that refuses a call, as an older broker does, is there.
   if (!examination.ok() && !silent) return examination.status();
   if (!examination.ok()) {
-    RETURN_IF_ERROR(
-        Show(context, {ExamineUnreachable(context.channel()->address(), context.server().from,
-                                          examination.status())}));
-    return examination.status();
+    const Finding unreachable = ExamineUnreachable(context.channel()->address(),
+                                                   context.server().from, examination.status());
+    return FirstError(examination.status(), Show(context, {unreachable}));
   }
   const std::vector<Finding> findings = Examine(*examination);
-  RETURN_IF_ERROR(Show(context, findings));
   const auto bad = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.state == Finding::State::kBad;
   });
-  if (bad == 0) return absl::OkStatus();
-  return absl::UnknownError(absl::StrCat(bad, bad == 1 ? " finding is" : " findings are", " bad"));
+  absl::Status verdict;
+  if (bad > 0) {
+    verdict =
+        absl::UnknownError(absl::StrCat(bad, bad == 1 ? " finding is" : " findings are", " bad"));
+  }
+  return FirstError(verdict, Show(context, findings));
 }
 
 }  // namespace

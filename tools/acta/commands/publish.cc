@@ -98,8 +98,7 @@ class PublishRun {
     const absl::Status status =
         PublishLater(context_, at, partition_, options, cause_, [this] { return NextEvent(); });
     HintAtMissing();
-    RETURN_IF_ERROR(status);
-    return Whole("what was read is scheduled");
+    return FirstError(status, Whole("what was read is scheduled"));
   }
 
   absl::Status Send(const client::PublisherOptions& options) {
@@ -214,10 +213,13 @@ class PublishRun {
               absl::StrFormat("%.3f", seconds),
               static_cast<int64_t>(static_cast<double>(answered) / std::max(seconds, 1e-6)),
               LatencyText(0.5), LatencyText(0.99));
-    RETURN_IF_ERROR(context_.output().PrintRows(table));
-    if (status.ok()) return Whole(absl::StrCat(CountText(answered, "event"), " went through"));
-    return PartlyDoneError(
-        absl::StrCat(DescribeError(status), "; ", CountText(answered, "event"), " went through"));
+    return FirstError(Verdict(status, answered), context_.output().PrintRows(table));
+  }
+
+  absl::Status Verdict(const absl::Status& status, int64_t answered) const {
+    const std::string through = absl::StrCat(CountText(answered, "event"), " went through");
+    if (status.ok()) return Whole(through);
+    return PartlyDoneError(absl::StrCat(DescribeError(status), "; ", through));
   }
 
   // Quantiles are exact to 6 %.

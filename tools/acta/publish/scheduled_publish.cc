@@ -29,13 +29,16 @@ class LaterRun {
     const absl::Status status = SendAll(next);
     context_.terminal().EndProgress();
     if (!status.ok() && table_.rows().empty()) return status;
-    RETURN_IF_ERROR(context_.output().PrintRows(table_));
+    return FirstError(Verdict(status), context_.output().PrintRows(table_));
+  }
+
+ private:
+  absl::Status Verdict(const absl::Status& status) const {
     if (status.ok()) return status;
     return PartlyDoneError(absl::StrCat(DescribeError(status), "; ",
                                         CountText(Scheduled(), "event"), " went through before"));
   }
 
- private:
   int64_t Scheduled() const { return static_cast<int64_t>(table_.rows().size()); }
 
   absl::Status SendAll(const NextEvent& next) {
