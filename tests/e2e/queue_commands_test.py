@@ -195,6 +195,24 @@ class Commands(QueueTest):
         self.acta(*self.exec('test $ACTA_ATTEMPT = 1 || exit 65', '--max', '3'))
         until(self.states, 'all were processed')
 
+    def test_what_did_not_count_is_told_also_where_nobody_reads_the_output(self):
+        self.group()
+        self.publish(2)
+        begun, go = (os.path.join(self.folder, name) for name in ('begun', 'go'))
+        os.mkfifo(go)
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = f'if test $ACTA_OFFSET = 1; then echo x; else touch {begun}; read line <{go}; fi'
+        worker = self.spawn(*self.exec(command, '--max', '2'), stdout=writing)
+        os.close(writing)
+        until(lambda: os.path.exists(begun), 'the first one is begun')
+        self.acta('group', 'skip', 'workers', '--topic', 'jobs', '--partition', '0', '--offset',
+                  '0', '--reason', 'its command goes on, and its ack does not count')
+        with open(go, 'w') as file:
+            file.write('go\n')
+        _, err = worker.communicate(timeout=PATIENCE_S)
+        self.assertEqual((worker.returncode, b'1 event did not count' in err), (6, True), err)
+
     def test_settings_change_under_a_worker_and_survive_a_crash(self):
         self.group('--backoff', '1h', '--backoff-max', '1h')
         self.publish(1)

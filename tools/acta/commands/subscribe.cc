@@ -15,6 +15,7 @@
 #include "tools/acta/app/interrupt.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/events/cause_text.h"
+#include "tools/acta/exit_status.h"
 #include "tools/acta/output/output.h"
 #include "tools/acta/output/words.h"
 #include "tools/acta/subscribe/event_printer.h"
@@ -47,9 +48,9 @@ class SubscribeRun {
     status.Update(write_status_);
     absl::Status flushed;
     if (grouped()) flushed = subscriber_.FlushCommits(context_.channel()->options().deadline);
-    status.Update(flushed);
+    status = FirstError(status, flushed);
     const absl::Status closed = subscriber_.Close();
-    if (grouped()) status.Update(closed);
+    if (grouped()) status = FirstError(status, closed);
     if (grouped() && Interrupted() && flushed.ok()) ReportCommitted();
     return status;
   }

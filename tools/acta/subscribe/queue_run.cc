@@ -249,17 +249,15 @@ absl::Status QueueRun::Finish(absl::Status status) {
     context_.terminal().Report(absl::StrCat("processed ", processed, ", failed ",
                                             ended_[v1::SETTLE_KIND_NACK], ", rejected ",
                                             ended_[v1::SETTLE_KIND_REJECT]));
-    status.Update(command_status_);
+    status = FirstError(status, command_status_);
   }
   // What did not count was told one by one.
-  if (absl::IsDeadlineExceeded(flushed)) status.Update(flushed);
-  status.Update(closed);
-  if (lost_ > 0) {
-    status.Update(PartlyDoneError(
-        absl::StrCat("what became of ", CountText(lost_, "event"),
-                     " did not count: ", lost_ == 1 ? "it comes again" : "they come again")));
-  }
-  return status;
+  if (absl::IsDeadlineExceeded(flushed)) status = FirstError(status, flushed);
+  status = FirstError(status, closed);
+  if (lost_ == 0) return status;
+  return FirstError(status, PartlyDoneError(absl::StrCat(
+                                "what became of ", CountText(lost_, "event"), " did not count: ",
+                                lost_ == 1 ? "it comes again" : "they come again")));
 }
 
 }  // namespace acta::cli
