@@ -146,6 +146,10 @@ class Looking(DeadLetterTest):
         self.assertEqual([len(line['dead_letter']['history']) for line in lines], [1, 1, 1])
         path = os.path.join(self.folder, 'letters.jsonl')
         self.assertIn('exported 1 dead letter to', self.acta(*EXPORT, 'jobs/0/2', '--file', path))
+        # What fails leaves it as it is.
+        self.fails(3, 'GROUP_NOT_FOUND', 'deadletter', 'export', 'worker', '--file', path)
+        self.fails(5, '127.0.0.1:1', *EXPORT, '--file', path, '--server', '127.0.0.1:1',
+                   '--timeout', '1s')
         with open(path) as file:
             self.assertEqual([json.loads(line)['event']['offset'] for line in file], [2])
         self.assertEqual(self.acta(*EXPORT, '--before', '-1h'), '')

@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <memory>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/admin.h"
@@ -9,20 +10,14 @@
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/output.h"
+#include "tools/acta/output/whole_file.h"
 #include "tools/acta/output/words.h"
 
 namespace acta::cli {
 namespace {
 
 constexpr int32_t kPageLetters = 1000;
-
-using File = std::unique_ptr<FILE, int (*)(FILE*)>;
-
-absl::StatusOr<File> OpenFile(const std::string& path) {
-  File file(std::fopen(path.c_str(), "wb"), std::fclose);
-  if (file == nullptr) return absl::UnknownError(absl::StrCat("cannot write ", path));
-  return file;
-}
 
 // Adds the letters of one page to `count`; one that was redriven or discarded meanwhile is left
 // out.
@@ -58,6 +53,29 @@ absl::Status Export(CommandContext& context, const v1::DeadLetterSelection& sele
   return absl::OkStatus();
 }
 
+absl::Status ExportToOutput(CommandContext& context, const v1::DeadLetterSelection& selection) {
+  int64_t count = 0;
+  absl::Status status = Export(context, selection, stdout, &count);
+  context.terminal().EndProgress();
+  // That nobody reads on is no error, however much was written.
+  if (ExitStatusOf(status) == kExitDone || count == 0) return status;
+  return PartlyDoneError(absl::StrCat("exported ", CountText(count, "dead letter"),
+                                      ", then: ", DescribeError(status)));
+}
+
+// What was exported there before stays until this export is whole.
+absl::Status ExportToFile(CommandContext& context, const v1::DeadLetterSelection& selection,
+                          const std::string& path) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<WholeFile> file, WholeFile::Open(path));
+  int64_t count = 0;
+  const absl::Status status = Export(context, selection, file->file(), &count);
+  context.terminal().EndProgress();
+  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(file->Commit());
+  return context.PrintDone(
+      {}, absl::StrCat("exported ", CountText(count, "dead letter"), " to ", path));
+}
+
 absl::Status Run(CommandContext& context) {
   const Args& args = context.args();
   if (const std::string format = args.GetOr("--format", "jsonl"); format != "jsonl") {
@@ -65,22 +83,8 @@ absl::Status Run(CommandContext& context) {
   }
   ASSIGN_OR_RETURN(const v1::DeadLetterSelection selection,
                    ReadDeadLetterSelection(args, context.now()));
-  File file(nullptr, std::fclose);
-  if (args.Has("--file")) {
-    ASSIGN_OR_RETURN(file, OpenFile(args.Get("--file")));
-  }
-  int64_t count = 0;
-  const absl::Status status =
-      Export(context, selection, file == nullptr ? stdout : file.get(), &count);
-  context.terminal().EndProgress();
-  // That nobody reads on is no error, however much was written.
-  if (ExitStatusOf(status) != kExitDone && count > 0) {
-    return PartlyDoneError(absl::StrCat("exported ", CountText(count, "dead letter"),
-                                        ", then: ", DescribeError(status)));
-  }
-  if (!status.ok() || file == nullptr) return status;
-  return context.PrintDone(
-      {}, absl::StrCat("exported ", CountText(count, "dead letter"), " to ", args.Get("--file")));
+  return args.Has("--file") ? ExportToFile(context, selection, args.Get("--file"))
+                            : ExportToOutput(context, selection);
 }
 
 }  // namespace
@@ -88,7 +92,7 @@ absl::Status Run(CommandContext& context) {
 Command DeadletterExportCommand() {
   std::vector<Option> options = DeadLetterFilters();
   options.push_back({"--format", "FORMAT", "jsonl: one JSON object a line (jsonl)"});
-  options.push_back({"--file", "FILE", "write there (standard output)"});
+  options.push_back({"--file", "FILE", "write there, all or nothing (standard output)"});
   return {"deadletter export",
           {"GROUP", "[REF...]"},
           "writes dead letters with their history and their events",

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace acta::cli {
+
+// A file that has all that is written, or what it had before: until Commit() what is written stands
+// beside it. What is no file, as a pipe, gets it at once.
+//
+// Threads: one.
+class WholeFile {
+ public:
+  // Errors: it cannot be written.
+  static absl::StatusOr<std::unique_ptr<WholeFile>> Open(const std::string& path);
+  ~WholeFile();
+  WholeFile(const WholeFile&) = delete;
+  WholeFile& operator=(const WholeFile&) = delete;
+
+  FILE* file() { return file_; }
+  // Once, when all is written. Errors: it cannot be written; it is what it was.
+  absl::Status Commit();
+
+ private:
+  WholeFile(FILE* file, std::string path, std::string beside)
+      : file_(file), path_(std::move(path)), beside_(std::move(beside)) {}
+
+  FILE* const file_;
+  const std::string path_;
+  std::string beside_;  // Empty: in its place.
+};
+
+}  // namespace acta::cli
