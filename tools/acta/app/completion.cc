@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -115,17 +116,44 @@ Typed Read(const std::vector<Command>& commands, const std::vector<Option>& glob
   return typed;
 }
 
-// The alternatives that a help text names first: "data, json or cloudevents (data)".
-Words Alternatives(absl::string_view help) {
-  const absl::string_view list = help.substr(0, std::min(help.find(" ("), help.find(": ")));
-  Words words;
-  for (absl::string_view part : absl::StrSplit(list, absl::ByString(", "))) {
-    for (const absl::string_view word : absl::StrSplit(part, absl::ByString(" or "))) {
-      if (word.empty() || word.find(' ') != absl::string_view::npos) return {};
-      words.emplace_back(word);
-    }
+std::string WithoutBrackets(absl::string_view text) {
+  std::string out;
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '(') ++depth;
+    if (depth == 0) out += c;
+    if (c == ')' && depth > 0) --depth;
   }
-  return words.size() > 1 ? words : Words();
+  return out;
+}
+
+// The words of "data, json or csv, ..."; none when it begins otherwise. What stands for something
+// else, as OFFSET, is left out.
+Words ListAt(absl::string_view clause) {
+  const size_t last = clause.find(" or ");
+  if (last == absl::string_view::npos) return {};
+  Words words = absl::StrSplit(clause.substr(0, last), ',');
+  const absl::string_view behind = clause.substr(last + 4);
+  words.emplace_back(behind.substr(0, behind.find(',')));
+  for (std::string& word : words) {
+    absl::StripAsciiWhitespace(&word);
+    if (absl::StrContains(word, ' ')) return {};
+  }
+  std::erase_if(words, [](const std::string& word) {
+    return word.empty() || std::any_of(word.begin(), word.end(), absl::ascii_isupper);
+  });
+  return words;
+}
+
+// The alternatives that a help text names: "data, json or cloudevents (data)", also behind what
+// they are of, "queue: key or key-relaxed".
+Words Alternatives(absl::string_view help) {
+  const std::string text = WithoutBrackets(help);
+  for (const absl::string_view clause : absl::StrSplit(text, absl::ByString(": "))) {
+    const Words words = ListAt(clause);
+    if (!words.empty()) return words;
+  }
+  return {};
 }
 
 Names NamesOf(absl::string_view value) {
