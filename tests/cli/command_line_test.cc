@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/status_matchers.h"
 #include "tools/acta/app/command_line.h"
 #include "tools/acta/app/help.h"
@@ -34,7 +35,11 @@ const std::vector<Command>& Commands() {
        "reads",
        "",
        "acta subscribe orders",
-       {{"--from", "POSITION", "where"}},
+       {{"--from", "POSITION", "where"},
+        {"--topic", "TOPIC", "only this one"},
+        {"--group", "GROUP", "as a member"},
+        {"--fingerprint", "F", "only those"},
+        {"--member", "NAME", "whose place is kept"}},
        Nothing}};
   return commands;
 }
@@ -108,6 +113,16 @@ TEST_CASE("what is no text is refused by its name, but for data", "[cli]") {
   CHECK(Parse({"topic", "create", "t", "--label", "a=gr\xc3\xbc\xc3\x9f"})->args.Get("--label") ==
         "a=gr\xc3\xbc\xc3\x9f");
   CHECK(Parse({"publish", "t", "\xff"})->args.Get("DATA") == "\xff");
+}
+
+TEST_CASE("a name that is empty is not taken for one that is not given", "[cli]") {
+  for (const char* option : {"--topic", "--group", "--fingerprint", "--context"}) {
+    CHECK(Refused({"subscribe", "t", option, ""}) == absl::StrCat(option, ": it is empty"));
+    CHECK(Refused({"subscribe", "t", absl::StrCat(option, "=")}) ==
+          absl::StrCat(option, ": it is empty"));
+    CHECK_OK(Parse({"subscribe", "t", option, "x"}));
+  }
+  CHECK_OK(Parse({"subscribe", "t", "--member", ""}));
 }
 
 TEST_CASE("numbers are checked where they are read", "[cli]") {

@@ -32,6 +32,14 @@ absl::Status CheckText(absl::string_view name, absl::string_view value) {
   return UsageError(absl::StrCat(name, ": '", absl::CHexEscape(value), "' is not UTF-8"));
 }
 
+// As of a variable that is not set: a command would do it with all topics, or ask another broker.
+absl::Status CheckNamed(const Option& option, absl::string_view value) {
+  const bool is_name = option.value == "TOPIC" || option.value == "GROUP" ||
+                       option.value == "CONTEXT" || option.name == "--fingerprint";
+  if (!is_name || !value.empty()) return absl::OkStatus();
+  return UsageError(absl::StrCat(option.name, ": it is empty"));
+}
+
 const Option* FindOption(const std::vector<Option>& options, absl::string_view name) {
   for (const Option& option : options) {
     if (option.name == name || (!option.letter.empty() && option.letter == name)) return &option;
@@ -129,6 +137,7 @@ class Reader {
       return UsageError(absl::StrCat(name, " is given twice"));
     }
     RETURN_IF_ERROR(CheckText(option->name, *value));
+    RETURN_IF_ERROR(CheckNamed(*option, *value));
     line_.args.Add(option->name, *value);
     return absl::OkStatus();
   }
