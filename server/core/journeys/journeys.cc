@@ -257,8 +257,9 @@ absl::StatusOr<std::optional<JourneyPage>> Journeys::GatherAround(
   bool more = false;  // Behind the last of them.
   Selected some;
   some.next = at.from;
-  while (some.next.has_value() && *some.next <= last) {
-    if (!asked_for.empty() && finder.is_over()) {
+  for (bool first = true; some.next.has_value() && *some.next <= last; first = false) {
+    // Also where nothing was found: there may be many that the caller may not browse.
+    if (!first && finder.is_over()) {
       return Error(v1::DEADLINE_PASSED,
                    "what was asked for was not found again in time: ask again");
     }

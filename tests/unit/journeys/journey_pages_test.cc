@@ -185,6 +185,32 @@ TEST_CASE("a token that names more events than a page has is refused") {
   }
 }
 
+// Each look at it takes a second, which it counts.
+class CountingClock final : public Clock {
+ public:
+  absl::Time Wall() const override { return absl::UnixEpoch(); }
+  absl::Duration SinceBoot() const override { return absl::Seconds(++looks); }
+  mutable int looks = 0;
+};
+
+// Goal: also where a token goes on over many events that the caller may not browse the time of a
+// call is kept. Method: they are in batches of their own, and the time is over at the first.
+TEST_CASE("a token over events that nobody may browse takes no longer than other calls") {
+  JourneyRoom room;
+  room.CreateTopic("closed", 1);
+  for (int i = 0; i < 300; ++i) room.Publish("closed", JourneyRoom::Event("e", "j"));
+  room.authorizer.closed.insert("closed");
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const std::string partition =
+      std::to_string(room.topics->Find("default", "closed")->partition(0).value());
+  auto request = JourneyRoom::ByEvent("e");
+  request.set_page_token(partition + ".0." + partition + ".299." + partition + ".0");
+  const CountingClock clock;
+  const Journeys journeys = room.JourneysBy(clock);
+  CHECK(ReasonOf(journeys.Get(room.caller, request).status()) == v1::DEADLINE_PASSED);
+  CHECK(clock.looks < 20);
+}
+
 TEST_CASE("pages around an event whose topic is gone say so") {
   JourneyRoom room;
   room.CreateTopic("orders", 2);
