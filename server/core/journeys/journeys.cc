@@ -1,6 +1,7 @@
 #include "server/core/journeys/journeys.h"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "server/core/journeys/event_finder.h"
 #include "server/core/journeys/journey_gathering.h"
 #include "server/core/journeys/journey_tree.h"
+#include "server/core/journeys/ledger_fold.h"
 #include "server/core/topics/topic_rules.h"
 #include "storage/base/status_macros.h"
 
@@ -26,6 +28,8 @@ constexpr size_t kMostAskedForAgain = 256;
 // Of an answer: clients of gRPC take 4 MiB where nobody told them otherwise. One event with what
 // groups did with it is less. What is found at once may be twice that: it is made smaller then.
 constexpr size_t kMostBytes = EventFinder::kMostFoundBytes / 2;
+// Of what groups did with a single event: there is no smaller page.
+constexpr size_t kAllBytes = std::numeric_limits<size_t>::max();
 constexpr absl::Duration kMostTime = absl::Seconds(2);
 constexpr absl::Duration kForEvents = absl::Milliseconds(1500);
 constexpr absl::Duration kForLedger = absl::Milliseconds(500);
@@ -183,21 +187,22 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
   while (true) {
     const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
-    ASSIGN_OR_RETURN(v1::GetJourneyResponse response, GetPage(caller, request, at, page, until));
-    *response.mutable_index() = index;
-    const size_t bytes = response.ByteSizeLong();
-    if (bytes <= kMostBytes || page == 1) return response;
+    ASSIGN_OR_RETURN(Page made, GetPage(caller, request, at, page, until));
+    *made.response.mutable_index() = index;
+    const size_t bytes = std::max(made.bytes, made.response.ByteSizeLong());
+    if (bytes <= kMostBytes || page == 1) return std::move(made.response);
     // There may be fewer than asked for.
-    page = std::min(page, static_cast<size_t>(response.events_size()));
+    page = std::min(page, static_cast<size_t>(made.response.events_size()));
     page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
   }
 }
 
-absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
-                                                         const v1::GetJourneyRequest& request,
-                                                         const JourneyPage& at, size_t page,
-                                                         absl::Duration until) const {
-  v1::GetJourneyResponse response;
+absl::StatusOr<Journeys::Page> Journeys::GetPage(const Caller& caller,
+                                                 const v1::GetJourneyRequest& request,
+                                                 const JourneyPage& at, size_t page,
+                                                 absl::Duration until) const {
+  Page made;
+  v1::GetJourneyResponse& response = made.response;
   EventFinder finder = FinderOf(caller, until);
   JourneyGathering gathering(finder, page);
   ASSIGN_OR_RETURN(const std::optional<JourneyPage> next,
@@ -212,7 +217,9 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
   if (!request.events_only()) {
     std::vector<const FoundEvent*> events;
     for (const TreeNode& node : tree) events.push_back(&node.event);
-    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, until + kForLedger));
+    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, until + kForLedger,
+                                              page > 1 ? LedgerFold::kMostBytes : kAllBytes));
+    if (outcomes.too_large) made.bytes = LedgerFold::kMostBytes;
   }
   response.set_truncated(gathering.truncated() || outcomes.too_much || outcomes.damaged);
   for (size_t i = 0; i < tree.size(); ++i) {
@@ -223,7 +230,7 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::GetPage(const Caller& caller,
     }
     *response.add_events() = std::move(told);
   }
-  return response;
+  return made;
 }
 
 absl::StatusOr<std::optional<JourneyPage>> Journeys::Gather(EventFinder& finder,
@@ -329,8 +336,9 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   node.event = std::move(copies.newest.front());
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
-  ASSIGN_OR_RETURN(Outcomes::Told outcomes,
-                   outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime));
+  ASSIGN_OR_RETURN(
+      Outcomes::Told outcomes,
+      outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime, kAllBytes));
   if (outcomes.too_much) {
     return Error(v1::DEADLINE_PASSED,
                  "groups did more with events around it than can be read in time: ask again");

@@ -68,12 +68,14 @@ class Journeys {
   };
   absl::StatusOr<Copies> FindCopies(EventFinder& finder, const Caller& caller,
                                     const v1::JourneySelection& selection) const;
+  struct Page {
+    v1::GetJourneyResponse response;
+    size_t bytes = 0;  // Of the response, at least: it is not whole where groups did too much.
+  };
   // One page of that size, however large the answer is; events are looked for until then (since
-  // boot).
-  absl::StatusOr<v1::GetJourneyResponse> GetPage(const Caller& caller,
-                                                 const v1::GetJourneyRequest& request,
-                                                 const JourneyPage& at, size_t page,
-                                                 absl::Duration until) const;
+  // boot). One of a single event is whole.
+  absl::StatusOr<Page> GetPage(const Caller& caller, const v1::GetJourneyRequest& request,
+                               const JourneyPage& at, size_t page, absl::Duration until) const;
   // The events of that page; where the answer goes on.
   absl::StatusOr<std::optional<JourneyPage>> Gather(EventFinder& finder, const Caller& caller,
                                                     const v1::GetJourneyRequest& request,

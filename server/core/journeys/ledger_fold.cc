@@ -119,8 +119,16 @@ bool IsFinal(const v1::GroupOutcome& outcome) {
   }
 }
 
-void PutAttempt(const Entry& entry, v1::GroupOutcome* outcome) {
+// But for its attempts.
+size_t BytesOf(const v1::GroupOutcome& outcome) {
+  return sizeof(outcome) + outcome.member_id().size() + outcome.by().size() + outcome.why().size() +
+         outcome.redriven_by().size();
+}
+
+// `bytes`: of all attempts.
+void PutAttempt(const Entry& entry, v1::GroupOutcome* outcome, size_t* bytes) {
   if (outcome->failed_attempts_size() >= LedgerFold::kMostAttempts) {
+    *bytes -= outcome->failed_attempts(0).SpaceUsedLong();
     outcome->mutable_failed_attempts()->DeleteSubrange(0, 1);
     outcome->set_earlier_attempts(outcome->earlier_attempts() + 1);
   }
@@ -136,6 +144,7 @@ void PutAttempt(const Entry& entry, v1::GroupOutcome* outcome) {
   SetTimeUs(record.ended_us(), attempt->mutable_end_time());
   attempt->set_reason(record.reason());
   attempt->set_text(record.text());
+  *bytes += attempt->SpaceUsedLong();
 }
 
 void End(v1::OutcomeState state, int64_t time_us, v1::GroupOutcome* outcome) {
@@ -167,10 +176,10 @@ void Begin(v1::GroupOutcome* outcome) {
   outcome->clear_why();
 }
 
-void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome) {
+void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome, size_t* bytes) {
   switch (entry.kind()) {
     case Entry::FAILED:
-      PutAttempt(entry, outcome);
+      PutAttempt(entry, outcome, bytes);
       return Begin(outcome);
     case Entry::DEAD_LETTERED:
       return End(v1::OUTCOME_STATE_DEAD_LETTERED, time_us, outcome);
@@ -213,14 +222,18 @@ void LedgerFold::ForEach(const storage::v1::LedgerRecord& record, Offset first, 
   const Offset end = first + std::max<int64_t>(1, count);
   for (auto at = outcomes_.lower_bound({partition, first});
        at != outcomes_.end() && at->first.first == partition && at->first.second < end; ++at) {
-    change(&at->second[GroupId(record.group_id())]);
+    const auto [of_group, added] = at->second.try_emplace(GroupId(record.group_id()));
+    if (!added) bytes_ -= BytesOf(of_group->second);
+    change(&of_group->second);
+    bytes_ += BytesOf(of_group->second);
   }
 }
 
 void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
   const auto apply = [&](const Entry& entry) {
-    ForEach(record, Offset(entry.offset()), entry.count(),
-            [&](v1::GroupOutcome* outcome) { ApplyEntry(entry, record.time_us(), outcome); });
+    ForEach(record, Offset(entry.offset()), entry.count(), [&](v1::GroupOutcome* outcome) {
+      ApplyEntry(entry, record.time_us(), outcome, &bytes_);
+    });
   };
   // What failed and was processed failed first.
   for (const Entry& entry : record.entries()) {
@@ -242,11 +255,9 @@ void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
   }
 }
 
-absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engine, Executor& pool,
-                                                           const Clock& clock,
-                                                           const JourneyIndexer& indexer,
-                                                           absl::Span<const Place> places,
-                                                           absl::Duration until) {
+absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(
+    const LogEngine& engine, Executor& pool, const Clock& clock, const JourneyIndexer& indexer,
+    absl::Span<const Place> places, absl::Duration until, size_t most_bytes) {
   LedgerFold fold(places);
   const auto ledger = engine.Extent(kLedgerPartition);
   const bool empty = !ledger.ok() || ledger->first == ledger->visible_end;
@@ -256,7 +267,7 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
   if (!found.has_value()) return std::optional<LedgerFold>();
   const std::vector<IndexPlace>& records = *found;
   BatchesAhead batches(engine, pool, records);
-  for (size_t i = 0; i < records.size();) {
+  for (size_t i = 0; i < records.size() && !fold.full_;) {
     if (clock.SinceBoot() >= until) return std::optional<LedgerFold>();
     const auto batch = batches.Read(i);
     const bool read = records[i].partition == kLedgerPartition && batch.ok() && *batch != nullptr;
@@ -269,12 +280,13 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(const LogEngine& engi
     Offset at = (*batch)->base_offset;
     EventElements elements((*batch)->payload.view());
     absl::string_view event;
-    for (; i < records.size() && elements.Next(&event); at = at + 1) {
+    for (; i < records.size() && !fold.full_ && elements.Next(&event); at = at + 1) {
       if (records[i].offset != at) continue;
       ++i;
       storage::v1::LedgerRecord record;
       if (ParseLedgerRecord(event, &record)) {
         fold.Apply(record);
+        fold.full_ = fold.bytes_ > most_bytes;
       } else {
         fold.has_gaps_ = true;
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <utility>
@@ -26,16 +27,20 @@ class LedgerFold {
 
   // Failed attempts of an event in a group that are kept: the newest.
   static constexpr int kMostAttempts = 100;
+  // Enough for more than an answer has room for.
+  static constexpr size_t kMostBytes = size_t{16} << 20;
 
-  // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Records
-  // that cannot be read are passed over: has_gaps(). Errors: DATA_CORRUPTED: the index cannot be
-  // read.
+  // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. What
+  // passes `most_bytes` of memory is read no further: is_full(). Records that cannot be read are
+  // passed over: has_gaps(). Errors: DATA_CORRUPTED: the index cannot be read.
   static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, Executor& pool,
                                                         const Clock& clock,
                                                         const JourneyIndexer& indexer,
                                                         absl::Span<const Place> places,
-                                                        absl::Duration until);
+                                                        absl::Duration until, size_t most_bytes);
 
+  // It says more of these places than was read.
+  bool is_full() const { return full_; }
   // Some of what it says of these places cannot be read.
   bool has_gaps() const { return has_gaps_; }
   // Empty: the ledger says nothing of it.
@@ -50,6 +55,8 @@ class LedgerFold {
   void ForEach(const storage::v1::LedgerRecord& record, Offset first, int64_t count, Change change);
 
   std::map<Place, ByGroup> outcomes_;
+  size_t bytes_ = 0;  // Of memory that the outcomes take.
+  bool full_ = false;
   bool has_gaps_ = false;
 };
 

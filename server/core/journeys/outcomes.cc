@@ -107,7 +107,7 @@ bool Outcomes::NameOther(const Caller& caller, GroupId group, v1::GroupOutcome* 
 
 absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
                                               const std::vector<const FoundEvent*>& events,
-                                              absl::Duration until) const {
+                                              absl::Duration until, size_t most_bytes) const {
   std::map<PartitionId, std::vector<size_t>> by_partition;
   std::vector<LedgerFold::Place> places;
   for (size_t i = 0; i < events.size(); ++i) {
@@ -124,9 +124,12 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
   }
   Told answer;
   answer.behind = !deps_.indexer.CatchUp(kLedgerCatchUp) || deps_.indexer.Misses(kLedgerPartition);
-  ASSIGN_OR_RETURN(
-      const std::optional<LedgerFold> ledger,
-      LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places, until));
+  ASSIGN_OR_RETURN(const std::optional<LedgerFold> ledger,
+                   LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places,
+                                    until, most_bytes));
+  answer.of_events.resize(events.size());
+  answer.too_large = ledger.has_value() && ledger->is_full();
+  if (answer.too_large) return answer;
   answer.no_ledger = !deps_.engine.Extent(kLedgerPartition).ok();
   answer.too_much = !ledger.has_value();
   const absl::Time damaged_until = deps_.indexer.DamagedUntil(kLedgerPartition);
@@ -134,7 +137,6 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
     return event->topic != nullptr && absl::FromUnixMicros(event->append_time_us) <= damaged_until;
   });
   answer.damaged = (ledger.has_value() && ledger->has_gaps()) || older;
-  answer.of_events.resize(events.size());
   for (const auto& [partition, indexes] : by_partition) {
     for (size_t n = 0; n < indexes.size(); ++n) {
       LedgerFold::ByGroup told;

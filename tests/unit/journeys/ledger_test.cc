@@ -199,7 +199,7 @@ class LedgerModel {
       places.emplace_back(kPartition, Offset(static_cast<int64_t>(random_() % 1'000)));
     }
     const auto read = LedgerFold::Read(*room_.engine, room_.pool, room_.clock, *room_.indexer,
-                                       places, absl::InfiniteDuration());
+                                       places, absl::InfiniteDuration(), LedgerFold::kMostBytes);
     REQUIRE_OK(read.status());
     const std::optional<LedgerFold>& fold = *read;
     REQUIRE(fold.has_value());
@@ -260,33 +260,39 @@ TEST_CASE("the ledger is too much to read when the time is over while records ar
   }
   SteppedExecutor pool;
   const absl::Duration until = engine.clock.SinceBoot() + absl::Seconds(5);
-  const auto read = LedgerFold::Read(engine, pool, engine.clock, indexer, places, until);
+  const auto read =
+      LedgerFold::Read(engine, pool, engine.clock, indexer, places, until, LedgerFold::kMostBytes);
   REQUIRE_OK(read.status());
   CHECK_FALSE(read->has_value());
   CHECK(engine.clock.SinceBoot() <= until + 2'000 * SlowIndex::kOfHash);
 }
 
-// Of "orders/0/0", in groups #1, #2 and so on, with as many words as members may use.
+// Of an event of "orders/0" in group #`group`, with as many words as members may use.
+void WriteFailures(JourneyRoom& room, uint64_t group, Offset offset, int attempts) {
+  storage::v1::LedgerRecord record;
+  record.set_group_id(group);
+  record.set_partition_id(room.topics->Find("default", "orders")->partition(0).value());
+  record.set_time_us(1'700'000'000'000'000);
+  for (int i = 1; i <= attempts; ++i) {
+    Entry* const entry = record.add_entries();
+    *entry = LedgerEntryOf(Entry::FAILED, {offset, offset + 1});
+    entry->set_attempt_number(i);
+    entry->mutable_attempt()->set_member_id(std::string(249, 'm'));
+    entry->mutable_attempt()->set_app(std::string(249, 'a'));
+    entry->mutable_attempt()->set_reason(std::string(64, 'r'));
+    entry->mutable_attempt()->set_text(std::string(1'024, 't'));
+  }
+  Transaction transaction;
+  transaction.rows.push_back(LedgerRow(record));
+  REQUIRE_OK(SubmitAndWait(*room.engine, std::move(transaction)).status);
+}
+
+// Of "orders/0/0", in groups #1, #2 and so on.
 void PublishFailures(JourneyRoom& room, uint64_t groups, int attempts) {
   room.CreateTopic("orders", 1);
   room.Publish("orders", JourneyRoom::Event("e"));
   for (uint64_t group = 1; group <= groups; ++group) {
-    storage::v1::LedgerRecord record;
-    record.set_group_id(group);
-    record.set_partition_id(room.topics->Find("default", "orders")->partition(0).value());
-    record.set_time_us(1'700'000'000'000'000);
-    for (int i = 1; i <= attempts; ++i) {
-      Entry* const entry = record.add_entries();
-      *entry = LedgerEntryOf(Entry::FAILED, {Offset(0), Offset(1)});
-      entry->set_attempt_number(i);
-      entry->mutable_attempt()->set_member_id(std::string(249, 'm'));
-      entry->mutable_attempt()->set_app(std::string(249, 'a'));
-      entry->mutable_attempt()->set_reason(std::string(64, 'r'));
-      entry->mutable_attempt()->set_text(std::string(1'024, 't'));
-    }
-    Transaction transaction;
-    transaction.rows.push_back(LedgerRow(record));
-    REQUIRE_OK(SubmitAndWait(*room.engine, std::move(transaction)).status);
+    WriteFailures(room, group, Offset(0), attempts);
   }
 }
 
@@ -311,15 +317,57 @@ TEST_CASE("of a ledger of many failures no more is read ahead than a few MiB") {
   const int64_t before = room.engine->Stats().cache_reads;
   // There is time for the first record.
   const auto read = LedgerFold::Read(*room.engine, room.pool, clock, *room.indexer, {&place, 1},
-                                     absl::Seconds(2));
+                                     absl::Seconds(2), LedgerFold::kMostBytes);
   REQUIRE_OK(read.status());
   REQUIRE_FALSE(read->has_value());
   CHECK(room.engine->Stats().cache_reads - before <= 8);
   const auto all = LedgerFold::Read(*room.engine, room.pool, room.clock, *room.indexer, {&place, 1},
-                                    absl::InfiniteDuration());
+                                    absl::InfiniteDuration(), LedgerFold::kMostBytes);
   REQUIRE_OK(all.status());
   REQUIRE(all->has_value());
   CHECK((*all)->Of(place).size() == 20);
+}
+
+TEST_CASE("of many events that failed often a few MiB are kept, and pages tell all of them") {
+  constexpr int kEvents = 110;  // Of 160 KB each.
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  std::vector<LedgerFold::Place> places;
+  for (int i = 0; i < kEvents; ++i) {
+    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
+    places.emplace_back(room.topics->Find("default", "orders")->partition(0), Offset(i));
+    WriteFailures(room, 1, places.back().second, 100);
+  }
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const auto read = LedgerFold::Read(*room.engine, room.pool, room.clock, *room.indexer, places,
+                                     absl::InfiniteDuration(), LedgerFold::kMostBytes);
+  REQUIRE_OK(read.status());
+  REQUIRE(read->has_value());
+  CHECK((*read)->is_full());
+  size_t kept = 0;
+  for (const LedgerFold::Place& place : places) {
+    for (const auto& [group, outcome] : (*read)->Of(place)) kept += outcome.SpaceUsedLong();
+  }
+  CHECK(kept > LedgerFold::kMostBytes - (size_t{1} << 20));
+  CHECK(kept < LedgerFold::kMostBytes + (size_t{1} << 20));
+  const FakeClock clock;  // There is time for all of it.
+  const Journeys journeys = room.JourneysBy(clock);
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(10'000);
+  int told = 0;
+  do {
+    const auto page = journeys.Get(room.caller, request);
+    REQUIRE_OK(page.status());
+    CHECK(page->ByteSizeLong() < size_t{4} << 20);
+    CHECK_FALSE(page->truncated());
+    for (const v1::JourneyEvent& event : page->events()) {
+      REQUIRE(event.groups_size() == 1);
+      CHECK(event.groups(0).failed_attempts_size() == 100);
+      ++told;
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(told == kEvents);
 }
 
 // What is told of it in each group.
