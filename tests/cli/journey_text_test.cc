@@ -72,6 +72,15 @@ TEST_CASE("a tree says times to the millisecond, and which version failed", "[cl
         "      attempt 3: nack by b.1: no-bank\n");
 }
 
+TEST_CASE("a tree says what the disk did not give, and to ask again", "[cli]") {
+  v1::JourneyEvent event;
+  event.set_state(v1::JOURNEY_EVENT_STATE_NOT_GIVEN);
+  event.mutable_position()->set_topic("orders");
+  event.mutable_position()->set_offset(7);
+  CHECK(DrawJourney(JourneyDrawing::kTree, {event}) ==
+        "(the disk did not give it: ask again) orders/0/7\n");
+}
+
 TEST_CASE("a tree says how many attempts came before those that are told", "[cli]") {
   v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
   v1::GroupOutcome* const billing = AddOutcome(&event, "billing", v1::OUTCOME_STATE_PENDING);

@@ -46,7 +46,8 @@ v1::JourneyEventState StateOf(const absl::Status& status) {
     case v1::GAP:
       return v1::JOURNEY_EVENT_STATE_TRIMMED;
     case v1::DATA_CORRUPTED:
-      return v1::JOURNEY_EVENT_STATE_UNREADABLE;
+      return DetailsOf(status).contains(kIoErrorDetail) ? v1::JOURNEY_EVENT_STATE_NOT_GIVEN
+                                                        : v1::JOURNEY_EVENT_STATE_UNREADABLE;
     default:  // Beyond the end, or of a topic that is gone.
       return v1::JOURNEY_EVENT_STATE_MISSING;
   }

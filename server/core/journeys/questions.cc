@@ -118,6 +118,9 @@ bool IsLost(const v1::JourneyEvent& event, AnswerMaker* answer) {
       answer->Lacks(v1::CERTAINTY_UNKNOWN, "its bytes are damaged",
                     "acta admin scrub names what is damaged; a backup may have it whole");
       return true;
+    case v1::JOURNEY_EVENT_STATE_NOT_GIVEN:
+      answer->Lacks(v1::CERTAINTY_UNKNOWN, "the disk did not give the event", "ask again");
+      return true;
     default:
       return false;
   }
@@ -355,6 +358,8 @@ absl::string_view StoredWords(v1::JourneyEventState state) {
       return "the event is still stored";
     case v1::JOURNEY_EVENT_STATE_UNREADABLE:
       return "the event is still stored, but its bytes are damaged: nobody can read it";
+    case v1::JOURNEY_EVENT_STATE_NOT_GIVEN:
+      return "the event is still stored, but the disk did not give it: ask again";
     default:
       return "the event is not stored any more";
   }

@@ -191,6 +191,33 @@ TEST_CASE("what retention took and what is damaged is told as such") {
         v1::JOURNEY_EVENT_STATE_TRIMMED);
 }
 
+TEST_CASE("what the disk does not give for a moment is told as such, and when it does whole") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  room.Publish("orders", JourneyRoom::Event("a", "j"));
+  room.Publish("orders", JourneyRoom::Event("b", "j", "a"));
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  room.engine->SetCachedReads(false);
+  const auto refused = Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}});
+  room.engine->FailReadsAt(partition, Offset(0), refused);
+  using States = std::map<int64_t, v1::JourneyEventState>;
+  const auto states = [&room](const v1::GetJourneyRequest& request) {
+    States told;
+    for (const v1::JourneyEvent& event : room.Get(request).events()) {
+      told[event.position().offset()] = event.state();
+    }
+    return told;
+  };
+  for (const auto& request :
+       {JourneyRoom::ByCorrelation("j"), JourneyRoom::ByPosition("orders", 0, 0)}) {
+    CHECK(states(request)[0] == v1::JOURNEY_EVENT_STATE_NOT_GIVEN);
+  }
+  room.engine->FailReadsAt(partition, Offset(0), absl::OkStatus());
+  CHECK(states(JourneyRoom::ByCorrelation("j")) ==
+        States{{0, v1::JOURNEY_EVENT_STATE_STORED}, {1, v1::JOURNEY_EVENT_STATE_STORED}});
+}
+
 TEST_CASE("what retention took keeps its place between its cause and its effects") {
   JourneyRoom room;
   room.CreateTopic("orders");

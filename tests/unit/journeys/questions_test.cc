@@ -288,7 +288,7 @@ void CheckLost(const std::vector<v1::Answer>& answers, const std::string& why) {
   }
 }
 
-TEST_CASE("of an event that retention took or that is damaged nothing is told but what is known") {
+TEST_CASE("of an event that cannot be read nothing is told but what is known, and why") {
   JourneyRoom room;
   PublishWhole(room);
   const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
@@ -305,6 +305,17 @@ TEST_CASE("of an event that retention took or that is damaged nothing is told bu
     CheckLost(answers, "its bytes are damaged");
     CHECK(LinesOf(answers, v1::QUESTION_MAY_REPLAY) ==
           Lines{"the event is still stored, but its bytes are damaged: nobody can read it"});
+  }
+  SECTION("the disk does not give it") {
+    room.engine->SetCachedReads(false);
+    const auto refused = Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}});
+    room.engine->FailReadsAt(partition, Offset(0), refused);
+    const std::vector<v1::Answer> answers = AskAtFirst(room);
+    CheckLost(answers, "the disk did not give the event");
+    CHECK(LinesOf(answers, v1::QUESTION_MAY_REPLAY) ==
+          Lines{"the event is still stored, but the disk did not give it: ask again"});
+    room.engine->FailReadsAt(partition, Offset(0), absl::OkStatus());
+    CHECK(CertaintyOf(AskAtFirst(room), v1::QUESTION_WHERE_FROM) == v1::CERTAINTY_KNOWN);
   }
 }
 

@@ -24,6 +24,8 @@ std::string NameOf(const v1::JourneyEvent& event) {
       return absl::StrCat("(gone by retention) ", PositionText(event.position()));
     case v1::JOURNEY_EVENT_STATE_UNREADABLE:
       return absl::StrCat("(damaged) ", PositionText(event.position()));
+    case v1::JOURNEY_EVENT_STATE_NOT_GIVEN:
+      return absl::StrCat("(the disk did not give it: ask again) ", PositionText(event.position()));
     default:
       break;
   }
