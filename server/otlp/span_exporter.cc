@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "opentelemetry/trace_service.grpc.pb.h"
 #include "proto/support/error.h"
+#include "server/otlp/collector_channel.h"
 #include "storage/base/log.h"
 
 namespace acta {
@@ -21,7 +22,6 @@ namespace otlp = ::opentelemetry::proto::collector::trace::v1;
 
 constexpr absl::Duration kGather = absl::Seconds(1);
 constexpr absl::Duration kFirstDelay = absl::Seconds(1);
-constexpr absl::Duration kMostDelay = absl::Seconds(30);
 constexpr absl::Duration kLastCall = absl::Seconds(3);
 
 void PutText(absl::string_view key, const std::string& text, otlp::KeyValue* out) {
@@ -104,9 +104,10 @@ class SpanExporter::Caller {
  public:
   Caller(const OtlpTarget& target, SpanOrigin origin)
       : origin_(std::move(origin)),
-        stub_(otlp::TraceService::NewStub(grpc::CreateChannel(
+        stub_(otlp::TraceService::NewStub(grpc::CreateCustomChannel(
             target.address,
-            target.encrypted ? grpc::SslCredentials({}) : grpc::InsecureChannelCredentials()))) {}
+            target.encrypted ? grpc::SslCredentials({}) : grpc::InsecureChannelCredentials(),
+            CollectorArguments()))) {}
 
   grpc::Status Call(const std::vector<Span>& spans, absl::Duration timeout, int64_t* rejected) {
     otlp::ExportTraceServiceRequest request;
