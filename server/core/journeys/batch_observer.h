@@ -12,6 +12,8 @@ class BatchObserver {
  public:
   virtual ~BatchObserver() = default;
   virtual void OnBatch(const StoredBatch& batch) = 0;
+  // What could not be read: no batch of the partition below `end` comes any more.
+  virtual void OnPassed(PartitionId partition, Offset end) = 0;
 };
 
 }  // namespace acta

@@ -146,6 +146,7 @@ bool JourneyIndexer::PassOver(PartitionId partition, Offset next, const absl::St
   const bool damaged = reason == v1::DATA_CORRUPTED && !MayPass(partition, status);
   if (reason == v1::GAP || damaged) {
     const Offset last = std::max(next, OffsetDetail(status, "last_lost", next));
+    if (observer_ != nullptr) observer_->OnPassed(partition, last + 1);
     MutexLock lock(mu_);
     const bool may_come = DetailsOf(status).contains(kIoErrorDetail);
     if (damaged && may_come) Miss(partition, next, last + 1);

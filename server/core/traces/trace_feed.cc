@@ -56,13 +56,26 @@ TraceFeed::TraceFeed(const Deps& deps)
 
 void TraceFeed::OnBatch(const StoredBatch& batch) {
   // What was told by a former life.
-  if (batch.append_time_us < start_us_) return;
+  if (batch.append_time_us < start_us_) return OnPassed(batch.partition, batch.end());
   ForgetDeleted();
   if (batch.partition == kLedgerPartition) {
     ReadLedger(batch);
   } else {
     ReadEvents(batch);
   }
+  TellEarly();
+}
+
+void TraceFeed::OnPassed(PartitionId partition, Offset end) {
+  ForgetDeleted();
+  // The ledger, or it was deleted.
+  if (deps_.topics.FindById(partition.topic()) == nullptr) return;
+  Offset& seen = partitions_[partition].seen;
+  seen = std::max(seen, end);
+  TellEarly();
+}
+
+void TraceFeed::TellEarly() {
   while (!early_.empty()) {
     const bool full = early_.size() > kMostEarly || early_bytes_ > kMostEarlyBytes;
     if (!full && IsEarly(early_.front())) return;

@@ -40,6 +40,7 @@ class TraceFeed final : public BatchObserver {
   explicit TraceFeed(const Deps& deps);
 
   void OnBatch(const StoredBatch& batch) override;
+  void OnPassed(PartitionId partition, Offset end) override;
 
  private:
   // A sampled event.
@@ -51,7 +52,7 @@ class TraceFeed final : public BatchObserver {
     absl::flat_hash_map<GroupId, int64_t> failed_us;  // When its last attempt ended.
   };
   struct Partition {
-    Offset seen;  // Everything below was read.
+    Offset seen;  // Everything below was read, or will not be.
     absl::btree_map<Offset, Traced> events;
   };
   using Record = storage::v1::LedgerRecord;
@@ -62,6 +63,8 @@ class TraceFeed final : public BatchObserver {
   void ReadEvents(const StoredBatch& batch);
   void Remember(PartitionId partition, Offset offset, Traced event);
   void ReadLedger(const StoredBatch& batch);
+  // What waited, and whose events were read, or were passed over.
+  void TellEarly();
   // The events that a record speaks of may be read later than it.
   bool IsEarly(const Record& record) const;
   void Tell(const Record& record);

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "acta/storage/v1/records.pb.h"
 #include "storage/layout/rows.h"
 #include "tests/unit/journeys/journey_room.h"
@@ -126,6 +127,41 @@ TEST_CASE("what was passed over is found once the disk gives it, also by a later
   CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByEvent("b"))) == Strings{"b"});
 }
 
+// Writes down what it sees: "0-2" of a batch, "to 3" of what was passed over.
+class Listing final : public BatchObserver {
+ public:
+  void OnBatch(const StoredBatch& batch) override {
+    seen.push_back(absl::StrCat(batch.base_offset.value(), "-", batch.end().value()));
+  }
+  void OnPassed(PartitionId, Offset end) override {
+    seen.push_back(absl::StrCat("to ", end.value()));
+  }
+  Strings seen;
+};
+
+TEST_CASE("who sees what is indexed is told what is passed over") {
+  JourneyLimits limits;
+  limits.io_patience = absl::ZeroDuration();
+  JourneyRoom room(limits);
+  room.CreateTopic("orders", 1);
+  for (const char* id : {"a", "b", "c", "d"}) room.Publish("orders", JourneyRoom::Event(id));
+  room.indexer->Stop();
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  room.engine->TrimTo(partition, Offset(1));
+  room.engine->SetCachedReads(false);
+  room.engine->FailReadsAt(partition, Offset(1),
+                           Error(v1::DATA_CORRUPTED, "cannot be read", {{kIoErrorDetail, "true"}}));
+  room.engine->CorruptBatch(partition, Offset(2));
+  Listing listing;
+  JourneyIndexer indexer(*room.engine, room.clock, *room.topics, limits);
+  REQUIRE_OK(indexer.Load());
+  indexer.SetObserver(&listing);
+  indexer.Start();
+  REQUIRE(indexer.CatchUp(absl::Seconds(20)));
+  indexer.Stop();
+  CHECK(listing.seen == Strings{"to 2", "to 3", "3-4"});
+}
+
 // Eight partitions of 20 events each, all of which the disk did not give and gives from now on.
 void MissAndGiveAll(JourneyRoom& room, DiskState disk) {
   constexpr int32_t kPartitions = 8;
@@ -178,6 +214,7 @@ class SlowReader final : public BatchObserver {
     changed_.SignalAll();
     while (let_on_ < reached_) changed_.Wait(mu_);
   }
+  void OnPassed(PartitionId, Offset) override {}
   void Await(int batches) {
     MutexLock lock(mu_);
     while (reached_ < batches) changed_.Wait(mu_);

@@ -214,6 +214,34 @@ TEST_CASE("the ledger may be read before the events it speaks of", "[traces]") {
   CHECK(room.Told().size() == 6);
 }
 
+TEST_CASE("records about events that the indexer passed over are told without them", "[traces]") {
+  FeedRoom room;
+  PutSomething(room);
+  room.ReadEvents(0, {FeedRoom::Sampled("a")});
+  room.sink.spans.clear();
+  room.ReadLedger(room.Failed(1, 20, 30));  // Of a batch that is damaged.
+  room.ReadLedger(room.Processed(0, 1, 50, 70));
+  CHECK(room.Told().empty());
+  room.feed->OnPassed(room.partition(), Offset(1));  // Another one before it.
+  CHECK(room.Told().empty());
+  room.feed->OnPassed(room.partition(), Offset(2));
+  CHECK(room.Told() == Strings{"deliver orders a 10-50", "settle orders a 50-70"});
+}
+
+TEST_CASE("what a former life stored keeps no record waiting, also behind damage", "[traces]") {
+  FeedRoom room;
+  const PartitionId other = room.topics.Find("default", "orders")->partition(1);
+  room.Read(other, 0, {FeedRoom::Sampled("a")}, 10);
+  room.feed->OnPassed(room.partition(), Offset(1));
+  room.ReadEvents(1, {FeedRoom::Sampled("old")}, -1);
+  room.ReadLedger(room.Failed(1, 20, 30));
+  LedgerRecord processed = room.Processed(0, 1, 50, 70);
+  processed.set_partition_id(other.value());
+  room.ReadLedger(processed);
+  CHECK(room.Told() ==
+        Strings{"publish orders a 10-10", "deliver orders a 10-50", "settle orders a 50-70"});
+}
+
 TEST_CASE("what a former life told is not told again, and the same has the same id", "[traces]") {
   FeedRoom room;
   room.ReadEvents(0, {FeedRoom::Sampled("a")}, -1);
