@@ -131,9 +131,8 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   head_ = head_ + 1;
   while (!done_ahead_.empty() && done_ahead_.back().end <= offset) done_ahead_.pop_back();
   if (!done_ahead_.empty() && done_ahead_.back().first <= offset) return;
-  const bool expired = facts.matched && facts.expires_us <= now_us;
-  if (expired) Expire(offset);
-  if (expired || !facts.matched) {
+  if (facts.expires_us <= now_us) {
+    Expire(offset);
     moved_ = true;
     return;
   }

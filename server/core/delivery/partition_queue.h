@@ -246,7 +246,7 @@ class PartitionQueue {
   void TurnCame(Offset offset);
   void DropLease(Entry* entry);
 
-  // Of one that is not outstanding: it was dealt with for good, or passed as unmatched.
+  // Of one that is not outstanding: it was dealt with for good.
   bool WasSettled(Offset offset) const;
   SettleOutcome OutcomeFor(Offset offset, const Entry* entry, uint64_t member) const;
   // kDone only while the member has the current lease.

@@ -53,8 +53,7 @@ struct QueuePolicy {
 struct EventFacts {
   uint64_t key = 0;  // Hash of its key, 0: it has none. Keys of one hash are ordered together.
   int64_t expires_us = std::numeric_limits<int64_t>::max();
-  uint32_t bytes = 0;   // Of its element as it is stored.
-  bool matched = true;  // By the group's filter.
+  uint32_t bytes = 0;  // Of its element as it is stored.
   friend bool operator==(const EventFacts&, const EventFacts&) = default;
 };
 

@@ -115,8 +115,6 @@ MUTANTS = [
     ('keeps what expires while it is held', 'partition_queue_lease.cc',
      'if (entry.state == State::kHeld) return entry.facts.expires_us;',
      'if (entry.state == State::kHeld) return std::numeric_limits<int64_t>::max();'),
-    ('offers what is not matched', 'partition_queue.cc',
-     'if (expired || !facts.matched) {', 'if (expired) {'),
     ('does not say that it moved', 'partition_queue_settle.cc',
      '  } else {\n    moved_ = true;\n  }\n', '  }\n'),
     ('does not say that it moved by parking', 'partition_queue.cc',

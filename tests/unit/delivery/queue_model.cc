@@ -18,8 +18,8 @@ std::string QueueModel::At(Offset offset, const std::string& what) const {
 void QueueModel::Scanned(Offset first, int64_t count, int64_t now_us) {
   for (Offset offset = first; offset < first + count; offset = offset + 1) {
     Event& event = at(offset);
-    const bool passed = !event.facts.matched || event.facts.expires_us <= now_us;
-    if (event.state == State::kReady && passed && event.attempts == 0 && !event.row) {
+    const bool expired = event.facts.expires_us <= now_us;
+    if (event.state == State::kReady && expired && event.attempts == 0 && !event.row) {
       event.state = State::kSettled;
     }
     head_ = offset + 1;

@@ -147,7 +147,6 @@ void QueueSimulator::Publish(uint32_t chance, int64_t count) {
     if (static_cast<int64_t>(log_.size()) >= kMostEvents) return;
     EventFacts facts;
     facts.key = random() % 4;
-    facts.matched = random() % 8 != 0;
     if (random() % 8 == 0) facts.expires_us = now_us_ + random() % 60 * kSecond;
     log_.push_back(facts);
     model_.Publish(facts);
