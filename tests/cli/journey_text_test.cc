@@ -133,7 +133,7 @@ TEST_CASE("controls of two bytes and what no XML may have are drawn as marks", "
   }
 }
 
-// Each of these was drawn by Graphviz 2.43 and Mermaid 10.9, 11.17 and 12.3 as it stands here.
+// tests/interop has names like these read by Graphviz 2.43 and Mermaid 11.17.2.
 TEST_CASE("names that mean something to Graphviz and Mermaid are drawn as they are", "[cli]") {
   struct Case {
     std::string name, dot, mermaid;
