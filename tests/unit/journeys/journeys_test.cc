@@ -204,7 +204,8 @@ TEST_CASE("what the disk does not give for a moment is told as such, and when it
   using States = std::map<int64_t, v1::JourneyEventState>;
   const auto states = [&room](const v1::GetJourneyRequest& request) {
     States told;
-    for (const v1::JourneyEvent& event : room.Get(request).events()) {
+    const v1::GetJourneyResponse journey = room.Get(request);
+    for (const v1::JourneyEvent& event : journey.events()) {
       told[event.position().offset()] = event.state();
     }
     return told;
