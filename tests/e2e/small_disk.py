@@ -31,7 +31,17 @@ def mount_ext4(folder, size=BYTES, *features):
         made = run('mkfs.ext4', '-q', '-b', '4096', *features, image)
         if made.returncode != 0:
             return made
-    return run('mount', '-t', 'ext4', '-o', 'loop', image, folder)
+    mounted = run('mount', '-t', 'ext4', '-o', 'loop', image, folder)
+    if mounted.returncode == 0:
+        write_by_blocks(folder)
+    return mounted
+
+
+def write_by_blocks(folder):
+    """A loop device takes a request that its file has room for in part for one that was written:
+    with larger ones a sync succeeds, and what was to be synced is gone."""
+    device = pathlib.Path(run('findmnt', '-no', 'SOURCE', folder).stdout.strip()).name
+    pathlib.Path(f'/sys/block/{device}/queue/max_sectors_kb').write_text('4')
 
 
 def unmount(folder):
