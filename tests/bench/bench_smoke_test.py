@@ -53,8 +53,8 @@ class BenchSmokeTest(unittest.TestCase):
                   if not line.endswith('(--large)')]
         self.assertIn('publish_consume_fsync_log', listed)
         with tempfile.TemporaryDirectory(prefix='acta-bench-') as folder:
-            rows = self.report('acta-bench', '--quick', '--seconds', '0.15',
-                               '--warm-up', '0.05', '-o', 'json', '--dir', folder)
+            rows = self.report('acta-bench', '--quick', '--seconds', '0.08',
+                               '--warm-up', '0.02', '-o', 'json', '--dir', folder)
             self.assertEqual(os.listdir(folder), [], 'something was left behind')
         for name in listed:
             self.assertTrue(any(row == name or row.startswith(name + '.') for row in rows), name)

@@ -36,6 +36,8 @@ exec chroot "$1/merged" bash -c "$3"'''
 # As deploy/actad.service starts it, but for systemd.
 LIFE = '''set -eu
 export DEBIAN_FRONTEND=noninteractive
+# Or each installation makes the index of all manuals of this machine anew.
+rm -f /var/lib/man-db/auto-update
 # Instead of systemd: what it is asked for is written down, and whether the unit is enabled.
 mkdir -p /run/systemd/system /root/fake
 cat >/root/fake/systemctl <<'FAKE'
