@@ -22,37 +22,32 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = os.environ.get('ACTA_MICRO_RUN', HERE.parents[1] / 'build/release/tests/micro_run')
 BASELINE = HERE / 'micro_baseline.json'
 SLACK = 1.05
-FEW, MANY = 20, 80  # Batches: the difference leaves out what starting and ending take.
+BATCHES = 120
 
 
-def run(profile, batches, valgrind):
-    """Events, allocations, and instructions or None."""
+def run(profile, valgrind):
+    """Allocations and instructions of an event."""
     with tempfile.TemporaryDirectory(prefix='acta-micro-') as folder:
         out = pathlib.Path(folder) / 'callgrind.out'
-        command = [str(PROGRAM), profile, str(batches)]
-        if valgrind:
-            command = [valgrind, '--tool=callgrind', f'--callgrind-out-file={out}'] + command
+        command = [valgrind, '--tool=callgrind', '--instr-atstart=no',
+                   f'--callgrind-out-file={out}', str(PROGRAM), profile, str(BATCHES)]
         done = subprocess.run(command, text=True, capture_output=True, timeout=200,
                               env={**os.environ, 'TMPDIR': folder})
         if done.returncode != 0:
             raise AssertionError(f'{command}: {done.returncode}\n{done.stderr[-3000:]}')
         counted = json.loads(done.stdout)
-        instructions = None
-        if valgrind:
-            instructions = int(re.search(r'^(?:totals|summary): (\d+)', out.read_text(),
-                                         re.M).group(1))
-        return counted['events'], counted['allocations'], instructions
+        dumped = pathlib.Path(f'{out}.1').read_text()
+        instructions = int(re.search(r'^totals: (\d+)', dumped, re.M).group(1))
+        return counted['allocations'] / counted['events'], instructions / counted['events']
 
 
 def measure(valgrind):
-    """Figures of one event by name; instructions only with valgrind."""
+    """Figures of one event by name."""
     figures = {}
     for profile in ('log', 'full'):
-        few, many = run(profile, FEW, valgrind), run(profile, MANY, valgrind)
-        events = many[0] - few[0]
-        figures[f'{profile}_allocations_per_event'] = round((many[1] - few[1]) / events, 4)
-        if valgrind:
-            figures[f'{profile}_instructions_per_event'] = round((many[2] - few[2]) / events, 1)
+        allocations, instructions = run(profile, valgrind)
+        figures[f'{profile}_allocations_per_event'] = round(allocations, 4)
+        figures[f'{profile}_instructions_per_event'] = round(instructions, 1)
     return figures
 
 

@@ -1,9 +1,11 @@
 // Publishes batches and delivers them, in one process and without gRPC: publish session, engine on
-// disk and subscription, one frame after the other. Always the same work, so that instructions and
-// allocations can be counted: the difference of two runs that differ in their batches is what these
-// batches cost.
+// disk and subscription, one frame after the other. Always the same work, so that allocations can
+// be counted and, by callgrind with --instr-atstart=no, instructions: of these batches alone,
+// behind some that fill what is empty in the beginning.
 //
 //   micro_run log|full BATCHES    prints {"events": ..., "allocations": ...}
+
+#include <valgrind/callgrind.h>
 
 #include <atomic>
 #include <cstdio>
@@ -55,7 +57,8 @@ void operator delete[](void* memory, size_t) noexcept { free(memory); }
 namespace acta {
 namespace {
 
-constexpr int kMostBatches = 80;
+constexpr int kFirstBatches = 20;  // They are not counted.
+constexpr int kMostBatches = 1000;
 constexpr int32_t kPartitions = 4;
 constexpr int kEventsPerBatch = 640;  // Of about 100 bytes: 64 KiB.
 constexpr uint64_t kProducer = 4711;
@@ -155,7 +158,7 @@ void MakeTopic(Broker& broker, bool full) {
 }
 
 // The frame that opens the stream, then one for each batch.
-std::vector<std::string> MakeFrames() {
+std::vector<std::string> MakeFrames(int batches) {
   std::vector<std::string> frames;
   v1::PublishFrame open;
   open.mutable_open()->set_topic("orders");
@@ -165,7 +168,7 @@ std::vector<std::string> MakeFrames() {
   event.set_type("OrderPlaced1");
   event.set_key("key00001");
   event.set_data(std::string(56, 'x'));
-  for (int number = 0; number < kMostBatches; ++number) {
+  for (int number = 0; number < batches; ++number) {
     v1::PublishFrame frame;
     frame.set_frame_id(static_cast<uint64_t>(number) + 1);
     v1::PartitionBatch* const batch = frame.add_batches();
@@ -196,15 +199,18 @@ void Subscribe(Broker& broker, CountingSink& sink) {
 int64_t Run(bool full, int batches) {
   Broker broker;
   MakeTopic(broker, full);
-  std::vector<std::string> frames = MakeFrames();
+  std::vector<std::string> frames = MakeFrames(kFirstBatches + batches);
   CountingSink sink(broker.queue);
   Subscribe(broker, sink);
   PublishSession session({*broker.engine, broker.topics, broker.schedules, broker.authorizer,
                           broker.causes, PublishLimits()},
                          broker.caller, true);
   int64_t before = 0;
-  for (int frame = 0; frame <= batches; ++frame) {
-    if (frame == 1) before = allocations;
+  for (int frame = 0; frame <= kFirstBatches + batches; ++frame) {
+    if (frame == kFirstBatches + 1) {
+      before = allocations;
+      CALLGRIND_START_INSTRUMENTATION;
+    }
     bool answered = false;
     Check(PublishWhole(session, SharedBytes(std::move(frames[static_cast<size_t>(frame)])),
                        [&](v1::FrameResult result) {
@@ -217,6 +223,8 @@ int64_t Run(bool full, int batches) {
     const int64_t events = int64_t{frame} * kEventsPerBatch;
     broker.queue.RunUntil([&] { return answered && sink.events() == events; });
   }
+  CALLGRIND_DUMP_STATS;  // Into FILE.1.
+  CALLGRIND_STOP_INSTRUMENTATION;
   const int64_t counted = allocations - before;
   sink.stream->OnDisconnect();
   broker.hub.Stop(absl::ZeroDuration());
