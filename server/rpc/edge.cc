@@ -28,7 +28,7 @@ bool AnsweredWhileStopping(absl::string_view method) {
 
 absl::StatusOr<Caller> Edge::Admit(absl::string_view name, const grpc::ServerContextBase& context,
                                    const google::protobuf::Message* request) const {
-  TakeOver(this);
+  TakeOver(this);  // Behind the first accepted connection.
   const Method* method = FindMethod(name);
   if (method == nullptr || (method->naming == Naming::kField && request == nullptr)) {
     return absl::InternalError(absl::StrCat("method '", name, "' is not in the table"));

@@ -67,25 +67,26 @@ TEST_CASE("what a QUEUE group acked, and not durably, is pending") {
   }
 }
 
+v1::Certainty CertaintyAt(const OutcomesRoom& room, int64_t offset, v1::Question question) {
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, offset).selection();
+  const auto told = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(told.status());
+  for (const v1::Answer& answer : told->answers()) {
+    if (answer.question() == question) return answer.certainty();
+  }
+  return v1::CERTAINTY_UNSPECIFIED;
+}
+
 TEST_CASE("what a group did is known in part while the disk does not give some of the ledger") {
   JourneyLimits limits;
   limits.io_patience = absl::ZeroDuration();
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::ZeroDuration(), v1::JOURNEY_MODE_FULL, limits);
-  const auto certainty = [&room] {
-    v1::AskQuestionsRequest request;
-    *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
-    const auto told = room.journeys->Ask(room.caller, request);
-    REQUIRE_OK(told.status());
-    for (const v1::Answer& answer : told->answers()) {
-      if (answer.question() == v1::QUESTION_WHO_PROCESSED) return answer.certainty();
-    }
-    return v1::CERTAINTY_UNSPECIFIED;
-  };
   REQUIRE(room.Take() == 2);
   room.Settle(Kind::kAck, 0);
   room.pool.RunAll();
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
-  CHECK(certainty() == v1::CERTAINTY_KNOWN);
+  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_PROCESSED) == v1::CERTAINTY_KNOWN);
   room.engine->SetCachedReads(false);
   room.engine->FailNextRead(
       Error(v1::DATA_CORRUPTED, "cannot be read", {{"first_lost", "0"}, {kIoErrorDetail, "true"}}));
@@ -93,18 +94,7 @@ TEST_CASE("what a group did is known in part while the disk does not give some o
   room.pool.RunAll();
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
   REQUIRE(room.indexer->Measure().missed_events == 1);
-  CHECK(certainty() == v1::CERTAINTY_PARTIAL);
-}
-
-v1::Certainty CertaintyOfFailures(const OutcomesRoom& room, int64_t offset) {
-  v1::AskQuestionsRequest request;
-  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, offset).selection();
-  const auto told = room.journeys->Ask(room.caller, request);
-  REQUIRE_OK(told.status());
-  for (const v1::Answer& answer : told->answers()) {
-    if (answer.question() == v1::QUESTION_WHO_FAILED) return answer.certainty();
-  }
-  return v1::CERTAINTY_UNSPECIFIED;
+  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_PROCESSED) == v1::CERTAINTY_PARTIAL);
 }
 
 TEST_CASE("what a group did is known in part when the index found some of the ledger damaged") {
@@ -113,7 +103,7 @@ TEST_CASE("what a group did is known in part when the index found some of the le
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::ZeroDuration(), v1::JOURNEY_MODE_FULL, limits);
   REQUIRE(room.Take() == 2);
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
-  CHECK(CertaintyOfFailures(room, 1) == v1::CERTAINTY_KNOWN);
+  CHECK(CertaintyAt(room, 1, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
   room.engine->SetCachedReads(false);
   room.engine->FailNextRead(Error(v1::DATA_CORRUPTED, "damaged", {{"first_lost", "0"}}));
   room.Settle(Kind::kNack, 1, absl::ZeroDuration());
@@ -125,19 +115,19 @@ TEST_CASE("what a group did is known in part when the index found some of the le
   room.Settle(Kind::kAck, 1);
   room.pool.RunAll();
   CHECK(room.Told(1).state() == v1::OUTCOME_STATE_PROCESSED);
-  CHECK(CertaintyOfFailures(room, 1) == v1::CERTAINTY_PARTIAL);
+  CHECK(CertaintyAt(room, 1, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_PARTIAL);
   room.Publish("orders", JourneyRoom::Event("younger"));
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
-  CHECK(CertaintyOfFailures(room, 2) == v1::CERTAINTY_KNOWN);
+  CHECK(CertaintyAt(room, 2, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
   // A later life reads on behind what is damaged.
   room.LeaveAndRestart();
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
   for (const int64_t offset : {0, 1}) {
-    CHECK(CertaintyOfFailures(room, offset) == v1::CERTAINTY_PARTIAL);
+    CHECK(CertaintyAt(room, offset, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_PARTIAL);
   }
-  CHECK(CertaintyOfFailures(room, 2) == v1::CERTAINTY_KNOWN);
+  CHECK(CertaintyAt(room, 2, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
   room.engine->TrimTo(kLedgerPartition, Offset(1));
-  CHECK(CertaintyOfFailures(room, 0) == v1::CERTAINTY_KNOWN);
+  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
 }
 
 TEST_CASE("what a QUEUE group did is known in part where no ledger is kept") {
@@ -148,7 +138,7 @@ TEST_CASE("what a QUEUE group did is known in part where no ledger is kept") {
   room.pool.RunAll();
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
   CHECK(room.Told(0).state() == v1::OUTCOME_STATE_RETRY_WAIT);
-  CHECK(CertaintyOfFailures(room, 0) == v1::CERTAINTY_PARTIAL);
+  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_PARTIAL);
 }
 
 TEST_CASE("what expired in a QUEUE group, and is not written, is pending") {
