@@ -1,15 +1,15 @@
 #include "tools/acta/app/contexts.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
@@ -20,6 +20,7 @@
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/help.h"
 #include "tools/acta/exit_status.h"
+#include "tools/acta/output/whole_file.h"
 #include "tools/acta/syntax/address.h"
 
 namespace acta::cli {
@@ -51,17 +52,6 @@ absl::Status CheckMode(const std::string& path) {
   if ((file.st_mode & 077) == 0) return absl::OkStatus();
   return RefusedError(absl::StrCat("others than you may open ", path,
                                    ", where credentials belong: chmod 600 '", path, "'"));
-}
-
-absl::Status WriteWhole(const std::string& path, absl::string_view bytes) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kOwnerOnly);
-  if (fd < 0) return FileError("cannot write", path);
-  // One that was left by a program that ended may have another mode.
-  const bool written = fchmod(fd, kOwnerOnly) == 0 &&
-                       write(fd, bytes.data(), bytes.size()) == std::ssize(bytes) && fsync(fd) == 0;
-  const absl::Status status = written ? absl::OkStatus() : FileError("cannot write", path);
-  close(fd);
-  return status;
 }
 
 }  // namespace
@@ -158,13 +148,12 @@ absl::Status Contexts::Save() const {
   if (error) {
     return absl::UnknownError(absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
   }
-  const std::string next = absl::StrCat(path_, ".", getpid());
-  absl::Status status =
-      WriteWhole(next, all.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-  if (status.ok() && rename(next.c_str(), path_.c_str()) != 0)
-    status = FileError("cannot write", path_);
-  if (!status.ok()) unlink(next.c_str());
-  return status;
+  ASSIGN_OR_RETURN(const std::unique_ptr<WholeFile> file, WholeFile::Open(path_, kOwnerOnly));
+  const std::string bytes = all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file->file()) != bytes.size()) {
+    return FileError("cannot write", path_);
+  }
+  return file->Commit();
 }
 
 }  // namespace acta::cli

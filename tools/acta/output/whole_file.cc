@@ -15,7 +15,6 @@ namespace acta::cli {
 namespace {
 
 constexpr mode_t kPermissions = 0777;
-constexpr mode_t kOfNewFile = 0666;  // The umask takes some.
 
 absl::Status CannotWrite(const std::string& path) {
   return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
@@ -23,7 +22,8 @@ absl::Status CannotWrite(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Open(const std::string& path,
+                                                           mode_t new_mode) {
   struct stat old {};
   const bool is_there = stat(path.c_str(), &old) == 0;
   if (is_there && !S_ISREG(old.st_mode)) {
@@ -39,8 +39,8 @@ absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Open(const std::string& pa
       is_there ? std::filesystem::canonical(path, no_link).string() : std::string(path);
   if (no_link) return absl::UnknownError(absl::StrCat("cannot write ", path));
   std::string beside = absl::StrCat(target, ".", getpid());
-  const mode_t mode = is_there ? old.st_mode & kPermissions : kOfNewFile;
-  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  const mode_t mode = is_there ? old.st_mode & kPermissions : new_mode;
+  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
   if (fd < 0) return CannotWrite(beside);
   // Who may read it stays, whatever the umask is.
   FILE* const file = is_there && fchmod(fd, mode) != 0 ? nullptr : fdopen(fd, "wb");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -15,8 +17,10 @@ namespace acta::cli {
 // Threads: one.
 class WholeFile {
  public:
-  // Errors: it cannot be written.
-  static absl::StatusOr<std::unique_ptr<WholeFile>> Open(const std::string& path);
+  // A file that is there keeps its mode; of a new one the umask takes some. Errors: it cannot be
+  // written.
+  static absl::StatusOr<std::unique_ptr<WholeFile>> Open(const std::string& path,
+                                                         mode_t new_mode = 0666);
   ~WholeFile();
   WholeFile(const WholeFile&) = delete;
   WholeFile& operator=(const WholeFile&) = delete;
