@@ -45,7 +45,7 @@ dev_test() {
   cd "$ROOT/build/release"
   if [ -z "$filter" ] || [ -n "$(ctest -N -R "$filter" | grep 'Test *#')" ]; then
     # Half of them wait most of the time; those that do not count for two (PROCESSORS).
-    ctest -j5 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
+    ctest -j6 --output-on-failure --no-tests=error ${filter:+-R "$filter"}
   else
     run_test_cases "$filter"
   fi
