@@ -54,7 +54,7 @@ def dashboard(uid, title, description, variables, rows):
     starts = {'name': 'Starts', 'enable': True, 'hide': False, 'iconColor': RED,
               'datasource': SOURCE, 'titleFormat': 'the broker started',
               'textFormat': '{{instance}}', 'step': '60s',
-              'expr': expand('resets(acta_process_cpu_seconds_total{I}[2m]) > 0')}
+              'expr': expand('changes(acta_app_start_timestamp_seconds{I}[2m]) > 0')}
     links = {'type': 'dashboards', 'title': 'Acta', 'tags': ['acta'], 'asDropdown': False,
              'includeVars': True, 'keepTime': True, 'targetBlank': False, 'icon': 'dashboard',
              'tooltip': ''}

@@ -12,7 +12,7 @@ NOW = ('Now', [
          'count(ALERTS{alertname=~"Acta.+",alertstate="firing"}) or vector(0)',
          (GREEN, None), (RED, 1), legend='alerts'),
     stat('Starts in a day', 'How often the broker began anew in the last 24 hours.', 'none',
-         'resets(acta_process_cpu_seconds_total{I}[1d])', (GREEN, None), (YELLOW, 2), (RED, 5)),
+         'changes(acta_app_start_timestamp_seconds{I}[1d])', (GREEN, None), (YELLOW, 2), (RED, 5)),
     stat('Clock jump', 'Jump of the wall clock that the broker does not follow.', 's',
          'abs(acta_log_clock_jump_seconds{I})', (GREEN, None), (YELLOW, 0.001)),
     stat('Access', 'Insecure: whoever reaches the ports may do everything.', 'none',

@@ -67,6 +67,7 @@ absl::Status Daemon::OpenStore(const OpenEngine& open) {
     if (const GroupRegistry* const groups = loaded_groups_.load()) groups->TrimEnded(partitions);
   };
   ASSIGN_OR_RETURN(engine_, open(storage, fatal_, clock_));
+  started_ = engine_->Now();
   // The folder is ours now; a file of a run that was killed would name a process that is gone.
   RemoveReadyFile(options_.listen.ready_file);
   return absl::OkStatus();
@@ -178,7 +179,7 @@ ServerFacts Daemon::MakeFacts() const {
   facts.version = ActaVersion();
   facts.grpc_address = note_.grpc;
   facts.http_address = note_.http;
-  facts.start_time = engine_->Now();
+  facts.start_time = started_;
   facts.pid = note_.pid;
   facts.insecure = options_.listen.insecure;
   facts.format_version = kFormatVersion;
@@ -223,6 +224,7 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   CollectUpkeep(*backups_, *scrub_, writer);
   add(Metric::kAppReady, ready_.load() ? 1 : 0);
   add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
+  writer.Add(Metric::kAppStarted, absl::ToDoubleSeconds(started_ - absl::UnixEpoch()));
 }
 
 void Daemon::CollectSpans(MetricWriter& writer) const {

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "acta/v1/admin.pb.h"
 #include "server/app/daemon_options.h"
 #include "server/app/listen_address.h"
@@ -90,6 +91,7 @@ class Daemon {
   std::atomic<bool> ready_{false};
   bool stopped_ = false;
   ReadyNote note_;
+  absl::Time started_;  // By LogEngine::Now().
 
   // In the order built; destroyed in reverse.
   std::unique_ptr<LogEngine> engine_;

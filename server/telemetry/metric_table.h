@@ -155,6 +155,8 @@ absl::string_view Name(MetricType type);
   M(kAppReady, "acta_app_ready", kGauge, "",                                                      \
     "1 while the daemon is ready for work, as /readyz says.")                                     \
   M(kAppInsecure, "acta_app_insecure", kGauge, "", "1 when started with --insecure.")             \
+  M(kAppStarted, "acta_app_start_timestamp_seconds", kGauge, "",                                  \
+    "When it was started; differs from start to start.")                                          \
   M(kProcessResidentBytes, "acta_process_resident_bytes", kGauge, "",                             \
     "Memory of the process that is in RAM.")                                                      \
   M(kProcessOpenDescriptors, "acta_process_open_descriptors", kGauge, "",                         \

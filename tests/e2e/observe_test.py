@@ -178,6 +178,7 @@ class Scrapes(BrokerTest):
         self.acta('publish', 'orders', stdin='x\n' * 100_000)
         address = f'127.0.0.1:{free_port()}'
         self.broker.options = ('--http', address)
+        starts = set()
         for _ in range(5):
             self.broker.kill()
             ended, answers = threading.Event(), []
@@ -199,6 +200,8 @@ class Scrapes(BrokerTest):
             status, text = self.scrape(address)
             self.assertEqual(status, 200)
             self.assertIn('\nacta_app_ready 1\n', text)
+            starts.add(re.search(r'(?m)^acta_app_start_timestamp_seconds (\S+)$', text).group(1))
+        self.assertEqual(len(starts), 5, starts)
 
 
 if __name__ == '__main__':
