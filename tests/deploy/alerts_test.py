@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Alerts fire on brokers that are in the condition they are about: four of them side by side, and
-one Prometheus. Their rules are what they are, but for how long something lasts.
+"""Alerts fire on brokers that are in the condition they are about: eight of them side by side, and
+one Prometheus. Their rules are what they are, but for how long something lasts. Disks that are slow
+or stand, and clocks that are wrong, are those of actad-oracle, which is actad over them.
 
-Needs prometheus in the folder ACTA_PROMETHEUS, and actad and acta in ACTA_BIN.
+Needs prometheus in the folder ACTA_PROMETHEUS, and actad and acta in ACTA_BIN, and
+actad-oracle in ACTA_TESTS.
 """
 
 import pathlib
@@ -17,12 +19,15 @@ sys.path[:0] = [str(deployed.ROOT / 'tests/e2e')]
 
 from broker import PATIENCE_S, Broker, BrokerTest  # noqa: E402
 from faults import until  # noqa: E402
+from oracle import TESTS, free_port  # noqa: E402
 from scraping import Prometheus  # noqa: E402
 
 SHORTER = (('acta_groups_lag_seconds > 3600', 1, 'acta_groups_lag_seconds > 3'),
            ('acta_backups_newest_timestamp_seconds > 2 * 86400', 1,
             'acta_backups_newest_timestamp_seconds > 3'),
            ('acta_schedules_overdue_seconds > 60', 1, 'acta_schedules_overdue_seconds > 2'),
+           ('acta_journeys_index_lag_seconds > 300', 1, 'acta_journeys_index_lag_seconds > 3'),
+           ('bool 0)[10m:30s]', 1, 'bool 0)[10s:1s]'),
            ('OUTCOME_UNKNOWN|INTERNAL"}[5m])', 1, 'OUTCOME_UNKNOWN|INTERNAL"}[5s])'))
 
 
@@ -48,6 +53,18 @@ class Conditions(BrokerTest):
         broker = Broker(folder, *options)
         self.addCleanup(lambda: broker.process.poll() is None and broker.kill())
         return broker.start()
+
+    def start_over_test_disk(self, broker, **words):
+        """Again, over a disk and by a clock that are as said (oracle_daemon_main.cc)."""
+        self.assertEqual(broker.stop(), 0)
+        broker.program = TESTS / 'actad-oracle'
+        broker.environment = {f'ACTA_ORACLE_{word}': str(value) for word, value in words.items()}
+        broker.start()
+
+    def goes_on(self, process):
+        """Until the test ends."""
+        self.addCleanup(self.end_process, process)
+        return process
 
     def on(self, broker, *args, stdin=None, code=0):
         """What a command of another broker says, which ends with this code."""
@@ -99,10 +116,46 @@ class Conditions(BrokerTest):
         broker.options = watermarks('warn', 'soft')
         return broker.start()
 
+    def slept(self):
+        """A machine that was off while a group had an hour to read, whose clock is wrong, and whose
+        disk is slower than what comes."""
+        clock = pathlib.Path(self.folder) / 'clock'
+        broker = self.another('slept', *watermarks())
+        for topic, retention in (('aging', '1h'), ('load', '1d')):
+            self.on(broker, 'topic', 'create', topic, '--partitions', 1, '--retention', retention)
+        self.on(broker, 'group', 'create', 'late', '--topic', 'aging', '--from', 'earliest')
+        self.on(broker, 'publish', 'aging', 'almost gone')
+        clock.write_text(f'{55 * 60}\n')
+        self.start_over_test_disk(broker, CLOCK_FILE=clock, SYNC_US=520_000, BUFFER=64 << 10)
+        clock.write_text('0\n')
+        lines = self.goes_on(subprocess.Popen(['yes', 'x' * 1000], stdout=subprocess.PIPE))
+        self.goes_on(broker.spawn('publish', 'load', stdin=lines.stdout))
+        return broker
+
+    def stuck(self, name, moment):
+        """One whose disk does not end something that it does to the log."""
+        broker = self.another(name, *watermarks())
+        self.on(broker, 'topic', 'create', 'orders', '--partitions', 1)
+        self.start_over_test_disk(broker, STALL_AT=moment, STALL_MS=3_600_000)
+
+        def is_stuck():
+            return 'stall begins' in broker.log.read_text()
+        while not is_stuck():
+            publisher = self.goes_on(broker.spawn('publish', 'orders', 'x'))
+            until(lambda: is_stuck() or publisher.poll() == 0, f'{name} answers or is stuck')
+        return broker
+
     def crowded(self):
-        """One that has as many connections as it may."""
-        broker = self.another('crowded', *watermarks(), '--listen.max_connections=1',
-                              '--listen.handshake_timeout=1m')
+        """One that has as many connections as it may, and a disk that refuses every write, also of
+        the index of more events than it has memory for."""
+        broker = self.another('crowded', *watermarks())
+        self.on(broker, 'topic', 'create', 'orders', '--partitions', 4)
+        self.on(broker, 'publish', 'orders', '--format', 'jsonl', '--id', '@/id', '--key', '@/id',
+                stdin=''.join(f'{{"id": "{n}"}}\n' for n in range(100_000)))
+        broker.kill()  # Before it is in a file.
+        broker.options = (*watermarks('warn', 'soft', 'hard'), '--storage.journey_memory=1MiB',
+                          '--listen.max_connections=1', '--listen.handshake_timeout=1m')
+        broker.start()
         self.addCleanup(self.connect(broker).close)
         return broker
 
@@ -113,7 +166,10 @@ class Conditions(BrokerTest):
 
     def test_they_fire(self):
         self.groups()
-        worn, full, crowded = self.worn(), self.full(), self.crowded()
+        worn, full, crowded, slept = self.worn(), self.full(), self.crowded(), self.slept()
+        restless = self.another('restless', *watermarks(), '--http', f'127.0.0.1:{free_port()}')
+        no_sync = self.stuck('no_sync', 'before-wal-sync:6')
+        no_write = self.stuck('no_write', 'before-wal-write:9')
         wanted = {
             (f'Acta{alert}', broker.http)
             for broker, alerts in (
@@ -122,8 +178,14 @@ class Conditions(BrokerTest):
                 (worn, ('BackupFailed', 'DamagedEvents', 'DiskFilling', 'Insecure',
                         'TelemetryIncomplete')),
                 (full, ('DiskRefusesWrites', 'ScheduledEventsOverdue')),
-                (crowded, ('CallsRefused',)))
+                (slept, ('ClockJumpIgnored', 'GroupAboutToLoseEvents', 'LogSlow',
+                         'WritesStalled')),
+                (no_sync, ('LogNotSyncing',)), (no_write, ('LogNotSyncing',)),
+                (crowded, ('CallsRefused', 'DiskRefusesWrites', 'JourneyIndexBehind')),
+                (restless, ('Restarting',)))
             for alert in alerts}
+        # deploy_test.py stops a broker.
+        self.assertEqual({alert for alert, _ in wanted}, {*deployed.alerts()} - {'ActaDown'})
         folder = pathlib.Path(self.folder) / 'prometheus'
         folder.mkdir()
         prometheus = Prometheus(folder, *sorted({address for _, address in wanted}),
@@ -131,15 +193,22 @@ class Conditions(BrokerTest):
         self.addCleanup(prometheus.end)
         # What is counted from now on has been 0.
         new = 'sum(acta_queues_dead_lettered_events_total{group="full"}) == 0'
-        up = 'sum(up{job="acta"}) == 4'
+        up = 'sum(up{job="acta"}) == 8'
         until(lambda: None not in (prometheus.value(new), prometheus.value(up)), 'all are scraped')
         self.acta('publish', 'jobs', stdin=''.join(f'{n}\n' for n in range(50)))
         self.broker.acta('subscribe', 'jobs', '--group', 'full', '--exec', 'exit 65', '--max', 1)
         self.spawn('subscribe', 'jobs', '--group', 'failing', '--exec', 'exit 1',
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        starts = f'changes(acta_app_start_timestamp_seconds{{instance="{restless.http}"}}[1h])'
+        started = 0
 
         def missing():
+            nonlocal started
             self.connect(crowded).close()  # One too many.
+            if prometheus.value(starts) == started:
+                restless.kill()
+                restless.start()
+                started += 1
             return wanted - set(prometheus.firing('instance'))
         until(lambda: not missing(), lambda: f'all of them fire: not {missing()}')
 

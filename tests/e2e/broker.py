@@ -37,6 +37,8 @@ def rfc3339(seconds):
 
 
 class Broker:
+    program = BIN / 'actad'
+
     def __init__(self, folder, *options):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / 'data'
@@ -51,7 +53,7 @@ class Broker:
 
     def start(self):
         self.ready.unlink(missing_ok=True)
-        command = [BIN / 'actad', '--data', self.data, '--grpc', '127.0.0.1:0',
+        command = [self.program, '--data', self.data, '--grpc', '127.0.0.1:0',
                    '--http', '127.0.0.1:0', '--ready-file', self.ready, *self.options]
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log,
