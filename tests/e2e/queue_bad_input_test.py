@@ -99,9 +99,10 @@ class QueueBadInput(BrokerTest):
         self.assertEqual(self.rejections(reason), before + 1)
         self.assertIsNone(worker.error)
 
-    def settle(self, worker, kind, offset, assignment=1, **how):
+    def settle(self, worker, kind, offset, assignment=None, **how):
         return lambda: worker.send(settle=subscriber_pb2.Settle(settlements=[
-            Settlement(assignment=assignment, offset=offset, kind=kind, **how)]))
+            Settlement(assignment=assignment or worker.leased[0].assignment, offset=offset,
+                       kind=kind, **how)]))
 
     def step(self, leased, group='workers', token=None, **more):
         return lambda: self.subscriber.Settle(subscriber_pb2.SettleRequest(

@@ -435,7 +435,7 @@ void Group::QueueGenerations(std::vector<RowWrite> rows, uint64_t number) {
 void Group::Assign(const AssignmentDecision& decision, std::vector<RowWrite>* rows) {
   const SessionPtr session = sessions_[decision.session];
   Position& position = positions_[decision.partition];
-  const uint64_t handle = deps_.next_handle->fetch_add(1);
+  const uint64_t handle = NewHandle();
   handles_[handle] = {decision.partition, session};
   session->handles.insert(handle);
   position.handle = handle;

@@ -215,6 +215,7 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   void EndSession(const SessionPtr& session, const absl::Status& status, bool cleanly)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellPaused(const SessionPtr& session, bool paused) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  uint64_t NewHandle() const { return deps_.next_handle->fetch_add(1); }
   void DropHandle(uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The member that holds it, or whose kept place it waits for; empty: nobody.
   std::string OwnerOf(PartitionId partition) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -23,6 +23,7 @@ class GroupMembership final : public Membership {
   }
   GroupQueue* queue() const override { return group_->queue(); }
   uint64_t session() const override { return session_->number; }
+  uint64_t NewHandle() override { return group_->NewHandle(); }
   GroupId group() const override { return group_->id(); }
   absl::Status Released(uint64_t handle) override { return group_->Released(session_, handle); }
   void Leave() override { group_->Leave(session_); }

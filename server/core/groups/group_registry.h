@@ -83,6 +83,8 @@ class Membership {
   // Null: a STREAM group.
   virtual GroupQueue* queue() const = 0;
   virtual uint64_t session() const = 0;
+  // No other stream of a group has it, or gets it, in this life of the broker.
+  virtual uint64_t NewHandle() = 0;
   virtual GroupId group() const = 0;
   // A clean leave: partitions move at once. Also drops the place of a named member.
   virtual void Leave() = 0;

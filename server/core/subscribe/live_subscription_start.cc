@@ -64,12 +64,12 @@ void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& sta
     outbox_.Notice("GRANTED_FEATURE", kDeliveryTokens);
     pump_->GiveTokens(deps_.hub.groups.tokens(), membership_->group());
   }
-  if (GroupQueue* const queue = membership_->queue()) {
+  if (membership_->queue() != nullptr) {
     const size_t most = MaxFrameBytes(deps_.hub.limits, start);
     feed_ = std::make_unique<QueueFeed>(
         QueueFeed::Deps{deps_.hub.topics, deps_.hub.authorizer, caller_, *deps_.delivered, credit_,
                         outbox_, frame_bytes_, most, tokens ? &deps_.hub.groups.tokens() : nullptr},
-        *queue, membership_->session());
+        *membership_);
     feed_->Present(start);
   }
   // Behind what names the partitions: those that are not named by then the client holds no more.

@@ -97,7 +97,7 @@ uint64_t QueueFeed::HandleOf(PartitionId partition, Offset offset) {
     failure_ = allowed;
     return 0;
   }
-  named.handle = ++last_handle_;
+  named.handle = membership_.NewHandle();
   handles_[named.handle] = partition;
   v1::Assigned assigned;
   assigned.set_assignment(named.handle);

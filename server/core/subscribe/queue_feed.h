@@ -25,9 +25,11 @@ void LookAtHeld(const TopicRegistry& topics, const Caller& caller, const v1::Sub
 // settles what the client says of them. Events are leased when a frame can take them, so that what
 // waits is anybody's.
 //
-// Partitions have handles of the stream, named before their first events.
+// Partitions have handles of the stream, named before their first events. No other stream has them:
+// what is settled under one that was kept over a break is FENCED, and no other event.
 //
-// Threads: in the turns of its stream, but for `done` of Settle().
+// Threads:   in the turns of its stream, but for `done` of Settle().
+// Ownership: borrows the membership, of a QUEUE group.
 class QueueFeed {
  public:
   struct Deps {
@@ -41,8 +43,11 @@ class QueueFeed {
     size_t max_frame_bytes = 0;
     const DeliveryTokens* tokens = nullptr;  // Null: the client wants none.
   };
-  QueueFeed(const Deps& deps, GroupQueue& queue, uint64_t session)
-      : deps_(deps), queue_(queue), session_(session) {}
+  QueueFeed(const Deps& deps, Membership& membership)
+      : deps_(deps),
+        membership_(membership),
+        queue_(*membership.queue()),
+        session_(membership.session()) {}
 
   // Of the start frame.
   void Present(const v1::SubscribeStart& start);
@@ -76,13 +81,13 @@ class QueueFeed {
   absl::Status ToSettlement(const v1::Settlement& from, QueueSettlement* to) const;
 
   const Deps deps_;
-  GroupQueue& queue_;  // Of the membership, which lives as long.
+  Membership& membership_;
+  GroupQueue& queue_;
   const uint64_t session_;
   std::deque<QueueDelivery> staged_;  // Leased and not sent.
   bool left_out_ = false;             // Something was, whose credit is there again.
   absl::flat_hash_map<PartitionId, Named> named_;
   absl::flat_hash_map<uint64_t, PartitionId> handles_;
-  uint64_t last_handle_ = 0;
   absl::Status failure_;
 };
 

@@ -172,6 +172,25 @@ TEST_CASE("what was leased before a reset is nobody's after a restart", "[queue]
   CHECK(next.Lag("workers", 0).lag_events() == 0);
 }
 
+TEST_CASE("a handle that a member kept from its stream before settles nothing", "[queue]") {
+  QueueRoom room({}, 2);
+  room.Publish(1, {"a"});
+  Client& old = room.Work(1, "m");
+  REQUIRE(old.sink.leased.size() == 1);
+  const RecordingSink::Leased kept = old.sink.leased[0];
+  old.stream->OnDisconnect();
+  room.Run();
+
+  room.Publish(0, {"b"});
+  Client& again = room.Work(1000, "m");
+  REQUIRE_FALSE(again.sink.leased.empty());
+  const uint64_t frame = again.Ack(kept);
+  room.Run();
+  CHECK(again.sink.ErrorOf(frame) == v1::FENCED);
+  CHECK(again.sink.by_handle.count(kept.assignment) == 0);
+  CHECK(room.Lag("workers", 0).lag_events() == 1);
+}
+
 TEST_CASE("after a restart a member keeps what it holds of a key, and the next one waits for it",
           "[queue]") {
   v1::QueueSettings settings;
