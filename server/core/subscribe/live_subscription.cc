@@ -55,7 +55,7 @@ absl::Status ControlTooLarge(size_t bytes, size_t max) {
                     bytes,
                     "limits.control_frame",
                     max,
-                    "name fewer topics, or raise the property"}
+                    "name or settle less at once, or raise the property"}
       .Make();
 }
 

@@ -31,7 +31,8 @@ struct SubscribeLimits {
   int32_t min_max_frame_bytes = 64 << 10;
   int32_t max_max_frame_bytes = 17 << 20;
   int32_t target_frame_bytes = 1 << 20;  // What is sent unless one event alone is larger.
-  int32_t max_control_bytes = 64 << 10;
+  // 10,000 positions of a start, however large their numbers, or 10,000 acks.
+  int32_t max_control_bytes = 256 << 10;
   absl::Duration member_timeout = absl::Seconds(15);
   int64_t max_waiting_fetches = 10000;
   int64_t max_fetch_bytes = int64_t{64} << 20;  // Of all pages that are not yet with their client.

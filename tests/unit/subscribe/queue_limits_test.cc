@@ -12,7 +12,7 @@ std::string LimitOf(const absl::Status& status) {
   return found == details.end() ? "" : found->second;
 }
 
-// All of the same event: more do not fit into a frame of 64 KiB.
+// All of the same event.
 v1::SubscribeControl MostAcks(uint64_t assignment) {
   v1::SubscribeControl control;
   for (int i = 0; i < 10'000; ++i) {

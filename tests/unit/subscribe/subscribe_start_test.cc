@@ -1,4 +1,5 @@
 #include <functional>
+#include <limits>
 
 #include "tests/unit/subscribe/subscribe_room.h"
 
@@ -192,9 +193,23 @@ TEST_CASE("bytes that are no control frame end the stream", "[subscribe]") {
   }
   SECTION("too many") {
     Client& client = room.Connect();
-    client.stream->OnControl(std::string((64 << 10) + 1, '\0'));
+    client.stream->OnControl(std::string((256 << 10) + 1, '\0'));
     CHECK(client.sink.EndReason() == v1::FRAME_TOO_LARGE);
   }
+}
+
+// A client that reads as many partitions as there may be names them all when it comes again.
+TEST_CASE("a start frame has room for a position of each partition there may be", "[subscribe]") {
+  SubscribeRoom room;
+  Start start = room.Earliest("nothing");
+  for (int32_t partition = 0; partition < TopicLimits().max_partitions; ++partition) {
+    v1::PartitionPosition& position = *start.mutable_topics(0)->add_partitions();
+    position.set_partition(partition);
+    position.set_offset(std::numeric_limits<int64_t>::max());
+    position.set_incarnation(std::numeric_limits<uint32_t>::max());
+  }
+  Client& client = room.Subscribe(start);
+  CHECK(client.sink.EndReason() == v1::TOPIC_NOT_FOUND);  // It was looked at.
 }
 
 TEST_CASE("frame ids rise strictly, and a frame that does not rise is named", "[subscribe]") {
