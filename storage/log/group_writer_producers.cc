@@ -61,8 +61,12 @@ void GroupWriter::AddSnapshots() {
   while (!due_snapshots_.empty() && group_.size_bytes() < most) {
     const PartitionPtr partition = std::move(due_snapshots_.front());
     due_snapshots_.pop_front();
-    if (!partition->dropped()) SnapshotProducers(*partition);
-    partition->writer.producers_behind = false;
+    PartitionLog::WriterState& writer = partition->writer;
+    // Since its row was written there may have been duplicates only, whose sequences it told at
+    // once.
+    const bool told = writer.producers_saved == writer.next;
+    if (!told && !partition->dropped()) SnapshotProducers(*partition);
+    writer.producers_behind = false;
   }
   snapshots_wait_.store(!due_snapshots_.empty(), std::memory_order_relaxed);
 }

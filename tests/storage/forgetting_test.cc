@@ -72,6 +72,33 @@ TEST_CASE("a row of producers that tells of more than there is, as after a loss,
   CHECK(PublishNumbered(store, 1, 1).duplicates.size() == 1);
 }
 
+TEST_CASE("duplicates alone do not have the row of producers written again in its time") {
+  TestStore store;
+  Append append = MakeAppend(TestStore::Partition(), {EventElement("x", "a")});
+  append.ids.push_back({0, store.engine().HashEventId("", "a")});
+  REQUIRE_OK(Commit(store.engine(), append).appends.at(0).status);
+  store.clock().Advance(absl::Seconds(61));
+  REQUIRE_OK(PublishNumbered(store, 1, 0).status);
+  REQUIRE(SavedRow(store).as_of_offset() == 2);
+  const bool numbered = GENERATE(false, true);
+  if (numbered) {
+    append.producer_id = append.producer_epoch = 1;
+    append.first_sequence = 1;
+  }
+  REQUIRE(Commit(store.engine(), append).appends.at(0).duplicates.size() == 1);
+  CHECK(SavedRow(store).producers(0).batches_size() == (numbered ? 2 : 1));
+  // Who writes it again takes this away.
+  storage::v1::ProducerSnapshot seen;
+  seen.set_as_of_offset(77);
+  Transaction mark;
+  mark.rows = {{Family::kState, ProducerRow(TestStore::Partition()), seen.SerializeAsString()}};
+  REQUIRE_OK(Commit(store.engine(), std::move(mark)).status);
+  store.clock().Advance(absl::Seconds(61));
+  Append other = MakeAppend(TestStore::Partition(1), {EventElement("x")});
+  REQUIRE_OK(Commit(store.engine(), std::move(other)).status);
+  CHECK(SavedRow(store).as_of_offset() == 77);
+}
+
 TEST_CASE("a start forgets the producers that are silent for more than a week by then") {
   TestStore store;
   REQUIRE_OK(PublishNumbered(store, 1, 0).status);
