@@ -353,6 +353,7 @@ absl::Status GroupRegistry::State::Delete(const GroupPtr& group, std::vector<Gon
   MutexLock lock(map_mu_);
   by_id_.erase(group->id());
   groups_.erase({group->tenant(), group->name()});
+  queues_ = nullptr;
   return absl::OkStatus();
 }
 

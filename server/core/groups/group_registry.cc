@@ -64,17 +64,17 @@ GroupRegistry::~GroupRegistry() = default;
 absl::Status GroupRegistry::Load() { return state_->Load(); }
 
 absl::Status GroupRegistry::KeepCopies(PartitionId partition, Offset first) const {
-  for (const GroupPtr& group : state_->All()) {
-    if (group->queue() == nullptr || !group->ReadsTopic(partition.topic())) continue;
+  const auto queues = state_->Queues();  // Retention asks for thousands of partitions at once.
+  for (const GroupPtr& group : *queues) {
+    if (!group->ReadsTopic(partition.topic())) continue;
     RETURN_IF_ERROR(group->queue()->KeepCopies(partition, first));
   }
   return absl::OkStatus();
 }
 
 void GroupRegistry::TrimEnded(const std::vector<PartitionId>& partitions) const {
-  for (const GroupPtr& group : state_->All()) {
-    if (group->queue() != nullptr) group->queue()->TrimEnded(partitions);
-  }
+  const auto queues = state_->Queues();
+  for (const GroupPtr& group : *queues) group->queue()->TrimEnded(partitions);
 }
 
 absl::StatusOr<std::shared_ptr<StepGroup>> GroupRegistry::FindForStep(

@@ -80,6 +80,18 @@ std::vector<GroupPtr> GroupRegistry::State::All() const {
   return all;
 }
 
+std::shared_ptr<const std::vector<GroupPtr>> GroupRegistry::State::Queues() const {
+  MutexLock lock(map_mu_);
+  if (queues_ == nullptr) {
+    std::vector<GroupPtr> queues;
+    for (const auto& [key, group] : groups_) {
+      if (group->queue() != nullptr) queues.push_back(group);
+    }
+    queues_ = std::make_shared<const std::vector<GroupPtr>>(std::move(queues));
+  }
+  return queues_;
+}
+
 int64_t GroupRegistry::State::count() const {
   MutexLock lock(map_mu_);
   return static_cast<int64_t>(groups_.size());
@@ -131,6 +143,7 @@ GroupPtr GroupRegistry::State::Make(const storage::v1::GroupRecord& record, int6
     MutexLock lock(map_mu_);
     groups_[{group->tenant(), group->name()}] = group;
     by_id_[group->id()] = group;
+    queues_ = nullptr;
   }
   if (group->queue() != nullptr) BeginSweeps(group->id());
   return group;

@@ -59,6 +59,8 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   absl::StatusOr<GroupPtr> GetQueue(const Caller& caller, absl::string_view tenant,
                                     absl::string_view name) const;
   std::vector<GroupPtr> All() const;  // By tenant and name.
+  // Those of mode QUEUE. O(1), but after groups came or went.
+  std::shared_ptr<const std::vector<GroupPtr>> Queues() const;
   int64_t count() const;
 
   absl::Status Load();
@@ -212,6 +214,8 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   mutable Mutex map_mu_;  // Leaf.
   absl::btree_map<std::pair<std::string, std::string>, GroupPtr> groups_ ABSL_GUARDED_BY(map_mu_);
   absl::flat_hash_map<GroupId, GroupPtr> by_id_ ABSL_GUARDED_BY(map_mu_);
+  // Null: to be listed anew.
+  mutable std::shared_ptr<const std::vector<GroupPtr>> queues_ ABSL_GUARDED_BY(map_mu_);
 
   mutable Mutex redrives_mu_;  // Leaf.
   absl::flat_hash_map<uint64_t, std::pair<GroupId, storage::v1::RedriveRecord>> running_

@@ -250,6 +250,18 @@ TEST_CASE("a hole of the log does not keep what is around it for ever", "[queue]
   CHECK(room.Rows(kKeptRows) == 0);
 }
 
+TEST_CASE("retention asks a queue no more that was deleted since it asked last", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 3);
+  room.engine.TrimTo(room.Id(0), Offset(1));
+  REQUIRE(room.engine.Extent(room.Id(0))->first == Offset(1));
+  v1::DeleteGroupRequest request;
+  request.set_name("workers");
+  REQUIRE_OK(room.groups.Delete(room.caller, request));
+  room.engine.TrimTo(room.Id(0), Offset(2));
+  CHECK(room.engine.Extent(room.Id(0))->first == Offset(2));
+}
+
 // Counts who reads dead letters.
 class LettersRead final : public MemoryLogEngine {
  public:
