@@ -124,6 +124,8 @@ void AddGroups(const GroupLimits& limits, const LimitUse& use, Rows* rows) {
   rows->Add("limits.topics_per_group", limits.max_topics_per_group, "topics", "a group reads");
   rows->Add("limits.members_per_group", limits.max_members_per_group, "members", "of a group");
   rows->Add("max_description_bytes", kMaxDescriptionBytes, "bytes", "the description of a group");
+  rows->Add("max_reset_rows", limits.max_reset_rows, "rows",
+            "attempts, copies and parked events that one reset of a QUEUE group deletes");
   rows->Add("limits.revoke_deadline", limits.revoke_deadline,
             "time a member has to hand a partition over");
   rows->Add("limits.member_grace", limits.member_grace,

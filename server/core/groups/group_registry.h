@@ -25,6 +25,9 @@ struct GroupLimits {
   int64_t max_groups = 10000;
   int32_t max_topics_per_group = 64;
   int32_t max_members_per_group = 1000;
+  // Of attempts, copies and parked events that a reset deletes in its one write: for a moment about
+  // 300 bytes of memory each.
+  int64_t max_reset_rows = 2'000'000;
   absl::Duration revoke_deadline = absl::Seconds(30);
   absl::Duration member_grace = absl::Seconds(30);  // A named member keeps its place so long.
 };

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 #include "server/core/groups/group_text.h"
 #include "storage/base/bytes.h"
 #include "storage/base/log.h"
@@ -36,6 +37,16 @@ absl::btree_set<TopicId> TopicsOf(GroupId group, const Rows& positions) {
     topics.insert(PartitionId(GetBig64(row->first.data() + prefix.size())).topic());
   }
   return topics;
+}
+
+absl::Status ResetTooLarge(int64_t most) {
+  return LimitError{v1::LIMIT_EXCEEDED,
+                    "the reset would delete rows of attempts and the like, at least:",
+                    static_cast<uint64_t>(most + 1),
+                    "max_reset_rows",
+                    static_cast<uint64_t>(most),
+                    "name fewer partitions at once (`to_offsets`)"}
+      .Make();
 }
 
 // Those that have positions.
@@ -271,22 +282,26 @@ absl::StatusOr<int64_t> GroupRegistry::State::CountLetters(
 
 absl::Status GroupRegistry::State::ForgetQueue(Which which, std::vector<RowWrite>* rows) const {
   using Visit =
-      absl::FunctionRef<void(absl::string_view key, std::pair<PartitionId, Offset> place)>;
+      absl::FunctionRef<absl::Status(absl::string_view key, std::pair<PartitionId, Offset> place)>;
   const auto visit_all = [&](const char* kind, Visit visit) {
     return VisitRows(deps.engine, Family::kState, which(kind),
                      [&](absl::string_view key, absl::string_view) -> absl::Status {
                        ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
-                       visit(key, place);
-                       return absl::OkStatus();
+                       return visit(key, place);
                      });
   };
   absl::flat_hash_set<std::pair<PartitionId, Offset>> letters;  // Whose history stays.
-  RETURN_IF_ERROR(visit_all(kDeadLetterRows,
-                            [&](absl::string_view, const auto& place) { letters.insert(place); }));
+  RETURN_IF_ERROR(visit_all(kDeadLetterRows, [&](absl::string_view, const auto& place) {
+    letters.insert(place);
+    return absl::OkStatus();
+  }));
+  const int64_t most = deps.limits.max_reset_rows;
   for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows}) {
     RETURN_IF_ERROR(visit_all(kind, [&](absl::string_view key, const auto& place) {
-      const bool stays = kind != kParkedRows && letters.contains(place);
-      if (!stays) rows->push_back({Family::kState, std::string(key), std::nullopt});
+      if (kind != kParkedRows && letters.contains(place)) return absl::OkStatus();
+      if (static_cast<int64_t>(rows->size()) >= most) return ResetTooLarge(most);
+      rows->push_back({Family::kState, std::string(key), std::nullopt});
+      return absl::OkStatus();
     }));
   }
   return absl::OkStatus();

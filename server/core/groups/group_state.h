@@ -155,7 +155,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   // How the rows of a kind begin that are meant.
   using Which = absl::FunctionRef<std::string(absl::string_view kind)>;
   // Adds the deletion of these rows of a QUEUE group; dead letters stay, with their attempts and
-  // copies. Blocks.
+  // copies. Blocks. Errors: LIMIT_EXCEEDED.
   absl::Status ForgetQueue(Which which, std::vector<RowWrite>* rows) const;
   // The dead letters of these topics; 0 of a STREAM group. Blocks.
   absl::StatusOr<int64_t> CountLetters(const Group& group,

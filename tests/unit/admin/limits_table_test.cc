@@ -39,6 +39,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("max_causation_depth").value() == 64);
   CHECK(rows.at("max_name_bytes").value() == 249);
   CHECK(rows.at("max_description_bytes").value() == 1024);
+  CHECK(rows.at("max_reset_rows").value() == 2'000'000);
   CHECK(rows.at("listen.max_connections").value() == 4096);
   CHECK(rows.at("limits.streams_per_connection").value() == 128);
   CHECK(rows.at("limits.member_timeout").value() == 15000);

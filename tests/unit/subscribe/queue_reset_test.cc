@@ -1,4 +1,5 @@
 // Groups that begin anew elsewhere.
+#include "storage/layout/rows.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -72,6 +73,35 @@ TEST_CASE("what is settled already is no gap when retention takes it", "[queue]"
   CHECK(QueueRoom::DataOf(client) == Strings{"b"});
   CHECK(client.sink.gaps().empty());
   CHECK(then.Explain().code() != v1::STANDSTILL_CODE_GAP);
+}
+
+TEST_CASE("a reset that forgets more rows than may be is refused, and forgets none", "[queue]") {
+  GroupLimits limits;
+  limits.max_reset_rows = 2;
+  QueueRoom room(QueueRoom::Attempts(5), 2, limits);
+  for (const int32_t partition : {0, 1}) room.Publish(partition, {"a"});
+  Client& client = room.Work();
+  REQUIRE(client.sink.leased.size() == 2);
+  for (const RecordingSink::Leased& event : client.sink.leased) client.Nack(event);
+  room.Run();
+  REQUIRE(room.Rows(kParkedRows) == 2);
+  REQUIRE(room.Rows(kAttemptRows) == 2);
+  v1::ResetOffsetsRequest reset;
+  reset.set_group("workers");
+  reset.mutable_to()->set_earliest(true);
+  reset.set_reason("once more");
+  reset.set_force(true);
+  const absl::Status refused = room.groups.ResetOffsets(room.caller, reset).status();
+  CHECK(ReasonOf(refused) == v1::LIMIT_EXCEEDED);
+  CHECK(DetailsOf(refused).at("limit") == "max_reset_rows");
+  CHECK(room.Rows(kParkedRows) == 2);
+  CHECK(room.Rows(kAttemptRows) == 2);
+  room.Run();
+  // What it advises.
+  reset.mutable_to_offsets()->add_offsets()->set_topic("orders");
+  CHECK_OK(room.groups.ResetOffsets(room.caller, reset).status());
+  CHECK(room.Rows(kParkedRows) == 1);
+  CHECK(room.Rows(kAttemptRows) == 1);
 }
 
 TEST_CASE("a dead letter of before a reset can be redriven", "[queue]") {

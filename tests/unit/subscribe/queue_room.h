@@ -14,7 +14,9 @@ namespace acta {
 // A room with a topic `orders` of one partition and a QUEUE group `workers` on it.
 class QueueRoom : public SubscribeRoom {
  public:
-  explicit QueueRoom(v1::QueueSettings settings = {}, int32_t partitions = 1) {
+  explicit QueueRoom(v1::QueueSettings settings = {}, int32_t partitions = 1,
+                     GroupLimits limits = {})
+      : SubscribeRoom({}, limits) {
     KeepWhatGoes();
     MakeTopic(partitions);
     MakeQueue("workers", std::move(settings));
