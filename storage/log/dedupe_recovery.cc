@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -16,12 +17,19 @@
 namespace acta {
 namespace {
 
+// A start has millions of them for a moment.
 struct Remembered {
-  int64_t time_us;
-  int32_t partition;
   EventIdHash id;
   IdPosition position;
+  int32_t partition;
 };
+static_assert(sizeof(Remembered) == 48);
+
+// As they came: oldest first, and those of one time by partition.
+bool CameBefore(const Remembered& a, const Remembered& b) {
+  return std::tuple(a.position.time_us, a.partition, a.position.offset) <
+         std::tuple(b.position.time_us, b.partition, b.position.offset);
+}
 
 // Nothing is known to be damaged: the next read may succeed.
 bool DiskIsSilent(const absl::Status& status) {
@@ -74,7 +82,7 @@ absl::StatusOr<int64_t> CollectIds(const LogReader& reader, const SipKey& key,
     for (const IdentifiedEvent& event : IdsOf(key, PayloadOf(header, value))) {
       const IdPosition position{header.base_offset + event.index, header.incarnation,
                                 header.append_time_us};
-      out->push_back({header.append_time_us, partition.id().partition(), event.id, position});
+      out->push_back({event.id, position, partition.id().partition()});
     }
     return true;
   };
@@ -263,14 +271,14 @@ absl::StatusOr<int64_t> RecoverIds(const LogReader& reader, const SipKey& key, a
     topic.ids.MissesBefore(partition->trimmed_before_us());
   }
   std::vector<Remembered> remembered;
+  remembered.reserve(static_cast<size_t>(newest.events));  // Growing, it would be there twice.
   for (size_t i = 0; i < partitions.size(); ++i) {
     ASSIGN_OR_RETURN(const int64_t missed_us,
                      CollectIds(reader, key, *partitions[i], newest.from[i], newest.hidden[i],
                                 accept_loss, &remembered));
     topic.ids.MissesBefore(missed_us);
   }
-  std::stable_sort(remembered.begin(), remembered.end(),
-                   [](const Remembered& a, const Remembered& b) { return a.time_us < b.time_us; });
+  std::sort(remembered.begin(), remembered.end(), CameBefore);  // In its place.
   for (const Remembered& event : remembered) {
     topic.ids.Insert(event.partition, event.id, event.position);
   }
