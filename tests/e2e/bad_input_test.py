@@ -105,6 +105,10 @@ class BadInput(BrokerTest):
                                   ((*later, '--skip-bad'), 6)):
             code, err = self.with_nobody_reading(*publish, *options, stdin='{"a": 1}\n{"a":\n')
             self.assertEqual((code, 'line 2' in err, 'error: ' in err), (expected, True, True), err)
+        for options, expected in ((('--skip-bad',), 6), ((), 1)):
+            code, err = self.with_nobody_reading(*publish, '--dry-run', *options,
+                                                 stdin='{"a":\n{"a": 1}\n')
+            self.assertEqual((code, 'line 1' in err, 'error: ' in err), (expected, True, True), err)
         code, err = self.with_nobody_reading('doctor', '--server', '127.0.0.1:1', '--timeout',
                                              '2s')
         self.assertEqual((code, '127.0.0.1:1' in err), (5, True), err)

@@ -84,13 +84,9 @@ class PublishRun {
 
   // Shows what would be sent.
   absl::Status Show() {
-    absl::StatusOr<std::optional<v1::Event>> event;
-    while ((event = NextEvent()).ok() && event->has_value()) {
-      RETURN_IF_ERROR(WriteAll(stdout, UnstoredEventText(**event, topic_)));
-    }
+    const absl::Status status = ShowAll();
     HintAtMissing();
-    RETURN_IF_ERROR(event.status());
-    return Whole("what was read is shown");
+    return FirstError(status, Whole("what was read is shown"));
   }
 
   absl::Status Schedule(absl::Time at, const client::PublisherOptions& options) {
@@ -140,6 +136,14 @@ class PublishRun {
     if (skipped_ == 0) return absl::OkStatus();
     return PartlyDoneError(absl::StrCat(skipped_, skipped_ == 1 ? " line is" : " lines are",
                                         " no event and skipped; ", others));
+  }
+
+  absl::Status ShowAll() {
+    while (true) {
+      ASSIGN_OR_RETURN(const std::optional<v1::Event> event, NextEvent());
+      if (!event.has_value()) return absl::OkStatus();
+      RETURN_IF_ERROR(WriteAll(stdout, UnstoredEventText(*event, topic_)));
+    }
   }
 
   absl::Status SendAll(client::Publisher& publisher) {
