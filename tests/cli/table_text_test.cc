@@ -87,6 +87,38 @@ TEST_CASE("names are parted at their marks, that of the row last", "[cli]") {
         "warehouses  warehouses\n");
 }
 
+Table PropertiesTable() {
+  Table table({"PROPERTY", "VALUE", "SOURCE", "DEFAULT", "RANGE", "MEANING"});
+  table.SentencesLast();
+  table.Row("storage.in_flight", "64MiB", "file", "64MiB", "18MiB to 1TiB",
+            "publishes that wait to be written; above it they are refused");
+  table.Row("listen.max_connections_per_address", 1000, "environment", 256, "1 to 1000000",
+            "gRPC connections from one address; loopback is exempt");
+  table.Row("storage.backup_dir", "/var/backups/acta", "flag", "", "path",
+            "folder of the backups of this store; empty: none are made; SIGHUP is enough for it");
+  return table;
+}
+
+TEST_CASE("sentences go below their row, and its name stays whole", "[cli]") {
+  CHECK(TableText(PropertiesTable(), 80) ==
+        "PROPERTY                           VALUE        SOURCE      DEFAULT RANGE\n"
+        "  MEANING\n"
+        "storage.in_flight                  64MiB        file          64MiB 18MiB to\n"
+        "                                                                    1TiB\n"
+        "  publishes that wait to be written; above it they are refused\n"
+        "listen.max_connections_per_address 1000         environment     256 1 to 1000000\n"
+        "  gRPC connections from one address; loopback is exempt\n"
+        "storage.backup_dir                 /var/        flag                path\n"
+        "                                   backups/acta\n"
+        "  folder of the backups of this store; empty: none are made; SIGHUP is enough\n"
+        "  for it\n");
+  CHECK(absl::StartsWith(TableText(PropertiesTable(), 40),
+                         "PROPERTY  storage.in_flight\n"
+                         "VALUE     64MiB\n"));
+  const std::string whole = TableText(PropertiesTable(), 0);
+  CHECK(absl::StrContains(whole, "they are refused\nlisten.max_connections_per_address  1000 "));
+}
+
 TEST_CASE("a name without marks is parted anywhere when nothing else is enough", "[cli]") {
   Table table({"GROUP", "STATE"});
   table.Row("abcdefghijklmnopqrstuvwxyz", "no members");

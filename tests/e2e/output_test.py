@@ -342,6 +342,7 @@ class Narrow(BrokerTest):
             self.fits(self.shown(40, *words), 40)
             # What is not drawn for people is as it is.
             self.assertEqual(self.shown(40, *words, '-o', 'csv'), self.acta(*words, '-o', 'csv'))
+        self.assertIn('\nlisten.max_connections_per_address ', self.shown(80, 'config'))
 
     def test_so_do_those_whose_numbers_change_with_each_look(self):
         self.acta('topic', 'create', TOPIC, '--partitions', 1)

@@ -9,6 +9,7 @@ namespace {
 absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const v1::GetConfigResponse config, context.admin().GetConfig({}));
   Table table({"PROPERTY", "VALUE", "SOURCE", "DEFAULT", "RANGE", "MEANING"});
+  table.SentencesLast();
   for (const v1::Property& property : config.properties()) {
     if (context.args().Has("--changed") && property.source() == "default") continue;
     table.Row(property.name(), property.value(), property.source(), property.default_value(),

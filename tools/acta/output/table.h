@@ -23,14 +23,19 @@ class Table {
     total_ = {std::string(absl::StrCat(values))...};
   }
 
+  // The last column has sentences: where they have no room beside, they go below their row.
+  void SentencesLast() { sentences_last_ = true; }
+
   const std::vector<std::string>& columns() const { return columns_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
   const std::vector<std::string>& total() const { return total_; }
+  bool sentences_last() const { return sentences_last_; }
 
  private:
   std::vector<std::string> columns_;
   std::vector<std::vector<std::string>> rows_;
   std::vector<std::string> total_;
+  bool sentences_last_ = false;
 };
 
 }  // namespace acta::cli

@@ -47,6 +47,7 @@ constexpr Narrowing kNarrowings[] = {{2, kAny, " ", " ", kAny},
                                      {1, 4, " ", kMarks, kAny},
                                      {1, 4, kMarks, kMarks, kAny},
                                      {1, 4, kMarks, kMarks, 16}};
+constexpr const Narrowing& kNamesWhole = kNarrowings[2];
 constexpr size_t kWideGap = 2;
 constexpr size_t kNarrowest = 20;   // Of terminals that something is fitted into.
 constexpr size_t kLeastValue = 20;  // Cells: every number and time has room.
@@ -94,8 +95,7 @@ size_t Sum(const std::vector<size_t>& widths) {
 }
 
 std::string SideBySide(const std::vector<Cells>& lines, const std::vector<bool>& numeric,
-                       size_t gap) {
-  const std::vector<size_t> widths = WidthsOf(lines);
+                       const std::vector<size_t>& widths, size_t gap) {
   std::string out;
   for (const Cells& line : lines) {
     std::string text;
@@ -188,6 +188,13 @@ std::vector<size_t> Narrowed(std::vector<size_t> widths, const std::vector<size_
   return widths;
 }
 
+// The columns, narrowed to have room in `width` together. Empty: it cannot be done.
+std::vector<size_t> Fitted(const Sheet& sheet, const Narrowing& how, size_t width) {
+  const size_t gaps = (sheet.numeric.size() - 1) * how.gap;
+  if (gaps >= width) return {};
+  return Narrowed(WidthsOf(sheet.lines), LeastWidths(sheet, how), width - gaps);
+}
+
 // Each line as so many that no cell is wider than its column.
 std::vector<Cells> Parted(const std::vector<Cells>& lines, const std::vector<size_t>& widths) {
   std::vector<Cells> parted;
@@ -202,6 +209,25 @@ std::vector<Cells> Parted(const std::vector<Cells>& lines, const std::vector<siz
     }
   }
   return parted;
+}
+
+// The last column in lines of its own, two blanks in. Empty: the others have no room together.
+std::string LastBelow(Sheet sheet, size_t width) {
+  Cells last;
+  for (Cells& line : sheet.lines) {
+    last.push_back(std::move(line.back()));
+    line.pop_back();
+  }
+  sheet.numeric.pop_back();
+  const std::vector<size_t> widths = Fitted(sheet, kNamesWhole, width);
+  if (widths.empty()) return "";
+  std::string out;
+  for (size_t row = 0; row < last.size(); ++row) {
+    out += SideBySide(Parted({sheet.lines[row]}, widths), sheet.numeric, widths, kNamesWhole.gap);
+    if (last[row].empty()) continue;
+    absl::StrAppend(&out, "  ", absl::StrJoin(Pieces(last[row], width - 2), "\n  "), "\n");
+  }
+  return out;
 }
 
 // Every value in a line of its own, the rows apart. What is empty needs none.
@@ -234,16 +260,17 @@ std::string BelowEachOther(const Sheet& sheet, size_t width) {
 std::string TableText(const Table& table, size_t width) {
   const Sheet sheet = SheetOf(table);
   const std::vector<size_t> widths = WidthsOf(sheet.lines);
-  const size_t gaps = widths.size() - 1;
-  if (width == 0 || Sum(widths) + gaps * kWideGap <= width) {
-    return SideBySide(sheet.lines, sheet.numeric, kWideGap);
+  if (width == 0 || Sum(widths) + (widths.size() - 1) * kWideGap <= width) {
+    return SideBySide(sheet.lines, sheet.numeric, widths, kWideGap);
+  }
+  if (table.sentences_last()) {
+    if (std::string text = LastBelow(sheet, width); !text.empty()) return text;
   }
   for (const Narrowing& how : kNarrowings) {
-    if (gaps * how.gap >= width) continue;
-    const std::vector<size_t> narrowed =
-        Narrowed(widths, LeastWidths(sheet, how), width - gaps * how.gap);
+    const std::vector<size_t> narrowed = Fitted(sheet, how, width);
     if (narrowed.empty()) continue;
-    return SideBySide(Parted(sheet.lines, narrowed), sheet.numeric, how.gap);
+    const std::vector<Cells> parted = Parted(sheet.lines, narrowed);
+    return SideBySide(parted, sheet.numeric, WidthsOf(parted), how.gap);
   }
   return BelowEachOther(sheet, width);
 }

@@ -17,7 +17,9 @@ namespace acta::cli {
 // The columns side by side. Where they are too wide for that, headings and texts go on below in
 // their own column: parted between words first, then at the marks in names, those of the first
 // column last, because it says what a row is of, and anywhere when nothing else is enough. Numbers
-// are never parted. Where even that has no room each row becomes a list of headings and values.
+// are never parted. Where even that has no room each row becomes a list of headings and values. A
+// last column of sentences (Table::SentencesLast()) goes below each row before any of that, if the
+// other columns then have room with their names whole.
 std::string TableText(const Table& table, size_t width);
 
 // Lines of words, each too long one going on below, two blanks in.
