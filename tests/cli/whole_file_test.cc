@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -69,6 +71,37 @@ TEST_CASE("a file that is new is there when it is whole, or not at all", "[cli]"
   CHECK(TextIn(path).empty());
   CHECK_FALSE(WholeFile::Open(folder.File("none/letters")).ok());
   CHECK_FALSE(WholeFile::Open(folder.path()).ok());
+}
+
+TEST_CASE("a program that is killed leaves nothing of a file that is not whole", "[cli]") {
+  const TempDir folder;
+  const int nameless = open(folder.path().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (nameless < 0) {
+    WARN("skipped: the file system has no files without names");
+    return;
+  }
+  close(nameless);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto file = WholeFile::Open(folder.File("letters"));
+    if (file.ok() && WriteAll((*file)->file(), "a part").ok()) kill(getpid(), SIGKILL);
+    _exit(1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(FilesIn(folder) == 0);
+}
+
+TEST_CASE("what a killed program left beside a file is no obstacle", "[cli]") {
+  const TempDir folder;
+  const std::string path = folder.File("letters");
+  Put(path + "." + std::to_string(getpid()), "a part");
+  const auto file = Opened(path);
+  REQUIRE_OK(WriteAll(file->file(), "all"));
+  REQUIRE_OK(file->Commit());
+  CHECK(TextIn(path) == "all");
+  CHECK(FilesIn(folder) == 1);
 }
 
 TEST_CASE("a link goes on leading to the file that is replaced", "[cli]") {

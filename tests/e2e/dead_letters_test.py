@@ -166,6 +166,21 @@ class Looking(DeadLetterTest):
         _, err = export.communicate(timeout=PATIENCE_S)
         self.assertEqual((export.returncode, err), (0, b''))
 
+    def test_an_export_that_is_interrupted_leaves_nothing_beside_its_file(self):
+        self.dead(1)
+        folder = os.path.join(self.folder, 'letters')
+        os.mkdir(folder)
+        self.broker.process.send_signal(signal.SIGSTOP)
+        export = self.spawn(*EXPORT, '--file', os.path.join(folder, 'all.jsonl'))
+        fds = f'/proc/{export.pid}/fd'
+        until(lambda: any('/letters/' in os.path.realpath(f'{fds}/{fd}')
+                          for fd in os.listdir(fds)), 'a file to write to')
+        export.send_signal(signal.SIGTERM)
+        self.broker.process.send_signal(signal.SIGCONT)
+        _, err = export.communicate(timeout=PATIENCE_S)
+        self.assertEqual((export.returncode, b'interrupted' in err), (1, True), err)
+        self.assertEqual(os.listdir(folder), [])
+
     def test_what_is_wrong_is_said(self):
         self.dead(1)
         self.fails(3, 'DEAD_LETTER_NOT_FOUND', *SHOW, 'jobs/0/7')

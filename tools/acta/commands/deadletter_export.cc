@@ -7,6 +7,7 @@
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
+#include "tools/acta/app/interrupt.h"
 #include "tools/acta/commands/all_commands.h"
 #include "tools/acta/commands/dead_letter_options.h"
 #include "tools/acta/exit_status.h"
@@ -26,6 +27,7 @@ absl::Status ExportPage(CommandContext& context, const v1::ListDeadLettersRespon
   v1::GetDeadLetterRequest get;
   get.set_group(context.args().Get("GROUP"));
   for (const v1::DeadLetter& letter : page.dead_letters()) {
+    if (Interrupted()) return absl::UnknownError("interrupted; the file is what it was");
     *get.mutable_ref() = letter.ref();
     const auto response = context.admin().GetDeadLetter(get);
     if (ReasonOf(response.status()) == v1::DEAD_LETTER_NOT_FOUND) continue;
@@ -66,6 +68,7 @@ absl::Status ExportToOutput(CommandContext& context, const v1::DeadLetterSelecti
 // What was exported there before stays until this export is whole.
 absl::Status ExportToFile(CommandContext& context, const v1::DeadLetterSelection& selection,
                           const std::string& path) {
+  StopOnSignals();  // What may stand beside the file goes away with it.
   ASSIGN_OR_RETURN(const std::unique_ptr<WholeFile> file, WholeFile::Open(path));
   int64_t count = 0;
   const absl::Status status = Export(context, selection, file->file(), &count);

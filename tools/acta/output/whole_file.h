@@ -11,7 +11,8 @@
 
 namespace acta::cli {
 
-// A file that has all that is written, or what it had before: until Commit() what is written stands
+// A file that has all that is written, or what it had before: until Commit() what is written has no
+// name, and goes with a program that is killed. Where the file system has no such files it stands
 // beside it. What is no file, as a pipe, gets it at once.
 //
 // Threads: one.
@@ -30,12 +31,14 @@ class WholeFile {
   absl::Status Commit();
 
  private:
-  WholeFile(FILE* file, std::string path, std::string beside)
-      : file_(file), path_(std::move(path)), beside_(std::move(beside)) {}
+  WholeFile(FILE* file, std::string path, std::string beside, bool named)
+      : file_(file), path_(std::move(path)), beside_(std::move(beside)), named_(named) {}
+  bool GiveName();
 
   FILE* const file_;
   const std::string path_;
-  std::string beside_;  // Empty: in its place.
+  const std::string beside_;  // Empty: in its place.
+  bool named_;                // Something of that name is there.
 };
 
 }  // namespace acta::cli
