@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "acta/v1/admin.pb.h"
 #include "acta/v1/groups.pb.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
@@ -88,6 +89,18 @@ TEST_CASE("several messages become one document", "[cli]") {
   const std::string merged = *MergedJson({&reset, &group});
   CHECK(merged.find("\"changes\":[],\"dryRun\":false,\"group\":{\"name\":\"g\"") == 1);
   CHECK(*MergedJson({}) == "{}");
+}
+
+TEST_CASE("a document has each name once: of fields of one name the last", "[cli]") {
+  v1::GetStatusResponse status;
+  status.set_groups(2);
+  status.set_connections(1);
+  v1::MeasureGroupsResponse groups;
+  groups.add_groups()->set_group("billing");
+  const std::string merged = *MergedJson({&status, &groups});
+  CHECK(merged.find("\"connections\":\"1\"") != std::string::npos);
+  CHECK(merged.find("\"groups\":[{\"group\":\"billing\"") != std::string::npos);
+  CHECK(merged.find("\"groups\"") == merged.rfind("\"groups\""));
 }
 
 TEST_CASE("a message that has no JSON is an error, and nothing is printed of it", "[cli]") {

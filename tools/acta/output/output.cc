@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -101,7 +103,7 @@ std::string CsvLine(const std::vector<std::string>& values) {
 absl::StatusOr<std::string> MergedJson(const Messages& messages) {
   google::protobuf::util::JsonPrintOptions options;
   options.always_print_primitive_fields = true;
-  std::string merged;
+  nlohmann::ordered_json merged = nlohmann::ordered_json::object();
   for (const google::protobuf::Message* message : messages) {
     std::string text;
     // A time that is none has no JSON.
@@ -110,10 +112,10 @@ absl::StatusOr<std::string> MergedJson(const Messages& messages) {
       return absl::InternalError(
           absl::StrCat("the answer has no JSON: ", std::string(printed.message())));
     }
-    if (text.size() <= 2) continue;
-    absl::StrAppend(&merged, merged.empty() ? "" : ",", text.substr(1, text.size() - 2));
+    if (messages.size() == 1) return text;
+    merged.update(nlohmann::ordered_json::parse(text));
   }
-  return absl::StrCat("{", merged, "}");
+  return merged.dump();
 }
 
 absl::Status WriteAll(FILE* file, absl::string_view text) {

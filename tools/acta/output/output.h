@@ -40,8 +40,8 @@ absl::Status WriteAll(FILE* file, absl::string_view text);
 // The values as a line of CSV (RFC 4180) that ends with a line feed.
 std::string CsvLine(const std::vector<std::string>& values);
 
-// The proto's JSON mapping with every plain field; `messages` merged into one object. Errors: one
-// of them has a time or duration that JSON does not know.
+// The proto's JSON mapping with every plain field; `messages` merged into one object, which has of
+// fields of one name the last. Errors: one of them has a time or duration that JSON does not know.
 absl::StatusOr<std::string> MergedJson(
     const std::vector<const google::protobuf::Message*>& messages);
 
