@@ -221,6 +221,17 @@ TEST_CASE("groups that stand still are found, each once, with what to do", "[cli
   CHECK(Complaints(of).empty());
 }
 
+TEST_CASE("of events that are kept for a short time a group may take the most of it", "[cli]") {
+  Examination of = Healthy();
+  v1::GroupFigures& group = *of.groups.mutable_groups(0);
+  *group.mutable_behind() = ToProtoDuration(absl::Minutes(7));
+  *group.mutable_headroom() = ToProtoDuration(absl::Minutes(3));
+  CHECK(Complaints(of).empty());
+  *group.mutable_behind() = ToProtoDuration(absl::Minutes(8));
+  *group.mutable_headroom() = ToProtoDuration(absl::Minutes(2));
+  CHECK(Complaint(of).state == State::kBad);
+}
+
 TEST_CASE("of a broker that does not answer it is told what to try", "[cli]") {
   const auto advice = [](const char* message) {
     const Finding finding =

@@ -203,6 +203,14 @@ void AddLimits(const Examination& of, std::vector<Finding>* out) {
   if (!near) out->push_back({"limits", State::kGood, "none is near", ""});
 }
 
+// Of topics that keep events for a short time: in the last fifth of it, as the alert of this name.
+bool IsAboutToLose(const v1::GroupFigures& group) {
+  if (!group.has_headroom() || group.lag_events() == 0) return false;
+  const absl::Duration headroom = FromProtoDuration(group.headroom());
+  if (headroom >= kLittleHeadroom) return false;
+  return !group.has_behind() || FromProtoDuration(group.behind()) >= 4 * headroom;
+}
+
 // Empty: all is well.
 Finding GroupFinding(const v1::GroupFigures& group) {
   const std::string explain = absl::StrCat("acta group explain ", group.group());
@@ -213,8 +221,7 @@ Finding GroupFinding(const v1::GroupFigures& group) {
                          " that it had not read"),
             absl::StrCat("decide where it goes on: ", explain)};
   }
-  if (group.has_headroom() && FromProtoDuration(group.headroom()) < kLittleHeadroom &&
-      group.lag_events() > 0) {
+  if (IsAboutToLose(group)) {
     return {name, State::kBad,
             absl::StrCat("retention takes events that it has not read in ",
                          DurationText(group.headroom())),
