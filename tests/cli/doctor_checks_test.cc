@@ -232,6 +232,14 @@ TEST_CASE("of events that are kept for a short time a group may take the most of
   CHECK(Complaint(of).state == State::kBad);
 }
 
+TEST_CASE("what a broker says of itself commands no terminal", "[cli]") {
+  CHECK(FindingsText({{"versions", State::kGood, "actad 0.1.0\x1b[2J", ""},
+                      {"disk", State::kBad, "it is\r\nfull", "free\x07 some"}}) ==
+        "ok    versions  actad 0.1.0?[2J\n"
+        "BAD   disk      it is??full\n"
+        "                -> free? some\n");
+}
+
 TEST_CASE("of a broker that does not answer it is told what to try", "[cli]") {
   const auto advice = [](const char* message) {
     const Finding finding =

@@ -9,7 +9,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/cpp/admin.h"
 #include "storage/base/clock.h"
 #include "storage/base/status_macros.h"
@@ -72,37 +71,11 @@ absl::StatusOr<Examination> Ask(CommandContext& context) {
   return of;
 }
 
-absl::string_view Word(Finding::State state) {
-  switch (state) {
-    case Finding::State::kGood:
-      return "ok";
-    case Finding::State::kWarn:
-      return "warn";
-    case Finding::State::kBad:
-      return "BAD";
-  }
-  return "";
-}
-
-// For people: what to do below what was found, however narrow their terminal is.
-absl::Status ShowLines(const std::vector<Finding>& findings) {
-  size_t width = 0;
-  for (const Finding& finding : findings) width = std::max(width, finding.check.size());
-  std::string text;
-  for (const Finding& finding : findings) {
-    absl::StrAppend(&text, absl::StrFormat("%-4s  %-*s  %s\n", Word(finding.state),
-                                           static_cast<int>(width), finding.check, finding.found));
-    if (finding.advice.empty()) continue;
-    absl::StrAppend(&text, std::string(width + 8, ' '), "-> ", finding.advice, "\n");
-  }
-  return WriteAll(stdout, text);
-}
-
 absl::Status Show(CommandContext& context, const std::vector<Finding>& findings) {
-  if (context.output_format() == "table") return ShowLines(findings);
+  if (context.output_format() == "table") return WriteAll(stdout, FindingsText(findings));
   Table table({"CHECK", "STATE", "FOUND", "WHAT_TO_DO"});
   for (const Finding& finding : findings) {
-    table.Row(finding.check, Word(finding.state), finding.found, finding.advice);
+    table.Row(finding.check, StateText(finding.state), finding.found, finding.advice);
   }
   return context.output().PrintRows(table);
 }

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "tools/acta/output/words.h"
 
@@ -312,6 +313,32 @@ std::string ValueOf(const v1::GetConfigResponse& config, absl::string_view name)
     if (property.name() == name) return property.value();
   }
   return "";
+}
+
+absl::string_view StateText(State state) {
+  switch (state) {
+    case State::kGood:
+      return "ok";
+    case State::kWarn:
+      return "warn";
+    case State::kBad:
+      return "BAD";
+  }
+  return "";
+}
+
+std::string FindingsText(const std::vector<Finding>& findings) {
+  size_t width = 0;
+  for (const Finding& finding : findings) width = std::max(width, finding.check.size());
+  std::string text;
+  for (const Finding& finding : findings) {
+    absl::StrAppend(&text, absl::StrFormat("%-4s  %-*s  %s\n", StateText(finding.state),
+                                           static_cast<int>(width), Plain(finding.check),
+                                           Plain(finding.found)));
+    if (finding.advice.empty()) continue;
+    absl::StrAppend(&text, std::string(width + 8, ' '), "-> ", Plain(finding.advice), "\n");
+  }
+  return text;
 }
 
 std::vector<Finding> Examine(const Examination& of) {

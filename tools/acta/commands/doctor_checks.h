@@ -50,6 +50,11 @@ std::vector<Finding> Examine(const Examination& examination);
 Finding ExamineUnreachable(absl::string_view address, absl::string_view from,
                            const absl::Status& status);
 
+// "ok", "warn", "BAD".
+absl::string_view StateText(Finding::State state);
+// For people: what to do below what was found, however narrow their terminal is.
+std::string FindingsText(const std::vector<Finding>& findings);
+
 // Of a property; empty: there is none.
 std::string ValueOf(const v1::GetConfigResponse& config, absl::string_view name);
 

@@ -114,7 +114,7 @@ std::string Heading(const Look& before, const Look& now) {
       ", disk free ", BytesText(is.disk_free_bytes()), " of ", BytesText(is.disk_total_bytes()),
       "\n");
   for (const v1::Alarm& alarm : is.alarms()) {
-    absl::StrAppend(&text, "alarm ", alarm.code(), ": ", alarm.text(), "\n");
+    absl::StrAppend(&text, "alarm ", Plain(alarm.code()), ": ", Plain(alarm.text()), "\n");
   }
   return text;
 }
