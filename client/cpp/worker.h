@@ -159,8 +159,8 @@ class ACTA_CLIENT_EXPORT Worker {
   // Makes a waiting Next() and all further ones return nothing. What is settled is sent as before,
   // also after a break. Safe in any thread.
   void Cancel();
-  // Settlements under way are answered; what is not settled is given back, and no attempt is
-  // counted. OK when the broker ended the stream in good order.
+  // What was settled is answered, after a break by the next stream; what is not settled is given
+  // back, and no attempt is counted. OK when the broker ended the stream in good order.
   absl::Status Close(absl::Duration timeout = absl::Seconds(10));
 
  private:

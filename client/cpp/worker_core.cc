@@ -1,5 +1,6 @@
 #include "client/cpp/worker_core.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -115,7 +116,14 @@ absl::Status Worker::Core::Flush(absl::Duration timeout) {
 }
 
 absl::Status Worker::Core::CloseAndTell(absl::Duration timeout) {
-  const absl::Status status = Close(timeout);
+  const absl::Time deadline = SteadyNow() + timeout;
+  Cancel();
+  {
+    // Before the half-close: after it no stream follows one that breaks.
+    MutexLock lock(mu_);
+    while (!closing_ && !state_.Settled() && failure_.ok() && WaitUntil(deadline)) continue;
+  }
+  const absl::Status status = Close(std::max(absl::ZeroDuration(), deadline - SteadyNow()));
   std::vector<SettleError> errors;
   {
     MutexLock lock(mu_);

@@ -1,6 +1,7 @@
 #include "client/cpp/worker.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -93,6 +94,32 @@ TEST_CASE("a worker that is closed has settled what it was told to", "[client]")
     CHECK_OK(worker.Close());
   }
   CHECK(queue.settled().size() == 50 * FakeQueue::kBatch);
+}
+
+TEST_CASE("a worker that is closed connects again for what it settled", "[client]") {
+  FakeQueue queue(FakeQueue::kBatch);
+  Worker worker(queue.Connect(), Working());
+  const WorkItem item = NextOf(worker);
+  queue.BreakAtSettle();
+  worker.Ack(item);
+  CHECK_OK(worker.Close());
+  CHECK(queue.streams() == 2);
+  CHECK(queue.held() == FakeQueue::kBatch);
+}
+
+TEST_CASE("a worker that is closed waits no longer than it may for a broker that is gone",
+          "[client]") {
+  std::vector<SettleError> told;
+  WorkerOptions options = Working();
+  options.on_settle_error = [&told](const SettleError& error) { told.push_back(error); };
+  auto queue = std::make_unique<FakeQueue>(FakeQueue::kBatch);
+  Worker worker(queue->Connect(), options);
+  const WorkItem item = NextOf(worker);
+  queue.reset();
+  worker.Ack(item);
+  CHECK_FALSE(worker.Close(absl::Milliseconds(20)).ok());
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].count == FakeQueue::kBatch);
 }
 
 TEST_CASE("a worker that is closed before its stream is open ends it in good order", "[client]") {
