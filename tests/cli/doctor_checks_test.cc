@@ -96,6 +96,22 @@ TEST_CASE("a broker that is well has nothing to complain of", "[cli]") {
   CHECK(Complaints(elsewhere).empty());
 }
 
+// On another machine, or in a folder that only the broker may enter.
+TEST_CASE("of a data folder that is not seen no more is said than that", "[cli]") {
+  const auto found = [](const Examination& of) {
+    std::string text;
+    for (const Finding& finding : Examine(of)) {
+      if (finding.check == "data folder") text = finding.found;
+    }
+    return text;
+  };
+  Examination of = Healthy();
+  of.folder.reset();
+  CHECK(found(of) == "/var/lib/acta, which is not seen from here");
+  of.config.Clear();
+  CHECK(found(of) == "the broker does not tell");
+}
+
 TEST_CASE("damage of what is stored is found", "[cli]") {
   Examination of = Healthy();
   of.status.mutable_scrub();

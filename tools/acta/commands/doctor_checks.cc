@@ -135,7 +135,10 @@ Finding Syncs(const Examination& of) {
 Finding Folder(const Examination& of) {
   const std::string path = ValueOf(of.config, "storage.data");
   if (!of.folder.has_value()) {
-    return {"data folder", State::kGood, absl::StrCat(path, ", not on this machine"), ""};
+    return {"data folder", State::kGood,
+            path.empty() ? "the broker does not tell"
+                         : absl::StrCat(path, ", which is not seen from here"),
+            ""};
   }
   if (of.folder->in_memory) {
     return {"data folder", State::kBad, absl::StrCat(path, " is in memory (tmpfs)"),
