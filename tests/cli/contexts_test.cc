@@ -44,6 +44,14 @@ TEST_CASE("contexts are kept in a file that only its owner may open", "[cli]") {
   CHECK(Loaded(path).servers().size() == 1);
 }
 
+TEST_CASE("an account whose home is no folder has no contexts, and may name none", "[cli]") {
+  Contexts contexts = Loaded("/dev/null/.config/acta/contexts.json");
+  CHECK(contexts.servers().empty());
+  CHECK(contexts.current().empty());
+  REQUIRE_OK(contexts.Add("prod", "broker:7450"));
+  CHECK(ExitStatusOf(contexts.Save()) == kExitFailed);
+}
+
 TEST_CASE("a file of contexts that others may open is refused, with what mends it", "[cli]") {
   const TempDir folder;
   const std::string path = folder.path() + "/contexts.json";

@@ -43,11 +43,14 @@ bool IsName(absl::string_view name) {
          });
 }
 
+// Also where the home of an account is no folder, as /dev/null.
+bool IsMissing(int error) { return error == ENOENT || error == ENOTDIR; }
+
 // Nothing is told of a file that is not there.
 absl::Status CheckMode(const std::string& path) {
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : FileError("cannot look at", path);
+    return IsMissing(errno) ? absl::OkStatus() : FileError("cannot look at", path);
   }
   if ((file.st_mode & 077) == 0) return absl::OkStatus();
   return RefusedError(absl::StrCat("others than you may open ", path,
@@ -74,7 +77,7 @@ absl::StatusOr<Contexts> Contexts::Load(const std::string& path) {
   RETURN_IF_ERROR(CheckMode(path));
   errno = 0;
   std::ifstream file(path);
-  if (!file && errno == ENOENT) return contexts;
+  if (!file && IsMissing(errno)) return contexts;
   if (!file) return FileError("cannot read", path);
   std::stringstream text;
   text << file.rdbuf();
