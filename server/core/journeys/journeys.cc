@@ -1,7 +1,6 @@
 #include "server/core/journeys/journeys.h"
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -28,8 +27,6 @@ constexpr size_t kMostAskedForAgain = 256;
 // Of an answer: clients of gRPC take 4 MiB where nobody told them otherwise. One event with what
 // groups did with it is less. What is found at once may be twice that: it is made smaller then.
 constexpr size_t kMostBytes = EventFinder::kMostFoundBytes / 2;
-// Of what groups did with a single event: there is no smaller page.
-constexpr size_t kAllBytes = std::numeric_limits<size_t>::max();
 constexpr absl::Duration kMostTime = absl::Seconds(2);
 constexpr absl::Duration kForEvents = absl::Milliseconds(1500);
 constexpr absl::Duration kForLedger = absl::Milliseconds(500);
@@ -217,8 +214,7 @@ absl::StatusOr<Journeys::Page> Journeys::GetPage(const Caller& caller,
   if (!request.events_only()) {
     std::vector<const FoundEvent*> events;
     for (const TreeNode& node : tree) events.push_back(&node.event);
-    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, until + kForLedger,
-                                              page > 1 ? LedgerFold::kMostBytes : kAllBytes));
+    ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, until + kForLedger));
     if (outcomes.too_large) made.bytes = LedgerFold::kMostBytes;
   }
   response.set_truncated(gathering.truncated() || outcomes.too_much || outcomes.damaged);
@@ -336,9 +332,8 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   node.event = std::move(copies.newest.front());
   v1::JourneyEvent& event = *response.mutable_event();
   event = Tell(caller, node);
-  ASSIGN_OR_RETURN(
-      Outcomes::Told outcomes,
-      outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime, kAllBytes));
+  ASSIGN_OR_RETURN(Outcomes::Told outcomes,
+                   outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime));
   if (outcomes.too_much) {
     return Error(v1::DEADLINE_PASSED,
                  "groups did more with events around it than can be read in time: ask again");

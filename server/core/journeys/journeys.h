@@ -73,7 +73,7 @@ class Journeys {
     size_t bytes = 0;  // Of the response, at least: it is not whole where groups did too much.
   };
   // One page of that size, however large the answer is; events are looked for until then (since
-  // boot). One of a single event is whole.
+  // boot).
   absl::StatusOr<Page> GetPage(const Caller& caller, const v1::GetJourneyRequest& request,
                                const JourneyPage& at, size_t page, absl::Duration until) const;
   // The events of that page; where the answer goes on.

@@ -205,6 +205,23 @@ void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome, 
 
 }  // namespace
 
+void LeaveOutEarlier(absl::Span<v1::GroupOutcome* const> of_event) {
+  int attempts = 0;
+  int groups = 0;
+  for (const v1::GroupOutcome* const outcome : of_event) {
+    attempts += outcome->failed_attempts_size();
+    if (outcome->failed_attempts_size() > 0) ++groups;
+  }
+  if (attempts <= kMostAttemptsOfEvent) return;
+  const int most = std::max(1, kMostAttemptsOfEvent / groups);
+  for (v1::GroupOutcome* const outcome : of_event) {
+    const int over = outcome->failed_attempts_size() - most;
+    if (over <= 0) continue;
+    outcome->mutable_failed_attempts()->DeleteSubrange(0, over);
+    outcome->set_earlier_attempts(outcome->earlier_attempts() + over);
+  }
+}
+
 LedgerFold::LedgerFold(absl::Span<const Place> places) {
   for (const Place& place : places) outcomes_.try_emplace(place);
 }
@@ -227,6 +244,21 @@ void LedgerFold::ForEach(const storage::v1::LedgerRecord& record, Offset first, 
     change(&of_group->second);
     bytes_ += BytesOf(of_group->second);
   }
+}
+
+void LedgerFold::KeepWithin(size_t most_bytes) {
+  if (bytes_ <= most_bytes) return;
+  bytes_ = 0;
+  for (auto& [place, of_groups] : outcomes_) {
+    std::vector<v1::GroupOutcome*> of_event;
+    for (auto& [group, outcome] : of_groups) of_event.push_back(&outcome);
+    LeaveOutEarlier(of_event);
+    for (const v1::GroupOutcome* const outcome : of_event) {
+      bytes_ += BytesOf(*outcome);
+      for (const v1::Attempt& one : outcome->failed_attempts()) bytes_ += one.SpaceUsedLong();
+    }
+  }
+  full_ = bytes_ > most_bytes / 2;  // Else that would be done for each of the next records.
 }
 
 void LedgerFold::Apply(const storage::v1::LedgerRecord& record) {
@@ -286,7 +318,7 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(
       storage::v1::LedgerRecord record;
       if (ParseLedgerRecord(event, &record)) {
         fold.Apply(record);
-        fold.full_ = fold.bytes_ > most_bytes;
+        fold.KeepWithin(most_bytes);
       } else {
         fold.has_gaps_ = true;
       }

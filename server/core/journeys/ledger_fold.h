@@ -18,6 +18,12 @@
 
 namespace acta {
 
+// Of an event in all groups: each may have more than 1 KiB of its member's words, and an answer has
+// room for them twice.
+inline constexpr int kMostAttemptsOfEvent = 300;
+// Of an event with more of them each group keeps its newest ones, and says how many came before.
+void LeaveOutEarlier(absl::Span<v1::GroupOutcome* const> of_event);
+
 // What the ledger says of some events: its records in their order, each applied to what was said
 // before. `group`, `mode` and `of_range` of the outcomes are the caller's.
 class LedgerFold {
@@ -30,9 +36,10 @@ class LedgerFold {
   // Enough for more than an answer has room for.
   static constexpr size_t kMostBytes = size_t{16} << 20;
 
-  // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. What
-  // passes `most_bytes` of memory is read no further: is_full(). Records that cannot be read are
-  // passed over: has_gaps(). Errors: DATA_CORRUPTED: the index cannot be read.
+  // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Where it
+  // passes `most_bytes` of memory earlier attempts are left out, and when that does not help it is
+  // read no further: is_full(). Records that cannot be read are passed over: has_gaps(). Errors:
+  // DATA_CORRUPTED: the index cannot be read.
   static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, Executor& pool,
                                                         const Clock& clock,
                                                         const JourneyIndexer& indexer,
@@ -53,6 +60,7 @@ class LedgerFold {
  private:
   template <typename Change>
   void ForEach(const storage::v1::LedgerRecord& record, Offset first, int64_t count, Change change);
+  void KeepWithin(size_t most_bytes);
 
   std::map<Place, ByGroup> outcomes_;
   size_t bytes_ = 0;  // Of memory that the outcomes take.

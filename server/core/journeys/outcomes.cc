@@ -18,9 +18,6 @@ using Where = EventStanding::Where;
 
 // For what was settled just now.
 constexpr absl::Duration kLedgerCatchUp = absl::Milliseconds(500);
-// Of an event in all groups: each may have more than 1 KiB of its member's words, and an answer
-// has room for them twice.
-constexpr int kMostAttemptsOfEvent = 300;
 
 v1::OutcomeState StateOf(Where where) {
   switch (where) {
@@ -73,24 +70,6 @@ v1::GroupOutcome OutcomeOf(v1::GroupOutcome told, const GroupRegistry::GroupStan
   return told;
 }
 
-// Of an event with many attempts each group tells its newest ones.
-void LeaveOutEarlier(Outcomes::OfEvent* outcomes) {
-  int attempts = 0;
-  int groups = 0;
-  for (const v1::GroupOutcome& outcome : *outcomes) {
-    attempts += outcome.failed_attempts_size();
-    if (outcome.failed_attempts_size() > 0) ++groups;
-  }
-  if (attempts <= kMostAttemptsOfEvent) return;
-  const int most = std::max(1, kMostAttemptsOfEvent / groups);
-  for (v1::GroupOutcome& outcome : *outcomes) {
-    const int over = outcome.failed_attempts_size() - most;
-    if (over <= 0) continue;
-    outcome.mutable_failed_attempts()->DeleteSubrange(0, over);
-    outcome.set_earlier_attempts(outcome.earlier_attempts() + over);
-  }
-}
-
 }  // namespace
 
 bool Outcomes::MayObserve(const Caller& caller, absl::string_view group) const {
@@ -107,7 +86,7 @@ bool Outcomes::NameOther(const Caller& caller, GroupId group, v1::GroupOutcome* 
 
 absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
                                               const std::vector<const FoundEvent*>& events,
-                                              absl::Duration until, size_t most_bytes) const {
+                                              absl::Duration until) const {
   std::map<PartitionId, std::vector<size_t>> by_partition;
   std::vector<LedgerFold::Place> places;
   for (size_t i = 0; i < events.size(); ++i) {
@@ -124,12 +103,12 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
   }
   Told answer;
   answer.behind = !deps_.indexer.CatchUp(kLedgerCatchUp) || deps_.indexer.Misses(kLedgerPartition);
-  ASSIGN_OR_RETURN(const std::optional<LedgerFold> ledger,
+  ASSIGN_OR_RETURN(std::optional<LedgerFold> ledger,
                    LedgerFold::Read(deps_.engine, deps_.pool, deps_.clock, deps_.indexer, places,
-                                    until, most_bytes));
+                                    until, LedgerFold::kMostBytes));
   answer.of_events.resize(events.size());
   answer.too_large = ledger.has_value() && ledger->is_full();
-  if (answer.too_large) return answer;
+  if (answer.too_large) ledger.reset();
   answer.no_ledger = !deps_.engine.Extent(kLedgerPartition).ok();
   answer.too_much = !ledger.has_value();
   const absl::Time damaged_until = deps_.indexer.DamagedUntil(kLedgerPartition);
@@ -151,7 +130,9 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
       for (auto& [id, outcome] : told) {
         if (NameOther(caller, id, &outcome)) outcomes.push_back(std::move(outcome));
       }
-      LeaveOutEarlier(&outcomes);
+      std::vector<v1::GroupOutcome*> of_event;
+      for (v1::GroupOutcome& outcome : outcomes) of_event.push_back(&outcome);
+      LeaveOutEarlier(of_event);
     }
   }
   return answer;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -36,17 +35,16 @@ class Outcomes {
     // In the order of the events, each by group, with its newest attempts.
     std::vector<OfEvent> of_events;
     bool too_much = false;   // To read in time: only where events are just now is told.
-    bool too_large = false;  // More than `most_bytes`: nothing is told.
+    bool too_large = false;  // `too_much`, of fewer events maybe not.
     bool behind = false;     // Of the ledger not all is indexed.
     bool damaged = false;    // A part of the ledger cannot be read.
     bool no_ledger = false;  // It is not kept.
   };
   // What became of each event in each group that reads its topic or did something with it and that
-  // the caller may observe, until then (since boot); what the ledger says of all groups takes
-  // `most_bytes` of memory. Nothing for events without a place. Errors: DATA_CORRUPTED: the index
-  // cannot be read.
+  // the caller may observe, until then (since boot). Nothing for events without a place. Errors:
+  // DATA_CORRUPTED: the index cannot be read.
   absl::StatusOr<Told> Find(const Caller& caller, const std::vector<const FoundEvent*>& events,
-                            absl::Duration until, size_t most_bytes) const;
+                            absl::Duration until) const;
 
  private:
   bool MayObserve(const Caller& caller, absl::string_view group) const;

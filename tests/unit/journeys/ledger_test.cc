@@ -419,5 +419,35 @@ TEST_CASE("many groups in which an event failed share the attempts that are told
   }
 }
 
+TEST_CASE("an event that failed often in very many groups is told whole within a few MiB") {
+  constexpr int kGroups = 130;  // Of 160 KB each.
+  JourneyRoom room;
+  PublishFailures(room, kGroups, 100);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const LedgerFold::Place place(room.topics->Find("default", "orders")->partition(0), Offset(0));
+  const auto read = LedgerFold::Read(*room.engine, room.pool, room.clock, *room.indexer,
+                                     {&place, 1}, absl::InfiniteDuration(), LedgerFold::kMostBytes);
+  REQUIRE_OK(read.status());
+  REQUIRE(read->has_value());
+  CHECK_FALSE((*read)->is_full());
+  REQUIRE((*read)->Of(place).size() == kGroups);
+  for (const auto& [group, outcome] : (*read)->Of(place)) {
+    CHECK(outcome.failed_attempts_size() + outcome.earlier_attempts() == 100);
+  }
+  const FakeClock clock;  // There is time for all of it.
+  auto request = JourneyRoom::ByPosition("orders", 0, 0);
+  request.set_page_size(1);
+  const auto page = room.JourneysBy(clock).Get(room.caller, request);
+  REQUIRE_OK(page.status());
+  CHECK_FALSE(page->truncated());
+  REQUIRE(page->events_size() == 1);
+  REQUIRE(page->events(0).groups_size() == kGroups);
+  for (const v1::GroupOutcome& group : page->events(0).groups()) {
+    REQUIRE(group.failed_attempts_size() == 300 / kGroups);
+    CHECK(group.failed_attempts(1).attempt() == 100);
+    CHECK(group.earlier_attempts() == 98);
+  }
+}
+
 }  // namespace
 }  // namespace acta
