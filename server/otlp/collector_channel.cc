@@ -1,6 +1,9 @@
 #include "server/otlp/collector_channel.h"
 
 #include <grpc/grpc.h>
+#include <grpcpp/create_channel.h>
+
+#include <utility>
 
 #include "absl/time/time.h"
 #include "server/otlp/span_exporter.h"
@@ -25,6 +28,17 @@ grpc::ChannelArguments CollectorArguments() {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(SpanExporter::kMostDelay));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kMostSilence));
   return arguments;
+}
+
+CollectorChannel::CollectorChannel(std::string address,
+                                   std::shared_ptr<grpc::ChannelCredentials> credentials)
+    : address_(std::move(address)), credentials_(std::move(credentials)) {}
+
+const std::shared_ptr<grpc::Channel>& CollectorChannel::Get() {
+  const bool good =
+      channel_ != nullptr && channel_->GetState(false) != GRPC_CHANNEL_TRANSIENT_FAILURE;
+  if (!good) channel_ = grpc::CreateCustomChannel(address_, credentials_, CollectorArguments());
+  return channel_;
 }
 
 }  // namespace acta

@@ -1,6 +1,5 @@
 #include "server/otlp/span_exporter.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <pthread.h>
 
@@ -104,10 +103,8 @@ class SpanExporter::Caller {
  public:
   Caller(const OtlpTarget& target, SpanOrigin origin)
       : origin_(std::move(origin)),
-        stub_(otlp::TraceService::NewStub(grpc::CreateCustomChannel(
-            target.address,
-            target.encrypted ? grpc::SslCredentials({}) : grpc::InsecureChannelCredentials(),
-            CollectorArguments()))) {}
+        channel_(target.address, target.encrypted ? grpc::SslCredentials({})
+                                                  : grpc::InsecureChannelCredentials()) {}
 
   grpc::Status Call(const std::vector<Span>& spans, absl::Duration timeout, int64_t* rejected) {
     otlp::ExportTraceServiceRequest request;
@@ -128,7 +125,8 @@ class SpanExporter::Caller {
       running_ = &context;
     }
     otlp::ExportTraceServiceResponse response;
-    const grpc::Status status = stub_->Export(&context, request, &response);
+    const grpc::Status status =
+        otlp::TraceService::NewStub(channel_.Get())->Export(&context, request, &response);
     {
       MutexLock lock(mu_);
       running_ = nullptr;
@@ -146,7 +144,7 @@ class SpanExporter::Caller {
 
  private:
   const SpanOrigin origin_;
-  const std::unique_ptr<otlp::TraceService::Stub> stub_;
+  CollectorChannel channel_;
   Mutex mu_;  // Leaf.
   grpc::ClientContext* running_ ABSL_GUARDED_BY(mu_) = nullptr;
   bool hurry_ ABSL_GUARDED_BY(mu_) = false;

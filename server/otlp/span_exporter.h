@@ -41,8 +41,7 @@ absl::StatusOr<OtlpTarget> ParseOtlpEndpoint(absl::string_view endpoint);
 // SpanExporter sends spans to a collector over OTLP/gRPC, from a thread of its own: up to 512 in a
 // call, after a second at most. While the collector is down or slow up to 8,192 wait; what comes
 // then is dropped. A call that failed is made again after 1 s, 2 s and so on up to 30 s, when the
-// code says that it may help, and the channel connects again as soon (collector_channel.h). Where
-// the collector's name could not be resolved gRPC may take 2 minutes until it asks again.
+// code says that it may help, and the channel connects again as soon (collector_channel.h).
 //
 // Threads: any.
 class SpanExporter final : public SpanSink {
