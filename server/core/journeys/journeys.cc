@@ -110,6 +110,8 @@ QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& ou
   using Ledger = QuestionFacts::Ledger;
   if (outcomes.no_ledger) return Ledger::kNone;
   if (event.topic->proto.journey() == v1::JOURNEY_MODE_OFF) return Ledger::kOff;
+  const int64_t since_us = event.topic->ledger_since_us;
+  if (since_us > 0 && event.append_time_us <= since_us) return Ledger::kWasOff;
   if (outcomes.damaged) return Ledger::kDamaged;
   return outcomes.behind ? Ledger::kBehind : Ledger::kRead;
 }

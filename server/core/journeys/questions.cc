@@ -213,6 +213,11 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
                            "the topic keeps nothing of what groups did (journey OFF)",
                            "acta topic alter TOPIC --journey full, for what is settled from then "
                            "on");
+    case Ledger::kWasOff:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL,
+                           "journeys of the topic were switched on after the event was published: "
+                           "what groups did while they were off is not kept",
+                           "of events that were published since it is known");
     case Ledger::kNone:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
                            "the broker keeps nothing of what groups did "

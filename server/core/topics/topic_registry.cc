@@ -19,12 +19,13 @@
 namespace acta {
 namespace {
 
-TopicPtr MakeTopic(TopicId id, std::string tenant, v1::Topic proto) {
+TopicPtr MakeTopic(TopicId id, std::string tenant, v1::Topic proto, int64_t ledger_since_us) {
   auto topic = std::make_shared<Topic>();
   topic->id = id;
   topic->tenant = std::move(tenant);
   topic->settings = SettingsOf(proto);
   topic->proto = std::move(proto);
+  topic->ledger_since_us = ledger_since_us;
   return topic;
 }
 
@@ -33,6 +34,7 @@ RowWrite RecordOf(const Topic& topic) {
   record.set_topic_id(topic.id.value());
   record.set_tenant(topic.tenant);
   *record.mutable_topic() = topic.proto;
+  record.set_ledger_since_us(topic.ledger_since_us);
   return {Family::kMeta, TopicRow(topic.tenant, topic.name()), record.SerializeAsString()};
 }
 
@@ -83,7 +85,8 @@ absl::Status TopicRegistry::Load() {
     }
     const TopicId id(record.topic_id());
     next_topic_id_ = std::max(next_topic_id_, id.value() + 1);
-    TopicPtr topic = MakeTopic(id, record.tenant(), std::move(*record.mutable_topic()));
+    TopicPtr topic = MakeTopic(id, record.tenant(), std::move(*record.mutable_topic()),
+                               record.ledger_since_us());
     RETURN_IF_ERROR(engine_.OpenTopic(id, topic->partitions(), topic->settings));
     next->Put(std::move(topic));
   }
@@ -142,7 +145,7 @@ absl::StatusOr<v1::CreateTopicResponse> TopicRegistry::Create(
   }
   RETURN_IF_ERROR(CheckRoomFor(proto.partitions()));
   // A number whose write failed may have been written: it is not used again.
-  const TopicPtr topic = MakeTopic(TopicId(next_topic_id_++), caller.tenant, std::move(proto));
+  const TopicPtr topic = MakeTopic(TopicId(next_topic_id_++), caller.tenant, std::move(proto), 0);
   std::string next_id(8, '\0');
   PutLittle<uint64_t>(next_id.data(), next_topic_id_);
   RETURN_IF_ERROR(Write({RecordOf(*topic), {Family::kMeta, kNextTopicIdRow, next_id}}));
@@ -171,8 +174,12 @@ absl::StatusOr<v1::UpdateTopicResponse> TopicRegistry::Update(
   ASSIGN_OR_RETURN(const TopicPtr before, Get(caller.tenant, request.topic().name()));
   ASSIGN_OR_RETURN(v1::Topic proto, ApplyTopicUpdate(before->proto, request, limits_));
   RETURN_IF_ERROR(CheckRoomFor(proto.partitions() - before->partitions()));
-  SetTime(engine_.Now(), proto.mutable_update_time());
-  const TopicPtr after = MakeTopic(before->id, before->tenant, std::move(proto));
+  const absl::Time now = engine_.Now();
+  SetTime(now, proto.mutable_update_time());
+  const bool switched_on =
+      before->proto.journey() == v1::JOURNEY_MODE_OFF && proto.journey() != v1::JOURNEY_MODE_OFF;
+  const int64_t ledger_since_us = switched_on ? absl::ToUnixMicros(now) : before->ledger_since_us;
+  const TopicPtr after = MakeTopic(before->id, before->tenant, std::move(proto), ledger_since_us);
   RETURN_IF_ERROR(Write({RecordOf(*after)}));
   if (absl::Status opened = engine_.OpenTopic(after->id, after->partitions(), after->settings);
       !opened.ok()) {

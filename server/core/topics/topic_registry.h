@@ -23,6 +23,9 @@ struct Topic {
   std::string tenant;
   v1::Topic proto;  // With every default filled in.
   TopicSettings settings;
+  // When journeys, which were OFF, were switched on last; 0: never. What groups did while they were
+  // off is not in the ledger.
+  int64_t ledger_since_us = 0;
 
   const std::string& name() const { return proto.name(); }
   int32_t partitions() const { return proto.partitions(); }

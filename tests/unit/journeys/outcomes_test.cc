@@ -141,6 +141,34 @@ TEST_CASE("what a QUEUE group did is known in part where no ledger is kept") {
   CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_PARTIAL);
 }
 
+TEST_CASE(
+    "what a QUEUE group did is known in part of events from before journeys were switched on") {
+  const auto before = GENERATE(v1::JOURNEY_MODE_FULL, v1::JOURNEY_MODE_OFF);
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1, absl::ZeroDuration(), before);
+  if (before != v1::JOURNEY_MODE_OFF) room.SetMode("orders", v1::JOURNEY_MODE_OFF);
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kNack, 0, absl::ZeroDuration());
+  room.pool.RunAll();
+  room.SetMode("orders", v1::JOURNEY_MODE_FULL);
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kAck, 0);
+  room.pool.RunAll();
+  room.Publish("orders", JourneyRoom::Event("younger"));
+  const auto check = [&] {
+    REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+    const v1::GroupOutcome outcome = room.Told(0);
+    CHECK(outcome.state() == v1::OUTCOME_STATE_PROCESSED);
+    CHECK(outcome.failed_attempts().empty());
+    CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_PARTIAL);
+    CHECK(CertaintyAt(room, 1, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
+  };
+  check();
+  room.SetMode("orders", v1::JOURNEY_MODE_CORRELATION);  // Off it was not meanwhile.
+  check();
+  room.LeaveAndRestart();
+  check();
+}
+
 TEST_CASE("what expired in a QUEUE group, and is not written, is pending") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 2, absl::Seconds(10), v1::JOURNEY_MODE_OFF);
   room.engine->HoldDone();
