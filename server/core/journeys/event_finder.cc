@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "proto/support/error.h"
+#include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
 #include "server/core/journeys/link_matcher.h"
@@ -49,6 +50,8 @@ FoundEvent TellEvent(const TopicPtr& topic, const StoredBatch& batch, Offset off
   }
   return found;
 }
+
+int64_t MadeUs(const Topic& topic) { return absl::ToUnixMicros(ToTime(topic.proto.create_time())); }
 
 void SetLink(const WantedLink& link, v1::Event* event) {
   switch (link.kind) {
@@ -106,6 +109,12 @@ struct Findings {
 
 std::string FoundEvent::place() const {
   return topic == nullptr ? std::string() : PlaceText(topic->name(), partition.partition(), offset);
+}
+
+TimeWindow FoundEvent::named_within() const {
+  TimeWindow within;
+  if (topic != nullptr && event.id().empty()) within.from_us = MadeUs(*topic);
+  return within;
 }
 
 size_t FoundEvent::bytes() const { return event.SpaceUsedLong() + context.SpaceUsedLong(); }
@@ -169,6 +178,20 @@ std::optional<FoundEvent> EventFinder::FindPlace(absl::string_view text) {
   FoundEvent found = ReadAt(topic, topic->partition(place->partition), place->offset);
   if (found.state == v1::JOURNEY_EVENT_STATE_MISSING) return std::nullopt;
   return found;
+}
+
+TimeWindow EventFinder::WindowOf(absl::string_view name, int64_t us) const {
+  TimeWindow window;
+  const auto place = ParsePlace(name);
+  const TopicPtr topic = place.has_value() ? topics_.Find(tenant_, place->topic) : nullptr;
+  if (topic == nullptr || us == 0) return window;
+  const int64_t made_us = MadeUs(*topic);
+  if (us < made_us) {
+    window.until_us = made_us;
+  } else {
+    window.from_us = made_us;
+  }
+  return window;
 }
 
 // Looks at places of the index one behind the other, with help ahead of them.

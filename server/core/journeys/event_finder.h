@@ -66,6 +66,9 @@ class EventFinder {
   FoundEvent ReadAt(const TopicPtr& topic, PartitionId partition, Offset offset);
   // The event that "topic/partition/offset" names; nullopt: there is none of that name.
   std::optional<FoundEvent> FindPlace(absl::string_view text);
+  // When this name means what it meant when an event was appended that has it, then (in
+  // microseconds): a place means another event once its topic was deleted and made again.
+  TimeWindow WindowOf(absl::string_view name, int64_t us) const;
 
  private:
   class Lookout;

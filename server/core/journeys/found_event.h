@@ -4,6 +4,7 @@
 
 #include "acta/v1/context.pb.h"
 #include "acta/v1/journeys.pb.h"
+#include "server/core/journeys/link_matcher.h"
 #include "server/core/topics/place_name.h"
 #include "server/core/topics/topic_registry.h"
 #include "storage/base/ids.h"
@@ -26,6 +27,8 @@ struct FoundEvent {
   // What others name it by: its id, else its place.
   std::string name() const { return event.id().empty() ? place() : event.id(); }
   std::string place() const;
+  // When others may mean it by its name: a place was another event's before the topic was made.
+  TimeWindow named_within() const;
   size_t bytes() const;  // Of memory that its texts take.
   const std::string& correlation() const { return event.correlation_id(); }
   const std::string& cause() const { return event.causation_id(); }

@@ -13,6 +13,17 @@ namespace {
 constexpr size_t kMostAtOnce = 2'000;
 
 using Place = EventFinder::Place;
+using NamesInTime = absl::flat_hash_map<std::string, TimeWindow>;
+
+void JoinName(const std::string& name, const TimeWindow& when, NamesInTime* names) {
+  const auto [at, added] = names->try_emplace(name, when);
+  if (!added) at->second.Join(when);
+}
+
+bool HasNameAt(const NamesInTime& names, const std::string& name, int64_t us) {
+  const auto at = names.find(name);
+  return at != names.end() && at->second.Has(us);
+}
 
 }  // namespace
 
@@ -59,21 +70,26 @@ bool JourneyGathering::Spent() {
 }
 
 bool JourneyGathering::Around::Has(const FoundEvent& event) const {
-  return journeys.contains(event.correlation()) || journeys.contains(event.name()) ||
-         causes.contains(event.cause());
+  const int64_t us = event.append_time_us;
+  return HasNameAt(journeys, event.correlation(), us) || HasNameAt(journeys, event.name(), us) ||
+         HasNameAt(causes, event.cause(), us);
 }
 
-JourneyGathering::Around JourneyGathering::AroundOf(const std::vector<FoundEvent>& asked_for) {
+JourneyGathering::Around JourneyGathering::AroundOf(
+    const std::vector<FoundEvent>& asked_for) const {
   Around around;
   for (const FoundEvent& event : asked_for) {
-    if (!event.correlation().empty()) around.journeys.insert(event.correlation());
-    if (const std::string name = event.name(); !name.empty()) around.causes.insert(name);
+    const std::string& journey = event.correlation();
+    const TimeWindow when = finder_.WindowOf(journey, event.append_time_us);
+    if (!journey.empty()) JoinName(journey, when, &around.journeys);
+    const std::string name = event.name();
+    if (!name.empty()) JoinName(name, event.named_within(), &around.causes);
   }
   return around;
 }
 
-void JourneyGathering::AddNamelessRoot(const std::string& journey) {
-  if (!ParsePlace(journey).has_value()) return;
+void JourneyGathering::AddNamelessRoot(const std::string& journey, const TimeWindow& when) {
+  if (when.is_over() || !ParsePlace(journey).has_value()) return;
   if (finder_.is_over() || bytes_left_ == 0) {
     truncated_ = true;
   } else if (auto root = finder_.FindPlace(journey); root.has_value()) {
@@ -84,15 +100,15 @@ void JourneyGathering::AddNamelessRoot(const std::string& journey) {
 void JourneyGathering::StartCorrelation(std::vector<FoundEvent> events,
                                         const std::string& correlation, bool first, bool last) {
   for (FoundEvent& event : events) Add(std::move(event));
-  if (first) AddNamelessRoot(correlation);
-  if (!first || !last) on_pages_.journeys.insert(correlation);
+  if (first) AddNamelessRoot(correlation, {});
+  if (!first || !last) on_pages_.journeys.try_emplace(correlation);
 }
 
 absl::StatusOr<std::optional<Place>> JourneyGathering::StartAround(
     const std::vector<FoundEvent>& asked_for, size_t most) {
   const Around around = AroundOf(asked_for);
   for (const FoundEvent& event : asked_for) Add(event);
-  for (const std::string& journey : around.journeys) AddNamelessRoot(journey);
+  for (const auto& [journey, when] : around.journeys) AddNamelessRoot(journey, when);
   return AddAround(around, {}, most - std::min(most, asked_for.size()));
 }
 
@@ -109,12 +125,14 @@ absl::StatusOr<std::optional<Place>> JourneyGathering::GoOnAround(
 absl::StatusOr<std::optional<Place>> JourneyGathering::AddAround(const Around& around, Place from,
                                                                  size_t most) {
   std::vector<EventFinder::Wanted> wanted;
-  for (const std::string& journey : around.journeys) {
-    wanted.push_back({LinkKind::kCorrelation, journey, ""});
+  for (const auto& [journey, when] : around.journeys) {
+    wanted.push_back({LinkKind::kCorrelation, journey, "", when});
     // Who began it names no correlation.
     wanted.push_back({LinkKind::kId, journey, ""});
   }
-  for (const std::string& cause : around.causes) wanted.push_back({LinkKind::kCause, cause, ""});
+  for (const auto& [cause, when] : around.causes) {
+    wanted.push_back({LinkKind::kCause, cause, "", when});
+  }
   std::optional<Place> next;
   if (wanted.empty()) return next;
   // Those that were told are found again.
@@ -187,7 +205,8 @@ absl::Status JourneyGathering::AddNeighbours(size_t from) {
   for (const size_t i : indexes) {
     const std::string name = events_[i].name();
     if (!name.empty() && !on_pages_.causes.contains(name)) {
-      wanted.push_back({LinkKind::kCause, name, ""});
+      wanted.push_back(
+          {LinkKind::kCause, name, "", finder_.WindowOf(name, events_[i].append_time_us)});
     }
     const std::string& cause = events_[i].cause();
     // One of that name that is there already may have been published twice.
@@ -213,7 +232,8 @@ void JourneyGathering::AddUnfound(const std::vector<std::pair<std::string, int64
       truncated_ = true;
       break;
     }
-    std::optional<FoundEvent> found = finder_.FindPlace(cause);
+    std::optional<FoundEvent> found;
+    if (!finder_.WindowOf(cause, effect_us).is_over()) found = finder_.FindPlace(cause);
     if (!found.has_value() && !all) continue;  // It may be among what was left out.
     if (found.has_value() && on_pages_.Has(*found)) continue;
     if (Spent()) continue;

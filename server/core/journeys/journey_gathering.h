@@ -7,6 +7,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -53,19 +54,20 @@ class JourneyGathering {
  private:
   // What belongs to events whose journey takes several pages.
   struct Around {
-    absl::flat_hash_set<std::string> journeys;
-    absl::flat_hash_set<std::string> causes;
+    absl::flat_hash_map<std::string, TimeWindow> journeys;
+    absl::flat_hash_map<std::string, TimeWindow> causes;
     // An event that other pages tell, or told.
     bool Has(const FoundEvent& event) const;
   };
 
-  static Around AroundOf(const std::vector<FoundEvent>& asked_for);
+  Around AroundOf(const std::vector<FoundEvent>& asked_for) const;
   absl::StatusOr<std::optional<Place>> AddAround(const Around& around, Place from, size_t most);
   bool Add(FoundEvent event);
   // Of what comes on top of a page.
   bool AddFurther(FoundEvent event);
-  // Who began the journey and has no id: by its place, if that is what the journey is named by.
-  void AddNamelessRoot(const std::string& journey);
+  // Who began the journey and has no id: by its place, if that is what the journey is named by, and
+  // was then.
+  void AddNamelessRoot(const std::string& journey, const TimeWindow& when);
   void Learn(const FoundEvent& event, size_t index);
   bool Spent();
   // False: some may have been left out.

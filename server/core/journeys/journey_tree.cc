@@ -34,6 +34,7 @@ size_t CauseOf(const std::vector<FoundEvent>& events, const Names& names, size_t
   if (found == names.end()) return kNone;
   size_t best = kNone;
   for (const size_t i : found->second) {
+    if (!events[i].named_within().Has(events[effect].append_time_us)) continue;
     if (i < effect || best == kNone) best = i;  // They are in the order of time.
   }
   return best;

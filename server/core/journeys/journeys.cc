@@ -101,6 +101,7 @@ FoundEvent NameOnly(const FoundEvent& event) {
   name.topic = event.topic;
   name.partition = event.partition;
   name.offset = event.offset;
+  name.append_time_us = event.append_time_us;
   name.event.set_id(event.event.id());
   name.event.set_correlation_id(event.correlation());
   return name;
@@ -347,24 +348,29 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   facts.ledger = LedgerOf(node.event, outcomes);
   facts.begins_journey = node.event.begins_journey;
   if (!node.event.cause().empty()) {
-    ASSIGN_OR_RETURN(facts.cause, FindCause(caller, node.event.cause()));
+    ASSIGN_OR_RETURN(facts.cause, FindCause(caller, node.event));
   }
   for (v1::Answer& answer : AnswerQuestions(facts)) *response.add_answers() = std::move(answer);
   return response;
 }
 
 absl::StatusOr<QuestionFacts::Cause> Journeys::FindCause(const Caller& caller,
-                                                         const std::string& name) const {
+                                                         const FoundEvent& effect) const {
   using Cause = QuestionFacts::Cause;
   // Copies of the event itself may have taken all of the time that there was for them.
   EventFinder finder = FinderOf(caller, deps_.clock.SinceBoot() + kForCause);
   v1::JourneySelection selection;
-  selection.mutable_event()->set_id(name);
+  selection.mutable_event()->set_id(effect.cause());
   const auto selected = Select(finder, caller, selection, {}, kMostAskedForAgain);
   if (ReasonOf(selected.status()) == v1::EVENT_NOT_FOUND) return Cause::kNowhere;
   RETURN_IF_ERROR(selected.status());
   // It goes on behind what the caller may not browse: only the time was over.
-  return selected->events.empty() ? Cause::kNoTime : Cause::kFound;
+  if (selected->events.empty()) return Cause::kNoTime;
+  const bool over = finder.WindowOf(effect.cause(), effect.append_time_us).is_over();
+  const bool found = std::any_of(
+      selected->events.begin(), selected->events.end(),
+      [&](const FoundEvent& cause) { return !over || cause.event.id() == effect.cause(); });
+  return found ? Cause::kFound : Cause::kNowhere;
 }
 
 v1::JourneyIndexState Journeys::LookAtIndex(const Caller& caller) const {

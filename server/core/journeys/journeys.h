@@ -88,9 +88,9 @@ class Journeys {
                                                           JourneyGathering* gathering) const;
   // Waits a moment for what was published just now. Of topics those that the caller may browse.
   v1::JourneyIndexState LookAtIndex(const Caller& caller) const;
-  // Whether the event of this name is there, and the caller may browse it.
+  // Whether the event that is named as its cause is there, and the caller may browse it.
   absl::StatusOr<QuestionFacts::Cause> FindCause(const Caller& caller,
-                                                 const std::string& name) const;
+                                                 const FoundEvent& effect) const;
   bool MayBrowse(const Caller& caller, const Topic& topic) const;
   v1::JourneyEvent Tell(const Caller& caller, const TreeNode& node) const;
 

@@ -9,7 +9,7 @@
 namespace acta {
 
 LinkMatcher::LinkMatcher(const std::vector<WantedLink>& wanted) {
-  for (const WantedLink& one : wanted) TextsOf(one.kind)[one.text] = one.source;
+  for (const WantedLink& one : wanted) TextsOf(one.kind)[one.text] = &one;
 }
 
 LinkMatcher::Texts& LinkMatcher::TextsOf(LinkKind kind) {
@@ -25,12 +25,20 @@ LinkMatcher::Texts& LinkMatcher::TextsOf(LinkKind kind) {
   }
 }
 
-bool LinkMatcher::Matches(const EventLinks& links, const v1::BatchContext& context) const {
+bool LinkMatcher::Names(const Texts& texts, absl::string_view text, const StoredBatch& batch) {
+  const auto at = texts.find(text);
+  return at != texts.end() && at->second->when.Has(batch.append_time_us);
+}
+
+bool LinkMatcher::Matches(const EventLinks& links, const StoredBatch& batch,
+                          const v1::BatchContext& context) const {
   if (const auto id = ids_.find(links.id); id != ids_.end()) {
-    if (id->second.empty() || id->second == links.source) return true;
+    const std::string& source = id->second->source;
+    if (source.empty() || source == links.source) return true;
   }
-  return correlations_.contains(OwnOr(links.correlation_id, context.correlation_id())) ||
-         causes_.contains(OwnOr(links.causation_id, context.causation_id())) || IsAffected(links);
+  return Names(correlations_, OwnOr(links.correlation_id, context.correlation_id()), batch) ||
+         Names(causes_, OwnOr(links.causation_id, context.causation_id()), batch) ||
+         IsAffected(links);
 }
 
 bool LinkMatcher::IsAffected(const EventLinks& links) const {
@@ -71,7 +79,7 @@ LookedAt LookAt(const LogEngine& engine, const LinkMatcher& matcher, IndexPlace 
   for (Offset at = place.offset; elements.Next(&event); at = at + 1) {
     if (IndexPlace{batch.partition, at} < from) continue;
     ReadEventLinks(event, &links);
-    if (matcher.Matches(links, context)) looked.matches.emplace_back(at, event);
+    if (matcher.Matches(links, batch, context)) looked.matches.emplace_back(at, event);
   }
   return looked;
 }

@@ -77,6 +77,65 @@ TEST_CASE("events without an id are named by their places") {
   CHECK(room.Get(JourneyRoom::ByCorrelation("orders/0/0")).events_size() == 2);
 }
 
+// "orders/0/0" and two effects of it in "bills"; "orders" is made for it.
+void PublishNameless(JourneyRoom& room, const std::string& id) {
+  room.engine->Advance(absl::Milliseconds(1));
+  room.CreateTopic("orders", 1);
+  room.Publish("orders", JourneyRoom::Event(""));
+  v1::BatchContext context;
+  context.set_app("shop");
+  for (const char* const number : {"1", "2"}) {
+    room.Publish("bills", JourneyRoom::Event(id + number, "orders/0/0", "orders/0/0"), context);
+  }
+}
+
+std::set<std::string> IdsOnPages(JourneyRoom& room, v1::GetJourneyRequest request, int32_t size) {
+  std::set<std::string> ids;
+  request.set_page_size(size);
+  do {
+    const auto page = room.Get(request);
+    for (const v1::JourneyEvent& event : page.events()) ids.insert(event.event().id());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return ids;
+}
+
+std::string WhyNotKnownFrom(JourneyRoom& room, const std::string& id) {
+  v1::AskQuestionsRequest request;
+  request.mutable_selection()->mutable_event()->set_id(id);
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  REQUIRE(asked->answers(0).question() == v1::QUESTION_WHERE_FROM);
+  return asked->answers(0).why();
+}
+
+TEST_CASE("a place in a topic that was deleted is no event of the topic that has its name now") {
+  JourneyRoom room;
+  room.CreateTopic("bills", 1);
+  PublishNameless(room, "old");
+  CHECK(WhyNotKnownFrom(room, "old1").empty());
+  v1::DeleteTopicRequest gone;
+  gone.set_name("orders");
+  REQUIRE_OK(room.topics->Delete(room.caller, gone));
+  PublishNameless(room, "new");
+  const auto old = room.Get(JourneyRoom::ByEvent("old1"));
+  CHECK(JourneyRoom::Edges(old) == Strings{"orders/0/0", "orders/0/0>old1", "orders/0/0>old2"});
+  CHECK(old.events(0).state() == v1::JOURNEY_EVENT_STATE_MISSING);
+  CHECK(WhyNotKnownFrom(room, "old1") ==
+        "the event that caused it, orders/0/0, is nowhere to be found");
+  CHECK(WhyNotKnownFrom(room, "new1").empty());
+  for (const int32_t size : {1, 1'000}) {
+    CHECK(IdsOnPages(room, JourneyRoom::ByEvent("old1"), size) ==
+          std::set<std::string>{"orders/0/0", "old1", "old2"});
+    const std::set<std::string> of_new = {"", "new1", "new2"};
+    CHECK(IdsOnPages(room, JourneyRoom::ByEvent("new1"), size) == of_new);
+    CHECK(IdsOnPages(room, JourneyRoom::ByPosition("orders", 0, 0), size) == of_new);
+  }
+  // Who asks by the name gets all that has it.
+  CHECK(JourneyRoom::Edges(room.Get(JourneyRoom::ByCorrelation("orders/0/0"))) ==
+        Strings{"old1", "old2", "", ">new1", ">new2"});
+}
+
 TEST_CASE("a cause that never came is told as missing") {
   JourneyRoom room;
   room.CreateTopic("orders");
