@@ -53,8 +53,8 @@ class BackupSource {
 // list of files cannot be read have a `problem`. Blocks. Errors: FOLDER_UNUSABLE.
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& folder);
 
-// From now on it is no backup; its files stay until SweepBackups(). Errors: BACKUP_NOT_FOUND,
-// FOLDER_UNUSABLE.
+// From now on it is no backup, also after a power cut; its files stay until SweepBackups(). Errors:
+// BACKUP_NOT_FOUND; FOLDER_UNUSABLE, DISK_FULL: it may be there, or come back with a power cut.
 absl::Status DeleteBackup(const std::string& folder, const std::string& id);
 
 struct SweepOrder {

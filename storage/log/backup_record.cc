@@ -16,6 +16,7 @@
 #include "proto/support/error.h"
 #include "storage/base/random.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/log/folder.h"
 
 namespace acta {
 namespace {
@@ -148,6 +149,8 @@ void GiveUpBackup(const std::string& folder, const std::string& id, const std::s
   std::error_code failed, ignored;
   fs::rename(path, fs::path(folder) / absl::StrCat(".", id, kDeleted), failed);
   if (failed) fs::remove_all(path, ignored);
+  // Where that fails, what a power cut brings back is whole, or given up anew.
+  (void)SyncFolderAt(folder);
 }
 
 absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
@@ -163,7 +166,7 @@ absl::Status DeleteBackup(const std::string& folder, const std::string& id) {
   }
   // Under a name that is no backup's, so that one that is half gone is never taken for one.
   fs::rename(path, fs::path(folder) / absl::StrCat(".", id, kDeleted), error);
-  return error ? CannotUse("delete", path.string(), error) : absl::OkStatus();
+  return error ? CannotUse("delete", path.string(), error) : SyncFolderAt(folder);
 }
 
 absl::Status RefuseBackup(const std::string& folder) {

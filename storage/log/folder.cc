@@ -49,13 +49,6 @@ bool ReadSmallFile(const std::string& path, std::string* text) {
   return size == 0;
 }
 
-absl::Status SyncFolderAt(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return Unusable("open", folder);
-  const auto closer = absl::MakeCleanup([fd] { close(fd); });
-  return fsync(fd) == 0 ? absl::OkStatus() : Unusable("sync", folder);
-}
-
 }  // namespace
 
 absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& folder) {
@@ -131,6 +124,13 @@ absl::Status CheckFormat(const std::string& folder) {
         {{"format", absl::StrCat(version)}});
   }
   return absl::OkStatus();
+}
+
+absl::Status SyncFolderAt(const std::string& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Unusable("open", folder);
+  const auto closer = absl::MakeCleanup([fd] { close(fd); });
+  return fsync(fd) == 0 ? absl::OkStatus() : Unusable("sync", folder);
 }
 
 absl::Status WriteFileDurably(const std::string& folder, const std::string& name,

@@ -37,6 +37,8 @@ absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& f
 // Checks the format file that is there.
 absl::Status CheckFormat(const std::string& folder);
 
+// The names in it outlast a power cut. Errors: FOLDER_UNUSABLE, DISK_FULL.
+absl::Status SyncFolderAt(const std::string& folder);
 // Written, synced, renamed into place, folder synced.
 absl::Status WriteFileDurably(const std::string& folder, const std::string& name,
                               absl::string_view bytes);

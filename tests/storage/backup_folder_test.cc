@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <catch2/catch.hpp>
 
@@ -172,6 +173,22 @@ TEST_CASE("what is deleted is no backup at once, and leaves the disk at a rate",
   CHECK(FilesBelow(bed.folder()) == before - 1);
   CHECK_OK(SweepBackups({bed.folder(), 0, nullptr}));
   CHECK(bed.Entries() == 0);
+}
+
+// Method: without a descriptor no folder is opened, which renaming does not need and a sync does.
+TEST_CASE("a deletion is answered when a power cut does not undo it", "[backup]") {
+  const TempDir folder;
+  const std::string id = "2026-01-31T02-00-00Z";
+  fs::create_directories(folder.path() + "/" + id);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const absl::Status deleted = DeleteBackup(folder.path(), id);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(ReasonOf(deleted) == v1::FOLDER_UNUSABLE);
+  CHECK(HiddenBackups(folder.path(), kDeleted) == std::vector<std::string>{id});
 }
 
 TEST_CASE("what a backup left that was given up leaves the disk at a rate", "[backup]") {
