@@ -45,6 +45,16 @@ absl::Status BeingChanged(uint64_t number) {
                {{"schedule_id", ScheduleIdOf(number)}});
 }
 
+v1::Schedule DescribeUnreadable(const ScheduleKey& key, const Topic& topic,
+                                const absl::Status& why) {
+  v1::Schedule schedule;
+  schedule.set_schedule_id(ScheduleIdOf(key.number));
+  schedule.set_topic(topic.name());
+  SetTime(absl::FromUnixMicros(key.due_us), schedule.mutable_deliver_at());
+  schedule.set_problem(std::string(why.message()));
+  return schedule;
+}
+
 absl::StatusOr<int64_t> MicrosOf(const google::protobuf::Timestamp& time, absl::string_view field) {
   const std::optional<absl::Time> at = GetTime(time);
   if (at.has_value()) return absl::ToUnixMicros(*at);
@@ -159,8 +169,9 @@ absl::StatusOr<v1::ListSchedulesResponse> Schedules::List(
       last = key;
       if (!listed) continue;
       const auto record = state_->Read(*topic, key.number);
-      if (!record.ok()) continue;  // Gone meanwhile, or it cannot be read.
-      *response.add_schedules() = DescribeSchedule(key.number, *record, *topic, false);
+      if (ReasonOf(record.status()) == v1::SCHEDULE_NOT_FOUND) continue;  // Gone meanwhile.
+      *response.add_schedules() = record.ok() ? DescribeSchedule(key.number, *record, *topic, false)
+                                              : DescribeUnreadable(key, *topic, record.status());
     }
     if (entries.size() < kChunk) return response;
     RETURN_IF_ERROR(CheckDeadline(caller));

@@ -242,6 +242,22 @@ TEST_CASE("One that can never be read is cancelled, or goes with its topic") {
   CHECK(captured.text().empty());
 }
 
+TEST_CASE("One that cannot be read is listed with its problem") {
+  ScheduleRoom room;
+  const auto ids = room.Schedule(absl::Hours(1), {"a", "b"});
+  WriteRow(room, ids[0], "\xff");
+  const auto listed = room.schedules->List(room.caller, {});
+  REQUIRE_OK(listed);
+  REQUIRE(listed->schedules_size() == 2);
+  const v1::Schedule& unreadable = listed->schedules(0);
+  CHECK(unreadable.schedule_id() == ids[0]);
+  CHECK(unreadable.topic() == "reminders");
+  CHECK(unreadable.deliver_at().seconds() == absl::ToUnixSeconds(room.now() + absl::Hours(1)));
+  CHECK_FALSE(unreadable.problem().empty());
+  CHECK(listed->schedules(1).schedule_id() == ids[1]);
+  CHECK(listed->schedules(1).problem().empty());
+}
+
 TEST_CASE("Of one that can never be read the log says less and less") {
   ScheduleRoom room;
   WriteRow(room, room.Schedule(absl::Hours(1), {"a"})[0], "\xff");
