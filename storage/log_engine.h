@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -217,6 +218,12 @@ struct IndexSize {
 
 enum class DiskState : uint8_t { kOk, kWarn, kSoft, kHard };
 
+struct ScrubOrder {
+  absl::string_view token;  // Of the page before; empty: from the beginning.
+  absl::Duration budget;    // About.
+  // False: that was enough, as when the budget is used up. May be empty.
+  std::function<bool()> go_on;
+};
 struct ScrubProblem {
   PartitionId partition;
   Offset first;
@@ -342,8 +349,8 @@ class LogEngine {
   virtual EngineStats Stats() const = 0;
   virtual std::string store_id() const = 0;
 
-  // Checks stored batches from `token` on for about `budget`. Blocks.
-  virtual absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) = 0;
+  // Checks stored batches. Blocks.
+  virtual absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) = 0;
 
   // Null: it makes no backups.
   virtual BackupSource* backup_source() { return nullptr; }

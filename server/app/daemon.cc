@@ -147,7 +147,9 @@ RpcDeps Daemon::MakeRpcDeps() {
                    [this] { return status_->GetStatus(); },
                    config_,
                    [this] { return status_->GetLimits(); },
-                   [this](const v1::ScrubRequest& request) { return status_->Scrub(request); },
+                   [this](const Caller& caller, const v1::ScrubRequest& request) {
+                     return status_->Scrub(caller, request);
+                   },
                    [this](const Caller& caller, const v1::AcceptClockRequest& request) {
                      return status_->AcceptClock(caller, request);
                    },

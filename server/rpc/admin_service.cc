@@ -35,7 +35,7 @@ grpc::Status AdminService::GetLimits(grpc::ServerContext* context,
 grpc::Status AdminService::Scrub(grpc::ServerContext* context, const v1::ScrubRequest* request,
                                  v1::ScrubResponse* response) {
   return RunCold(edge_, "/acta.v1.Admin/Scrub", *context, *request, response,
-                 [&](const Caller&) { return edge_.deps.admin.scrub(*request); });
+                 [&](const Caller& caller) { return edge_.deps.admin.scrub(caller, *request); });
 }
 
 grpc::Status AdminService::AcceptClock(grpc::ServerContext* context,

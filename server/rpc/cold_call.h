@@ -18,8 +18,9 @@ template <typename Request, typename Response, typename Run>
 grpc::Status RunCold(const Edge& edge, absl::string_view method, const grpc::ServerContext& context,
                      const Request& request, Response* response, Run run) {
   const ColdCall call(edge);
-  const absl::StatusOr<Caller> caller = edge.Admit(method, context, &request);
+  absl::StatusOr<Caller> caller = edge.Admit(method, context, &request);
   if (!caller.ok()) return edge.EndOf(caller.status());
+  caller->stopping = edge.stop_flag();
   const absl::Status room = call.Check(method);
   if (!room.ok()) return edge.EndOf(room);
   const SlowTimer timer(SlowOperation::kCall, "method", method);

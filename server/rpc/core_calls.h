@@ -37,7 +37,7 @@ struct AdminCalls {
   std::function<v1::GetStatusResponse()> get_status;
   std::function<v1::GetConfigResponse()> get_config;
   std::function<v1::GetLimitsResponse()> get_limits;
-  std::function<absl::StatusOr<v1::ScrubResponse>(const v1::ScrubRequest&)> scrub;
+  std::function<absl::StatusOr<v1::ScrubResponse>(const Caller&, const v1::ScrubRequest&)> scrub;
   std::function<absl::StatusOr<v1::AcceptClockResponse>(const Caller&,
                                                         const v1::AcceptClockRequest&)>
       accept_clock;
@@ -72,7 +72,9 @@ inline AdminCalls CallsOf(const ServerStatus& status,
           [&status] { return status.GetStatus(); },
           std::move(get_config),
           [&status] { return status.GetLimits(); },
-          [&status](const v1::ScrubRequest& request) { return status.Scrub(request); },
+          [&status](const Caller& caller, const v1::ScrubRequest& request) {
+            return status.Scrub(caller, request);
+          },
           [&status](const Caller& caller, const v1::AcceptClockRequest& request) {
             return status.AcceptClock(caller, request);
           },

@@ -33,7 +33,7 @@ absl::StatusOr<Caller> Edge::Admit(absl::string_view name, const grpc::ServerCon
   if (method == nullptr || (method->naming == Naming::kField && request == nullptr)) {
     return absl::InternalError(absl::StrCat("method '", name, "' is not in the table"));
   }
-  if (stopping() && !AnsweredWhileStopping(name)) return StoppingStatus();
+  if (stopping() && !AnsweredWhileStopping(name)) return ServerStopping();
   Caller caller = MakeCaller(context, *method);
   RETURN_IF_ERROR(CheckDeadline(caller));
   if (method->naming == Naming::kInFrames) return caller;

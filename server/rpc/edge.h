@@ -91,6 +91,7 @@ class Edge {
 
   bool serving() const { return serving_.load(std::memory_order_acquire); }
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+  const std::atomic<bool>* stop_flag() const { return &stopping_; }
   void SetServing(bool serving);
   // From now on nothing new is admitted; open streams are told.
   void SetStopping();

@@ -43,8 +43,4 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
                       std::string(status.message()), EncodeStatusDetails(status));
 }
 
-absl::Status StoppingStatus() {
-  return Error(v1::SERVER_STOPPING, "the server is stopping; reconnect after the delay");
-}
-
 }  // namespace acta

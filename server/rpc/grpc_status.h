@@ -10,7 +10,4 @@ namespace acta {
 // Error() did not make becomes INTERNAL with an incident id; its own text goes to the log only.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// What every call is answered once the server is stopping.
-absl::Status StoppingStatus();
-
 }  // namespace acta

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/rpc/grpc_status.h"
 
 namespace acta {
 namespace {
@@ -76,7 +75,7 @@ void HealthWatch::OnServerChange() {
   if (tell) {
     writer_.Write(now, on_written_.Arm(shared_from_this()));
   } else {
-    writer_.Finish(edge_.EndOf(StoppingStatus()), on_finished_.Arm(shared_from_this()));
+    writer_.Finish(edge_.EndOf(ServerStopping()), on_finished_.Arm(shared_from_this()));
   }
 }
 

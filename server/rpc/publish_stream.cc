@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "server/rpc/byte_buffers.h"
-#include "server/rpc/grpc_status.h"
 
 namespace acta {
 namespace {
@@ -61,7 +60,7 @@ void PublishStream::OnServerChange() {
   if (!edge_.stopping()) return;
   {
     MutexLock lock(mu_);
-    EndWith(StoppingStatus());
+    EndWith(ServerStopping());
   }
   Advance();
 }

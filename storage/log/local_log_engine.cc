@@ -308,8 +308,8 @@ EventIdHash LocalLogEngine::HashEventId(absl::string_view source, absl::string_v
   return HashEvent(id_key_, source, id);
 }
 
-absl::StatusOr<ScrubPage> LocalLogEngine::Scrub(absl::string_view token, absl::Duration budget) {
-  return ScrubLog(table_, *reader_, clock_, token, budget);
+absl::StatusOr<ScrubPage> LocalLogEngine::Scrub(const ScrubOrder& order) {
+  return ScrubLog(table_, *reader_, clock_, order);
 }
 
 absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {

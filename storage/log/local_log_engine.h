@@ -76,7 +76,7 @@ class LocalLogEngine final : public LogEngine, public BackupSource {
   DiskState disk_state() const override { return disk_.state(); }
   EngineStats Stats() const override;
   std::string store_id() const override { return opened_.store_id; }
-  absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) override;
+  absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) override;
   BackupSource* backup_source() override { return this; }
   absl::StatusOr<BackupInfo> Backup(const BackupOrder& order) override;
   void Stop() override;

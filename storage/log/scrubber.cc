@@ -47,10 +47,9 @@ ScrubProblem ProblemOf(PartitionId partition, Offset from, const absl::Status& s
 }  // namespace
 
 absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reader,
-                                   const Clock& clock, absl::string_view token,
-                                   absl::Duration budget) {
+                                   const Clock& clock, const ScrubOrder& order) {
   constexpr size_t kPageBytes = 4 << 20;
-  ASSIGN_OR_RETURN(const Position start, ParseToken(token));
+  ASSIGN_OR_RETURN(const Position start, ParseToken(order.token));
   std::vector<PartitionPtr> partitions;
   for (const TopicLogPtr& topic : table.All()) {
     for (const PartitionPtr& partition : topic->partitions()) {
@@ -60,14 +59,15 @@ absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reade
   std::sort(partitions.begin(), partitions.end(),
             [](const PartitionPtr& a, const PartitionPtr& b) { return a->id() < b->id(); });
   // Of many partitions these alone may take longer than the budget: it is for reading.
-  const absl::Duration until = clock.SinceBoot() + budget;
+  const absl::Duration until = clock.SinceBoot() + order.budget;
   ScrubPage page;
   for (const PartitionPtr& partition : partitions) {
     Offset next = partition->Extent().first;
     if (partition->id() == start.partition) next = std::max(next, start.offset);
     while (next < partition->Extent().visible_end) {
       const bool got_on = page.batches > 0 || !page.problems.empty();
-      if (clock.SinceBoot() >= until && got_on) {
+      const bool over = clock.SinceBoot() >= until || (order.go_on && !order.go_on());
+      if (over && got_on) {
         page.next_token = absl::StrCat(partition->id().value(), ":", next.value());
         return page;
       }

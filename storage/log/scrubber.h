@@ -9,12 +9,11 @@
 
 namespace acta {
 
-// Reads stored batches and checks their checksums, partition by partition, from where `token`
+// Reads stored batches and checks their checksums, partition by partition, from where its token
 // ended. What retention takes meanwhile, and topics that are deleted, are passed over.
 // A page gets on however short the budget is: at least one read, or one problem.
-// Threads: any; blocks for about `budget`. Errors: INVALID_ARGUMENT for a foreign token.
+// Threads: any; blocks for about the budget. Errors: INVALID_ARGUMENT for a foreign token.
 absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reader,
-                                   const Clock& clock, absl::string_view token,
-                                   absl::Duration budget);
+                                   const Clock& clock, const ScrubOrder& order);
 
 }  // namespace acta

@@ -88,9 +88,7 @@ class TornEngine final : public LogEngine {
   DiskState disk_state() const override { return engine_.disk_state(); }
   EngineStats Stats() const override { return engine_.Stats(); }
   std::string store_id() const override { return engine_.store_id(); }
-  absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) override {
-    return engine_.Scrub(token, budget);
-  }
+  absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) override { return engine_.Scrub(order); }
   void Stop() override { engine_.Stop(); }
 
  private:

@@ -410,7 +410,7 @@ TEST_CASE("a scrub names the range a damaged block took, and checks all the rest
   table.DamageBlock(4);
   LogEngine& engine = table.Open();
   const ReadAround found = ReadAroundDamage(engine, TestStore::Partition());
-  const auto page = engine.Scrub("", absl::Seconds(100));
+  const auto page = engine.Scrub({"", absl::Seconds(100)});
   REQUIRE_OK(page);
   CHECK(page->next_token.empty());
   CHECK(page->batches == static_cast<int64_t>(found.data.size()));
@@ -467,7 +467,7 @@ TEST_CASE("what retention or a deletion takes while a scrub reads is no damage")
     if (deleted) engine.DropTopic(TestStore::kTopic);
     if (!deleted) maintained = engine.MaintainNow();
   });
-  const auto page = engine.Scrub("", absl::Seconds(100));
+  const auto page = engine.Scrub({"", absl::Seconds(100)});
   REQUIRE_OK(maintained);
   REQUIRE_OK(page);
   CHECK(page->problems.empty());

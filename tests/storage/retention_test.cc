@@ -364,7 +364,7 @@ TEST_CASE("everything may expire: the offsets go on") {
 TEST_CASE("a scrub reads every batch, page by page") {
   TestStore store;
   Fill(store, 25);
-  const auto page = store.engine().Scrub("", absl::Seconds(100));
+  const auto page = store.engine().Scrub({"", absl::Seconds(100)});
   REQUIRE_OK(page);
   CHECK(page->batches == 25);
   CHECK(page->next_token.empty());
@@ -376,14 +376,16 @@ TEST_CASE("a scrub reads every batch, page by page") {
   // However short a page is, it gets on, and the next one goes on where it ended.
   std::string token;
   for (int32_t p = 0; p < 4; ++p) {
-    CHECK(store.engine().Scrub(token, absl::Seconds(100))->batches == (p == 0 ? 28 : 4 - p));
-    const auto least = store.engine().Scrub(token, absl::ZeroDuration());
+    CHECK(store.engine().Scrub({token, absl::Seconds(100)})->batches == (p == 0 ? 28 : 4 - p));
+    const auto stopped = store.engine().Scrub({token, absl::Seconds(100), [] { return false; }});
+    const auto least = store.engine().Scrub({token, absl::ZeroDuration()});
     REQUIRE_OK(least);
     CHECK(least->batches == (p == 0 ? 25 : 1));
     token = least->next_token;
+    CHECK(stopped->next_token == token);
     CHECK(token.empty() == (p == 3));
   }
-  CHECK(ReasonOf(store.engine().Scrub("nonsense", absl::Seconds(1)).status()) ==
+  CHECK(ReasonOf(store.engine().Scrub({"nonsense", absl::Seconds(1)}).status()) ==
         v1::INVALID_ARGUMENT);
 }
 

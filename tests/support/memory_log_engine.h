@@ -116,7 +116,7 @@ class MemoryLogEngine : public LogEngine {
   DiskState disk_state() const override;
   EngineStats Stats() const override;
   std::string store_id() const override { return "0123456789abcdef0123456789abcdef"; }
-  absl::StatusOr<ScrubPage> Scrub(absl::string_view token, absl::Duration budget) override;
+  absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) override;
   void Stop() override;
 
  private:

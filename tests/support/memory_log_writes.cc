@@ -383,14 +383,14 @@ EngineStats MemoryLogEngine::Stats() const {
   return stats;
 }
 
-absl::StatusOr<ScrubPage> MemoryLogEngine::Scrub(absl::string_view token, absl::Duration budget) {
+absl::StatusOr<ScrubPage> MemoryLogEngine::Scrub(const ScrubOrder& order) {
   MutexLock lock(mu_);
-  scrub_budget_ = budget;
+  scrub_budget_ = order.budget;
   uint64_t from = 0;
   int64_t offset = 0;
-  const std::vector<std::string> parts = absl::StrSplit(std::string(token), ':');
-  if (!token.empty() && (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &from) ||
-                         !absl::SimpleAtoi(parts[1], &offset))) {
+  const std::vector<std::string> parts = absl::StrSplit(std::string(order.token), ':');
+  if (!order.token.empty() && (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &from) ||
+                               !absl::SimpleAtoi(parts[1], &offset))) {
     return Error(v1::INVALID_ARGUMENT, "the token is not one that Scrub answered");
   }
   ScrubPage page;
@@ -398,7 +398,8 @@ absl::StatusOr<ScrubPage> MemoryLogEngine::Scrub(absl::string_view token, absl::
     if (id < PartitionId(from) || !Find(id).ok()) continue;
     for (const BatchPtr& batch : partition.batches) {
       if (id == PartitionId(from) && batch->base_offset < Offset(offset)) continue;
-      if (page.batches == scrub_page_) {
+      const bool over = page.batches > 0 && order.go_on && !order.go_on();
+      if (over || page.batches == scrub_page_) {
         page.next_token = absl::StrCat(id.value(), ":", batch->base_offset.value());
         return page;
       }

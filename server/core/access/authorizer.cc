@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "storage/base/clock.h"
+#include "storage/base/status_macros.h"
 
 namespace acta {
 
@@ -43,7 +44,17 @@ absl::Status DeadlinePassed() {
                "the deadline of the call passed before it was done: give it more time");
 }
 
+absl::Status ServerStopping() {
+  return Error(v1::SERVER_STOPPING, "the server is stopping; reconnect after the delay");
+}
+
+absl::Status CheckStopping(const std::atomic<bool>* stopping) {
+  const bool ends = stopping != nullptr && stopping->load(std::memory_order_acquire);
+  return ends ? ServerStopping() : absl::OkStatus();
+}
+
 absl::Status CheckDeadline(const Caller& caller) {
+  RETURN_IF_ERROR(CheckStopping(caller.stopping));
   return caller.deadline > SystemClock().SinceBoot() ? absl::OkStatus() : DeadlinePassed();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "absl/status/status.h"
@@ -15,6 +16,8 @@ struct Caller {
   std::string peer;  // Address, for people.
   // Since boot: setting the clock of the machine ends no call and keeps none.
   absl::Duration deadline = absl::InfiniteDuration();
+  // True once the server stops, which then waits for the call. Outlives it. Null: it does not wait.
+  const std::atomic<bool>* stopping = nullptr;
 };
 
 // What a call does. Names as in grants.
@@ -59,8 +62,11 @@ class AllowAll final : public Authorizer {
 absl::Status CheckTenant(const Caller& caller, absl::string_view tenant);
 
 absl::Status DeadlinePassed();
+absl::Status ServerStopping();
+// Asked between the steps of a call that may last. Errors: SERVER_STOPPING.
+absl::Status CheckStopping(const std::atomic<bool>* stopping);
 // Asked where a call had to wait, before it begins what cannot be given up. Errors:
-// DEADLINE_PASSED.
+// DEADLINE_PASSED, SERVER_STOPPING.
 absl::Status CheckDeadline(const Caller& caller);
 
 }  // namespace acta

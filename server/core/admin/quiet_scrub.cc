@@ -103,7 +103,7 @@ void QuietScrub::ScrubAll() {
 bool QuietScrub::ReadAll() {
   std::string token;
   for (;;) {
-    const auto page = engine_.Scrub(token, kBudget);
+    const auto page = engine_.Scrub({token, kBudget});
     if (!page.ok()) {
       LogWarn("scrub failed", {{"cause", std::string(page.status().message())}});
       return false;

@@ -213,9 +213,11 @@ v1::GetLimitsResponse ServerStatus::GetLimits() const {
   return response;
 }
 
-absl::StatusOr<v1::ScrubResponse> ServerStatus::Scrub(const v1::ScrubRequest& request) const {
+absl::StatusOr<v1::ScrubResponse> ServerStatus::Scrub(const Caller& caller,
+                                                      const v1::ScrubRequest& request) const {
   ASSIGN_OR_RETURN(const absl::Duration budget, ScrubBudget(request));
-  ASSIGN_OR_RETURN(const ScrubPage page, deps_.engine.Scrub(request.token(), budget));
+  const auto go_on = [&caller] { return CheckStopping(caller.stopping).ok(); };
+  ASSIGN_OR_RETURN(const ScrubPage page, deps_.engine.Scrub({request.token(), budget, go_on}));
   v1::ScrubResponse response;
   response.set_batches(page.batches);
   response.set_bytes(page.bytes);

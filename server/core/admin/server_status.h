@@ -65,7 +65,8 @@ class ServerStatus {
   v1::GetServerResponse GetServer() const;
   v1::GetStatusResponse GetStatus() const;
   v1::GetLimitsResponse GetLimits() const;
-  absl::StatusOr<v1::ScrubResponse> Scrub(const v1::ScrubRequest& request) const;
+  absl::StatusOr<v1::ScrubResponse> Scrub(const Caller& caller,
+                                          const v1::ScrubRequest& request) const;
   absl::StatusOr<v1::AcceptClockResponse> AcceptClock(const Caller& caller,
                                                       const v1::AcceptClockRequest& request) const;
   absl::StatusOr<v1::SetLogLevelResponse> SetLogLevel(const Caller& caller,

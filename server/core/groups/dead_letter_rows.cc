@@ -183,8 +183,9 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
 absl::StatusOr<DeadLetterWalk> DeadLetterWalk::Begin(const LogEngine& engine, const Group& group,
                                                      const v1::DeadLetterSelection* selection,
                                                      absl::string_view place, size_t page,
-                                                     Letters which) {
-  DeadLetterWalk walk(engine, group, selection);
+                                                     Letters which,
+                                                     const std::atomic<bool>* stopping) {
+  DeadLetterWalk walk(engine, group, selection, stopping);
   walk.range_.prefix = QueueRows(kDeadLetterRows, group.id());
   walk.range_.max_rows = page;
   if (!place.empty()) {
@@ -215,6 +216,7 @@ absl::Status DeadLetterWalk::LoadPage() {
   page_.clear();
   if (ended_) return absl::OkStatus();
   if (named_) return LoadNamed();
+  RETURN_IF_ERROR(CheckStopping(stopping_));
   ASSIGN_OR_RETURN(page_, engine_.LoadRows(range_));
   ended_ = page_.size() < range_.max_rows;
   if (!page_.empty()) range_.after = page_.back().first;
@@ -277,9 +279,10 @@ absl::Status DeadLetterNotFound(const Group& group, const v1::DeadLetterRef& ref
 
 absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
                               const v1::DeadLetterSelection* selection, Letters which,
-                              absl::FunctionRef<void(const StoredLetter&)> visit) {
-  ASSIGN_OR_RETURN(DeadLetterWalk walk,
-                   DeadLetterWalk::Begin(engine, group, selection, "", kMostNamed, which));
+                              absl::FunctionRef<void(const StoredLetter&)> visit,
+                              const std::atomic<bool>* stopping) {
+  ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(engine, group, selection, "",
+                                                              kMostNamed, which, stopping));
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
     if (!letter.has_value()) return absl::OkStatus();

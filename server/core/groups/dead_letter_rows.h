@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,18 +40,20 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection);
 class DeadLetterWalk {
  public:
   // `selection` null: all of them. Begins behind `place`, as PlaceText() said it; empty: at the
-  // first. `page`: letters that are read at once, at least 1. Errors: INVALID_ARGUMENT,
-  // LIMIT_EXCEEDED.
+  // first. `page`: letters that are read at once, at least 1. `stopping` as of Caller: between
+  // pages; letters that are named are a page. Errors: INVALID_ARGUMENT, LIMIT_EXCEEDED.
   static absl::StatusOr<DeadLetterWalk> Begin(const LogEngine& engine, const Group& group,
                                               const v1::DeadLetterSelection* selection,
-                                              absl::string_view place, size_t page, Letters which);
-  // The next one that is selected; nullopt: that was the last. Errors: DATA_CORRUPTED.
+                                              absl::string_view place, size_t page, Letters which,
+                                              const std::atomic<bool>* stopping = nullptr);
+  // The next one that is selected; nullopt: that was the last. Errors: DATA_CORRUPTED,
+  // SERVER_STOPPING.
   absl::StatusOr<std::optional<StoredLetter>> Next();
 
  private:
   DeadLetterWalk(const LogEngine& engine, const Group& group,
-                 const v1::DeadLetterSelection* selection)
-      : engine_(engine), group_(group), selection_(selection) {}
+                 const v1::DeadLetterSelection* selection, const std::atomic<bool>* stopping)
+      : engine_(engine), group_(group), selection_(selection), stopping_(stopping) {}
   // The next one, selected or not.
   absl::StatusOr<std::optional<StoredLetter>> NextDead();
   // The next page of rows; empty at the end.
@@ -60,6 +63,7 @@ class DeadLetterWalk {
   const LogEngine& engine_;
   const Group& group_;
   const v1::DeadLetterSelection* const selection_;
+  const std::atomic<bool>* const stopping_;
   bool named_ = false;             // Only those in `keys_`.
   std::vector<std::string> keys_;  // Of rows to load, the next one last.
   RowRange range_;                 // What follows the page.
@@ -74,7 +78,8 @@ class DeadLetterWalk {
 // memory at a time. Blocks. Errors: as DeadLetterWalk.
 absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
                               const v1::DeadLetterSelection* selection, Letters which,
-                              absl::FunctionRef<void(const StoredLetter&)> visit);
+                              absl::FunctionRef<void(const StoredLetter&)> visit,
+                              const std::atomic<bool>* stopping = nullptr);
 // nullopt: there is no dead letter at this place. Blocks. Errors: DATA_CORRUPTED.
 absl::StatusOr<std::optional<StoredLetter>> LoadDeadLetter(const LogEngine& engine,
                                                            const Group& group,

@@ -43,6 +43,13 @@ struct LetterKind {
   }
 };
 
+absl::Status PartlyDiscarded(int64_t discarded) {
+  return Error(v1::SERVER_STOPPING,
+               absl::StrCat("the server is stopping: ", discarded,
+                            " dead letters were discarded, the others stay; ask again after the "
+                            "delay"));
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> CheckRedrive(const v1::RedriveDeadLettersRequest& request) {
@@ -109,14 +116,20 @@ int64_t GroupRegistry::State::Sweep(const Group& group, int64_t oldest_us) {
 // Some at a time: what is to be written is in memory until it is.
 absl::StatusOr<int64_t> GroupRegistry::State::DiscardLetters(
     const Group& group, const v1::DeadLetterSelection* selection, const LedgerNote& note,
-    absl::FunctionRef<bool(const StoredLetter&)> wanted, bool patient) {
+    absl::FunctionRef<bool(const StoredLetter&)> wanted, bool patient,
+    const std::atomic<bool>* stopping) {
   GroupQueue& queue = *group.queue();
   // What a redrive took is written before rows are read: here and where others are redriven.
   RETURN_IF_ERROR(queue.WaitQuiet(patient));
   ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(deps.engine, group, selection, "",
-                                                              kAtOnce, Letters::kDead));
+                                                              kAtOnce, Letters::kDead, stopping));
   for (int64_t discarded = 0;;) {
-    ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
+    absl::StatusOr<std::optional<StoredLetter>> next = walk.Next();
+    if (discarded > 0 && ReasonOf(next.status()) == v1::SERVER_STOPPING) {
+      RETURN_IF_ERROR(queue.WaitQuiet(patient));
+      return PartlyDiscarded(discarded);
+    }
+    ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, std::move(next));
     const bool gone = letter.has_value() && wanted(*letter) &&
                       queue.Discard(letter->partition, letter->offset, letter->record, note);
     discarded += gone;
@@ -140,7 +153,7 @@ absl::StatusOr<v1::ListDeadLettersResponse> GroupRegistry::ListDeadLetters(
   ASSIGN_OR_RETURN(DeadLetterWalk walk,
                    DeadLetterWalk::Begin(engine, *group,
                                          request.has_selection() ? &request.selection() : nullptr,
-                                         after, page + 1, Letters::kDeadAndHeld));
+                                         after, page + 1, Letters::kDeadAndHeld, caller.stopping));
   v1::ListDeadLettersResponse response;
   std::string last;
   while (true) {
@@ -178,11 +191,12 @@ absl::StatusOr<v1::SummarizeDeadLettersResponse> GroupRegistry::SummarizeDeadLet
   const LogEngine& engine = state_->deps.engine;
   v1::SummarizeDeadLettersResponse response;
   absl::btree_map<uint64_t, LetterKind> kinds;
-  RETURN_IF_ERROR(VisitDeadLetters(engine, *group, nullptr, Letters::kDeadAndHeld,
-                                   [&](const StoredLetter& letter) {
-                                     kinds[letter.record.fingerprint()].Add(letter);
-                                     response.set_total(response.total() + 1);
-                                   }));
+  const auto count = [&](const StoredLetter& letter) {
+    kinds[letter.record.fingerprint()].Add(letter);
+    response.set_total(response.total() + 1);
+  };
+  RETURN_IF_ERROR(
+      VisitDeadLetters(engine, *group, nullptr, Letters::kDeadAndHeld, count, caller.stopping));
   std::vector<std::pair<uint64_t, LetterKind>> sorted(kinds.begin(), kinds.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
@@ -201,18 +215,19 @@ absl::StatusOr<v1::SummarizeDeadLettersResponse> GroupRegistry::SummarizeDeadLet
   return response;
 }
 
-absl::Status GroupRegistry::State::CountRedrives(const Group& group,
+absl::Status GroupRegistry::State::CountRedrives(const Caller& caller, const Group& group,
                                                  const v1::RedriveDeadLettersRequest& request,
                                                  int64_t most_redrives, int64_t* could,
                                                  int64_t* too_often) const {
   bool broken = false;
+  const auto count = [&](const StoredLetter& letter) {
+    const bool stays = RedrivesOf(letter) >= most_redrives;
+    *too_often += stays;
+    *could += !stays;
+    broken |= !stays && letter.record.order_broken();
+  };
   RETURN_IF_ERROR(VisitDeadLetters(deps.engine, group, &request.selection(), Letters::kDeadAndHeld,
-                                   [&](const StoredLetter& letter) {
-                                     const bool stays = RedrivesOf(letter) >= most_redrives;
-                                     *too_often += stays;
-                                     *could += !stays;
-                                     broken |= !stays && letter.record.order_broken();
-                                   }));
+                                   count, caller.stopping));
   if (!broken || request.accept_order()) return absl::OkStatus();
   return Error(v1::REORDER_NOT_ACCEPTED,
                "later events of some of these keys went on without them: say that this order is "
@@ -223,23 +238,26 @@ absl::Status GroupRegistry::State::CountRedrives(const Group& group,
 // What came since it was counted is redriven only where no order is broken by it.
 absl::Status GroupRegistry::State::RedriveSelected(const Caller& caller, const Group& group,
                                                    const v1::RedriveDeadLettersRequest& request,
-                                                   int64_t most_redrives,
+                                                   int64_t most_redrives, int64_t could,
                                                    v1::RedriveDeadLettersResponse* response) {
   GroupQueue& queue = *group.queue();
   int64_t redriven = 0, left = 0;
-  RETURN_IF_ERROR(VisitDeadLetters(
-      deps.engine, group, &request.selection(), Letters::kDeadAndHeld,
-      [&](const StoredLetter& letter) {
-        if (RedrivesOf(letter) >= most_redrives) return;
-        const bool wanted = (request.max() == 0 || redriven < request.max()) &&
-                            (request.accept_order() || !letter.record.order_broken());
-        const bool done = wanted && queue.Redrive(ToRedrive(letter), caller.principal);
-        ++(done ? redriven : left);
-        if (done && redriven % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
-      }));
+  const auto redrive = [&](const StoredLetter& letter) {
+    if (RedrivesOf(letter) >= most_redrives) return;
+    const bool wanted = (request.max() == 0 || redriven < request.max()) &&
+                        (request.accept_order() || !letter.record.order_broken());
+    const bool done = wanted && queue.Redrive(ToRedrive(letter), caller.principal);
+    ++(done ? redriven : left);
+    if (done && redriven % kAtOnce == 0) queue.WaitQuiet().IgnoreError();
+  };
+  const absl::Status visited = VisitDeadLetters(deps.engine, group, &request.selection(),
+                                                Letters::kDeadAndHeld, redrive, caller.stopping);
+  // What was redriven until a stop is told, not refused.
+  const bool cut_short = redriven > 0 && ReasonOf(visited) == v1::SERVER_STOPPING;
+  if (!cut_short) RETURN_IF_ERROR(visited);
   RETURN_IF_ERROR(queue.WaitQuiet());
   response->set_redriven(redriven);
-  response->set_left(left);
+  response->set_left(cut_short ? std::max(left, could - redriven) : left);
   return absl::OkStatus();
 }
 
@@ -258,7 +276,7 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
   RETURN_IF_ERROR(
       CheckNamed(state_->deps.engine, *group, request.selection(), Letters::kDeadAndHeld));
   int64_t could = 0, too_often = 0;
-  RETURN_IF_ERROR(state_->CountRedrives(*group, request, redrives, &could, &too_often));
+  RETURN_IF_ERROR(state_->CountRedrives(caller, *group, request, redrives, &could, &too_often));
   v1::RedriveDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
   response.set_too_often(too_often);
@@ -267,7 +285,7 @@ absl::StatusOr<v1::RedriveDeadLettersResponse> GroupRegistry::RedriveDeadLetters
     response.set_left(could - response.redriven());
     return response;
   }
-  RETURN_IF_ERROR(state_->RedriveSelected(caller, *group, request, redrives, &response));
+  RETURN_IF_ERROR(state_->RedriveSelected(caller, *group, request, redrives, could, &response));
   LogInfo("dead letters were redriven", {{"group", group->name()},
                                          {"redriven", absl::StrCat(response.redriven())},
                                          {"by", caller.principal}});
@@ -291,12 +309,14 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   RETURN_IF_ERROR(CheckNamed(engine, *group, selection, Letters::kDead));
   int64_t discarded = 0;
   if (request.dry_run()) {
-    RETURN_IF_ERROR(VisitDeadLetters(engine, *group, &selection, Letters::kDead,
-                                     [&](const StoredLetter&) { ++discarded; }));
+    const auto count = [&](const StoredLetter&) { ++discarded; };
+    RETURN_IF_ERROR(
+        VisitDeadLetters(engine, *group, &selection, Letters::kDead, count, caller.stopping));
   } else {
     const auto all = [](const StoredLetter&) { return true; };
     ASSIGN_OR_RETURN(discarded,
-                     state_->DiscardLetters(*group, &selection, {caller.principal, ""}, all));
+                     state_->DiscardLetters(*group, &selection, {caller.principal, ""}, all,
+                                            /*patient=*/true, caller.stopping));
     LogInfo("dead letters were discarded", {{"group", group->name()},
                                             {"discarded", absl::StrCat(discarded)},
                                             {"by", caller.principal}});

@@ -111,22 +111,22 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   void SetRunning(GroupId group, uint64_t id, const storage::v1::RedriveRecord& record);
   void EndRunning(uint64_t id);
   // Of a redrive: how many dead letters it would take, and how many were redriven too often.
-  // Blocks. Errors: REORDER_NOT_ACCEPTED.
-  absl::Status CountRedrives(const Group& group, const v1::RedriveDeadLettersRequest& request,
-                             int64_t most_redrives, int64_t* could, int64_t* too_often) const;
-  // Adds to what the response has of redriven and left. Blocks until they are on the disk.
+  // Blocks. Errors: REORDER_NOT_ACCEPTED, SERVER_STOPPING.
+  absl::Status CountRedrives(const Caller& caller, const Group& group,
+                             const v1::RedriveDeadLettersRequest& request, int64_t most_redrives,
+                             int64_t* could, int64_t* too_often) const;
+  // Of the letters that could be, as counted. Adds to what the response has of redriven and left.
+  // Blocks until they are on the disk. Errors: SERVER_STOPPING, when nothing was redriven before.
   absl::Status RedriveSelected(const Caller& caller, const Group& group,
                                const v1::RedriveDeadLettersRequest& request, int64_t most_redrives,
-                               v1::RedriveDeadLettersResponse* response)
+                               int64_t could, v1::RedriveDeadLettersResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Those selected (null: all) that are `wanted`, each asked once. How many; they are gone when it
-  // returns. Blocks, as GroupQueue::WaitQuiet().
-  absl::StatusOr<int64_t> DiscardLetters(const Group& group,
-                                         const v1::DeadLetterSelection* selection,
-                                         const LedgerNote& note,
-                                         absl::FunctionRef<bool(const StoredLetter&)> wanted,
-                                         bool patient = true)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
+  // returns. Blocks, as GroupQueue::WaitQuiet(). Errors: SERVER_STOPPING, saying how many are gone.
+  absl::StatusOr<int64_t> DiscardLetters(
+      const Group& group, const v1::DeadLetterSelection* selection, const LedgerNote& note,
+      absl::FunctionRef<bool(const StoredLetter&)> wanted, bool patient = true,
+      const std::atomic<bool>* stopping = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Moves the position of a STREAM group from the offset, where it has to be, over so many events.
   // Its members are ended, and join again there. Errors: OFFSET_OUT_OF_RANGE, CONCURRENT_CHANGE.
   absl::Status SkipOfStream(const Caller& caller, Group& group, const Group::PositionView& view,

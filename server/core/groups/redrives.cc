@@ -252,7 +252,7 @@ absl::StatusOr<v1::StartRedriveResponse> GroupRegistry::StartRedrive(
   RedriveRecord record = RecordOf(request, engine.Now());
   *same.mutable_selection() = SelectionOf(record);
   int64_t could = 0, too_often = 0;
-  RETURN_IF_ERROR(state_->CountRedrives(*group, same, most_redrives, &could, &too_often));
+  RETURN_IF_ERROR(state_->CountRedrives(caller, *group, same, most_redrives, &could, &too_often));
   const uint64_t id = std::max<uint64_t>(1, DrawNumber());
   v1::Redrive& redrive = *record.mutable_redrive();
   redrive.set_redrive_id(RedriveText(id));

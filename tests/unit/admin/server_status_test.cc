@@ -1,5 +1,6 @@
 #include "server/core/admin/server_status.h"
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -221,13 +222,13 @@ TEST_CASE("limits come with the current use of this server", "[admin]") {
 TEST_CASE("a scrub reads for 10 seconds, or as long as asked, at most 25", "[admin]") {
   AdminRoom room;
   const ServerStatus status = room.Status();
-  const auto scrub = [&status](int64_t seconds, int32_t nanos) {
+  const auto scrub = [&](int64_t seconds, int32_t nanos) {
     v1::ScrubRequest request;
     request.mutable_budget()->set_seconds(seconds);
     request.mutable_budget()->set_nanos(nanos);
-    return ReasonOf(status.Scrub(request).status());
+    return ReasonOf(status.Scrub(room.caller, request).status());
   };
-  REQUIRE_OK(status.Scrub(v1::ScrubRequest()));
+  REQUIRE_OK(status.Scrub(room.caller, v1::ScrubRequest()));
   CHECK(room.engine.last_scrub_budget() == absl::Seconds(10));
   CHECK(scrub(0, 1) == v1::ERROR_REASON_UNSPECIFIED);
   CHECK(room.engine.last_scrub_budget() == absl::Nanoseconds(1));
@@ -249,7 +250,7 @@ TEST_CASE("a scrub names damage by topic and goes on by its token", "[admin]") {
   room.engine.SetScrubPage(2);
   const ServerStatus status = room.Status();
   v1::ScrubRequest request;
-  const auto first = status.Scrub(request);
+  const auto first = status.Scrub(room.caller, request);
   REQUIRE_OK(first);
   CHECK(first->batches() == 2);
   CHECK(first->bytes() == 50);
@@ -260,13 +261,30 @@ TEST_CASE("a scrub names damage by topic and goes on by its token", "[admin]") {
   CHECK(first->damaged(0).last_offset() == 4);
   CHECK_FALSE(first->damaged(0).problem().empty());
   request.set_token(first->next_token());
-  const auto second = status.Scrub(request);
+  const auto second = status.Scrub(room.caller, request);
   REQUIRE_OK(second);
   CHECK(second->batches() == 1);
   CHECK(second->damaged().empty());
   CHECK(second->next_token().empty());
   request.set_token("nonsense");
-  CHECK(ReasonOf(status.Scrub(request).status()) == v1::INVALID_ARGUMENT);
+  CHECK(ReasonOf(status.Scrub(room.caller, request).status()) == v1::INVALID_ARGUMENT);
+}
+
+TEST_CASE("a scrub ends with what it has read when the server stops", "[admin]") {
+  AdminRoom room;
+  room.Make("orders", 1);
+  room.Publish("orders", 0, 1);
+  room.Publish("orders", 0, 1);
+  const std::atomic<bool> stopping = true;
+  Caller caller = room.caller;
+  caller.stopping = &stopping;
+  v1::ScrubRequest request;
+  const auto part = room.Status().Scrub(caller, request);
+  REQUIRE_OK(part);
+  CHECK(part->batches() == 1);
+  REQUIRE_FALSE(part->next_token().empty());
+  request.set_token(part->next_token());
+  CHECK(room.Status().Scrub(room.caller, request)->batches() == 1);
 }
 
 TEST_CASE("damage that a scrub found is an alarm until it is not found again, or gone", "[admin]") {
@@ -289,7 +307,7 @@ TEST_CASE("damage that a scrub found is an alarm until it is not found again, or
   };
   CHECK(alarms().empty());
   for (int i = 0; i < 2; ++i) {  // Found again it is not more.
-    REQUIRE_OK(status.Scrub(v1::ScrubRequest()));
+    REQUIRE_OK(status.Scrub(room.caller, v1::ScrubRequest()));
     REQUIRE(alarms().size() == 1);
     CHECK(absl::StartsWith(alarms()[0], "a scrub found 2 ranges of stored events damaged"));
   }

@@ -90,7 +90,7 @@ class RecordingEngine final : public LogEngine {
   DiskState disk_state() const override { return DiskState::kOk; }
   EngineStats Stats() const override { return {}; }
   std::string store_id() const override { return "store"; }
-  absl::StatusOr<ScrubPage> Scrub(absl::string_view, absl::Duration) override { return Unused(); }
+  absl::StatusOr<ScrubPage> Scrub(const ScrubOrder&) override { return Unused(); }
   void Stop() override {}
 
   std::vector<Pending> pending;

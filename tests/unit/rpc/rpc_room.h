@@ -19,6 +19,7 @@
 #include "server/core/settle/delivered_causes.h"
 #include "server/rpc/rpc_server.h"
 #include "storage/base/mutex.h"
+#include "storage/base/status_macros.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/heap_bytes.h"
 #include "tests/support/memory_log_engine.h"
@@ -146,7 +147,8 @@ class RpcRoom {
   std::atomic<int> subscribe_calls{0};
   std::atomic<int> fetches_over{0};
   std::atomic<int> admin_calls{0};
-  std::atomic<bool> hold_edits{false};  // EditDeadLetter waits, in core.
+  std::atomic<bool> hold_edits{false};   // EditDeadLetter waits, in core.
+  std::atomic<bool> hold_scrubs{false};  // Scrub as well, until the server stops.
   // What Fetch is given to answer.
   SubscriptionHub::FetchDone fetch;
 
@@ -184,9 +186,7 @@ class RpcRoom {
     admin.get_status = [this] { return ++admin_calls, v1::GetStatusResponse(); };
     admin.get_config = [this] { return ++admin_calls, v1::GetConfigResponse(); };
     admin.get_limits = [this] { return ++admin_calls, v1::GetLimitsResponse(); };
-    admin.scrub = [this](const v1::ScrubRequest&) {
-      return ++admin_calls, absl::StatusOr<v1::ScrubResponse>(absl::DataLossError("a secret"));
-    };
+    admin.scrub = [this](const Caller& caller, const v1::ScrubRequest&) { return Scrub(caller); };
     admin.accept_clock = [this](const Caller&, const v1::AcceptClockRequest&) {
       return ++admin_calls, absl::StatusOr<v1::AcceptClockResponse>(v1::AcceptClockResponse());
     };
@@ -205,6 +205,15 @@ class RpcRoom {
                    std::move(admin),
                    pool,
                    limits};
+  }
+
+  absl::StatusOr<v1::ScrubResponse> Scrub(const Caller& caller) {
+    ++admin_calls;
+    while (hold_scrubs) {
+      RETURN_IF_ERROR(CheckStopping(caller.stopping));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return absl::DataLossError("a secret");
   }
 
   mutable Mutex mu_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <thread>
 
+#include "acta/v1/admin.grpc.pb.h"
 #include "acta/v1/publisher.grpc.pb.h"
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "acta/v1/topics.grpc.pb.h"
@@ -53,6 +54,24 @@ TEST_CASE("a server that stops refuses new calls with a delay", "[rpc]") {
   }
   CHECK(room.subscribe_calls == 0);
   CHECK(room.engine.Stats().events_appended == 0);
+}
+
+TEST_CASE("a call that lasts hears of the stop", "[rpc]") {
+  RpcRoom room;
+  room.hold_scrubs = true;
+  const auto admin = v1::Admin::NewStub(room.Connect());
+  grpc::Status status;
+  std::thread caller([&] {
+    v1::ScrubResponse response;
+    TestContext context;
+    status = admin->Scrub(&context, {}, &response);
+  });
+  const bool under_way = WaitUntil([&] { return room.admin_calls == 1; });
+  room.server->RefuseCalls();
+  caller.join();
+  room.hold_scrubs = false;
+  CHECK(under_way);
+  CHECK(Reason(status) == v1::SERVER_STOPPING);
 }
 
 TEST_CASE("a stop waits for publishes that are under way", "[rpc]") {

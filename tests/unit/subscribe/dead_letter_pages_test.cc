@@ -1,11 +1,16 @@
 // Many dead letters: a page of a list costs about a page, and everything is found once.
+#include <atomic>
+#include <functional>
 #include <limits>
 #include <memory>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "server/core/access/pages.h"
 #include "storage/layout/rows.h"
+#include "tests/support/wait_until.h"
 #include "tests/unit/subscribe/queue_room.h"
 
 namespace acta {
@@ -195,6 +200,53 @@ TEST_CASE("many dead letters are redriven, as many as may be", "[queue]") {
   done = room.again->RedriveDeadLetters(room.caller, redrive);
   CHECK(done->redriven() == kLetters - 1200);
   CHECK(room.engine.LoadRows(Family::kState, kDeadLetterRows)->empty());
+}
+
+// Goal: a stop does not wait for all of them. Method: the first thousand are on their way to the
+// disk when the server stops.
+TEST_CASE("what a stop cuts short says how many dead letters it was about", "[queue]") {
+  LettersRoom room;
+  std::atomic<bool> stopping = false;
+  Caller caller = room.caller;
+  caller.stopping = &stopping;
+  const auto stop_at_first_write = [&](const std::function<void()>& call) {
+    room.engine.HoldDone();
+    std::thread operation(call);
+    const bool writes = WaitUntil([&] { return room.engine.held() == 1; });
+    stopping = true;
+    room.engine.ReleaseDone();
+    operation.join();
+    CHECK(writes);
+  };
+  const auto dead = [&] { return room.engine.LoadRows(Family::kState, kDeadLetterRows)->size(); };
+  SECTION("redriven") {
+    v1::RedriveDeadLettersRequest redrive;
+    redrive.set_group("workers");
+    redrive.mutable_selection()->set_all(true);
+    absl::StatusOr<v1::RedriveDeadLettersResponse> done;
+    stop_at_first_write([&] { done = room.again->RedriveDeadLetters(caller, redrive); });
+    REQUIRE_OK(done);
+    CHECK(done->redriven() == 1000);
+    CHECK(done->left() == kLetters - 1000);
+    CHECK(dead() == kLetters - 1000);
+    CHECK(ReasonOf(room.again->RedriveDeadLetters(caller, redrive).status()) ==
+          v1::SERVER_STOPPING);
+  }
+  SECTION("discarded") {
+    v1::DiscardDeadLettersRequest discard;
+    discard.set_group("workers");
+    discard.mutable_selection()->set_all(true);
+    absl::Status done;
+    stop_at_first_write([&] { done = room.again->DiscardDeadLetters(caller, discard).status(); });
+    CHECK(ReasonOf(done) == v1::SERVER_STOPPING);
+    CHECK(absl::StrContains(done.message(), "1000 dead letters were discarded"));
+    CHECK(dead() == kLetters - 1000);
+  }
+  v1::SummarizeDeadLettersRequest summarize;
+  summarize.set_group("workers");
+  CHECK(ReasonOf(room.again->SummarizeDeadLetters(caller, summarize).status()) ==
+        v1::SERVER_STOPPING);
+  CHECK(dead() == kLetters - 1000);
 }
 
 TEST_CASE("all of many dead letters are summarized and discarded", "[queue]") {

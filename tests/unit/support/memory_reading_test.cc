@@ -71,7 +71,7 @@ TEST_CASE("a damaged batch stops reading where it begins", "[support]") {
   CHECK(ReasonOf(damaged) == v1::DATA_CORRUPTED);
   CHECK(DetailsOf(damaged).at("first_lost") == "1");
   CHECK(DetailsOf(damaged).at("last_lost") == "2");
-  const auto page = memory.engine.Scrub("", absl::Seconds(1));
+  const auto page = memory.engine.Scrub({"", absl::Seconds(1)});
   REQUIRE_OK(page);
   CHECK(page->batches == 2);
   REQUIRE(page->problems.size() == 1);
@@ -83,12 +83,12 @@ TEST_CASE("a scrub goes on where its page ended", "[support]") {
   for (int i = 0; i < 3; ++i) memory.WriteOne(memory.Of(kFirst, {"a"}));
   memory.WriteOne(memory.Of(kSecond, {"b"}));
   memory.engine.SetScrubPage(2);
-  const auto first = memory.engine.Scrub("", absl::Seconds(1));
+  const auto first = memory.engine.Scrub({"", absl::Seconds(1)});
   CHECK(first->batches == 2);
-  const auto second = memory.engine.Scrub(first->next_token, absl::Seconds(1));
+  const auto second = memory.engine.Scrub({first->next_token, absl::Seconds(1)});
   CHECK(second->batches == 2);
   CHECK(second->next_token.empty());
-  CHECK(ReasonOf(memory.engine.Scrub("nonsense", absl::Seconds(1)).status()) ==
+  CHECK(ReasonOf(memory.engine.Scrub({"nonsense", absl::Seconds(1)}).status()) ==
         v1::INVALID_ARGUMENT);
 }
 
