@@ -114,6 +114,7 @@ QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& ou
   const int64_t since_us = event.topic->ledger_since_us;
   if (since_us > 0 && event.append_time_us <= since_us) return Ledger::kWasOff;
   if (outcomes.damaged) return Ledger::kDamaged;
+  if (outcomes.not_given) return Ledger::kNotGiven;
   return outcomes.behind ? Ledger::kBehind : Ledger::kRead;
 }
 
@@ -220,7 +221,8 @@ absl::StatusOr<Journeys::Page> Journeys::GetPage(const Caller& caller,
     ASSIGN_OR_RETURN(outcomes, outcomes_.Find(caller, events, until + kForLedger));
     if (outcomes.too_large) made.bytes = LedgerFold::kMostBytes;
   }
-  response.set_truncated(gathering.truncated() || outcomes.too_much || outcomes.damaged);
+  response.set_truncated(gathering.truncated() || outcomes.too_much || outcomes.damaged ||
+                         outcomes.not_given);
   for (size_t i = 0; i < tree.size(); ++i) {
     v1::JourneyEvent told = Tell(caller, tree[i]);
     Outcomes::OfEvent& groups = outcomes.of_events[i];

@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include "proto/support/error.h"
 #include "proto/support/proto_time.h"
 #include "proto/support/wire.h"
 #include "server/core/journeys/event_links.h"
 #include "server/core/journeys/ledger_index.h"
+#include "server/core/journeys/link_matcher.h"
 #include "server/core/journeys/pool_help.h"
 #include "server/core/queues/ledger.h"
 #include "storage/base/status_macros.h"
@@ -305,7 +305,9 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(
     const bool read = records[i].partition == kLedgerPartition && batch.ok() && *batch != nullptr;
     if (!read) {
       // What its retention took, or was cut, is no gap.
-      fold.has_gaps_ = fold.has_gaps_ || ReasonOf(batch.status()) == v1::DATA_CORRUPTED;
+      const v1::JourneyEventState state = StateOf(batch.status());
+      fold.is_damaged_ = fold.is_damaged_ || state == v1::JOURNEY_EVENT_STATE_UNREADABLE;
+      fold.not_given_ = fold.not_given_ || state == v1::JOURNEY_EVENT_STATE_NOT_GIVEN;
       ++i;
       continue;
     }
@@ -320,7 +322,7 @@ absl::StatusOr<std::optional<LedgerFold>> LedgerFold::Read(
         fold.Apply(record);
         fold.KeepWithin(most_bytes);
       } else {
-        fold.has_gaps_ = true;
+        fold.is_damaged_ = true;
       }
     }
     // What the batch does not have although it counts it.

@@ -38,8 +38,8 @@ class LedgerFold {
 
   // Of these places. Blocks, until then (since boot). nullopt: there is too much to read. Where it
   // passes `most_bytes` of memory earlier attempts are left out, and when that does not help it is
-  // read no further: is_full(). Records that cannot be read are passed over: has_gaps(). Errors:
-  // DATA_CORRUPTED: the index cannot be read.
+  // read no further: is_full(). Records that cannot be read are passed over: is_damaged(),
+  // not_given(). Errors: DATA_CORRUPTED: the index cannot be read.
   static absl::StatusOr<std::optional<LedgerFold>> Read(const LogEngine& engine, Executor& pool,
                                                         const Clock& clock,
                                                         const JourneyIndexer& indexer,
@@ -48,8 +48,10 @@ class LedgerFold {
 
   // It says more of these places than was read.
   bool is_full() const { return full_; }
-  // Some of what it says of these places cannot be read.
-  bool has_gaps() const { return has_gaps_; }
+  // Some of what it says of these places cannot be read, or the disk did not give it, which may
+  // pass.
+  bool is_damaged() const { return is_damaged_; }
+  bool not_given() const { return not_given_; }
   // Empty: the ledger says nothing of it.
   const ByGroup& Of(Place place) const;
 
@@ -65,7 +67,8 @@ class LedgerFold {
   std::map<Place, ByGroup> outcomes_;
   size_t bytes_ = 0;  // Of memory that the outcomes take.
   bool full_ = false;
-  bool has_gaps_ = false;
+  bool is_damaged_ = false;
+  bool not_given_ = false;
 };
 
 }  // namespace acta

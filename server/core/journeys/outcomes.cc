@@ -115,7 +115,8 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
   const bool older = std::any_of(events.begin(), events.end(), [&](const FoundEvent* event) {
     return event->topic != nullptr && absl::FromUnixMicros(event->append_time_us) <= damaged_until;
   });
-  answer.damaged = (ledger.has_value() && ledger->has_gaps()) || older;
+  answer.damaged = (ledger.has_value() && ledger->is_damaged()) || older;
+  answer.not_given = ledger.has_value() && ledger->not_given();
   for (const auto& [partition, indexes] : by_partition) {
     for (size_t n = 0; n < indexes.size(); ++n) {
       LedgerFold::ByGroup told;

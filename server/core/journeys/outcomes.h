@@ -38,6 +38,7 @@ class Outcomes {
     bool too_large = false;  // `too_much`, of fewer events maybe not.
     bool behind = false;     // Of the ledger not all is indexed.
     bool damaged = false;    // A part of the ledger cannot be read.
+    bool not_given = false;  // The disk did not give a part of it, which may pass.
     bool no_ledger = false;  // It is not kept.
   };
   // What became of each event in each group that reads its topic or did something with it and that

@@ -208,6 +208,9 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
                            "a part of what groups did is damaged on the disk",
                            "acta admin scrub names what is damaged; a backup may have it whole");
+    case Ledger::kNotGiven:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL, "the disk did not give a part of what groups did",
+                           "ask again");
     case Ledger::kOff:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
                            "the topic keeps nothing of what groups did (journey OFF)",

@@ -28,11 +28,12 @@ struct QuestionFacts {
   // What is known of what groups did with it.
   enum class Ledger {
     kRead,
-    kBehind,   // What was done just now, or what the disk does not give, may be missing.
-    kDamaged,  // A part of it cannot be read.
-    kOff,      // Of its topic nothing is kept.
-    kWasOff,   // The same, for a while after it was published.
-    kNone,     // Of no topic.
+    kBehind,    // What was done just now, or what the disk does not give, may be missing.
+    kDamaged,   // A part of it cannot be read.
+    kNotGiven,  // The disk did not give a part of it.
+    kOff,       // Of its topic nothing is kept.
+    kWasOff,    // The same, for a while after it was published.
+    kNone,      // Of no topic.
   };
   Ledger ledger = Ledger::kRead;
 };

@@ -67,15 +67,41 @@ TEST_CASE("what a QUEUE group acked, and not durably, is pending") {
   }
 }
 
-v1::Certainty CertaintyAt(const OutcomesRoom& room, int64_t offset, v1::Question question) {
+v1::Answer AnswerAt(const OutcomesRoom& room, int64_t offset, v1::Question question) {
   v1::AskQuestionsRequest request;
   *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, offset).selection();
   const auto told = room.journeys->Ask(room.caller, request);
   REQUIRE_OK(told.status());
   for (const v1::Answer& answer : told->answers()) {
-    if (answer.question() == question) return answer.certainty();
+    if (answer.question() == question) return answer;
   }
-  return v1::CERTAINTY_UNSPECIFIED;
+  return {};
+}
+
+v1::Certainty CertaintyAt(const OutcomesRoom& room, int64_t offset, v1::Question question) {
+  return AnswerAt(room, offset, question).certainty();
+}
+
+TEST_CASE("what the disk does not give of the ledger for a moment is told as that") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kAck, 0);
+  room.pool.RunAll();
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  room.engine->SetCachedReads(false);
+  const auto lacks = [&room](const ErrorDetails& details) {
+    room.engine->FailReadsAt(kLedgerPartition, Offset(0),
+                             Error(v1::DATA_CORRUPTED, "cannot be read", details));
+    CHECK(room.Get(JourneyRoom::ByPosition("orders", 0, 0)).truncated());
+    const v1::Answer answer = AnswerAt(room, 0, v1::QUESTION_WHO_PROCESSED);
+    CHECK(answer.certainty() == v1::CERTAINTY_PARTIAL);
+    return answer.why();
+  };
+  CHECK(lacks({{kIoErrorDetail, "true"}}) == "the disk did not give a part of what groups did");
+  CHECK(lacks({}) == "a part of what groups did is damaged on the disk");
+  room.engine->FailReadsAt(kLedgerPartition, Offset(0), absl::OkStatus());
+  CHECK_FALSE(room.Get(JourneyRoom::ByPosition("orders", 0, 0)).truncated());
+  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_PROCESSED) == v1::CERTAINTY_KNOWN);
 }
 
 TEST_CASE("what a group did is known in part while the disk does not give some of the ledger") {
