@@ -1,6 +1,7 @@
 #include "storage/log/scrubber.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace {
 struct Position {
   PartitionId partition;
   Offset offset;
+  // Of the partition when it was begun: with what comes meanwhile it might have none.
+  Offset end = Offset(std::numeric_limits<int64_t>::max());
 };
 
 absl::StatusOr<Position> ParseToken(absl::string_view token) {
@@ -23,11 +26,12 @@ absl::StatusOr<Position> ParseToken(absl::string_view token) {
   const std::vector<std::string> parts = absl::StrSplit(std::string(token), ':');
   uint64_t partition = 0;
   int64_t offset = 0;
-  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &partition) ||
-      !absl::SimpleAtoi(parts[1], &offset) || offset < 0) {
+  int64_t end = 0;
+  if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &partition) ||
+      !absl::SimpleAtoi(parts[1], &offset) || offset < 0 || !absl::SimpleAtoi(parts[2], &end)) {
     return Error(v1::INVALID_ARGUMENT, "the token is not one that Scrub answered");
   }
-  return Position{PartitionId(partition), Offset(offset)};
+  return Position{PartitionId(partition), Offset(offset), Offset(end)};
 }
 
 // The range an error names, or the one event at `from`.
@@ -62,13 +66,19 @@ absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reade
   const absl::Duration until = clock.SinceBoot() + order.budget;
   ScrubPage page;
   for (const PartitionPtr& partition : partitions) {
-    Offset next = partition->Extent().first;
-    if (partition->id() == start.partition) next = std::max(next, start.offset);
-    while (next < partition->Extent().visible_end) {
+    const PartitionExtent extent = partition->Extent();
+    Offset next = extent.first;
+    Offset end = extent.visible_end;
+    if (partition->id() == start.partition) {
+      next = std::max(next, start.offset);
+      end = std::min(end, start.end);
+    }
+    while (next < end) {
       const bool got_on = page.batches > 0 || !page.problems.empty();
       const bool over = clock.SinceBoot() >= until || (order.go_on && !order.go_on());
       if (over && got_on) {
-        page.next_token = absl::StrCat(partition->id().value(), ":", next.value());
+        page.next_token =
+            absl::StrCat(partition->id().value(), ":", next.value(), ":", end.value());
         return page;
       }
       const auto batches = reader.Read(*partition, next, kPageBytes);

@@ -10,7 +10,8 @@
 namespace acta {
 
 // Reads stored batches and checks their checksums, partition by partition, from where its token
-// ended. What retention takes meanwhile, and topics that are deleted, are passed over.
+// ended, each up to where it ended when it was begun. What retention takes meanwhile, and topics
+// that are deleted, are passed over.
 // A page gets on however short the budget is: at least one read, or one problem.
 // Threads: any; blocks for about the budget. Errors: INVALID_ARGUMENT for a foreign token.
 absl::StatusOr<ScrubPage> ScrubLog(const LogTable& table, const LogReader& reader,

@@ -132,6 +132,25 @@ TEST_CASE("a time is found in a log of many slices without a look into each") {
   CHECK(most <= 10);
 }
 
+TEST_CASE("a scrub ends although events come as fast as it reads") {
+  TestStore store;
+  const auto publish = [&store](int32_t partition) {
+    const std::string data(5 << 19, 'x');  // Two of them are more than one read.
+    const Append append = MakeAppend(TestStore::Partition(partition), {EventElement(data)});
+    REQUIRE_OK(Commit(store.engine(), append).status);
+  };
+  for (const int32_t partition : {0, 0, 1}) publish(partition);
+  std::string token;
+  for (const int32_t partition : {0, 0, 1}) {
+    const auto page = store.engine().Scrub({token, absl::ZeroDuration()});
+    REQUIRE_OK(page);
+    CHECK(page->batches == 1);
+    token = page->next_token;
+    publish(partition);
+  }
+  CHECK(token.empty());
+}
+
 TEST_CASE("bytes below an offset are exact inside a batch") {
   TestStore store;
   FillBatches(store, 2);
