@@ -113,7 +113,10 @@ void LiveSubscription::AddRange(ReadRange range) {
   assigned.set_topic(range.topic->name());
   assigned.set_partition(range.partition);
   assigned.set_offset(range.from.value());
-  assigned.set_incarnation(deps_.hub.engine.incarnation().value());
+  // A position that was cut off stays one of its own incarnation: who asks for it once more is told
+  // so again, and not sent what has come there since.
+  const bool cut_off = range.incarnation != Incarnation();
+  assigned.set_incarnation((cut_off ? range.incarnation : deps_.hub.engine.incarnation()).value());
   outbox_.Assigned(assigned);
   pump_->Add(handle, std::move(range));
 }

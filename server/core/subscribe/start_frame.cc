@@ -106,6 +106,7 @@ absl::Status Resume(const LogEngine& engine, const PartitionExtent& extent,
   if (!range->problem.ok()) {
     if (ReasonOf(range->problem) != v1::LOG_TRUNCATED) return range->problem;
     range->from = Offset(position.offset());
+    range->incarnation = incarnation;
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(range->from, CheckOffset(*range->topic, range->partition, position.offset(),

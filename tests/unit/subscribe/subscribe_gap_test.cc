@@ -54,7 +54,10 @@ TEST_CASE("a lost tail is told with where the logs diverged", "[subscribe]") {
   room.Publish(0, {"new"});
   SECTION("to a position behind the cut") {
     const int64_t offset = GENERATE(7, 10);
-    const v1::Gap gap = OnlyGap(room.Subscribe(At(offset, 1)));
+    Client& client = room.Subscribe(At(offset, 1));
+    const v1::Gap gap = OnlyGap(client);
+    // Who comes back with what it was assigned is told again.
+    CHECK(client.sink.by_handle[gap.assignment()].incarnation() == 1);
     CHECK(gap.status().reason() == v1::LOG_TRUNCATED);
     CHECK(gap.status().details().at("offset") == "6");
     CHECK(gap.status().details().at("incarnation") == "2");
