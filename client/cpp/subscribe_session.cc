@@ -116,17 +116,19 @@ absl::Status SubscribeSession<State>::Close(absl::Duration timeout) {
     changed_.SignalAll();
   }
   stream_.Wake();
+  absl::Status late;
   {
     MutexLock lock(mu_);
     const absl::Time deadline = SteadyNow() + timeout;
     while (streaming_ && WaitUntil(deadline)) continue;  // Also while it opens.
     if (streaming_) {
-      end_ = absl::DeadlineExceededError(
+      late = absl::DeadlineExceededError(
           absl::StrCat("broker '", channel_->address(), "' did not end the stream in good order"));
     }
   }
   stream_.Stop();
   MutexLock lock(mu_);
+  if (!late.ok()) end_ = late;  // Stop() ended it with CANCELLED.
   return failure_.ok() ? end_ : failure_;
 }
 

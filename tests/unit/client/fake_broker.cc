@@ -97,6 +97,8 @@ class FakeBroker::Subscriber final : public v1::Subscriber::Service {
       }
       stream->Write(answer);
     }
+    MutexLock lock(broker_.mu_);
+    while (broker_.hold_) broker_.changed_.Wait(broker_.mu_);
     return grpc::Status::OK;
   }
 

@@ -36,7 +36,7 @@ class FakeBroker {
   void BreakPublishAfter(int64_t count);
   // How streams break from now on, instead of UNAVAILABLE.
   void BreakWith(grpc::StatusCode code);
-  // Answers to publishes wait until it is taken back.
+  // Answers to publishes, and ends of subscriptions, wait until it is taken back.
   void HoldAnswers(bool hold);
   // The next subscription breaks behind its `count`-th event.
   void BreakSubscribeAfter(int64_t count);

@@ -114,6 +114,13 @@ TEST_CASE("without a broker the last error is told when its time is over", "[cli
   CHECK(subscriber.Next(Patience()).status().code() == absl::StatusCode::kUnavailable);
 }
 
+TEST_CASE("a stream that does not end in time is told by the time", "[client]") {
+  FakeBroker broker;
+  broker.HoldAnswers(true);
+  Subscriber subscriber(Connect(broker), Reading("t"));
+  CHECK(subscriber.Close(absl::Milliseconds(5)).code() == absl::StatusCode::kDeadlineExceeded);
+}
+
 TEST_CASE("Next ends at its deadline and when it is cancelled", "[client]") {
   FakeBroker broker;
   SubscriberOptions options = Reading("t");
