@@ -149,8 +149,8 @@ class ACTA_CLIENT_EXPORT Worker {
   void Release(const WorkItem& item);
   void Release(absl::string_view topic, int32_t partition, int64_t offset, int64_t count = 1);
 
-  // Waits until everything that was settled is durable. Else the first failure since the last call,
-  // or DEADLINE_EXCEEDED, or what ended the worker.
+  // Waits until everything that was settled before is durable. Else the first failure since the
+  // last call, or DEADLINE_EXCEEDED, or what ended the worker.
   absl::Status Flush(absl::Duration timeout = absl::Seconds(30));
 
   // Empty before the broker has named it.

@@ -101,7 +101,9 @@ absl::Status Worker::Core::Flush(absl::Duration timeout) {
   std::vector<SettleError> errors;
   {
     MutexLock lock(mu_);
-    while (!state_.Settled() && failure_.ok() && status.ok()) {
+    // Not for what others settle meanwhile, which might never end.
+    const uint64_t last = state_.Mark();
+    while (!state_.Settled(last) && failure_.ok() && status.ok()) {
       if (WaitUntil(deadline)) continue;
       status = absl::DeadlineExceededError(
           absl::StrCat("the settlements were not durable within ", absl::FormatDuration(timeout)));
@@ -121,7 +123,8 @@ absl::Status Worker::Core::CloseAndTell(absl::Duration timeout) {
   {
     // Before the half-close: after it no stream follows one that breaks.
     MutexLock lock(mu_);
-    while (!closing_ && !state_.Settled() && failure_.ok() && WaitUntil(deadline)) continue;
+    const uint64_t last = state_.Mark();
+    while (!closing_ && !state_.Settled(last) && failure_.ok() && WaitUntil(deadline)) continue;
   }
   const absl::Status status = Close(std::max(absl::ZeroDuration(), deadline - SteadyNow()));
   std::vector<SettleError> errors;

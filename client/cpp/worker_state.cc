@@ -254,7 +254,7 @@ v1::SubscribeControl WorkerState::TakeSettle() {
     Range range = *acks;
     range.second = range.first + std::min(range.second - range.first, frame.room());
     if (!frame.Add(partition->assignment, range, {})) break;
-    settlements.push_back({partition, range, {}});
+    settlements.push_back({partition, range, {}, ++last_settlement_});
     if (range.second < acks->second) partition->acks.emplace(range.second, acks->second);
     partition->acks.erase(acks);
     if (partition->acks.empty()) with_acks_.erase(with_acks_.begin());

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,8 +57,10 @@ class WorkerState {
   // It is not the caller's any more, by other means than a settlement. `lost`: because the broker
   // does not know its lease. What it may have kept for the caller over a break is given back.
   void Forget(const WorkItem& item, bool lost);
-  // No settlement waits or is under way.
-  bool Settled() const { return !HasWaiting() && settling_ == 0; }
+  // Numbers the settlements that wait, before those that come: the last of them.
+  uint64_t Mark();
+  // None of the settlements up to this number waits or is under way.
+  bool Settled(uint64_t through = std::numeric_limits<uint64_t>::max()) const;
   // Those that wait and those under way fail with `status`: nothing will be sent any more.
   void Abandon(const absl::Status& status);
   // The first settlement that failed since the last call.
@@ -96,6 +99,7 @@ class WorkerState {
     Partition* partition = nullptr;
     Range range;
     Verdict verdict;
+    uint64_t number = 0;    // Rises in the order in which they are sent.
     bool repeated = false;  // A stream broke before the answer came.
     bool quiet = false;     // Nobody asked for it.
     int64_t failed = 0;     // Of its events.
@@ -129,6 +133,7 @@ class WorkerState {
   // Takes such a part out of its run.
   void TakeOut(Partition* partition, Range part);
   void Queue(Partition* partition, Range range, const Verdict& verdict, bool quiet = false);
+  void Wait(Partition* partition, Range range, const Verdict& verdict, bool quiet);
   void QueueAck(Partition* partition, Range range);
   bool HasWaiting() const { return !waiting_.empty() || !with_acks_.empty(); }
   void Tell(const Key& key, Range range, v1::SettleKind kind, const absl::Status& status);
@@ -154,6 +159,7 @@ class WorkerState {
   absl::Status failure_;
 
   std::deque<Settlement> waiting_;  // All but new acks, which go behind them.
+  uint64_t last_settlement_ = 0;    // That has a number.
   std::map<Key, Partition*> with_acks_;
   std::deque<Sent> sent_;  // Not answered.
   int64_t settling_ = 0;   // Of those, the settles.

@@ -115,11 +115,32 @@ std::vector<WorkerState::Range> WorkerState::SettleRange(const Key& key, Range r
 
 void WorkerState::Queue(Partition* partition, Range range, const Verdict& verdict, bool quiet) {
   if (verdict.kind == v1::SETTLE_KIND_ACK) return QueueAck(partition, range);
+  Wait(partition, range, verdict, quiet);
+}
+
+void WorkerState::Wait(Partition* partition, Range range, const Verdict& verdict, bool quiet) {
   while (range.first < range.second) {
     const int64_t end = range.first + std::min(range.second - range.first, kMaxSettledEvents);
-    waiting_.push_back({partition, {range.first, end}, verdict, /*repeated=*/false, quiet});
+    waiting_.push_back({partition, {range.first, end}, verdict, ++last_settlement_, false, quiet});
     range.first = end;
   }
+}
+
+uint64_t WorkerState::Mark() {
+  for (const auto& [key, partition] : std::exchange(with_acks_, {})) {
+    for (const Range range : std::exchange(partition->acks, {})) {
+      Wait(partition, range, {v1::SETTLE_KIND_ACK}, /*quiet=*/false);
+    }
+  }
+  return last_settlement_;
+}
+
+bool WorkerState::Settled(uint64_t through) const {
+  for (const Sent& sent : sent_) {
+    if (!sent.settlements.empty()) return sent.settlements.front().number > through;
+  }
+  if (!waiting_.empty()) return waiting_.front().number > through;
+  return with_acks_.empty() || through <= last_settlement_;
 }
 
 void WorkerState::QueueAck(Partition* partition, Range range) {
