@@ -22,7 +22,11 @@ Delivery& Delivery::operator=(const Delivery&) = default;
 Delivery& Delivery::operator=(Delivery&&) noexcept = default;
 Delivery::~Delivery() = default;
 
-const std::string& Delivery::topic() const { return *rep_->topic; }
+const std::string& Delivery::topic() const {
+  static const std::string none;
+  return rep_->topic == nullptr ? none : *rep_->topic;
+}
+
 int32_t Delivery::partition() const { return rep_->partition; }
 int64_t Delivery::incarnation() const { return rep_->incarnation; }
 int64_t Delivery::append_time_us() const { return rep_->append_time_us; }

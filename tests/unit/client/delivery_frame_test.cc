@@ -46,6 +46,15 @@ TEST_CASE("a frame is taken apart without touching the events", "[client]") {
   CHECK((*events)[1].id() == "b");
 }
 
+TEST_CASE("a delivery of no events can be asked", "[client]") {
+  const Delivery none;
+  CHECK(none.topic().empty());
+  CHECK(none.partition() == -1);
+  CHECK(none.count() == 0);
+  CHECK(none.next_offset() == 0);
+  CHECK(none.Parse()->empty());
+}
+
 TEST_CASE("offsets need not be contiguous", "[client]") {
   v1::DeliveryFrame frame = OneBatch();
   frame.mutable_batches(0)->add_offset_deltas(0);
