@@ -85,9 +85,9 @@ struct BatchOutcome {
 //            whatever it is refused for: it fails OUTCOME_UNKNOWN, with the reason of the refusal
 //            as `refusal` in its details.
 // Threads:   any. Callbacks run one at a time, on the publisher's own thread or inside Close(),
-//            outside of locks; they must not block. Publish() from a callback never waits: it is
-//            refused when the memory is full. Flush(), Close() and the end of the publisher wait
-//            for its callbacks, and would for ever inside of one.
+//            outside of locks; they must not block. Publish() from a callback never waits for room:
+//            it is refused when the memory is full. PublishAndWait(), Flush(), Close() and the end
+//            of the publisher wait for its callbacks, and would for ever inside of one.
 class ACTA_CLIENT_EXPORT Publisher {
  public:
   using EventDone = absl::AnyInvocable<void(const EventResult&)>;

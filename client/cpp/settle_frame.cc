@@ -11,7 +11,7 @@
 namespace acta::client {
 namespace {
 
-// A control frame has at most 64 KiB.
+// Less than the 64 KiB of a control frame that every broker takes by default.
 constexpr size_t kMaxSettleBytes = 60 << 10;
 constexpr int kMaxSettlements = 10'000;
 constexpr size_t kMaxReasonBytes = 64;

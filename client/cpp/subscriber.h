@@ -123,7 +123,8 @@ class ACTA_CLIENT_EXPORT Subscriber {
   // Makes a waiting Next() and all further ones return nothing. Safe in any thread.
   void Cancel();
   // Commits under way are settled, a member leaves its group at once. OK when the broker ended the
-  // stream in good order.
+  // stream in good order. A commit that a break took is not sent again, as other events may have
+  // come to its offset: FlushCommits() says so.
   absl::Status Close(absl::Duration timeout = absl::Seconds(10));
 
  private:

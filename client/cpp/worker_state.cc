@@ -14,7 +14,7 @@ namespace {
 
 // With more under way each would carry less: what waits for an answer travels together.
 constexpr int64_t kMaxSettling = 4;
-// Of a start frame. A control frame has at most 64 KiB.
+// Of a start frame: less than the 64 KiB of a control frame that every broker takes by default.
 constexpr int kMaxHeldRuns = 10'000;
 constexpr size_t kMaxHeldBytes = 40 << 10;
 // With less credit than this each event is given back at once.
