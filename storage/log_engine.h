@@ -167,6 +167,8 @@ struct PartitionExtent {
   int64_t first_time_us = 0;       // Append time at `first`; 0 when empty or not known.
   int64_t last_time_us = 0;        // Append time of the newest visible event; 0 when none.
   absl::Duration effective_dedupe_window;
+  // What was appended before this time is below `end`: nothing of then comes any more.
+  int64_t written_before_us = 0;
 };
 
 // Where an offset stands in its partition.

@@ -44,7 +44,9 @@ GroupWriter::GroupWriter(const Options& options, RocksStore& store, LogTable& ta
 }
 
 absl::Status GroupWriter::Write(std::vector<Queued> transactions, WrittenGroup* written) {
+  writing_.store(true);  // Who saw that it was not has an earlier time than the group.
   now_us_ = absl::ToUnixMicros(clock_.Now());
+  group_time_us_.store(now_us_);
   group_.Restart(GroupNumber(last_group_.load() + 1), incarnation_);
   group_has_data_ = wrote_meta_ = wrote_state_ = false;
   accepted_.clear();
@@ -64,13 +66,17 @@ absl::Status GroupWriter::Write(std::vector<Queued> transactions, WrittenGroup* 
   AddLedger();
   for (const Accepted& accepted : accepted_) AddToGroup(accepted);
   AddSnapshots();
-  if (!group_has_data_) return absl::OkStatus();  // Duplicates and refusals only.
+  if (!group_has_data_) {  // Duplicates and refusals only.
+    writing_.store(false);
+    return absl::OkStatus();
+  }
   RETURN_IF_ERROR(store_.Write(group_));
   last_group_.store(group_.group().value());
   written->group = group_.group();
   written->bytes = static_cast<int64_t>(group_.size_bytes());
   disk_.Wrote(written->bytes);
   for (Accepted& accepted : accepted_) Cache(accepted, written);
+  writing_.store(false);
   KeepBudgets();
   return absl::OkStatus();
 }

@@ -80,6 +80,11 @@ class GroupWriter {
   size_t SaveSoon(const std::map<PartitionPtr, Offset>& below);
   // What was read back from the log came since its row. Whoever keeps writers out.
   void AddRecovered(const std::vector<PartitionPtr>& partitions);
+  // What was appended before this time is in the extent of its partition. `now_us` was read
+  // before. Any thread.
+  int64_t WrittenBefore(int64_t now_us) const {
+    return writing_.load() ? group_time_us_.load() : now_us;
+  }
   // Sequences that are due wait for the next groups: somebody has to bring one. Any thread.
   bool snapshots_wait() const { return snapshots_wait_.load(std::memory_order_relaxed); }
 
@@ -165,6 +170,8 @@ class GroupWriter {
   int64_t snapshot_time_us_ = 0;
   std::deque<std::pair<PartitionPtr, int64_t>> cached_;  // Oldest first, with bytes.
 
+  std::atomic<bool> writing_{false};
+  std::atomic<int64_t> group_time_us_{0};  // Of the group in hand, or of the one before it.
   std::atomic<bool> snapshots_wait_{false};
   std::atomic<uint64_t> last_group_;
   std::atomic<int64_t> cached_bytes_{0};

@@ -212,9 +212,11 @@ absl::StatusOr<PartitionExtent> LocalLogEngine::Extent(PartitionId partition) co
   const TopicLogPtr topic = table_.Find(partition.topic());
   const PartitionPtr log = topic == nullptr ? nullptr : topic->Find(partition.partition());
   if (log == nullptr) return Error(v1::PARTITION_NOT_FOUND, "the partition is not there");
+  const int64_t now_us = absl::ToUnixMicros(server_clock_->Now());
+  const int64_t written_before_us = writer_->WrittenBefore(now_us);  // Before the end is read.
   PartitionExtent extent = log->Extent();
-  extent.effective_dedupe_window =
-      topic->ids.EffectiveWindow(absl::ToUnixMicros(server_clock_->Now()));
+  extent.effective_dedupe_window = topic->ids.EffectiveWindow(now_us);
+  extent.written_before_us = written_before_us;
   return extent;
 }
 

@@ -8,10 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "proto/support/error.h"
 #include "storage/log/payload_cut.h"
 #include "tests/support/heap_bytes.h"
+#include "tests/support/held_disk.h"
 #include "tests/support/row_range_checks.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
@@ -37,6 +40,42 @@ TEST_CASE("offsets are dense and answered in order") {
   }
   CHECK(store.engine().Extent(TestStore::Partition())->visible_end == Offset(20));
   CHECK(ReadData(store.engine(), TestStore::Partition())->size() == 20);
+}
+
+TEST_CASE("an extent says since when events may be on their way to it") {
+  std::atomic<bool> begun = false;
+  const auto disk = std::make_shared<HeldDisk>([&begun](const DiskCall& call) {
+    using Kind = DiskOperation::Kind;
+    const bool writes = call.kind == Kind::kAppend || call.kind == Kind::kOverwrite;
+    if (!writes || !absl::EndsWith(call.path, ".log")) return false;
+    begun = true;
+    return true;
+  });
+  LocalEngineOptions options;
+  options.file_system = disk;
+  TestStore store(options);
+  const auto extent = [&store] { return *store.engine().Extent(TestStore::Partition()); };
+  const auto now_us = [&store] { return absl::ToUnixMicros(store.engine().Now()); };
+  CHECK(extent().written_before_us == now_us());
+  begun = false;
+  disk->Hold(true);
+  absl::Status committed;
+  std::thread writes([&] { committed = CommitOne(store, "x"); });
+  // Also when a check fails.
+  absl::Cleanup release = [&] {
+    disk->Hold(false);
+    writes.join();
+  };
+  REQUIRE(WaitUntil([&begun] { return begun.load(); }));
+  store.clock().Advance(absl::Seconds(1));
+  const PartitionExtent before = extent();
+  CHECK(before.end == Offset(0));
+  CHECK(before.written_before_us < now_us());
+  std::move(release).Invoke();
+  REQUIRE_OK(committed);
+  CHECK(extent().end == Offset(1));
+  CHECK(extent().last_time_us >= before.written_before_us);
+  CHECK(extent().written_before_us == now_us());
 }
 
 TEST_CASE("an append of one partition fails alone, an atomic call as a whole") {

@@ -302,6 +302,7 @@ absl::StatusOr<PartitionExtent> MemoryLogEngine::Extent(PartitionId id) const {
     extent.last_time_us = batch->append_time_us;
   }
   extent.effective_dedupe_window = topics_.at(id.topic()).settings.dedupe_window;
+  extent.written_before_us = absl::ToUnixMicros(group_time_.value_or(now_));
   return extent;
 }
 

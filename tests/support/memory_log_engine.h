@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -36,6 +37,15 @@ class MemoryLogEngine : public LogEngine {
   void SetClockJump(absl::Duration jump);
   void SetDiskState(DiskState state);
 
+  // What is appended until EndGroup() is of a group that takes its time now, and is being written.
+  void BeginGroup() {
+    MutexLock lock(mu_);
+    group_time_ = now_;
+  }
+  void EndGroup() {
+    MutexLock lock(mu_);
+    group_time_ = std::nullopt;
+  }
   // From now on the disk is slow: nothing is answered, and what is visible at FSYNC stays hidden,
   // until ReleaseDone().
   void HoldDone();
@@ -229,6 +239,7 @@ class MemoryLogEngine : public LogEngine {
   absl::Duration scrub_budget_ ABSL_GUARDED_BY(mu_);
   Incarnation incarnation_ ABSL_GUARDED_BY(mu_) = Incarnation(1);
   absl::Time now_ ABSL_GUARDED_BY(mu_);
+  std::optional<absl::Time> group_time_ ABSL_GUARDED_BY(mu_);
   absl::Duration clock_jump_ ABSL_GUARDED_BY(mu_);
   DiskState disk_ ABSL_GUARDED_BY(mu_) = DiskState::kOk;
   mutable EngineStats stats_ ABSL_GUARDED_BY(mu_);

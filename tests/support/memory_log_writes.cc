@@ -184,7 +184,8 @@ void MemoryLogEngine::Accept(const Append& append, AppendResult* result, std::ve
     return;
   }
   result->base_offset = partition->end;
-  result->append_time_us = std::max(absl::ToUnixMicros(now_), partition->last_time_us);
+  const absl::Time now = group_time_.value_or(now_);
+  result->append_time_us = std::max(absl::ToUnixMicros(now), partition->last_time_us);
   stats_.duplicates += static_cast<int64_t>(result->duplicates.size());
   if (sequenced) {
     change.producer_id = append.producer_id;

@@ -18,6 +18,8 @@ constexpr size_t kReadAheadBytes = 1 << 20;
 // Of one stream: reads on the pool, and bytes waiting to be sent above which none is started.
 constexpr int kMaxReads = 2;
 constexpr size_t kMaxBufferedBytes = 4 << 20;
+// How often it is looked whether all that was appended before an end in time is written.
+constexpr absl::Duration kWrittenLook = absl::Milliseconds(10);
 
 }  // namespace
 
@@ -194,22 +196,24 @@ void Pump::Settle(Reader& reader) {
 
 bool Pump::TimeIsOver(Reader& reader) {
   if (!reader.range.until_us.has_value()) return false;
-  const absl::Duration left = absl::FromUnixMicros(*reader.range.until_us) - deps_.engine.Now();
-  if (left > absl::ZeroDuration()) {
-    if (reader.timer == 0) {
-      reader.timer = deps_.timer.After(left, [this, post = deps_.post, handle = reader.handle] {
-        post([this, handle] {
-          Reader* waiting = Find(handle);
-          if (waiting == nullptr) return;
-          waiting->timer = 0;
-          MarkReady(*waiting);
-        });
-      });
-    }
-    return false;
-  }
   const auto extent = deps_.engine.Extent(reader.range.id());
-  return extent.ok() && extent->end == reader.buffer.position();
+  if (!extent.ok()) return false;
+  // What is written and not yet visible is news when it is.
+  if (extent->written_before_us >= *reader.range.until_us) {
+    return extent->end == reader.buffer.position();
+  }
+  if (reader.timer != 0) return false;
+  const absl::Duration left = absl::FromUnixMicros(*reader.range.until_us) - deps_.engine.Now();
+  reader.timer = deps_.timer.After(std::max(left, kWrittenLook),
+                                   [this, post = deps_.post, handle = reader.handle] {
+                                     post([this, handle] {
+                                       Reader* waiting = Find(handle);
+                                       if (waiting == nullptr) return;
+                                       waiting->timer = 0;
+                                       MarkReady(*waiting);
+                                     });
+                                   });
+  return false;
 }
 
 void Pump::WaitForNews(Reader& reader) {

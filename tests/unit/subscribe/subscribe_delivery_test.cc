@@ -239,6 +239,19 @@ TEST_CASE("a read to a time stops before what was appended then", "[subscribe]")
     room.Advance(absl::Seconds(1));
     CHECK(client.sink.Notices("REACHED_END").size() == 1);
   }
+  SECTION("to come, and what was appended before is still being written then") {
+    start.mutable_topics(0)->set_until_time_us(then + 5'000'000);
+    Client& client = room.Subscribe(start);
+    room.Advance(absl::Milliseconds(4'999));
+    room.engine.BeginGroup();
+    room.Advance(absl::Milliseconds(1));
+    CHECK(client.sink.Notices("REACHED_END").empty());
+    room.Publish(0, {"b"});
+    room.engine.EndGroup();
+    room.Advance(absl::Milliseconds(10));
+    CHECK(client.sink.Data(0) == Strings{"a", "b"});
+    CHECK(client.sink.Notices("REACHED_END").size() == 1);
+  }
 }
 
 TEST_CASE("a topic that grows is read in its new partitions from their beginning", "[subscribe]") {
