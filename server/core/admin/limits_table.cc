@@ -97,6 +97,8 @@ void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows
             "control frames of a stream that are not answered, or answers that are not read");
   rows->Add("max_waiting_control_bytes", static_cast<int64_t>(kMaxWaitingControlBytes), "bytes",
             "control frames of a stream that wait for their turn");
+  rows->Add("max_wanted_features", kMaxWantedFeatures, "features",
+            "that the start of a stream wants");
   rows->Add("max_waiting_settle_errors", static_cast<int64_t>(kMaxWaitingSettleErrors), "errors",
             "of single settlements of a stream that wait until their frames are settled");
   rows->AddUsed("limits.waiting_fetches", limits.max_waiting_fetches, use.waiting_fetches, "calls",

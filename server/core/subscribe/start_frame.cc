@@ -136,6 +136,10 @@ absl::Status CheckStart(const Caller& caller, const Authorizer& authorizer,
                         const SubscribeLimits& limits, const v1::SubscribeStart& start) {
   RETURN_IF_ERROR(CheckTenant(caller, start.tenant()));
   RETURN_IF_ERROR(CheckMaxFrameBytes(limits, start.max_frame_bytes()));
+  if (start.wanted_features_size() > kMaxWantedFeatures) {
+    return LimitExceeded("the start wants features:", start.wanted_features_size(),
+                         "max_wanted_features", kMaxWantedFeatures);
+  }
   RETURN_IF_ERROR(CheckAppName("app", start.app()));
   RETURN_IF_ERROR(CheckAppName("app_version", start.app_version()));
   RETURN_IF_ERROR(CheckAppName("instance", start.instance()));

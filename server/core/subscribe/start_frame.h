@@ -17,7 +17,8 @@
 namespace acta {
 
 // Checks what a start frame says and whether the caller may; looks nothing up.
-// Errors: TENANT_NOT_FOUND, INVALID_NAME, INVALID_ARGUMENT, UNKNOWN_ENUM_VALUE, PERMISSION_DENIED.
+// Errors: TENANT_NOT_FOUND, INVALID_NAME, INVALID_ARGUMENT, LIMIT_EXCEEDED, UNKNOWN_ENUM_VALUE,
+// PERMISSION_DENIED.
 absl::Status CheckStart(const Caller& caller, const Authorizer& authorizer,
                         const SubscribeLimits& limits, const v1::SubscribeStart& start);
 

@@ -14,6 +14,8 @@ inline constexpr size_t kMaxUnansweredControls = 16384;
 inline constexpr size_t kMaxWaitingControlBytes = 1 << 20;
 // Errors of single settlements of a stream that wait until their frames are settled.
 inline constexpr size_t kMaxWaitingSettleErrors = 65'536;
+// Of a start: each that is not known is named, in many times its bytes.
+inline constexpr int32_t kMaxWantedFeatures = 64;
 // One `settle` of a member of a QUEUE group.
 inline constexpr int32_t kMaxSettlements = 10000;
 inline constexpr int32_t kMaxSettledEvents = 65536;

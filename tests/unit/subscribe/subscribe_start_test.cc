@@ -274,6 +274,20 @@ TEST_CASE("a feature nobody knows is refused by name and the stream starts", "[s
   CHECK(client.sink.acked_through() == 1);
 }
 
+TEST_CASE("a start wants 64 features at most", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Start start = room.Earliest();
+  for (int i = 0; i < 64; ++i) start.add_wanted_features("telepathy");
+  Client& most = room.Subscribe(start);
+  CHECK(most.sink.ErrorOf(1) == v1::UNSUPPORTED_FEATURE);
+  CHECK(most.sink.acked_through() == 1);
+  start.add_wanted_features("telepathy");
+  Client& more = room.Subscribe(start);
+  CHECK(more.sink.EndReason() == v1::LIMIT_EXCEEDED);
+  CHECK(more.sink.frames.empty());
+}
+
 TEST_CASE("ticks and credit get no frame of their own", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);
