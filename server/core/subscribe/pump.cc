@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
 #include "server/core/subscribe/frame_bytes.h"
+#include "storage/base/log.h"
 #include "storage/base/mutex.h"
 
 namespace acta {
@@ -20,6 +22,10 @@ constexpr int kMaxReads = 2;
 constexpr size_t kMaxBufferedBytes = 4 << 20;
 // How often it is looked whether all that was appended before an end in time is written.
 constexpr absl::Duration kWrittenLook = absl::Milliseconds(10);
+// What the disk does not give is read again so often, that many times: for 5 minutes, as for
+// queues.
+constexpr absl::Duration kReadAgain = absl::Seconds(1);
+constexpr int kMostRefusals = 300;
 
 }  // namespace
 
@@ -291,7 +297,9 @@ void Pump::OnRead(uint64_t handle, size_t asked,
   --reads_;
   Reader* reader = Find(handle);
   if (reader != nullptr && !reader->stopped) {
+    if (!read.ok() && ReadsAgain(*reader, read.status())) return StartReads();
     reader->reading = false;
+    reader->refusals = 0;
     if (read.ok()) {
       const size_t before = reader->buffer.bytes();
       Append(*reader, *read);
@@ -303,6 +311,26 @@ void Pump::OnRead(uint64_t handle, size_t asked,
     MarkReady(*reader);
   }
   StartReads();
+}
+
+bool Pump::ReadsAgain(Reader& reader, const absl::Status& status) {
+  if (!DetailsOf(status).contains(kIoErrorDetail) || ++reader.refusals >= kMostRefusals) {
+    return false;
+  }
+  if (reader.refusals == 1) {
+    LogWarn("events cannot be read for a subscription: tried again",
+            {{"topic", reader.range.topic->name()},
+             {"partition", reader.range.partition},
+             {"offset", reader.buffer.end().value()},
+             {"cause", status.message()}});
+  }
+  deps_.timer.After(kReadAgain, [this, post = deps_.post, handle = reader.handle] {
+    post([this, handle] {
+      cold_.push_back(handle);
+      StartReads();
+    });
+  });
+  return true;
 }
 
 void Pump::StopWaiting(Reader& reader) {

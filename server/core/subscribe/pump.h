@@ -89,8 +89,9 @@ class Pump {
     uint64_t wake = 0;     // The engine's number while it waits for news.
     uint64_t timer = 0;    // Until the end in time is reached.
     bool ready = false;    // In ready_.
-    bool reading = false;  // In cold_, or on the pool.
+    bool reading = false;  // In cold_, on the pool, or waiting for the disk.
     bool cold = false;     // The last read was from the disk.
+    int refusals = 0;      // One after the other, by a disk that may give it the next time.
     bool stopped = false;
   };
   // Partitions with news, filled by the engine's threads.
@@ -115,6 +116,8 @@ class Pump {
   void StartReads();
   void Read(uint64_t handle, size_t bytes);
   void OnRead(uint64_t handle, size_t asked, const absl::StatusOr<std::vector<BatchPtr>>& read);
+  // True: the disk did not answer, and is asked once more a little later.
+  bool ReadsAgain(Reader& reader, const absl::Status& status);
 
   void ReachedEnd(Reader& reader);
   void Fail(Reader& reader);

@@ -104,6 +104,36 @@ TEST_CASE("a damaged batch is told after what comes before it", "[subscribe]") {
   CHECK(client.sink.frames.back().batches.empty());
 }
 
+TEST_CASE("what the disk does not give is read again, for five minutes", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  room.PublishNumbers(0, 3);
+  room.engine.SetCachedReads(false);
+  const absl::Status refused =
+      Error(v1::DATA_CORRUPTED, "cannot be read",
+            {{"first_lost", "0"}, {"last_lost", "2"}, {kIoErrorDetail, "true"}});
+  SECTION("and delivered when it is given") {
+    room.engine.FailNextRead(refused);
+    Client& client =
+        room.Subscribe(GENERATE(SubscribeRoom::Earliest(), SubscribeRoom::Member("g")));
+    CHECK(client.sink.gaps().empty());
+    CHECK(client.sink.events == 0);
+    room.Advance(absl::Seconds(1));
+    CHECK(client.sink.Data(0) == room.Numbers(0, 3));
+    CHECK(client.sink.gaps().empty());
+  }
+  SECTION("and told as a gap then") {
+    room.engine.FailReadsAt(room.Id(0), Offset(0), refused);
+    Client& client = room.Subscribe(room.Earliest());
+    for (int second = 0; second < 290; ++second) room.Advance(absl::Seconds(1));
+    CHECK(client.sink.gaps().empty());
+    for (int second = 0; second < 20; ++second) room.Advance(absl::Seconds(1));
+    const v1::Gap gap = OnlyGap(client);
+    CHECK(gap.status().details().at(kIoErrorDetail) == "true");
+    CHECK(gap.last_lost() == 2);
+  }
+}
+
 TEST_CASE("a group member with a gap keeps its other partitions and its place", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(2);
