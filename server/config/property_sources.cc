@@ -101,10 +101,15 @@ absl::Status ApplyFileText(const std::string& path, absl::string_view text, Prop
     const std::string section = Text(key.str());
     const toml::table* const keys = node.as_table();
     const auto& sections = PropertyTable::Sections();
-    if (keys == nullptr || std::find(sections.begin(), sections.end(), section) == sections.end()) {
+    if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
       return Error(v1::INVALID_ARGUMENT,
                    absl::StrCat("unknown section '", section, "' in ", Place(path, node.source()),
                                 DidYouMean(section, sections)));
+    }
+    if (keys == nullptr) {
+      return Error(v1::INVALID_ARGUMENT,
+                   absl::StrCat("'", section, "' in ", Place(path, node.source()),
+                                " is a section: write [", section, "], and its keys below"));
     }
     RETURN_IF_ERROR(ApplySection(path, section, *keys, table));
   }

@@ -69,6 +69,8 @@ TEST_CASE("what a file says wrongly is named with its line", "[config]") {
   CHECK(says("\n[topics]\npartition = 3\n", "line 3"));
   CHECK(says("[topic]\npartitions = 3\n", "did you mean 'topics'"));
   CHECK(says("partitions = 3\n", "unknown section 'partitions'"));
+  CHECK(says("topics = 3\n", "'topics' in "));
+  CHECK(says("[[topics]]\npartitions = 3\n", "write [topics], and its keys below"));
   CHECK(says("[topics]\npartitions = [3]\n", "a value is a string"));
   CHECK(says("[topics]\npartitions.few = 3\n", "a value is a string"));
   CHECK(says("[topics]\npartitions = 0\n", "1 to 256"));
