@@ -76,6 +76,7 @@ void GroupQueue::Add(const Start& start) {
     const auto extent = deps_.engine.Extent(id);
     // What it was before may have made copies, and have ended before they were needed.
     partition.copied_below = position.head;
+    if (start.restarted) partition.seen_below = position.head;
     std::optional<Offset> may_hold;
     if (start.restarted && extent.ok()) may_hold = extent->visible_end;
     if (extent.ok()) partition.gone_below = extent->going_below;

@@ -125,6 +125,14 @@ void GroupQueue::TrimEnded(const std::vector<PartitionId>& partitions) {
 
 absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
   ASSIGN_OR_RETURN(const PartitionExtent extent, deps_.engine.Extent(id));
+  Offset seen;
+  {
+    MutexLock lock(mu_);
+    if (const Partition* const partition = Find(id)) seen = std::min(first, partition->seen_below);
+  }
+  // What was leased before a restart is due again, also when nobody has come for it since. Of what
+  // cannot be read there is no copy.
+  ScanThrough(id, seen).IgnoreError();
   std::vector<Offset> offsets;
   {
     MutexLock lock(mu_);

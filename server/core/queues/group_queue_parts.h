@@ -145,6 +145,7 @@ struct GroupQueue::Partition {
   // memory may have it still, but no copy would be there when it is needed again.
   Offset gone_below;
   Offset copied_below;  // Events below it may have a copy although the log has them still.
+  Offset seen_below;    // The former life of the broker had looked at what is below.
   // While copies are made: what needs none any more.
   std::optional<absl::flat_hash_set<Offset>> forgotten;
   std::vector<Offset> died;  // While copies are made: what became a dead letter.

@@ -215,5 +215,26 @@ TEST_CASE("after a restart a member keeps what it holds of a key, and the next o
   CHECK(next.DataOf(holds) == Strings{"c", "b"});
 }
 
+TEST_CASE("what was leased before a restart is kept when retention takes it before anybody comes",
+          "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a", "b", "c"});
+  Client& old = room.Work();
+  REQUIRE(old.sink.leased.size() == 3);
+  old.Ack(old.sink.leased[1]);
+  room.Run();
+
+  QueueRoom next(room.engine.Restart());
+  next.engine.TrimTo(next.Id(0), Offset(2));
+  REQUIRE(next.engine.Extent(next.Id(0))->first == Offset(2));
+  CHECK(next.Rows(kKeptRows) == 1);
+  Client& client = next.Work();
+  next.Wait(absl::Seconds(10));
+  Strings data = QueueRoom::DataOf(client);
+  std::sort(data.begin(), data.end());
+  CHECK(data == Strings{"a", "c"});
+  CHECK(client.sink.gaps().empty());
+}
+
 }  // namespace
 }  // namespace acta
