@@ -114,6 +114,8 @@ class PartitionQueue {
   std::vector<OffsetRun> SkipUnscanned(Offset end);
   // How many that would be.
   int64_t CountUnscanned(Offset end) const;
+  // How many from head() on are not among them: what the load found settled or parked.
+  int64_t CountDoneAhead() const;
 
   // Ends leases and waits that are over.
   void Tick(int64_t now_us);

@@ -250,6 +250,12 @@ int64_t PartitionQueue::CountUnscanned(Offset end) const {
   return count + std::max<int64_t>(0, Lag(at, end));
 }
 
+int64_t PartitionQueue::CountDoneAhead() const {
+  int64_t count = 0;
+  for (const OffsetRun& run : done_ahead_) count += Lag(run.first, run.end);
+  return count;
+}
+
 std::vector<OffsetRun> PartitionQueue::SkipUnscanned(Offset end) {
   std::vector<OffsetRun> skipped;
   while (head_ < end) {

@@ -213,16 +213,15 @@ Finding ExplainFull(const Standing& at, int32_t members) {
 Finding ExplainQueue(const Standing& at, int32_t members) {
   const GroupQueue::View& queue = *at.queue;
   const PartitionQueue::Counts& counts = queue.counts;
-  const int64_t not_scanned = std::max<int64_t>(0, Lag(queue.head, at.extent.visible_end));
-  const int64_t waiting = counts.ready + counts.leased + counts.retry_wait + counts.blocked_by_key +
-                          counts.held + not_scanned;
-  if (waiting == 0) return {v1::STANDSTILL_CODE_CAUGHT_UP, "everything is settled", ""};
+  const int64_t not_scanned = NotScanned(queue, at.extent.visible_end);
+  if (OutstandingOf(queue, at.extent.visible_end) == 0) {
+    return {v1::STANDSTILL_CODE_CAUGHT_UP, "everything is settled", ""};
+  }
   Finding full = ExplainFull(at, members);
   if (full.code != v1::STANDSTILL_CODE_UNSPECIFIED) return full;
   const bool grace = at.now_us < queue.grace_until_us;
   const Offset grace_end = std::min(queue.grace_end, at.extent.visible_end);
-  const int64_t in_grace =
-      grace ? counts.in_grace + std::max<int64_t>(0, Lag(queue.head, grace_end)) : 0;
+  const int64_t in_grace = grace ? counts.in_grace + NotScanned(queue, grace_end) : 0;
   const int64_t ready = counts.ready + not_scanned - in_grace;
   const bool moves =
       queue.wanted || at.now_us - queue.moved_us < absl::ToInt64Microseconds(kRecently);

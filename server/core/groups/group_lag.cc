@@ -25,7 +25,7 @@ void FillQueueLag(const GroupQueue::View& queue, const PartitionExtent& extent,
                   v1::PartitionLag* lag) {
   v1::QueueLag* const out = lag->mutable_queue();
   FillStates(queue.counts, out);
-  out->set_not_scanned(std::max<int64_t>(0, Lag(queue.head, extent.visible_end)));
+  out->set_not_scanned(NotScanned(queue, extent.visible_end));
   out->set_dead_letters(queue.dead_letters);
   lag->set_lag_events(OutstandingOf(queue, extent.visible_end));
   lag->set_exact(out->not_scanned() == 0);
@@ -120,12 +120,14 @@ LagMeter::GroupPlaces PlacesOf(const Group& group, GroupRegistry::Figures* figur
   for (const Group::PositionView& view : group.StreamPositions()) {
     Offset next(view.position.offset());
     Offset head = next;
+    int64_t done_ahead = 0;
     if (group.queue() == nullptr) figures->processed_events += next.value();
     if (const auto place = queue_places.find(view.id()); place != queue_places.end()) {
       next = place->second.oldest;
       head = place->second.head;
+      done_ahead = place->second.done_ahead;
     }
-    places.places.push_back({view.id(), next, head, view.topic->settings.retention});
+    places.places.push_back({view.id(), next, head, view.topic->settings.retention, done_ahead});
   }
   return places;
 }

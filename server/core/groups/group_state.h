@@ -29,11 +29,15 @@ absl::StatusOr<Offset> ResolveStart(const LogEngine& engine, const Topic& topic,
 absl::Status CheckOffsetInRange(const LogEngine& engine, const Topic& topic, int32_t partition,
                                 int64_t offset);
 
-// Events of a queue that are not settled, those not looked at yet as well.
+// Events of a queue that were not looked at yet.
+inline int64_t NotScanned(const GroupQueue::View& queue, Offset end) {
+  return std::max<int64_t>(0, Lag(queue.head, end) - queue.done_ahead);
+}
+// Those that are not settled, these as well.
 inline int64_t OutstandingOf(const GroupQueue::View& queue, Offset visible_end) {
   const PartitionQueue::Counts& counts = queue.counts;
   return counts.ready + counts.leased + counts.retry_wait + counts.blocked_by_key + counts.held +
-         std::max<int64_t>(0, Lag(queue.head, visible_end));
+         NotScanned(queue, visible_end);
 }
 
 // What does not depend on the group. How often a letter may have been redriven already. Errors:

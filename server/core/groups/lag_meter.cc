@@ -73,7 +73,8 @@ std::vector<LagMeter::Lag> LagMeter::Measure(const std::vector<GroupPlaces>& gro
 void LagMeter::MeasurePlace(GroupId group, const Place& place, Look& look, Lag* lag) const {
   const auto extent = engine_.Extent(place.partition);
   if (!extent.ok()) return;  // The topic is being deleted.
-  lag->ahead_events += std::max<int64_t>(0, ::acta::Lag(place.head, extent->visible_end));
+  const int64_t ahead = ::acta::Lag(place.head, extent->visible_end) - place.done_ahead;
+  lag->ahead_events += std::max<int64_t>(0, ahead);
   lag->lost_events += std::max<int64_t>(0, ::acta::Lag(place.head, extent->first));
   MeasureHeadroom(group, place, *extent, look, lag);
   // Of a STREAM group what is lost has no age.

@@ -44,6 +44,7 @@ class LagMeter : public std::enable_shared_from_this<LagMeter> {
     // of the rest it keeps copies.
     Offset head;
     absl::Duration retention;  // Zero: for ever.
+    int64_t done_ahead = 0;    // Events from the head on that are processed, or told elsewhere.
   };
   struct GroupPlaces {
     GroupId group;
@@ -60,7 +61,7 @@ class LagMeter : public std::enable_shared_from_this<LagMeter> {
     std::optional<absl::Duration> headroom;
     std::optional<absl::Duration> drain;  // As DrainEstimate.
     int64_t lost_events = 0;              // That retention took before they were read.
-    int64_t ahead_events = 0;             // From the heads on.
+    int64_t ahead_events = 0;             // From the heads on, without those done ahead.
   };
   // By position. Groups that are not named are forgotten.
   std::vector<Lag> Measure(const std::vector<GroupPlaces>& groups);

@@ -310,6 +310,7 @@ std::optional<GroupQueue::View> GroupQueue::Look(PartitionId id) const {
   view.grace_until_us = partition.queue->grace_until_us();
   view.grace_end = partition.queue->grace_end();
   view.oldest = partition.queue->oldest();
+  view.done_ahead = partition.queue->CountDoneAhead();
   view.room = partition.queue->Room();
   view.dead_letters = budget_.dead_letters;
   view.max_dead_letters = budget_.max_dead_letters;

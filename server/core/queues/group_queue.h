@@ -177,8 +177,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   struct View {
     storage::v1::PositionRecord record;
     PartitionQueue::Counts counts;
-    Offset head;
-    Offset oldest;
+    Offset head, oldest;
+    int64_t done_ahead = 0;  // As PartitionQueue::CountDoneAhead().
     int64_t room = 0;
     int64_t dead_letters = 0;  // Of the group, like the most it may have.
     int64_t max_dead_letters = 0;
@@ -216,8 +216,9 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
   // Of the whole group, for a scrape.
   struct Place {
     PartitionId partition;
-    Offset head;    // Events from here on were not looked at.
-    Offset oldest;  // That is not settled.
+    Offset head;             // Events from here on were not looked at.
+    Offset oldest;           // That is not settled.
+    int64_t done_ahead = 0;  // As of View.
   };
   struct Figures {
     PartitionQueue::States states;

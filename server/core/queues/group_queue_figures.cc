@@ -81,7 +81,8 @@ GroupQueue::Figures GroupQueue::Measure() const {
   figures.places.reserve(partitions_.size());
   for (const auto& [id, partition] : partitions_) {
     AddStates(partition->queue->states(), &figures.states);
-    figures.places.push_back({id, partition->queue->head(), partition->queue->oldest()});
+    const PartitionQueue& queue = *partition->queue;
+    figures.places.push_back({id, queue.head(), queue.oldest(), queue.CountDoneAhead()});
   }
   return figures;
 }

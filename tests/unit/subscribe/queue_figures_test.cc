@@ -64,6 +64,25 @@ TEST_CASE("a scrape is told what is outstanding, as the lag is", "[queue]") {
   CHECK_FALSE(room.groups.Measure().front().queue.has_value());
 }
 
+TEST_CASE("after a restart nothing is outstanding that was settled, and nothing twice", "[queue]") {
+  QueueRoom room(QueueRoom::Attempts(5));
+  room.PublishNumbers(0, 6);
+  Client& client = room.Work(4);
+  REQUIRE(client.sink.leased.size() == 4);
+  client.Ack(client.sink.leased[1]);
+  client.Nack(client.sink.leased[2]);
+  room.Run();
+  REQUIRE(room.Lag("workers", 0).lag_events() == 5);
+  QueueRoom next(room.engine.Restart());
+  const v1::PartitionLag lag = next.Lag("workers", 0);
+  CHECK(lag.lag_events() == 5);
+  CHECK(lag.queue().retry_wait() == 1);
+  CHECK(lag.queue().not_scanned() == 4);
+  CHECK_FALSE(lag.exact());  // Some may have expired.
+  CHECK(GroupFiguresOf(next).lag_events == 5);
+  CHECK(next.Explain().lag_events() == 5);
+}
+
 TEST_CASE("a scrape does not look at each event that is outstanding", "[queue]") {
   auto stored = std::make_unique<AskedForTime>();
   const AskedForTime& engine = *stored;
