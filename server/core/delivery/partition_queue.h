@@ -244,6 +244,8 @@ class PartitionQueue {
   // Gives the turn of its key to one that a member has since before the load, when that one can
   // have been leased while this one waited behind it. Else false.
   bool YieldTurn(Offset front, Offset to);
+  // Of an order by key: the redriven one that has the turn can have waited behind the other.
+  bool WaitedFor(const Entry& front, const Entry& given, Offset to) const;
   // It need not wait for its key any more, only for its time.
   void TurnCame(Offset offset);
   void DropLease(Entry* entry);

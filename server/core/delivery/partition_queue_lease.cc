@@ -149,11 +149,23 @@ void PartitionQueue::DropLease(Entry* entry) {
 // it has the turn when it is there first.
 bool PartitionQueue::YieldTurn(Offset front, Offset to) {
   Entry* const waits = Find(front);
-  if (policy_.order != QueueOrder::kKey || waits == nullptr) return false;
+  if (waits == nullptr) return false;
   if (waits->state != State::kReady && waits->state != State::kRetryWait) return false;
-  // One that failed since it was redriven had its turn, and keeps it.
-  if (waits->redrives == 0 || waits->attempts > 0) return false;
   const Entry& given = *Find(to);
+  // A relaxed retry is leased whenever none of its key is.
+  const bool overtook = policy_.order == QueueOrder::kKeyRelaxed && WasTried(given);
+  if (!overtook && !WaitedFor(*waits, given, to)) return false;
+  due_.erase({WaitEnds(*waits), front});
+  ready_.erase(front);
+  SetState(waits, waits->parked ? State::kBlocked : State::kWaitsForKey);
+  turns_.Pass(given.facts.key, to);
+  return true;
+}
+
+bool PartitionQueue::WaitedFor(const Entry& front, const Entry& given, Offset to) const {
+  if (policy_.order != QueueOrder::kKey) return false;
+  // One that failed since it was redriven had its turn, and keeps it.
+  if (front.redrives == 0 || front.attempts > 0) return false;
   // Nobody knows yet what is before it.
   if (given.redrives == 0 && to >= head_) return false;
   const absl::btree_set<Offset>* const others = turns_.Waiting(given.facts.key);
@@ -163,10 +175,6 @@ bool PartitionQueue::YieldTurn(Offset front, Offset to) {
       if (Find(other)->redrives == 0) return false;  // That goes before it.
     }
   }
-  due_.erase({WaitEnds(*waits), front});
-  ready_.erase(front);
-  SetState(waits, State::kBlocked);
-  turns_.Pass(given.facts.key, to);
   return true;
 }
 

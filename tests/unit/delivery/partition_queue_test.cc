@@ -123,6 +123,29 @@ TEST_CASE(
   CHECK(loaded.Work(kHour + 15 * kSecond) == Offsets{11});
 }
 
+TEST_CASE("a retry that a member has over a load is not taken from it by what comes next") {
+  QueuePolicy policy;
+  policy.order = QueueOrder::kKeyRelaxed;
+  QueueBudget budget;
+  PartitionQueue queue(policy, budget, 1);
+  QueuePosition position;
+  position.floor = position.head = Offset(10);
+  queue.Load(position, {Row(3, ParkedEvent::State::kRetryWait, 0, 1, 0)}, Offset(11), kHour);
+  EventFacts next;
+  next.key = 1;
+  queue.Scan({&next, 1}, kHour);  // Another member has come before.
+  CHECK(queue.Present(1, Offset(3), kHour));
+  CHECK_FALSE(queue.Present(2, Offset(10), kHour));
+  CHECK(queue.holder(Offset(3)) == 1);
+  constexpr int64_t kLater = kHour + 15'000'000;
+  std::vector<LeasedRun> runs;
+  CHECK(queue.Lease(2, {10, 1000}, kLater, &runs).events == 0);
+  CHECK(queue.Ack(1, Offset(3)) == SettleOutcome::kDone);
+  queue.PassTurns(queue.TakeChanges().turns);
+  CHECK(queue.Lease(2, {10, 1000}, kLater, &runs).events == 1);
+  CHECK(queue.holder(Offset(10)) == 2);
+}
+
 TEST_CASE("what expired while it waits is not held by who says so, also before that is settled") {
   constexpr int64_t kSecond = 1'000'000;
   ParkedEvent waits = Row(3, ParkedEvent::State::kRetryWait, 2 * kHour, 1, 0);
