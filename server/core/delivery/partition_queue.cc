@@ -131,13 +131,15 @@ void PartitionQueue::ScanOne(const EventFacts& facts, int64_t now_us) {
   head_ = head_ + 1;
   while (!done_ahead_.empty() && done_ahead_.back().end <= offset) done_ahead_.pop_back();
   if (!done_ahead_.empty() && done_ahead_.back().first <= offset) return;
-  if (facts.expires_us <= now_us) {
+  // Its row says what it is, whatever the position says.
+  if (events_.IsParked(offset)) return;
+  // Of one that somebody may have since before the load it is asked when it is leased.
+  const bool may_be_held = now_us < grace_until_us_ && offset < loaded_end_;
+  if (facts.expires_us <= now_us && !may_be_held) {
     Expire(offset);
     moved_ = true;
     return;
   }
-  // Its row says what it is, whatever the position says.
-  if (events_.IsParked(offset)) return;
   const Entry& entry = events_.Append(offset, facts);
   ++Counted(entry.state);
   if (Ordered(entry) && !turns_.Take(facts.key, offset) && BehindParked(facts.key)) {

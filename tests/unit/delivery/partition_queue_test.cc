@@ -159,6 +159,25 @@ TEST_CASE("what expired while it waits is not held by who says so, also before t
   CHECK(loaded.budget.tally.expired == 1);
 }
 
+TEST_CASE("what a member has over a load stays its own, also when it expired meanwhile") {
+  QueueBudget budget;
+  PartitionQueue queue(QueuePolicy(), budget, 1);
+  queue.Load({}, {}, Offset(2), kHour);
+  std::vector<EventFacts> events(2);
+  for (EventFacts& facts : events) facts.expires_us = kHour - 1;
+  const bool scanned_before = GENERATE(false, true);
+  if (!scanned_before) CHECK(queue.Present(1, Offset(0), kHour));
+  queue.Scan(events, kHour);
+  if (scanned_before) CHECK(queue.Present(1, Offset(0), kHour));
+  CHECK(queue.holder(Offset(0)) == 1);
+  CHECK(queue.Ack(1, Offset(0)) == SettleOutcome::kDone);
+  // The other one nobody has, and nobody gets.
+  std::vector<LeasedRun> runs;
+  CHECK(queue.Lease(2, {10, 1000}, kHour + 10'000'000, &runs).events == 0);
+  CHECK(budget.tally.acked == 1);
+  CHECK(budget.tally.expired == 1);
+}
+
 TEST_CASE("what happens to events is counted by outcome") {
   LoadedQueue loaded({Row(3, ParkedEvent::State::kRetryWait, 0, 1, 0)});
   PartitionQueue& queue = loaded.queue;

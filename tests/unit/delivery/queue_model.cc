@@ -18,7 +18,8 @@ std::string QueueModel::At(Offset offset, const std::string& what) const {
 void QueueModel::Scanned(Offset first, int64_t count, int64_t now_us) {
   for (Offset offset = first; offset < first + count; offset = offset + 1) {
     Event& event = at(offset);
-    const bool expired = event.facts.expires_us <= now_us;
+    const bool may_be_held = now_us < grace_until_us_ && offset < loaded_end_;
+    const bool expired = event.facts.expires_us <= now_us && !may_be_held;
     if (event.state == State::kReady && expired && event.attempts == 0 && !event.row) {
       event.state = State::kSettled;
     }
