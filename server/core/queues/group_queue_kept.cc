@@ -145,6 +145,7 @@ absl::Status GroupQueue::CopyBelow(PartitionId id, Offset first) {
     partition->queue->ParkBelow(first);
     offsets = partition->queue->OutstandingBelow(first);
     Touch(*partition);
+    Activate(*partition);  // Its window has room for others.
   }
   const absl::Status quiet = WaitQuiet(false);  // What became a dead letter is on the disk.
   const bool full = ReasonOf(quiet) == v1::DISK_FULL;

@@ -68,6 +68,17 @@ TEST_CASE("a full window says WINDOW_FULL and stops the scan, never the acks", "
   CHECK(room.Explain().code() == v1::STANDSTILL_CODE_LEASE_HELD);
 }
 
+TEST_CASE("a full window has room when retention takes what is in it", "[queue]") {
+  QueueRoom room;
+  PublishThousands(room, 22);
+  Client& client = room.Work(30'000);
+  REQUIRE(client.sink.leased.size() == kWindowEvents);
+  room.engine.TrimTo(room.Id(0), Offset(1'000));
+  room.Run();
+  CHECK(client.sink.leased.size() == kWindowEvents + 1'000);
+  CheckFull(room, 1'000);
+}
+
 TEST_CASE("a window of as many runs as may be says WINDOW_FULL too", "[queue]") {
   QueueRoom room;
   PublishThousands(room, 10);
