@@ -23,6 +23,7 @@ const std::vector<Command>& Commands() {
        "acta topic create orders",
        {{"--partitions", "N", "how many"}, {"--label", "NAME=VALUE", "a note", true}},
        Nothing},
+      {"topic delete", {"TOPIC"}, "deletes a topic", "", "acta topic delete orders", {}, Nothing},
       {"publish",
        {"TOPIC", "[DATA]"},
        "publishes",
@@ -39,6 +40,7 @@ const std::vector<Command>& Commands() {
         {"--topic", "TOPIC", "only this one"},
         {"--group", "GROUP", "as a member"},
         {"--fingerprint", "F", "only those"},
+        {"--max", "N", "so many"},
         {"--member", "NAME", "whose place is kept"}},
        Nothing}};
   return commands;
@@ -95,6 +97,38 @@ TEST_CASE("slips get a suggestion", "[cli]") {
   CHECK(Refused({"topic", "create", "t", "--partition", "1"}) ==
         "unknown option '--partition'; did you mean '--partitions'?");
   CHECK(Refused({"frobnicate"}) == "unknown command 'frobnicate'; see `acta --help`");
+}
+
+TEST_CASE("options that other tools have get a suggestion", "[cli]") {
+  for (const char* theirs : {"--count", "-n", "-c", "--limit"}) {
+    CHECK(Refused({"subscribe", "t", theirs, "1"}) ==
+          absl::StrCat("unknown option '", theirs, "'; did you mean '--max'?"));
+  }
+  CHECK(Refused({"subscribe", "t", "--from-beginning"}) ==
+        "unknown option '--from-beginning'; did you mean '--from earliest'?");
+  CHECK(Refused({"-b", "h:1", "subscribe", "t"}) ==
+        "unknown option '-b'; did you mean '--server'?");
+  CHECK(Refused({"publish", "t", "--count", "1"}) == "unknown option '--count'");
+  CHECK(Refused({"publish", "t", "-=1"}) == "unknown option '-'");
+}
+
+TEST_CASE("what is an argument, and no option, is said to be one", "[cli]") {
+  for (const char* theirs : {"--topic", "-t"}) {
+    CHECK(Refused({"publish", theirs, "t"}) ==
+          absl::StrCat("unknown option '", theirs,
+                       "'; it stands without one: acta publish TOPIC [DATA]"));
+  }
+  CHECK(Refused({"publish", "t", "-5"}) ==
+        "unknown option '-5'; an argument that begins with '-' goes behind '--'");
+}
+
+TEST_CASE("commands of other tools get a suggestion", "[cli]") {
+  CHECK(Refused({"consume", "t"}) == "unknown command 'consume t'; did you mean 'subscribe'?");
+  CHECK(Refused({"pub", "t", "x"}) == "unknown command 'pub t'; did you mean 'publish'?");
+  CHECK(Refused({"topic", "rm", "t"}) ==
+        "unknown command 'topic rm'; did you mean 'topic delete'?");
+  CHECK(Refused({"topics", "new"}) == "unknown command 'topics new'; did you mean 'topic create'?");
+  CHECK(Refused({"topic", "xyz"}) == "unknown command 'topic xyz'; see `acta topic --help`");
 }
 
 TEST_CASE("what is missing or too much is named", "[cli]") {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "proto/support/wire.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/help.h"
+#include "tools/acta/app/synonyms.h"
 #include "tools/acta/exit_status.h"
 
 namespace acta::cli {
@@ -45,6 +47,20 @@ const Option* FindOption(const std::vector<Option>& options, absl::string_view n
     if (option.name == name || (!option.letter.empty() && option.letter == name)) return &option;
   }
   return nullptr;
+}
+
+struct ArgumentParts {
+  absl::string_view name;
+  bool optional = false;
+  bool repeats = false;
+};
+
+ArgumentParts NamedArgument(absl::string_view text) {
+  ArgumentParts parts;
+  parts.optional = absl::ConsumePrefix(&text, "[") && absl::ConsumeSuffix(&text, "]");
+  parts.repeats = absl::ConsumeSuffix(&text, "...");
+  parts.name = text;
+  return parts;
 }
 
 // Reads options and collects the rest; commands come from the rest, so that options may stand
@@ -142,17 +158,36 @@ class Reader {
     return absl::OkStatus();
   }
 
-  absl::Status UnknownOption(const std::string& name) {
+  absl::Status UnknownOption(const std::string& name) const {
     if (command_ == nullptr && !plain_.empty()) return NoCommand();
     Words names = {"--help"};
     for (const Option& option : GlobalOptions()) names.push_back(option.name);
     if (command_ != nullptr) {
       for (const Option& option : command_->options) names.push_back(option.name);
     }
-    return UsageError(absl::StrCat("unknown option '", name, "'", Suggest(name, names)));
+    std::string hint = DidYouMean(OptionMeantBy(name, names));
+    if (hint.empty()) hint = ArgumentHint(name);
+    if (hint.empty()) hint = DidYouMean(Nearest(name, names));
+    return UsageError(absl::StrCat("unknown option '", name, "'", hint));
   }
 
-  absl::Status NoCommand() {
+  // What others name by an option is an argument here; data may look like one.
+  std::string ArgumentHint(absl::string_view name) const {
+    if (command_ == nullptr || command_->arguments.empty()) return "";
+    if (name.size() > 1 && absl::ascii_isdigit(static_cast<unsigned char>(name[1]))) {
+      return "; an argument that begins with '-' goes behind '--'";
+    }
+    for (const std::string& argument : command_->arguments) {
+      const std::string option =
+          absl::StrCat("--", absl::AsciiStrToLower(NamedArgument(argument).name));
+      if (name != option && (name != "-t" || option != "--topic")) continue;
+      return absl::StrCat("; it stands without one: acta ", command_->path, " ",
+                          absl::StrJoin(command_->arguments, " "));
+    }
+    return "";
+  }
+
+  absl::Status NoCommand() const {
     if (plain_.empty() || !Prefix().empty()) {
       return UsageError(absl::StrCat("a command is missing; see `acta ", Prefix(),
                                      Prefix().empty() ? "" : " ", "--help`"));
@@ -163,10 +198,13 @@ class Reader {
     }
     const std::string typed = absl::StrJoin(
         plain_.begin(), plain_.begin() + std::min<ptrdiff_t>(2, std::ssize(plain_)), " ");
-    std::string suggestion = Suggest(typed, paths);
-    if (suggestion.empty()) suggestion = Suggest(plain_[0], FirstWords());
-    return UsageError(absl::StrCat("unknown command '", typed, "'",
-                                   suggestion.empty() ? "; see `acta --help`" : suggestion));
+    std::string hint = DidYouMean(CommandMeantBy(plain_, paths));
+    if (hint.empty()) hint = DidYouMean(Nearest(typed, paths));
+    const std::string first = Nearest(plain_[0], FirstWords());
+    if (hint.empty() && first == plain_[0]) hint = absl::StrCat("; see `acta ", first, " --help`");
+    if (hint.empty()) hint = DidYouMean(first);
+    return UsageError(
+        absl::StrCat("unknown command '", typed, "'", hint.empty() ? "; see `acta --help`" : hint));
   }
 
   // The first typed word when commands begin with it and none is complete: "topic".
@@ -184,17 +222,14 @@ class Reader {
     return words;
   }
 
-  static std::string Suggest(absl::string_view word, const Words& candidates) {
-    const std::string nearest = Nearest(word, candidates);
-    return nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?");
+  static std::string DidYouMean(absl::string_view word) {
+    return word.empty() ? "" : absl::StrCat("; did you mean '", word, "'?");
   }
 
   absl::Status BindArguments() {
     size_t at = path_words_;
     for (const std::string& argument : command_->arguments) {
-      absl::string_view name = argument;
-      const bool optional = absl::ConsumePrefix(&name, "[") && absl::ConsumeSuffix(&name, "]");
-      const bool repeats = absl::ConsumeSuffix(&name, "...");
+      const auto [name, optional, repeats] = NamedArgument(argument);
       if (at == plain_.size() && !optional) {
         return UsageError(
             absl::StrCat(name, " is missing; see `acta ", command_->path, " --help`"));
