@@ -383,5 +383,42 @@ class Watching(BrokerTest):
                 self.assertEqual(lines[-1].split()[0], 'total')
 
 
+class Hints(BrokerTest):
+    def setUp(self):
+        super().setUp()
+        self.acta('topic', 'create', 'orders', '--partitions', 1)
+
+    def told(self, *args, typed=b''):
+        """What a terminal shows beside the output of a command that ends."""
+        ours, theirs = pty.openpty()
+        process = self.spawn(*args, stdin=theirs, stderr=theirs)
+        os.close(theirs)
+        os.write(ours, typed)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+        shown = b''
+        with contextlib.suppress(OSError):  # So it ends.
+            while part := os.read(ours, 65_536):
+                shown += part
+        os.close(ours)
+        self.assertEqual(process.returncode, 0, shown)
+        return out.decode(), shown.decode()
+
+    def test_who_waits_for_what_comes_is_told_how_to_read_what_is_there(self):
+        self.acta('publish', 'orders', 'a')
+        out, shown = self.told('subscribe', 'orders', '--until-end')
+        self.assertEqual(out, '')
+        self.assertIn('--from earliest', shown)
+        for begin in (('--from', 'earliest'), ('--last', '1'), ('--group', 'billing')):
+            out, shown = self.told('subscribe', 'orders', '--until-end', *begin)
+            self.assertEqual(out, 'a\n')
+            self.assertNotIn('--from', shown)
+
+    def test_who_is_to_type_events_is_told(self):
+        out, shown = self.told('publish', 'orders', '-o', 'csv', typed=b'a\n\x04')
+        self.assertEqual(out.splitlines()[1].split(',')[:2], ['1', '1'])
+        self.assertIn('Ctrl-D', shown)
+        self.assertNotIn('Ctrl-D', self.told('publish', 'orders', 'b')[1])
+
+
 if __name__ == '__main__':
     unittest.main()

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -296,6 +298,9 @@ absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(const auto number, args.Integer("--partition", 0, 65'535));
   ASSIGN_OR_RETURN(const auto cause, ReadCause(context));
   ASSIGN_OR_RETURN(LineReader reader, OpenInput(args));
+  if (!args.Has("DATA") && args.GetOr("--file", "-") == "-" && isatty(STDIN_FILENO) == 1) {
+    context.terminal().Hint("each line that you type is an event; Ctrl-D ends");
+  }
   StopOnSignals();
   std::optional<int32_t> partition;
   if (number) partition = static_cast<int32_t>(*number);

@@ -218,6 +218,10 @@ class SubscribeRun {
 
 absl::Status Run(CommandContext& context) {
   ASSIGN_OR_RETURN(SubscribeOptions options, ReadSubscribeOptions(context));
+  const Args& args = context.args();
+  if (!args.Has("--group") && !args.Has("--from") && !args.Has("--last")) {
+    context.terminal().Hint("shows what comes from now on; --from earliest begins with the oldest");
+  }
   StopOnSignals();
   if (options.mode == v1::GROUP_MODE_QUEUE) return QueueRun(context, std::move(options)).Run();
   return SubscribeRun(context, std::move(options)).Run();
