@@ -413,6 +413,14 @@ class Hints(BrokerTest):
             self.assertEqual(out, 'a\n')
             self.assertNotIn('--from', shown)
 
+    def test_who_makes_a_group_by_joining_is_told(self):
+        self.acta('publish', 'orders', stdin='a\nb\n')
+        for mode in ('stream', 'queue'):
+            join = ('subscribe', 'orders', '--group', mode, '--mode', mode, '--max', '1')
+            self.assertIn(f'hint: group {mode} is new, and begins at the oldest event',
+                          self.told(*join, '--no-color')[1])
+            self.assertNotIn('is new', self.told(*join, '--no-color')[1])
+
     def test_who_is_to_type_events_is_told(self):
         out, shown = self.told('publish', 'orders', '-o', 'csv', typed=b'a\n\x04')
         self.assertEqual(out.splitlines()[1].split(',')[:2], ['1', '1'])

@@ -82,10 +82,7 @@ class SubscribeRun {
       write_status_.Update(printer_.Flush());
     };
     options.on_notice = [this](const v1::Notice& notice, const client::SubscribedPartition*) {
-      if (notice.code() == "GROUP_CREATED") context_.terminal().Hint(notice.text());
-      if (notice.code() == "GROUP_PAUSED") {
-        context_.terminal().Warn(PausedText(options_.subscriber.group));
-      }
+      TellOfGroup(notice, options_.subscriber.group, context_.terminal());
     };
     return options;
   }

@@ -54,10 +54,7 @@ client::WorkerOptions QueueRun::Listening(const client::SubscriberOptions& from)
   options.delivery_tokens = from.delivery_tokens;
   options.credit_events = std::min(options.credit_events, options_.max);
   options.on_notice = [this](const v1::Notice& notice) {
-    if (notice.code() == "GROUP_CREATED") context_.terminal().Hint(notice.text());
-    if (notice.code() == "GROUP_PAUSED") {
-      context_.terminal().Warn(PausedText(options_.subscriber.group));
-    }
+    TellOfGroup(notice, options_.subscriber.group, context_.terminal());
     if (notice.code() == "EVENT_TOO_LARGE") context_.terminal().Warn(notice.text());
   };
   options.on_settle_error = [this](const client::SettleError& error) { OnSettleError(error); };

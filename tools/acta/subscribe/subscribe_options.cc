@@ -235,10 +235,15 @@ absl::Status AddTopic(CommandContext& context, const std::string& topic,
 
 }  // namespace
 
-std::string PausedText(absl::string_view group) {
-  return absl::StrCat("group ", group,
-                      " is paused, and nothing comes until it is resumed: acta group resume ",
-                      group);
+void TellOfGroup(const v1::Notice& notice, absl::string_view group, Terminal& terminal) {
+  if (notice.code() == "GROUP_CREATED") {
+    terminal.Hint(absl::StrCat("group ", group, " is new, and begins at the oldest event"));
+  } else if (notice.code() == "GROUP_PAUSED") {
+    terminal.Warn(absl::StrCat("group ", group,
+                               " is paused, and nothing comes until it is resumed: acta group "
+                               "resume ",
+                               group));
+  }
 }
 
 absl::StatusOr<SubscribeOptions> ReadSubscribeOptions(CommandContext& context) {

@@ -25,8 +25,8 @@ struct SubscribeOptions {
   int concurrency = 1;  // Commands at once, in a QUEUE group.
 };
 
-// Why nothing comes of a group, and what ends that.
-std::string PausedText(absl::string_view group);
+// What people want to know of what the broker says of their group: that it is new, or paused.
+void TellOfGroup(const v1::Notice& notice, absl::string_view group, Terminal& terminal);
 
 // Errors: usage; TOPIC_NOT_FOUND and the like, because the broker is asked for the topics and the
 // group.
