@@ -116,6 +116,21 @@ TEST_CASE("a message that has no JSON is an error, and nothing is printed of it"
   free(text);
 }
 
+// Until nothing more has room in it.
+void AwaitFull(int pipe) {
+  int waiting = 0;
+  while (waiting < fcntl(pipe, F_GETPIPE_SZ)) ioctl(pipe, FIONREAD, &waiting);
+}
+
+std::string ReadToEnd(int pipe) {
+  std::string all;
+  char buffer[4096];
+  for (ssize_t size; (size = read(pipe, buffer, sizeof(buffer))) > 0;) {
+    all.append(buffer, static_cast<size_t>(size));
+  }
+  return all;
+}
+
 TEST_CASE("a signal does not cut short what is written to somebody slow", "[cli]") {
   int ends[2];
   REQUIRE(pipe(ends) == 0);
@@ -128,22 +143,37 @@ TEST_CASE("a signal does not cut short what is written to somebody slow", "[cli]
   for (size_t i = 0; i < text.size(); i += 100) text[i] = static_cast<char>('a' + i / 100 % 26);
   std::string read_back;
   std::thread reader([&, writer = pthread_self()] {
-    int waiting = 0;
-    while (waiting < fcntl(ends[0], F_GETPIPE_SZ)) ioctl(ends[0], FIONREAD, &waiting);
+    AwaitFull(ends[0]);
     for (int i = 0; i < 50; ++i) {
       pthread_kill(writer, SIGUSR1);
       absl::SleepFor(absl::Milliseconds(1));
     }
-    char buffer[4096];
-    for (ssize_t size; (size = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-      read_back.append(buffer, static_cast<size_t>(size));
-    }
+    read_back = ReadToEnd(ends[0]);
   });
   const absl::Status written = WriteAll(file, text);
   std::fclose(file);
   reader.join();
   close(ends[0]);
   sigaction(SIGUSR1, &before, nullptr);
+  CHECK_OK(written);
+  CHECK((read_back == text));
+}
+
+TEST_CASE("an output that does not block is waited for", "[cli]") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  REQUIRE(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+  FILE* const file = fdopen(ends[1], "w");
+  const std::string text(1 << 20, 'x');
+  std::string read_back;
+  std::thread reader([&] {
+    AwaitFull(ends[0]);
+    read_back = ReadToEnd(ends[0]);
+  });
+  const absl::Status written = WriteAll(file, text);
+  std::fclose(file);
+  reader.join();
+  close(ends[0]);
   CHECK_OK(written);
   CHECK((read_back == text));
 }

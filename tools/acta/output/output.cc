@@ -1,6 +1,7 @@
 #include "tools/acta/output/output.h"
 
 #include <google/protobuf/util/json_util.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,6 +82,11 @@ bool WriteText(FILE* file, absl::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(fd, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) {  // Another program may have set that for all who use it.
+      pollfd room = {fd, POLLOUT, 0};
+      (void)poll(&room, 1, -1);
+      continue;
+    }
     if (written < 0) return false;
     text.remove_prefix(static_cast<size_t>(written));
   }
