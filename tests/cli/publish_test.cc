@@ -9,6 +9,7 @@
 #include "tools/acta/exit_status.h"
 #include "tools/acta/publish/latencies.h"
 #include "tools/acta/publish/line_reader.h"
+#include "tools/acta/publish/pacer.h"
 
 namespace acta::cli {
 namespace {
@@ -87,6 +88,21 @@ TEST_CASE("quantiles are right within a bucket of 6 percent", "[cli]") {
   }
   latencies.Add(absl::Hours(100000));
   CHECK(latencies.count() == 10001);
+}
+
+TEST_CASE("a rate is not exceeded to make up for what came late", "[cli]") {
+  absl::Duration now = absl::Seconds(5);
+  Pacer pacer(100, now);
+  const auto send = [&](int events) {
+    const absl::Duration begin = now;
+    for (int i = 0; i < events; ++i) now += pacer.Wait(now);
+    return now - begin;
+  };
+  CHECK(send(101) == absl::Seconds(1));
+  now += absl::Milliseconds(15);  // Slept for too long.
+  CHECK(send(2) == absl::Milliseconds(5));
+  now += absl::Minutes(1);  // Nothing came.
+  CHECK(send(100) == absl::Milliseconds(970));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@
 #include "tools/acta/publish/event_builder.h"
 #include "tools/acta/publish/latencies.h"
 #include "tools/acta/publish/line_reader.h"
+#include "tools/acta/publish/pacer.h"
 #include "tools/acta/publish/scheduled_publish.h"
 
 namespace acta::cli {
@@ -74,15 +75,17 @@ struct Answers {
 class PublishRun {
  public:
   PublishRun(CommandContext& context, LineReader reader, EventBuilder builder,
-             std::optional<int32_t> partition, int64_t rate, std::optional<v1::CausedBy> cause)
+             std::optional<int32_t> partition, std::optional<int64_t> rate,
+             std::optional<v1::CausedBy> cause)
       : context_(context),
         topic_(context.args().Get("TOPIC")),
         reader_(std::move(reader)),
         builder_(std::move(builder)),
         partition_(partition),
-        rate_(rate),
         cause_(std::move(cause)),
-        start_(clock_.SinceBoot()) {}
+        start_(clock_.SinceBoot()) {
+    if (rate) pacer_.emplace(*rate, start_);
+  }
 
   // Shows what would be sent.
   absl::Status Show() {
@@ -92,7 +95,7 @@ class PublishRun {
   }
 
   absl::Status Schedule(absl::Time at, const client::PublisherOptions& options) {
-    if (rate_ != 0) return UsageError("--rate: events that are scheduled have no rate");
+    if (pacer_) return UsageError("--rate: events that are scheduled have no rate");
     const absl::Status status =
         PublishLater(context_, at, partition_, options, cause_, [this] { return NextEvent(); });
     HintAtMissing();
@@ -152,7 +155,7 @@ class PublishRun {
     while (!answers_.any_failed.load(std::memory_order_relaxed)) {
       ASSIGN_OR_RETURN(const std::optional<v1::Event> event, NextEvent());
       if (!event.has_value()) return absl::OkStatus();
-      Pace();
+      if (pacer_) absl::SleepFor(pacer_->Wait(clock_.SinceBoot()));
       const absl::Duration now = clock_.SinceBoot();
       auto done = [this, now, line = reader_.line_number()](const client::EventResult& result) {
         answers_.Add(result, clock_.SinceBoot() - now, line);
@@ -174,11 +177,6 @@ class PublishRun {
       return publisher.PublishTo(topic_, *partition_, event, std::move(done));
     }
     return publisher.Publish(topic_, event, std::move(done));
-  }
-
-  void Pace() const {
-    if (rate_ == 0) return;
-    absl::SleepFor(start_ + absl::Seconds(1) * sent_ / rate_ - clock_.SinceBoot());
   }
 
   void ShowProgress(absl::Duration now) {
@@ -240,10 +238,10 @@ class PublishRun {
   LineReader reader_;
   EventBuilder builder_;
   const std::optional<int32_t> partition_;
-  const int64_t rate_;  // Events a second; 0: as fast as it goes.
   const std::optional<v1::CausedBy> cause_;
   const SystemClock clock_;
   const absl::Duration start_;  // Since boot.
+  std::optional<Pacer> pacer_;  // None: as fast as it goes.
   absl::Duration next_progress_ = start_ + kProgressEvery;
   int64_t sent_ = 0;
   int64_t skipped_ = 0;  // Lines.
@@ -304,8 +302,7 @@ absl::Status Run(CommandContext& context) {
   StopOnSignals();
   std::optional<int32_t> partition;
   if (number) partition = static_cast<int32_t>(*number);
-  PublishRun run(context, std::move(reader), std::move(builder), partition, rate.value_or(0),
-                 cause);
+  PublishRun run(context, std::move(reader), std::move(builder), partition, rate, cause);
   if (args.Has("--dry-run")) return run.Show();
   return at.has_value() ? run.Schedule(*at, options) : run.Send(options);
 }
