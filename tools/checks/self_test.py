@@ -2,6 +2,9 @@
 """Each check sees the violation planted for it, and accepts the same file without it."""
 
 import pathlib
+import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -350,6 +353,25 @@ class StaleDocs(Planted):
         self.assertIn('| `THING_NOT_FOUND` | NOT_FOUND | no | Nothing of that name. '
                       '| correct the name. |', page)
         self.assertIn('| `FULL` | RESOURCE_EXHAUSTED | after 100 ms |', page)
+
+
+class ToolsDev(unittest.TestCase):
+    def test_asked_for_help_a_command_does_nothing_else(self):
+        with tempfile.TemporaryDirectory() as programs:  # And no compiler, package or formatter.
+            for program in ('cat', 'dirname'):
+                pathlib.Path(programs, program).symlink_to(shutil.which(program))
+
+            def run(*words):
+                dev = pathlib.Path(__file__).resolve().parents[1] / 'dev'
+                return subprocess.run([shutil.which('bash'), dev, *words], text=True,
+                                      capture_output=True, env={'PATH': programs})
+            usage = run('help').stdout
+            commands = re.findall(r'^  ([a-z]+) ', usage, re.MULTILINE)
+            self.assertIn('fmt', commands)
+            for command in set(commands) - {'bench', 'campaign', 'peers', 'run', 'soak'}:
+                for asked in ('--help', '-h'):
+                    done = run(command, asked)
+                    self.assertEqual((done.returncode, done.stdout), (0, usage), done.stderr)
 
 
 if __name__ == '__main__':
