@@ -143,7 +143,8 @@ class SubscribeRun {
       // What is left comes again, to whoever has the partition now.
       if (!options_.exec.empty() && !IsOurs(delivery)) break;
     }
-    if (!options_.exec.empty()) return absl::OkStatus();
+    // Nothing of it: where it is interrupted, nothing is to be committed either.
+    if (text.empty()) return absl::OkStatus();
     return printer_.Add(text, place.topic, place.partition, next_offset);
   }
 
