@@ -196,6 +196,18 @@ TEST_CASE("help is asked for as a command, too", "[cli]") {
   CHECK(Parse({"help", "publish"})->command == nullptr);
 }
 
+TEST_CASE("help may be asked for in front of the command", "[cli]") {
+  for (const Words& words : {Words{"--help", "publish"}, Words{"-o", "json", "-h", "publish"}}) {
+    const auto line = Parse(words);
+    REQUIRE_OK(line);
+    CHECK(line->help == Parse({"publish", "--help"})->help);
+  }
+  const auto line = Parse({"-h", "topic", "create"});
+  REQUIRE_OK(line);
+  CHECK(line->help == Parse({"topic", "create", "--help"})->help);
+  CHECK(Parse({"--help", "topic"})->help == Parse({"topic", "--help"})->help);
+}
+
 TEST_CASE("help of what is no command is refused", "[cli]") {
   CHECK(Refused({"help", "pubish"}) == "unknown command 'pubish'; did you mean 'publish'?");
   CHECK(Refused({"topic", "craete", "--help"}) ==

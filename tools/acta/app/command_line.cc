@@ -22,6 +22,7 @@ namespace {
 using Words = std::vector<std::string>;
 
 bool IsOption(absl::string_view word) { return word.size() > 1 && word[0] == '-'; }
+bool AsksForHelp(absl::string_view word) { return word == "--help" || word == "-h"; }
 
 // What goes nowhere as text: data and keys, and what the system is given.
 bool MayBeBytes(absl::string_view name) {
@@ -94,6 +95,7 @@ class Reader {
         plain.push_back(words_[i]);
         continue;
       }
+      if (AsksForHelp(words_[i])) continue;
       const size_t equals = words_[i].find('=');
       const Option* global = FindOption(GlobalOptions(), words_[i].substr(0, equals));
       if (global == nullptr) break;
@@ -119,7 +121,7 @@ class Reader {
         plain_.push_back(word);
       } else if (word == "--") {
         options_end = true;
-      } else if (word == "--help" || word == "-h") {
+      } else if (AsksForHelp(word)) {
         help_ = true;
       } else {
         RETURN_IF_ERROR(ReadOption(&i));
