@@ -128,6 +128,9 @@ struct Transaction {
   // Of an atomic one: events that were published before are left out, as in one that is not atomic,
   // and the rows are written.
   bool leave_out_duplicates = false;
+  // Of an atomic one: its rows are of what nobody has asked for before. Where all events of its
+  // appends were published before, these are a part of the call then and not a repetition of it.
+  bool rows_are_new = false;
   Level level = Level::kFsync;
   // Who submits, for fairness between streams; 0: nobody in particular.
   uint64_t source = 0;

@@ -121,7 +121,7 @@ void GroupWriter::DecideAtomic(Transaction& transaction, TransactionResult* resu
   const auto stored = std::count_if(accepted_.begin() + static_cast<long>(before), accepted_.end(),
                                     [](const Accepted& part) { return part.batch != nullptr; });
   const bool partly_repeated =
-      !failed && stored != 0 && !transaction.leave_out_duplicates &&
+      !failed && (stored != 0 || transaction.rows_are_new) && !transaction.leave_out_duplicates &&
       std::any_of(result->appends.begin(), result->appends.end(),
                   [](const AppendResult& append) { return !append.duplicates.empty(); });
   if (!failed && !partly_repeated) {

@@ -177,6 +177,13 @@ TEST_CASE("an atomic call that was stored is answered as a repetition, a part of
         v1::ATOMIC_ABORTED);
   // What was undone may come again.
   CHECK(Commit(store.engine(), Identified(store, {"new"}, 1)).appends.at(0).count == 1);
+  Transaction of_others;
+  of_others.atomic = of_others.rows_are_new = true;
+  of_others.appends = {Identified(store, {"a"}, 0)};
+  of_others.rows = {{Family::kState, "row/", std::string("written")}};
+  CHECK(ReasonOf(Commit(store.engine(), std::move(of_others)).appends.at(0).status) ==
+        v1::ATOMIC_ABORTED);
+  CHECK(store.engine().LoadRows(Family::kState, "row/")->empty());
 }
 
 TEST_CASE("an atomic call that leaves out duplicates stores the rest, and its rows in any case") {

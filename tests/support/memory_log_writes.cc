@@ -136,7 +136,8 @@ void MemoryLogEngine::DecideAtomic(Transaction& transaction, Held* held) {
   }
   // A repetition of the whole call is answered as one; of a part of it, refused.
   const bool partly_repeated =
-      !failed && !held->written.empty() && !transaction.leave_out_duplicates &&
+      !failed && (!held->written.empty() || transaction.rows_are_new) &&
+      !transaction.leave_out_duplicates &&
       std::any_of(results.begin(), results.end(),
                   [](const AppendResult& result) { return !result.duplicates.empty(); });
   if (!failed && !partly_repeated) {

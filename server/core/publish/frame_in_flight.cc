@@ -83,6 +83,15 @@ void FrameInFlight::Finish(TransactionResult stored) {
   std::move(done)(std::move(result));
 }
 
+bool FrameInFlight::SchedulesNewId() const {
+  return std::any_of(schedules.begin(), schedules.end(), [](const PreparedSchedules& prepared) {
+    const std::vector<ScheduleReservation::Event>& events = prepared.reservation.events();
+    return std::any_of(events.begin(), events.end(), [](const ScheduleReservation::Event& event) {
+      return !event.duplicate && event.facts.has_id();
+    });
+  });
+}
+
 void FrameInFlight::AddSchedules(const TransactionResult& stored) {
   // An atomic frame that was stored before is answered as it was then, and its rows are not written
   // again.

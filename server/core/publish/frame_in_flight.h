@@ -27,6 +27,8 @@ struct FrameInFlight {
   void Finish(TransactionResult stored);
   // Answers that the frame as a whole was refused.
   void Refuse(const absl::Status& error);
+  // It schedules an event whose id waits nowhere.
+  bool SchedulesNewId() const;
   // Of a frame that was stored: its schedules wait from now on.
   void AddSchedules(const TransactionResult& stored);
   // Of one that was not: their ids are free before it is answered.

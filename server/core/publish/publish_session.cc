@@ -371,6 +371,7 @@ void PublishSession::Submit(PreparedFrame prepared) {
   transaction.appends = std::move(prepared.appends);
   transaction.rows = std::move(prepared.rows);
   transaction.atomic = flight->atomic;
+  transaction.rows_are_new = flight->SchedulesNewId();
   transaction.level = prepared.level;
   // The calls of unary callers have no order to keep and share nothing.
   transaction.source = stream_ ? number_ : 0;

@@ -260,6 +260,37 @@ TEST_CASE("An atomic frame that comes again schedules nothing again") {
   CHECK(room.schedules->waiting() == 1);
 }
 
+TEST_CASE("An atomic frame of which others have published a part is refused, not a repetition") {
+  ScheduleRoom room;
+  v1::PublishFrame frame = room.Frame(absl::Hours(1), {"later"});
+  frame.mutable_batches(0)->mutable_events(0)->set_id("2");
+  frame.set_atomic(true);
+  v1::PartitionBatch* now = frame.add_batches();
+  now->set_topic("reminders");
+  now->add_events()->set_id("1");
+  if (GENERATE(false, true)) {  // Its own repetition is one.
+    const auto ids = room.Schedule(frame);
+    const v1::FrameResult again = room.Publish(frame);
+    REQUIRE(again.batches(0).scheduled_size() == 1);
+    CHECK(again.batches(0).scheduled(0).duplicate());
+    CHECK(again.batches(0).scheduled(0).schedule_id() == ids[0]);
+    CHECK(again.batches(1).duplicates_size() == 1);
+    CHECK(room.schedules->waiting() == 1);
+    return;
+  }
+  v1::PublishFrame other;
+  *other.add_batches() = *now;
+  REQUIRE(room.Publish(other).batches(0).parts_size() == 1);
+  const v1::FrameResult refused = room.Publish(frame);
+  CHECK(BatchReason(refused) == v1::ATOMIC_ABORTED);
+  CHECK(refused.batches(0).scheduled().empty());
+  CHECK(refused.batches(1).error().reason() == v1::ATOMIC_ABORTED);
+  CHECK(room.Rows() == 0);
+  CHECK(room.schedules->waiting() == 0);
+  frame.mutable_batches()->RemoveLast();
+  CHECK_FALSE(room.Publish(frame).batches(0).scheduled(0).duplicate());
+}
+
 TEST_CASE("Scheduling is refused like publishing when the disk or the queue is full") {
   ScheduleRoom room;
   room.engine->SetDiskState(DiskState::kSoft);

@@ -109,6 +109,20 @@ TEST_CASE("an atomic call is answered as repeated only as a whole", "[support]")
   CHECK(memory.End(kSecond) == 1);
 }
 
+TEST_CASE("an atomic call with new rows is not answered as repeated", "[support]") {
+  MemoryFixture memory;
+  memory.WriteOne(memory.WithIds(kFirst, {"a"}));
+  Transaction call;
+  call.atomic = call.rows_are_new = true;
+  call.appends = {memory.WithIds(kFirst, {"a"})};
+  call.rows = {{Family::kState, "row/", std::string("written")}};
+  call.done = [](const TransactionResult& result) {
+    CHECK(ReasonOf(result.appends[0].status) == v1::ATOMIC_ABORTED);
+  };
+  REQUIRE_OK(memory.engine.Submit(std::move(call)));
+  CHECK(memory.engine.LoadRows(Family::kState, "row/")->empty());
+}
+
 TEST_CASE("an atomic call may leave out duplicates, and its rows are written then", "[support]") {
   MemoryFixture memory;
   memory.WriteOne(memory.WithIds(kFirst, {"a"}));
