@@ -44,8 +44,10 @@ absl::Status ScheduleLoad::Schedule() {
   }
   std::vector<ScheduleRequest::Event> events;
   for (const std::string& element : elements) events.push_back({element, EventIdHash()});
-  ASSIGN_OR_RETURN(ScheduleReservation reservation,
-                   store_.schedules().Reserve({*topic, std::nullopt, due_us, "", events}));
+  FrameNumbers numbers;
+  ASSIGN_OR_RETURN(
+      ScheduleReservation reservation,
+      store_.schedules().Reserve({*topic, std::nullopt, due_us, "", events}, &numbers));
   Transaction transaction;
   transaction.rows = reservation.TakeRows();
   RETURN_IF_ERROR(Commit(store_.engine(), std::move(transaction)).status);

@@ -255,8 +255,9 @@ absl::Status BatchPreparer::AddSchedules(const Frame& frame, const PartitionBatc
   }
   for (const IdentifiedEvent& identified : ids_) events[identified.index].id = identified.id;
   ASSIGN_OR_RETURN(ScheduleReservation reservation,
-                   schedules_.Reserve({topic, batch.partition, batch.deliver_at_us,
-                                       frame.context.view(), events}));
+                   schedules_.Reserve(
+                       {topic, batch.partition, batch.deliver_at_us, frame.context.view(), events},
+                       &out->numbers));
   out->schedules.push_back({number, std::move(reservation)});
   return absl::OkStatus();
 }

@@ -29,6 +29,7 @@ struct PreparedAppends {
   std::vector<v1::PublishedPart> parts;  // Partition, and event_indexes of a split batch.
   std::vector<int32_t> batches;          // The batch of the frame each append comes from.
   std::vector<PreparedSchedules> schedules;
+  FrameNumbers numbers;  // Of the schedules.
 };
 
 // BatchPreparer checks one batch of a publish frame against its topic, scans its events in place

@@ -31,14 +31,13 @@ void ReleaseIds(const ReservedEvents& events, ScheduleIndex& index) {
 
 // The events of a reservation, by index: the new ones numbered, and their ids taken. All or none.
 absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64_t now_us,
-                                           ScheduleState& state)
+                                           ScheduleState& state, FrameNumbers* of_frame)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mu);
 
 absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64_t now_us,
-                                           ScheduleState& state) {
+                                           ScheduleState& state, FrameNumbers* of_frame) {
   ReservedEvents events;
   events.reserve(request.events.size());
-  const uint64_t before = state.last_number;
   for (const ScheduleRequest::Event& event : request.events) {
     ScheduleReservation::Event& added = events.emplace_back();
     added.facts = {request.topic.id, event.id};
@@ -55,11 +54,12 @@ absl::StatusOr<ReservedEvents> TakeNumbers(const ScheduleRequest& request, int64
       state.last_number = std::max(state.last_number + 1, static_cast<uint64_t>(now_us));
       added.key = {request.due_us, state.last_number};
       state.index.Reserve(added.key.number, added.facts);
+      of_frame->insert(added.key.number);
       continue;
     }
     added.duplicate = true;
     added.key.number = taken->number;
-    if (taken->durable || taken->number > before) continue;
+    if (taken->durable || of_frame->contains(taken->number)) continue;
     ReleaseIds(events, state.index);
     return BeingScheduled();
   }
@@ -110,13 +110,14 @@ absl::Status Schedules::Load() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ScheduleReservation> Schedules::Reserve(const ScheduleRequest& request) {
+absl::StatusOr<ScheduleReservation> Schedules::Reserve(const ScheduleRequest& request,
+                                                       FrameNumbers* of_frame) {
   const int64_t now_us = absl::ToUnixMicros(state_->deps.engine.Now());
   RETURN_IF_ERROR(CheckScheduleTime(request.due_us, now_us));
   ReservedEvents events;
   {
     MutexLock lock(state_->mu);
-    ASSIGN_OR_RETURN(events, TakeNumbers(request, now_us, *state_));
+    ASSIGN_OR_RETURN(events, TakeNumbers(request, now_us, *state_, of_frame));
   }
   std::vector<RowWrite> rows = RowsOf(request, now_us, events);
   return ScheduleReservation(state_, std::move(events), std::move(rows));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -37,6 +38,9 @@ struct ScheduleRequest {
   absl::Span<const Event> events;
 };
 
+// Of the schedules of one frame, whose batches are written together or not at all.
+using FrameNumbers = absl::flat_hash_set<uint64_t>;
+
 // Schedules is the events that were published for later. What it answers is durable. When one is
 // due it is appended and forgotten in one write: once, whatever crashes. Events are appended in the
 // order they are due, those of one moment in the order they were scheduled. Time is the engine's:
@@ -60,8 +64,10 @@ class Schedules {
   absl::Status Load();
 
   // Errors: SCHEDULE_TOO_FAR; LIMIT_EXCEEDED (limits.scheduled_events); CONCURRENT_CHANGE when
-  // another call is scheduling an event of the same id.
-  absl::StatusOr<ScheduleReservation> Reserve(const ScheduleRequest& request);
+  // another call is scheduling an event of the same id. `of_frame` has the numbers of the batches
+  // before, and gets those of this one.
+  absl::StatusOr<ScheduleReservation> Reserve(const ScheduleRequest& request,
+                                              FrameNumbers* of_frame);
 
   absl::StatusOr<v1::ListSchedulesResponse> List(const Caller&,
                                                  const v1::ListSchedulesRequest&) const;

@@ -303,7 +303,9 @@ TEST_CASE("What is on its way to the disk when its topic is deleted goes with th
   const std::string element = batch.SerializeAsString();
   const ScheduleRequest::Event event{element, EventIdHash()};
   const int64_t due_us = absl::ToUnixMicros(room.now() + absl::Hours(24));
-  auto reserved = room.schedules->Reserve({*topic, std::nullopt, due_us, "", {&event, 1}});
+  FrameNumbers numbers;
+  auto reserved =
+      room.schedules->Reserve({*topic, std::nullopt, due_us, "", {&event, 1}}, &numbers);
   REQUIRE_OK(reserved);
   room.DeleteTopic("alarms");
   Transaction transaction;

@@ -102,6 +102,25 @@ TEST_CASE("An event whose id waits is not scheduled again, and answered with its
   CHECK(room.Log().size() == 3);
 }
 
+TEST_CASE("An id that comes in two batches of a frame is scheduled once") {
+  ScheduleRoom room;
+  v1::PublishFrame frame = room.Frame(absl::Hours(1), {"a"});
+  frame.mutable_batches(0)->mutable_events(0)->set_id("1");
+  *frame.add_batches() = frame.batches(0);
+  frame.set_atomic(GENERATE(false, true));
+  const v1::FrameResult result = room.Publish(frame);
+  INFO(result.ShortDebugString());
+  REQUIRE(result.batches(0).scheduled_size() == 1);
+  REQUIRE(result.batches(1).scheduled_size() == 1);
+  CHECK_FALSE(result.batches(0).scheduled(0).duplicate());
+  CHECK(result.batches(1).scheduled(0).duplicate());
+  CHECK(result.batches(1).scheduled(0).schedule_id() ==
+        result.batches(0).scheduled(0).schedule_id());
+  CHECK(room.schedules->waiting() == 1);
+  room.Pass(absl::Hours(1));
+  CHECK(room.Log() == ScheduleRoom::Strings{"a"});
+}
+
 TEST_CASE("An id is free again when its schedule is cancelled, and in another topic") {
   ScheduleRoom room;
   room.CreateTopic("alarms", 1);
