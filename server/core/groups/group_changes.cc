@@ -231,6 +231,7 @@ absl::StatusOr<GroupPtr> GroupRegistry::State::Create(const Caller& caller, v1::
   record.set_group_id(next_group_id_);
   record.set_tenant(caller.tenant);
   group.clear_members();
+  group.clear_pause();           // It would have no timer, and name whom the caller likes.
   group.DiscardUnknownFields();  // Nothing limits them.
   SetTime(deps.engine.Now(), group.mutable_create_time());
   *record.mutable_group() = std::move(group);

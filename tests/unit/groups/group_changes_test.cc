@@ -110,6 +110,23 @@ TEST_CASE("an update of a group that names a field twice is refused", "[groups]"
   CHECK_OK(room.groups->Update(room.caller, update).status());
 }
 
+TEST_CASE("what the server says of a group is not taken from who creates it", "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  v1::CreateGroupRequest create;
+  create.mutable_group()->set_name("billing");
+  create.mutable_group()->add_topics("orders");
+  create.mutable_group()->add_members()->set_member_id("nobody");
+  create.mutable_group()->mutable_pause()->set_by("somebody else");
+  const auto made = room.groups->Create(room.caller, create);
+  REQUIRE_OK(made);
+  CHECK(made->group().members().empty());
+  CHECK_FALSE(made->group().has_pause());
+  const auto member = std::make_shared<RecordingMember>();
+  REQUIRE_OK(room.Join("billing", member));
+  CHECK_FALSE(member->paused);
+}
+
 TEST_CASE("more offsets than a group has positions are refused", "[groups]") {
   GroupsRoom room;
   room.MakeTopic("orders", 2);
