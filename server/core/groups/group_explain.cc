@@ -8,6 +8,7 @@
 #include "proto/support/proto_time.h"
 #include "server/core/groups/group_state.h"
 #include "server/core/groups/group_text.h"
+#include "server/core/queues/offset_detail.h"
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 
@@ -25,6 +26,7 @@ struct Standing {
   PartitionExtent extent;
   std::optional<GroupQueue::View> queue;
   int64_t now_us = 0;
+  absl::Status cut;  // Of a STREAM group: as CheckCut().
 };
 
 struct Finding {
@@ -59,6 +61,24 @@ Offset BeginBehindCut(const GroupQueue::View& queue, Offset first) {
   return std::max(first, std::min(queue.oldest, queue.lost.first));
 }
 
+// LOG_TRUNCATED: its log was cut below the position of a STREAM group.
+absl::Status CheckCut(const LogEngine& engine, const Group::PositionView& view) {
+  const Incarnation taken_in(static_cast<uint32_t>(view.position.incarnation()));
+  return engine.CheckPosition(view.id(), taken_in, Offset(view.position.offset()));
+}
+
+Offset BeginBehindCut(const absl::Status& cut, Offset first) {
+  return std::max(first, OffsetDetail(cut, "offset", first));
+}
+
+Finding ExplainCut(const Standing& at, const absl::Status& cut, Offset came_to, Offset anew,
+                   bool has_members) {
+  return {v1::STANDSTILL_CODE_GAP,
+          absl::StrCat(cut.message(), ", and the group had come as far as offset ", came_to.value(),
+                       ": what is there now are other events"),
+          ResetTo(at, anew, has_members)};
+}
+
 Finding ExplainRefused(const Standing& at, const GroupQueue::Refused& refused) {
   const int64_t left_us = std::max<int64_t>(0, refused.until_us - at.now_us);
   return {v1::STANDSTILL_CODE_GAP,
@@ -85,14 +105,15 @@ Finding WhatStopsAll(const Standing& at, int32_t members) {
                          " on are gone by retention"),
             ResetTo(at, at.extent.first, !at.view.member_id.empty())};
   }
+  if (ReasonOf(at.cut) == v1::LOG_TRUNCATED) {
+    return ExplainCut(at, at.cut, position, BeginBehindCut(at.cut, at.extent.first),
+                      !at.view.member_id.empty());
+  }
   if (at.queue.has_value() && !at.queue->problem.ok()) {
     const OffsetRun& lost = at.queue->lost;
     if (ReasonOf(at.queue->problem) == v1::LOG_TRUNCATED) {
-      return {
-          v1::STANDSTILL_CODE_GAP,
-          absl::StrCat(at.queue->problem.message(), ", and the group had come as far as offset ",
-                       lost.end.value(), ": what is there now are other events"),
-          ResetTo(at, BeginBehindCut(*at.queue, at.extent.first), members > 0)};
+      return ExplainCut(at, at.queue->problem, lost.end, BeginBehindCut(*at.queue, at.extent.first),
+                        members > 0);
     }
     return {v1::STANDSTILL_CODE_GAP, std::string(at.queue->problem.message()),
             Acta("group skip", at,
@@ -142,19 +163,31 @@ absl::Status CheckReached(GroupQueue& queue, const Group::PositionView& view, Of
 }
 
 // Where the log was cut a skip would pass over the events that came there since.
+absl::Status ResetInstead(const Group::PositionView& view, Offset cut, Offset anew) {
+  return Error(
+      v1::LOG_TRUNCATED,
+      absl::StrCat("the log of partition ", view.number, " of topic '", view.topic->name(),
+                   "' was cut at offset ", cut.value(), ": reset the group to ", view.number, ":",
+                   anew.value(), " instead, a skip would lose what came there since"),
+      {{"offset", absl::StrCat(cut.value())}});
+}
+
+// Of a STREAM group.
+absl::Status CheckNotCut(const LogEngine& engine, const Group::PositionView& view) {
+  const absl::Status cut = CheckCut(engine, view);
+  if (ReasonOf(cut) != v1::LOG_TRUNCATED) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
+  return ResetInstead(view, OffsetDetail(cut, "offset", extent.first),
+                      BeginBehindCut(cut, extent.first));
+}
+
 absl::Status CheckNotCut(const LogEngine& engine, GroupQueue& queue,
                          const Group::PositionView& view, OffsetRun run) {
   const std::optional<GroupQueue::View> at = queue.Look(view.id());
   if (!at.has_value() || ReasonOf(at->problem) != v1::LOG_TRUNCATED) return absl::OkStatus();
   if (run.end <= at->lost.first) return absl::OkStatus();
   ASSIGN_OR_RETURN(const PartitionExtent extent, engine.Extent(view.id()));
-  const std::string cut = absl::StrCat(at->lost.first.value());
-  return Error(v1::LOG_TRUNCATED,
-               absl::StrCat("the log of partition ", view.number, " of topic '", view.topic->name(),
-                            "' was cut at offset ", cut, ": reset the group to ", view.number, ":",
-                            BeginBehindCut(*at, extent.first).value(),
-                            " instead, a skip would lose what came there since"),
-               {{"offset", cut}});
+  return ResetInstead(view, at->lost.first, BeginBehindCut(*at, extent.first));
 }
 
 absl::StatusOr<int64_t> SkipOfQueue(const Caller& caller, const LogEngine& engine,
@@ -325,7 +358,11 @@ absl::StatusOr<v1::ExplainGroupResponse> GroupRegistry::Explain(
     if (!extent.ok()) continue;  // The topic is being deleted.
     Standing at{described, view, *extent, std::nullopt,
                 absl::ToUnixMicros(state_->deps.engine.Now())};
-    if (group->queue() != nullptr) at.queue = group->queue()->Look(view.id());
+    if (group->queue() != nullptr) {
+      at.queue = group->queue()->Look(view.id());
+    } else {
+      at.cut = CheckCut(state_->deps.engine, view);
+    }
     Finding finding = WhatStopsAll(at, members);
     if (finding.code == v1::STANDSTILL_CODE_UNSPECIFIED) {
       finding = at.queue.has_value() ? ExplainQueue(at, members) : ExplainStream(at, members);
@@ -393,6 +430,7 @@ absl::StatusOr<v1::SkipOffsetsResponse> GroupRegistry::Skip(const Caller& caller
                                                           *group->queue(), view, request, count));
       response.set_skipped(skipped);
     } else {
+      RETURN_IF_ERROR(CheckNotCut(state_->deps.engine, view));
       RETURN_IF_ERROR(state_->SkipOfStream(caller, *group, view, request, count));
       response.set_skipped(count);
     }

@@ -143,6 +143,57 @@ TEST_CASE("a STREAM group says why it does not advance", "[queue]") {
   CHECK(why.command() == "acta group reset readers --topic orders --to 0:2 --reason \"...\"");
 }
 
+TEST_CASE("a STREAM group whose log was cut below its position is reset, and not skipped",
+          "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 10);
+  Client& before = room.Subscribe(room.Member("readers"));
+  before.Commit(before.sink.Handle(0), 9);
+  room.Run();
+  before.stream->OnHalfClose();
+  room.Run();
+  room.engine.LoseTail(room.Id(0), Offset(6));
+  QueueRoom next(room.engine.Restart());
+  v1::PartitionExplanation why = next.Explain("readers");
+  CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(why.text() ==
+        "the log was cut at offset 6 in incarnation 2, and the group had come as far as offset 9: "
+        "what is there now are other events");
+  const std::string reset = "acta group reset readers --topic orders --to 0:6 --reason \"...\"";
+  CHECK(why.command() == reset);
+  next.PublishNumbers(0, 20);
+  Client& client = next.Subscribe(next.Member("readers"));
+  REQUIRE(client.sink.gaps().size() == 1);
+  CHECK(client.sink.gaps()[0].status().reason() == v1::LOG_TRUNCATED);
+  why = next.Explain("readers");
+  CHECK(why.code() == v1::STANDSTILL_CODE_GAP);
+  CHECK(why.command() == reset + " --force");
+  for (const bool dry_run : {true, false}) {
+    v1::SkipOffsetsRequest skip;
+    skip.set_group("readers");
+    skip.set_topic("orders");
+    skip.set_offset(9);
+    skip.set_reason("one that cannot be processed");
+    skip.set_dry_run(dry_run);
+    const absl::Status refused = next.groups.Skip(next.caller, skip).status();
+    CHECK(ReasonOf(refused) == v1::LOG_TRUNCATED);
+    CHECK(DetailsOf(refused).at("offset") == "6");
+  }
+  next.Run();
+  CHECK_FALSE(client.sink.result.has_value());  // Nobody was ended for it.
+  v1::ResetOffsetsRequest request;
+  request.set_group("readers");
+  request.mutable_to()->set_offset(6);
+  request.set_reason("the log was cut");
+  request.set_force(true);
+  REQUIRE_OK(next.groups.ResetOffsets(next.caller, request));
+  next.Run();
+  CHECK(next.Explain("readers").code() == v1::STANDSTILL_CODE_NO_MEMBER);
+  Client& anew = next.Subscribe(next.Member("readers"));
+  CHECK(anew.sink.gaps().empty());
+  CHECK(anew.sink.Data(0) == next.Numbers(0, 20));
+}
+
 // In seconds: of the oldest that is not settled, of the oldest that was never delivered.
 std::string BehindOf(QueueRoom& room) {
   const v1::PartitionLag lag = room.Lag("workers", 0);
