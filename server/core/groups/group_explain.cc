@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/error.h"
 #include "proto/support/event_scanner.h"
 #include "proto/support/proto_time.h"
@@ -203,10 +204,14 @@ absl::StatusOr<int64_t> SkipOfQueue(const Caller& caller, const LogEngine& engin
 }
 
 Finding NoMember(const Standing& at) {
+  // Who joins names just what the group reads, and this is said of each partition.
+  constexpr int kMostNames = 8;
+  const bool many = at.group.topics_size() > kMostNames;
   // Without --exec it would acknowledge what it prints.
   return {v1::STANDSTILL_CODE_NO_MEMBER, "no member is connected",
-          absl::StrCat("acta subscribe ", at.view.topic->name(), " --group ", at.group.name(),
-                       at.queue.has_value() ? " --exec ./handle.sh" : "")};
+          many ? Acta("group describe", at, "")
+               : absl::StrCat("acta subscribe ", absl::StrJoin(at.group.topics(), " "), " --group ",
+                              at.group.name(), at.queue.has_value() ? " --exec ./handle.sh" : "")};
 }
 
 Finding ExplainStream(const Standing& at, int32_t members) {

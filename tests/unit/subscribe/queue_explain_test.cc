@@ -143,6 +143,29 @@ TEST_CASE("a STREAM group says why it does not advance", "[queue]") {
   CHECK(why.command() == "acta group reset readers --topic orders --to 0:2 --reason \"...\"");
 }
 
+TEST_CASE("a group without members is joined with all that it reads", "[queue]") {
+  QueueRoom room;
+  room.Publish(0, {"a"});
+  v1::CreateGroupRequest create;
+  create.mutable_group()->set_name("two");
+  create.mutable_start()->set_earliest(true);
+  create.mutable_group()->add_topics("orders");
+  room.MakeTopic(1, "flights");
+  create.mutable_group()->add_topics("flights");
+  REQUIRE_OK(room.groups.Create(room.caller, create));
+  CHECK(room.Explain("two").code() == v1::STANDSTILL_CODE_NO_MEMBER);
+  CHECK(room.Explain("two").command() == "acta subscribe orders flights --group two");
+  create.mutable_group()->set_name("many");
+  for (int i = 2; i < 9; ++i) {
+    const std::string topic = "more-" + std::to_string(i);
+    room.MakeTopic(1, topic);
+    create.mutable_group()->add_topics(topic);
+  }
+  REQUIRE_OK(room.groups.Create(room.caller, create));
+  CHECK(room.Explain("many").code() == v1::STANDSTILL_CODE_NO_MEMBER);
+  CHECK(room.Explain("many").command() == "acta group describe many");
+}
+
 TEST_CASE("a STREAM group whose log was cut below its position is reset, and not skipped",
           "[queue]") {
   QueueRoom room;
