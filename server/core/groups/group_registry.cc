@@ -47,10 +47,15 @@ absl::Status CheckSettings(const v1::Group& group, const JoinRequest& request) {
   if (mode && (request.create_topics.empty() || SameTopics(group, request.create_topics))) {
     return absl::OkStatus();
   }
-  const std::string has =
-      mode ? absl::StrCat("reads other topics: name just what it reads (", TopicsText(group), ")")
-           : absl::StrCat("has another mode: ask for ",
-                          group.mode() == v1::GROUP_MODE_QUEUE ? "QUEUE" : "STREAM");
+  std::string has;
+  if (!mode) {
+    has = absl::StrCat("has another mode: ask for ",
+                       group.mode() == v1::GROUP_MODE_QUEUE ? "QUEUE" : "STREAM");
+  } else if (group.topics().empty()) {
+    has = "reads nothing since its last topic was deleted: give it one with `acta group update`";
+  } else {
+    has = absl::StrCat("reads other topics: name just what it reads (", TopicsText(group), ")");
+  }
   return Error(v1::GROUP_MISMATCH,
                absl::StrCat("group '", group.name(), "' ", has, ", or use another group"),
                {{"group", group.name()}});

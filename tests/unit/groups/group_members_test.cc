@@ -63,6 +63,26 @@ TEST_CASE("who asks for other settings than a group has is told which those are"
         "orders-3, orders-4, orders-5, orders-6, orders-7 and 2 more), or use another group");
 }
 
+TEST_CASE("who names the topics of a group that has none any more is told how to give it some",
+          "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  REQUIRE_OK(room.MakeGroup("billing", {"orders"}));
+  v1::DeleteTopicRequest remove;
+  remove.set_name("orders");
+  REQUIRE_OK(room.topics->Delete(room.caller, remove));
+  room.MakeTopic("orders", 1);
+  JoinRequest request;
+  request.group = "billing";
+  request.create_topics = {"orders"};
+  const absl::Status refused =
+      room.groups->Join(room.caller, request, std::make_shared<Member>()).status();
+  CHECK(ReasonOf(refused) == v1::GROUP_MISMATCH);
+  CHECK(refused.message() ==
+        "group 'billing' reads nothing since its last topic was deleted: give it one with `acta "
+        "group update`, or use another group");
+}
+
 TEST_CASE("a group takes no more members than its limit", "[groups]") {
   GroupLimits limits;
   limits.max_members_per_group = 1;
