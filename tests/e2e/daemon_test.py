@@ -100,6 +100,16 @@ class Daemon(BrokerTest):
     def test_a_listener_beyond_loopback_needs_a_word(self):
         self.refuses('--insecure', '--data', self.other(), '--grpc', '0.0.0.0:0')
 
+    def test_no_file_takes_the_place_of_a_stream_that_is_closed(self):
+        """Else log lines went over the witness."""
+        self.broker.stop()
+        self.broker.before_exec = lambda: os.closerange(0, 3)
+        self.broker.start()
+        for stream in range(3):
+            self.assertEqual(os.readlink(f'/proc/{self.broker.process.pid}/fd/{stream}'),
+                             '/dev/null')
+        self.acta('topic', 'list')
+
     def test_http_answers_health_and_metrics(self):
         for path in ('healthz', 'readyz', 'metrics'):
             with urllib.request.urlopen(f'http://{self.broker.http}/{path}', timeout=10) as answer:

@@ -1,6 +1,3 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -10,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "storage/base/standard_streams.h"
 #include "storage/base/status_macros.h"
 #include "tools/acta/app/command_context.h"
 #include "tools/acta/app/command_line.h"
@@ -18,20 +16,6 @@
 
 namespace acta::cli {
 namespace {
-
-// The first socket would get the number of a standard stream that is closed: results went into it,
-// and what it said was published. In its place stands what fails as the closed one does. What a
-// library opened when it was loaded is closed by exec(), as no stream is that a program was given.
-void OccupyStandardStreams() {
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    const int flags = fcntl(stream, F_GETFD);
-    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) continue;
-    const int file = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-    if (file < 0 || file == stream) continue;
-    (void)dup2(file, stream);
-    (void)close(file);
-  }
-}
 
 absl::Status RunCommand(const CommandLine& line) {
   if (line.command == nullptr) return WriteAll(stdout, line.help);
@@ -71,7 +55,7 @@ int Main(const std::vector<std::string>& words) {
 }  // namespace acta::cli
 
 int main(int argc, char** argv) {
-  acta::cli::OccupyStandardStreams();
+  acta::OccupyStandardStreams();
   std::signal(SIGPIPE, SIG_IGN);  // Whoever writes is told, and commits what was written before.
   return acta::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
 }

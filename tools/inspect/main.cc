@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "proto/support/error.h"
 #include "storage/base/log.h"
+#include "storage/base/standard_streams.h"
 #include "tools/inspect/commands.h"
 #include "tools/inspect/data_folder.h"
 
@@ -235,5 +236,6 @@ ExitStatus Main(std::vector<std::string> words) {
 }  // namespace acta::inspect
 
 int main(int argc, char** argv) {
+  acta::OccupyStandardStreams();
   return acta::inspect::Main(std::vector<std::string>(argv + 1, argv + argc));
 }
