@@ -152,11 +152,14 @@ absl::Status WriteFileDurably(const std::string& folder, const std::string& name
 
 void EnsureBallast(const std::string& folder, int64_t bytes) {
   const std::string path = absl::StrCat(folder, "/", kBallastFile);
-  if (bytes <= 0) return;
+  if (bytes <= 0) {
+    unlink(path.c_str());
+    return;
+  }
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return;
   // Without the room for it there is none: the watermarks speak first.
-  if (fallocate(fd, 0, 0, bytes) != 0) unlink(path.c_str());
+  if (ftruncate(fd, bytes) != 0 || fallocate(fd, 0, 0, bytes) != 0) unlink(path.c_str());
   close(fd);
 }
 

@@ -43,7 +43,8 @@ absl::Status SyncFolderAt(const std::string& folder);
 absl::Status WriteFileDurably(const std::string& folder, const std::string& name,
                               absl::string_view bytes);
 
-// Reserves a file that may be deleted when the disk is full; best effort.
+// Reserves a file of so many bytes that may be deleted when the disk is full; 0: there is none,
+// also if there was one. Best effort.
 void EnsureBallast(const std::string& folder, int64_t bytes);
 
 // What whoever asks may still write to the disk of the folder; INT64_MAX when that is not known.

@@ -223,6 +223,18 @@ TEST_CASE("a start on a full disk takes the room of the ballast") {
   CHECK(store.sink().causes().empty());
 }
 
+TEST_CASE("the ballast is as large as is wanted now, and gone when none is") {
+  TestStore store;
+  const std::string ballast = store.path() + "/ballast";
+  for (const int64_t bytes : {2 << 20, 1 << 20, 0}) {
+    store.options().ballast_bytes = bytes;
+    store.Reopen();
+    const bool there = std::filesystem::exists(ballast);
+    CHECK((there ? static_cast<int64_t>(std::filesystem::file_size(ballast)) : 0) == bytes);
+    CHECK(there == (bytes > 0));
+  }
+}
+
 TEST_CASE("a start on a full disk without a ballast is refused, and loses nothing") {
   const auto disk = std::make_shared<FaultyDisk>();
   LocalEngineOptions options;
