@@ -168,6 +168,11 @@ class Rehearsal(BackupTest):
         backup = self.create()
         until(lambda: self.names() == [backup['id']], 'files of the first are gone')
         self.inspect('verify', '--data', backup['path'])
+        log = self.room / 'log'
+        said = self.inspect('restore', '--backup', backup['path'], '--data', self.room / 'moved',
+                            '--wal-dir', log)
+        # Else that start reports loss.
+        self.assertIn(f'actad --data {self.room}/moved --storage.wal_dir={log}\n', said)
 
     def test_a_backup_is_stopped_by_command_and_by_the_end_of_the_broker(self):
         self.configure(backup_dir=self.backups, backup_rate='1MiB')

@@ -71,7 +71,8 @@ absl::Status Restore(const std::string& backup, const std::string& data,
   } else {
     out << "restored " << restored.files << " files (" << restored.bytes << " bytes) of "
         << TimeText(absl::ToUnixMicros(restored.time)) << " into " << data
-        << "\nstart on it: actad --data " << data << '\n';
+        << "\nstart on it: actad --data " << data
+        << (wal_folder.empty() ? "" : " --storage.wal_dir=") << wal_folder << '\n';
   }
   return absl::OkStatus();
 }
