@@ -58,6 +58,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const DaemonOptions& optio
 
 absl::Status Daemon::OpenStore(const OpenEngine& open) {
   LocalEngineOptions storage = options_.storage;
+  // The file of a run that was killed names a process that is gone, and a store that is not ready.
+  storage.when_locked = [this] { RemoveReadyFile(options_.listen.ready_file); };
   storage.before_trim = [this](PartitionId partition, Offset first) {
     const GroupRegistry* const groups = loaded_groups_.load();
     if (groups == nullptr) return absl::UnavailableError("the groups are not loaded yet");
@@ -68,8 +70,6 @@ absl::Status Daemon::OpenStore(const OpenEngine& open) {
   };
   ASSIGN_OR_RETURN(engine_, open(storage, fatal_, clock_));
   started_ = engine_->Now();
-  // The folder is ours now; a file of a run that was killed would name a process that is gone.
-  RemoveReadyFile(options_.listen.ready_file);
   return absl::OkStatus();
 }
 

@@ -42,6 +42,8 @@ struct LocalEngineOptions {
   int64_t snapshot_group_bytes = int64_t{256} << 10;
   DiskWatermarks watermarks;
   int64_t ballast_bytes = int64_t{256} << 20;
+  // Called as soon as no other process can have the folder open, before it is looked at.
+  std::function<void()> when_locked;
   // Asked before events of a partition below an offset go for good; may wait for the disk. Not OK:
   // they stay for now.
   std::function<absl::Status(PartitionId, Offset)> before_trim;

@@ -414,6 +414,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   opened.files = std::make_shared<StoreFileSystem>(options.file_system);
   RETURN_IF_ERROR(EnsureFolder(*opened.files, options.data));
   ASSIGN_OR_RETURN(opened.lock, FolderLock::Take(options.data));
+  if (options.when_locked) options.when_locked();
   RemoveCut(options);  // It may be what the disk is full of.
   RETURN_IF_ERROR(EnsureFormat(*opened.files, options.data));
   const std::string database = absl::StrCat(options.data, "/", kDatabaseFolder);

@@ -34,8 +34,18 @@ class Daemon(BrokerTest):
         return os.path.join(self.folder, 'other')
 
     def test_a_second_broker_on_the_folder_is_refused(self):
-        self.refuses('FOLDER_IN_USE', '--data', self.broker.data)
+        self.refuses('FOLDER_IN_USE', '--data', self.broker.data,
+                     '--ready-file', self.broker.ready)
         self.acta('topic', 'list')
+        self.assertTrue(self.broker.ready.exists())
+
+    def test_nobody_is_told_of_a_run_that_was_killed_while_the_next_one_starts(self):
+        self.broker.kill()
+        self.assertTrue(self.broker.ready.exists())
+        (self.broker.data / 'FORMAT').write_text('acta 999\n')
+        self.refuses('FORMAT_TOO_NEW', '--data', self.broker.data,
+                     '--ready-file', self.broker.ready)
+        self.assertFalse(self.broker.ready.exists())
 
     def test_a_second_broker_on_the_port_is_refused(self):
         for listener, address in (('grpc', self.broker.address), ('http', self.broker.http)):
