@@ -12,7 +12,7 @@
 
 namespace acta {
 
-// RocksDB's status as ours. Damage is DATA_CORRUPTED wherever it is met, a full disk
+// RocksDB's status as ours. Damage is DATA_CORRUPTED wherever it is met, a full disk or quota of it
 // RESOURCE_EXHAUSTED, a file of another owner PERMISSION_DENIED, a file that is not opened for want
 // of memory or descriptors UNAVAILABLE; callers decide what these and the rest mean.
 inline absl::Status FromRocks(const rocksdb::Status& status) {
@@ -23,6 +23,7 @@ inline absl::Status FromRocks(const rocksdb::Status& status) {
   for (const int lack : {ENOMEM, EMFILE, ENFILE}) {
     if (absl::EndsWith(text, std::strerror(lack))) return absl::UnavailableError(text);
   }
+  if (absl::EndsWith(text, std::strerror(EDQUOT))) return absl::ResourceExhaustedError(text);
   if (status.IsCorruption()) {
     return Error(v1::DATA_CORRUPTED, absl::StrCat("the store is damaged: ", text));
   }

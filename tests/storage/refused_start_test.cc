@@ -42,8 +42,9 @@ class NoMoreFiles final : public HookedDisk {
   int error_ = 0;
 };
 
-TEST_CASE("a start without memory or descriptors for a file sends nobody to a backup") {
-  const int error = GENERATE(ENOMEM, EMFILE, ENFILE);
+TEST_CASE("a start without memory, descriptors or quota for a file sends nobody to a backup") {
+  const int error = GENERATE(ENOMEM, EMFILE, ENFILE, EDQUOT);
+  const v1::ErrorReason reason = error == EDQUOT ? v1::DISK_FULL : v1::FOLDER_UNUSABLE;
   const auto disk = std::make_shared<NoMoreFiles>();
   LocalEngineOptions options;
   options.file_system = disk;
@@ -55,7 +56,7 @@ TEST_CASE("a start without memory or descriptors for a file sends nobody to a ba
     disk->Refuse(name, error);
     const absl::Status refused = store.Open();
     INFO(refused.message());
-    CHECK(ReasonOf(refused) == v1::FOLDER_UNUSABLE);
+    CHECK(ReasonOf(refused) == reason);
     CHECK(absl::StrContains(refused.message(), std::strerror(error)));
     CHECK_FALSE(absl::StrContains(refused.message(), "backup"));
   }
