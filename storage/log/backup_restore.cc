@@ -60,13 +60,6 @@ absl::Status NotUsable(const std::string& path, absl::string_view why) {
   return Error(v1::FOLDER_UNUSABLE, absl::StrCat("'", path, "' ", why), {{"path", path}});
 }
 
-absl::StatusOr<bool> IsThere(const std::string& path) {
-  std::error_code error;
-  const bool there = fs::exists(path, error);
-  if (error) return NotUsable(path, absl::StrCat("cannot be read: ", error.message()));
-  return there;
-}
-
 // Of a folder that is to become new: nothing of anybody's is in it.
 absl::Status CheckEmpty(const std::string& folder) {
   std::error_code error;

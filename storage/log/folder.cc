@@ -94,9 +94,19 @@ absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& 
 
 FolderLock::~FolderLock() { close(fd_); }
 
+absl::StatusOr<bool> IsThere(const std::string& path) {
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
+  if (!error) return there;
+  return Error(v1::FOLDER_UNUSABLE, absl::StrCat("'", path, "' cannot be read: ", error.message()),
+               {{"path", path}});
+}
+
 absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& folder) {
-  if (std::filesystem::exists(absl::StrCat(folder, "/", kFormatFile))) return CheckFormat(folder);
-  if (std::filesystem::exists(absl::StrCat(folder, "/", kDatabaseFolder))) {
+  ASSIGN_OR_RETURN(const bool written, IsThere(absl::StrCat(folder, "/", kFormatFile)));
+  if (written) return CheckFormat(folder);
+  ASSIGN_OR_RETURN(const bool used, IsThere(absl::StrCat(folder, "/", kDatabaseFolder)));
+  if (used) {
     return Error(v1::FOLDER_UNUSABLE,
                  absl::StrCat("'", folder, "' has a database but no file ", kFormatFile,
                               ": it is not a whole data folder; restore the file or a backup"));

@@ -30,6 +30,9 @@ class FolderLock {
 // FOLDER_UNUSABLE naming folder and cause; RESOURCE_EXHAUSTED without a reason: the disk is full.
 absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& folder);
 
+// Whether there is something of this name. Errors: FOLDER_UNUSABLE where the disk does not say.
+absl::StatusOr<bool> IsThere(const std::string& path);
+
 // Writes the format file of a new folder, or checks the one that is there. Errors:
 // FORMAT_TOO_NEW, FOLDER_UNUSABLE; those of the disk without a reason.
 absl::Status EnsureFormat(rocksdb::FileSystem& file_system, const std::string& folder);

@@ -274,8 +274,8 @@ absl::StatusOr<WitnessRecord> LoadWitness(const LocalEngineOptions& options,
                                           const std::string& boot, OpenedStore* opened,
                                           LossReport* report) {
   const std::string path = absl::StrCat(options.data, "/", kWitnessFile);
-  const bool database_exists =
-      std::filesystem::exists(absl::StrCat(options.data, "/", kDatabaseFolder, "/CURRENT"));
+  ASSIGN_OR_RETURN(const bool database_exists,
+                   IsThere(absl::StrCat(options.data, "/", kDatabaseFolder, "/CURRENT")));
   ASSIGN_OR_RETURN(opened->witness, Witness::Open(opened->files, path));
   const auto loaded = opened->witness->Load();
   if (!loaded.ok()) {

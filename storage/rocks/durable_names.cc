@@ -14,7 +14,10 @@ namespace {
 
 // Absolute, and without a slash at its end: then every folder has the parent that names it.
 std::filesystem::path Normal(const std::string& folder) {
-  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  std::error_code unknown;  // The folder that we are in may be deleted.
+  const std::filesystem::path whole = std::filesystem::absolute(folder, unknown);
+  const std::filesystem::path path =
+      unknown ? std::filesystem::path(folder) : whole.lexically_normal();
   return path.has_filename() ? path : path.parent_path();
 }
 

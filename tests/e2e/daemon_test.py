@@ -82,6 +82,11 @@ class Daemon(BrokerTest):
         self.refuses('FOLDER_UNUSABLE', '--data', blocked)
         self.refuses('FOLDER_UNUSABLE', '--data', os.path.join(blocked, 'below'))
 
+    def test_a_folder_below_one_that_was_deleted_is_refused(self):
+        os.mkdir(self.other())
+        delete = f'cd {self.other()}; rmdir {self.other()}; exec "$@"'
+        self.refuses('FOLDER_UNUSABLE', '--data', 'below', prefix=('sh', '-c', delete, 'sh'))
+
     def refuses_as_a_stranger(self, says):
         """Root reads everything unless the two capabilities for it are taken away."""
         prefix = ('setpriv', '--bounding-set', '-dac_override,-dac_read_search')

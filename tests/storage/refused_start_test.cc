@@ -82,6 +82,24 @@ TEST_CASE("a format that cannot be read is not told as one that is not there") {
   CHECK_OK(store.Open());
 }
 
+TEST_CASE(
+    "a start that is not told whether a file is there is refused, and does not go on without") {
+  TestStore store;
+  store.Close();
+  for (const std::string name : {"/FORMAT", "/db/CURRENT"}) {
+    const std::string path = store.path() + name;
+    fs::rename(path, store.path() + "/kept");
+    fs::create_symlink(fs::path(name).filename(), path);  // Leads to itself.
+    const absl::Status status = store.Open();
+    INFO(status.message());
+    CHECK(ReasonOf(status) == v1::FOLDER_UNUSABLE);
+    CHECK(absl::StrContains(status.message(), name + "' cannot be read"));
+    fs::remove(path);
+    fs::rename(store.path() + "/kept", path);
+  }
+  CHECK_OK(store.Open());
+}
+
 TEST_CASE("a kernel that does not say who it is may have booted anew") {
   CHECK_FALSE(MayBeAnotherBoot("boot-1", "boot-1"));
   CHECK(MayBeAnotherBoot("boot-1", "boot-2"));
