@@ -3,9 +3,11 @@
 #include <grpcpp/support/slice.h>
 #include <catch2/catch.hpp>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "acta/v1/subscriber.grpc.pb.h"
 #include "proto/support/wire.h"
@@ -70,8 +72,8 @@ TEST_CASE("a page that comes after its caller went is dropped", "[rpc]") {
 
 // A call whose messages are sent and read one by one.
 struct RawFetch {
-  explicit RawFetch(RpcRoom& room)
-      : stub(room.Connect()),
+  explicit RawFetch(std::shared_ptr<grpc::Channel> connection)
+      : stub(std::move(connection)),
         call(stub.PrepareCall(&context, "/acta.v1.Subscriber/Fetch", &queue)) {
     call->StartCall(nullptr);
     REQUIRE(Await());
@@ -99,24 +101,32 @@ struct RawFetch {
 };
 
 // As it may be sent: with a field that nobody knows.
-grpc::Slice LargeRequest(size_t bytes) {
+grpc::Slice LargeRequest() {
+  const std::string unknown = LargeText();
   std::string request;
   AppendVarint(WireTag(1000, kWireBytes), &request);
-  AppendVarint(bytes, &request);
-  request.append(bytes, 'x');
+  AppendVarint(unknown.size(), &request);
+  request += unknown;
   return grpc::Slice(request);
 }
 
 TEST_CASE("a call that waits does not hold its request", "[rpc]") {
   RpcRoom room;
-  RawFetch fetch(room);
+  const auto connection = room.Connect();
+  std::deque<RawFetch> fetches;
+  for (int i = 0; i < kOfOneConnection; ++i) fetches.emplace_back(connection);
   const int64_t before = HeapBytes();
-  fetch.Ask(LargeRequest(16 << 20));
-  REQUIRE(WaitUntil([&] { return room.subscribe_calls == 1; }));
-  CHECK(WaitUntil([&] { return HeapBytes() < before + (8 << 20); }));
-  CHECK(room.fetches_over == 0);  // It still waits.
-  fetch.context.TryCancel();
-  fetch.Finish();
+  for (RawFetch& fetch : fetches) {
+    const int asked = room.subscribe_calls;
+    fetch.Ask(LargeRequest());
+    REQUIRE(WaitUntil([&] { return room.subscribe_calls == asked + 1; }));
+  }
+  CHECK(WaitUntil([&] { return HeapBytes() < before + kHeldByNobody; }));
+  CHECK(room.fetches_over == 0);  // They still wait.
+  for (RawFetch& fetch : fetches) {
+    fetch.context.TryCancel();
+    fetch.Finish();
+  }
 }
 
 TEST_CASE("a call without a deadline has 30 s", "[rpc]") {
@@ -175,7 +185,7 @@ TEST_CASE("a page that its client does not take is cut and gives its bytes back"
   limits.answer_timeout = absl::Milliseconds(200);
   RpcRoom room(limits);
   const auto budget = std::make_shared<ByteBudget>(int64_t{64} << 20);
-  RawFetch fetch(room);
+  RawFetch fetch(room.Connect());
   fetch.Ask(grpc::Slice());
   REQUIRE(WaitUntil([&] { return room.subscribe_calls == 1; }));
   room.fetch(PageOf(std::string(32 << 20, 'x'), budget));

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <set>
 #include <string>
@@ -32,7 +33,10 @@ v1::PublishFrame OpenFrame(const std::string& topic) {
 class OpenedStream {
  public:
   explicit OpenedStream(RpcRoom& room, const std::string& topic = "orders")
-      : stub_(v1::Publisher::NewStub(room.Connect())) {
+      : OpenedStream(room, topic, room.Connect()) {}
+  OpenedStream(RpcRoom& room, const std::string& topic,
+               const std::shared_ptr<grpc::Channel>& connection)
+      : stub_(v1::Publisher::NewStub(connection)) {
     if (room.topics.Find("default", "orders") == nullptr) room.MakeTopic("orders");
     stream_ = stub_->PublishStream(&context);
     REQUIRE(stream_->Write(OpenFrame(topic)));
@@ -293,11 +297,15 @@ TEST_CASE("a bad frame fails alone", "[rpc]") {
 
 TEST_CASE("a stream that waits for its next frame does not hold the one before", "[rpc]") {
   RpcRoom room;
-  OpenedStream stream(room, "nothing");
+  const auto connection = room.Connect();
+  std::deque<OpenedStream> streams;
+  for (int i = 0; i < kOfOneConnection; ++i) streams.emplace_back(room, "nothing", connection);
   const int64_t before = HeapBytes();
-  REQUIRE(stream->Write(OneEvent(1, std::string(16 << 20, 'x'))));
-  CHECK(stream.Next().batches(0).error().reason() == v1::TOPIC_NOT_FOUND);
-  CHECK(WaitUntil([&] { return HeapBytes() < before + (8 << 20); }));
+  for (OpenedStream& stream : streams) {
+    REQUIRE(stream->Write(OneEvent(1, LargeText())));
+    CHECK(stream.Next().batches(0).error().reason() == v1::TOPIC_NOT_FOUND);
+  }
+  CHECK(WaitUntil([&] { return HeapBytes() < before + kHeldByNobody; }));
 }
 
 TEST_CASE("answers for a client that went are dropped", "[rpc]") {

@@ -43,6 +43,14 @@ inline absl::Status FromGrpc(const grpc::Status& status) {
 }
 inline v1::ErrorReason Reason(const grpc::Status& status) { return ReasonOf(FromGrpc(status)); }
 
+// Of what is held or not: so many calls of one connection send this, each when the one before has
+// been taken. They are many because gRPC keeps room to read into for each connection, up to two and
+// a half times what it once read without a pause: behind one message of 16 MiB it could be as much
+// as the message. All of them together are more than nobody holds.
+inline constexpr int kOfOneConnection = 16;
+inline constexpr int64_t kHeldByNobody = 8 << 20;
+inline std::string LargeText() { return std::string(1 << 20, 'x'); }
+
 // Writes down whom it was asked about.
 class RecordingAuthorizer final : public Authorizer {
  public:
