@@ -4,7 +4,6 @@ broker forgets them by its own deadlines, and others go on from where they were.
 
 import threading
 import time
-import unittest
 
 import stubs
 from broker import PATIENCE_S
@@ -14,14 +13,19 @@ stubs.use()
 from acta.v1 import subscriber_pb2, subscriber_pb2_grpc  # noqa: E402
 from faults import Footprint, until  # noqa: E402
 from network import Event, Frame, NetworkTest, batch  # noqa: E402
+from oracle import side_by_side  # noqa: E402
 
 PARTITIONS = 4
 # What it takes beyond a deadline until others have read on. The machine may be busy.
 SLACK_S = 8
+# In which who can be reached answers and ticks: on a slow machine a thread may stand for seconds.
+ANSWER_S = 4
+KEEPALIVE = ('--listen.keepalive=1s', f'--listen.keepalive_timeout={ANSWER_S}s')
+ENDED_S = 1 + ANSWER_S
 
 
 class HalfOpen(NetworkTest):
-    options = ('--listen.keepalive=1s', '--listen.keepalive_timeout=1s')
+    options = KEEPALIVE
 
     def test_a_client_out_of_reach_is_forgotten_and_others_are_not(self):
         near, far = self.subscribe(self.broker.address), self.subscribe(self.proxy.address)
@@ -29,7 +33,7 @@ class HalfOpen(NetworkTest):
         self.proxy.say('half-open')
         # gRPC's and the duplicate by which it is counted.
         until(lambda: Footprint(self.broker.process.pid).sockets == before.sockets - 2,
-              'its connection is closed', 10)
+              'its connection is closed', ENDED_S + SLACK_S)
         self.acta('publish', 't', 'after')
         self.assertEqual([event.data for got in next(near).batches for event in got.events],
                          [b'after'])
@@ -54,10 +58,9 @@ class MemberOutOfReach(NetworkTest):
     """A member that holds every partition, commits two events of each and vanishes; publishers go
     on. Unanswered pings end its connection here, and with it its place."""
     partitions = PARTITIONS
-    options = ('--listen.keepalive=1s', '--listen.keepalive_timeout=1s',
-               '--limits.member_timeout=1h', '--limits.revoke_deadline=1h',
+    options = (*KEEPALIVE, '--limits.member_timeout=1h', '--limits.revoke_deadline=1h',
                '--limits.member_grace=3s')
-    deadline_s = 2
+    deadline_s = ENDED_S
 
     def setUp(self):
         super().setUp()
@@ -125,7 +128,7 @@ class MemberOutOfReach(NetworkTest):
 
 class NamedMemberOutOfReach(MemberOutOfReach):
     """Its place is kept for a while after its connection."""
-    deadline_s = 5
+    deadline_s = ENDED_S + 3
 
     def name(self):
         return 'far'
@@ -133,7 +136,9 @@ class NamedMemberOutOfReach(MemberOutOfReach):
 
 class SilentMemberOutOfReach(MemberOutOfReach):
     """Nobody asks whether it is there; it is silent too long."""
-    options = ('--listen.keepalive=1h', '--limits.member_timeout=2s', '--limits.revoke_deadline=1h')
+    options = ('--listen.keepalive=1h', f'--limits.member_timeout={ANSWER_S}s',
+               '--limits.revoke_deadline=1h')
+    deadline_s = ANSWER_S
 
     def tearDown(self):
         self.assertEqual(stubs.reason_of(self.far.error)[0], 'MEMBER_TIMED_OUT')
@@ -142,6 +147,7 @@ class SilentMemberOutOfReach(MemberOutOfReach):
 class DeafMemberOutOfReach(MemberOutOfReach):
     """It is still a member, and does not hear that it has to hand over what another is due."""
     options = ('--listen.keepalive=1h', '--limits.member_timeout=1h', '--limits.revoke_deadline=2s')
+    deadline_s = 2
 
     def test_another_gets_its_partitions_and_its_commits_are_stale(self):
         since = self.vanish()
@@ -160,4 +166,5 @@ class DeafMemberOutOfReach(MemberOutOfReach):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    side_by_side(HalfOpen, MemberOutOfReach, NamedMemberOutOfReach, SilentMemberOutOfReach,
+                 DeafMemberOutOfReach)
