@@ -160,7 +160,7 @@ class Scrapes(BrokerTest):
     def scrape(address):
         """The status and the page, or why there is none."""
         try:
-            with urllib.request.urlopen(f'http://{address}/metrics', timeout=2) as page:
+            with urllib.request.urlopen(f'http://{address}/metrics', timeout=PATIENCE_S) as page:
                 return page.status, page.read().decode()
         except urllib.error.URLError as error:
             return None, error.reason
