@@ -263,26 +263,26 @@ class Redriving(DeadLetterTest):
         self.assertEqual(self.refs(), ['jobs/0/3'])
 
     def test_redriving_stops_when_too_many_die_again(self):
-        self.dead(20)
+        self.dead(60)
         self.rejecting()
         code, out, err = self.broker.acta(*REDRIVE, '--all', '--rate', '5/s', '--stop-if', '0.2',
                                           '-o', 'json')
         self.assertEqual(code, 6, err)
         self.assertIn('dead letters again', err)
         done = json.loads(out)
-        self.assertLess(int(done['redriven']), 20)
-        self.assertEqual(int(done['redriven']) + int(done['left']), 20)
+        self.assertLess(int(done['redriven']), 60)
+        self.assertEqual(int(done['redriven']) + int(done['left']), 60)
 
     def test_an_interrupt_stops_and_says_how_far_it_came(self):
-        self.dead(20)
+        self.dead(60)
         process = self.spawn(*REDRIVE, '--all', '--rate', '2/s', '-o', 'json')
-        until(lambda: len(self.refs()) < 20, 'some are redriven', PATIENCE_S)
+        until(lambda: len(self.refs()) < 60, 'some are redriven', PATIENCE_S)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 6, err)
         done = json.loads(out)
         self.assertEqual(done['state'], 'REDRIVE_STATE_CANCELLED')
-        self.assertIn(f"{done['redriven']} of 20 were redriven", err.decode())
+        self.assertIn(f"{done['redriven']} of 60 were redriven", err.decode())
         self.assertEqual(len(self.refs()), int(done['left']))
 
     def test_a_redrive_goes_on_without_its_command_and_after_a_crash(self):
@@ -315,7 +315,7 @@ class Redriving(DeadLetterTest):
         self.assertEqual(self.refs(), [])
 
     def test_a_redrive_is_cancelled_and_one_runs_at_a_time(self):
-        self.dead(10)
+        self.dead(60)
         started = self.acta_json(*REDRIVE, '--all', '--rate', '1/s', '--detach')
         self.fails(4, 'REDRIVE_RUNNING', *REDRIVE, '--all', '--rate', '1/s')
         self.assertRegex(self.acta('deadletter', 'redrives', 'workers'),
@@ -440,10 +440,10 @@ class Groups(DeadLetterTest):
         return shown
 
     def test_on_a_terminal_a_redrive_with_a_rate_shows_how_far_it_is(self):
-        self.publish(4)
-        self.acta('subscribe', 'jobs', '--group', 'workers', '--max', '4', '--exec', 'exit 65')
+        self.publish(8)
+        self.acta('subscribe', 'jobs', '--group', 'workers', '--max', '8', '--exec', 'exit 65')
         out, shown = self.on_a_terminal('deadletter', 'redrive', 'workers', '--all', '--rate', '2')
-        self.assertRegex(shown, r'redriven [1-3] of 4, dead again 0')
+        self.assertRegex(shown, r'redriven [1-7] of 8, dead again 0')
         self.assertIn('done', out)
 
     def test_on_a_terminal_the_command_that_helps_is_a_hint(self):
