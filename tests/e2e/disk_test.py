@@ -45,7 +45,7 @@ class Disk(BrokerTest):
         self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
         self.assertEqual(stubs.reason_of(caught.exception)[0], 'DISK_FULL')
         self.assertIn('watermark', caught.exception.details())
-        self.fails(5, 'DISK_FULL', 'publish', 't', 'd', '--timeout', '1s')
+        self.goes_on_failing(5, 'DISK_FULL', 'publish', 't', 'd')
 
     def test_below_soft_publishes_are_refused_and_commits_go_on(self):
         self.restart('warn', 'soft')

@@ -125,7 +125,7 @@ class FullDisk:
         self.full_restart()
         self.fill()
         self.until(lambda: 'DISK_HARD' in self.alarms())
-        self.fails(5, 'DISK_FULL', 'publish', 't', 'x', '--timeout', '1s')
+        self.goes_on_failing(5, 'DISK_FULL', 'publish', 't', 'x')
         self.nothing_is_lost()
         self.make_room()
         self.until(lambda: not self.alarms())
