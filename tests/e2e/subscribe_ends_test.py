@@ -23,7 +23,7 @@ stubs.use()
 
 import grpc  # noqa: E402
 from acta.v1 import event_pb2, publisher_pb2, publisher_pb2_grpc  # noqa: E402
-from faults import until  # noqa: E402
+from faults import await_signal, until  # noqa: E402
 
 
 class SubscribeEndsTest(BrokerTest):
@@ -108,6 +108,7 @@ class SlowReader(SubscribeEndsTest):
         until(lambda: self.waiting_bytes(member.stdout) > 32_000, 'it writes')
         time.sleep(0.5)  # Until the pipe is full.
         member.send_signal(how)
+        await_signal(member.pid, how)
         time.sleep(0.5)  # Until it has noticed.
         out, err = member.communicate(timeout=PATIENCE_S)
         self.assertEqual(member.returncode, 0, err)
