@@ -25,7 +25,7 @@ STUBS = pathlib.Path(groups_pb2.__file__).parents[2]
 # Less than the 10 s in which only members that hold an event from before get it.
 IN_GRACE_S = 8
 # What the first of some events takes: until they are seen to be leased and the broker is killed.
-FIRST_S = 2
+FIRST_S = 3
 
 
 class Program:
