@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "server/exec/asio_pool.h"
@@ -83,22 +84,40 @@ TEST_CASE("a task may own what cannot be copied", "[exec]") {
   CHECK(seen == 7);
 }
 
+// Holds the thread of a timer at its first task.
+class GatedExecutor final : public Executor {
+ public:
+  explicit GatedExecutor(Executor& to) : to_(to), closed_(1) {}
+  void Post(absl::AnyInvocable<void()> task) override {
+    closed_.Wait();
+    to_.Post(std::move(task));
+  }
+  void Open() { closed_.CountDown(); }
+
+ private:
+  Executor& to_;
+  Latch closed_;
+};
+
 TEST_CASE("a timer runs tasks on its executor in order of time", "[exec]") {
   AsioPool pool(1);
-  AsioTimer timer(pool);
+  GatedExecutor gate(pool);
+  AsioTimer timer(gate);
   std::vector<int> order;  // One thread in the pool.
-  Latch done(3);
+  Latch done(4);
   const auto note = [&](int number) {
     return [&, number] {
       order.push_back(number);
       done.CountDown();
     };
   };
+  timer.After(absl::ZeroDuration(), note(0));
   timer.After(absl::Milliseconds(60), note(3));
   timer.After(absl::Milliseconds(20), note(2));
   timer.After(-absl::Seconds(1), note(1));
+  gate.Open();  // All are there, however slow that was.
   done.Wait();
-  CHECK(order == std::vector<int>{1, 2, 3});
+  CHECK(order == std::vector<int>{0, 1, 2, 3});
 }
 
 TEST_CASE("a cancelled task does not run and is freed at once", "[exec]") {
