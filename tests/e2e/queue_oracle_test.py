@@ -10,6 +10,7 @@ import os
 import random
 import time
 
+from faults import until
 from oracle import SEED, OracleTest, side_by_side
 
 CYCLES = int(os.environ.get('ACTA_ORACLE_CYCLES', 3))
@@ -45,15 +46,23 @@ class Queues(OracleTest):
             if cycle % 25 == 0:
                 print(f'{cycle} of {cycles} in {time.monotonic() - began:.0f} s', flush=True)
         self.works_for(0.3)
+        until(self.has_seen_enough, 'what has to happen has happened')
         self.nothing_is_broken('--power-cut')
 
     def records(self, kind):
         """The fields of all lines of this kind (tests/oracle/queue_records.h)."""
-        return [line.split() for path in self.history.glob('*.queue')
-                for line in path.read_text().splitlines() if line.startswith(kind + ' ')]
+        lines = [line.split() for path in self.history.glob('*.queue')
+                 for line in path.read_text().splitlines() if line.startswith(kind + ' ')]
+        return [fields for fields in lines if len(fields) > DETAIL]  # The last may be half there.
 
 
 class Crashes(Queues):
+    def has_seen_enough(self):
+        """Of what is asked for below, as far as it does not happen when the load ends."""
+        return (ALL_OPS <= {fields[OP] for fields in self.records('ok')} and
+                CLEAN_BROKEN_LOST <= {fields[DETAIL] for fields in self.records('gone')} and
+                self.records('held'))
+
     def test_kill_9_and_power_cuts(self):
         self.crash_again_and_again(CYCLES, '--workers=3', '--rate=150', '--rejoin=20',
                                    f'--longest-delay={11 if LONG else 8}')
@@ -71,6 +80,9 @@ class Crashes(Queues):
 
 
 class ManyMembers(Queues):
+    def has_seen_enough(self):
+        return len(self.records('gone')) > 100
+
     def test_50_members_that_come_and_go(self):
         self.crash_again_and_again(max(2, CYCLES // 3), '--workers=50', '--healthy=1', '--rate=250',
                                    '--rejoin=4')
