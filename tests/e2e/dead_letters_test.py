@@ -16,7 +16,7 @@ stubs.use()
 import grpc  # noqa: E402
 from acta.v1 import groups_pb2, groups_pb2_grpc  # noqa: E402
 from broker import PATIENCE_S, BrokerTest, rfc3339  # noqa: E402
-from faults import until  # noqa: E402
+from faults import await_signal, until  # noqa: E402
 from network import EARLIEST  # noqa: E402
 from oracle import side_by_side  # noqa: E402
 from workers import ACK, REJECT, Worker, queue_group  # noqa: E402
@@ -176,6 +176,7 @@ class Looking(DeadLetterTest):
         until(lambda: any('/letters/' in os.path.realpath(f'{fds}/{fd}')
                           for fd in os.listdir(fds)), 'a file to write to')
         export.send_signal(signal.SIGTERM)
+        await_signal(export.pid, signal.SIGTERM)  # Or it could be done before.
         self.broker.process.send_signal(signal.SIGCONT)
         _, err = export.communicate(timeout=PATIENCE_S)
         self.assertEqual((export.returncode, b'interrupted' in err), (1, True), err)
