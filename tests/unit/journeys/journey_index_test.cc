@@ -93,6 +93,7 @@ TEST_CASE("what is damaged, or what the disk does not give for long, is passed o
   FailRead(room, damaged ? ErrorDetails() : ErrorDetails{{kIoErrorDetail, "true"}});
   CHECK(room.indexer->Measure().unreadable_events == 3);
   room.Publish("orders", JourneyRoom::Event("later"));
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
   const auto later = room.journeys->Get(room.caller, JourneyRoom::ByEvent("later"));
   REQUIRE_OK(later.status());
   CHECK(JourneyRoom::Edges(*later) == Strings{"later"});

@@ -146,6 +146,7 @@ class Model {
     const bool by_event = random_() % 2 == 0;
     const std::string what = by_event ? Name("e", 60) : Name("c", 8);
     INFO("asked for " << what);
+    REQUIRE(room_.indexer->CatchUp(absl::Seconds(20)));
     const auto got = room_.journeys->Get(
         room_.caller, by_event ? JourneyRoom::ByEvent(what) : JourneyRoom::ByCorrelation(what));
     const std::set<std::string> expected =
