@@ -199,14 +199,17 @@ void JourneyGathering::TakeFound(FoundEvent event) {
 absl::Status JourneyGathering::AddNeighbours(size_t from) {
   std::vector<EventFinder::Wanted> wanted;
   std::vector<EventFinder::Wanted> wanted_causes;
+  absl::flat_hash_map<std::string, size_t> asked;  // In `wanted`: many events may have one name.
   std::vector<std::pair<std::string, int64_t>> causes;
   std::vector<size_t> indexes = std::exchange(learned_, {});
   for (size_t i = from; i < events_.size(); ++i) indexes.push_back(i);
   for (const size_t i : indexes) {
     const std::string name = events_[i].name();
     if (!name.empty() && !on_pages_.causes.contains(name)) {
-      wanted.push_back(
-          {LinkKind::kCause, name, "", finder_.WindowOf(name, events_[i].append_time_us)});
+      const TimeWindow when = finder_.WindowOf(name, events_[i].append_time_us);
+      const auto [at, added] = asked.try_emplace(name, wanted.size());
+      if (added) wanted.push_back({LinkKind::kCause, name, "", when});
+      if (!added) wanted[at->second].when.Join(when);
     }
     const std::string& cause = events_[i].cause();
     // One of that name that is there already may have been published twice.

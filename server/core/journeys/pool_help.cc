@@ -52,10 +52,12 @@ absl::StatusOr<IndexPlaces> FindPlaces(const JourneyIndexer& indexer, Executor& 
                                        std::vector<uint64_t> hashes, IndexPlace least,
                                        size_t most) {
   IndexPlaces found(least, most);
+  // Of each all places are walked.
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
   const size_t parts = hashes.size() / kHashesOfPart;
   bool cut = false;
   if (parts > 1) {
-    std::sort(hashes.begin(), hashes.end());
     std::vector<IndexPlaces> of_parts(parts, IndexPlaces(least, most));
     std::vector<absl::Status> status(parts);
     RunWithHelp(pool, parts, [&](size_t i) {

@@ -59,5 +59,26 @@ TEST_CASE("places are the same however many look for them") {
   }
 }
 
+// Counts the hashes that it is asked for.
+class CountedIndex final : public MemoryLogEngine {
+ public:
+  absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
+    asked_for += hashes.size();
+    return MemoryLogEngine::FindInIndex(std::move(hashes), out);
+  }
+  mutable std::atomic<size_t> asked_for = 0;
+};
+
+TEST_CASE("a text is looked for once, however many events have it") {
+  CountedIndex engine;
+  const SystemClock clock;
+  TopicRegistry topics(engine, TopicLimits());
+  const JourneyIndexer indexer(engine, clock, topics, JourneyLimits());
+  SteppedExecutor pool;
+  const std::vector<uint64_t> hashes(2'000, LinkHash(engine, LinkKind::kCause, "a"));
+  REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
+  CHECK(engine.asked_for == 1);
+}
+
 }  // namespace
 }  // namespace acta
