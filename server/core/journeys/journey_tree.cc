@@ -1,6 +1,7 @@
 #include "server/core/journeys/journey_tree.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -32,12 +33,17 @@ size_t CauseOf(const std::vector<FoundEvent>& events, const Names& names, size_t
   if (cause.empty()) return kNone;
   const auto found = names.find(cause);
   if (found == names.end()) return kNone;
-  size_t best = kNone;
-  for (const size_t i : found->second) {
-    if (!events[i].named_within().Has(events[effect].append_time_us)) continue;
-    if (i < effect || best == kNone) best = i;  // They are in the order of time.
-  }
-  return best;
+  // They are in the order of time, and may be as many as the effects: of most the first look is the
+  // last.
+  const std::vector<size_t>& named = found->second;
+  const auto may_be = [&](size_t i) {
+    return events[i].named_within().Has(events[effect].append_time_us);
+  };
+  const auto later = std::lower_bound(named.begin(), named.end(), effect);
+  const auto newest = std::find_if(std::make_reverse_iterator(later), named.rend(), may_be);
+  if (newest != named.rend()) return *newest;
+  const auto oldest = std::find_if(later, named.end(), may_be);
+  return oldest == named.end() ? kNone : *oldest;
 }
 
 // Marks the members of circles and takes the cause from the oldest of each.
