@@ -415,12 +415,14 @@ absl::Status JourneyIndexer::Rebuild() {
   }
   // First: a crash behind it makes the whole index anew.
   RETURN_IF_ERROR(SubmitAndWait(engine_, std::move(forgotten)).status);
-  RETURN_IF_ERROR(engine_.DropIndex());
-  MutexLock lock(mu_);
-  for (auto& [partition, record] : stored_) record.set_offset(0);  // Left meanwhile.
-  for (auto& [partition, followed] : followed_) BeginAnew(partition, &followed);
-  work_.SignalAll();
-  return absl::OkStatus();
+  {
+    MutexLock lock(mu_);
+    for (auto& [partition, record] : stored_) record.set_offset(0);  // Left meanwhile.
+    // Before the index is gone: who asks from then on is told that it is behind.
+    for (auto& [partition, followed] : followed_) BeginAnew(partition, &followed);
+    work_.SignalAll();
+  }
+  return engine_.DropIndex();
 }
 
 JourneyIndexer::Figures JourneyIndexer::Measure() const {

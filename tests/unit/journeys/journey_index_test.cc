@@ -336,6 +336,30 @@ TEST_CASE("an index of another form is made anew from the log, once") {
   CHECK(room.indexer->Measure().indexed_events < 102);
 }
 
+// Remembers how far behind the index was when it was dropped.
+class DroppedIndex final : public MemoryLogEngine {
+ public:
+  absl::Status DropIndex() override {
+    lag_events = indexer->Measure().lag_events;
+    return MemoryLogEngine::DropIndex();
+  }
+  const JourneyIndexer* indexer = nullptr;
+  int64_t lag_events = 0;
+};
+
+TEST_CASE("an index that is made anew is behind before it is gone") {
+  auto engine = std::make_unique<DroppedIndex>();
+  DroppedIndex& dropped = *engine;
+  JourneyRoom room({}, std::move(engine));
+  dropped.indexer = room.indexer.get();
+  room.CreateTopic("orders", 1);
+  for (const char* id : {"a", "b"}) room.Publish("orders", JourneyRoom::Event(id));
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  room.indexer->Stop();
+  REQUIRE_OK(room.indexer->Rebuild());
+  CHECK(dropped.lag_events == 2);
+}
+
 // A hundred events of one journey, most of them in files of the index, which is damaged now.
 void DamageIndex(JourneyRoom& room) {
   room.CreateTopic("orders");

@@ -31,8 +31,9 @@ class ClosedTopics final : public Authorizer {
 // Journeys over an engine in memory, with a real indexer.
 class JourneyRoom {
  public:
-  explicit JourneyRoom(JourneyLimits its_limits = {})
-      : limits(its_limits), engine(std::make_unique<MemoryLogEngine>()) {
+  explicit JourneyRoom(JourneyLimits its_limits = {}, std::unique_ptr<MemoryLogEngine> its_engine =
+                                                          std::make_unique<MemoryLogEngine>())
+      : limits(its_limits), engine(std::move(its_engine)) {
     Build();
   }
   ~JourneyRoom() { indexer->Stop(); }
