@@ -66,6 +66,7 @@ PartitionExtent PartitionLog::Extent() const {
   extent.visible_end_bytes = visible_end_bytes_;
   extent.first_time_us = first_ < visible_end_ ? first_time_us_ : 0;
   extent.last_time_us = last_time_us_;
+  extent.trimmed_before_us = trimmed_before_us_;
   return extent;
 }
 

@@ -447,6 +447,8 @@ TEST_CASE("a slice that stays for another partition changes no extent of one tha
   CHECK(after.first_bytes == before.first_bytes);
   CHECK(after.visible_end_bytes == before.visible_end_bytes);
   CHECK(after.first_time_us == before.first_time_us);
+  CHECK(before.trimmed_before_us > 0);
+  CHECK(after.trimmed_before_us == before.trimmed_before_us);
   if (after.first < after.end) CHECK(after.last_time_us == before.last_time_us);
 }
 

@@ -174,12 +174,11 @@ void MemoryLogEngine::RaiseFirst(PartitionId id, Offset first) {
   Partition& partition = partitions_[id];
   if (first <= partition.first || first > partition.visible_end) return;
   const auto at = BatchAt(partition, first);
-  if (at == partition.batches.end()) {
-    partition.first_bytes = partition.end_bytes;
-  } else {
-    partition.first_bytes =
-        (*at)->begin_bytes() + ElementBytes((*at)->payload.view(), Lag((*at)->base_offset, first));
-  }
+  partition.first_bytes = at == partition.batches.end()
+                              ? partition.end_bytes
+                              : (*at)->begin_bytes() + ElementBytes((*at)->payload.view(),
+                                                                    Lag((*at)->base_offset, first));
+  partition.trimmed_before_us = (*BatchAt(partition, first + -1))->append_time_us + 1;
   partition.first = first;
   partition.batches.erase(partition.batches.begin(), at);
 }
@@ -295,6 +294,7 @@ absl::StatusOr<PartitionExtent> MemoryLogEngine::Extent(PartitionId id) const {
   extent.visible_end = partition->visible_end;
   extent.end = partition->end;
   extent.first_bytes = extent.visible_end_bytes = partition->first_bytes;
+  extent.trimmed_before_us = partition->trimmed_before_us;
   for (const BatchPtr& batch : partition->batches) {
     if (batch->end() > partition->visible_end) break;
     if (extent.first_time_us == 0) extent.first_time_us = batch->append_time_us;

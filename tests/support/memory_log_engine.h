@@ -144,6 +144,7 @@ class MemoryLogEngine : public LogEngine {
     Offset end;
     uint64_t end_bytes = 0;
     int64_t last_time_us = 0;
+    int64_t trimmed_before_us = 0;
     Offset visible_end;
     std::vector<BatchPtr> batches;           // Kept ones, oldest first.
     std::set<Offset> corrupted;              // Base offsets.

@@ -115,7 +115,8 @@ QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& ou
   if (since_us > 0 && event.append_time_us <= since_us) return Ledger::kWasOff;
   if (outcomes.damaged) return Ledger::kDamaged;
   if (outcomes.not_given) return Ledger::kNotGiven;
-  return outcomes.behind ? Ledger::kBehind : Ledger::kRead;
+  if (outcomes.behind) return Ledger::kBehind;
+  return event.append_time_us < outcomes.trimmed_before_us ? Ledger::kShort : Ledger::kRead;
 }
 
 // The event that a position names, and nothing else.

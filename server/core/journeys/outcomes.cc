@@ -109,7 +109,9 @@ absl::StatusOr<Outcomes::Told> Outcomes::Find(const Caller& caller,
   answer.of_events.resize(events.size());
   answer.too_large = ledger.has_value() && ledger->is_full();
   if (answer.too_large) ledger.reset();
-  answer.no_ledger = !deps_.engine.Extent(kLedgerPartition).ok();
+  const auto extent = deps_.engine.Extent(kLedgerPartition);
+  answer.no_ledger = !extent.ok();
+  if (extent.ok()) answer.trimmed_before_us = extent->trimmed_before_us;
   answer.too_much = !ledger.has_value();
   const absl::Time damaged_until = deps_.indexer.DamagedUntil(kLedgerPartition);
   const bool older = std::any_of(events.begin(), events.end(), [&](const FoundEvent* event) {

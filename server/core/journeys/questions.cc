@@ -211,6 +211,11 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
     case Ledger::kNotGiven:
       return answer->Lacks(v1::CERTAINTY_PARTIAL, "the disk did not give a part of what groups did",
                            "ask again");
+    case Ledger::kShort:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL,
+                           "the event is older than the ledger: what groups did with it before is "
+                           "not kept any more",
+                           kKeepLonger);
     case Ledger::kOff:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
                            "the topic keeps nothing of what groups did (journey OFF)",

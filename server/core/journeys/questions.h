@@ -31,6 +31,7 @@ struct QuestionFacts {
     kBehind,    // What was done just now, or what the disk does not give, may be missing.
     kDamaged,   // A part of it cannot be read.
     kNotGiven,  // The disk did not give a part of it.
+    kShort,     // Its retention may have taken a part of it.
     kOff,       // Of its topic nothing is kept.
     kWasOff,    // The same, for a while after it was published.
     kNone,      // Of no topic.

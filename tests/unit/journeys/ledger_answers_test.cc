@@ -93,7 +93,11 @@ TEST_CASE("what a group did is known in part when the index found some of the le
   }
   CHECK(CertaintyAt(room, 2, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
   room.engine->TrimTo(kLedgerPartition, Offset(1));
-  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
+  // What was damaged is gone, with all that groups did then.
+  CHECK(AnswerAt(room, 0, v1::QUESTION_WHO_FAILED).certainty() == v1::CERTAINTY_PARTIAL);
+  CHECK(AnswerAt(room, 0, v1::QUESTION_WHO_FAILED).remedy() ==
+        "storage.ledger_retention says how long the ledger is kept");
+  CHECK(CertaintyAt(room, 2, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
 }
 
 TEST_CASE("what a QUEUE group did is known in part where no ledger is kept") {

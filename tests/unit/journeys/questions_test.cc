@@ -5,7 +5,7 @@
 #include "absl/strings/match.h"
 #include "proto/support/proto_time.h"
 #include "tests/support/fake_clock.h"
-#include "tests/unit/journeys/journey_room.h"
+#include "tests/unit/journeys/outcomes_room.h"
 
 namespace acta {
 namespace {
@@ -170,7 +170,7 @@ TEST_CASE("who received an event of a range is told with the time of its commit"
 void CheckThatTheLedgerAloneMakesItKnown(QuestionFacts facts) {
   using Ledger = QuestionFacts::Ledger;
   for (const Ledger ledger : {Ledger::kRead, Ledger::kBehind, Ledger::kDamaged, Ledger::kNotGiven,
-                              Ledger::kOff, Ledger::kWasOff, Ledger::kNone}) {
+                              Ledger::kShort, Ledger::kOff, Ledger::kWasOff, Ledger::kNone}) {
     INFO("ledger " << static_cast<int>(ledger));
     facts.ledger = ledger;
     const auto certainty = ledger == Ledger::kRead ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL;
@@ -202,6 +202,30 @@ TEST_CASE("that no group did anything is known in part when the ledger does not 
   QuestionFacts facts;
   facts.event = &event;
   CheckThatTheLedgerAloneMakesItKnown(facts);
+}
+
+TEST_CASE("what a group did is known in part of events that are older than the ledger") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  REQUIRE(room.Take() == 1);
+  room.Settle(QueueSettlement::Kind::kNack, 0, absl::ZeroDuration());
+  room.pool.RunAll();
+  REQUIRE(room.Take() == 1);
+  room.Settle(QueueSettlement::Kind::kAck, 0);
+  room.pool.RunAll();
+  room.Publish("orders", JourneyRoom::Event("younger"));
+  const auto failed = [&room](const std::string& id) {
+    REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+    v1::AskQuestionsRequest request;
+    *request.mutable_selection() = JourneyRoom::ByEvent(id).selection();
+    const auto asked = room.journeys->Ask(room.caller, request);
+    REQUIRE_OK(asked.status());
+    return CertaintyOf({asked->answers().begin(), asked->answers().end()}, v1::QUESTION_WHO_FAILED);
+  };
+  CHECK(failed("e0") == v1::CERTAINTY_KNOWN);
+  room.engine->TrimTo(kLedgerPartition, Offset(1));  // That it failed.
+  CHECK(room.Told(0).failed_attempts().empty());
+  CHECK(failed("e0") == v1::CERTAINTY_PARTIAL);
+  CHECK(failed("younger") == v1::CERTAINTY_KNOWN);
 }
 
 TEST_CASE("a STREAM group has received what it committed") {
