@@ -56,6 +56,18 @@ absl::Status NotFound(absl::string_view what) {
                             "retention is over"));
 }
 
+// What was not found may be among what the index does not have yet.
+absl::Status OrIsNotIndexed(const absl::Status& status, const v1::JourneySelection& selection,
+                            const v1::JourneyIndexState& index) {
+  const bool sure = selection.has_position() || index.lag_events() == 0;
+  if (sure || ReasonOf(status) != v1::EVENT_NOT_FOUND) return status;
+  const std::string lag = absl::StrCat(index.lag_events());
+  return Error(v1::EVENT_NOT_FOUND,
+               absl::StrCat(status.message(), "; or it is among ", lag,
+                            " events that are not indexed yet: ask again"),
+               {{"lag_events", lag}});
+}
+
 EventFinder::Place PlaceOfFound(const FoundEvent& event) { return {event.partition, event.offset}; }
 
 // What a selection looks for in the index. Empty: it names a position.
@@ -189,12 +201,13 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
   while (true) {
     const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
-    ASSIGN_OR_RETURN(Page made, GetPage(caller, request, at, page, until));
-    *made.response.mutable_index() = index;
-    const size_t bytes = std::max(made.bytes, made.response.ByteSizeLong());
-    if (bytes <= kMostBytes || page == 1) return std::move(made.response);
+    absl::StatusOr<Page> made = GetPage(caller, request, at, page, until);
+    if (!made.ok()) return OrIsNotIndexed(made.status(), request.selection(), index);
+    *made->response.mutable_index() = index;
+    const size_t bytes = std::max(made->bytes, made->response.ByteSizeLong());
+    if (bytes <= kMostBytes || page == 1) return std::move(made->response);
     // There may be fewer than asked for.
-    page = std::min(page, static_cast<size_t>(made.response.events_size()));
+    page = std::min(page, static_cast<size_t>(made->response.events_size()));
     page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
   }
 }
@@ -325,7 +338,9 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   v1::AskQuestionsResponse response;
   *response.mutable_index() = LookAtIndex(caller);
   EventFinder finder = FinderOf(caller, deps_.clock.SinceBoot() + kMostTime);
-  ASSIGN_OR_RETURN(Copies copies, FindCopies(finder, caller, request.selection()));
+  absl::StatusOr<Copies> found = FindCopies(finder, caller, request.selection());
+  if (!found.ok()) return OrIsNotIndexed(found.status(), request.selection(), response.index());
+  Copies& copies = *found;
   if (copies.newest.empty()) {
     return Error(v1::DEADLINE_PASSED, "the event was not found in time: ask again");
   }

@@ -347,6 +347,24 @@ class DroppedIndex final : public MemoryLogEngine {
   int64_t lag_events = 0;
 };
 
+TEST_CASE("what is not found is said to be perhaps not indexed yet, where that may be") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  room.Publish("orders", JourneyRoom::Event("a"));
+  CHECK(DetailsOf(room.journeys->Get(room.caller, JourneyRoom::ByEvent("b")).status()).empty());
+  room.indexer->Stop();  // It reads nothing any more.
+  room.Publish("orders", JourneyRoom::Event("b"));
+  const auto check = [](const absl::Status& status, const std::string& lag) {
+    CHECK(ReasonOf(status) == v1::EVENT_NOT_FOUND);
+    CHECK(DetailsOf(status)["lag_events"] == lag);
+  };
+  check(room.journeys->Get(room.caller, JourneyRoom::ByEvent("b")).status(), "1");
+  v1::AskQuestionsRequest questions;
+  questions.mutable_selection()->mutable_event()->set_id("b");
+  check(room.journeys->Ask(room.caller, questions).status(), "1");
+  check(room.journeys->Get(room.caller, JourneyRoom::ByPosition("orders", 0, 2)).status(), "");
+}
+
 TEST_CASE("an index that is made anew is behind before it is gone") {
   auto engine = std::make_unique<DroppedIndex>();
   DroppedIndex& dropped = *engine;
