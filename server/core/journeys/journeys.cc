@@ -316,6 +316,10 @@ absl::StatusOr<Journeys::Copies> Journeys::FindCopies(EventFinder& finder, const
     for (FoundEvent& event : some.events) {
       if (!MayBrowse(caller, *event.topic)) continue;
       ++copies.count;
+      // What retention took is mostly older than what it did not.
+      const bool read = event.state == v1::JOURNEY_EVENT_STATE_STORED ||
+                        event.state == v1::JOURNEY_EVENT_STATE_TRIMMED;
+      copies.read = copies.read && read;
       copies.newest.push_back(std::move(event));
     }
     std::sort(copies.newest.begin(), copies.newest.end(), IsNewer);
@@ -348,6 +352,7 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   facts.tenant = caller.tenant;
   facts.copies = copies.count;
   facts.all_copies = copies.all;
+  facts.copies_read = copies.read || copies.count == 1;
   for (const FoundEvent& event : copies.newest) facts.places.push_back(event.place());
   TreeNode node;
   node.event = std::move(copies.newest.front());

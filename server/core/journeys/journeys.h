@@ -64,7 +64,8 @@ class Journeys {
   struct Copies {
     std::vector<FoundEvent> newest;  // The newest first, as many as are named.
     size_t count = 0;
-    bool all = true;  // False: the time was over before the others were looked at.
+    bool all = true;   // False: the time was over before the others were looked at.
+    bool read = true;  // False: when one of them was published is not known.
   };
   absl::StatusOr<Copies> FindCopies(EventFinder& finder, const Caller& caller,
                                     const v1::JourneySelection& selection) const;

@@ -22,6 +22,7 @@ constexpr char kForgotten[] =
     "ago "
     "than the ledger is kept";
 constexpr char kKeepLonger[] = "storage.ledger_retention says how long the ledger is kept";
+constexpr char kByPlace[] = "name the event by its place: acta questions --position";
 
 // Of the lines of an answer: with all others, and the event, it is within what clients take.
 constexpr size_t kMostLineBytes = size_t{3} << 18;
@@ -151,7 +152,11 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(
         v1::CERTAINTY_PARTIAL,
         "there was no time to look at all events of this id: one of the others may be newer",
-        "name the event by its place: acta questions --position");
+        kByPlace);
+  }
+  if (!facts.copies_read) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL,
+                 "some events of this id could not be read: one of them may be newer", kByPlace);
   }
   if (!lost && event.app().empty()) {
     answer.Lacks(v1::CERTAINTY_PARTIAL, "the producer did not say which application it is",

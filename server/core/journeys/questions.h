@@ -12,8 +12,9 @@ namespace acta {
 struct QuestionFacts {
   const v1::JourneyEvent* event = nullptr;  // With what groups did.
   std::string tenant;
-  size_t copies = 1;       // Events of its id, with itself.
-  bool all_copies = true;  // False: there are more, and one of them may be newer.
+  size_t copies = 1;        // Events of its id, with itself.
+  bool all_copies = true;   // False: there are more, and one of them may be newer.
+  bool copies_read = true;  // False: some could not be read; the same.
   // Where they are, itself first; of more than kMostPlaces the first.
   static constexpr size_t kMostPlaces = 10;
   std::vector<std::string> places;

@@ -58,6 +58,31 @@ TEST_CASE("an event that was published again is told with its places, the newest
         "published 3 times under this id, the newest first: orders/0/1, orders/1/0, orders/0/0");
 }
 
+TEST_CASE("that one of several events of an id could not be read, and may be the newest, is told") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  for (const int32_t partition : {0, 1}) {
+    room.Publish("orders", partition, {JourneyRoom::Event("a")});
+  }
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  room.engine->SetCachedReads(false);
+  room.engine->FailReadsAt(
+      room.topics->Find("default", "orders")->partition(1), Offset(0),
+      Error(v1::DATA_CORRUPTED, "the disk does not answer", {{kIoErrorDetail, "true"}}));
+  const auto asked = [&room](const v1::JourneySelection& selection) {
+    v1::AskQuestionsRequest request;
+    *request.mutable_selection() = selection;
+    const auto told = room.journeys->Ask(room.caller, request);
+    REQUIRE_OK(told.status());
+    CHECK(told->event().position().partition() == 0);
+    return told->answers(0).why();
+  };
+  CHECK(asked(JourneyRoom::ByEvent("a").selection()) ==
+        "some events of this id could not be read: one of them may be newer");
+  CHECK(asked(JourneyRoom::ByPosition("orders", 0, 0).selection()) ==
+        "the producer did not say which application it is");
+}
+
 TEST_CASE("of an event that was published often ten places are named") {
   JourneyRoom room;
   room.CreateTopic("t");
