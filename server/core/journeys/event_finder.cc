@@ -292,11 +292,11 @@ absl::StatusOr<std::vector<FoundEvent>> EventFinder::Find(const std::vector<Want
     findings.next = Place{last.partition, last.offset + 1};
   }
   *next = findings.next;
-  RETURN_IF_ERROR(NameUnread(wanted, &findings.found));
+  RETURN_IF_ERROR(NameUnread(wanted, most + kMostInBatch, &findings.found));
   return std::move(findings.found);
 }
 
-absl::Status EventFinder::NameUnread(const std::vector<Wanted>& wanted,
+absl::Status EventFinder::NameUnread(const std::vector<Wanted>& wanted, size_t most,
                                      std::vector<FoundEvent>* found) {
   absl::btree_map<Place, FoundEvent*> unread;
   for (FoundEvent& event : *found) {
@@ -310,15 +310,16 @@ absl::Status EventFinder::NameUnread(const std::vector<Wanted>& wanted,
   std::vector<std::vector<Place>> places(wanted.size());
   RunWithHelp(pool_, wanted.size(), [&](size_t i) {
     if (is_over()) return;
-    IndexPlaces found(least, kMostInBatch);
-    status[i] = indexer_.Find({LinkHash(engine_, wanted[i].kind, wanted[i].text)}, &found);
-    places[i] = found.Take();
+    IndexPlaces all(least, most);
+    status[i] = indexer_.Find({LinkHash(engine_, wanted[i].kind, wanted[i].text)}, &all);
+    for (const Place& place : all.Take()) {
+      if (unread.contains(place)) places[i].push_back(place);
+    }
   });
   for (size_t i = 0; i < wanted.size(); ++i) {
     RETURN_IF_ERROR(status[i]);
     for (const Place& place : places[i]) {
-      const auto at = unread.find(place);
-      if (at != unread.end()) SetLink(wanted[i], &at->second->event);
+      SetLink(wanted[i], &unread.at(place)->event);
     }
   }
   return absl::OkStatus();

@@ -73,8 +73,10 @@ class EventFinder {
  private:
   class Lookout;
 
-  // Of events that cannot be read: what of `wanted` is at their places.
-  absl::Status NameUnread(const std::vector<Wanted>& wanted, std::vector<FoundEvent>* found);
+  // Of events that cannot be read: what of `wanted` is at their places, which are among the first
+  // `most` of all of it.
+  absl::Status NameUnread(const std::vector<Wanted>& wanted, size_t most,
+                          std::vector<FoundEvent>* found);
   // Of the tenant; null: of none.
   TopicPtr TopicOf(PartitionId partition) const;
   // Null: it is not kept.

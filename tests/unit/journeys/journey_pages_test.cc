@@ -299,6 +299,30 @@ TEST_CASE("an event is found once, however many others have its id") {
   CHECK(found == std::vector<int64_t>{65'537});
 }
 
+TEST_CASE("events that retention took keep their id, however many of other tenants have it") {
+  JourneyRoom room;
+  room.CreateTopic("first", 1);
+  v1::CreateTopicRequest request;
+  request.mutable_topic()->set_name("between");
+  request.mutable_topic()->set_partitions(1);
+  const Caller other{"anonymous", "other", "", absl::InfiniteDuration()};
+  REQUIRE_OK(room.topics->Create(other, request));
+  room.CreateTopic("last", 1);
+  const PartitionId between = room.topics->Find("other", "between")->partition(0);
+  room.PublishTo(between, std::vector<v1::Event>(65'536, JourneyRoom::Event("a")));
+  for (const char* const topic : {"first", "last"}) {
+    room.Publish(topic, JourneyRoom::Event("a"));
+    REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+    room.engine->TrimTo(room.topics->Find("default", topic)->partition(0), Offset(1));
+  }
+  const auto journey = room.Get(JourneyRoom::ByEvent("a"));
+  CHECK(journey.events_size() == 2);
+  for (const v1::JourneyEvent& event : journey.events()) {
+    CHECK(event.state() == v1::JOURNEY_EVENT_STATE_TRIMMED);
+    CHECK(event.event().id() == "a");
+  }
+}
+
 TEST_CASE("large events further away are left out beyond a few MiB, and it is said") {
   JourneyRoom room;
   room.CreateTopic("orders", 1);

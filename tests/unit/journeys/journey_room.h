@@ -74,11 +74,15 @@ class JourneyRoom {
   // As one batch; where it begins.
   Offset Publish(const std::string& topic, int32_t partition, const std::vector<v1::Event>& events,
                  const v1::BatchContext& context = {}) {
+    return PublishTo(topics->Find("default", topic)->partition(partition), events, context);
+  }
+  Offset PublishTo(PartitionId partition, const std::vector<v1::Event>& events,
+                   const v1::BatchContext& context = {}) {
     engine->Advance(absl::Milliseconds(1));
     v1::PartitionBatch batch;
     for (const v1::Event& event : events) *batch.add_events() = event;
     Append append;
-    append.partition = topics->Find("default", topic)->partition(partition);
+    append.partition = partition;
     append.payload = SharedBytes(batch.SerializeAsString());
     append.context = SharedBytes(context.SerializeAsString());
     append.count = static_cast<uint32_t>(events.size());
