@@ -199,7 +199,7 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
   ASSIGN_OR_RETURN(const JourneyPage at, JourneyPage::Parse(request.page_token()));
   const v1::JourneyIndexState index = LookAtIndex(caller);
   const absl::Duration first = deps_.clock.SinceBoot() + kForEvents;
-  while (true) {
+  for (bool again = false;; again = true) {
     const absl::Duration until = std::max(first, deps_.clock.SinceBoot() + kForOnceMore);
     absl::StatusOr<Page> made = GetPage(caller, request, at, page, until);
     if (!made.ok()) return OrIsNotIndexed(made.status(), request.selection(), index);
@@ -208,7 +208,9 @@ absl::StatusOr<v1::GetJourneyResponse> Journeys::Get(const Caller& caller,
     if (bytes <= kMostBytes || page == 1) return std::move(made->response);
     // There may be fewer than asked for.
     page = std::min(page, static_cast<size_t>(made->response.events_size()));
-    page = std::max<size_t>(1, page * kMostBytes / bytes * 9 / 10);
+    const size_t fit = page * kMostBytes / bytes * 9 / 10;
+    // A few large ones may be nearly all of it, however few come beside them.
+    page = std::max<size_t>(1, again ? std::min(fit, page / 2) : fit);
   }
 }
 

@@ -27,7 +27,7 @@ namespace acta {
 // Threads: any; every method blocks on the disk: half a second at most for the index to catch up,
 // 2 s for what is asked, half a second for the cause of an event that questions are about, and what
 // one read takes. A page that is too large is made again, smaller, which may take a second more
-// each time.
+// each time: half as large at most from the second time on.
 class Journeys {
  public:
   struct Deps {

@@ -323,6 +323,28 @@ TEST_CASE("events that retention took keep their id, however many of other tenan
   }
 }
 
+TEST_CASE("a page that a few large events fill is made again a few times, not for each event") {
+  JourneyRoom room;
+  room.CreateTopic("orders");
+  std::vector<v1::Event> large, small;
+  for (int i = 0; i < 15; ++i) large.push_back(LargeEvent("large " + std::to_string(i), "j"));
+  for (int i = 0; i < 1'000; ++i) small.push_back(JourneyRoom::Event(std::to_string(i), "j"));
+  room.Publish("orders", 0, large);
+  room.Publish("orders", 1, small);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const FakeClock clock;  // There is time for all of it.
+  const Journeys journeys = room.JourneysBy(clock);
+  auto request = JourneyRoom::ByCorrelation("j");
+  request.set_page_size(1'000);
+  const int64_t before = room.engine->Stats().cache_reads;
+  const auto page = journeys.Get(room.caller, request);
+  REQUIRE_OK(page.status());
+  CHECK(page->events_size() > 0);
+  CHECK(page->ByteSizeLong() < size_t{4} << 20);
+  // Two batches each time.
+  CHECK(room.engine->Stats().cache_reads - before < 30);
+}
+
 TEST_CASE("large events further away are left out beyond a few MiB, and it is said") {
   JourneyRoom room;
   room.CreateTopic("orders", 1);
