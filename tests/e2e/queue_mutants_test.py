@@ -10,7 +10,7 @@ from oracle import OracleTest, side_by_side
 
 # Of the lines of a history (tests/oracle/queue_records.h).
 GROUP, DELAY_US, OP, DETAIL = 2, 10, 11, 12
-UNORDERED, NACK = '1', '1'
+UNORDERED, ACK, NACK = '1', '0', '1'
 # A life in which less was settled shows nothing.
 SETTLED = 200
 
@@ -40,6 +40,15 @@ class QueueMutants(OracleTest):
                    if (fields[GROUP], fields[OP]) == (UNORDERED, NACK) and
                    int(fields[DELAY_US]) >= longest_delay * 1_000_000]
         return len(settled) >= SETTLED and len(waiting) >= put_off
+
+    def cut_power_behind_an_ack(self):
+        """Before the sync that it did not wait for is over."""
+        def acks():
+            return sum(fields[OP] == ACK for fields in self.settled())
+
+        before = acks()
+        until(lambda: acks() > before, 'an ack is answered')
+        self.cut_power()
 
     def run_crashes(self, mutant, crash, *load, longest_delay=1, crashes=1, first=2, put_off=0,
                     **more):
@@ -71,8 +80,9 @@ class QueueMutants(OracleTest):
 
     def test_answers_before_the_sync(self):
         # What steps append syncs the acks before it.
-        self.caught(self.run_crashes('settle-before-sync', self.cut_power, '--steps=0', crashes=3,
-                                     ACTA_ORACLE_SYNC_US='60000'), 'redelivered-after-ack')
+        self.caught(self.run_crashes('settle-before-sync', self.cut_power_behind_an_ack,
+                                     '--steps=0', crashes=3, ACTA_ORACLE_SYNC_US='60000'),
+                    'redelivered-after-ack')
 
     def test_parked_events_that_are_forgotten(self):
         self.caught(self.run_crashes('forget-parked', self.kill, longest_delay=13),
