@@ -238,9 +238,10 @@ int Main(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   acta::bench::PrepareLoadProcess();
   acta::bench::AllowManyFiles();
-  // The measure under way ends, and what was started with it.
-  for (const int number : {SIGINT, SIGTERM}) {
-    signal(number, [](int) { acta::bench::interrupted = 1; });
-  }
+  // The measure under way ends, and what was started with it. The second one ends it at once.
+  struct sigaction once = {};
+  once.sa_handler = [](int) { acta::bench::interrupted = 1; };
+  once.sa_flags = SA_RESTART | SA_RESETHAND;
+  for (const int number : {SIGINT, SIGTERM}) sigaction(number, &once, nullptr);
   return acta::bench::Main({argv + 1, argv + argc});
 }
