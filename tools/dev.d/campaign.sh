@@ -10,7 +10,7 @@ tools/dev campaign [NAME...]   without a name: all of them, in this order
               60 of both under the workers of queues (ACTA_QUEUE_CYCLES)
   images      5,000 disks that a power cut or kill -9 may leave, and cuts of their recovery; 3,000
               of a store with queues (ACTA_IMAGES, ACTA_STEPS, ACTA_QUEUE_IMAGES); 5,000,000 lives
-              of a queue beside its model (ACTA_QUEUE_LIVES); 65 queues that are broken in one place
+              of a queue beside its model (ACTA_QUEUE_LIVES); 64 queues that are broken in one place
   operations  every write, sync, opening, change of a name and read fails, with all after it
               and by itself (ACTA_FAULT_STEPS); every file is damaged (ACTA_PLACES)
   faults      named moments of the disk, kills in recovery, stops, stalls, clocks, full disks, slow
