@@ -55,7 +55,8 @@ absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Open(const std::string& pa
   int fd = OpenNameless(target, mode);
   const bool named = fd < 0;
   if (named) {
-    fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    unlink(beside.c_str());  // Of a program that was killed; its mode may be another.
+    fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   }
   if (fd < 0) return CannotWrite(beside);
   // Who may read it stays, whatever the umask is.
