@@ -208,8 +208,11 @@ absl::Status JourneyGathering::AddNeighbours(size_t from) {
     if (!name.empty() && !on_pages_.causes.contains(name)) {
       const TimeWindow when = finder_.WindowOf(name, events_[i].append_time_us);
       const auto [at, added] = asked.try_emplace(name, wanted.size());
-      if (added) wanted.push_back({LinkKind::kCause, name, "", when});
-      if (!added) wanted[at->second].when.Join(when);
+      if (added) {
+        wanted.push_back({LinkKind::kCause, name, "", when});
+      } else {
+        wanted[at->second].when.Join(when);
+      }
     }
     const std::string& cause = events_[i].cause();
     // One of that name that is there already may have been published twice.
