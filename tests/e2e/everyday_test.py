@@ -34,12 +34,15 @@ class EverydayTest(BrokerTest):
         self.config = pathlib.Path(self.folder) / 'config'
         self.contexts = self.config / 'acta/contexts.json'
 
+    def environment(self, **more):
+        """Without the broker of whoever runs the tests."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith('ACTA_')}
+        return {**kept, 'XDG_CONFIG_HOME': str(self.config), **more}
+
     def run_acta(self, *args, code=0, stdin=None, **environment):
         """(stdout, stderr) of a command that finds its broker by itself."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith('ACTA_')}
         done = subprocess.run([BIN / 'acta', *map(str, args)], text=True, capture_output=True,
-                              input=stdin, timeout=PATIENCE_S,
-                              env={**kept, 'XDG_CONFIG_HOME': str(self.config), **environment})
+                              input=stdin, timeout=PATIENCE_S, env=self.environment(**environment))
         self.assertEqual(done.returncode, code, f'acta {args}: {done.stderr}{done.stdout}')
         return done.stdout, done.stderr
 
@@ -188,8 +191,8 @@ class Completion(EverydayTest):
             self.skipTest(f'{shell[0]} is not installed')
         done = subprocess.run([*shell, script, BIN / 'acta', *words], text=True,
                               capture_output=True, timeout=PATIENCE_S,
-                              env={**os.environ, 'XDG_CONFIG_HOME': str(self.config),
-                                   'HOME': self.folder, 'PATH': f'{BIN}:{os.environ["PATH"]}'})
+                              env=self.environment(HOME=self.folder,
+                                                   PATH=f'{BIN}:{os.environ["PATH"]}'))
         self.assertEqual((done.returncode, done.stderr), (0, ''))
         return sorted(filter(None, done.stdout.split('\n')))
 
