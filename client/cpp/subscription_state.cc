@@ -87,9 +87,15 @@ void SubscriptionState::DropDeliveries() {
 void SubscriptionState::OnFrame(DeliveryFrame frame) {
   const v1::DeliveryFrame& control = frame.control;
   for (const v1::Assigned& assigned : control.assigned()) OnAssigned(assigned);
+  // What is said of the group comes before its events, of a partition behind them: its end.
+  for (const v1::Notice& notice : control.notice()) {
+    if (notice.assignment() == 0) OnNotice(notice);
+  }
   for (Delivery& delivery : frame.deliveries) OnDelivery(std::move(delivery));
   for (const v1::Gap& gap : control.gap()) OnGap(gap);
-  for (const v1::Notice& notice : control.notice()) OnNotice(notice);
+  for (const v1::Notice& notice : control.notice()) {
+    if (notice.assignment() != 0) OnNotice(notice);
+  }
   for (const v1::Revoking& revoking : control.revoking()) {
     const Partition* partition = Find(revoking.assignment());
     if (partition == nullptr) continue;
