@@ -50,6 +50,20 @@ TEST_CASE("a member starts with its group and credit, and again under its name",
   CHECK(talk.Open().member_id() == "m7");
 }
 
+TEST_CASE("of one frame what is said of the group comes first, of a partition last", "[client]") {
+  OpenTalk talk(InGroup());
+  v1::DeliveryFrame frame;
+  frame.add_batches()->set_assignment(1);
+  frame.mutable_batches(0)->add_events()->set_id("x");
+  frame.add_notice()->set_code("REACHED_END");
+  frame.mutable_notice(0)->set_assignment(1);
+  frame.add_notice()->set_code("GROUP_CREATED");
+  talk.Hear(frame);
+  CHECK(talk.NextItem<SubscriptionState::Noticed>().notice.code() == "GROUP_CREATED");
+  CHECK(talk.NextOffset() == 0);
+  CHECK(talk.NextItem<SubscriptionState::Noticed>().notice.code() == "REACHED_END");
+}
+
 TEST_CASE("a reader without a group goes on behind what it consumed", "[client]") {
   Talk talk(Alone());
   CHECK(talk.Open().topics(0).partitions_size() == 0);
