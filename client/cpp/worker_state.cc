@@ -71,15 +71,16 @@ void WorkerState::OnEnd() {
 void WorkerState::OnFrame(DeliveryFrame frame) {
   const v1::DeliveryFrame& control = frame.control;
   for (const v1::Assigned& assigned : control.assigned()) OnAssigned(assigned);
+  // What is said of the group comes before its events.
+  for (const v1::Notice& notice : control.notice()) {
+    if (notice.code() == "MEMBER_ID") member_id_ = notice.text();
+    items_.push_back(notice);
+  }
   for (Delivery& delivery : frame.deliveries) OnDelivery(std::move(delivery));
   for (const v1::Gap& gap : control.gap()) {
     const Partition* const partition = Find(gap.assignment());
     if (partition == nullptr) continue;
     items_.push_back(StatusOfGap(gap, *partition->topic, partition->number));
-  }
-  for (const v1::Notice& notice : control.notice()) {
-    if (notice.code() == "MEMBER_ID") member_id_ = notice.text();
-    items_.push_back(notice);
   }
   OnErrors(control);
   OnAcked(control.acked_through());
