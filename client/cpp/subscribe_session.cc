@@ -36,6 +36,14 @@ Options Fitting(const Channel& channel, Options options) {
   return options;
 }
 
+// For the caller, who may still have events of before.
+v1::Notice NoticeOfReset(const absl::Status& status) {
+  v1::Notice notice;
+  notice.set_code("GROUP_RESET");
+  notice.set_text(std::string(status.message()));
+  return notice;
+}
+
 }  // namespace
 
 template <typename State>
@@ -207,6 +215,7 @@ void SubscribeSession<State>::OnEndLocked(const absl::Status& status) {
   // A reader at its end has nothing to lose, however the stream went.
   const bool done = closing_ || state_.ReachedAllEnds();
   state_.OnEnd();
+  if (ReasonOf(status) == v1::GROUP_RESET) state_.OnReset(NoticeOfReset(status));
   changed_.SignalAll();
   if (done) return;
   broken_since_ = std::min(broken_since_, now);

@@ -63,8 +63,8 @@ struct SubscriberOptions {
   // been consumed, the position is committed after it returns; not called when the broker took the
   // partition away by force.
   std::function<void(const SubscribedPartition&)> on_revoked;
-  // MEMBER_ID, GROUP_CREATED, COMMIT_NOT_NEWER, REACHED_END. `partition` is null where the notice
-  // is about none.
+  // MEMBER_ID, GROUP_CREATED, COMMIT_NOT_NEWER, REACHED_END and others; GROUP_RESET before what
+  // comes behind a reset. `partition` is null where the notice is about none.
   std::function<void(const v1::Notice&, const SubscribedPartition* partition)> on_notice;
 };
 
@@ -73,6 +73,10 @@ struct SubscriberOptions {
 // so that events not committed come once more; without a group exactly behind the last event. There
 // a topic that is deleted while others are read is over, also when one of its name is made later.
 //
+// Resets:    somebody moved the group's positions, or skipped events: the member connects again and
+//            goes on at the new ones. What it was given before counts no more: `on_notice` is told
+//            GROUP_RESET, so that a caller who collects drops it, and a commit beyond what Next()
+//            returned since is FENCED.
 // Consumed:  a delivery counts as consumed when Next() is called again.
 // Commits:   are the caller's, but for partitions that move away (`commit_when_revoked`).
 // Threads:   Next(), commits and Close() from one thread at a time; Cancel() from any. A thread of
@@ -97,7 +101,7 @@ class ACTA_CLIENT_EXPORT Subscriber {
   bool failed() const;
 
   // `offset` is next-to-read. Sends and returns; FlushCommits() waits. Errors: FENCED when the
-  // partition is not this member's.
+  // partition is not this member's, or the offset is of before a reset.
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   // Commits everything that Next() has returned of the partitions that are still this member's.
   void CommitDelivered();

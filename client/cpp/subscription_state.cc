@@ -58,6 +58,11 @@ void SubscriptionState::OnEnd() {
   }
 }
 
+void SubscriptionState::OnReset(const v1::Notice& notice) {
+  was_reset_ = true;
+  OnNotice(notice);
+}
+
 void SubscriptionState::DropDeleted() {
   std::set<std::string> deleted = deleted_;
   for (const auto& [key, partition] : partitions_) {
@@ -119,6 +124,8 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
   partition.incarnation = assigned.incarnation();
   partition.reached_end = false;
   partition.commit_listed = false;
+  // Commits only go up: it was moved while this member was away.
+  if (in_group() && assigned.offset() < partition.settled) was_reset_ = true;
   partition.wanted = partition.settled = in_group() ? assigned.offset() : -1;
   if (partition.lost <= partition.settled) partition.lost = -1;
   by_assignment_[assigned.assignment()] = key;
@@ -274,6 +281,13 @@ absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partitio
     return Error(v1::FENCED,
                  absl::StrCat("partition ", partition, " of topic '", topic,
                               "' is not this member's; its events come to another one"),
+                 {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
+  }
+  if (was_reset_ && offset > found->second.next_offset) {
+    return Error(v1::FENCED,
+                 absl::StrCat("partition ", partition, " of topic '", topic,
+                              "' was delivered up to offset ", found->second.next_offset,
+                              " since the group was reset: what came before is not committed"),
                  {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
   }
   WantCommit(found->second, offset);

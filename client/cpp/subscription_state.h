@@ -53,6 +53,8 @@ class SubscriptionState {
   void OnOpen();
   void OnFrame(DeliveryFrame frame);
   void OnEnd();
+  // Behind OnEnd(): somebody moved the group's positions, which ended the stream.
+  void OnReset(const v1::Notice& notice);
   // The next frame to send; nothing while there is none.
   std::optional<v1::SubscribeControl> TakeControl();
   bool HasControl() const { return !outbox_.empty(); }
@@ -149,6 +151,9 @@ class SubscriptionState {
   std::deque<Sent> sent_;  // Not settled.
   uint64_t stream_ = 0;    // Number of the one in hand.
   uint64_t next_frame_ = 1;
+  // Positions were moved, and the caller may have events of before: nothing is committed beyond
+  // what Pop() gave since.
+  bool was_reset_ = false;
   absl::Status commit_failure_;
   bool keeps_settled_ = false;
   std::vector<SettledEvents> settled_;

@@ -57,7 +57,8 @@ struct WorkerOptions {
   // ends the worker.
   absl::Duration retry_for = absl::Minutes(2);
 
-  // MEMBER_ID, GROUP_CREATED and others. Runs inside Next(), on its thread.
+  // MEMBER_ID, GROUP_CREATED and others; GROUP_RESET before what comes behind a reset. Runs inside
+  // Next(), on its thread.
   std::function<void(const v1::Notice&)> on_notice;
   // Each settlement, or part of one, that did not count. Runs inside Next(), Flush() and Close(),
   // on their thread.
@@ -94,6 +95,11 @@ struct RejectOptions {
 //            those not answered, and later ones of items from before the break. An ack counts even
 //            so while nobody else got the event. A NACK, REJECT, EXTEND or RELEASE of events that
 //            came again meanwhile is not sent, so that it does not hit the new lease.
+// Resets:    somebody moved the group's positions: the worker connects again and goes on at the new
+//            ones. `on_notice` is told GROUP_RESET. Of the partitions that were moved, settlements
+//            of what came before are LEASE_LOST. Once Next() has returned such an event again, a
+//            settlement by its offset is of its new lease: who works beside Next() ends what is
+//            under way when the notice comes.
 // Threads:   Next(), Flush() and Close() from one thread at a time; settling and Cancel() from any.
 //            A thread of its own talks to the broker, keeps the membership alive and connects
 //            again, also while the caller is busy.

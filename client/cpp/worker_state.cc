@@ -98,6 +98,8 @@ void WorkerState::OnAssigned(const v1::Assigned& assigned) {
     partition.topic = std::make_shared<const std::string>(assigned.topic());
     partition.number = assigned.partition();
   }
+  // It was reset: what came before is nobody's, and must not be taken for what comes again.
+  if (partition.generation != assigned.generation()) Lose(&partition);
   by_assignment_.erase(partition.assignment);
   partition.assignment = assigned.assignment();
   partition.generation = assigned.generation();

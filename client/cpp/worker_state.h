@@ -42,6 +42,9 @@ class WorkerState {
   void OnOpen();
   void OnFrame(DeliveryFrame frame);
   void OnEnd();
+  // Behind OnEnd(): somebody moved the group's positions, which ended the stream. The
+  // next one says of which partitions (OnAssigned()).
+  void OnReset(const v1::Notice& notice) { items_.push_back(notice); }
   // The next frame to send; nothing while there is none, or an answer has to come before.
   std::optional<v1::SubscribeControl> TakeControl();
   bool HasControl() const { return start_due_ || tick_due_ || CreditDue() || HasWaiting(); }

@@ -64,7 +64,8 @@ func (w *worker) take(ctx context.Context, frame *pb.DeliveryFrame) {
 	}
 }
 
-// tell settles what is processed, where this stream has named the partition.
+// tell settles what is processed, where this stream has named the partition. What came before a
+// reset of the group is nobody's.
 func (w *worker) tell() {
 	for at, done := range w.held {
 		handle := w.handles[place{at.topic, at.partition, 0, 0}]
@@ -72,7 +73,8 @@ func (w *worker) tell() {
 			continue
 		}
 		if done.settlement != nil {
-			if w.send(settleOf(done.settlement, handle)) != nil {
+			ours := at.resets == w.places[handle].resets
+			if ours && w.send(settleOf(done.settlement, handle)) != nil {
 				return // It is told on the next stream.
 			}
 			w.send(done.credit)

@@ -58,6 +58,10 @@ while not leaving.is_set():
         for frame in stream:
             with in_hand:
                 handles.update({(a.topic, a.partition): a for a in frame.assigned})
+                for t, p, g, o in list(held):  # What came before a reset of the group is nobody's.
+                    if (t, p) in handles and handles[t, p].generation != g:
+                        del held[t, p, g, o]
+                        outcomes.pop((t, p, g, o), None)
                 where = {a.assignment: (*place, a.generation) for place, a in handles.items()}
                 held.update({(*where[b.assignment], b.base_offset + n): event for b in frame.batches
                              for n, event in zip(b.offset_deltas or range(CREDIT), b.events)})

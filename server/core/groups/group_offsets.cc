@@ -289,7 +289,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     if (group->connected() > 0 && !request.force()) {
       return FencedByMembers(*group, "stop them, or force the reset, which ends them");
     }
-    group->EndAll(Error(v1::FENCED,
+    group->EndAll(Error(v1::GROUP_RESET,
                         absl::StrCat("the positions of group '", group->name(),
                                      "' were reset: drop what was delivered and join again"),
                         {{"group", group->name()}}));
@@ -374,7 +374,7 @@ absl::Status GroupRegistry::State::SkipOfStream(const Caller& caller, Group& gro
         {{"offset", absl::StrCat(request.offset())}, {"committed", at}});
   }
   if (request.dry_run()) return absl::OkStatus();
-  group.EndAll(Error(v1::FENCED,
+  group.EndAll(Error(v1::GROUP_RESET,
                      absl::StrCat("events of group '", group.name(),
                                   "' were skipped: drop what was delivered and join again"),
                      {{"group", group.name()}}));

@@ -56,7 +56,7 @@ class MemberListener {
   virtual void OnPaused(bool paused) = 0;
   // Of a QUEUE group: there may be something to take. Also beside another call.
   virtual void OnQueued() = 0;
-  // The member is out: MEMBER_REPLACED, FENCED (forced reset), GROUP_NOT_FOUND (deleted).
+  // The member is out: MEMBER_REPLACED, GROUP_RESET (or a skip), GROUP_NOT_FOUND (deleted).
   virtual void OnEnded(const absl::Status& status) = 0;
 };
 

@@ -159,6 +159,7 @@ FakeBroker::FakeBroker()
     : topics_(std::make_unique<Topics>()),
       publisher_(std::make_unique<Publisher>(*this)),
       subscriber_(std::make_unique<Subscriber>(*this)) {
+  BreakWith(grpc::StatusCode::UNAVAILABLE);
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -181,13 +182,17 @@ void FakeBroker::BreakPublishAfter(int64_t count) {
 }
 
 void FakeBroker::BreakWith(grpc::StatusCode code) {
+  BreakWith(grpc::Status(code, "broken on purpose"));
+}
+
+void FakeBroker::BreakWith(const grpc::Status& status) {
   MutexLock lock(mu_);
-  break_with_ = code;
+  break_with_ = status;
 }
 
 grpc::Status FakeBroker::Broken() {
   MutexLock lock(mu_);
-  return grpc::Status(break_with_, "broken on purpose");
+  return break_with_;
 }
 
 void FakeBroker::HoldAnswers(bool hold) {

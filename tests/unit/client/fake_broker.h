@@ -36,6 +36,7 @@ class FakeBroker {
   void BreakPublishAfter(int64_t count);
   // How streams break from now on, instead of UNAVAILABLE.
   void BreakWith(grpc::StatusCode code);
+  void BreakWith(const grpc::Status& status);
   // Answers to publishes, and ends of subscriptions, wait until it is taken back.
   void HoldAnswers(bool hold);
   // The next subscription breaks behind its `count`-th event.
@@ -63,7 +64,7 @@ class FakeBroker {
   std::map<int32_t, int64_t> committed_ ABSL_GUARDED_BY(mu_);
   int64_t break_publish_after_ ABSL_GUARDED_BY(mu_) = 0;  // 0: never.
   int64_t break_subscribe_after_ ABSL_GUARDED_BY(mu_) = -1;
-  grpc::StatusCode break_with_ ABSL_GUARDED_BY(mu_) = grpc::StatusCode::UNAVAILABLE;
+  grpc::Status break_with_ ABSL_GUARDED_BY(mu_);
   int64_t subscriptions_ ABSL_GUARDED_BY(mu_) = 0;
   int32_t max_frame_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool hold_ ABSL_GUARDED_BY(mu_) = false;

@@ -1,6 +1,7 @@
 #include "client/cpp/subscriber.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_broker.h"
+#include "tests/unit/client/to_grpc.h"
 
 namespace acta::client {
 namespace {
@@ -79,6 +81,46 @@ TEST_CASE("a member gets again what it had not committed", "[client]") {
   REQUIRE_OK(delivery);
   REQUIRE(delivery->has_value());
   CHECK((*delivery)->base_offset() == 5);
+}
+
+TEST_CASE("a member whose group was reset comes back, and commits nothing of before", "[client]") {
+  FakeBroker broker;
+  broker.BreakWith(ToGrpc(ErrorRetryAfter(v1::GROUP_RESET, "begins anew", absl::Milliseconds(1))));
+  Fill(broker);
+  broker.BreakSubscribeAfter(kEvents + 5);
+  SubscriberOptions options = Reading("t");
+  options.group = std::string("g");
+  std::string told;
+  options.on_notice = [&told](const v1::Notice& notice, const SubscribedPartition*) {
+    told = absl::StrCat(notice.code(), ": ", notice.text());
+  };
+  Subscriber subscriber(Connect(broker), options);
+  std::optional<Delivery> delivery;
+  while (told.empty()) {  // How many come before is a matter of luck.
+    auto next = subscriber.Next(Patience());
+    REQUIRE_OK(next);
+    REQUIRE(next->has_value());
+    delivery = **std::move(next);
+  }
+  CHECK(told == "GROUP_RESET: begins anew");
+  CHECK(broker.subscriptions() == 2);
+  CHECK(delivery->base_offset() == 0);
+  CHECK(ReasonOf(subscriber.Commit("t", 0, kEvents)) == v1::FENCED);
+  REQUIRE_OK(subscriber.Commit("t", 0, 1));
+  CHECK_OK(subscriber.FlushCommits());
+  CHECK(broker.Committed(0) == 1);
+  CHECK_OK(subscriber.Close());
+}
+
+TEST_CASE("a member whose name another one took does not come back", "[client]") {
+  FakeBroker broker;
+  broker.BreakWith(ToGrpc(Error(v1::MEMBER_REPLACED, "another has the name")));
+  broker.BreakSubscribeAfter(0);
+  SubscriberOptions options = Reading("t");
+  options.group = std::string("g");
+  Subscriber subscriber(Connect(broker), options);
+  CHECK(ReasonOf(subscriber.Next(Patience()).status()) == v1::MEMBER_REPLACED);
+  CHECK(broker.subscriptions() == 1);
 }
 
 TEST_CASE("a reader asks for no larger frames than its channel takes", "[client]") {

@@ -193,6 +193,36 @@ TEST_CASE("a commit lost in a break is told unless it was stored or is made up f
   CHECK_OK(again.state.TakeCommitFailure());
 }
 
+TEST_CASE("what came before a reset is not committed behind it", "[client]") {
+  OpenTalk talk(InGroup());
+  talk.Deliver(1, 0, 8);
+  CHECK(talk.NextOffset() == 0);
+  talk.Deliver(1, 8);
+  talk.state.OnEnd();
+  talk.state.OnReset({});
+  talk.Open();
+  talk.NextItem<SubscriptionState::Noticed>();  // Before what comes behind it.
+  talk.Assign(2, 0, 3);
+  talk.state.CommitDelivered();
+  CHECK_FALSE(talk.state.HasControl());
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+  talk.Deliver(2, 3);
+  CHECK(talk.NextOffset() == 3);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+  REQUIRE_OK(talk.state.Commit("t", 0, 4));
+  CHECK(talk.NextControl().commit().offset() == 4);
+}
+
+TEST_CASE("a position that went back while a member was away is a reset, too", "[client]") {
+  OpenTalk talk(InGroup());
+  REQUIRE_OK(talk.state.Commit("t", 0, 5));
+  talk.Ack(talk.NextControl().frame_id());
+  talk.state.OnEnd();
+  talk.Open();
+  talk.Assign(2, 0, 2);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+}
+
 TEST_CASE("a commit whose partition goes before it is sent is FENCED", "[client]") {
   OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 9));

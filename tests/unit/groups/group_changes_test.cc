@@ -63,7 +63,7 @@ TEST_CASE("a STREAM group skips events where it stands, and its members join aga
   CHECK(room.groups->Skip(room.caller, skip)->skipped() == 2);
   room.pool.Run();
   REQUIRE(member->ended.size() == 1);
-  CHECK(ReasonOf(member->ended[0]) == v1::FENCED);
+  CHECK(ReasonOf(member->ended[0]) == v1::GROUP_RESET);
   CHECK(room.Lag("billing", 0).committed_offset() == 5);
   const auto again = std::make_shared<RecordingMember>();
   REQUIRE_OK(room.Join("billing", again));

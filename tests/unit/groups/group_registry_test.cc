@@ -368,7 +368,8 @@ TEST_CASE("a reset needs a reason, can be tried dry, and ends members when force
   REQUIRE_OK(reset());
   room.pool.Run();
   REQUIRE(member->ended.size() == 1);
-  CHECK(ReasonOf(member->ended[0]) == v1::FENCED);
+  CHECK(ReasonOf(member->ended[0]) == v1::GROUP_RESET);
+  CHECK(RetryAfterOf(member->ended[0]) > absl::ZeroDuration());  // They come back by themselves.
   CHECK(ReasonOf(room.Commit(*membership, member->Handle(0), 5).status) == v1::FENCED);
   CHECK(room.Lag("billing", 0).committed_offset() == 2);
   auto again = std::make_shared<Member>();

@@ -448,7 +448,7 @@ TEST_CASE("a reset begins anew: old leases are fenced, old dead letters kept", "
   REQUIRE_OK(room.groups.ResetOffsets(room.caller, reset));
   client.Ack(client.sink.leased[1]);
   room.Run();
-  CHECK(client.sink.EndReason() == v1::FENCED);
+  CHECK(client.sink.EndReason() == v1::GROUP_RESET);
   CHECK(room.DeadLetters().dead_letters_size() == 1);
   CHECK(room.Lag("workers", 0).lag_events() == 1);
   CHECK(room.DataOf(room.Work()) == Strings{"b"});

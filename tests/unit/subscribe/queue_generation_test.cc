@@ -47,7 +47,7 @@ TEST_CASE("a group that was reset has begun anew after a restart too", "[queue]"
   REQUIRE(room.Rows(kAttemptRows) == 2);
   ResetToEarliest(room);
   room.Run();
-  CHECK(client.sink.EndReason() == v1::FENCED);
+  CHECK(client.sink.EndReason() == v1::GROUP_RESET);
   CHECK(room.Rows(kParkedRows) == 0);
   CHECK(room.Rows(kAttemptRows) == 1);
   CHECK(room.Rows(kDeadLetterRows) == 1);
@@ -87,7 +87,7 @@ TEST_CASE("a settlement of before a reset changes nothing after it", "[queue]") 
   old.Settle(kind, before);
   room.Run();
   CHECK(room.Lag("workers", 0).lag_events() == 1);
-  CHECK(old.sink.EndReason() == v1::FENCED);
+  CHECK(old.sink.EndReason() == v1::GROUP_RESET);
   Client& now = room.Work(1);
   REQUIRE(now.sink.leased.size() == 1);
   Client& third = room.Work();

@@ -66,13 +66,15 @@ Command GroupResetCommand() {
   return {"group reset",
           {"GROUP"},
           "moves a group's positions, back or forth",
-          "Works while the group has no members; --force ends them. TIME is append time.",
+          "Works while the group has no members; --force ends those that are connected.\n"
+          "They join again and go on at the new positions, and nothing that they were given\n"
+          "before counts any more. TIME is append time.",
           "acta group reset billing --to -1h --reason 'billed twice' --dry-run",
           {{"--to", "POSITION", "earliest, latest, OFFSET, TIME or PARTITION:OFFSET", true},
            {"--reason", "TEXT", "why; kept with the positions"},
            {"--topic", "TOPIC", "only this topic"},
            {"--dry-run", "", "show what would change and change nothing"},
-           {"--force", "", "end the members that are connected"}},
+           {"--force", "", "also while members are connected: they begin anew"}},
           Run};
 }
 

@@ -83,6 +83,7 @@ class SubscribeRun {
     };
     options.on_notice = [this](const v1::Notice& notice, const client::SubscribedPartition*) {
       TellOfGroup(notice, options_.subscriber.group, context_.terminal());
+      if (notice.code() == "GROUP_RESET") committed_.clear();
     };
     return options;
   }

@@ -56,9 +56,15 @@ client::WorkerOptions QueueRun::Listening(const client::SubscriberOptions& from)
   options.on_notice = [this](const v1::Notice& notice) {
     TellOfGroup(notice, options_.subscriber.group, context_.terminal());
     if (notice.code() == "EVENT_TOO_LARGE") context_.terminal().Warn(notice.text());
+    if (notice.code() == "GROUP_RESET") ForgetBefore();
   };
   options.on_settle_error = [this](const client::SettleError& error) { OnSettleError(error); };
   return options;
+}
+
+void QueueRun::ForgetBefore() {
+  written_.clear();
+  while (pool_.has_value() && !pool_->WaitUntilIdle(kNoticeEvery)) continue;
 }
 
 absl::Status QueueRun::Run() { return Finish(pool_.has_value() ? RunCommands() : PrintAll()); }

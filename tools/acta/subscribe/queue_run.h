@@ -42,6 +42,8 @@ class QueueRun {
   };
 
   client::WorkerOptions Listening(const client::SubscriberOptions& from);
+  // The group was reset: what came before is not to be settled once it comes again.
+  void ForgetBefore();
   absl::Status PrintAll();
   absl::Status Print(const client::WorkItem& item);
   void AckWritten();

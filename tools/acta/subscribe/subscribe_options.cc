@@ -243,6 +243,9 @@ void TellOfGroup(const v1::Notice& notice, absl::string_view group, Terminal& te
                                " is paused, and nothing comes until it is resumed: acta group "
                                "resume ",
                                group));
+  } else if (notice.code() == "GROUP_RESET") {
+    terminal.Warn(absl::StrCat("somebody moved positions of group ", group,
+                               ": it goes on where they are now, and nothing from before counts"));
   }
 }
 
