@@ -15,10 +15,10 @@ absl::Duration RetryAfterOf(const absl::Status& status) { return acta::RetryAfte
 absl::Status FromProto(const v1::Status& status) { return acta::FromProto(status); }
 
 bool IsRetryable(const absl::Status& status) {
+  // Also of a reason of a later broker, which is not known here.
+  if (RetryAfterOf(status) > absl::ZeroDuration()) return true;
   const v1::ErrorReason reason = ReasonOf(status);
-  if (reason != v1::ERROR_REASON_UNSPECIFIED) {
-    return RuleOf(reason).retryable() || RetryAfterOf(status) > absl::ZeroDuration();
-  }
+  if (reason != v1::ERROR_REASON_UNSPECIFIED) return RuleOf(reason).retryable();
   // Without a reason it came from the transport, which says the rest when a connection is reset.
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:

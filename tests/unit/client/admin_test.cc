@@ -10,6 +10,9 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "client/cpp/error.h"
+#include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 
 namespace acta::client {
@@ -76,6 +79,19 @@ TEST_CASE("cancelling one Admin leaves others of the channel alone", "[client]")
   Admin(channel).Cancel();
   caller.join();
   CHECK(status.code() == absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_CASE("an error of a later broker is tried again when it names a delay", "[client]") {
+  const absl::Status known = Error(v1::GROUP_RESET, "begins anew");
+  const auto of_later = [](const absl::Status& error) {
+    return DecodeStatusDetails(
+        static_cast<int>(error.code()), error.message(),
+        absl::StrReplaceAll(EncodeStatusDetails(error), {{"GROUP_RESET", "GROUP_LATER"}}));
+  };
+  CHECK(ReasonOf(of_later(known)) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK(IsRetryable(of_later(known)));
+  CHECK_FALSE(
+      IsRetryable(of_later(ErrorRetryAfter(v1::GROUP_RESET, "for good", absl::ZeroDuration()))));
 }
 
 }  // namespace
