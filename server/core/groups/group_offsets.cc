@@ -289,6 +289,9 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     if (group->connected() > 0 && !request.force()) {
       return FencedByMembers(*group, "stop them, or force the reset, which ends them");
     }
+  }
+  RETURN_IF_ERROR(state_->CheckReset(*group, targets));
+  if (!request.dry_run()) {
     group->EndAll(Error(v1::GROUP_RESET,
                         absl::StrCat("the positions of group '", group->name(),
                                      "' were reset: drop what was delivered and join again"),
@@ -341,7 +344,10 @@ absl::Status GroupRegistry::State::WriteReset(const Group& group,
       const auto of_partition = [&](absl::string_view kind) {
         return QueueRows(kind, group.id(), view.id());
       };
-      RETURN_IF_ERROR(ForgetQueue(of_partition, &rows));
+      RETURN_IF_ERROR(VisitForgotten(of_partition, [&](absl::string_view key) {
+        rows.push_back({Family::kState, std::string(key), std::nullopt});
+        return absl::OkStatus();
+      }));
     }
     position.set_incarnation(engine.incarnation().value());
     position.set_reset_reason(note.why);

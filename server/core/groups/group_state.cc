@@ -280,14 +280,15 @@ absl::StatusOr<int64_t> GroupRegistry::State::CountLetters(
   return letters;
 }
 
-absl::Status GroupRegistry::State::ForgetQueue(Which which, std::vector<RowWrite>* rows) const {
+absl::Status GroupRegistry::State::VisitForgotten(
+    Which which, absl::FunctionRef<absl::Status(absl::string_view key)> visit) const {
   using Visit =
       absl::FunctionRef<absl::Status(absl::string_view key, std::pair<PartitionId, Offset> place)>;
-  const auto visit_all = [&](const char* kind, Visit visit) {
+  const auto visit_all = [&](const char* kind, Visit visit_one) {
     return VisitRows(deps.engine, Family::kState, which(kind),
                      [&](absl::string_view key, absl::string_view) -> absl::Status {
                        ASSIGN_OR_RETURN(const auto place, PlaceOfRow(kind, key));
-                       return visit(key, place);
+                       return visit_one(key, place);
                      });
   };
   absl::flat_hash_set<std::pair<PartitionId, Offset>> letters;  // Whose history stays.
@@ -295,13 +296,26 @@ absl::Status GroupRegistry::State::ForgetQueue(Which which, std::vector<RowWrite
     letters.insert(place);
     return absl::OkStatus();
   }));
-  const int64_t most = deps.limits.max_reset_rows;
   for (const char* kind : {kParkedRows, kAttemptRows, kKeptRows}) {
     RETURN_IF_ERROR(visit_all(kind, [&](absl::string_view key, const auto& place) {
       if (kind != kParkedRows && letters.contains(place)) return absl::OkStatus();
-      if (static_cast<int64_t>(rows->size()) >= most) return ResetTooLarge(most);
-      rows->push_back({Family::kState, std::string(key), std::nullopt});
-      return absl::OkStatus();
+      return visit(key);
+    }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GroupRegistry::State::CheckReset(
+    const Group& group, const absl::btree_map<PartitionId, int64_t>& targets) const {
+  if (group.queue() == nullptr) return absl::OkStatus();
+  const int64_t most = deps.limits.max_reset_rows;
+  int64_t rows = 0;
+  for (const auto& [partition, target] : targets) {
+    const auto of_partition = [&, id = partition](absl::string_view kind) {
+      return QueueRows(kind, group.id(), id);
+    };
+    RETURN_IF_ERROR(VisitForgotten(of_partition, [&](absl::string_view) {
+      return ++rows > most ? ResetTooLarge(most) : absl::OkStatus();
     }));
   }
   return absl::OkStatus();

@@ -158,9 +158,14 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
 
   // How the rows of a kind begin that are meant.
   using Which = absl::FunctionRef<std::string(absl::string_view kind)>;
-  // Adds the deletion of these rows of a QUEUE group; dead letters stay, with their attempts and
-  // copies. Blocks. Errors: LIMIT_EXCEEDED.
-  absl::Status ForgetQueue(Which which, std::vector<RowWrite>* rows) const;
+  // The rows of a QUEUE group that a reset deletes; dead letters stay, with their attempts and
+  // copies. Blocks. Errors: those of `visit`, which end it.
+  absl::Status VisitForgotten(Which which,
+                              absl::FunctionRef<absl::Status(absl::string_view key)> visit) const;
+  // Before anything is done: what members add until it is written is not counted. Blocks. Errors:
+  // LIMIT_EXCEEDED.
+  absl::Status CheckReset(const Group& group,
+                          const absl::btree_map<PartitionId, int64_t>& targets) const;
   // The dead letters of these topics; 0 of a STREAM group. Blocks.
   absl::StatusOr<int64_t> CountLetters(const Group& group,
                                        const absl::btree_set<TopicId>& topics) const;

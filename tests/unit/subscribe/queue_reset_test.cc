@@ -91,12 +91,16 @@ TEST_CASE("a reset that forgets more rows than may be is refused, and forgets no
   reset.mutable_to()->set_earliest(true);
   reset.set_reason("once more");
   reset.set_force(true);
-  const absl::Status refused = room.groups.ResetOffsets(room.caller, reset).status();
-  CHECK(ReasonOf(refused) == v1::LIMIT_EXCEEDED);
-  CHECK(DetailsOf(refused).at("limit") == "max_reset_rows");
-  CHECK(room.Rows(kParkedRows) == 2);
-  CHECK(room.Rows(kAttemptRows) == 2);
-  room.Run();
+  for (const bool dry_run : {true, false}) {
+    reset.set_dry_run(dry_run);
+    const absl::Status refused = room.groups.ResetOffsets(room.caller, reset).status();
+    REQUIRE(ReasonOf(refused) == v1::LIMIT_EXCEEDED);
+    CHECK(DetailsOf(refused).at("limit") == "max_reset_rows");
+    room.Run();
+    CHECK(room.Members("workers") == 1);  // Nobody was ended for it.
+    CHECK(room.Rows(kParkedRows) == 2);
+    CHECK(room.Rows(kAttemptRows) == 2);
+  }
   // What it advises.
   reset.mutable_to_offsets()->add_offsets()->set_topic("orders");
   CHECK_OK(room.groups.ResetOffsets(room.caller, reset).status());
