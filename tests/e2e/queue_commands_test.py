@@ -4,6 +4,7 @@ of a command settles the event it was run for."""
 
 import os
 import pathlib
+import pty
 import signal
 import time
 
@@ -119,6 +120,29 @@ class Commands(QueueTest):
         attempt = letter['history'][0]
         self.assertEqual((attempt['text'], attempt['app'], attempt['appVersion']),
                          ('no 2', 'scaler', '2.1'))
+
+    def test_a_discard_leaves_what_came_since_it_asked(self):
+        def die():
+            self.publish(1)
+            self.acta(*self.exec('exit 65', '--max', '1'))
+
+        self.group()
+        die()
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        discard = self.spawn('deadletter', 'discard', 'workers', '--all', stdin=theirs,
+                             stderr=theirs)
+        os.close(theirs)
+        shown = b''
+        while b'[y/N] ' not in shown:
+            shown += os.read(ours, 1000)
+        self.assertIn(b'Discard 1 dead letter?', shown)
+        die()
+        os.write(ours, b'y\n')
+        out, _ = discard.communicate(timeout=PATIENCE_S)
+        self.assertEqual((discard.returncode, out), (0, b'discarded 1 dead letter\n'))
+        left = self.acta_json('deadletter', 'list', 'workers')['deadLetters']
+        self.assertEqual([int(letter['ref']['offset']) for letter in left], [1])
 
     def test_commands_run_beside_each_other(self):
         self.group()

@@ -157,6 +157,13 @@ bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& lette
   return !selection.has_before() || time_us < absl::ToUnixMicros(ToTime(selection.before()));
 }
 
+v1::DeadLetterSelection SelectionAt(v1::DeadLetterSelection selection, int64_t unix_us) {
+  const absl::Time before = absl::FromUnixMicros(unix_us + 1);
+  const bool earlier = selection.has_before() && ToTime(selection.before()) < before;
+  if (!earlier) SetTime(before, selection.mutable_before());
+  return selection;
+}
+
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
   const auto too_long = [](absl::string_view name) { return name.size() > kMaxNameBytes; };
   if (too_long(selection.topic()) || too_long(selection.fingerprint()) ||

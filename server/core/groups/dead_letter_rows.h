@@ -27,6 +27,8 @@ enum class Letters : uint8_t {
 
 // Whether the conditions hold that do not name letters.
 bool Selects(const v1::DeadLetterSelection& selection, const StoredLetter& letter);
+// The same of what was a dead letter, or held, at a time.
+v1::DeadLetterSelection SelectionAt(v1::DeadLetterSelection selection, int64_t unix_us);
 // At least one condition is set, names are as long as names may be, and not too many letters are
 // named. Errors: INVALID_ARGUMENT, LIMIT_EXCEEDED.
 absl::Status CheckSelection(const v1::DeadLetterSelection& selection);

@@ -301,17 +301,21 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
   const v1::DeadLetterSelection& selection = request.selection();
   RETURN_IF_ERROR(CheckSelection(selection));
   const LogEngine& engine = state_->deps.engine;
-  if (!request.dry_run()) {
-    RETURN_IF_ERROR(state_->CheckRoom());
-    RETURN_IF_ERROR(group->queue()->WaitQuiet(false));
-  }
+  const int64_t now_us = absl::ToUnixMicros(engine.Now());
+  // What has died by now is on the disk, so that a dry run counts it too.
+  const absl::Status room = state_->CheckRoom();
+  if (!request.dry_run()) RETURN_IF_ERROR(room);
+  if (room.ok()) RETURN_IF_ERROR(group->queue()->WaitQuiet(false));
   // Nothing is discarded before everything that is named was found.
   RETURN_IF_ERROR(CheckNamed(engine, *group, selection, Letters::kDead));
+  v1::DiscardDeadLettersResponse response;
   int64_t discarded = 0;
   if (request.dry_run()) {
+    const v1::DeadLetterSelection counted = SelectionAt(selection, now_us);
     const auto count = [&](const StoredLetter&) { ++discarded; };
     RETURN_IF_ERROR(
-        VisitDeadLetters(engine, *group, &selection, Letters::kDead, count, caller.stopping));
+        VisitDeadLetters(engine, *group, &counted, Letters::kDead, count, caller.stopping));
+    *response.mutable_before() = counted.before();
   } else {
     const auto all = [](const StoredLetter&) { return true; };
     ASSIGN_OR_RETURN(discarded,
@@ -321,7 +325,6 @@ absl::StatusOr<v1::DiscardDeadLettersResponse> GroupRegistry::DiscardDeadLetters
                                             {"discarded", absl::StrCat(discarded)},
                                             {"by", caller.principal}});
   }
-  v1::DiscardDeadLettersResponse response;
   response.set_dry_run(request.dry_run());
   response.set_discarded(discarded);
   return response;

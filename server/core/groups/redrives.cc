@@ -92,11 +92,7 @@ Fate FateOf(const v1::Redrive& redrive, const v1::DeadLetterSelection& selection
 
 // What was a dead letter, or held, when it began.
 v1::DeadLetterSelection SelectionOf(const RedriveRecord& record) {
-  v1::DeadLetterSelection selection = record.redrive().selection();
-  const absl::Time before = absl::FromUnixMicros(record.before_us());
-  const bool earlier = selection.has_before() && ToTime(selection.before()) < before;
-  if (!earlier) SetTime(before, selection.mutable_before());
-  return selection;
+  return SelectionAt(record.redrive().selection(), record.before_us() - 1);
 }
 
 absl::StatusOr<Stretch> ReadStretch(const LogEngine& engine, const Group& group,

@@ -108,6 +108,36 @@ TEST_CASE("a dead letter is that of its group alone", "[queue]") {
   CHECK(room.worker->sink.leased.size() == 2);
 }
 
+TEST_CASE("what died since a dry run counted is not discarded with it", "[queue]") {
+  QueueRoom room;
+  room.PublishNumbers(0, 2);
+  Client& client = room.Work();
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased.at(0));
+  room.Run();
+  v1::DiscardDeadLettersRequest discard;
+  discard.set_group("workers");
+  discard.set_dry_run(true);
+  *discard.mutable_selection() = QueueRoom::AllLetters();
+  const auto counted = room.groups.DiscardDeadLetters(room.caller, discard);
+  REQUIRE_OK(counted);
+  CHECK(counted->discarded() == 1);
+  room.Advance(absl::Milliseconds(1));
+  client.Settle(v1::SETTLE_KIND_REJECT, client.sink.leased.at(1));
+  room.Run();
+  REQUIRE(room.DeadLetters().dead_letters_size() == 2);
+  *discard.mutable_selection()->mutable_before() = counted->before();
+  // An earlier time stays.
+  room.Advance(absl::Milliseconds(1));
+  const auto again = room.groups.DiscardDeadLetters(room.caller, discard);
+  REQUIRE_OK(again);
+  CHECK(again->discarded() == 1);
+  CHECK(ToTime(again->before()) == ToTime(counted->before()));
+  discard.set_dry_run(false);
+  CHECK(room.groups.DiscardDeadLetters(room.caller, discard)->discarded() == 1);
+  REQUIRE(room.DeadLetters().dead_letters_size() == 1);
+  CHECK(room.DeadLetters().dead_letters(0).ref().offset() == 1);
+}
+
 TEST_CASE("a redrive offers to the failed group only", "[queue]") {
   TwoQueues room;
   Client& reader = room.Subscribe(room.Member("readers"));

@@ -21,6 +21,8 @@ absl::Status Run(CommandContext& context) {
     RETURN_IF_ERROR(context.ConfirmDeletion(
         absl::StrCat("Discard ", CountText(response.discarded(), "dead letter"), "?")));
     request.set_dry_run(false);
+    // Not what came while it was asked.
+    *request.mutable_selection()->mutable_before() = response.before();
     ASSIGN_OR_RETURN(response, context.admin().DiscardDeadLetters(request));
   }
   const std::string count = CountText(response.discarded(), "dead letter");
@@ -41,8 +43,8 @@ Command DeadletterDiscardCommand() {
       {"GROUP", "[REF...]"},
       "forgets dead letters and their history",
       "The events stay in their topics. What is HELD stays: acta group skip. REF is\n"
-      "TOPIC/PARTITION/OFFSET; all conditions that are given hold. Asks on a terminal; without\n"
-      "one it needs --yes.",
+      "TOPIC/PARTITION/OFFSET; all conditions that are given hold. Asks on a terminal, and leaves\n"
+      "what came since it asked; without one it needs --yes.",
       "acta deadletter discard billing --before -30d --yes",
       options,
       Run};
