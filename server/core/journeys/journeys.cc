@@ -121,6 +121,7 @@ FoundEvent NameOnly(const FoundEvent& event) {
 
 QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& outcomes) {
   using Ledger = QuestionFacts::Ledger;
+  if (outcomes.too_much) return Ledger::kTooMuch;
   if (outcomes.no_ledger) return Ledger::kNone;
   if (event.topic->proto.journey() == v1::JOURNEY_MODE_OFF) return Ledger::kOff;
   const int64_t since_us = event.topic->ledger_since_us;
@@ -362,10 +363,6 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   event = Tell(caller, node);
   ASSIGN_OR_RETURN(Outcomes::Told outcomes,
                    outcomes_.Find(caller, {&node.event}, deps_.clock.SinceBoot() + kMostTime));
-  if (outcomes.too_much) {
-    return Error(v1::DEADLINE_PASSED,
-                 "groups did more with events around it than can be read in time: ask again");
-  }
   for (v1::GroupOutcome& outcome : outcomes.of_events[0]) {
     *event.add_groups() = std::move(outcome);
   }

@@ -206,6 +206,12 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
   switch (ledger) {
     case Ledger::kRead:
       return answer->Lacks(v1::CERTAINTY_PARTIAL, kForgotten, kKeepLonger);
+    case Ledger::kTooMuch:
+      return answer->Lacks(v1::CERTAINTY_PARTIAL,
+                           "groups did more with it, or with events around it, than can be read "
+                           "in time: told is where it is just now",
+                           "ask again when the broker has less to do; acta deadletter list GROUP "
+                           "has what a group gave up on");
     case Ledger::kBehind:
       return answer->Lacks(v1::CERTAINTY_PARTIAL, "a part of what groups did is not indexed yet",
                            "ask again when acta_journeys_index_lag_events is 0");
@@ -241,8 +247,9 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
 
 // No group reads its topic: of one that did, and was deleted, the ledger alone knows.
 void LackOfGroups(const QuestionFacts& facts, AnswerMaker* answer) {
-  const bool read = facts.ledger == QuestionFacts::Ledger::kRead;
-  if (facts.event->groups().empty() && !read) LackOfLedger(facts.ledger, answer);
+  using Ledger = QuestionFacts::Ledger;
+  const bool lacks = facts.event->groups().empty() || facts.ledger == Ledger::kTooMuch;
+  if (lacks && facts.ledger != Ledger::kRead) LackOfLedger(facts.ledger, answer);
 }
 
 // What the answer lacks when a group tells less than a QUEUE group would, or that one does not tell

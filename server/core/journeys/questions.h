@@ -29,6 +29,7 @@ struct QuestionFacts {
   // What is known of what groups did with it.
   enum class Ledger {
     kRead,
+    kTooMuch,   // To be read: only where the event is just now is known.
     kBehind,    // What was done just now, or what the disk does not give, may be missing.
     kDamaged,   // A part of it cannot be read.
     kNotGiven,  // The disk did not give a part of it.

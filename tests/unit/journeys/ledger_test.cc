@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "absl/strings/match.h"
 #include "server/core/journeys/ledger_fold.h"
 #include "server/core/journeys/ledger_index.h"
 #include "server/core/queues/ledger.h"
@@ -447,6 +448,43 @@ TEST_CASE("an event that failed often in very many groups is told whole within a
     CHECK(group.failed_attempts(1).attempt() == 100);
     CHECK(group.earlier_attempts() == 98);
   }
+}
+
+// The group `readers` has not come to "orders/0/0" yet.
+void CheckKnownInPart(JourneyRoom& room, const Clock& clock) {
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
+  const auto asked = room.JourneysBy(clock).Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  REQUIRE(asked->event().groups_size() == 1);
+  CHECK(asked->event().groups(0).state() == v1::OUTCOME_STATE_PENDING);
+  for (const auto question :
+       {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_PROCESSED, v1::QUESTION_WHO_FAILED}) {
+    const v1::Answer& answer = asked->answers(question - 1);
+    CHECK(answer.certainty() == v1::CERTAINTY_PARTIAL);
+    CHECK(absl::StartsWith(answer.why(), "groups did more with it, or with events around it,"));
+  }
+}
+
+TEST_CASE("what groups did is known in part where it is too much to be read") {
+  JourneyRoom room;
+  PublishFailures(room, 3, 1);
+  v1::CreateGroupRequest readers;
+  readers.mutable_group()->set_name("readers");
+  readers.mutable_group()->add_topics("orders");
+  readers.mutable_start()->set_earliest(true);
+  REQUIRE_OK(room.groups->Create(room.caller, readers));
+  CheckKnownInPart(room, TickingClock());  // There is time for the first record.
+  const PartitionId partition = room.topics->Find("default", "orders")->partition(0);
+  const LedgerNote note = {"ann", std::string(size_t{1} << 20, 'w')};
+  for (uint64_t group = 4; group <= 20; ++group) {
+    const Entry entry = LedgerEntryOf(Entry::SKIPPED, {Offset(0), Offset(1)}, note);
+    Transaction transaction;
+    transaction.rows.push_back(LedgerRow(DecisionRecord(GroupId(group), partition, 1, entry)));
+    REQUIRE_OK(SubmitAndWait(*room.engine, std::move(transaction)).status);
+  }
+  CheckKnownInPart(room, FakeClock());  // There is time for all of it.
 }
 
 }  // namespace

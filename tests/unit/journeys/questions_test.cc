@@ -194,8 +194,9 @@ TEST_CASE("who received an event of a range is told with the time of its commit"
 // What groups did is known where all of the ledger was read, and else in part.
 void CheckThatTheLedgerAloneMakesItKnown(QuestionFacts facts) {
   using Ledger = QuestionFacts::Ledger;
-  for (const Ledger ledger : {Ledger::kRead, Ledger::kBehind, Ledger::kDamaged, Ledger::kNotGiven,
-                              Ledger::kShort, Ledger::kOff, Ledger::kWasOff, Ledger::kNone}) {
+  for (const Ledger ledger :
+       {Ledger::kRead, Ledger::kTooMuch, Ledger::kBehind, Ledger::kDamaged, Ledger::kNotGiven,
+        Ledger::kShort, Ledger::kOff, Ledger::kWasOff, Ledger::kNone}) {
     INFO("ledger " << static_cast<int>(ledger));
     facts.ledger = ledger;
     const auto certainty = ledger == Ledger::kRead ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL;
