@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "acta/storage/v1/records.pb.h"
 #include "proto/support/error.h"
 #include "storage/base/status_macros.h"
 
@@ -22,6 +23,20 @@ const PartitionSpan& NewestOf(const std::vector<std::pair<SlicePtr, PartitionSpa
 
 Offset PartitionStart::end() const {
   return spans.empty() ? first : std::max(first, NewestOf(spans).last + 1);
+}
+
+std::string EncodePartitionRecord(const PartitionStart& start) {
+  storage::v1::PartitionRecord record;
+  record.set_first_offset(start.first.value());
+  record.set_first_bytes(start.first_bytes);
+  record.set_first_time_us(start.first_time_us);
+  record.set_trimmed_before_us(start.trimmed_before_us);
+  for (const IncarnationStartAt& life : start.incarnations) {
+    storage::v1::IncarnationStart* out = record.add_incarnations();
+    out->set_incarnation(life.incarnation.value());
+    out->set_start_offset(life.start.value());
+  }
+  return record.SerializeAsString();
 }
 
 PartitionLog::PartitionLog(PartitionId id, PartitionStart start)

@@ -39,6 +39,9 @@ struct PartitionStart {
   std::vector<std::pair<SlicePtr, PartitionSpan>> spans;  // By offset.
 };
 
+// Its row: a PartitionRecord.
+std::string EncodePartitionRecord(const PartitionStart& start);
+
 // One partition of the log as readers and the writer see it: its extent, which slice holds which
 // offsets, the newest batches in memory, and who waits for more.
 //

@@ -12,7 +12,6 @@
 #include "storage/base/log.h"
 #include "storage/base/status_macros.h"
 #include "storage/layout/engine_rows.h"
-#include "storage/log/store_opening.h"
 
 namespace acta {
 namespace {

@@ -146,6 +146,15 @@ absl::Status MatchTopics(const RocksStore& rocks, bool keeps_ledger, OpenedStore
   return absl::OkStatus();
 }
 
+// Of what came before the ledger was switched on, or while it was off, it does not tell all.
+void NoteLedger(bool keeps_ledger, storage::v1::StoreRecord* store, OpenedStore* opened) {
+  if (!keeps_ledger) return store->clear_ledger_since_us();
+  const int64_t now_us = absl::ToUnixMicros(opened->least_time);
+  if (store->ledger_since_us() == 0) store->set_ledger_since_us(now_us);
+  int64_t& before_us = opened->partitions[kLedgerPartition].trimmed_before_us;
+  before_us = std::max(before_us, store->ledger_since_us());
+}
+
 // The slice that a family's name speaks of. Errors: DATA_CORRUPTED.
 absl::StatusOr<SlicePtr> SliceOfFamily(const std::string& name) {
   const std::vector<std::string> parts = absl::StrSplit(name, '.');
@@ -443,11 +452,12 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   report.Accept();
 
   opened.last_group = recovered.last();
-  opened.least_time = absl::FromUnixMicros(witness.server_time_us);
+  opened.least_time = std::max(clock.Wall(), absl::FromUnixMicros(witness.server_time_us));
   RETURN_IF_ERROR(LoadSlices(*opened.rocks, &opened));
   RETURN_IF_ERROR(LoadPartitions(*opened.rocks, &opened));
-  RETURN_IF_ERROR(
-      MatchTopics(*opened.rocks, options.ledger_retention > absl::ZeroDuration(), &opened));
+  const bool keeps_ledger = options.ledger_retention > absl::ZeroDuration();
+  RETURN_IF_ERROR(MatchTopics(*opened.rocks, keeps_ledger, &opened));
+  NoteLedger(keeps_ledger, &store, &opened);
   const bool raised = power_cut || !report.empty();
   if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, NextLife(witness), &store));
   RETURN_IF_ERROR(WriteStart(&opened, store, raised));
@@ -456,7 +466,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
     record.incarnation = opened.incarnation;
     record.boot_id = boot;
     record.synced_group = opened.last_group;
-    record.server_time_us = std::max(record.server_time_us, absl::ToUnixMicros(clock.Wall()));
+    record.server_time_us = absl::ToUnixMicros(opened.least_time);
     record.clean = false;
     record.live_wals = opened.files->live();
   }));
@@ -468,20 +478,6 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
 }
 
 }  // namespace
-
-std::string EncodePartitionRecord(const PartitionStart& start) {
-  storage::v1::PartitionRecord record;
-  record.set_first_offset(start.first.value());
-  record.set_first_bytes(start.first_bytes);
-  record.set_first_time_us(start.first_time_us);
-  record.set_trimmed_before_us(start.trimmed_before_us);
-  for (const IncarnationStartAt& life : start.incarnations) {
-    storage::v1::IncarnationStart* out = record.add_incarnations();
-    out->set_incarnation(life.incarnation.value());
-    out->set_start_offset(life.start.value());
-  }
-  return record.SerializeAsString();
-}
 
 absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
                                       RocksStore::OnFatal on_fatal) {

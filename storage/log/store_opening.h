@@ -32,9 +32,6 @@ struct OpenedStore {
   std::vector<RowWrite> left;  // Deletes what may be there of topics and slices that are gone.
 };
 
-// The row of a partition: first offset and incarnations.
-std::string EncodePartitionRecord(const PartitionStart& start);
-
 // Opens the folder and decides whether what is there is what was there (docs/internals/
 // on-disk-format.md, "Start"): format, missing WALs, holes, lost groups, incarnation.
 //

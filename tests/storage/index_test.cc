@@ -220,6 +220,33 @@ TEST_CASE("what groups did is appended with their rows, and to nothing where it 
   CHECK(store.engine().Extent(kLedgerPartition)->end == Offset(0));
 }
 
+TEST_CASE("of what was appended before the ledger was switched on it does not tell all") {
+  LocalEngineOptions options;
+  options.ledger_retention = absl::Hours(1);
+  TestStore store(options);
+  const auto since_us = [&store] {
+    return store.engine().Extent(kLedgerPartition)->trimmed_before_us;
+  };
+  CHECK(since_us() == absl::ToUnixMicros(store.clock().Wall()));
+  const int64_t first_us = since_us();
+  store.clock().Advance(absl::Minutes(1));
+  store.Reopen();
+  CHECK(since_us() == first_us);
+  store.Crash();
+  CHECK(since_us() == first_us);
+  store.options().ledger_retention = absl::ZeroDuration();
+  store.Reopen();
+  store.clock().Advance(absl::Minutes(1));
+  const int64_t off_us = absl::ToUnixMicros(store.engine().Now());
+  store.options().ledger_retention = absl::Hours(1);
+  store.Reopen();
+  CHECK(since_us() >= off_us);
+  const int64_t again_us = since_us();
+  store.clock().Advance(absl::Minutes(1));
+  store.Reopen();
+  CHECK(since_us() == again_us);
+}
+
 TEST_CASE("an append of an atomic transaction that fails leaves nothing in the ledger") {
   LocalEngineOptions options;
   options.ledger_retention = absl::Hours(1);
