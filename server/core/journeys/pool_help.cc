@@ -55,7 +55,8 @@ absl::StatusOr<IndexPlaces> FindPlaces(const JourneyIndexer& indexer, Executor& 
   // Of each all places are walked.
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-  const size_t parts = hashes.size() / kHashesOfPart;
+  // Each part waits for the disk once a file and some rows: fewer parts wait together.
+  const size_t parts = std::min(hashes.size() / kHashesOfPart, kMostHelpers + 1);
   bool cut = false;
   if (parts > 1) {
     std::vector<IndexPlaces> of_parts(parts, IndexPlaces(least, most));

@@ -59,14 +59,16 @@ TEST_CASE("places are the same however many look for them") {
   }
 }
 
-// Counts the hashes that it is asked for.
+// Counts the hashes that it is asked for, and how often.
 class CountedIndex final : public MemoryLogEngine {
  public:
   absl::Status FindInIndex(std::vector<uint64_t> hashes, IndexPlaces* out) const override {
     asked_for += hashes.size();
+    ++calls;
     return MemoryLogEngine::FindInIndex(std::move(hashes), out);
   }
   mutable std::atomic<size_t> asked_for = 0;
+  mutable std::atomic<size_t> calls = 0;
 };
 
 TEST_CASE("a text is looked for once, however many events have it") {
@@ -78,6 +80,21 @@ TEST_CASE("a text is looked for once, however many events have it") {
   const std::vector<uint64_t> hashes(2'000, LinkHash(engine, LinkKind::kCause, "a"));
   REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
   CHECK(engine.asked_for == 1);
+}
+
+TEST_CASE("many texts are looked for in as many parts as there are who look") {
+  CountedIndex engine;
+  const SystemClock clock;
+  TopicRegistry topics(engine, TopicLimits());
+  const JourneyIndexer indexer(engine, clock, topics, JourneyLimits());
+  SteppedExecutor pool;
+  std::vector<uint64_t> hashes;
+  for (int i = 0; i < 2'000; ++i) {
+    hashes.push_back(LinkHash(engine, LinkKind::kCause, std::to_string(i)));
+  }
+  REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
+  CHECK(engine.asked_for == 2'000);
+  CHECK(engine.calls == 4);
 }
 
 }  // namespace
