@@ -21,8 +21,10 @@ absl::Status Run(CommandContext& context) {
     RETURN_IF_ERROR(context.ConfirmDeletion(
         absl::StrCat("Discard ", CountText(response.discarded(), "dead letter"), "?")));
     request.set_dry_run(false);
-    // Not what came while it was asked.
-    *request.mutable_selection()->mutable_before() = response.before();
+    // Not what came while it was asked. An older broker does not say when it counted.
+    if (response.has_before()) {
+      *request.mutable_selection()->mutable_before() = response.before();
+    }
     ASSIGN_OR_RETURN(response, context.admin().DiscardDeadLetters(request));
   }
   const std::string count = CountText(response.discarded(), "dead letter");
