@@ -215,6 +215,14 @@ struct EngineStats {
   int64_t cache_reads = 0;
 };
 
+// How long that lasts by now which is just being done to the log; zero: it is not.
+struct LogUnderWay {
+  absl::Duration write;  // Also while it waits for a sync.
+  absl::Duration sync;
+};
+// So long that people are told: the disk does not answer.
+inline constexpr absl::Duration kLogStalls = absl::Seconds(5);
+
 // Of the index on disk.
 struct IndexSize {
   int64_t bytes = 0;
@@ -357,6 +365,8 @@ class LogEngine {
 
   virtual DiskState disk_state() const = 0;
   virtual EngineStats Stats() const = 0;
+  // Asks memory only.
+  virtual LogUnderWay UnderWay() const = 0;
   virtual std::string store_id() const = 0;
 
   // Checks stored batches. Blocks.

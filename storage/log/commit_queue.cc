@@ -52,6 +52,16 @@ Settled UnknownOf(Queued queued) {
           queued.bytes};
 }
 
+int64_t Nanoseconds(std::chrono::steady_clock::time_point time) {
+  return std::chrono::nanoseconds(time.time_since_epoch()).count();
+}
+
+absl::Duration TimeSince(const std::atomic<int64_t>& begun_ns) {
+  const int64_t begun = begun_ns.load(std::memory_order_relaxed);
+  if (begun == 0) return absl::ZeroDuration();
+  return absl::Nanoseconds(Nanoseconds(std::chrono::steady_clock::now()) - begun);
+}
+
 bool NeedsSync(const WrittenGroup& group) {
   if (!group.advances.empty()) return true;
   for (const Settled& settled : group.settled) {
@@ -168,10 +178,12 @@ void CommitQueue::Enter() {
   while (writing_) entered_.Wait(mu_);
   --pausing_;
   writing_ = true;
+  write_begun_ns_.store(Nanoseconds(std::chrono::steady_clock::now()), std::memory_order_relaxed);
 }
 
 void CommitQueue::Leave() {
   MutexLock lock(mu_);
+  write_begun_ns_.store(0, std::memory_order_relaxed);
   writing_ = false;
   if (pausing_ > 0) {
     entered_.Signal();
@@ -269,6 +281,7 @@ void CommitQueue::RunGroup(std::vector<Queued> transactions) {
 absl::Status CommitQueue::Write(std::vector<Queued> transactions, WrittenGroup* written) {
   const size_t count = transactions.size();
   const auto begin = std::chrono::steady_clock::now();
+  write_begun_ns_.store(Nanoseconds(begin), std::memory_order_relaxed);
   absl::Status status = writer_.Write(std::move(transactions), written);
   const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - begin);
   write_times_.Observe(took);
@@ -280,11 +293,17 @@ absl::Status CommitQueue::Write(std::vector<Queued> transactions, WrittenGroup* 
 
 absl::Status CommitQueue::Sync(int64_t bytes) {
   const auto begin = std::chrono::steady_clock::now();
+  sync_begun_ns_.store(Nanoseconds(begin), std::memory_order_relaxed);
   absl::Status status = store_.SyncWal();
+  sync_begun_ns_.store(0, std::memory_order_relaxed);
   const absl::Duration took = absl::FromChrono(std::chrono::steady_clock::now() - begin);
   sync_times_.Observe(took);
   if (IsSlow(took)) NoteSlow(SlowOperation::kSync, took, {{"bytes", bytes}});
   return status;
+}
+
+LogUnderWay CommitQueue::under_way() const {
+  return {TimeSince(write_begun_ns_), TimeSince(sync_begun_ns_)};
 }
 
 void CommitQueue::SyncLoop() {

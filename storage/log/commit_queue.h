@@ -86,6 +86,7 @@ class CommitQueue {
   GroupNumber synced_group() const { return GroupNumber(synced_.load()); }
   int64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
   bool failed() const { return failed_.load(); }
+  LogUnderWay under_way() const;
   // Of a group's write, and of a sync.
   const Histogram& write_times() const { return write_times_; }
   const Histogram& sync_times() const { return sync_times_; }
@@ -147,6 +148,9 @@ class CommitQueue {
   std::atomic<int64_t> in_flight_{0};
   std::atomic<uint64_t> synced_{0};
   std::atomic<int64_t> syncs_{0};
+  // When the writer, and the sync, that is at work began, by the steady clock; 0: none is.
+  std::atomic<int64_t> write_begun_ns_{0};
+  std::atomic<int64_t> sync_begun_ns_{0};
   std::atomic<bool> failed_{false};
   std::thread commit_thread_;
   std::thread sync_thread_;

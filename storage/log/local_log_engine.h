@@ -76,6 +76,7 @@ class LocalLogEngine final : public LogEngine, public BackupSource {
   absl::Duration AcceptClock() override { return server_clock_->Accept(); }
   DiskState disk_state() const override { return disk_.state(); }
   EngineStats Stats() const override;
+  LogUnderWay UnderWay() const override { return queue_->under_way(); }
   std::string store_id() const override { return opened_.store_id; }
   absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) override;
   BackupSource* backup_source() override { return this; }

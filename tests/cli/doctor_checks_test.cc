@@ -121,6 +121,19 @@ TEST_CASE("damage of what is stored is found", "[cli]") {
   CHECK(Complaint(of).state == State::kBad);
 }
 
+TEST_CASE("a log that stalls is found, also where nothing was synced yet", "[cli]") {
+  Examination of = Healthy();
+  RaiseAlarm(&of, "LOG_STALLED");
+  const bool synced = GENERATE(true, false);
+  if (!synced) {
+    of.status.clear_sync_p50_us();
+    of.status.clear_sync_p99_us();
+  }
+  CHECK(Complaint(of).check == "fsync");
+  CHECK(Complaint(of).state == State::kBad);
+  CHECK(Complaint(of).found == "alarmed");
+}
+
 TEST_CASE("a broker of another version is looked at as far as it answers", "[cli]") {
   Examination of = Healthy();
   of.groups.Clear();

@@ -87,6 +87,7 @@ class TornEngine final : public LogEngine {
   absl::Duration AcceptClock() override { return engine_.AcceptClock(); }
   DiskState disk_state() const override { return engine_.disk_state(); }
   EngineStats Stats() const override { return engine_.Stats(); }
+  LogUnderWay UnderWay() const override { return engine_.UnderWay(); }
   std::string store_id() const override { return engine_.store_id(); }
   absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) override { return engine_.Scrub(order); }
   void Stop() override { engine_.Stop(); }

@@ -78,6 +78,36 @@ TEST_CASE("an extent says since when events may be on their way to it") {
   CHECK(extent().written_before_us == now_us());
 }
 
+TEST_CASE("the engine says for how long a write or a sync of the log lasts") {
+  using Kind = DiskOperation::Kind;
+  const bool syncs = GENERATE(false, true);
+  const auto disk = std::make_shared<HeldDisk>([syncs](const DiskCall& call) {
+    const bool writes = call.kind == Kind::kAppend || call.kind == Kind::kOverwrite;
+    return (syncs ? call.kind == Kind::kSync : writes) && absl::EndsWith(call.path, ".log");
+  });
+  LocalEngineOptions options;
+  options.file_system = disk;
+  TestStore store(options);
+  const auto lasts = [&store, syncs] {
+    const LogUnderWay log = store.engine().UnderWay();
+    return syncs ? log.sync : log.write;
+  };
+  const auto is_over = [&lasts] { return lasts() == absl::ZeroDuration(); };
+  CHECK(WaitUntil(is_over));
+  disk->Hold(true);
+  absl::Status committed;
+  std::thread writes([&] { committed = CommitOne(store, "x"); });
+  const bool under_way = WaitUntil([&lasts] { return lasts() > absl::Milliseconds(20); });
+  const absl::Duration before = lasts();
+  const bool goes_on = WaitUntil([&] { return lasts() > before; });
+  disk->Hold(false);
+  writes.join();
+  CHECK(under_way);
+  CHECK(goes_on);
+  REQUIRE_OK(committed);
+  CHECK(WaitUntil(is_over));
+}
+
 TEST_CASE("an append of one partition fails alone, an atomic call as a whole") {
   TestStore store;
   Append wrong = MakeAppend(TestStore::Partition(1), {EventElement("x")});

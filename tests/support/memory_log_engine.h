@@ -36,6 +36,10 @@ class MemoryLogEngine : public LogEngine {
   void Advance(absl::Duration by);
   void SetClockJump(absl::Duration jump);
   void SetDiskState(DiskState state);
+  void SetUnderWay(LogUnderWay under_way) {
+    MutexLock lock(mu_);
+    under_way_ = under_way;
+  }
 
   // What is appended until EndGroup() is of a group that takes its time now, and is being written.
   void BeginGroup() {
@@ -125,6 +129,10 @@ class MemoryLogEngine : public LogEngine {
   absl::Duration AcceptClock() override;
   DiskState disk_state() const override;
   EngineStats Stats() const override;
+  LogUnderWay UnderWay() const override {
+    MutexLock lock(mu_);
+    return under_way_;
+  }
   std::string store_id() const override { return "0123456789abcdef0123456789abcdef"; }
   absl::StatusOr<ScrubPage> Scrub(const ScrubOrder& order) override;
   void Stop() override;
@@ -243,6 +251,7 @@ class MemoryLogEngine : public LogEngine {
   std::optional<absl::Time> group_time_ ABSL_GUARDED_BY(mu_);
   absl::Duration clock_jump_ ABSL_GUARDED_BY(mu_);
   DiskState disk_ ABSL_GUARDED_BY(mu_) = DiskState::kOk;
+  LogUnderWay under_way_ ABSL_GUARDED_BY(mu_);
   mutable EngineStats stats_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -72,6 +72,19 @@ void AddDiskAlarm(const LogEngine& engine, std::vector<v1::Alarm>* alarms) {
   }
 }
 
+// At most one: what has lasted longer, as the other one may wait for it.
+void AddLogAlarm(const LogEngine& engine, std::vector<v1::Alarm>* alarms) {
+  const LogUnderWay log = engine.UnderWay();
+  const bool sync = log.sync > log.write;
+  const absl::Duration lasts = sync ? log.sync : log.write;
+  if (lasts < kLogStalls) return;
+  alarms->push_back(MakeAlarm(
+      "LOG_STALLED",
+      absl::StrCat("a ", sync ? "sync" : "write", " of the log has not ended for ",
+                   absl::FormatDuration(absl::Trunc(lasts, absl::Seconds(1))),
+                   ": the disk does not answer, and nothing that waits for it is answered")));
+}
+
 void FillEngine(const EngineStats& stats, v1::GetStatusResponse* out) {
   out->set_events_published(stats.events_appended);
   out->set_bytes_published(stats.bytes_appended);
@@ -176,6 +189,7 @@ std::vector<v1::Alarm> ServerStatus::Alarms() const {
                                      " of stored events damaged: `acta admin scrub` names ",
                                      damaged == 1 ? "it" : "them")));
   }
+  AddLogAlarm(deps_.engine, &alarms);
   const absl::Time now = deps_.engine.Now();
   MutexLock lock(mu_);
   std::map<std::string, absl::Time> since;

@@ -177,6 +177,25 @@ TEST_CASE("alarms stand while their condition does", "[admin]") {
   CHECK(Codes(status.GetStatus()) == List{"INSECURE"});
 }
 
+TEST_CASE("a log that stalls is an alarm that says what does not end, and for how long",
+          "[admin]") {
+  AdminRoom room;
+  const ServerStatus status = room.Status();
+  const auto text = [&status] {
+    const std::vector<v1::Alarm> alarms = status.Alarms();
+    return alarms.size() == 1 && alarms[0].code() == "LOG_STALLED" ? alarms[0].text() : "";
+  };
+  room.engine.SetUnderWay({absl::Milliseconds(4999), absl::Milliseconds(4999)});
+  CHECK(status.Alarms().empty());
+  room.engine.SetUnderWay({absl::Milliseconds(42'300), absl::Seconds(41)});
+  CHECK(absl::StartsWith(text(), "a write of the log has not ended for 42s: "));
+  // It waits for the sync.
+  room.engine.SetUnderWay({absl::Seconds(42), absl::Seconds(90)});
+  CHECK(absl::StartsWith(text(), "a sync of the log has not ended for 1m30s: "));
+  room.engine.SetUnderWay({});
+  CHECK(status.Alarms().empty());
+}
+
 TEST_CASE("an alarm keeps the time it was first seen until it goes", "[admin]") {
   AdminRoom room;
   const ServerStatus status = room.Status();

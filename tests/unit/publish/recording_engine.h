@@ -89,6 +89,7 @@ class RecordingEngine final : public LogEngine {
   absl::Duration AcceptClock() override { return absl::ZeroDuration(); }
   DiskState disk_state() const override { return DiskState::kOk; }
   EngineStats Stats() const override { return {}; }
+  LogUnderWay UnderWay() const override { return {}; }
   std::string store_id() const override { return "store"; }
   absl::StatusOr<ScrubPage> Scrub(const ScrubOrder&) override { return Unused(); }
   void Stop() override {}

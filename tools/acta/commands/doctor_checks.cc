@@ -117,6 +117,10 @@ Finding Stored(const Examination& of) {
 }
 
 Finding Syncs(const Examination& of) {
+  if (const v1::Alarm* const stalled = AlarmOf(of.status, "LOG_STALLED"); stalled != nullptr) {
+    return {"fsync", State::kBad, stalled->text(),
+            "repair the disk or the way to it: dmesg has what the kernel says of it"};
+  }
   if (!of.status.has_sync_p99_us()) {
     return {"fsync", State::kGood, "nothing was synced since the start", ""};
   }
