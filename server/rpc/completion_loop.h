@@ -1,11 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "storage/base/handover.h"
+#include "storage/base/mutex.h"
 
 namespace grpc {
 class ServerBuilder;
@@ -17,8 +19,11 @@ namespace acta {
 // What a completion queue gives back: one operation has ended.
 class CompletionTag {
  public:
-  // `ok` as gRPC says it of the operation. On a thread of the loop; must not block.
+  // `ok` as gRPC says it of the operation. On the thread of the queue, or on that of the relief
+  // when AnyThread(); must not block, but in the write of a lone transaction.
   virtual void Proceed(bool ok) = 0;
+  // It may run while the thread of the queue is in a step of another call, or of this one.
+  virtual bool AnyThread() const = 0;
 
  protected:
   ~CompletionTag() = default;
@@ -29,7 +34,8 @@ class CompletionTag {
 template <typename Call>
 class CallTag final : public CompletionTag {
  public:
-  explicit CallTag(void (Call::*step)(bool)) : step_(step) {}
+  explicit CallTag(void (Call::*step)(bool), bool any_thread = false)
+      : step_(step), any_thread_(any_thread) {}
 
   // What to give to gRPC. The operation must be started after it.
   void* Arm(std::shared_ptr<Call> call) {
@@ -44,9 +50,11 @@ class CallTag final : public CompletionTag {
     const std::shared_ptr<Call> call = std::exchange(call_, nullptr);
     ((*call).*step_)(ok);
   }
+  bool AnyThread() const override { return any_thread_; }
 
  private:
   void (Call::*const step_)(bool);
+  const bool any_thread_;
   std::shared_ptr<Call> call_;
 };
 
@@ -54,10 +62,18 @@ class CallTag final : public CompletionTag {
 // cores (more gained nothing when measured). gRPC's callback API is not used: it sleeps up to
 // 100 ms after a second of idleness.
 //
+// A step that writes a lone transaction stands as long as the disk does, and only these threads
+// look at the network, also for synchronous services. So one thread more, the relief, looks after
+// them all: where a step has stood for a moment it takes from the queue instead, runs what any
+// thread may run, and keeps the rest, in its order, for the thread of the queue. What is of that
+// thread stays of it. A queue more that is always looked at would cost a hand-over wherever its
+// thread reads for another one.
+//
 // Ownership: outlives the gRPC server that was built with it.
 class CompletionLoop {
  public:
-  explicit CompletionLoop(grpc::ServerBuilder& builder);
+  // `look` is called by the relief, some times a second; it must not block.
+  CompletionLoop(grpc::ServerBuilder& builder, std::function<void()> look);
   ~CompletionLoop();  // After Stop(), or before Run().
 
   // After the server was built.
@@ -70,8 +86,19 @@ class CompletionLoop {
   }
 
  private:
+  class Line;  // One queue with its thread.
+  void Relieve();
+  // False: it is time to end.
+  bool Nap();
+
+  const std::function<void()> look_;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
+  std::vector<std::unique_ptr<Line>> lines_;
   std::vector<std::thread> threads_;
+  std::thread relief_;
+  Mutex mu_;  // Leaf.
+  CondVar wake_;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace acta

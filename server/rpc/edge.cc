@@ -66,6 +66,11 @@ void Edge::SetStopping() {
   TellStreams();
 }
 
+void Edge::LookAtLog() {
+  const bool stalled = deps.publish.engine.UnderWay().write >= kLogStalls;
+  if (stalled_.exchange(stalled, std::memory_order_acq_rel) != stalled) TellStreams();
+}
+
 void Edge::Add(OpenStream* stream, std::weak_ptr<OpenStream> weak) {
   MutexLock lock(mu_);
   streams_.emplace(stream, std::move(weak));

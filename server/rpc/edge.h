@@ -89,12 +89,17 @@ class Edge {
   // Counts what an answer says of its frame and batches.
   void CountRejections(const v1::FrameResult& result) const;
 
-  bool serving() const { return serving_.load(std::memory_order_acquire); }
+  // Also not while the log stalls.
+  bool serving() const {
+    return serving_.load(std::memory_order_acquire) && !stalled_.load(std::memory_order_acquire);
+  }
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   const std::atomic<bool>* stop_flag() const { return &stopping_; }
   void SetServing(bool serving);
   // From now on nothing new is admitted; open streams are told.
   void SetStopping();
+  // Whether writes of the log end. By one thread, again and again.
+  void LookAtLog();
 
   // From its first state until Remove(), OnServerChange() may be called on `stream`.
   void Add(OpenStream* stream, std::weak_ptr<OpenStream> weak);
@@ -121,6 +126,7 @@ class Edge {
 
   std::atomic<bool> serving_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> stalled_{false};
   Mutex mu_;  // Leaf.
   CondVar calls_ended_;
   int64_t live_calls_ ABSL_GUARDED_BY(mu_) = 0;

@@ -20,7 +20,7 @@ grpc::health::v1::HealthCheckResponse::ServingStatus HealthOf(const Edge& edge,
 // One Watch call of grpc.health.v1.Health: tells the health, then each change of it. Ends when the
 // server stops, after it told that.
 //
-// Threads:   loop, and whoever changes the server's state.
+// Threads:   loop and its relief, and whoever changes the server's state.
 // Ownership: borrows all it is made with. gRPC keeps it until the call is over.
 class HealthWatch final : public OpenStream, public std::enable_shared_from_this<HealthWatch> {
  public:
@@ -38,6 +38,8 @@ class HealthWatch final : public OpenStream, public std::enable_shared_from_this
   void OnWritten(bool ok);
   void OnEnd(bool) {}
 
+  static constexpr bool kAnyThread = true;
+
   const LiveCall live_;
   Edge& edge_;
   AsyncHealth& service_;
@@ -48,10 +50,10 @@ class HealthWatch final : public OpenStream, public std::enable_shared_from_this
       std::make_unique<grpc::health::v1::HealthCheckRequest>();
   bool known_ = false;  // There is such a service.
   grpc::ServerAsyncWriter<Response> writer_{&context_};
-  CallTag<HealthWatch> on_started_{&HealthWatch::OnStarted};
-  CallTag<HealthWatch> on_written_{&HealthWatch::OnWritten};
-  CallTag<HealthWatch> on_finished_{&HealthWatch::OnEnd};
-  CallTag<HealthWatch> on_done_{&HealthWatch::OnEnd};
+  CallTag<HealthWatch> on_started_{&HealthWatch::OnStarted, kAnyThread};
+  CallTag<HealthWatch> on_written_{&HealthWatch::OnWritten, kAnyThread};
+  CallTag<HealthWatch> on_finished_{&HealthWatch::OnEnd, kAnyThread};
+  CallTag<HealthWatch> on_done_{&HealthWatch::OnEnd, kAnyThread};
 
   Mutex mu_;                                // Leaf.
   bool turn_ ABSL_GUARDED_BY(mu_) = false;  // Somebody writes or finishes, or nobody may.

@@ -107,7 +107,7 @@ absl::Status RpcServer::Core::Build() {
            &schedules, &journeys, &claims, &admin}) {
     builder.RegisterService(service);
   }
-  loop = std::make_unique<CompletionLoop>(builder);
+  loop = std::make_unique<CompletionLoop>(builder, [this] { edge.LookAtLog(); });
   hand_over = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());

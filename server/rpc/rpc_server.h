@@ -43,7 +43,8 @@ class RpcServer {
   uint16_t port() const;
   RpcCounts counts() const;
 
-  // What health answers; those who watch it are told. The first true lets callers in.
+  // What health answers, unless the log stalls; those who watch it are told. The first true lets
+  // callers in.
   void SetServing(bool serving);
 
   // Stopping has two steps, so that core can end what it has open in between. From now on health is

@@ -31,12 +31,16 @@ struct UnaryMethod {
   // Answers the call, now or later. Work that outlives it holds the call weakly: it ends with its
   // client.
   std::function<void(const std::shared_ptr<UnaryCall>& call)> run;
+  // All steps of its calls may be run by the relief (CompletionLoop): `run` answers at once and
+  // sets nothing that they use.
+  bool any_thread = false;
 };
 
 // One call of a UnaryMethod, from waiting for a caller to its end.
 //
 // Threads:   one of Answer(), AnswerPage() and Fail() by any thread, once; the rest by that of the
-// call's queue. Ownership: borrows all it is made with. gRPC keeps it until the call is over.
+//            call's queue, but for UnaryMethod::any_thread.
+// Ownership: borrows all it is made with. gRPC keeps it until the call is over.
 class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
  public:
   // Waits for the next caller, and after that for the one after it.
@@ -70,9 +74,9 @@ class UnaryCall final : public std::enable_shared_from_this<UnaryCall> {
   grpc::ServerContext context_;
   grpc::ByteBuffer request_;
   UnaryMethod::Responder responder_{&context_};
-  CallTag<UnaryCall> on_started_{&UnaryCall::OnStarted};
-  CallTag<UnaryCall> on_answered_{&UnaryCall::OnAnswered};
-  CallTag<UnaryCall> on_done_{&UnaryCall::OnDone};
+  CallTag<UnaryCall> on_started_{&UnaryCall::OnStarted, method_.any_thread};
+  CallTag<UnaryCall> on_answered_{&UnaryCall::OnAnswered, method_.any_thread};
+  CallTag<UnaryCall> on_done_{&UnaryCall::OnDone, method_.any_thread};
   CallTag<UnaryCall> on_take_limit_{&UnaryCall::OnTakeLimit};
   std::function<void()> at_end_;
   ByteBudget::Lease lease_;

@@ -155,7 +155,8 @@ UnaryMethod HealthCheckMethod(AsyncHealth& service) {
           [&service](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
             service.RequestCheck(context, request, responder, queue, queue, tag);
           },
-          RunHealthCheck};
+          RunHealthCheck,
+          /*any_thread=*/true};
 }
 
 }  // namespace acta

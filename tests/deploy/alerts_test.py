@@ -211,6 +211,9 @@ class Conditions(BrokerTest):
                 started += 1
             return wanted - set(prometheus.firing('instance'))
         until(lambda: not missing(), lambda: f'all of them fire: not {missing()}')
+        for broker, what in ((no_sync, 'sync'), (no_write, 'write')):
+            stalled = f'a {what} of the log has not ended for '
+            until(lambda: stalled in self.on(broker, 'status'), stalled)
 
 
 if __name__ == '__main__':

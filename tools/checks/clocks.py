@@ -20,6 +20,7 @@ ALLOWED = {
     'storage/log/server_clock.cc': (3, 'server time follows it slowly'),
     'storage/log/store_opening.cc': (1, 'server time goes on from what was'),
     'server/otlp/span_exporter.cc': (1, GRPC),
+    'server/rpc/completion_loop.cc': (1, GRPC),
     'server/rpc/rpc_server.cc': (1, GRPC),
     'server/rpc/unary_call.cc': (1, GRPC),
     'client/cpp/admin.cc': (1, GRPC),

@@ -157,6 +157,8 @@ class RpcRoom {
   std::atomic<int> admin_calls{0};
   std::atomic<bool> hold_edits{false};   // EditDeadLetter waits, in core.
   std::atomic<bool> hold_scrubs{false};  // Scrub as well, until the server stops.
+  // Settle as well, on the thread of its queue, as a lone transaction does on a disk that stands.
+  std::atomic<bool> hold_settles{false};
   // What Fetch is given to answer.
   SubscriptionHub::FetchDone fetch;
 
@@ -177,6 +179,7 @@ class RpcRoom {
     };
     subscribe.settle = [this](const Caller&, v1::SettleRequest, Settler::Done done) {
       ++subscribe_calls;
+      while (hold_settles) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       std::move(done)(v1::SettleResponse());
     };
     subscribe.edit_dead_letter = [this](const Caller&, const v1::EditDeadLetterRequest&) {
