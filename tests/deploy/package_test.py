@@ -47,6 +47,7 @@ case "$1" in
   enable) touch /root/enabled ;;
   disable) rm -f /root/enabled ;;
   is-enabled) test -e /root/enabled ;;
+  restart) test ! -e /root/broken ;;
 esac
 FAKE
 chmod +x /root/fake/systemctl
@@ -91,11 +92,21 @@ dpkg -r acta >/dev/null 2>&1
 test "$(asked stop)" = 1 -a -e /root/enabled
 dpkg -i /root/acta.deb >/dev/null 2>&1
 test "$(asked restart)" = 3
+# A broker that does not start leaves no package that is half installed.
+touch /root/broken
+dpkg -i /root/acta.deb >/dev/null 2>&1
+test "$(asked restart)" = 4
 dpkg -r acta >/dev/null 2>&1
 test ! -e /usr/bin/actad -a -d /var/lib/acta -a -f /etc/acta/actad.toml
 dpkg -P acta >/dev/null 2>/root/purge
 grep -q 'events stay in /var/lib/acta' /root/purge
 test ! -e /etc/acta/actad.toml -a -d /var/lib/acta/db -a ! -e /root/enabled
+# In an image that boots later it is enabled too, and nothing of that is left.
+rm -r /run/systemd
+dpkg -i /root/acta.deb >/dev/null 2>&1
+test -e /root/enabled -a "$(asked restart)" = 4
+dpkg -P acta >/dev/null 2>&1
+test ! -e /root/enabled
 echo LIVED'''
 
 
