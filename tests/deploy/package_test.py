@@ -136,6 +136,8 @@ class Package(unittest.TestCase):
             return output('dpkg-deb', '-f', self.package, name).strip()
         self.assertEqual(field('Package'), 'acta')
         self.assertRegex(field('Version'), r'^\d+\.\d+\.\d+$')
+        self.assertRegex(field('Maintainer'), r'^\w.* <\S+@\S+>$')
+        self.assertGreater(len(field('Description').splitlines()), 1)
         for library in ('adduser', 'librocksdb7.8', 'libgrpc++1.51', 'libprotobuf32'):
             self.assertIn(library, field('Depends'))
 

@@ -46,8 +46,12 @@ install(CODE "
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME acta)
-set(CPACK_PACKAGE_CONTACT "acta@localhost")
+set(CPACK_PACKAGE_CONTACT "the authors of Acta <acta@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "event-streaming broker, its command line and tools")
+set(CPACK_PACKAGE_DESCRIPTION "Services publish events, and any number of consumer
+groups read them, each at its own pace, now or next week. Nothing that was
+acknowledged is lost when a process is killed. One daemon, one folder, gRPC for
+every language. Guides and reference are in /usr/share/doc/acta/docs.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/package)
 set(CPACK_STRIP_FILES ON)
