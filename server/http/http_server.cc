@@ -107,8 +107,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   const auto ip = boost::asio::ip::make_address(host, error);
   if (!error) error = core->Listen(tcp::endpoint(ip, port));
   if (error) {
-    return Error(v1::INVALID_ARGUMENT, absl::StrCat("cannot listen for HTTP on '", host, "' port ",
-                                                    port, ": ", error.message()));
+    return Error(
+        v1::INVALID_ARGUMENT,
+        absl::StrCat("cannot listen for HTTP on '", host, "' port ", port, ": ", error.message(),
+                     "; stop what listens there, or name another address with --http"));
   }
   core->Accept();
   core->thread = std::thread([core = core.get()] { core->context.run(); });

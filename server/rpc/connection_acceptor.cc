@@ -63,8 +63,10 @@ absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Listen(
   std::unique_ptr<ConnectionAcceptor> acceptor(new ConnectionAcceptor(limits, rejections));
   const std::error_code error = acceptor->Bind(host, port);
   if (error) {
-    return Error(v1::INVALID_ARGUMENT, absl::StrCat("cannot listen for gRPC on '", host, "' port ",
-                                                    port, ": ", error.message()));
+    return Error(
+        v1::INVALID_ARGUMENT,
+        absl::StrCat("cannot listen for gRPC on '", host, "' port ", port, ": ", error.message(),
+                     "; stop what listens there, or name another address with --grpc"));
   }
   return acceptor;
 }

@@ -54,6 +54,7 @@ class Daemon(BrokerTest):
                          f'--{listener}', address)
             self.assertEqual(done.returncode, 1)
             self.assertIn(address.rsplit(':', 1)[1] + ': Address already in use', done.stderr)
+            self.assertIn(f'or name another address with --{listener}', done.stderr)
         self.acta('topic', 'list')
 
     def test_without_a_folder_it_says_what_to_type(self):
