@@ -174,6 +174,7 @@ class Package(unittest.TestCase):
             shown = pages[path].replace(r'\-', '-').replace(r'\(aq', "'").replace(r'\(ga', '`')
             self.assertIn(output(BUILD / 'bin' / program, '--help').strip(), shown)
         self.assertIn('.SS acta topic create\ncreates topics\n', ''.join(pages.values()))
+        self.assertIn('.SH FILES\n.TP\n.I /etc/acta/actad.toml\n', ''.join(pages.values()))
         if not shutil.which('man'):
             self.skip('whether troff finds nothing wrong: install man-db')
         for path in pages:

@@ -15,6 +15,10 @@ import cli_page  # noqa: E402
 
 PROGRAMS = {'actad': 8, 'acta': 1, 'acta-inspect': 1}
 DOCS = '/usr/share/doc/acta/docs'
+FILES = {'actad': {'/etc/acta/actad.toml': 'what the service actad is configured with',
+                   '/var/lib/acta': 'its events'},
+         'acta': {'~/.config/acta/contexts.json': 'brokers by name: acta context'},
+         'acta-inspect': {}}
 ESCAPES = {'\\': r'\e', '-': r'\-', "'": r'\(aq', '`': r'\(ga', '^': r'\(ha', '~': r'\(ti'}
 
 
@@ -43,6 +47,12 @@ def commands(acta, text):
     return made
 
 
+def files(name):
+    """What it reads and keeps."""
+    made = ''.join(f'.TP\n.I {plain(path)}\n{plain(what)}\n' for path, what in FILES[name].items())
+    return made and f'.SH FILES\n{made}'
+
+
 def page(program):
     name, section = program.name, PROGRAMS[program.name]
     version = subprocess.run([program, '--version'], check=True, text=True, timeout=60,
@@ -54,6 +64,7 @@ def page(program):
             f'.SH NAME\n{plain(name)} \\- {plain(summary(name, text))}\n'
             f'.SH DESCRIPTION\n{example(text)}'
             + (commands(program, text) if name == 'acta' else '')
+            + files(name)
             + f'.SH SEE ALSO\n{others}\n.PP\nGuides and reference: {DOCS}/README.md\n')
 
 
