@@ -75,8 +75,8 @@ struct SubscriberOptions {
 //
 // Resets:    somebody moved the group's positions, or skipped events: the member connects again and
 //            goes on at the new ones. What it was given before counts no more: `on_notice` is told
-//            GROUP_RESET, so that a caller who collects drops it, and a commit beyond what Next()
-//            returned since is FENCED.
+//            GROUP_RESET, so that a caller who collects drops it, and a commit of anything but
+//            what Next() returned since is FENCED.
 // Consumed:  a delivery counts as consumed when Next() is called again.
 // Commits:   are the caller's, but for partitions that move away (`commit_when_revoked`).
 // Threads:   Next(), commits and Close() from one thread at a time; Cancel() from any. A thread of

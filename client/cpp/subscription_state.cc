@@ -60,6 +60,7 @@ void SubscriptionState::OnEnd() {
 
 void SubscriptionState::OnReset(const v1::Notice& notice) {
   was_reset_ = true;
+  for (auto& [key, partition] : partitions_) partition.begun = -1;
   OnNotice(notice);
 }
 
@@ -125,7 +126,9 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
   partition.reached_end = false;
   partition.commit_listed = false;
   // Commits only go up: it was moved while this member was away.
-  if (in_group() && assigned.offset() < partition.settled) was_reset_ = true;
+  const bool moved = in_group() && assigned.offset() < partition.settled;
+  was_reset_ |= moved;
+  if (moved || partition.begun < 0) partition.begun = assigned.offset();
   partition.wanted = partition.settled = in_group() ? assigned.offset() : -1;
   if (partition.lost <= partition.settled) partition.lost = -1;
   by_assignment_[assigned.assignment()] = key;
@@ -283,11 +286,11 @@ absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partitio
                               "' is not this member's; its events come to another one"),
                  {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
   }
-  if (was_reset_ && offset > found->second.next_offset) {
+  const Partition& at = found->second;
+  if (was_reset_ && (offset < at.begun || offset > at.next_offset)) {
     return Error(v1::FENCED,
-                 absl::StrCat("partition ", partition, " of topic '", topic,
-                              "' was delivered up to offset ", found->second.next_offset,
-                              " since the group was reset: what came before is not committed"),
+                 absl::StrCat("offset ", offset, " of partition ", partition, " of topic '", topic,
+                              "' is of before the group was reset: it is not committed"),
                  {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
   }
   WantCommit(found->second, offset);

@@ -100,6 +100,7 @@ class SubscriptionState {
     int64_t wanted = -1;       // Highest commit asked for.
     int64_t settled = -1;      // Durable.
     int64_t lost = -1;         // Under way when the stream broke.
+    int64_t begun = 0;         // Where it went on behind a reset; -1: not known yet.
     bool commit_listed = false;
   };
   enum class Verb { kStart, kCredit, kCommit, kReleased, kTick };
@@ -151,8 +152,8 @@ class SubscriptionState {
   std::deque<Sent> sent_;  // Not settled.
   uint64_t stream_ = 0;    // Number of the one in hand.
   uint64_t next_frame_ = 1;
-  // Positions were moved, and the caller may have events of before: nothing is committed beyond
-  // what Pop() gave since.
+  // Positions were moved, and the caller may have events of before: nothing is committed but what
+  // Pop() gave since.
   bool was_reset_ = false;
   absl::Status commit_failure_;
   bool keeps_settled_ = false;

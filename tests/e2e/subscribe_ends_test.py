@@ -187,6 +187,21 @@ class PartitionMovesAway(SubscribeEndsTest):
         # The one whose command was running, and one whose commit was on its way.
         self.assertLessEqual(len(shown[0] & shown[1]), 2)
 
+    def test_a_member_drops_what_it_has_of_it_when_a_reset_passes_that_over(self):
+        self.acta('topic', 'create', 't', '--partitions', 1)
+        self.acta('group', 'create', 'g', '--topic', 't', '--from', 'earliest')
+        self.publish(count=3)
+        begun, go = (pathlib.Path(self.folder) / name for name in ('begun', 'go'))
+        member = self.member('member', f'touch {begun}; until test -e {go}; do sleep 0.05; done;')
+        until(begun.exists, 'a command runs')
+        self.acta('group', 'reset', 'g', '--to', 'latest', '--reason', 'bad ones', '--force')
+        until(lambda: self.acta_json('group', 'describe', 'g')['group'].get('members'),
+              'the member is back')
+        go.touch()
+        self.publish()
+        until(lambda: '0 3' in member.read_text().splitlines(), 'it goes on behind them')
+        self.assertEqual(member.read_text().splitlines(), ['0 0', '0 3'])
+
 
 if __name__ == '__main__':
     unittest.main()

@@ -213,6 +213,28 @@ TEST_CASE("what came before a reset is not committed behind it", "[client]") {
   CHECK(talk.NextControl().commit().offset() == 4);
 }
 
+TEST_CASE("what a reset passed over is not committed behind it", "[client]") {
+  OpenTalk talk(InGroup());
+  talk.Deliver(1, 0, 8);
+  CHECK(talk.NextOffset() == 0);
+  talk.state.OnEnd();
+  talk.state.OnReset({});
+  talk.Open();
+  talk.NextItem<SubscriptionState::Noticed>();
+  talk.Assign(2, 0, 8);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 7)) == v1::FENCED);
+  CHECK_OK(talk.state.Commit("t", 0, 8));
+  CHECK_FALSE(talk.state.HasControl());
+  // And back again, unseen.
+  talk.state.OnEnd();
+  talk.Open();
+  talk.Assign(3, 0, 2);
+  talk.Deliver(3, 2);
+  CHECK(talk.NextOffset() == 2);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+  CHECK_OK(talk.state.Commit("t", 0, 3));
+}
+
 TEST_CASE("a position that went back while a member was away is a reset, too", "[client]") {
   OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 5));

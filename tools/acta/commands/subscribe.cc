@@ -129,6 +129,7 @@ class SubscribeRun {
       if (!options_.ends.Wants(place.topic, place.partition, place.offset)) break;
       RETURN_IF_ERROR(client::ParseEvent(bytes, &event_));
       client::FillFromContext(context, &event_);
+      bool ours = true;
       if (options_.exec.empty()) {
         text += EventText(options_.format, event_, place);
       } else {
@@ -137,12 +138,12 @@ class SubscribeRun {
             options_.exec, EventText(options_.format, event_, place), event_, place);
         // Who stops all processes of a session stops the command, too; its event comes again.
         if (!ran.ok()) return Interrupted() ? absl::OkStatus() : Stopped(ran, place);
-        Done(place.topic, place.partition, place.offset + 1);
+        ours = Done(place.topic, place.partition, place.offset + 1) && IsOurs(delivery);
       }
       next_offset = place.offset + 1;
       ++count_;
-      // What is left comes again, to whoever has the partition now.
-      if (!options_.exec.empty() && !IsOurs(delivery)) break;
+      // What is left comes again, to whoever has the partition now; or it was passed over.
+      if (!ours) break;
     }
     // Nothing of it: where it is interrupted, nothing is to be committed either.
     if (text.empty()) return absl::OkStatus();
@@ -171,13 +172,15 @@ class SubscribeRun {
     return ran;
   }
 
-  // Everything of the partition before `next_offset` is processed.
-  void Done(const std::string& topic, int32_t partition, int64_t next_offset) {
+  // Everything of the partition before `next_offset` is processed. False: it is not committed, as
+  // the partition went away, or the group was reset.
+  bool Done(const std::string& topic, int32_t partition, int64_t next_offset) {
     options_.ends.Advance(topic, partition, next_offset);
-    if (!grouped()) return;
+    if (!grouped()) return true;
     // A partition that went away comes again somewhere, from its committed position.
     const absl::Status committed = subscriber_.Commit(topic, partition, next_offset);
     if (committed.ok()) committed_[{topic, partition}] = next_offset;
+    return committed.ok();
   }
 
   // Partitions without events tell by their position; those of other members by their commits.
