@@ -47,7 +47,7 @@ case "$1" in
   enable) touch /root/enabled ;;
   disable) rm -f /root/enabled ;;
   is-enabled) test -e /root/enabled ;;
-  restart) test ! -e /root/broken ;;
+  daemon-reload|restart) test ! -e /root/broken ;;
 esac
 FAKE
 chmod +x /root/fake/systemctl
@@ -92,7 +92,8 @@ dpkg -r acta >/dev/null 2>&1
 test "$(asked stop)" = 1 -a -e /root/enabled
 dpkg -i /root/acta.deb >/dev/null 2>&1
 test "$(asked restart)" = 3
-# A broker that does not start leaves no package that is half installed.
+# A broker that does not start, or a systemd that does not answer, leaves no package that is half
+# installed, or half removed.
 touch /root/broken
 dpkg -i /root/acta.deb >/dev/null 2>&1
 test "$(asked restart)" = 4
