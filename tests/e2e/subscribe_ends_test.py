@@ -187,20 +187,26 @@ class PartitionMovesAway(SubscribeEndsTest):
         # The one whose command was running, and one whose commit was on its way.
         self.assertLessEqual(len(shown[0] & shown[1]), 2)
 
-    def test_a_member_drops_what_it_has_of_it_when_a_reset_passes_that_over(self):
+    def test_a_member_drops_what_it_has_of_it_when_that_is_passed_over(self):
+        def pass_over(offset, *how):
+            until(pathlib.Path(f'{begun}.{offset}').exists, 'a command runs')
+            self.acta('group', *how, '--reason', 'bad ones')
+            until(lambda: self.acta_json('group', 'describe', 'g')['group'].get('members'),
+                  'the member is back')
+            pathlib.Path(f'{go}.{offset}').touch()
+            self.publish()
         self.acta('topic', 'create', 't', '--partitions', 1)
         self.acta('group', 'create', 'g', '--topic', 't', '--from', 'earliest')
         self.publish(count=3)
         begun, go = (pathlib.Path(self.folder) / name for name in ('begun', 'go'))
-        member = self.member('member', f'touch {begun}; until test -e {go}; do sleep 0.05; done;')
-        until(begun.exists, 'a command runs')
-        self.acta('group', 'reset', 'g', '--to', 'latest', '--reason', 'bad ones', '--force')
-        until(lambda: self.acta_json('group', 'describe', 'g')['group'].get('members'),
-              'the member is back')
-        go.touch()
-        self.publish()
-        until(lambda: '0 3' in member.read_text().splitlines(), 'it goes on behind them')
-        self.assertEqual(member.read_text().splitlines(), ['0 0', '0 3'])
+        member = self.member('member', f'touch {begun}.$ACTA_OFFSET; until test -e '
+                             f'{go}.$ACTA_OFFSET -o $ACTA_OFFSET = 4; do sleep 0.05; done; '
+                             'test $ACTA_OFFSET != 3 || exit 7;')
+        pass_over(0, 'reset', 'g', '--to', 'latest', '--force')
+        # One whose command fails in the end.
+        pass_over(3, 'skip', 'g', '--topic', 't', '--partition', 0, '--offset', 3)
+        until(lambda: '0 4' in member.read_text().splitlines(), 'it goes on behind them')
+        self.assertEqual(member.read_text().splitlines(), ['0 0', '0 4'])
 
 
 if __name__ == '__main__':

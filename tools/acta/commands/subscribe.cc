@@ -136,8 +136,7 @@ class SubscribeRun {
         place.cause = CauseText({delivery.CauseOf(i), context_.channel()->address()});
         const absl::Status ran = RunShellCommand(
             options_.exec, EventText(options_.format, event_, place), event_, place);
-        // Who stops all processes of a session stops the command, too; its event comes again.
-        if (!ran.ok()) return Interrupted() ? absl::OkStatus() : Stopped(ran, place);
+        if (!ran.ok()) return Failed(ran, delivery, place);
         ours = Done(place.topic, place.partition, place.offset + 1) && IsOurs(delivery);
       }
       next_offset = place.offset + 1;
@@ -160,8 +159,18 @@ class SubscribeRun {
     return false;
   }
 
-  // By a command that failed; what comes behind its event is not processed before it is.
-  absl::Status Stopped(const absl::Status& ran, const EventPlace& place) {
+  // By a command; what comes behind its event is not processed before it is.
+  absl::Status Failed(const absl::Status& ran, const client::Delivery& delivery,
+                      const EventPlace& place) {
+    // Who stops all processes of a session stops the command, too; its event comes again.
+    if (Interrupted()) return absl::OkStatus();
+    // What comes before it is committed: this asks whether it may be.
+    if (grouped() && (!subscriber_.Commit(place.topic, place.partition, place.offset).ok() ||
+                      !IsOurs(delivery))) {
+      context_.terminal().Warn(absl::StrCat(
+          DescribeError(ran), "; its event is not this member's any more, or was passed over"));
+      return absl::OkStatus();
+    }
     const std::string group = context_.args().Get("--group");
     if (!group.empty()) {
       context_.terminal().Warn(absl::StrCat(
