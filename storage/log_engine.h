@@ -169,7 +169,8 @@ struct PartitionExtent {
   uint64_t visible_end_bytes = 0;  // Payload bytes below `visible_end`.
   int64_t first_time_us = 0;       // Append time at `first`; 0 when empty or not known.
   int64_t last_time_us = 0;        // Append time of the newest visible event; 0 when none.
-  // What retention took was appended before this time; 0 when it took nothing.
+  // What retention took was appended before this time; 0 when it took nothing. Of the ledger also
+  // what came to it while it was not kept, or was lost with a part of it.
   int64_t trimmed_before_us = 0;
   absl::Duration effective_dedupe_window;
   // What was appended before this time is below `end`: nothing of then comes any more.

@@ -146,11 +146,13 @@ absl::Status MatchTopics(const RocksStore& rocks, bool keeps_ledger, OpenedStore
   return absl::OkStatus();
 }
 
-// Of what came before the ledger was switched on, or while it was off, it does not tell all.
-void NoteLedger(bool keeps_ledger, storage::v1::StoreRecord* store, OpenedStore* opened) {
+// Of what came before the ledger was switched on, while it was off, or before a loss, it does not
+// tell all.
+void NoteLedger(bool keeps_ledger, bool lost, storage::v1::StoreRecord* store,
+                OpenedStore* opened) {
   if (!keeps_ledger) return store->clear_ledger_since_us();
   const int64_t now_us = absl::ToUnixMicros(opened->least_time);
-  if (store->ledger_since_us() == 0) store->set_ledger_since_us(now_us);
+  if (store->ledger_since_us() == 0 || lost) store->set_ledger_since_us(now_us);
   int64_t& before_us = opened->partitions[kLedgerPartition].trimmed_before_us;
   before_us = std::max(before_us, store->ledger_since_us());
 }
@@ -457,7 +459,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   RETURN_IF_ERROR(LoadPartitions(*opened.rocks, &opened));
   const bool keeps_ledger = options.ledger_retention > absl::ZeroDuration();
   RETURN_IF_ERROR(MatchTopics(*opened.rocks, keeps_ledger, &opened));
-  NoteLedger(keeps_ledger, &store, &opened);
+  NoteLedger(keeps_ledger, !report.empty(), &store, &opened);
   const bool raised = power_cut || !report.empty();
   if (raised) RETURN_IF_ERROR(RaiseIncarnation(&opened, NextLife(witness), &store));
   RETURN_IF_ERROR(WriteStart(&opened, store, raised));

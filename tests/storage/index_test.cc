@@ -247,6 +247,30 @@ TEST_CASE("of what was appended before the ledger was switched on it does not te
   CHECK(since_us() == again_us);
 }
 
+TEST_CASE("of what was appended before a loss was accepted the ledger does not tell all") {
+  LocalEngineOptions options;
+  options.ledger_retention = absl::Hours(1);
+  options.accept_loss = true;
+  TestStore store(options);
+  const auto since_us = [&store] {
+    return store.engine().Extent(kLedgerPartition)->trimmed_before_us;
+  };
+  const int64_t first_us = since_us();
+  store.clock().Advance(absl::Minutes(1));
+  store.Reopen();  // What the store says of itself stands in a table file from here on.
+  CHECK(since_us() == first_us);
+  store.Close();
+  for (const auto& wal : DatabaseFiles(store.path(), ".log")) std::filesystem::remove(wal);
+  store.clock().Advance(absl::Minutes(1));
+  REQUIRE_OK(store.Open());
+  CHECK(store.engine().incarnation() == Incarnation(2));
+  CHECK(since_us() == absl::ToUnixMicros(store.clock().Wall()));
+  const int64_t lost_us = since_us();
+  store.clock().Advance(absl::Minutes(1));
+  store.Reopen();
+  CHECK(since_us() == lost_us);
+}
+
 TEST_CASE("an append of an atomic transaction that fails leaves nothing in the ledger") {
   LocalEngineOptions options;
   options.ledger_retention = absl::Hours(1);

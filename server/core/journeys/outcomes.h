@@ -40,7 +40,8 @@ class Outcomes {
     bool damaged = false;    // A part of the ledger cannot be read.
     bool not_given = false;  // The disk did not give a part of it, which may pass.
     bool no_ledger = false;  // It is not kept.
-    // What the retention of the ledger took was written before this time (in microseconds).
+    // What the ledger had and has no more, or never had, was done before this time (in
+    // microseconds).
     int64_t trimmed_before_us = 0;
   };
   // What became of each event in each group that reads its topic or did something with it and that

@@ -224,8 +224,8 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
                            "ask again");
     case Ledger::kShort:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
-                           "the event is older than the ledger: what groups did with it before is "
-                           "not kept any more",
+                           "the event is older than what is kept of the ledger without a break: "
+                           "what groups did with it before may be missing",
                            kKeepLonger);
     case Ledger::kOff:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
