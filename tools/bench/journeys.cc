@@ -91,11 +91,14 @@ absl::Status AwaitIndex(const Bed& bed) {
 
 // What stands in the index when nothing comes any more.
 absl::Status AwaitTidy(const Bed& bed) {
-  return Await("the files of the index to be joined", kPatience, [&] {
+  absl::Status failed;  // A broker that is gone is not waited for.
+  RETURN_IF_ERROR(Await("the files of the index to be joined", kPatience, [&] {
     absl::SleepFor(absl::Seconds(1));
     const auto status = StatusOf(bed);
-    return status.ok() && status->index_runs() <= status->slices();
-  });
+    failed = status.status();
+    return !failed.ok() || status->index_runs() <= status->slices();
+  }));
+  return failed;
 }
 
 v1::Topic WithJourneys(v1::JourneyMode mode) {
