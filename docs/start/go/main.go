@@ -64,8 +64,7 @@ func (w *worker) take(ctx context.Context, frame *pb.DeliveryFrame) {
 	}
 }
 
-// tell settles what is processed, where this stream has named the partition. What came before a
-// reset of the group is nobody's.
+// tell settles what is processed, of partitions the stream has named: nothing of before a reset.
 func (w *worker) tell() {
 	for at, done := range w.held {
 		handle := w.handles[place{at.topic, at.partition, 0, 0}]
@@ -73,8 +72,7 @@ func (w *worker) tell() {
 			continue
 		}
 		if done.settlement != nil {
-			ours := at.resets == w.places[handle].resets
-			if ours && w.send(settleOf(done.settlement, handle)) != nil {
+			if at.resets == w.places[handle].resets && w.send(settleOf(done.settlement, handle)) != nil {
 				return // It is told on the next stream.
 			}
 			w.send(done.credit)

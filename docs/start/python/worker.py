@@ -21,8 +21,7 @@ out, handles = queue.SimpleQueue(), {}  # Control frames; of each topic and part
 
 def process(event):
     """Yours. It returns: done. ValueError: never again. Any other exception: again, later."""
-    job = json.loads(event.data)
-    time.sleep(job.get('seconds', 0))
+    time.sleep((job := json.loads(event.data)).get('seconds', 0))
     if job['picture'] < 0:
         raise ValueError(f"there is no picture {job['picture']}")
     print(f"picture {job['picture']} done", flush=True)
@@ -56,13 +55,10 @@ while not leaving.is_set():
                             for frame_id, control in enumerate(iter(out.get, None), 1))
     try:
         for frame in stream:
-            with in_hand:
+            with in_hand:  # Of what it holds, what came before a reset of the group is nobody's.
                 handles.update({(a.topic, a.partition): a for a in frame.assigned})
-                for t, p, g, o in list(held):  # What came before a reset of the group is nobody's.
-                    if (t, p) in handles and handles[t, p].generation != g:
-                        del held[t, p, g, o]
-                        outcomes.pop((t, p, g, o), None)
                 where = {a.assignment: (*place, a.generation) for place, a in handles.items()}
+                held = {p: held[p] for p in held if p[:2] not in handles or p[:3] in where.values()}
                 held.update({(*where[b.assignment], b.base_offset + n): event for b in frame.batches
                              for n, event in zip(b.offset_deltas or range(CREDIT), b.events)})
                 print(*frame.errors, *frame.gap, sep='', end='', file=sys.stderr, flush=True)

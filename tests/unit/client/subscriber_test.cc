@@ -114,6 +114,7 @@ TEST_CASE("a member whose group was reset comes back, and commits nothing of bef
 
 TEST_CASE("a member whose name another one took does not come back", "[client]") {
   FakeBroker broker;
+  Fill(broker);
   broker.BreakWith(ToGrpc(Error(v1::MEMBER_REPLACED, "another has the name")));
   broker.BreakSubscribeAfter(0);
   SubscriberOptions options = Reading("t");
