@@ -304,9 +304,6 @@ class LogEngine {
   // pass.
   virtual absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
                                                      size_t max_bytes) const = 0;
-  // A hint that Read() is about to be asked for the batch that holds `offset`: the disk begins with
-  // it, and nothing is waited for but the directory of its file. Blocks.
-  virtual void Announce(PartitionId /*partition*/, Offset /*offset*/) const {}
 
   // Calls `wake` once when the visible end is above `offset`, or the topic is dropped: inside the
   // call when it is so already, else on the commit or sync thread, where it must not block. The

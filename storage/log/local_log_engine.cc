@@ -235,11 +235,6 @@ absl::StatusOr<std::vector<BatchPtr>> LocalLogEngine::Read(PartitionId partition
   return reader_->Read(*log, from, max_bytes);
 }
 
-void LocalLogEngine::Announce(PartitionId partition, Offset offset) const {
-  const PartitionPtr log = table_.Find(partition);
-  if (log != nullptr) reader_->Announce(*log, offset);
-}
-
 absl::StatusOr<uint64_t> LocalLogEngine::WhenPast(PartitionId partition, Offset offset,
                                                   absl::AnyInvocable<void()> wake) {
   ASSIGN_OR_RETURN(const PartitionPtr log, Find(partition));

@@ -186,14 +186,6 @@ absl::StatusOr<BatchPtr> LogReader::ReadOne(const PartitionLog& partition, Offse
   return batches.front();
 }
 
-void LogReader::Announce(const PartitionLog& partition, Offset offset) const {
-  if (partition.FindCached(offset) != nullptr) return;
-  const auto piece = partition.FindPiece(offset);
-  if (!piece.has_value()) return;
-  const auto cursor = store_.NewReaderCursor(piece->slice->family, partition.id(), offset);
-  if (cursor != nullptr) cursor->Announce(LogKey(partition.id(), offset));
-}
-
 absl::StatusOr<std::optional<BatchHeader>> LogReader::HeaderAt(RowCursor& cursor,
                                                                PartitionId partition,
                                                                Offset offset) const {

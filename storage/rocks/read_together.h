@@ -11,17 +11,4 @@ namespace acta {
 std::unique_ptr<rocksdb::FSRandomAccessFile> ReadTogether(
     std::unique_ptr<rocksdb::FSRandomAccessFile> file);
 
-// While one lives, what its thread reads of such files is not read: the disk is told of it, of a
-// large read of the first 256 KiB, and the read fails at once. The database cannot say itself where
-// something is that it would read.
-//
-// Threads: one, which has no other.
-class OnlyAnnounce {
- public:
-  OnlyAnnounce();
-  ~OnlyAnnounce();
-  OnlyAnnounce(const OnlyAnnounce&) = delete;
-  OnlyAnnounce& operator=(const OnlyAnnounce&) = delete;
-};
-
 }  // namespace acta

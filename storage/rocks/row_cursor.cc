@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "storage/rocks/read_together.h"
 #include "storage/rocks/rocks_status.h"
 
 namespace acta {
@@ -18,10 +17,6 @@ RowCursor::RowCursor(std::shared_ptr<const void> owner, std::unique_ptr<rocksdb:
     : owner_(std::move(owner)), iterator_(std::move(iterator)) {}
 RowCursor::~RowCursor() = default;
 void RowCursor::Seek(absl::string_view key) { iterator_->Seek({key.data(), key.size()}); }
-void RowCursor::Announce(absl::string_view key) {
-  const OnlyAnnounce reads;
-  Seek(key);
-}
 void RowCursor::Next() { iterator_->Next(); }
 bool RowCursor::Valid() const { return iterator_->Valid(); }
 absl::string_view RowCursor::key() const { return View(iterator_->key()); }

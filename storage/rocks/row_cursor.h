@@ -20,9 +20,6 @@ class RowCursor {
   RowCursor(std::shared_ptr<const void> owner, std::unique_ptr<rocksdb::Iterator> iterator);
   ~RowCursor();
   void Seek(absl::string_view key);
-  // The disk is told of what Seek() would read, and nothing is waited for. Then it is to be
-  // dropped.
-  void Announce(absl::string_view key);
   void Next();
   bool Valid() const;
   absl::string_view key() const;

@@ -15,10 +15,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "storage/base/mutex.h"
 #include "storage/layout/batch_header.h"
 #include "storage/log/log_reader.h"
-#include "storage/rocks/read_together.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/store_file_system.h"
 #include "tests/support/faulty_disk.h"
@@ -130,105 +128,6 @@ TEST_CASE("a walk and a search look into the tables that have what they want") {
   REQUIRE(found->has_value());
   CHECK((*found)->base_offset == Offset(20));
   CHECK(store->OpenReaders() > 3);
-}
-
-// Notes where table files are read, and where it is told that they will be.
-class NotedReads final : public rocksdb::FileSystemWrapper {
- public:
-  using Places = std::vector<std::pair<uint64_t, size_t>>;  // Offset and size of each.
-
-  NotedReads() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-  const char* Name() const override { return "acta.noted_reads"; }
-  rocksdb::IOStatus NewRandomAccessFile(const std::string& path,
-                                        const rocksdb::FileOptions& options,
-                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
-                                        rocksdb::IODebugContext* debug) override {
-    const auto status = FileSystemWrapper::NewRandomAccessFile(path, options, file, debug);
-    if (status.ok()) *file = std::make_unique<File>(std::move(*file), *this);
-    return status;
-  }
-  Places TakeRead() { return Take(&read_); }
-  Places TakeAnnounced() { return Take(&announced_); }
-
- private:
-  class File final : public rocksdb::FSRandomAccessFileOwnerWrapper {
-   public:
-    File(std::unique_ptr<rocksdb::FSRandomAccessFile> file, NotedReads& disk)
-        : FSRandomAccessFileOwnerWrapper(std::move(file)), disk_(disk) {}
-    rocksdb::IOStatus Read(uint64_t offset, size_t size, const rocksdb::IOOptions& options,
-                           rocksdb::Slice* result, char* scratch,
-                           rocksdb::IODebugContext* debug) const override {
-      disk_.Note(&disk_.read_, offset, size);
-      return FSRandomAccessFileOwnerWrapper::Read(offset, size, options, result, scratch, debug);
-    }
-    rocksdb::IOStatus Prefetch(uint64_t offset, size_t size, const rocksdb::IOOptions& options,
-                               rocksdb::IODebugContext* debug) override {
-      disk_.Note(&disk_.announced_, offset, size);
-      return FSRandomAccessFileOwnerWrapper::Prefetch(offset, size, options, debug);
-    }
-
-   private:
-    NotedReads& disk_;
-  };
-
-  void Note(Places* places, uint64_t offset, size_t size) {
-    MutexLock lock(mu_);
-    places->emplace_back(offset, size);
-  }
-  Places Take(Places* places) {
-    MutexLock lock(mu_);
-    return std::exchange(*places, {});
-  }
-
-  Mutex mu_;  // Leaf.
-  Places read_, announced_;
-};
-
-TEST_CASE(
-    "of a batch that is announced the disk is told what its read asks for, and nothing is read") {
-  const TempDir folder;
-  RocksSettings settings;
-  settings.path = folder.File("rocks");
-  const auto disk = std::make_shared<NotedReads>();
-  const auto files = std::make_shared<StoreFileSystem>(disk);
-  const auto store = RocksStore::Open(settings, files, [](const std::string&) {});
-  REQUIRE_OK(store);
-  PartitionStart start = WriteTables(**store, {0, 1, 2});
-  const FamilyPtr slice = start.spans.front().first->family;
-  const PartitionLog partition(kPartition, std::move(start));
-  const LogReader reader(**store);
-  reader.Announce(partition, Offset(3));  // There is none.
-  reader.Announce(partition, Offset(1));  // Opens its table.
-  disk->TakeRead();
-  disk->TakeAnnounced();
-
-  reader.Announce(partition, Offset(1));
-  CHECK(disk->TakeRead().empty());
-  const NotedReads::Places announced = disk->TakeAnnounced();
-  REQUIRE(announced.size() == 1);
-  CHECK(ReadTable(**store, slice, 1) == "1");
-  CHECK(disk->TakeRead() == announced);
-}
-
-TEST_CASE("of a large read that is announced the disk is told the beginning") {
-  constexpr size_t kSize = size_t{1} << 20;
-  const TempDir folder;
-  std::ofstream(folder.File("large")) << std::string(kSize, 'x');
-  const auto disk = std::make_shared<NotedReads>();
-  StoreFileSystem files(disk);
-  std::unique_ptr<rocksdb::FSRandomAccessFile> file;
-  REQUIRE(files.NewRandomAccessFile(folder.File("large"), {}, &file, nullptr).ok());
-  std::string bytes(kSize, ' ');
-  rocksdb::Slice read;
-  {
-    const OnlyAnnounce reads;
-    CHECK_FALSE(file->Read(0, kSize, {}, &read, bytes.data(), nullptr).ok());
-  }
-  CHECK(read.empty());
-  CHECK(disk->TakeRead().empty());
-  CHECK(disk->TakeAnnounced() == NotedReads::Places{{0, size_t{256} << 10}});
-  CHECK(file->Read(0, kSize, {}, &read, bytes.data(), nullptr).ok());
-  CHECK(read.size() == kSize);
 }
 
 TEST_CASE("a search ends where events are missing, and finds what is behind them") {

@@ -21,9 +21,6 @@ constexpr int64_t kMostInBatch = 65'536;  // Events.
 // Of batches that are read at once.
 constexpr int64_t kMostAhead = 64;
 constexpr int64_t kMostBytesAhead = int64_t{8} << 20;
-// The disk is told of so many batches before they are read: who reads them are few, and would wait
-// for one each. With more of them they would come no sooner, and a sync waits behind all.
-constexpr size_t kAnnounced = 16;
 
 using Place = EventFinder::Place;
 
@@ -215,66 +212,39 @@ class EventFinder::Lookout {
   }
 
  private:
-  // One of each batch, mostly: they are like the one before.
-  std::vector<Place> FirstOf(absl::Span<const Place> places, size_t most) const {
-    std::vector<Place> first;
-    for (const Place& place : places) {
-      if (first.size() == most) break;
-      const bool mostly_same = !first.empty() && first.back().partition == place.partition &&
-                               place.offset < first.back().offset + finder_.last_count_;
-      if (!mostly_same && finder_.TopicOf(place.partition) != nullptr) first.push_back(place);
-    }
-    return first;
-  }
-
-  bool IsNews(const Place& place) const {
-    return place > announced_to_ && finder_.KeptAt(place) == nullptr;
-  }
-  void Announce(const Place& place) const {
-    finder_.engine_.Announce(place.partition, place.offset);
-  }
-
-  // With help: it may take opening their files.
-  void AnnounceAll(absl::Span<const Place> places) {
-    std::vector<Place> news;
-    for (const Place& place : places) {
-      if (IsNews(place)) news.push_back(place);
-    }
-    RunWithHelp(finder_.pool_, news.size(), [&](size_t i) { Announce(news[i]); });
-    announced_to_ = std::max(announced_to_, places.back());
-  }
-
   void LookAhead(absl::Span<const Place> places) {
+    // Batches are mostly like the one before.
     const int64_t bytes = finder_.last_bytes_;
     const int64_t most =
         bytes == 0 ? 1 : std::clamp<int64_t>(kMostBytesAhead / bytes, 1, kMostAhead);
-    const std::vector<Place> next = FirstOf(places, static_cast<size_t>(most) + kAnnounced);
+    std::vector<Place> next;
+    for (const Place& place : places) {
+      if (static_cast<int64_t>(next.size()) == most) break;
+      const bool mostly_same = !next.empty() && next.back().partition == place.partition &&
+                               place.offset < next.back().offset + finder_.last_count_;
+      if (!mostly_same && finder_.TopicOf(place.partition) != nullptr) next.push_back(place);
+    }
     ahead_.clear();
     ahead_lease_.reset();
     if (next.size() < 2) return;
-    AnnounceAll(absl::MakeConstSpan(next).first(std::min(kAnnounced, next.size())));
-    const size_t count = std::min(static_cast<size_t>(most), next.size());
-    if (count > 1) ahead_lease_ = finder_.memory_->Take(kMostBytesAhead);
+    ahead_lease_ = finder_.memory_->Take(kMostBytesAhead);
     if (!ahead_lease_.has_value()) return;
-    ahead_to_ = next[count - 1];
-    std::vector<std::optional<LookedAt>> looked(count);
+    ahead_to_ = next.back();
+    std::vector<std::optional<LookedAt>> looked(next.size());
     std::vector<BatchPtr> kept;
-    for (size_t i = 0; i < count; ++i) kept.push_back(finder_.KeptAt(next[i]));
+    for (const Place& place : next) kept.push_back(finder_.KeptAt(place));
     // They may be larger than the one before: what is too much is looked at in its turn.
     std::atomic<int64_t> read_bytes = 0;
-    RunWithHelp(finder_.pool_, count, [&](size_t i) {
+    RunWithHelp(finder_.pool_, next.size(), [&](size_t i) {
       if (read_bytes >= kMostBytesAhead) return;
-      const size_t further = i + kAnnounced;
-      if (further < next.size() && IsNews(next[further])) Announce(next[further]);
       const bool reads = kept[i] == nullptr;
       looked[i] = LookAt(finder_.engine_, matcher_, next[i], from_, kept[i]);
       if (reads && looked[i]->batch != nullptr) {
         read_bytes += static_cast<int64_t>(looked[i]->batch->payload.size());
       }
     });
-    announced_to_ = std::max(announced_to_, next[std::min(count + kAnnounced, next.size()) - 1]);
     ahead_lease_->Resize(read_bytes);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < next.size(); ++i) {
       if (looked[i].has_value()) ahead_[next[i]] = *std::move(looked[i]);
     }
   }
@@ -283,7 +253,6 @@ class EventFinder::Lookout {
   const LinkMatcher& matcher_;
   const Place from_;
   Place ahead_to_{PartitionId(), Offset(-1)};
-  Place announced_to_{PartitionId(), Offset(-1)};
   absl::btree_map<Place, LookedAt> ahead_;
   std::optional<ByteBudget::Lease> ahead_lease_;  // What was read for it.
 };

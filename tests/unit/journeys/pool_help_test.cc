@@ -2,14 +2,10 @@
 
 #include <catch2/catch.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <numeric>
 #include <random>
-#include <utility>
 
 #include "server/exec/asio_pool.h"
-#include "storage/base/mutex.h"
 #include "tests/unit/journeys/journey_room.h"
 
 namespace acta {
@@ -99,80 +95,6 @@ TEST_CASE("many texts are looked for in as many parts as there are who look") {
   REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
   CHECK(engine.asked_for == 2'000);
   CHECK(engine.calls == 4);
-}
-
-// Notes of which batches it is told before they are read.
-class ToldEngine final : public MemoryLogEngine {
- public:
-  struct Notes {
-    std::vector<int64_t> announced;  // Offsets, in their order.
-    size_t read = 0;
-    size_t most_ahead = 0;   // Announced and not read yet.
-    size_t unannounced = 0;  // Reads.
-  };
-
-  void Announce(PartitionId, Offset offset) const override {
-    MutexLock lock(notes_mu_);
-    notes_.announced.push_back(offset.value());
-    notes_.most_ahead = std::max(notes_.most_ahead, notes_.announced.size() - notes_.read);
-  }
-  absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
-                                             size_t max_bytes) const override {
-    {
-      MutexLock lock(notes_mu_);
-      ++notes_.read;
-      const auto& told = notes_.announced;
-      if (std::find(told.begin(), told.end(), from.value()) == told.end()) ++notes_.unannounced;
-    }
-    return MemoryLogEngine::Read(partition, from, max_bytes);
-  }
-  Notes Take() {
-    MutexLock lock(notes_mu_);
-    return std::exchange(notes_, {});
-  }
-
- private:
-  mutable Mutex notes_mu_;  // Leaf.
-  mutable Notes notes_ ABSL_GUARDED_BY(notes_mu_);
-};
-
-TEST_CASE("the disk is told of batches a few places before they are read, of each once") {
-  constexpr size_t kBatches = 100;
-  auto its_engine = std::make_unique<ToldEngine>();
-  ToldEngine& engine = *its_engine;
-  JourneyRoom room({}, std::move(its_engine));
-  room.CreateTopic("orders", 1);
-  for (size_t i = 0; i < kBatches; ++i) {
-    room.Publish("orders", JourneyRoom::Event("e" + std::to_string(i), "j"));
-  }
-  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
-  EventFinder finder(engine, room.pool, room.clock, *room.topics, *room.indexer,
-                     std::make_shared<ByteBudget>(kMaxJourneyBatchBytes), "default",
-                     absl::InfiniteDuration());
-  engine.SetCachedReads(false);
-  const auto find = [&](LinkKind kind, const std::string& text) {
-    engine.Take();
-    std::optional<EventFinder::Place> next;
-    const auto found = finder.Find({{kind, text, ""}}, {}, 1'000, &next);
-    REQUIRE_OK(found.status());
-    return found->size();
-  };
-  // What is alone is read without a word before.
-  CHECK(find(LinkKind::kId, "e99") == 1);
-  CHECK(engine.Take().announced.empty());
-
-  CHECK(find(LinkKind::kCorrelation, "j") == kBatches);
-  const ToldEngine::Notes notes = engine.Take();
-  std::vector<int64_t> others(kBatches - 1);
-  std::iota(others.begin(), others.end(), 0);
-  CHECK(notes.announced == others);
-  CHECK(notes.read == kBatches - 1);
-  CHECK(notes.unannounced == 0);
-  CHECK(notes.most_ahead <= 17);
-
-  // Of those that are kept none is read.
-  CHECK(find(LinkKind::kCorrelation, "j") == kBatches);
-  CHECK(engine.Take().announced.empty());
 }
 
 }  // namespace
