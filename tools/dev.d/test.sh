@@ -116,5 +116,6 @@ dev_check() {
   prepare_python
   prepare_languages
   prepare_prometheus
-  (cd "$ROOT/build/asan" && ctest -j2 --output-on-failure)
+  (cd "$ROOT/build/asan" &&
+    LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp" ctest -j2 --output-on-failure)
 }
