@@ -71,28 +71,28 @@ class CountedIndex final : public MemoryLogEngine {
   mutable std::atomic<size_t> calls = 0;
 };
 
+void LookFor(const std::vector<uint64_t>& hashes, CountedIndex* engine) {
+  const SystemClock clock;
+  TopicRegistry topics(*engine, TopicLimits());
+  const JourneyIndexer indexer(*engine, clock, topics, JourneyLimits());
+  SteppedExecutor pool;
+  REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
+}
+
 TEST_CASE("a text is looked for once, however many events have it") {
   CountedIndex engine;
-  const SystemClock clock;
-  TopicRegistry topics(engine, TopicLimits());
-  const JourneyIndexer indexer(engine, clock, topics, JourneyLimits());
-  SteppedExecutor pool;
   const std::vector<uint64_t> hashes(2'000, LinkHash(engine, LinkKind::kCause, "a"));
-  REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
+  LookFor(hashes, &engine);
   CHECK(engine.asked_for == 1);
 }
 
 TEST_CASE("many texts are looked for in as many parts as there are who look") {
   CountedIndex engine;
-  const SystemClock clock;
-  TopicRegistry topics(engine, TopicLimits());
-  const JourneyIndexer indexer(engine, clock, topics, JourneyLimits());
-  SteppedExecutor pool;
   std::vector<uint64_t> hashes;
   for (int i = 0; i < 2'000; ++i) {
     hashes.push_back(LinkHash(engine, LinkKind::kCause, std::to_string(i)));
   }
-  REQUIRE_OK(FindPlaces(indexer, pool, hashes, {PartitionId(), Offset(0)}, 1'000).status());
+  LookFor(hashes, &engine);
   CHECK(engine.asked_for == 2'000);
   CHECK(engine.calls == 4);
 }
