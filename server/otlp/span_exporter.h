@@ -9,10 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/core/traces/span.h"
+#include "server/otlp/otlp_target.h"
 #include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 
@@ -30,13 +29,6 @@ struct OtlpOptions {
   std::string endpoint;
   absl::Duration timeout = absl::Seconds(10);  // Of one call.
 };
-
-// HOST:PORT and whether it is encrypted. Errors: INVALID_ARGUMENT.
-struct OtlpTarget {
-  std::string address;
-  bool encrypted = false;
-};
-absl::StatusOr<OtlpTarget> ParseOtlpEndpoint(absl::string_view endpoint);
 
 // SpanExporter sends spans to a collector over OTLP/gRPC, from a thread of its own: up to 512 in a
 // call, after a second at most. While the collector is down or slow up to 8,192 wait; what comes
