@@ -47,13 +47,12 @@ int32_t PartitionsIn(const absl::Status& status) {
 const std::string& PublishBatch::topic() const { return *lane->topic; }
 int32_t PublishBatch::partition() const { return lane->partition; }
 
-void PublishQueue::AddEvent(absl::string_view topic, int32_t partition, NewEvent event,
-                            absl::Time now) {
+void PublishQueue::AddEvent(absl::string_view topic, int32_t partition, NewEvent event, Now now) {
   Append(LaneOf(TopicOf(topic), partition), std::move(event), now);
 }
 
 void PublishQueue::AddAnywhere(absl::string_view topic, int32_t partitions, NewEvent event,
-                               absl::Time now) {
+                               Now now) {
   TopicLanes& lanes = TopicOf(topic);
   const auto count = static_cast<uint32_t>(partitions);
   if (!HasRoom(LaneOf(lanes, static_cast<int32_t>(lanes.sticky % count)), event)) {
@@ -123,8 +122,8 @@ PublishBatch& PublishQueue::OpenBatch(PublishLane& lane, const NewEvent& event, 
   return batch;
 }
 
-void PublishQueue::Append(PublishLane& lane, NewEvent event, absl::Time now) {
-  if (!HasRoom(lane, event)) OpenBatch(lane, event, now);
+void PublishQueue::Append(PublishLane& lane, NewEvent event, Now now) {
+  if (!HasRoom(lane, event)) OpenBatch(lane, event, now());
   AddTo(*lane.waiting.back(), std::move(event));
 }
 
@@ -149,11 +148,13 @@ void PublishQueue::ListDelayed(absl::Time now) {
   delayed_.erase(due, delayed_.end());
 }
 
-std::optional<PublishQueue::Frame> PublishQueue::Take(absl::Time now) {
+std::optional<PublishQueue::Frame> PublishQueue::Take(Now clock) {
   if (frames_in_flight_ >= options_.max_frames_in_flight ||
       bytes_in_flight_ >= options_.max_bytes_in_flight) {
     return std::nullopt;
   }
+  if (ready_.empty() && delayed_.empty()) return std::nullopt;
+  const absl::Time now = clock();
   if (!delayed_.empty()) ListDelayed(now);
   SentFrame sent;
   Frame frame;

@@ -94,15 +94,14 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(element.size()));
-    const absl::Time now = SteadyNow();
     const bool by_key = !named && partition.has_value();
     PublishQueue::NewEvent added{element, std::move(done), std::move(cause), by_key};
     if (partition.has_value()) {
-      queue_.AddEvent(topic, *partition, std::move(added), now);
+      queue_.AddEvent(topic, *partition, std::move(added), SteadyNow);
     } else {
-      queue_.AddAnywhere(topic, partitions, std::move(added), now);
+      queue_.AddAnywhere(topic, partitions, std::move(added), SteadyNow);
     }
-    start = MustStart(now);
+    start = MustStart();
   }
   Drive(start);
   return absl::OkStatus();
@@ -117,9 +116,8 @@ absl::Status Publisher::Core::PublishPrepared(absl::string_view topic, int32_t p
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(payload->size()));
-    const absl::Time now = SteadyNow();
-    queue_.AddBatch(topic, partition, std::move(payload), count, std::move(done), now);
-    start = MustStart(now);
+    queue_.AddBatch(topic, partition, std::move(payload), count, std::move(done), SteadyNow());
+    start = MustStart();
   }
   Drive(start);
   return absl::OkStatus();
@@ -142,7 +140,7 @@ absl::StatusOr<int32_t> Publisher::Core::PartitionsOf(absl::string_view topic) {
 }
 
 absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
-  const absl::Time deadline = SteadyNow() + options_.block_for;
+  std::optional<absl::Time> deadline;
   while (true) {
     if (cancelled_) return Cancelled();
     if (closed_) return absl::FailedPreconditionError("the publisher is closed");
@@ -153,7 +151,8 @@ absl::Status Publisher::Core::WaitForRoom(size_t bytes) {
     }
     // Not once it is closed: Close() joins the thread then.
     const bool may_wait = options_.block_when_full && !stream_.OnOwnThread();
-    if (!may_wait || !WaitUntil(deadline)) {
+    if (may_wait && !deadline.has_value()) deadline = SteadyNow() + options_.block_for;
+    if (!may_wait || !WaitUntil(*deadline)) {
       return Error(v1::PUBLISH_QUEUE_FULL,
                    absl::StrCat("the publisher holds ", queue_.bytes(),
                                 " bytes that are not answered, of max_memory_bytes ",
@@ -169,8 +168,8 @@ bool Publisher::Core::WaitUntil(absl::Time deadline) {
   return true;
 }
 
-bool Publisher::Core::MustStart(absl::Time now) {
-  if (streaming_ || now < reconnect_at_) return false;
+bool Publisher::Core::MustStart() {
+  if (streaming_ || SteadyNow() < reconnect_at_) return false;
   streaming_ = true;
   return true;
 }
@@ -190,7 +189,7 @@ bool Publisher::Core::WriteNext() {
   bool half_close = false;
   {
     MutexLock lock(mu_);
-    const std::optional<PublishQueue::Frame> frame = queue_.Take(SteadyNow());
+    const std::optional<PublishQueue::Frame> frame = queue_.Take(SteadyNow);
     if (frame.has_value()) {
       v1::PublishOpen open;
       open.set_level(options_.level);
@@ -283,7 +282,7 @@ absl::Duration Publisher::Core::OnTick(absl::Time now) {
     queue_.Expire(now, last_error_.ok() ? late : last_error_, &finished);
     GiveOut(finished);
     silent = now - queue_.OldestSent() > channel_->options().deadline;
-    start = !queue_.empty() && MustStart(now);
+    start = !queue_.empty() && MustStart();
     wait = NextDue(now) - now;
   }
   Deliver(std::move(finished));

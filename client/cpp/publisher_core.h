@@ -56,7 +56,7 @@ class ACTA_CLIENT_HIDDEN Publisher::Core final : public RawStream::Handler {
   // False: the time has passed.
   bool WaitUntil(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: the caller must Start() the stream once unlocked.
-  bool MustStart(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool MustStart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Starts the stream if need be, and writes if it is free.
   void Drive(bool start);
   void GiveOut(const PublishQueue::Finished& finished) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

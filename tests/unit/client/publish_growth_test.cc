@@ -27,11 +27,11 @@ class GrownTopic {
     std::string element;
     AppendElement(event, &element);
     auto done = [this, key](const EventResult& result) { results[key] = result; };
-    queue.AddEvent("t", partition, {element, std::move(done), {}, by_key}, kGrown);
+    queue.AddEvent("t", partition, {element, std::move(done), {}, by_key}, [] { return kGrown; });
   }
   // Until nothing is left to send. Before its end nothing counts as finished.
   void Drain(uint64_t order) {
-    while (const auto frame = queue.Take(kGrown)) {
+    while (const auto frame = queue.Take([] { return kGrown; })) {
       CHECK_FALSE(queue.FinishedThrough(order));
       v1::FrameResult answer;
       answer.set_frame_id(frame->id);
@@ -93,7 +93,7 @@ TEST_CASE("an event that was sent before its topic grew, and not answered, may b
   std::string key = "a";
   while (PartitionOfKey(key, kBefore) == PartitionOfKey(key, kAfter)) key += "a";
   grown.Publish(key, PartitionOfKey(key, kBefore), true);
-  REQUIRE(grown.queue.Take(kGrown).has_value());
+  REQUIRE(grown.queue.Take([] { return kGrown; }).has_value());
   PublishQueue::Finished finished;
   grown.queue.OnStreamEnd(absl::UnavailableError("gone"), true, kGrown, &finished);
   CHECK(finished.empty());

@@ -37,16 +37,14 @@ class Line {
     const size_t number = results_.size();
     results_.emplace_back();
     partition_of_.push_back(partition);
-    const std::string element = Element(absl::StrCat(number));
-    queue_.AddEvent(
-        "t", partition,
-        {element, [this, number](const EventResult& result) { Finished(number, result); }, {}},
-        now_);
+    auto done = [this, number](const EventResult& result) { results_[number].push_back(result); };
+    queue_.AddEvent("t", partition, {Element(absl::StrCat(number)), done, {}},
+                    [this] { return now_; });
   }
 
   // False: there is nothing to send just now.
   bool Send() {
-    const std::optional<PublishQueue::Frame> frame = queue_.Take(now_);
+    const auto frame = Take();
     if (!frame.has_value()) return false;
     CHECK(frame->id == ++last_frame_);
     answers_.push_back(Apply(*frame));
@@ -55,7 +53,7 @@ class Line {
 
   // What the broker does with a frame; `reason` refuses every batch.
   void SendRefused(v1::ErrorReason reason) {
-    const std::optional<PublishQueue::Frame> frame = queue_.Take(now_);
+    const auto frame = Take();
     if (!frame.has_value()) return;
     CHECK(frame->id == ++last_frame_);
     // Whoever says OUTCOME_UNKNOWN may have stored it.
@@ -82,12 +80,12 @@ class Line {
   // What the broker has taken is answered before it ends the stream for good; the rest is lost.
   void EndForGood() {
     while (!answers_.empty()) Answer();
-    if (const auto frame = queue_.Take(now_); frame.has_value()) ++last_frame_;
+    if (Take().has_value()) ++last_frame_;
     End(Error(v1::UNAUTHENTICATED, "no"), false);
   }
   // The frame never reaches the broker, and so none behind it on its stream.
   void LoseAndBreak() {
-    if (const auto frame = queue_.Take(now_); frame.has_value()) ++last_frame_;
+    if (Take().has_value()) ++last_frame_;
     Break();
   }
 
@@ -105,6 +103,9 @@ class Line {
   }
 
  private:
+  std::optional<PublishQueue::Frame> Take() {
+    return queue_.Take([this] { return now_; });
+  }
   v1::FrameResult Apply(const PublishQueue::Frame& frame) {
     v1::FrameResult answer;
     answer.set_frame_id(frame.id);
@@ -114,7 +115,6 @@ class Line {
     }
     return answer;
   }
-  void Finished(size_t number, const EventResult& result) { results_[number].push_back(result); }
 
   PublishQueue queue_;
   ModelLog log_;
@@ -172,11 +172,11 @@ void CheckFailures(Line& line) {
 TEST_CASE("a lone event leaves at once and a flood travels in large batches", "[client]") {
   Line line;
   line.Publish(0);
-  const auto first = line.queue().Take(kNow);
+  const auto first = line.queue().Take([] { return kNow; });
   REQUIRE(first.has_value());
   CHECK(first->batches[0]->count == 1);
   for (int i = 0; i < 1000; ++i) line.Publish(1);
-  const auto second = line.queue().Take(kNow);
+  const auto second = line.queue().Take([] { return kNow; });
   REQUIRE(second.has_value());
   REQUIRE(second->batches.size() == 1);
   CHECK(second->batches[0]->count == 1000);
@@ -202,7 +202,7 @@ TEST_CASE("events of another cause go into another batch", "[client]") {
       cause.emplace().set_delivery_token(token);
       cause->set_offset(offset);
     }
-    queue.AddEvent("t", 0, {"e", nullptr, std::move(cause)}, kNow);
+    queue.AddEvent("t", 0, {"e", nullptr, std::move(cause)}, [] { return kNow; });
   };
   add("", 0);
   add("a", 1);
@@ -212,7 +212,7 @@ TEST_CASE("events of another cause go into another batch", "[client]") {
   add("", 0);
   std::vector<std::pair<std::string, uint32_t>> batches;
   PublishQueue::Finished finished;
-  for (auto frame = queue.Take(kNow); frame.has_value(); frame = queue.Take(kNow)) {
+  while (const auto frame = queue.Take([] { return kNow; })) {
     v1::FrameResult answer;
     answer.set_frame_id(frame->id);
     for (const PublishBatch* batch : frame->batches) {
