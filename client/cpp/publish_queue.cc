@@ -149,11 +149,7 @@ void PublishQueue::ListDelayed(absl::Time now) {
 }
 
 std::optional<PublishQueue::Frame> PublishQueue::Take(Now clock) {
-  if (frames_in_flight_ >= options_.max_frames_in_flight ||
-      bytes_in_flight_ >= options_.max_bytes_in_flight) {
-    return std::nullopt;
-  }
-  if (ready_.empty() && delayed_.empty()) return std::nullopt;
+  if (IsFull() || (ready_.empty() && delayed_.empty())) return std::nullopt;
   const absl::Time now = clock();
   if (!delayed_.empty()) ListDelayed(now);
   SentFrame sent;

@@ -89,6 +89,11 @@ class PublishQueue {
                 std::shared_ptr<const std::string> payload, uint32_t count,
                 Publisher::BatchDone done, absl::Time now);
 
+  // As much is in flight as may be: nothing leaves until an answer comes.
+  bool IsFull() const {
+    return frames_in_flight_ >= options_.max_frames_in_flight ||
+           bytes_in_flight_ >= options_.max_bytes_in_flight;
+  }
   // The next frame; none while there is nothing to send or the window is full.
   std::optional<Frame> Take(Now now);
 

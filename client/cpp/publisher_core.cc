@@ -91,6 +91,7 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
   AppendElement(event, &element);
   RETURN_IF_ERROR(CheckSize(v1::EVENT_TOO_LARGE, element.size()));
   bool start = false;
+  bool full = false;  // Whoever brings the next answer writes.
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(element.size()));
@@ -102,8 +103,9 @@ absl::Status Publisher::Core::Publish(absl::string_view topic, std::optional<int
       queue_.AddAnywhere(topic, partitions, std::move(added), SteadyNow);
     }
     start = MustStart();
+    full = queue_.IsFull();
   }
-  Drive(start);
+  if (start || !full) Drive(start);
   return absl::OkStatus();
 }
 
@@ -113,13 +115,15 @@ absl::Status Publisher::Core::PublishPrepared(absl::string_view topic, int32_t p
   RETURN_IF_ERROR(CheckPartition(partition));
   RETURN_IF_ERROR(CheckSize(v1::BATCH_TOO_LARGE, payload->size()));
   bool start = false;
+  bool full = false;  // Whoever brings the next answer writes.
   {
     MutexLock lock(mu_);
     RETURN_IF_ERROR(WaitForRoom(payload->size()));
     queue_.AddBatch(topic, partition, std::move(payload), count, std::move(done), SteadyNow());
     start = MustStart();
+    full = queue_.IsFull();
   }
-  Drive(start);
+  if (start || !full) Drive(start);
   return absl::OkStatus();
 }
 
