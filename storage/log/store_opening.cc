@@ -207,7 +207,7 @@ absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {
     }
     slice->created_us = record.empty() ? oldest_us : record.mapped().created_us();
     slice->closed = closed;
-    opened->slices.push_back(std::move(slice));
+    opened->slices.push_back(slice);
   }
   for (const auto& [id, record] : records) {
     opened->left.push_back({Family::kMeta, SliceRow(id), std::nullopt});
@@ -419,7 +419,7 @@ void KeepList(const OpenedStore& opened) {
 }
 
 absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const Clock& clock,
-                                      RocksStore::OnFatal on_fatal) {
+                                      const RocksStore::OnFatal& on_fatal) {
   OpenedStore opened;
   RETURN_IF_ERROR(RefuseBackup(options.data));
   opened.files = std::make_shared<StoreFileSystem>(options.file_system);
@@ -442,7 +442,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   CheckWals(witness, *opened.files, &report);
   if (!report.empty() && !options.accept_loss) return report.Refuse(options.data);
 
-  ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, wals, opened.files, std::move(on_fatal)));
+  ASSIGN_OR_RETURN(opened.rocks, OpenRocks(options, wals, opened.files, on_fatal));
   const RecoveredStore& recovered = opened.rocks->recovered();
   const bool power_cut = MayBeAnotherBoot(witness.boot_id, boot) && !witness.clean;
   ASSIGN_OR_RETURN(storage::v1::StoreRecord store, LoadStoreRecord(opened, witness, &report));
@@ -482,8 +482,8 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
 }  // namespace
 
 absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
-                                      RocksStore::OnFatal on_fatal) {
-  auto opened = OpenWhole(options, clock, std::move(on_fatal));
+                                      const RocksStore::OnFatal& on_fatal) {
+  auto opened = OpenWhole(options, clock, on_fatal);
   if (opened.ok()) return opened;
   const absl::Status& status = opened.status();
   const v1::ErrorReason reason = ReasonOf(status);

@@ -38,6 +38,6 @@ struct OpenedStore {
 // Errors: FOLDER_IN_USE, FOLDER_UNUSABLE, FORMAT_TOO_NEW, DISK_FULL, DATA_LOST with a report,
 // DATA_CORRUPTED. Each says what to do.
 absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const Clock& clock,
-                                      RocksStore::OnFatal on_fatal);
+                                      const RocksStore::OnFatal& on_fatal);
 
 }  // namespace acta

@@ -235,7 +235,7 @@ absl::StatusOr<Outcome> RunAsked(Bed& bed, int64_t bytes, bool groups) {
   ASSIGN_OR_RETURN(Latencies journeys, asker.AskJourneys());
   std::optional<Latencies> busy;  // Of a large log, as the load left its index.
   if (bytes > 0) {
-    busy = std::move(journeys);
+    busy = journeys;
     RETURN_IF_ERROR(AwaitTidy(bed));
     RETURN_IF_ERROR(asker.Forget());
     ASSIGN_OR_RETURN(journeys, asker.AskJourneys());

@@ -88,7 +88,7 @@ absl::StatusOr<std::vector<Row>> Runner::RunLimits(const std::string& only) cons
                                       "-o",
                                       "json"};
   if (!only.empty()) command.insert(command.end(), {"--only", only});
-  ASSIGN_OR_RETURN(const auto program, ChildProcess::Start(std::move(command), out, err));
+  ASSIGN_OR_RETURN(const auto program, ChildProcess::Start(command, out, err));
   ASSIGN_OR_RETURN(const int exit_code, program->Wait(absl::Minutes(5)));
   if (exit_code != 0) {
     return absl::UnavailableError(

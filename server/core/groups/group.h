@@ -236,6 +236,10 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
   void RowsDone(uint64_t number);
   // Until no row up to this number is on its way.
   void WaitForRows(uint64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes `done` and queues the row of a position that goes up.
+  void QueueCommit(const SessionPtr& session, PartitionId partition, uint64_t handle, Offset offset,
+                   int64_t time_us, Membership::CommitDone& done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What to answer: FENCED when another owner came while the row was on its way.
   absl::Status Committed(PartitionId partition, uint64_t handle, int64_t offset, int64_t time_us,
                          const TransactionResult& result);

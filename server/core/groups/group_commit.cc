@@ -96,29 +96,31 @@ void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
           });
     }
     newer = current && offset.value() > position->committed.offset();
-    if (newer) {
-      // A lower commit than one in flight waits for it by writing the higher again.
-      const bool highest = offset.value() > position->submitted;
-      position->submitted = std::max(position->submitted, offset.value());
-      ++position->in_flight;
-      std::vector<RowWrite> rows;
-      rows.push_back(MakeRow(*position, position->submitted, time_us));
-      // From what is durable on: what is in flight may fail.
-      PutPassed(*position, *session, position->committed.offset(), position->submitted, time_us,
-                &rows);
-      QueueRows(
-          std::move(rows), Level::kFsync,
-          [self = shared_from_this(), partition, handle, row_offset = position->submitted, time_us,
-           highest, done = std::move(done)](const TransactionResult& result) mutable {
-            const absl::Status status =
-                self->Committed(partition, handle, row_offset, time_us, result);
-            done(status, status.ok() && highest);
-          });
-    }
+    if (newer) QueueCommit(session, partition, handle, offset, time_us, done);
   }
   if (newer) return Flush();
   if (current) return done(absl::OkStatus(), false);
   done(FencedHandle(handle), false);
+}
+
+void Group::QueueCommit(const SessionPtr& session, PartitionId partition, uint64_t handle,
+                        Offset offset, int64_t time_us, Membership::CommitDone& done) {
+  Position& position = positions_[partition];
+  // A lower commit than one in flight waits for it by writing the higher again.
+  const bool highest = offset.value() > position.submitted;
+  position.submitted = std::max(position.submitted, offset.value());
+  ++position.in_flight;
+  std::vector<RowWrite> rows;
+  rows.push_back(MakeRow(position, position.submitted, time_us));
+  // From what is durable on: what is in flight may fail.
+  PutPassed(position, *session, position.committed.offset(), position.submitted, time_us, &rows);
+  QueueRows(std::move(rows), Level::kFsync,
+            [self = shared_from_this(), partition, handle, row_offset = position.submitted, time_us,
+             highest, done = std::move(done)](const TransactionResult& result) mutable {
+              const absl::Status status =
+                  self->Committed(partition, handle, row_offset, time_us, result);
+              done(status, status.ok() && highest);
+            });
 }
 
 absl::Status Group::Committed(PartitionId partition, uint64_t handle, int64_t offset,

@@ -125,9 +125,8 @@ std::optional<GroupQueue::Start> GroupQueue::Detach(PartitionId id) {
     start.partition = id;
     start.record = partition->record;
     PutPosition(partition->queue->position(), &start.record);
-    for (ParkedEvent& event : partition->queue->AllParked()) {
-      AttemptsBefore before = partition->RoundsBefore(event.offset);
-      start.parked.push_back({id, std::move(event), std::move(before)});
+    for (const ParkedEvent& event : partition->queue->AllParked()) {
+      start.parked.push_back({id, event, partition->RoundsBefore(event.offset)});
     }
     Remove(id);
     after = MakeAfter();

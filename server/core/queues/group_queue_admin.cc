@@ -244,9 +244,8 @@ std::vector<StoredParked> GroupQueue::HeldIn(PartitionId id, OffsetRun run, size
   std::vector<StoredParked> held;
   const auto it = partitions_.find(id);
   if (it == partitions_.end()) return held;
-  for (ParkedEvent& event : it->second->queue->HeldIn(run, most)) {
-    const Offset offset = event.offset;
-    held.push_back({id, std::move(event), it->second->RoundsBefore(offset)});
+  for (const ParkedEvent& event : it->second->queue->HeldIn(run, most)) {
+    held.push_back({id, event, it->second->RoundsBefore(event.offset)});
   }
   return held;
 }

@@ -46,8 +46,9 @@ absl::Status TakeIfKnown(const char* method, absl::StatusOr<Response> answer, Re
     of->unknown.emplace_back(method);
     return absl::OkStatus();
   }
-  if (answer.ok()) *out = *std::move(answer);
-  return answer.status();
+  if (!answer.ok()) return answer.status();
+  *out = *std::move(answer);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Examination> Ask(CommandContext& context) {
