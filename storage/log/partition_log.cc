@@ -57,9 +57,9 @@ PartitionLog::PartitionLog(PartitionId id, PartitionStart start)
       visible_end_bytes_ = newest.end_bytes;
     }
     last_time_us_ = std::max(newest.last_time_us, first_time_us_);
-    const auto oldest = std::find_if(spans_.begin(), spans_.end(), [first = first_](const auto& span) {
-      return span.second.last >= first;
-    });
+    const auto oldest =
+        std::find_if(spans_.begin(), spans_.end(),
+                     [first = first_](const auto& span) { return span.second.last >= first; });
     if (first_time_us_ == 0 && oldest != spans_.end()) {
       first_time_us_ = oldest->second.first_time_us;
     }
