@@ -107,9 +107,9 @@ void GroupQueue::PutDeadLetters(Partition& partition, const QueueChanges& change
 
 void GroupQueue::NoteSettled(Partition& partition, OffsetRun run) {
   std::vector<SettledRun>& settled = partition.settled;
-  const auto waiting = std::find_if(
-      settled.begin(), settled.end(),
-      [written = written_](const SettledRun& one) { return one.write > written; });
+  const auto waiting =
+      std::find_if(settled.begin(), settled.end(),
+                   [written = written_](const SettledRun& one) { return one.write > written; });
   settled.erase(settled.begin(), waiting);
   const uint64_t next = begun_ + 1;
   const bool goes_on =
