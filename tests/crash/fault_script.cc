@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -63,6 +64,7 @@ class Script {
       outcome_.trimmed_events = Trimmed();
       if (script_.stop) {
         engine_->Stop();
+        HoldNoticed();
       } else {
         // The last step may have ended with a flush: something is in the log file alone.
         (void)Commit(*engine_, MakeAppend(PartitionOf(0), {EventElement("later")}));
@@ -81,7 +83,20 @@ class Script {
     LocalEngineOptions options = SmallEngineOptions(script_.folder);
     options.file_system = script_.file_system;
     ASSIGN_OR_RETURN(engine_, LocalLogEngine::Open(options, sink_, clock_));
-    return OpenTopic(*engine_, script_.steps);
+    RETURN_IF_ERROR(OpenTopic(*engine_, script_.steps));
+    had_failed_ = PromiseFailed();
+    return absl::OkStatus();
+  }
+
+  // A write or sync has failed that nobody may pass over. The database does without its list of
+  // options, whose name is synced with the folder; and of the writes to a log file some are zeros
+  // ahead of it, while the others are answered.
+  bool PromiseFailed() const {
+    using Kind = DiskOperation::Kind;
+    const auto failed = script_.disk->failed();
+    if (!script_.must_end || !failed.has_value() || failed->kind == Kind::kSyncFolder) return false;
+    const bool log = absl::EndsWith(failed->path, ".log") && failed->kind != Kind::kSync;
+    return !log && !absl::StrContains(failed->path, "/OPTIONS-");
   }
 
   absl::Status Maintain() {
@@ -105,9 +120,11 @@ class Script {
     if (Maintains(step)) RETURN_IF_ERROR(Maintain());
     if (step == script_.steps / 2) {
       engine_->Stop();
+      HoldNoticed();
       engine_.reset();
       RETURN_IF_ERROR(Open());
     }
+    const bool failed = !had_failed_ && PromiseFailed();
     const bool os = step % 3 == 0;
     const std::string data = absl::StrCat(step, ":", std::string(300 + step % 5 * 4000, 'x'));
     const TransactionResult result =
@@ -116,9 +133,25 @@ class Script {
     RETURN_IF_ERROR(result.status);
     RETURN_IF_ERROR(result.appends.front().status);
     acks_ << step << " " << (result.level == Level::kOs) << std::endl;
+    went_on_ |= failed;
     if (step % 4 != 0) return absl::OkStatus();
     const uint64_t hash = IndexedHash(static_cast<uint64_t>(step) << 32);
     return engine_->AddToIndex({{hash, PartitionOf(step), result.appends.front().base_offset}});
+  }
+
+  // The end of a life in which an event was acknowledged behind a failure: it has to be one that
+  // ends the engine, and a thread of the database may be about to tell.
+  void HoldNoticed() {
+    if (!std::exchange(went_on_, false)) return;
+    Mutex mu;
+    CondVar never;
+    MutexLock lock(mu);
+    for (int left = 5000; left > 0 && sink_.causes().empty(); --left) {
+      never.WaitFor(mu, absl::Milliseconds(1));
+    }
+    if (sink_.causes().empty()) {
+      outcome_.problem = absl::StrCat("went on behind a failure of ", script_.disk->failed()->path);
+    }
   }
 
   // What is younger than the witness may be lost in silence, by a fault of the medium.
@@ -147,6 +180,8 @@ class Script {
   FakeClock clock_;
   RecordingFatalSink sink_;
   std::unique_ptr<LocalLogEngine> engine_;
+  bool had_failed_ = false;  // When this life began.
+  bool went_on_ = false;     // In it, behind a failure.
   ScriptOutcome outcome_;
 };
 

@@ -23,10 +23,14 @@ TEST_CASE("a failed sync is never acknowledged and ends the engine") {
   TestStore store(options);
   REQUIRE_OK(
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("ok")})).status);
+  CHECK_FALSE(disk->failed().has_value());
   disk->Fail(FaultyDisk::Fault::kSync, 1);
   const auto doubt =
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("doubt")}));
   CHECK(ReasonOf(doubt.status) == v1::OUTCOME_UNKNOWN);
+  REQUIRE(disk->failed().has_value());
+  CHECK(disk->failed()->kind == FaultyDisk::Kind::kSync);
+  CHECK(absl::EndsWith(disk->failed()->path, ".log"));
   CHECK(store.sink().AwaitCauses().size() == 1);
   const auto later =
       Commit(store.engine(), MakeAppend(TestStore::Partition(), {EventElement("later")}));

@@ -57,6 +57,10 @@ int64_t FaultyDisk::count(Fault fault) const {
   MutexLock lock(mu_);
   return counted_[static_cast<size_t>(fault)].done;
 }
+std::optional<DiskOperation> FaultyDisk::failed() const {
+  MutexLock lock(mu_);
+  return failed_;
+}
 void FaultyDisk::FullWhile(const std::string& file) {
   MutexLock lock(mu_);
   filler_ = file;
@@ -91,7 +95,10 @@ IOStatus FaultyDisk::FaultOf(const DiskCall& call) {
   ++counted.done;
   const bool fails = counted.once ? counted.done == counted.fail_at
                                   : counted.fail_at != 0 && counted.done >= counted.fail_at;
-  if (fails) return IOStatus::IOError(kMessages[static_cast<size_t>(fault)]);
+  if (fails) {
+    if (!failed_.has_value()) failed_ = Operation{call.kind, std::string(call.path)};
+    return IOStatus::IOError(kMessages[static_cast<size_t>(fault)]);
+  }
   if (fault == Fault::kWrite && !filler_.empty() && std::filesystem::exists(filler_) &&
       MakesLonger(call)) {
     return IOStatus::NoSpace("injected: no space");

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ class FaultyDisk final : public HookedDisk {
   void Fail(Fault fault, int64_t n, bool once = false);
   // How many were asked for so far.
   int64_t count(Fault fault) const;
+  // Kind and path of the first that failed as told; nothing: none did.
+  std::optional<Operation> failed() const;
   // While `file` exists the disk is full: writes that make a file longer fail for lack of space.
   void FullWhile(const std::string& file);
 
@@ -68,6 +71,7 @@ class FaultyDisk final : public HookedDisk {
   bool recording_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<Operation> operations_ ABSL_GUARDED_BY(mu_);
   std::array<Counted, kFaults> counted_ ABSL_GUARDED_BY(mu_);
+  std::optional<Operation> failed_ ABSL_GUARDED_BY(mu_);
   std::string filler_ ABSL_GUARDED_BY(mu_);
 };
 
