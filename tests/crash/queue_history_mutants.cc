@@ -52,10 +52,11 @@ size_t NewestOf(const QueueHistory& history, Op op, std::optional<bool> in_step 
   });
 }
 
-// A nack that is not for the last attempt.
-size_t NewestNack(const QueueHistory& history) {
-  return NewestLast(history, [](const QueueDecision& last) {
-    return last.op == Op::kNack && last.attempt < kQueueGroups[last.group].max_attempts;
+// A nack that is not for the last attempt. `delayed`: one that says when.
+size_t NewestNack(const QueueHistory& history, bool delayed = false) {
+  return NewestLast(history, [delayed](const QueueDecision& last) {
+    return last.op == Op::kNack && last.attempt < kQueueGroups[last.group].max_attempts &&
+           (!delayed || last.due_us >= 0);
   });
 }
 
@@ -100,6 +101,8 @@ class MutantMaker {
     QueueDecision again = history_.decisions[NewestNack(history_)];
     again.op = Op::kRedrive;
     Add("wrong-attempts").decisions.push_back(again);
+    // An event that waits for another time than it was told.
+    Change("wrong-due", NewestNack(history_, /*delayed=*/true)).due_us += 1;
     // A dead letter that nobody made.
     Change("wrong-dead-letter", NewestOf(history_, Op::kReject)).op = Op::kRelease;
   }
