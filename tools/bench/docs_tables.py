@@ -138,7 +138,12 @@ def bounds(row):
 def ratio(row):
     if not row['limit']:
         return '-'
-    return f'{row["value"] / row["limit"]:.2f} x {row["limit_name"].replace("_", " ")}'
+    times = row['value'] / row['limit']
+    text = f'{times:.2f} x {row["limit_name"].replace("_", " ")}'
+    if row['least_of_limit'] is None:
+        return text
+    text += f' ({row["least_of_limit"]} / {row["goal_of_limit"]})'
+    return text if times >= row['least_of_limit'] else f'{text} **not held**'
 
 
 def cpu(row):
@@ -199,6 +204,10 @@ def missed(rows):
     """What does not reach its goal, the furthest first."""
     found = []
     for name, row in rows.items():
+        if row['limit'] and row['goal_of_limit']:
+            worse = row['goal_of_limit'] * row['limit'] / row['value']
+            if worse > 1:
+                found.append((worse, f'{name}, {ratio(row)}', row))
         if row['goal'] is None:
             continue
         ratio_to_goal = row['value'] / row['goal']
