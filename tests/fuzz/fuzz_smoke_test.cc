@@ -8,11 +8,15 @@
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <string>
 
 #include <catch2/catch.hpp>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "tests/fuzz/fuzz_targets.h"
 #include "tests/fuzz/mutator.h"
@@ -88,6 +92,28 @@ void Run(const std::string& name, uint64_t seconds) {
   }
   std::cout << name << ": " << inputs << " inputs" << std::endl;
   CHECK(inputs > 0);
+}
+
+std::string TextOf(const std::string& name) {
+  std::ifstream file(ACTA_SOURCE_DIR "/tests/fuzz/" + name);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+TEST_CASE("each target has its turn here and a program of libFuzzer") {
+  const std::string here = TextOf("fuzz_smoke_test.cc"), build = TextOf("CMakeLists.txt");
+  const std::string head = "foreach(fuzzer ";
+  const size_t at = build.find(head);
+  REQUIRE(at != std::string::npos);
+  const size_t begin = at + head.size();
+  const std::string list = build.substr(begin, build.find(')', begin) - begin);
+  const std::set<std::string> programs =
+      absl::StrSplit(list, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  CHECK(programs.size() == FuzzTargets().size());
+  for (const FuzzTarget& target : FuzzTargets()) {
+    CAPTURE(target.name);
+    CHECK(programs.count(target.name) == 1);
+    CHECK(absl::StrContains(here, absl::StrCat("Run(\"", target.name, "\"")));
+  }
 }
 
 // Together half a minute.
