@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -72,6 +73,17 @@ class BenchSmokeTest(unittest.TestCase):
             self.assertEqual(os.listdir(folder), [], 'something was left behind')
         self.assertLessEqual({'disk_append_sync', 'rocksdb_os', 'rocksdb_fsync', 'grpc_unary',
                               'grpc_stream_64k', 'crc32c', 'memcpy'}, set(rows))
+
+    def test_the_short_form_and_the_commands_of_pages_name_measures_that_there_are(self):
+        commands = [['--short']]
+        for page in ('docs/internals/performance.md', 'docs/operating/durability.md'):
+            text = (SOURCE / page).read_text()
+            commands += [['--only', names] for names in re.findall(r"--only\s+'?([\w*,]+)", text)]
+        self.assertGreater(len(commands), 5)
+        for words in commands:
+            done = run('acta-bench', *words, '--list')
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(done.stdout, words)
 
     def test_a_wrong_word_is_a_usage_error(self):
         for words in (['--only', 'publish_consume_slow'], ['--runs', '-1'], ['--quikc'],

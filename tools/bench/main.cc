@@ -61,7 +61,7 @@ std::vector<Flag> Flags(Options* o) {
       SwitchFlag("--check", "fails when a figure does not hold its least", &o->check),
       TextFlag("-o", "FORMAT", "table or json (table)", &o->output),
       TextFlag("--json", "FILE", "the report as JSON, beside what -o says", &o->json_file),
-      SwitchFlag("--list", "what can be measured", &o->list),
+      SwitchFlag("--list", "what can be measured, or what --only or --short chooses", &o->list),
       SwitchFlag("--help", "this text", &o->help),
   };
 }
@@ -157,20 +157,24 @@ absl::StatusOr<std::vector<Measure>> Choose(const Options& options) {
   return chosen;
 }
 
-std::string List() {
-  std::string text;
-  for (const Measure& measure : AllMeasures()) {
-    absl::StrAppend(&text, measure.name, ": ", measure.help, measure.large ? " (--large)" : "",
-                    "\n");
-  }
-  return text;
-}
-
 absl::Status Print(const std::string& text) {
   if (fwrite(text.data(), 1, text.size(), stdout) == text.size() && fflush(stdout) == 0) {
     return absl::OkStatus();
   }
   return absl::UnavailableError("cannot write to stdout");
+}
+
+absl::Status List(const Options& options) {
+  std::vector<Measure> measures = AllMeasures();
+  if (!options.only.empty()) {
+    ASSIGN_OR_RETURN(measures, Choose(options));
+  }
+  std::string text;
+  for (const Measure& measure : measures) {
+    absl::StrAppend(&text, measure.name, ": ", measure.help, measure.large ? " (--large)" : "",
+                    "\n");
+  }
+  return Print(text);
 }
 
 absl::Status WriteFile(const std::string& path, const std::string& text) {
@@ -224,7 +228,7 @@ int Main(const std::vector<std::string>& words) {
   if (status.ok()) status = Settle(&options);
   if (status.ok()) {
     status = options.help   ? Print(HelpText(kHead, flags))
-             : options.list ? Print(List())
+             : options.list ? List(options)
                             : Measures(std::move(options));
   }
   if (status.ok()) return 0;
