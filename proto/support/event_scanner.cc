@@ -111,6 +111,7 @@ WireFault ScanBytes(WireReader& reader, uint32_t tag, FieldKind kind, ScannedEve
       KeepLongest(FieldOf(tag), static_cast<uint32_t>(value.size()), event);
       break;
     case FieldKind::kAffected:
+      ++event->affected;
       return ScanPair(value, [=](uint32_t size) { KeepLongest(FieldOf(tag), size, event); });
     case FieldKind::kAttribute:
       ++event->attributes;

@@ -16,6 +16,7 @@ struct ScannedEvent {
   int64_t time_us = 0;
   uint32_t attributes = 0;       // Entries; one that is there twice counts twice.
   uint32_t attribute_bytes = 0;  // Of their keys and values.
+  uint32_t affected = 0;         // Entries.
   uint32_t longest_text = 0;     // Bytes of the longest string, those of `affected` too; not
                                  // those of attributes.
   uint32_t longest_field = 0;    // The number of its field in Event; 0: there is none.

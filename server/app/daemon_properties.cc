@@ -171,6 +171,8 @@ void DescribeCallLimits(DaemonOptions* o, PropertyTable* table) {
                     "attributes of an event");
   table->AddBytes("limits.attributes", &p->max_attribute_bytes, 0, 8 * kKiB32,
                   "all attributes of an event together");
+  table->AddInteger("limits.affected_per_event", &p->max_affected, 0, 1000,
+                    "entries of affected of an event");
   table->AddInteger("limits.events_per_atomic", &p->max_atomic_events, 1, 1000,
                     "events in one atomic publish");
   table->AddBytes("limits.atomic", &p->max_atomic_bytes, kKiB32, 16 * kMiB32, "one atomic publish");

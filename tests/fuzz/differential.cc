@@ -63,6 +63,7 @@ std::string CompareScanned(const ScannedEvent& event, const v1::Event& parsed) {
   if (event.key != parsed.key()) return Differs("key");
   if (event.time_us != parsed.time_us()) return Differs("time_us");
   if (event.longest_text != LongestText(parsed)) return Differs("the longest text");
+  if (event.affected != static_cast<uint32_t>(parsed.affected_size())) return Differs("affected");
   // A map keeps the last of equal keys, the scanner counts entries.
   const auto entries = static_cast<uint32_t>(parsed.attributes_size());
   uint32_t bytes = 0;

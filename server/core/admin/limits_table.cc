@@ -66,6 +66,8 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
             "what is stored beside the batches of a frame, above 256 for each of their partitions");
   rows->Add("limits.attributes_per_event", limits.max_attributes, "attributes", "of an event");
   rows->Add("limits.attributes", limits.max_attribute_bytes, "bytes", "all attributes of an event");
+  rows->Add("limits.affected_per_event", limits.max_affected, "entries",
+            "of affected, of an event");
   rows->Add("limits.events_per_atomic", limits.max_atomic_events, "events",
             "in one atomic publish");
   rows->Add("limits.atomic", limits.max_atomic_bytes, "bytes", "of one atomic publish");

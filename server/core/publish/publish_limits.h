@@ -20,6 +20,8 @@ struct PublishLimits {
   int32_t max_key_bytes = 1024;
   int32_t max_attributes = 64;
   int32_t max_attribute_bytes = 8192;
+  // Two bytes each at least, and more than 50 in the memory of whoever reads the event.
+  int32_t max_affected = 64;
   int32_t max_atomic_events = 1000;
   int32_t max_atomic_bytes = 16 << 20;
   int32_t max_scheduled_events = 1000;  // Of one frame.

@@ -30,6 +30,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("max_frame_context_bytes").value() == 16 << 20);
   CHECK(rows.at("limits.attributes_per_event").value() == 64);
   CHECK(rows.at("limits.attributes").value() == 8192);
+  CHECK(rows.at("limits.affected_per_event").value() == 64);
   CHECK(rows.at("limits.events_per_atomic").value() == 1000);
   CHECK(rows.at("limits.scheduled_events").value() == 1'000'000);
   CHECK(rows.at("max_scheduled_per_frame").value() == 1000);

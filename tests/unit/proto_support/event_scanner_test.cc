@@ -56,6 +56,7 @@ TEST_CASE("an event with every field is accepted and its views are its bytes") {
   CHECK(scanned.time_us == -5);
   CHECK(scanned.attributes == 2);
   CHECK(scanned.attribute_bytes == 10);
+  CHECK(scanned.affected == 2);
   CHECK(scanned.longest_text == 16);
   CHECK(scanned.longest_field == v1::Event::kContentTypeFieldNumber);
   CHECK(scanned.id.data() > bytes.data());

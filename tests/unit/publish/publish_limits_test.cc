@@ -105,6 +105,19 @@ TEST_CASE("kind and id of each who is affected may have 4 KiB") {
   refused();
 }
 
+TEST_CASE("an event may have 64 entries of affected") {
+  PublishFixture f;
+  v1::PublishFrame frame = OneBatch("orders", 0);
+  v1::Event* const event = AddEvent(&frame);
+  for (int i = 0; i < 64; ++i) event->add_affected();
+  CHECK(PublishFixture::BatchReason(f.Publish(frame)) == kFine);
+  event->add_affected();
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(PublishFixture::BatchReason(result) == v1::EVENT_TOO_LARGE);
+  CheckLimit(result.batches(0).error(), "limits.affected_per_event", "64", "65");
+  CHECK(result.batches(0).error().details().at("event_index") == "0");
+}
+
 TEST_CASE("an event may have 64 attributes") {
   PublishFixture f;
   v1::PublishFrame frame = OneBatch("orders", 0);
