@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxBatchesPerFrame = 1000;
 constexpr uint32_t kMaxEventsPerBatch = 65'536;
+constexpr uint64_t kMaxEventsPerFrame = 131'072;
 // A batch that is out of sequence this often is not worth another epoch.
 constexpr int32_t kMaxRestarts = 3;
 constexpr absl::Duration kLeastDelay = absl::Milliseconds(10);
@@ -154,6 +155,7 @@ std::optional<PublishQueue::Frame> PublishQueue::Take(Now clock) {
   if (!delayed_.empty()) ListDelayed(now);
   SentFrame sent;
   Frame frame;
+  uint64_t events = 0;
   while (!ready_.empty() && frame.batches.size() < kMaxBatchesPerFrame) {
     PublishLane& lane = *ready_.front();
     const bool sendable = !lane.waiting.empty() && MaySend(lane);
@@ -164,7 +166,11 @@ std::optional<PublishQueue::Frame> PublishQueue::Take(Now clock) {
       continue;
     }
     const int64_t size = SizeOf(*lane.waiting.front());
-    if (!frame.batches.empty() && sent.bytes + size > options_.max_frame_bytes) break;
+    const uint32_t count = lane.waiting.front()->count;
+    const bool fits =
+        sent.bytes + size <= options_.max_frame_bytes && events + count <= kMaxEventsPerFrame;
+    if (!frame.batches.empty() && !fits) break;
+    events += count;
     ready_.pop_front();
     sent.batches.push_back(std::move(lane.waiting.front()));
     lane.waiting.pop_front();

@@ -166,6 +166,8 @@ void DescribeCallLimits(DaemonOptions* o, PropertyTable* table) {
                     "batches in one publish frame");
   table->AddInteger("limits.events_per_batch", &p->max_batch_events, 1, 65536,
                     "events in one batch");
+  table->AddInteger("limits.events_per_frame", &p->max_frame_events, 1, 131072,
+                    "events in one publish frame");
   table->AddBytes("limits.key", &p->max_key_bytes, 1, kKiB32, "the key of an event");
   table->AddInteger("limits.attributes_per_event", &p->max_attributes, 0, 64,
                     "attributes of an event");

@@ -59,6 +59,7 @@ void AddPublish(const PublishLimits& limits, Rows* rows) {
   rows->Add("limits.max_frame", limits.max_frame_bytes, "bytes", "one publish frame");
   rows->Add("limits.batches_per_frame", limits.max_batches, "batches", "in one publish frame");
   rows->Add("limits.events_per_batch", limits.max_batch_events, "events", "in one batch");
+  rows->Add("limits.events_per_frame", limits.max_frame_events, "events", "in one publish frame");
   rows->Add("limits.key", limits.max_key_bytes, "bytes", "the key of an event");
   rows->Add("max_event_text_bytes", kMaxEventTextBytes, "bytes",
             "each text of an event: id, source, correlation_id and so on, kind and id of affected");

@@ -17,6 +17,9 @@ struct PublishLimits {
   int32_t max_frame_bytes = 17 << 20;
   int32_t max_batches = 1000;
   int32_t max_batch_events = 65536;
+  // So many are answered in less than the 4 MiB that gRPC clients take by default, when all of them
+  // were published before, which takes 25 bytes each at most.
+  int32_t max_frame_events = 131072;
   int32_t max_key_bytes = 1024;
   int32_t max_attributes = 64;
   int32_t max_attribute_bytes = 8192;

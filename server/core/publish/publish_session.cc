@@ -222,8 +222,20 @@ absl::Status PublishSession::CheckLimits(size_t bytes) const {
                       max_batches,         "split the frame"}
         .Make();
   }
+  RETURN_IF_ERROR(CheckEvents());
   RETURN_IF_ERROR(CheckScheduled());
   return frame_.atomic ? CheckAtomic() : absl::OkStatus();
+}
+
+absl::Status PublishSession::CheckEvents() const {
+  uint64_t events = 0;
+  for (const PartitionBatchView& batch : frame_.batches) events += batch.count;
+  const auto max_events = static_cast<uint64_t>(deps_.limits.max_frame_events);
+  if (events <= max_events) return absl::OkStatus();
+  return LimitError{v1::FRAME_TOO_LARGE, "the frame has events:",
+                    events,              "limits.events_per_frame",
+                    max_events,          "split the frame"}
+      .Make();
 }
 
 absl::Status PublishSession::CheckScheduled() const {

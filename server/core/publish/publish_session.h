@@ -89,6 +89,7 @@ class PublishSession {
   // Stream rules and limits of the frame in frame_.
   absl::Status CheckFrame(size_t bytes);
   absl::Status CheckLimits(size_t bytes) const;
+  absl::Status CheckEvents() const;
   absl::Status CheckScheduled() const;
   absl::Status CheckAtomic() const;
   absl::Status Open(const PublishOpenView& open);

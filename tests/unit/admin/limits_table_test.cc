@@ -25,6 +25,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("limits.max_frame").value() == 17 << 20);
   CHECK(rows.at("limits.batches_per_frame").value() == 1000);
   CHECK(rows.at("limits.events_per_batch").value() == 65536);
+  CHECK(rows.at("limits.events_per_frame").value() == 131072);
   CHECK(rows.at("limits.key").value() == 1024);
   CHECK(rows.at("max_event_text_bytes").value() == 4096);
   CHECK(rows.at("max_frame_context_bytes").value() == 16 << 20);

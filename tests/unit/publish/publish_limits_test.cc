@@ -172,6 +172,22 @@ TEST_CASE("a frame may have 1,000 batches") {
   CheckLimit(result.error(), "limits.batches_per_frame", "1000", "1001");
 }
 
+TEST_CASE("a frame may have 131,072 events") {
+  PublishFixture f;
+  v1::PublishFrame frame;
+  for (int batch = 0; batch < 2; ++batch) {
+    frame.add_batches()->set_topic("orders");
+    for (int i = 0; i < 65536; ++i) AddEvent(&frame);
+  }
+  CHECK_FALSE(f.Publish(frame).has_error());
+  frame.add_batches()->set_topic("orders");
+  AddEvent(&frame);
+  const v1::FrameResult result = f.Publish(frame);
+  CHECK(result.error().reason() == v1::FRAME_TOO_LARGE);
+  CHECK(result.batches_size() == 0);
+  CheckLimit(result.error(), "limits.events_per_frame", "131072", "131073");
+}
+
 TEST_CASE("a frame may have as many bytes as configured") {
   PublishFixture f;
   v1::PublishFrame frame = OneBatch("orders", 0);

@@ -73,6 +73,27 @@ TEST_CASE("a batch of duplicates only has no part") {
   CHECK_FALSE(result.batches(0).has_error());
 }
 
+// Goal: a client whose gRPC takes 4 MiB, as by default, gets every answer.
+TEST_CASE("an answer is below 4 MiB when all events of a full frame are duplicates") {
+  PublishFixture f;
+  constexpr uint32_t kEvents = 65'536;
+  v1::PublishFrame frame;
+  std::vector<AppendResult> appends;
+  for (int i = 0; i < f.limits.max_frame_events / static_cast<int>(kEvents); ++i) {
+    frame.add_batches()->set_topic("orders");
+    frame.mutable_batches(i)->set_partition(3);
+    AppendResult& repeated = appends.emplace_back(Stored(0, 0));
+    for (uint32_t event = 0; event < kEvents; ++event) {
+      AddEvent(&frame);
+      repeated.duplicates.push_back({event, Offset(INT64_MAX), Incarnation(UINT32_MAX)});
+    }
+  }
+  const v1::FrameResult result = Answered(f, frame, absl::OkStatus(), std::move(appends));
+  REQUIRE_FALSE(result.has_error());
+  CHECK(result.batches(1).duplicates_size() == static_cast<int>(kEvents));
+  CHECK(result.ByteSizeLong() < size_t{4} << 20);
+}
+
 TEST_CASE("duplicates of a split batch are named by their index in the batch") {
   PublishFixture f;
   v1::PublishFrame frame = OneBatch("fast");
