@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "proto/support/limit_error.h"
 
 namespace acta {
 namespace {
@@ -15,12 +16,25 @@ bool IsNameByte(char byte) {
          byte == '-';
 }
 
-absl::Status Invalid(absl::string_view kind, absl::string_view name, absl::string_view rule) {
-  // What was sent may be long and need not be text.
+// What was sent may be long and need not be text.
+std::string Begins(absl::string_view name) {
   std::string shown = absl::CHexEscape(name.substr(0, 64));
   if (name.size() > 64) absl::StrAppend(&shown, "...");
+  return shown;
+}
+
+absl::Status Invalid(absl::string_view kind, absl::string_view name, absl::string_view rule) {
+  const std::string shown = Begins(name);
   return Error(v1::INVALID_NAME, absl::StrCat(kind, " name '", shown, "' ", rule),
                {{"kind", std::string(kind)}, {"name", shown}});
+}
+
+absl::Status TooLong(absl::string_view kind, absl::string_view name) {
+  const std::string shown = Begins(name);
+  const std::string what = absl::StrCat(kind, " name '", shown, "' has bytes:");
+  return LimitError{v1::INVALID_NAME, what,          name.size(),
+                    "max_name_bytes", kMaxNameBytes, "use 1 to 249 of [a-zA-Z0-9._-]"}
+      .Make({{"kind", std::string(kind)}, {"name", shown}});
 }
 
 }  // namespace
@@ -31,10 +45,7 @@ std::string ShownName(absl::string_view name) {
 
 absl::Status ValidateName(absl::string_view kind, absl::string_view name) {
   if (name.empty()) return Invalid(kind, name, "is empty: use 1 to 249 of [a-zA-Z0-9._-]");
-  if (name.size() > kMaxNameBytes) {
-    return Invalid(kind, name,
-                   absl::StrCat("has ", name.size(), " bytes: at most ", kMaxNameBytes));
-  }
+  if (name.size() > kMaxNameBytes) return TooLong(kind, name);
   if (name == "." || name == "..") return Invalid(kind, name, "is reserved: choose another");
   if (name[0] == '$') return Invalid(kind, name, "begins with '$', which is for internal names");
   const auto bad = std::find_if_not(name.begin(), name.end(), IsNameByte);

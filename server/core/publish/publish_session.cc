@@ -35,10 +35,9 @@ absl::Status CheckLevel(int32_t level) {
 
 absl::Status CheckTopicName(absl::string_view name) {
   if (name.size() <= kMaxNameBytes) return absl::OkStatus();
-  return Error(
-      v1::INVALID_NAME,
-      absl::StrCat("a topic name of ", name.size(), " bytes; names have 1 to ", kMaxNameBytes),
-      {{"field", "topic"}});
+  return LimitError{v1::INVALID_NAME, "the topic name has bytes:", name.size(),
+                    "max_name_bytes", kMaxNameBytes,               "use 1 to 249 of [a-zA-Z0-9._-]"}
+      .Make({{"field", "topic"}});
 }
 
 absl::Status CheckProducerName(absl::string_view field, absl::string_view name) {

@@ -50,7 +50,8 @@ TEST_CASE("a bad name is refused with the rule it breaks", "[access]") {
     return std::string(status.message());
   };
   CHECK_THAT(refusal(""), Catch::Contains("empty"));
-  CHECK_THAT(refusal(std::string(250, 'x')), Catch::Contains("250") && Catch::Contains("249"));
+  CHECK_THAT(refusal(std::string(250, 'x')), Catch::Contains("250, above max_name_bytes of 249"));
+  CHECK(DetailsOf(ValidateName("topic", std::string(250, 'x')))["limit"] == "max_name_bytes");
   CHECK_THAT(refusal("."), Catch::Contains("reserved"));
   CHECK_THAT(refusal(".."), Catch::Contains("reserved"));
   CHECK_THAT(refusal("$rule.x"), Catch::Contains("internal"));
