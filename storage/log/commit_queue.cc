@@ -99,10 +99,7 @@ absl::Status CommitQueue::Admit(const Transaction& transaction, int64_t bytes,
   const DiskState disk = disk_.state();
   const bool publishes = !transaction.appends.empty();
   if (disk == DiskState::kHard || (publishes && disk == DiskState::kSoft)) {
-    return Error(v1::DISK_FULL,
-                 absl::StrCat("free disk (", disk_.free_bytes() >> 20, " MiB) is below the ",
-                              disk == DiskState::kHard ? "hard" : "soft",
-                              " watermark; free some or lower retention"));
+    return disk_.Refusal(disk);
   }
   // A stream is read again only when there is room, so it may pass the limit by what it had
   // already read; a unary call may not.

@@ -1,6 +1,10 @@
 #include "storage/log/disk_guard.h"
 
 #include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/error.h"
 
 namespace acta {
 
@@ -24,6 +28,21 @@ DiskState DiskGuard::state() const {
   if (left < watermarks_.soft.Of(total)) return DiskState::kSoft;
   if (left < watermarks_.warn.Of(total)) return DiskState::kWarn;
   return DiskState::kOk;
+}
+
+absl::Status DiskGuard::Refusal(DiskState below) const {
+  const bool hard = below == DiskState::kHard;
+  const int64_t watermark = (hard ? watermarks_.hard : watermarks_.soft).Of(total_bytes());
+  const int64_t left = free_bytes();
+  const std::string level = hard ? "hard" : "soft";
+  const std::string limit = absl::StrCat("storage.disk_", level, "_bytes");
+  return Error(v1::DISK_FULL,
+               absl::StrCat("free disk (", left >> 20, " MiB) is below the ", level, " watermark (",
+                            limit, ", ", watermark >> 20,
+                            " MiB on this disk); free some or lower retention"),
+               {{"limit", limit},
+                {"limit_value", absl::StrCat(watermark)},
+                {"value", absl::StrCat(left)}});
 }
 
 }  // namespace acta

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "storage/log_engine.h"
 
 namespace acta {
@@ -35,6 +36,8 @@ class DiskGuard {
   // Bytes accepted; each goes to disk about twice.
   void Wrote(int64_t bytes) { written_.fetch_add(bytes, std::memory_order_relaxed); }
   DiskState state() const;
+  // DISK_FULL, for what is not written below this watermark: kSoft or kHard.
+  absl::Status Refusal(DiskState below) const;
   int64_t free_bytes() const;
   int64_t total_bytes() const { return total_.load(std::memory_order_relaxed); }
 

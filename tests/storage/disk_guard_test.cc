@@ -67,6 +67,8 @@ void CheckDiskFull(const absl::Status& status, const std::string& watermark) {
   CHECK(RetryAfterOf(status) > absl::ZeroDuration());
   INFO(status.message());
   CHECK(std::string(status.message()).find(watermark + " watermark") != std::string::npos);
+  CHECK(DetailsOf(status)["limit"] == "storage.disk_" + watermark + "_bytes");
+  CHECK(std::stoll(DetailsOf(status)["value"]) < std::stoll(DetailsOf(status)["limit_value"]));
 }
 
 TEST_CASE("below the soft watermark publishes are refused and everything else goes on") {

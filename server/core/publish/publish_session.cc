@@ -54,7 +54,8 @@ absl::Status CheckRoomForRows(const LogEngine& engine) {
   const DiskState disk = engine.disk_state();
   if (disk == DiskState::kSoft || disk == DiskState::kHard) {
     return Error(v1::DISK_FULL,
-                 "free disk is below the soft watermark; free some or lower retention");
+                 "free disk is below the soft watermark; free some or lower retention",
+                 {{"limit", "storage.disk_soft_bytes"}});
   }
   return CheckInFlight(engine);
 }
