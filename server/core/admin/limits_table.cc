@@ -5,9 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/core/access/names.h"
+#include "server/core/groups/dead_letter_rows.h"
 #include "server/core/journeys/event_finder.h"
+#include "server/core/queues/settle_error.h"
+#include "server/core/queues/settlement_rules.h"
 #include "server/core/settle/causation.h"
 #include "server/core/settle/settler.h"
+#include "server/core/settle/step_claims.h"
 #include "server/core/settle/step_request.h"
 #include "server/core/topics/topic_rules.h"
 
@@ -116,9 +120,24 @@ void AddSubscribe(const SubscribeLimits& limits, const LimitUse& use, Rows* rows
   rows->Add("limits.member_timeout", limits.member_timeout, "a silent member is out");
 }
 
+void AddSettling(Rows* rows) {
+  rows->Add("max_settlements_per_frame", kMaxSettlements, "settlements", "in one control frame");
+  rows->Add("max_settled_events_per_frame", kMaxSettledEvents, "events",
+            "that one control frame settles");
+  rows->Add("max_settle_text_bytes", static_cast<int64_t>(kMaxSettleTextBytes), "bytes",
+            "the text of a nack or reject");
+  rows->Add("max_lease_hours", absl::ToInt64Hours(kMostExtension), "hours",
+            "a lease of a QUEUE group with its extensions");
+  rows->Add("max_named_dead_letters", kMaxNamedLetters, "dead letters",
+            "that one selection names");
+}
+
 void AddSteps(Rows* rows) {
   rows->Add("max_step_runs", kMaxStepRuns, "deliveries", "in one Settle call");
   rows->Add("max_step_events", kMaxStepEvents, "events", "processed in one Settle call");
+  rows->Add("max_step_claims", kMaxStepClaims, "claims", "completed in one Settle call");
+  rows->Add("max_step_result_bytes", kMaxStepResultBytes, "bytes",
+            "results of claims in one Settle call");
   rows->Add("max_step_bytes_in_flight", kMaxStepBytesInFlight, "bytes",
             "Settle calls that are not answered");
   rows->Add("max_causation_depth", kMaxCausationDepth, "events", "that cause one another");
@@ -214,6 +233,7 @@ std::vector<v1::Limit> LimitsTable(const ServerLimits& limits, const LimitUse& u
   AddSchedules(limits, use, &rows);
   AddSubscribe(limits.subscribe, use, &rows);
   AddGroups(limits.groups, use, &rows);
+  AddSettling(&rows);
   AddSteps(&rows);
   AddClaims(limits.claims, &rows);
   AddEdge(limits.edge, use, &rows);

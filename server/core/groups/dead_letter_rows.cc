@@ -21,7 +21,6 @@
 namespace acta {
 namespace {
 
-constexpr int kMostNamed = 1000;
 constexpr uint64_t kNoOffset = std::numeric_limits<int64_t>::max();  // Like all beyond it.
 
 v1::DeadLetterReason ReasonFor(storage::v1::DeadLetterRecord::Reason reason) {
@@ -182,9 +181,9 @@ absl::Status CheckSelection(const v1::DeadLetterSelection& selection) {
                  "selection: say which dead letters: by place, fingerprint, time or topic, or all",
                  {{"field", "selection"}});
   }
-  if (selection.letters_size() <= kMostNamed) return absl::OkStatus();
+  if (selection.letters_size() <= kMaxNamedLetters) return absl::OkStatus();
   return LimitExceeded("the selection names letters:", selection.letters_size(),
-                       "max_named_dead_letters", kMostNamed);
+                       "max_named_dead_letters", kMaxNamedLetters);
 }
 
 absl::StatusOr<DeadLetterWalk> DeadLetterWalk::Begin(const LogEngine& engine, const Group& group,

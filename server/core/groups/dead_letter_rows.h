@@ -19,6 +19,9 @@
 
 namespace acta {
 
+// By one selection.
+inline constexpr int kMaxNamedLetters = 1000;
+
 // What is walked through.
 enum class Letters : uint8_t {
   kDead,

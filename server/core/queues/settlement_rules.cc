@@ -15,7 +15,6 @@ namespace acta {
 namespace {
 
 constexpr size_t kMaxReasonBytes = 64;
-constexpr size_t kMaxTextBytes = 1024;
 constexpr absl::Duration kMostNackDelay = absl::Hours(24 * 30);
 
 absl::Status BadField(absl::string_view field, absl::string_view what) {
@@ -55,9 +54,9 @@ absl::Status CheckWords(const v1::Settlement& settlement) {
     return BadField("reason", absl::StrCat("a word of at most ", kMaxReasonBytes,
                                            " of [a-zA-Z0-9._-] is wanted: tell more in `text`"));
   }
-  if (settlement.text().size() <= kMaxTextBytes) return absl::OkStatus();
+  if (settlement.text().size() <= kMaxSettleTextBytes) return absl::OkStatus();
   return LimitExceeded("the text has bytes:", static_cast<int64_t>(settlement.text().size()),
-                       "max_settle_text_bytes", static_cast<int64_t>(kMaxTextBytes));
+                       "max_settle_text_bytes", static_cast<int64_t>(kMaxSettleTextBytes));
 }
 
 absl::StatusOr<QueueSettlement::Kind> KindOf(const v1::Settlement& settlement) {

@@ -37,6 +37,7 @@ TEST_CASE("limits of the product are rows with value, unit and meaning", "[admin
   CHECK(rows.at("max_scheduled_per_frame").value() == 1000);
   CHECK(rows.at("max_schedule_ahead").value() == int64_t{400} * 24 * 3600 * 1000);
   CHECK(rows.at("max_step_events").value() == 10'000);
+  CHECK(rows.at("max_lease_hours").value() == 12);
   CHECK(rows.at("max_journey_batch_bytes").value() == 128 << 20);
   CHECK(rows.at("max_causation_depth").value() == 64);
   CHECK(rows.at("max_name_bytes").value() == 249);
