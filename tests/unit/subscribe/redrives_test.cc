@@ -392,6 +392,19 @@ TEST_CASE("the bounds of a rate are rates", "[queue]") {
   CHECK(room.Dead() == 0);
 }
 
+TEST_CASE("an event is redriven up to 1,000 times where that is wanted", "[queue]") {
+  DeadRoom room(1);
+  v1::StartRedriveRequest request = DeadRoom::AtRate(1);
+  for (const int32_t times : {-1, 1'001}) {
+    request.set_max_redrives(times);
+    const absl::Status refused = room.groups.StartRedrive(room.caller, request).status();
+    CHECK(ReasonOf(refused) == v1::INVALID_ARGUMENT);
+    CHECK(DetailsOf(refused).at("field") == "max_redrives");
+  }
+  request.set_max_redrives(1'000);
+  room.Start(request);
+}
+
 TEST_CASE("a redrive that nobody knows is not found", "[queue]") {
   DeadRoom room(1);
   CHECK(ReasonOf(room.Cancel("00c0ffee00c0ffee").status()) == v1::REDRIVE_NOT_FOUND);

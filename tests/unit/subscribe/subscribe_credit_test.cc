@@ -95,8 +95,23 @@ TEST_CASE("credit that cannot be is refused and nothing of it counts", "[subscri
   CHECK(client.sink.ErrorOf(negative) == v1::INVALID_ARGUMENT);
   CHECK(client.sink.ErrorOf(negative_bytes) == v1::INVALID_ARGUMENT);
   CHECK(client.sink.ErrorOf(much) == v1::LIMIT_EXCEEDED);
+  CHECK(client.sink.errors().at(much).details().at("limit") == "limits.max_credit_events");
   CHECK(client.sink.ErrorOf(most) == v1::ERROR_REASON_UNSPECIFIED);
   CHECK(client.sink.events == 10);
+}
+
+TEST_CASE("credit of bytes has a limit of its own", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  Client& client = room.Subscribe(room.Earliest());
+  constexpr int64_t kLeft = (int64_t{1} << 30) - (16 << 20);
+  const uint64_t much = client.Credit(0, kLeft + 1);
+  const uint64_t most = client.Credit(0, kLeft);
+  room.Run();
+  CHECK(client.sink.ErrorOf(much) == v1::LIMIT_EXCEEDED);
+  CHECK(client.sink.errors().at(much).details().at("limit") == "limits.max_credit");
+  CHECK(client.sink.ErrorOf(most) == v1::ERROR_REASON_UNSPECIFIED);
+  CHECK_FALSE(client.sink.result.has_value());
 }
 
 TEST_CASE("frames keep to the size the broker aims at", "[subscribe]") {

@@ -222,7 +222,8 @@ TEST_CASE("control frames that pile up before the pool end the stream", "[subscr
     for (int i = 0; i < 16'400; ++i) client.Tick();
     CHECK_FALSE(client.sink.result.has_value());
     room.Run();
-    CHECK(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+    REQUIRE(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+    CHECK(DetailsOf(*client.sink.result).at("limit") == "max_unanswered_controls");
   }
 }
 
@@ -249,7 +250,8 @@ TEST_CASE("control frames that wait are bounded by their bytes", "[subscribe]") 
     client.Tick();
     CHECK_FALSE(client.sink.result.has_value());
     room.Run();
-    CHECK(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+    REQUIRE(client.sink.EndReason() == v1::LIMIT_EXCEEDED);
+    CHECK(DetailsOf(*client.sink.result).at("limit") == "max_waiting_control_bytes");
     CHECK(DetailsOf(*client.sink.result).at("limit_value") == "1048576");
   }
 }

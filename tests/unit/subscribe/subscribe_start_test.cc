@@ -191,10 +191,16 @@ TEST_CASE("bytes that are no control frame end the stream", "[subscribe]") {
     client.stream->OnControl("\x12\x03\x0a\x01\xff");
     CHECK(client.sink.EndReason() == v1::MALFORMED_MESSAGE);
   }
+  SECTION("as many as fit") {
+    Client& client = room.Connect();
+    client.stream->OnControl(std::string(256 << 10, '\0'));
+    CHECK(client.sink.EndReason() == v1::MALFORMED_MESSAGE);  // They were looked at.
+  }
   SECTION("too many") {
     Client& client = room.Connect();
     client.stream->OnControl(std::string((256 << 10) + 1, '\0'));
-    CHECK(client.sink.EndReason() == v1::FRAME_TOO_LARGE);
+    REQUIRE(client.sink.EndReason() == v1::FRAME_TOO_LARGE);
+    CHECK(DetailsOf(*client.sink.result).at("limit") == "limits.control_frame");
   }
 }
 
@@ -284,7 +290,8 @@ TEST_CASE("a start wants 64 features at most", "[subscribe]") {
   CHECK(most.sink.acked_through() == 1);
   start.add_wanted_features("telepathy");
   Client& more = room.Subscribe(start);
-  CHECK(more.sink.EndReason() == v1::LIMIT_EXCEEDED);
+  REQUIRE(more.sink.EndReason() == v1::LIMIT_EXCEEDED);
+  CHECK(DetailsOf(*more.sink.result).at("limit") == "max_wanted_features");
   CHECK(more.sink.frames.empty());
 }
 
