@@ -117,6 +117,7 @@ TEST_CASE("a step has at most 1,000 deliveries and 10,000 events", "[step]") {
   v1::SettleRequest more = runs;
   *more.add_processed() = room.Step(client.sink.leased[1000]).processed(0);
   CHECK(room.Refused(more) == v1::LIMIT_EXCEEDED);
+  CHECK(room.LimitOf(more) == "max_step_runs");
   REQUIRE_OK(room.Settle(runs));
   v1::SettleRequest events;
   events.set_group("workers");
@@ -130,6 +131,7 @@ TEST_CASE("a step has at most 1,000 deliveries and 10,000 events", "[step]") {
     processed->set_count(static_cast<int32_t>(at - first));
   }
   CHECK(room.Refused(events) == v1::LIMIT_EXCEEDED);
+  CHECK(room.LimitOf(events) == "max_step_events");
   v1::ProcessedEvents* last = events.mutable_processed(events.processed_size() - 1);
   last->set_count(last->count() - 1);
   REQUIRE_OK(room.Settle(events));

@@ -466,6 +466,7 @@ TEST_CASE("a chain of events that cause one another ends at 64", "[step]") {
   v1::SettleRequest request = room.Step(client.sink.leased[64], "next");
   request.mutable_publish(0)->set_topic("orders");
   CHECK(room.Refused(request) == v1::CAUSATION_TOO_DEEP);
+  CHECK(room.LimitOf(request) == "max_causation_depth");
   CHECK(room.Outstanding() == 1);
   CHECK(room.Rows("deadletter/") == 0);
 }

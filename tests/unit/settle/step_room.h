@@ -88,6 +88,13 @@ class StepRoom : public QueueRoom {
     REQUIRE(answer->has_value());
     return **answer;
   }
+  // The name of the limit that a request is above.
+  std::string LimitOf(v1::SettleRequest request) {
+    const absl::Status refused = Settle(std::move(request)).status();
+    const auto details = DetailsOf(refused);
+    const auto limit = details.find("limit");
+    return limit == details.end() ? refused.ToString() : limit->second;
+  }
   v1::ErrorReason Refused(v1::SettleRequest request) {
     const auto answer = Settle(std::move(request));
     INFO(answer.status().ToString());
