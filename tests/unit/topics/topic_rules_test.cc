@@ -24,6 +24,14 @@ v1::ErrorReason Refusal(Change change) {
   return ReasonOf(made.status());
 }
 
+// The name of the limit that it is above.
+template <typename Change>
+std::string LimitOf(Change change) {
+  v1::Topic topic = Wanted();
+  change(&topic);
+  return DetailsOf(MakeTopicProto(topic, TopicLimits()).status())["limit"];
+}
+
 constexpr v1::ErrorReason kAccepted = v1::ERROR_REASON_UNSPECIFIED;
 
 TEST_CASE("a new topic gets every default", "[topics]") {
@@ -111,6 +119,8 @@ TEST_CASE("sizes are not negative and stay below their limits", "[topics]") {
   CHECK(Refusal([](v1::Topic* t) { t->set_max_event_bytes(16 << 20); }) == kAccepted);
   CHECK(Refusal([](v1::Topic* t) { t->set_max_event_bytes((16 << 20) + 1); }) ==
         v1::LIMIT_EXCEEDED);
+  CHECK(LimitOf([](v1::Topic* t) { t->set_max_event_bytes((16 << 20) + 1); }) ==
+        "limits.max_event");
 }
 
 TEST_CASE("unknown enum values are refused", "[topics]") {
@@ -123,17 +133,19 @@ TEST_CASE("unknown enum values are refused", "[topics]") {
 }
 
 TEST_CASE("a topic has at most 64 labels of 8 KiB together", "[topics]") {
-  const auto with = [](int count, size_t value_bytes) {
-    return Refusal([=](v1::Topic* topic) {
+  const auto labels = [](int count, size_t value_bytes) {
+    return [=](v1::Topic* topic) {
       for (int i = 0; i < count; ++i) {
         (*topic->mutable_labels())[absl::StrCat(1000 + i)] = std::string(value_bytes, 'v');
       }
-    });
+    };
   };
-  CHECK(with(64, 1) == kAccepted);
-  CHECK(with(65, 1) == v1::LIMIT_EXCEEDED);
-  CHECK(with(1, 8188) == kAccepted);
-  CHECK(with(1, 8189) == v1::LIMIT_EXCEEDED);
+  CHECK(Refusal(labels(64, 1)) == kAccepted);
+  CHECK(Refusal(labels(65, 1)) == v1::LIMIT_EXCEEDED);
+  CHECK(LimitOf(labels(65, 1)) == "max_labels");
+  CHECK(Refusal(labels(1, 8188)) == kAccepted);
+  CHECK(Refusal(labels(1, 8189)) == v1::LIMIT_EXCEEDED);
+  CHECK(LimitOf(labels(1, 8189)) == "max_label_bytes");
   CHECK(Refusal([](v1::Topic* t) {
           t->mutable_labels()->insert({"", "x"});
         }) == v1::INVALID_ARGUMENT);
