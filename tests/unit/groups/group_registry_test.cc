@@ -161,12 +161,16 @@ TEST_CASE("what a group says of itself is limited", "[groups]") {
   v1::Group* group = request.mutable_group();
   group->set_name("billing");
   group->add_topics("orders");
-  const auto refusal = [&] { return ReasonOf(room.groups->Create(room.caller, request).status()); };
+  const auto limit = [&] {
+    const absl::Status refused = room.groups->Create(room.caller, request).status();
+    CHECK(ReasonOf(refused) == v1::LIMIT_EXCEEDED);
+    return DetailsOf(refused)["limit"];
+  };
   group->set_description(std::string(1025, 'd'));
-  CHECK(refusal() == v1::LIMIT_EXCEEDED);
+  CHECK(limit() == "max_description_bytes");
   group->set_description(std::string(1024, 'd'));
   (*group->mutable_labels())["k"] = std::string(8192, 'v');
-  CHECK(refusal() == v1::LIMIT_EXCEEDED);
+  CHECK(limit() == "max_label_bytes");
   (*group->mutable_labels())["k"] = std::string(8191, 'v');
   group->GetReflection()->MutableUnknownFields(group)->AddLengthDelimited(
       999, std::string(100'000, 'u'));
@@ -349,7 +353,7 @@ TEST_CASE("a reset needs a reason, can be tried dry, and ends members when force
   CHECK(ReasonOf(reset().status()) == v1::INVALID_ARGUMENT);
   request.set_reason(std::string(1001, 'x'));
   CHECK(ReasonOf(reset().status()) == v1::INVALID_ARGUMENT);
-  request.set_reason("bad deploy");
+  request.set_reason(std::string(1000, 'x'));
   *request.mutable_to() = GroupsRoom::At(6);
   CHECK(ReasonOf(reset().status()) == v1::OFFSET_OUT_OF_RANGE);
   *request.mutable_to() = GroupsRoom::At(2);
