@@ -171,6 +171,7 @@ TEST_CASE("above 12 calls of claims at once are refused with a delay, others go 
   CHECK(refused.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
   CHECK(Reason(refused) == v1::CLAIM_QUEUE_FULL);
   CHECK(RetryAfterOf(FromGrpc(refused)) > absl::ZeroDuration());
+  CHECK(DetailsOf(FromGrpc(refused)).at("limit") == "max_claim_calls");
   CHECK(DetailsOf(FromGrpc(refused)).at("limit_value") == "12");
   CHECK(others);
   CHECK(first == most);

@@ -183,6 +183,7 @@ TEST_CASE("unary publishes that wait for the pool have a limit of bytes together
   TestContext context;
   const grpc::Status refused = Publish(room, frame, &results, &context);
   CHECK(Reason(refused) == v1::PUBLISH_QUEUE_FULL);
+  CHECK(DetailsOf(FromGrpc(refused))["limit"] == "max_waiting_publish_bytes");
   room.pool.RunAll();
   for (std::thread& caller : callers) caller.join();
   CHECK(answered == 2);
