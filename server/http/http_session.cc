@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/http/http_answer.h"
 
@@ -35,7 +36,9 @@ void HttpSession::Read() {
 
 void HttpSession::OnHeader(ErrorCode error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return Write(431, "text/plain; charset=utf-8", "the header is too large\n", false, false);
+    return Write(431, "text/plain; charset=utf-8",
+                 absl::StrCat("the header has more than ", limits_.max_header_bytes, " bytes\n"),
+                 false, false);
   }
   const bool garbage =
       error && error.category() == http::make_error_code(http::error::bad_method).category();
