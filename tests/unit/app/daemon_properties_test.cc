@@ -65,6 +65,29 @@ TEST_CASE("every default is in its own range", "[app]") {
   }
 }
 
+TEST_CASE("every property is taken at the bounds of its range, and not beyond them", "[app]") {
+  Configured daemon;
+  int found = 0;
+  for (const Property& property : daemon.table.properties()) {
+    const bool duration = property.type == PropertyType::kDuration;
+    const bool whole =
+        property.type == PropertyType::kInteger || property.type == PropertyType::kBytes;
+    if (!duration && !whole && property.type != PropertyType::kNumber) continue;
+    INFO(property.name << ": " << property.range);
+    const size_t to = property.range.find(" to ");
+    REQUIRE(to != std::string::npos);
+    const std::string bounds[] = {property.range.substr(0, to), property.range.substr(to + 4)};
+    for (const int side : {0, 1}) {
+      REQUIRE_OK(property.set(bounds[side]));
+      const int64_t beyond = CountOf(property).value() + (side == 0 ? -1 : 1);
+      CHECK_FALSE(property.set(absl::StrCat(beyond, duration ? "ms" : "")).ok());
+      CHECK(property.get() == bounds[side]);
+    }
+    ++found;
+  }
+  CHECK(found > 60);
+}
+
 TEST_CASE("defaults need a folder only", "[app]") {
   CHECK_THAT(Configured().Settle({}), Contains("actad --data"));
   CHECK(Configured().Settle({{"storage.data", "x"}}).empty());
