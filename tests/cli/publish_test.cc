@@ -1,5 +1,6 @@
 #include <zlib.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -66,6 +67,22 @@ TEST_CASE("gzip is unpacked, and a cut file is an error", "[cli]") {
   CHECK(more.status().code() == absl::StatusCode::kUnknown);
   CHECK(ExitStatusOf(more.status()) == kExitFailed);
   CHECK(DescribeError(more.status()) == more.status().message());
+}
+
+TEST_CASE("a line may have 32 MiB", "[cli]") {
+  const TempDir dir;
+  const std::string path = dir.File("line");
+  std::ofstream(path).close();
+  std::filesystem::resize_file(path, LineReader::kMaxLineBytes);  // Zeros that are on no disk.
+  const std::vector<std::string> lines = Lines(*LineReader::OpenFile(path));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].size() == LineReader::kMaxLineBytes);
+  std::filesystem::resize_file(path, LineReader::kMaxLineBytes + 1);
+  LineReader reader = *LineReader::OpenFile(path);
+  absl::string_view line;
+  const absl::Status refused = reader.Next(&line).status();
+  CHECK(refused.code() == absl::StatusCode::kInvalidArgument);
+  CHECK_THAT(std::string(refused.message()), Catch::EndsWith("line 1 is longer than 32 MiB"));
 }
 
 TEST_CASE("a text is one line, whatever it holds", "[cli]") {
