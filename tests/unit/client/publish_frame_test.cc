@@ -19,10 +19,10 @@ TEST_CASE("a frame has at most 131,072 events", "[client]") {
   add(0, 65'536);
   add(1, 65'536);
   add(2, 1);
-  const auto full = queue.Take(kFramed);
+  const auto full = queue.Take([] { return kFramed; });
   REQUIRE(full.has_value());
   CHECK(full->batches.size() == 2);
-  const auto rest = queue.Take(kFramed);
+  const auto rest = queue.Take([] { return kFramed; });
   REQUIRE(rest.has_value());
   REQUIRE(rest->batches.size() == 1);
   CHECK(rest->batches[0]->partition() == 2);
