@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The Debian package: what is in it, and that it installs, runs, is upgraded and removed.
+"""The Debian packages: what is in them; that the broker's installs, runs, is upgraded and removed,
+and that programs are built with the client's.
 
-It is installed for real, over the files of this machine, in a mount namespace of its own with an
+They are installed for real, over the files of this machine, in a mount namespace of its own with an
 overlay: nothing of the machine changes. That needs root; skipped with the reason without.
 """
 
@@ -110,19 +111,54 @@ dpkg -P acta >/dev/null 2>&1
 test ! -e /root/enabled
 echo LIVED'''
 
+# As its page says: by pkg-config, and by CMake with the examples that came with it.
+BUILT = '''set -eu
+dpkg -i /root/acta.deb >/dev/null
+cd /root
+examples=/usr/share/doc/acta-client-dev/examples
+c++ -std=c++17 $examples/producer.cc $(pkg-config --cflags --libs acta-client) -o producer
+cmake -G Ninja -S $examples -B built >/dev/null
+cmake --build built --target producer >&2
+for program in ./producer built/producer; do
+  ldd $program | grep -q 'libacta_client.so.0 => /\\(usr/\\)\\?lib/libacta_client.so.0 '
+  $program 2>&1 | grep -q '^usage: producer'
+done
+dpkg -r acta-client-dev >/dev/null
+test ! -e /usr/include/acta -a ! -e /usr/lib/libacta_client.so.0 -a ! -e $examples
+echo LIVED'''
+
 
 def output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True,
                           timeout=PATIENCE_S).stdout
 
 
-class Package(unittest.TestCase):
+def setUpModule():
+    made = subprocess.run(['cpack', '-G', 'DEB'], cwd=BUILD, capture_output=True, text=True,
+                          timeout=PATIENCE_S)
+    assert made.returncode == 0, made.stdout + made.stderr
+
+
+def package_of(name):
+    package, = (BUILD / 'package').glob(f'{name}_*.deb')
+    return package
+
+
+def entries_of(package):
+    """{path: (mode, owner)} of all that it holds; of a link, without where it leads."""
+    entries = {}
+    for line in output('dpkg-deb', '-c', package).splitlines():
+        mode, owner, *_, name = line.split(maxsplit=5)
+        entries[name.lstrip('.').partition(' -> ')[0]] = (mode, owner)
+    return entries
+
+
+class PackageTest(unittest.TestCase):
+    """Its subclasses have the name of the package."""
+
     @classmethod
     def setUpClass(cls):
-        made = subprocess.run(['cpack', '-G', 'DEB'], cwd=BUILD, capture_output=True, text=True,
-                              timeout=PATIENCE_S)
-        assert made.returncode == 0, made.stdout + made.stderr
-        cls.package, = (BUILD / 'package').glob('*.deb')
+        cls.package = package_of(cls.name)
         cls.files = pathlib.Path(tempfile.mkdtemp(prefix='acta-files-'))
         cls.addClassCleanup(shutil.rmtree, cls.files)
         output('dpkg-deb', '-x', cls.package, cls.files)
@@ -132,21 +168,41 @@ class Package(unittest.TestCase):
         print(f'skipped: {self.id()}: {reason}', flush=True)
         self.skipTest(reason)
 
+    def field(self, name):
+        return output('dpkg-deb', '-f', self.package, name).strip()
+
+    def check_it_lives(self, script):
+        """Runs the script in an overlay over this machine, with the package as /root/acta.deb."""
+        if os.geteuid() != 0:
+            self.skip('an overlay over the machine needs root')
+        layers = pathlib.Path(tempfile.mkdtemp(prefix='acta-package-'))
+        self.addCleanup(shutil.rmtree, layers, ignore_errors=True)
+        probe = subprocess.run(['unshare', '--mount', '--pid', '--fork', 'true'],
+                               capture_output=True, text=True)
+        if probe.returncode != 0:
+            self.skip(f'no namespaces here: {probe.stderr.strip()}')
+        # A process namespace: what the test starts ends with it.
+        done = subprocess.run(['unshare', '--mount', '--pid', '--fork', '--kill-child',
+                               'bash', '-c', ENTER, 'enter', layers, self.package, script],
+                              capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, 'LIVED'), done.stderr)
+
+
+class Broker(PackageTest):
+    name = 'acta'
+
     def test_it_says_what_it_is_and_what_it_needs(self):
-        def field(name):
-            return output('dpkg-deb', '-f', self.package, name).strip()
-        self.assertEqual(field('Package'), 'acta')
-        self.assertRegex(field('Version'), r'^\d+\.\d+\.\d+$')
-        self.assertRegex(field('Maintainer'), r'^\w.* <\S+@\S+>$')
-        self.assertGreater(len(field('Description').splitlines()), 1)
+        self.assertEqual(self.field('Package'), 'acta')
+        self.assertEqual(self.field('Section'), 'net')
+        self.assertRegex(self.field('Version'), r'^\d+\.\d+\.\d+$')
+        self.assertRegex(self.field('Maintainer'), r'^\w.* <\S+@\S+>$')
+        self.assertRegex(self.field('Description'), r'^event-streaming broker.*\n +\w')
         for library in ('adduser', 'librocksdb7.8', 'libgrpc++1.51', 'libprotobuf32'):
-            self.assertIn(library, field('Depends'))
+            self.assertIn(library, self.field('Depends'))
+        self.assertNotIn('-dev', self.field('Depends'))
 
     def test_it_holds_the_broker_and_what_belongs_to_it(self):
-        entries = {}
-        for line in output('dpkg-deb', '-c', self.package).splitlines():
-            mode, owner, *_, name = line.split(maxsplit=5)
-            entries[name.lstrip('.')] = (mode, owner)
+        entries = entries_of(self.package)
         for program in ('actad', 'acta', 'acta-inspect'):
             self.assertEqual(entries[f'/usr/bin/{program}'], ('-rwxr-xr-x', 'root/root'))
         for name in ('/etc/acta/actad.toml', '/usr/lib/systemd/system/actad.service',
@@ -196,26 +252,78 @@ class Package(unittest.TestCase):
             self.assertTrue(paragraph['Copyright'])
             self.assertIn(paragraph['License'], texts)
             self.assertTrue(list(folder.glob(paragraph['Files'])), paragraph['Files'])
-        version = output('dpkg-deb', '-f', self.package, 'Version').strip()
+        version = self.field('Version')
         changes = gzip.decompress((folder / 'changelog.gz').read_bytes()).decode()
         self.assertTrue(changes.startswith(f'acta ({version}) '), changes)
 
     def test_it_is_installed_runs_is_upgraded_and_removed(self):
-        if os.geteuid() != 0:
-            self.skip('an overlay over the machine needs root')
-        layers = pathlib.Path(tempfile.mkdtemp(prefix='acta-package-'))
-        self.addCleanup(shutil.rmtree, layers, ignore_errors=True)
-        probe = subprocess.run(['unshare', '--mount', '--pid', '--fork', 'true'],
-                               capture_output=True, text=True)
-        if probe.returncode != 0:
-            self.skip(f'no namespaces here: {probe.stderr.strip()}')
         before = pathlib.Path('/usr/bin/actad').exists()
-        # A process namespace: what the test starts ends with it.
-        done = subprocess.run(['unshare', '--mount', '--pid', '--fork', '--kill-child',
-                               'bash', '-c', ENTER, 'enter', layers, self.package, LIFE],
-                              capture_output=True, text=True, timeout=PATIENCE_S)
-        self.assertEqual((done.returncode, done.stdout.strip()), (0, 'LIVED'), done.stderr)
+        self.check_it_lives(LIFE)
         self.assertEqual(pathlib.Path('/usr/bin/actad').exists(), before)  # Of this machine.
+
+
+class Client(PackageTest):
+    name = 'acta-client-dev'
+
+    def test_it_says_what_it_is(self):
+        self.assertEqual(self.field('Package'), 'acta-client-dev')
+        self.assertEqual(self.field('Source'), 'acta')
+        self.assertEqual(self.field('Section'), 'libdevel')
+        self.assertEqual(self.field('Version'),
+                         output('dpkg-deb', '-f', package_of('acta'), 'Version').strip())
+        self.assertRegex(self.field('Description'), r'^C\+\+ client.*\n +\w')
+        self.assertEqual(output('dpkg-deb', '-I', self.package, 'shlibs').strip(),
+                         f'libacta_client 0 acta-client-dev (>= {self.field("Version")})')
+
+    def test_it_asks_for_the_packages_that_its_files_name(self):
+        needs = {need.split()[0] for need in self.field('Depends').split(', ')}
+        for library in ('libgrpc++1.51', 'libprotobuf32', 'libisal2'):
+            self.assertIn(library, needs)
+        # What find_package() tells users to install.
+        named = re.findall(r'^acta_needs\(\w+ ([\w-]+)',
+                           (self.files / 'usr/lib/cmake/Acta/ActaConfig.cmake').read_text(), re.M)
+        # What pkg-config goes on reading, and whose it is.
+        read = re.search(r'^Requires: (.*)',
+                         (self.files / 'usr/lib/pkgconfig/acta-client.pc').read_text(), re.M)
+        for name in read.group(1).split():
+            owner = output('dpkg-query', '-S', f'*/pkgconfig/{name}.pc')
+            named.append(re.match(r'[^:,]+', owner).group())
+        self.assertEqual({need for need in needs if need.endswith('-dev')}, set(named))
+
+    def test_it_holds_what_programs_are_built_with(self):
+        entries = entries_of(self.package)
+        docs = '/usr/share/doc/acta-client-dev'
+        wanted = [f'/usr/lib/libacta_client.so.{self.field("Version")}',
+                  '/usr/lib/pkgconfig/acta-client.pc', '/usr/include/acta/client/publisher.h',
+                  f'{docs}/copyright', f'{docs}/changelog.gz', f'{docs}/README.md']
+        wanted += [f'/usr/lib/cmake/Acta/Acta{name}.cmake'
+                   for name in ('Config', 'ConfigVersion', 'Targets', 'Targets-release')]
+        wanted += [f'/usr/include/acta/v1/{path.stem}.pb.h'
+                   for path in (ROOT / 'proto/acta/v1').glob('*.proto')]
+        wanted += [f'{docs}/examples/{path.name}'
+                   for path in (ROOT / 'client/cpp/examples').iterdir()]
+        for name in wanted:
+            self.assertEqual(entries[name], ('-rw-r--r--', 'root/root'), name)
+        for link in ('/usr/lib/libacta_client.so', '/usr/lib/libacta_client.so.0'):
+            self.assertEqual(entries[link], ('lrwxrwxrwx', 'root/root'))
+        self.assertIn('Library soname: [libacta_client.so.0]',
+                      output('readelf', '-d', f'{self.files}/usr/lib/libacta_client.so'))
+        # Or dpkg would install only one of the two.
+        self.assertEqual([name for name in entries.keys() & entries_of(package_of('acta')).keys()
+                          if not name.endswith('/')], [])
+
+    def test_its_page_licence_and_changelog_are_there(self):
+        folder = self.files / 'usr/share/doc/acta-client-dev'
+        problems, count = links.find_problems(folder)
+        self.assertEqual(problems, [])
+        self.assertGreater(count, 5)
+        debian = ROOT / 'deploy/debian'
+        self.assertEqual((folder / 'copyright').read_bytes(), (debian / 'copyright').read_bytes())
+        self.assertEqual(gzip.decompress((folder / 'changelog.gz').read_bytes()),
+                         (debian / 'changelog').read_bytes())
+
+    def test_an_example_is_built_with_what_is_installed(self):
+        self.check_it_lives(BUILT)
 
 
 if __name__ == '__main__':

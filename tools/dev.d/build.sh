@@ -28,14 +28,14 @@ build_targets() {
   cmake --build --preset "$preset" ${1:+--target "$@"}
 }
 
-# A Debian package of the broker, build/release/package/acta_VERSION_ARCH.deb.
+# Debian packages, build/release/package/NAME_VERSION_ARCH.deb: acta, acta-client-dev.
 dev_package() {
   dev_setup
-  build_targets release actad acta acta-inspect
+  build_targets release actad acta acta-inspect acta_client_shared
   rm -rf "$ROOT/build/release/package"
   (cd "$ROOT/build/release" && cpack -G DEB) >"$ROOT/build/package.log" 2>&1 || {
     cat "$ROOT/build/package.log" >&2
-    fail "the package was not made"
+    fail "the packages were not made"
   }
   ls "$ROOT"/build/release/package/*.deb
 }
