@@ -116,7 +116,8 @@ class ACTA_CLIENT_EXPORT Subscriber {
                                                       std::vector<v1::CompletedClaim> claims = {});
   // Waits until the commits are durable. Else the first failure since the last call (FENCED: the
   // partition went to another member, which reads from the committed position; UNAVAILABLE: the
-  // stream broke before, and the events come again), or DEADLINE_EXCEEDED.
+  // stream broke before, and the events come again), or DEADLINE_EXCEEDED. Nothing of commits of
+  // before a reset once `on_notice` was told of it.
   absl::Status FlushCommits(absl::Duration timeout = absl::Seconds(30));
 
   // The partitions read just now, in order of name and number.

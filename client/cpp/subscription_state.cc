@@ -64,6 +64,10 @@ void SubscriptionState::OnReset(const v1::Notice& notice) {
   OnNotice(notice);
 }
 
+void SubscriptionState::ForgetLost() {
+  for (auto& [key, partition] : partitions_) partition.lost = -1;
+}
+
 void SubscriptionState::DropDeleted() {
   std::set<std::string> deleted = deleted_;
   for (const auto& [key, partition] : partitions_) {
@@ -249,6 +253,8 @@ std::optional<SubscriptionState::Item> SubscriptionState::Pop() {
     } else if (auto* revoking = std::get_if<Revoking>(&waiting.item); revoking != nullptr) {
       if (partition == nullptr) continue;
       revoking->partition = Describe(*partition);
+    } else if (auto* noticed = std::get_if<Noticed>(&waiting.item); noticed != nullptr) {
+      if (noticed->notice.code() == "GROUP_RESET") ForgetLost();
     }
     item = std::move(waiting.item);
   }

@@ -132,6 +132,8 @@ class SubscriptionState {
   void OnRevoked(uint64_t assignment);
   void Forget(uint64_t assignment);
   void DropCommit();
+  // The caller is told of a reset, and so that what it committed before does not count.
+  void ForgetLost();
   void DropDeliveries();
   // Topics that were deleted while others were read: nobody asks for them again.
   void DropDeleted();

@@ -235,6 +235,22 @@ TEST_CASE("what a reset passed over is not committed behind it", "[client]") {
   CHECK_OK(talk.state.Commit("t", 0, 3));
 }
 
+TEST_CASE("a commit that a reset took is no failure once the caller knows of the reset",
+          "[client]") {
+  const bool knows = GENERATE(false, true);
+  OpenTalk talk(InGroup());
+  REQUIRE_OK(talk.state.Commit("t", 0, 9));
+  talk.NextControl();
+  talk.state.OnEnd();
+  v1::Notice reset;
+  reset.set_code("GROUP_RESET");
+  talk.state.OnReset(reset);
+  talk.Open();
+  talk.Assign(2, 0, 3);
+  if (knows) talk.NextItem<SubscriptionState::Noticed>();
+  CHECK(talk.state.TakeCommitFailure().ok() == knows);
+}
+
 TEST_CASE("a position that went back while a member was away is a reset, too", "[client]") {
   OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 5));
