@@ -126,8 +126,8 @@ absl::Status Daemon::OpenListeners() {
   ASSIGN_OR_RETURN(const ListenAddress grpc, ParseListenAddress(options_.listen.grpc));
   ASSIGN_OR_RETURN(const ListenAddress http, ParseListenAddress(options_.listen.http));
   ASSIGN_OR_RETURN(rpc_, RpcServer::Start(grpc.host, grpc.port, MakeRpcDeps()));
-  HttpPages pages{[this] { return ready_.load(); }, [this] { return telemetry_.Expose(); },
-                  ActaVersion()};
+  HttpPages pages{[this] { return WhyNotReady(open_.load(), *engine_); },
+                  [this] { return telemetry_.Expose(); }, ActaVersion()};
   ASSIGN_OR_RETURN(http_, HttpServer::Start(http.host, http.port, std::move(pages), options_.http));
   note_ = {rpc_->address(), http_->address(), getpid(), engine_->store_id()};
   backups_ = std::make_unique<Backups>(*engine_, options_.backup);
@@ -135,7 +135,7 @@ absl::Status Daemon::OpenListeners() {
   status_ = std::make_unique<ServerStatus>(ServerStatus::Deps{
       *engine_, *topics_, *schedules_, *groups_, *hub_, MakeFacts(), backups_.get(), scrub_.get()});
   telemetry_.AddCollector([this](MetricWriter& writer) { CollectMetrics(writer); });
-  ready_.store(true);
+  open_.store(true);
   rpc_->SetServing(true);
   return absl::OkStatus();
 }
@@ -187,7 +187,7 @@ ServerFacts Daemon::MakeFacts() const {
   facts.format_version = kFormatVersion;
   facts.libraries = LibraryVersions();
   facts.limits = LimitsOf(options_);
-  facts.ready = [this] { return ready_.load(); };
+  facts.open = [this] { return open_.load(); };
   facts.connections = [this] { return rpc_->counts().connections; };
   facts.http_connections = [this] { return http_->connections(); };
   facts.open_files = OpenDescriptors;
@@ -224,7 +224,7 @@ void Daemon::CollectMetrics(MetricWriter& writer) const {
   }
   if (exporter_ != nullptr) CollectSpans(writer);
   CollectUpkeep(*backups_, *scrub_, writer);
-  add(Metric::kAppReady, ready_.load() ? 1 : 0);
+  add(Metric::kAppReady, WhyNotReady(open_.load(), *engine_).empty() ? 1 : 0);
   add(Metric::kAppInsecure, options_.listen.insecure ? 1 : 0);
   writer.Add(Metric::kAppStarted, absl::ToDoubleSeconds(started_ - absl::UnixEpoch()));
 }
@@ -266,7 +266,7 @@ void Daemon::Reload(const DaemonOptions& options) {
 void Daemon::Stop() {
   if (stopped_) return;
   stopped_ = true;
-  ready_.store(false);
+  open_.store(false);
   if (rpc_ != nullptr) rpc_->RefuseCalls();
   if (groups_ != nullptr) groups_->StopWaiting();
   if (hub_ != nullptr) hub_->Stop(options_.listen.stop_grace);

@@ -88,7 +88,7 @@ class Daemon {
   const AllowAll authorizer_;
   ExitFatalSink fatal_;
   Telemetry telemetry_;
-  std::atomic<bool> ready_{false};
+  std::atomic<bool> open_{false};  // It neither starts nor stops.
   bool stopped_ = false;
   ReadyNote note_;
   absl::Time started_;  // By LogEngine::Now().

@@ -15,9 +15,9 @@ HttpAnswer AnswerTo(absl::string_view method, absl::string_view target, const Ht
   if (path == "/healthz") {
     answer.body = "ok\n";
   } else if (path == "/readyz") {
-    const bool ready = pages.ready();
-    answer.status = ready ? 200 : 503;
-    answer.body = ready ? "ready\n" : "not ready\n";
+    const std::string why_not = pages.why_not_ready();
+    answer.status = why_not.empty() ? 200 : 503;
+    answer.body = why_not.empty() ? "ready\n" : absl::StrCat("not ready: ", why_not, "\n");
   } else if (path == "/metrics") {
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
     answer.body = pages.metrics();

@@ -19,8 +19,8 @@ struct HttpLimits {
 
 // What the pages are made of. Called on the server's thread; may take a while, must not wait.
 struct HttpPages {
-  std::function<bool()> ready;
-  std::function<std::string()> metrics;  // Prometheus text format 0.0.4.
+  std::function<std::string()> why_not_ready;  // Empty: it is ready.
+  std::function<std::string()> metrics;        // Prometheus text format 0.0.4.
   std::string version;
 };
 

@@ -157,6 +157,9 @@ TEST_CASE("what is wrong with the broker itself is found", "[cli]") {
   Examination of = Healthy();
   of.status.set_ready(false);
   CHECK(Complaint(of).state == State::kBad);
+  CHECK(Complaint(of).advice == "it starts or stops: look at its log");
+  RaiseAlarm(&of, "LOG_STALLED");
+  CHECK(Complaints(of).at("server").advice == "its disk does not answer: see fsync");
   of = Healthy();
   of.own_version = "0.2.0";
   CHECK(Complaint(of).found == "acta 0.2.0, actad 0.1.0");

@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import unittest
+import urllib.error
+import urllib.request
 
 import deployed
 
@@ -214,6 +216,11 @@ class Conditions(BrokerTest):
         for broker, what in ((no_sync, 'sync'), (no_write, 'write')):
             stalled = f'a {what} of the log has not ended for '
             until(lambda: stalled in self.on(broker, 'status'), stalled)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f'http://{no_write.http}/readyz', timeout=PATIENCE_S)
+        self.assertEqual(refused.exception.code, 503)
+        self.assertIn('a write of the log', refused.exception.read().decode())
+        refused.exception.close()
 
 
 if __name__ == '__main__':

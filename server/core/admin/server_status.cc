@@ -111,6 +111,13 @@ void FillEngine(const EngineStats& stats, v1::GetStatusResponse* out) {
 
 }  // namespace
 
+std::string WhyNotReady(bool open, const LogEngine& engine) {
+  if (!open) return "it starts or stops";
+  // Readers and publishes at level OS do not wait for a sync.
+  if (engine.UnderWay().write < kLogStalls) return "";
+  return "a write of the log does not end: the disk does not answer";
+}
+
 ServerStatus::ServerStatus(Deps deps) : deps_(std::move(deps)) {}
 
 v1::GetServerResponse ServerStatus::GetServer() const {
@@ -139,7 +146,7 @@ v1::GetStatusResponse ServerStatus::GetStatus() const {
   v1::GetStatusResponse response;
   SetTime(now, response.mutable_server_time());
   SetDuration(now - facts.start_time, response.mutable_uptime());
-  response.set_ready(!facts.ready || facts.ready());
+  response.set_ready(WhyNotReady(!facts.open || facts.open(), deps_.engine).empty());
   response.set_topics(deps_.topics.topic_count());
   response.set_partitions(deps_.topics.partition_count());
   response.set_groups(deps_.groups.group_count());

@@ -23,7 +23,7 @@
 namespace acta {
 
 // What does not change while the server runs, and what only the edge can count. A function that is
-// not set counts 0; `ready` not set is ready. They are called on any thread and must not block.
+// not set counts 0; `open` not set is open. They are called on any thread and must not block.
 struct ServerFacts {
   std::string version;
   std::string grpc_address;
@@ -34,13 +34,16 @@ struct ServerFacts {
   int32_t format_version = 0;
   std::vector<std::pair<std::string, std::string>> libraries;  // Name, version.
   ServerLimits limits;
-  std::function<bool()> ready;
+  std::function<bool()> open;  // It neither starts nor stops.
   std::function<int64_t()> connections;
   std::function<int64_t()> http_connections;
   std::function<int64_t()> open_files;
   std::function<int64_t()> publish_streams;
   std::function<int64_t()> index_lag_events;
 };
+
+// Why no work can be done now; empty: it can. `open`: it neither starts nor stops. Does not block.
+std::string WhyNotReady(bool open, const LogEngine& engine);
 
 // ServerStatus answers the methods of acta.v1.Admin that speak of the server itself.
 //

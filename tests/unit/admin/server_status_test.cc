@@ -146,8 +146,21 @@ TEST_CASE("the status counts what is there", "[admin]") {
 
 TEST_CASE("a server that is not ready says so", "[admin]") {
   AdminRoom room;
-  room.facts.ready = [] { return false; };
+  room.facts.open = [] { return false; };
   CHECK_FALSE(room.Status().GetStatus().ready());
+  CHECK(WhyNotReady(false, room.engine) == "it starts or stops");
+}
+
+// As gRPC health does: a sync alone holds up neither readers nor publishes at level OS.
+TEST_CASE("a server whose log takes no write is not ready, and says why", "[admin]") {
+  AdminRoom room;
+  const ServerStatus status = room.Status();
+  room.engine.SetUnderWay({kLogStalls - absl::Milliseconds(1), absl::Hours(1)});
+  CHECK(status.GetStatus().ready());
+  CHECK(WhyNotReady(true, room.engine).empty());
+  room.engine.SetUnderWay({kLogStalls, absl::ZeroDuration()});
+  CHECK_FALSE(status.GetStatus().ready());
+  CHECK(absl::StartsWith(WhyNotReady(true, room.engine), "a write of the log does not end"));
 }
 
 TEST_CASE("what nobody counts is zero", "[admin]") {

@@ -2,21 +2,27 @@
 
 #include <catch2/catch.hpp>
 
+#include <string>
+
 namespace acta {
 namespace {
 
-HttpPages Pages(bool ready = true) {
-  return {[ready] { return ready; }, [] { return std::string("acta_x 1\n"); }, "1.2.3"};
+HttpPages Pages(const std::string& why_not_ready = "") {
+  return {[why_not_ready] { return why_not_ready; },
+          [] { return std::string("acta_x 1\n"); },
+          "1.2.3"};
 }
 
 TEST_CASE("health answers while the process does", "[http]") {
-  CHECK(AnswerTo("GET", "/healthz", Pages(false)).status == 200);
+  CHECK(AnswerTo("GET", "/healthz", Pages("it stops")).status == 200);
   CHECK(AnswerTo("GET", "/healthz", Pages()).body == "ok\n");
 }
 
 TEST_CASE("readiness tells the truth", "[http]") {
   CHECK(AnswerTo("GET", "/readyz", Pages()).status == 200);
-  CHECK(AnswerTo("GET", "/readyz", Pages(false)).status == 503);
+  CHECK(AnswerTo("GET", "/readyz", Pages()).body == "ready\n");
+  CHECK(AnswerTo("GET", "/readyz", Pages("it stops")).status == 503);
+  CHECK(AnswerTo("GET", "/readyz", Pages("it stops")).body == "not ready: it stops\n");
 }
 
 TEST_CASE("metrics come in Prometheus' text format", "[http]") {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -24,8 +25,8 @@ using Catch::StartsWith;
 
 std::unique_ptr<HttpServer> StartServer(const HttpLimits& limits = {},
                                         const std::string& metrics = "acta_x 1\n") {
-  auto server = HttpServer::Start(
-      "127.0.0.1", 0, {[] { return true; }, [metrics] { return metrics; }, "1.2.3"}, limits);
+  HttpPages pages{[] { return std::string(); }, [metrics] { return metrics; }, "1.2.3"};
+  auto server = HttpServer::Start("127.0.0.1", 0, std::move(pages), limits);
   REQUIRE_OK(server);
   return std::move(server).value();
 }
@@ -164,7 +165,7 @@ TEST_CASE("an address in use or not of this machine is an error", "[http]") {
   const auto server = StartServer();
   uint32_t port = 0;
   REQUIRE(absl::SimpleAtoi(server->address().substr(10), &port));
-  const HttpPages pages{[] { return true; }, [] { return std::string(); }, ""};
+  const HttpPages pages{[] { return std::string(); }, [] { return std::string(); }, ""};
   const auto start = [&pages](const std::string& host, uint32_t at) {
     return HttpServer::Start(host, static_cast<uint16_t>(at), pages, {}).status();
   };

@@ -48,7 +48,9 @@ Finding Reached(const Examination& of) {
   if (of.status.ready()) return finding;
   finding.state = State::kBad;
   absl::StrAppend(&finding.found, "; it is not ready");
-  finding.advice = "it starts or stops: look at its log";
+  finding.advice = AlarmOf(of.status, "LOG_STALLED") != nullptr
+                       ? "its disk does not answer: see fsync"
+                       : "it starts or stops: look at its log";
   return finding;
 }
 
