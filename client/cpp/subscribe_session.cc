@@ -20,6 +20,8 @@ namespace {
 
 // A member that is silent for 15 s is out.
 constexpr absl::Duration kTickEvery = absl::Seconds(5);
+// How late it may be noticed that the caller has heard of a reset.
+constexpr absl::Duration kLookForHeard = absl::Milliseconds(20);
 
 grpc::ByteBuffer Encode(const v1::SubscribeControl& control) {
   const grpc::Slice slice(control.SerializeAsString());
@@ -74,6 +76,7 @@ absl::StatusOr<std::optional<typename State::Item>> SubscribeSession<State>::Nex
       MutexLock lock(mu_);
       if (cancelled_) return std::nullopt;
       item = state_.Pop();
+      if (!item.has_value()) EndResetWait();  // All that there was is told.
       must_write = state_.HasControl();
     }
     if (must_write) stream_.Wake();
@@ -112,6 +115,7 @@ template <typename State>
 void SubscribeSession<State>::Cancel() {
   MutexLock lock(mu_);
   cancelled_ = true;
+  EndResetWait();
   changed_.SignalAll();
 }
 
@@ -215,7 +219,10 @@ void SubscribeSession<State>::OnEndLocked(const absl::Status& status) {
   // A reader at its end has nothing to lose, however the stream went.
   const bool done = closing_ || state_.ReachedAllEnds();
   state_.OnEnd();
-  if (ReasonOf(status) == v1::GROUP_RESET) state_.OnReset(NoticeOfReset(status));
+  if (ReasonOf(status) == v1::GROUP_RESET) {
+    state_.OnReset(NoticeOfReset(status));
+    reset_untold_ = State::kClient == ClientKind::kWorker && !cancelled_;
+  }
   changed_.SignalAll();
   if (done) return;
   broken_since_ = std::min(broken_since_, now);
@@ -250,6 +257,12 @@ void SubscribeSession<State>::Fail(const absl::Status& status) {
 }
 
 template <typename State>
+void SubscribeSession<State>::EndResetWait() {
+  // What the caller took its time for is not time without a broker.
+  if (std::exchange(reset_untold_, false)) broken_since_ = SteadyNow();
+}
+
+template <typename State>
 absl::Duration SubscribeSession<State>::OnTick(absl::Time now) {
   bool start = false;
   absl::Duration wait = absl::InfiniteDuration();
@@ -258,8 +271,8 @@ absl::Duration SubscribeSession<State>::OnTick(absl::Time now) {
     if (open_) {
       if (now - last_sent_ >= kTickEvery) state_.Tick();
     } else if (!streaming_ && GoesOn()) {
-      start = streaming_ = now >= reconnect_at_;
-      wait = reconnect_at_ - now;
+      start = streaming_ = now >= reconnect_at_ && !reset_untold_;
+      wait = reset_untold_ ? kLookForHeard : reconnect_at_ - now;
     }
   }
   if (start) (void)stream_.Start();  // False only after Stop(), when nothing matters any more.

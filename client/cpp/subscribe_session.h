@@ -57,6 +57,8 @@ class SubscribeSession : public RawStream::Handler {
   // What the hooks have not heard yet. Outside of the lock.
   void TellHooks();
   void Fail(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The caller knows of it, or asks for no more events: join again.
+  void EndResetWait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::shared_ptr<Channel> channel_;
   const typename State::Options options_;
@@ -75,6 +77,9 @@ class SubscribeSession : public RawStream::Handler {
   absl::Time reconnect_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration backoff_ ABSL_GUARDED_BY(mu_);
   absl::Duration away_for_ ABSL_GUARDED_BY(mu_);  // As the broker asked for.
+  // A worker whose group was reset does not join again before its caller has heard of it: what
+  // came would be leased, and wait until all of before is ended.
+  bool reset_untold_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time last_sent_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
 
   RawStream stream_;

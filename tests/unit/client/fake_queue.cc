@@ -29,8 +29,9 @@ class FakeQueue::Subscriber final : public v1::Subscriber::Service {
     while (stream->Read(&control)) {
       v1::DeliveryFrame answer;
       answer.set_acked_through(control.frame_id());
-      if (control.has_settle() && !Take(control.frame_id(), control.settle(), &answer)) {
-        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose");
+      if (control.has_settle()) {
+        const auto broken = Take(control.frame_id(), control.settle(), &answer);
+        if (broken.has_value()) return *broken;
       }
       stream->Write(answer);
     }
@@ -68,8 +69,9 @@ class FakeQueue::Subscriber final : public v1::Subscriber::Service {
     return frame;
   }
 
-  // False: the stream breaks here.
-  bool Take(uint64_t frame_id, const v1::Settle& settle, v1::DeliveryFrame* answer) {
+  // How the stream breaks here, if it does.
+  std::optional<grpc::Status> Take(uint64_t frame_id, const v1::Settle& settle,
+                                   v1::DeliveryFrame* answer) {
     MutexLock lock(queue_.mu_);
     for (const v1::Settlement& one : settle.settlements()) {
       if (one.kind() == v1::SETTLE_KIND_EXTEND) continue;
@@ -84,7 +86,7 @@ class FakeQueue::Subscriber final : public v1::Subscriber::Service {
         *error->mutable_status() = ToProto(Error(v1::ALREADY_SETTLED, "before"));
       }
     }
-    return !std::exchange(queue_.break_, false);
+    return std::exchange(queue_.break_, std::nullopt);
   }
 
   FakeQueue& queue_;
@@ -111,9 +113,9 @@ std::shared_ptr<Channel> FakeQueue::Connect() const {
   return std::make_shared<Channel>(address_, options);
 }
 
-void FakeQueue::BreakAtSettle() {
+void FakeQueue::BreakAtSettle(const grpc::Status& status) {
   MutexLock lock(mu_);
-  break_ = true;
+  break_ = status;
 }
 
 std::map<int64_t, v1::SettleKind> FakeQueue::settled() {

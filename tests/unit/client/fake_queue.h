@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server.h>
+#include <grpcpp/support/status.h>
 
 #include <cstdint>
 #include <map>
@@ -34,8 +35,9 @@ class FakeQueue {
   // A channel to it that tries again at once.
   std::shared_ptr<Channel> Connect() const;
 
-  // The next settle frame is taken and not answered: the stream breaks.
-  void BreakAtSettle();
+  // The next settle frame is taken and not answered: the stream breaks like this.
+  void BreakAtSettle(const grpc::Status& status = {grpc::StatusCode::UNAVAILABLE,
+                                                   "broken on purpose"});
   // What every event was settled as; those that were not are missing.
   std::map<int64_t, v1::SettleKind> settled();
   // Starts of streams.
@@ -51,7 +53,7 @@ class FakeQueue {
   Mutex mu_;
   const int events_;
   std::map<int64_t, v1::SettleKind> settled_ ABSL_GUARDED_BY(mu_);
-  bool break_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<grpc::Status> break_ ABSL_GUARDED_BY(mu_);
   int streams_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t held_ ABSL_GUARDED_BY(mu_) = 0;
   FakeSteps steps_;

@@ -1,8 +1,14 @@
 // A worker whose group was reset.
+#include <cstdint>
 #include <string>
 
+#include "absl/time/clock.h"
+#include "client/cpp/worker.h"
 #include "client/cpp/worker_state.h"
+#include "proto/support/error.h"
+#include "tests/unit/client/fake_queue.h"
 #include "tests/unit/client/talk_to.h"
+#include "tests/unit/client/to_grpc.h"
 
 namespace acta::client {
 namespace {
@@ -48,6 +54,25 @@ TEST_CASE("what came before a reset is not settled behind it", "[client]") {
   CHECK_FALSE(talk.state.HasControl());
   CHECK(talk.state.Settled());
   CHECK(ReasonOf(talk.state.TakeFailure()) == v1::LEASE_LOST);
+}
+
+TEST_CASE("nothing is leased before the caller has heard of a reset", "[client]") {
+  FakeQueue queue(2 * FakeQueue::kBatch);
+  queue.BreakAtSettle(
+      ToGrpc(ErrorRetryAfter(v1::GROUP_RESET, "begins anew", absl::Milliseconds(1))));
+  WorkerOptions options = OfResetGroup();
+  int streams_when_told = 0;
+  options.on_notice = [&](const v1::Notice& notice) {
+    if (notice.code() != "GROUP_RESET") return;
+    absl::SleepFor(absl::Milliseconds(30));  // Somebody ends what is under way.
+    streams_when_told = queue.streams();
+  };
+  Worker worker(queue.Connect(), options);
+  worker.Ack(NextOf(worker));
+  int64_t attempt = 0;  // Of the fake: the number of the stream.
+  while (streams_when_told == 0) attempt = NextOf(worker).attempt();
+  CHECK(streams_when_told == 1);
+  CHECK(attempt == 2);
 }
 
 }  // namespace

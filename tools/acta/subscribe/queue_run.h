@@ -42,7 +42,8 @@ class QueueRun {
   };
 
   client::WorkerOptions Listening(const client::SubscriberOptions& from);
-  // The group was reset: what came before is not to be settled once it comes again.
+  // The group was reset: what came before is not to be settled once it comes again. Nothing does
+  // before this returns.
   void ForgetBefore();
   absl::Status PrintAll();
   absl::Status Print(const client::WorkItem& item);
