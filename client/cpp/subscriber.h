@@ -76,7 +76,8 @@ struct SubscriberOptions {
 // Resets:    somebody moved the group's positions, or skipped events: the member connects again and
 //            goes on at the new ones. What it was given before counts no more: `on_notice` is told
 //            GROUP_RESET, so that a caller who collects drops it, and a commit of anything but
-//            what Next() returned since is FENCED.
+//            what Next() returned since is FENCED. So it is where others moved a position while
+//            the stream was broken, by a reset or as members that had the partition meanwhile.
 // Consumed:  a delivery counts as consumed when Next() is called again.
 // Commits:   are the caller's, but for partitions that move away (`commit_when_revoked`).
 // Threads:   Next(), commits and Close() from one thread at a time; Cancel() from any. A thread of
@@ -101,7 +102,7 @@ class ACTA_CLIENT_EXPORT Subscriber {
   bool failed() const;
 
   // `offset` is next-to-read. Sends and returns; FlushCommits() waits. Errors: FENCED when the
-  // partition is not this member's, or the offset is of before a reset.
+  // partition is not this member's, or the offset is of before others moved its position.
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   // Commits everything that Next() has returned of the partitions that are still this member's.
   void CommitDelivered();

@@ -73,6 +73,10 @@ absl::StatusOr<v1::SettleResponse> Subscriber::Core::CommitAndPublish(
     std::vector<v1::CompletedClaim> claims) {
   v1::SettleRequest request = MakeSettleRequest(options_, std::move(batches), std::move(claims));
   request.add_processed()->set_delivery_token(delivery.delivery_token());
+  {
+    MutexLock lock(mu_);
+    state_.BeginStep(delivery);
+  }
   absl::StatusOr<v1::SettleResponse> response = admin_.Settle(request);
   TellStep(*channel_, ClientKind::kSubscriber, delivery, v1::SETTLE_KIND_ACK, response.status());
   return response;

@@ -129,10 +129,15 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
   partition.incarnation = assigned.incarnation();
   partition.reached_end = false;
   partition.commit_listed = false;
-  // Commits only go up: it was moved while this member was away.
-  const bool moved = in_group() && assigned.offset() < partition.settled;
-  was_reset_ |= moved;
-  if (moved || partition.begun < 0) partition.begun = assigned.offset();
+  // Commits only go up: it was moved while this member was away. So it was where it went up further
+  // than this member can have done, by a reset or by another member that had it meanwhile.
+  const bool back = in_group() && assigned.offset() < partition.settled;
+  const bool moved = back || (partition.asked >= 0 && assigned.offset() > partition.asked);
+  was_reset_ |= back;
+  const bool anew = moved || partition.begun < 0;
+  if (anew) partition.begun = assigned.offset();
+  partition.given = std::max(anew ? 0 : partition.given, assigned.offset());
+  if (in_group()) partition.asked = std::max(back ? -1 : partition.asked, assigned.offset());
   partition.wanted = partition.settled = in_group() ? assigned.offset() : -1;
   if (partition.lost <= partition.settled) partition.lost = -1;
   by_assignment_[assigned.assignment()] = key;
@@ -249,6 +254,7 @@ std::optional<SubscriptionState::Item> SubscriptionState::Pop() {
       }
       popped_ = std::move(credit);
       partition->next_offset = delivery->next_offset();
+      partition->given = std::max(partition->given, partition->next_offset);
       partition->incarnation = delivery->incarnation();
     } else if (auto* revoking = std::get_if<Revoking>(&waiting.item); revoking != nullptr) {
       if (partition == nullptr) continue;
@@ -293,10 +299,10 @@ absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partitio
                  {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
   }
   const Partition& at = found->second;
-  if (was_reset_ && (offset < at.begun || offset > at.next_offset)) {
+  if ((was_reset_ || at.begun > 0) && (offset < at.begun || offset > at.given)) {
     return Error(v1::FENCED,
                  absl::StrCat("offset ", offset, " of partition ", partition, " of topic '", topic,
-                              "' is of before the group was reset: it is not committed"),
+                              "' is of before others moved its position: it is not committed"),
                  {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
   }
   WantCommit(found->second, offset);
@@ -310,9 +316,16 @@ void SubscriptionState::CommitDelivered() {
   }
 }
 
+void SubscriptionState::BeginStep(const Delivery& delivery) {
+  const auto found = partitions_.find(Key(delivery.topic(), delivery.partition()));
+  if (found == partitions_.end()) return;
+  found->second.asked = std::max(found->second.asked, delivery.next_offset());
+}
+
 void SubscriptionState::WantCommit(Partition& partition, int64_t offset) {
   if (offset <= partition.wanted) return;
   partition.wanted = offset;
+  partition.asked = std::max(partition.asked, offset);
   if (partition.commit_listed) return;
   partition.commit_listed = true;
   outbox_.push_back({Verb::kCommit, partition.assignment});

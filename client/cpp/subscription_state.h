@@ -69,6 +69,8 @@ class SubscriptionState {
   // Errors: FENCED.
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   void CommitDelivered();
+  // A step that commits the delivery begins, by a call beside the stream.
+  void BeginStep(const Delivery& delivery);
   // No commit is under way.
   bool CommitsSettled() const;
   // The first failed commit since the last call, or UNAVAILABLE when a break lost one that no later
@@ -100,7 +102,9 @@ class SubscriptionState {
     int64_t wanted = -1;       // Highest commit asked for.
     int64_t settled = -1;      // Durable.
     int64_t lost = -1;         // Under way when the stream broke.
-    int64_t begun = 0;         // Where it went on behind a reset; -1: not known yet.
+    int64_t asked = -1;        // Highest that may become durable by what this member does.
+    int64_t begun = 0;         // Where it went on when others had moved it; -1: not known yet.
+    int64_t given = 0;         // Highest that Pop() has come to since then.
     bool commit_listed = false;
   };
   enum class Verb { kStart, kCredit, kCommit, kReleased, kTick };

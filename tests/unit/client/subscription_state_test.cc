@@ -261,6 +261,55 @@ TEST_CASE("a position that went back while a member was away is a reset, too", "
   CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
 }
 
+// Events 0 to 7 were given to the caller, a commit up to 3 is on its way: the stream breaks.
+class BrokenTalk : public OpenTalk {
+ public:
+  BrokenTalk() : OpenTalk(InGroup()) {
+    Deliver(1, 0, 8);
+    CHECK(NextOffset() == 0);
+    REQUIRE_OK(state.Commit("t", 0, 3));
+    NextControl();
+    state.OnEnd();
+  }
+};
+
+TEST_CASE("a position that went on by others while a member was away is none of its own",
+          "[client]") {
+  BrokenTalk talk;
+  talk.Open();
+  talk.Assign(2, 0, 5);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 4)) == v1::FENCED);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+  talk.Deliver(2, 5, 2);
+  CHECK(talk.NextOffset() == 5);
+  REQUIRE_OK(talk.state.Commit("t", 0, 6));
+  CHECK(talk.NextControl().commit().offset() == 6);
+  // A mere break behind it: what was given since counts.
+  talk.state.OnEnd();
+  talk.Open();
+  talk.Assign(3, 0, 6);
+  CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+  CHECK_OK(talk.state.Commit("t", 0, 7));
+}
+
+TEST_CASE("a position that went on by what the member itself did is its own", "[client]") {
+  BrokenTalk talk;
+  SECTION("as the stream broke") {
+    talk.Open();
+    talk.Assign(2, 0, 3);
+  }
+  SECTION("by a step, answered or not, from when it is called") {
+    OpenTalk other(InGroup());
+    other.Deliver(1, 0, 5);
+    talk.state.BeginStep(other.NextItem<Delivery>());
+    talk.Open();
+    talk.Assign(2, 0, 5);
+  }
+  CHECK_OK(talk.state.Commit("t", 0, 2));
+  REQUIRE_OK(talk.state.Commit("t", 0, 8));
+  CHECK(talk.NextControl().commit().offset() == 8);
+}
+
 TEST_CASE("a commit whose partition goes before it is sent is FENCED", "[client]") {
   OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 9));
