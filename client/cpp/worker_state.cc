@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "client/cpp/delivery_rep.h"
 #include "client/cpp/settle_frame.h"
 #include "client/cpp/subscribe_start.h"
@@ -32,6 +33,15 @@ void MergeRanges(std::vector<std::pair<int64_t, int64_t>>* ranges) {
     }
   }
   ranges->resize(kept);
+}
+
+// No stream was there to be ended by it.
+v1::Notice ResetMeanwhile(const WorkerOptions& options) {
+  v1::Notice notice;
+  notice.set_code("GROUP_RESET");
+  notice.set_text(absl::StrCat("the positions of group '", options.group,
+                               "' were reset meanwhile: drop what was delivered"));
+  return notice;
 }
 
 }  // namespace
@@ -99,7 +109,10 @@ void WorkerState::OnAssigned(const v1::Assigned& assigned) {
     partition.number = assigned.partition();
   }
   // It was reset: what came before is nobody's, and must not be taken for what comes again.
-  if (partition.generation != assigned.generation()) Lose(&partition);
+  if (partition.generation != assigned.generation()) {
+    if (!started_ && !reset_told_ && !partition.leased.empty()) OnReset(ResetMeanwhile(options_));
+    Lose(&partition);
+  }
   by_assignment_.erase(partition.assignment);
   partition.assignment = assigned.assignment();
   partition.generation = assigned.generation();
@@ -168,6 +181,7 @@ void WorkerState::OnAcked(uint64_t through) {
     for (const Settlement& settlement : sent.settlements) TellSettled(settlement);
     if (sent.verb != Verb::kStart) continue;
     started_ = true;
+    reset_told_ = false;
     for (auto& [key, partition] : partitions_) {
       if (partition.assignment == 0) Lose(&partition);
     }

@@ -44,7 +44,10 @@ class WorkerState {
   void OnEnd();
   // Behind OnEnd(): somebody moved the group's positions, which ended the stream. The
   // next one says of which partitions (OnAssigned()).
-  void OnReset(const v1::Notice& notice) { items_.push_back(notice); }
+  void OnReset(const v1::Notice& notice) {
+    items_.push_back(notice);
+    reset_told_ = true;
+  }
   // The next frame to send; nothing while there is none, or an answer has to come before.
   std::optional<v1::SubscribeControl> TakeControl();
   bool HasControl() const { return start_due_ || tick_due_ || CreditDue() || HasWaiting(); }
@@ -176,7 +179,8 @@ class WorkerState {
   uint64_t first_lease_ = 1;  // Leases below are of streams before.
   uint64_t next_frame_ = 1;
   bool start_due_ = false;
-  bool started_ = false;  // The start is answered.
+  bool started_ = false;     // The start is answered.
+  bool reset_told_ = false;  // By OnReset(), of the break before this stream or in it.
   bool tick_due_ = false;
   v1::Credit returned_;  // Settled and not given back.
 };

@@ -51,9 +51,33 @@ TEST_CASE("what came before a reset is not settled behind it", "[client]") {
     return;
   }
   talk.NextItem<v1::Notice>();
+  CHECK_FALSE(talk.state.HasItem());  // It is told once.
   CHECK_FALSE(talk.state.HasControl());
   CHECK(talk.state.Settled());
   CHECK(ReasonOf(talk.state.TakeFailure()) == v1::LEASE_LOST);
+}
+
+TEST_CASE("a reset that came while the stream was broken is told, too", "[client]") {
+  TalkTo<WorkerState> talk(OfResetGroup());
+  talk.Open();
+  NamePartition(talk, 1, 7);
+  talk.Deliver(1, 0, 3);
+  const auto running = talk.NextItem<WorkItem>();
+  talk.state.OnEnd();
+  talk.Open();
+  NamePartition(talk, 2, 8);
+  talk.Deliver(2, 0, 3);
+  CHECK(talk.NextItem<v1::Notice>().code() == "GROUP_RESET");
+  talk.state.Settle(running, {v1::SETTLE_KIND_ACK});
+  CHECK(ReasonOf(talk.state.TakeFailure()) == v1::LEASE_LOST);
+  const auto again = talk.NextItem<WorkItem>();
+  talk.state.Settle(again, {v1::SETTLE_KIND_ACK});
+  // Nothing of before is left when the next one comes.
+  talk.Ack(talk.NextControl().frame_id());
+  talk.state.OnEnd();
+  talk.Open();
+  NamePartition(talk, 3, 9);
+  CHECK_FALSE(talk.state.HasItem());
 }
 
 TEST_CASE("nothing is leased before the caller has heard of a reset", "[client]") {
