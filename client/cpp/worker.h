@@ -93,8 +93,9 @@ struct RejectOptions {
 //            before the break (ALREADY_SETTLED) counts. The broker keeps held events when it was
 //            restarted less than 10 s ago. When it did not keep them each settlement is LEASE_LOST:
 //            those not answered, and later ones of items from before the break. An ack counts even
-//            so while nobody else got the event. A NACK, REJECT, EXTEND or RELEASE of events that
-//            came again meanwhile is not sent, so that it does not hit the new lease.
+//            so while nobody else got the event, unless other events may be in its place
+//            (Assigned.generation). A NACK, REJECT, EXTEND or RELEASE of events that came again
+//            meanwhile is not sent, so that it does not hit the new lease.
 // Resets:    somebody moved the group's positions: the worker connects again and goes on at the new
 //            ones. `on_notice` is told GROUP_RESET before, and nothing is leased until it returns;
 //            of a reset while the stream was broken it is told when the caller has events of a

@@ -108,7 +108,7 @@ void WorkerState::OnAssigned(const v1::Assigned& assigned) {
     partition.topic = std::make_shared<const std::string>(assigned.topic());
     partition.number = assigned.partition();
   }
-  // It was reset: what came before is nobody's, and must not be taken for what comes again.
+  // It was reset, or cut: what came before is nobody's, and must not be taken for what comes again.
   if (partition.generation != assigned.generation()) {
     if (!started_ && !reset_told_ && !partition.leased.empty()) OnReset(ResetMeanwhile(options_));
     Lose(&partition);

@@ -29,6 +29,8 @@ class StrongInt {
 using Offset = StrongInt<struct OffsetTag, int64_t>;
 // The life of the log a position belongs to.
 using Incarnation = StrongInt<struct IncarnationTag, uint32_t>;
+// A backup that was restored goes on so many lives later, at least.
+inline constexpr uint32_t kLivesLeftOut = 65'536;
 // u48, from one counter, never used again.
 using TopicId = StrongInt<struct TopicIdTag, uint64_t>;
 using GroupId = StrongInt<struct GroupIdTag, uint64_t>;

@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::string_view kIdForm = "dddd-dd-ddTdd-dd-ddZ";
-constexpr uint32_t kLivesLeftOut = 65'536;
 
 absl::Status CannotUse(absl::string_view what, const std::string& path,
                        const std::error_code& why) {

@@ -67,8 +67,9 @@ void LiveSubscription::OnJoined(uint64_t frame_id, const v1::SubscribeStart& sta
   if (membership_->queue() != nullptr) {
     const size_t most = MaxFrameBytes(deps_.hub.limits, start);
     feed_ = std::make_unique<QueueFeed>(
-        QueueFeed::Deps{deps_.hub.topics, deps_.hub.authorizer, caller_, *deps_.delivered, credit_,
-                        outbox_, frame_bytes_, most, tokens ? &deps_.hub.groups.tokens() : nullptr},
+        QueueFeed::Deps{deps_.hub.engine, deps_.hub.topics, deps_.hub.authorizer, caller_,
+                        *deps_.delivered, credit_, outbox_, frame_bytes_, most,
+                        tokens ? &deps_.hub.groups.tokens() : nullptr},
         *membership_);
     feed_->Present(start);
   }

@@ -75,8 +75,9 @@ void QueueFeed::Present(const v1::SubscribeStart& start) {
     if (!partition.has_value()) continue;
     const int32_t count = CountOfHeld(held);
     const Offset first(held.offset());
+    const int64_t generation = std::max<int64_t>(-1, held.generation()) - CutsOf(*partition);
     const int64_t kept =
-        queue_.Present(session_, *partition, {first, first + count}, held.generation());
+        queue_.Present(session_, *partition, {first, first + count}, generation);
     const uint64_t handle = HandleOf(*partition, first);
     if (handle == 0) return;
     deps_.outbox.Notice("HELD",
@@ -84,6 +85,13 @@ void QueueFeed::Present(const v1::SubscribeStart& start) {
                                      " on are still leased to this member"),
                         handle);
   }
+}
+
+int64_t QueueFeed::CutsOf(PartitionId partition) const {
+  const TopicPtr topic = deps_.topics.FindById(partition.topic());
+  const bool seen_early = topic != nullptr && topic->settings.visible_at == Level::kOs;
+  const uint32_t lives = deps_.engine.incarnation().value();
+  return seen_early ? lives : lives / kLivesLeftOut;
 }
 
 uint64_t QueueFeed::HandleOf(PartitionId partition, Offset offset) {
@@ -103,7 +111,7 @@ uint64_t QueueFeed::HandleOf(PartitionId partition, Offset offset) {
   assigned.set_assignment(named.handle);
   assigned.set_topic(named.topic->name());
   assigned.set_partition(partition.partition());
-  assigned.set_generation(queue_.Generation(partition));
+  assigned.set_generation(queue_.Generation(partition) + CutsOf(partition));
   assigned.set_offset(offset.value());
   deps_.outbox.Assigned(assigned);
   return named.handle;

@@ -33,6 +33,7 @@ void LookAtHeld(const TopicRegistry& topics, const Caller& caller, const v1::Sub
 class QueueFeed {
  public:
   struct Deps {
+    const LogEngine& engine;
     const TopicRegistry& topics;
     const Authorizer& authorizer;
     const Caller& caller;
@@ -71,6 +72,9 @@ class QueueFeed {
     uint64_t handle = 0;
     TopicPtr topic;
   };
+  // Rises when what members were given of it may be gone, and other events in their place: with a
+  // power cut, of what is seen before it is synced, and with a backup that is restored.
+  int64_t CutsOf(PartitionId partition) const;
   // The handle of a partition, named to the client by then; 0 when that failed.
   uint64_t HandleOf(PartitionId partition, Offset offset);
   void Take(LeaseBounds most);

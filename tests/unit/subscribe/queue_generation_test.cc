@@ -172,6 +172,58 @@ TEST_CASE("what was leased before a reset is nobody's after a restart", "[queue]
   CHECK(next.Lag("workers", 0).lag_events() == 0);
 }
 
+// A topic `early`, whose events are seen before they are synced, and a QUEUE group of that name.
+void MakeEarly(QueueRoom& room) {
+  v1::CreateTopicRequest topic;
+  topic.mutable_topic()->set_name("early");
+  topic.mutable_topic()->set_partitions(1);
+  topic.mutable_topic()->set_visible_at(v1::ACK_LEVEL_OS);
+  REQUIRE_OK(room.topics.Create(room.caller, topic));
+  v1::CreateGroupRequest group;
+  group.mutable_group()->set_name("early");
+  group.mutable_group()->add_topics("early");
+  group.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  group.mutable_start()->set_earliest(true);
+  REQUIRE_OK(room.groups.Create(room.caller, group));
+}
+
+TEST_CASE("what a power cut or a restore may have taken of the events that are held is nobody's",
+          "[queue]") {
+  struct Case {
+    const char* topic;
+    const char* group;
+    uint32_t lives;  // That the log begins.
+    bool same;
+  };
+  const Case at = GENERATE(Case{"early", "early", 0, true}, Case{"early", "early", 1, false},
+                           Case{"orders", "workers", 0, true}, Case{"orders", "workers", 1, true},
+                           Case{"orders", "workers", kLivesLeftOut, false});
+  INFO(at.topic << ", " << at.lives << " lives later");
+  QueueRoom room;
+  MakeEarly(room);
+  room.Publish(0, {"a"}, at.topic);
+  room.Publish(0, {"b"}, at.topic);
+  Client& old = room.Work(1000, "", at.group);
+  REQUIRE(old.sink.leased.size() == 2);
+  const int64_t before = old.sink.by_handle.at(old.sink.leased[0].assignment).generation();
+
+  std::unique_ptr<MemoryLogEngine> left = room.engine.Restart();
+  for (uint32_t life = 0; life < at.lives; ++life) {
+    left->LoseTail(room.Id(0, at.topic), Offset(at.same ? 2 : 1));
+  }
+  QueueRoom next(std::move(left));
+  v1::SubscribeStart start = Holding(before);
+  start.set_group(at.group);
+  start.mutable_held(0)->set_topic(at.topic);
+  start.mutable_held(0)->set_count(2);
+  Client& holds = next.Subscribe(start);
+  REQUIRE(holds.sink.Notices("HELD").size() == 1);
+  CHECK(holds.sink.Notices("HELD")[0].text().starts_with(at.same ? "2 of 2" : "0 of 2"));
+  const int64_t after = holds.sink.by_handle.at(holds.sink.Handle(0, at.topic)).generation();
+  CHECK((after == before) == at.same);
+  CHECK(after >= before);
+}
+
 TEST_CASE("a handle that a member kept from its stream before settles nothing", "[queue]") {
   QueueRoom room({}, 2);
   room.Publish(1, {"a"});
