@@ -78,6 +78,8 @@ struct SubscriberOptions {
 //            GROUP_RESET, so that a caller who collects drops it, and a commit of anything but
 //            what Next() returned since is FENCED. So it is where others moved a position while
 //            the stream was broken, by a reset or as members that had the partition meanwhile.
+//            So is one after a power cut of the broker's machine, or the restore of a backup: other
+//            events may have come to the offsets of those that it was given.
 // Consumed:  a delivery counts as consumed when Next() is called again.
 // Commits:   are the caller's, but for partitions that move away (`commit_when_revoked`).
 // Threads:   Next(), commits and Close() from one thread at a time; Cancel() from any. A thread of
@@ -102,7 +104,8 @@ class ACTA_CLIENT_EXPORT Subscriber {
   bool failed() const;
 
   // `offset` is next-to-read. Sends and returns; FlushCommits() waits. Errors: FENCED when the
-  // partition is not this member's, or the offset is of before others moved its position.
+  // partition is not this member's, or the offset is of before others moved its position, or of
+  // before a power cut.
   absl::Status Commit(absl::string_view topic, int32_t partition, int64_t offset);
   // Commits everything that Next() has returned of the partitions that are still this member's.
   void CommitDelivered();

@@ -129,9 +129,12 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
   partition.incarnation = assigned.incarnation();
   partition.reached_end = false;
   partition.commit_listed = false;
+  // Where a power cut took what this member was given, other events may have come.
+  const bool cut = in_group() && partition.life > 0 && assigned.incarnation() > partition.life;
+  partition.life = std::max(partition.life, assigned.incarnation());
   // Commits only go up: it was moved while this member was away. So it was where it went up further
   // than this member can have done, by a reset or by another member that had it meanwhile.
-  const bool back = in_group() && assigned.offset() < partition.settled;
+  const bool back = cut || (in_group() && assigned.offset() < partition.settled);
   const bool moved = back || (partition.asked >= 0 && assigned.offset() > partition.asked);
   was_reset_ |= back;
   const bool anew = moved || partition.begun < 0;
@@ -302,7 +305,8 @@ absl::Status SubscriptionState::Commit(absl::string_view topic, int32_t partitio
   if ((was_reset_ || at.begun > 0) && (offset < at.begun || offset > at.given)) {
     return Error(v1::FENCED,
                  absl::StrCat("offset ", offset, " of partition ", partition, " of topic '", topic,
-                              "' is of before others moved its position: it is not committed"),
+                              "' is of before others moved its position, or the log was cut: ",
+                              "it is not committed"),
                  {{"topic", std::string(topic)}, {"partition", absl::StrCat(partition)}});
   }
   WantCommit(found->second, offset);

@@ -105,6 +105,7 @@ class SubscriptionState {
     int64_t asked = -1;        // Highest that may become durable by what this member does.
     int64_t begun = 0;         // Where it went on when others had moved it; -1: not known yet.
     int64_t given = 0;         // Highest that Pop() has come to since then.
+    int64_t life = 0;          // Newest incarnation of the log that it was assigned in.
     bool commit_listed = false;
   };
   enum class Verb { kStart, kCredit, kCommit, kReleased, kTick };
@@ -158,8 +159,8 @@ class SubscriptionState {
   std::deque<Sent> sent_;  // Not settled.
   uint64_t stream_ = 0;    // Number of the one in hand.
   uint64_t next_frame_ = 1;
-  // Positions were moved, and the caller may have events of before: nothing is committed but what
-  // Pop() gave since.
+  // Positions were moved, or the log may have been cut, and the caller may have events of before:
+  // nothing is committed but what Pop() gave since.
   bool was_reset_ = false;
   absl::Status commit_failure_;
   bool keeps_settled_ = false;

@@ -27,14 +27,17 @@ void LiveSubscription::OnAssigned(const MemberAssignment& assignment) {
   assigned.set_partition(assignment.partition);
   assigned.set_generation(assignment.generation);
   assigned.set_offset(assignment.offset.value());
-  assigned.set_incarnation(assignment.incarnation.value());
-  outbox_.Assigned(assigned);
   ReadRange range;
   range.topic = assignment.topic;
   range.partition = assignment.partition;
   range.from = assignment.offset;
   range.problem =
       deps_.hub.engine.CheckPosition(range.id(), assignment.incarnation, assignment.offset);
+  // As of a reader without a group: a position that was cut off stays one of its own.
+  const bool cut_off = !range.problem.ok();
+  assigned.set_incarnation(
+      (cut_off ? assignment.incarnation : deps_.hub.engine.incarnation()).value());
+  outbox_.Assigned(assigned);
   pump_->Add(assignment.handle, std::move(range));
 }
 

@@ -310,6 +310,29 @@ TEST_CASE("a position that went on by what the member itself did is its own", "[
   CHECK(talk.NextControl().commit().offset() == 8);
 }
 
+TEST_CASE("what came before a power cut is not committed behind it", "[client]") {
+  const bool cut = GENERATE(false, true);
+  OpenTalk talk(InGroup());
+  talk.Deliver(1, 0, 8);
+  CHECK(talk.NextOffset() == 0);
+  talk.state.OnEnd();
+  talk.Open();
+  v1::DeliveryFrame frame;
+  v1::Assigned* const assigned = frame.add_assigned();
+  assigned->set_assignment(2);
+  assigned->set_topic("t");
+  assigned->set_incarnation(cut ? 3 : 2);
+  talk.Hear(frame);
+  if (cut) {
+    CHECK(ReasonOf(talk.state.Commit("t", 0, 8)) == v1::FENCED);
+    CHECK_FALSE(talk.state.HasControl());
+    talk.Deliver(2, 0, 2);
+    CHECK(talk.NextOffset() == 0);
+  }
+  REQUIRE_OK(talk.state.Commit("t", 0, cut ? 2 : 8));
+  CHECK(talk.NextControl().commit().offset() == (cut ? 2 : 8));
+}
+
 TEST_CASE("a commit whose partition goes before it is sent is FENCED", "[client]") {
   OpenTalk talk(InGroup());
   REQUIRE_OK(talk.state.Commit("t", 0, 9));

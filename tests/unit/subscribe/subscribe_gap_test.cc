@@ -73,6 +73,22 @@ TEST_CASE("a lost tail is told with where the logs diverged", "[subscribe]") {
   }
 }
 
+TEST_CASE("a member is told in which life of the log it reads", "[subscribe]") {
+  SubscribeRoom room;
+  room.MakeTopic(1);
+  room.PublishNumbers(0, 10);
+  Client& before = room.Subscribe(room.Member("g"));
+  before.Commit(before.sink.Handle(0), 4);
+  room.Run();
+  before.stream->OnDisconnect();
+  room.engine.LoseTail(room.Id(0), Offset(6));
+  Client& after = room.Subscribe(room.Member("g"));
+  CHECK(after.sink.gaps().empty());
+  const v1::Assigned assigned = after.sink.by_handle[after.sink.Handle(0)];
+  CHECK(assigned.offset() == 4);
+  CHECK(assigned.incarnation() == 2);
+}
+
 TEST_CASE("a group whose position lies in a lost tail is told so", "[subscribe]") {
   SubscribeRoom room;
   room.MakeTopic(1);
@@ -82,7 +98,9 @@ TEST_CASE("a group whose position lies in a lost tail is told so", "[subscribe]"
   room.Run();
   client.stream->OnDisconnect();
   room.engine.LoseTail(room.Id(0), Offset(6));
-  const v1::Gap gap = OnlyGap(room.Subscribe(room.Member("g")));
+  Client& again = room.Subscribe(room.Member("g"));
+  const v1::Gap gap = OnlyGap(again);
+  CHECK(again.sink.by_handle[gap.assignment()].incarnation() == 1);
   CHECK(gap.status().reason() == v1::LOG_TRUNCATED);
   CHECK(gap.first_lost() == 6);
   CHECK(gap.last_lost() == 8);
