@@ -185,7 +185,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
   void OnDeadline(GroupId group, absl::Duration deadline);
 
   const Deps deps;
-  const DeliveryTokens tokens;
+  const DeliveryTokens tokens{deps.engine.incarnation()};
   Mutex measure_mu;  // Held over one Measure(); takes the locks of groups and of queues.
   const std::shared_ptr<LagMeter> lag_meter ABSL_GUARDED_BY(measure_mu) =
       std::make_shared<LagMeter>(deps.engine, deps.pool);

@@ -21,7 +21,8 @@ absl::Status BadToken(absl::string_view why) {
 
 }  // namespace
 
-DeliveryTokens::DeliveryTokens() : key_{DrawNumber(), DrawNumber()}, life_(DrawNumber()) {}
+DeliveryTokens::DeliveryTokens(Incarnation incarnation)
+    : incarnation_(incarnation), key_{DrawNumber(), DrawNumber()}, life_(DrawNumber()) {}
 
 std::string DeliveryTokens::Make(const DeliveredRun& run) const {
   std::string token;
@@ -32,7 +33,8 @@ std::string DeliveryTokens::Make(const DeliveredRun& run) const {
   PutBig64(&token, run.partition.value());
   PutBig64(&token, static_cast<uint64_t>(run.first.value()));
   PutBig64(&token, uint64_t{run.count} << 32 | static_cast<uint32_t>(run.attempt));
-  PutBig64(&token, static_cast<uint64_t>(run.redrives));
+  PutBig64(&token,
+           uint64_t{incarnation_.value()} << 32 | static_cast<uint32_t>(run.redrives));
   const Hash128 hash = SipHash128(key_, token);
   PutBig64(&token, hash.low);
   PutBig64(&token, hash.high);
@@ -50,7 +52,9 @@ absl::StatusOr<DeliveredRun> DeliveryTokens::Read(absl::string_view token) const
   const uint64_t numbers = GetBig64(data + 40);
   run.count = static_cast<uint32_t>(numbers >> 32);
   run.attempt = static_cast<int32_t>(numbers & 0xffffffff);
-  run.redrives = static_cast<int32_t>(GetBig64(data + 48));
+  const uint64_t rounds = GetBig64(data + 48);
+  run.redrives = static_cast<int32_t>(rounds & 0xffffffff);
+  run.incarnation = Incarnation(static_cast<uint32_t>(rounds >> 32));
   // Of a former life anybody may have made it.
   const bool possible = run.first >= Offset(0) && run.first <= kMostNamedOffset && run.count > 0 &&
                         run.count <= static_cast<uint32_t>(std::numeric_limits<int32_t>::max());

@@ -20,6 +20,8 @@ struct DeliveredRun {
   uint32_t count = 0;
   int32_t attempt = 0;   // Since the last redrive, from 1.
   int32_t redrives = 0;  // Before it.
+  // Of the log then, as Read() tells it. 0: not known.
+  Incarnation incarnation;
 };
 
 // DeliveryTokens makes tokens that only this life of the broker can make: 72 bytes, the last 16 a
@@ -31,13 +33,14 @@ class DeliveryTokens {
  public:
   static constexpr size_t kBytes = 72;
 
-  DeliveryTokens();
+  explicit DeliveryTokens(Incarnation incarnation = Incarnation());
 
   std::string Make(const DeliveredRun& run) const;
   // Errors: INVALID_DELIVERY_TOKEN.
   absl::StatusOr<DeliveredRun> Read(absl::string_view token) const;
 
  private:
+  const Incarnation incarnation_;
   SipKey key_;
   uint64_t life_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
 #include "server/core/queues/delivery_tokens.h"
 #include "server/core/settle/causation.h"
@@ -28,6 +29,15 @@ absl::StatusOr<v1::BatchContext> DeliveredCauses::Find(const Caller& caller,
                  {{"field", "caused_by"}});
   }
   RETURN_IF_ERROR(allowed);
+  const absl::Status same =
+      deps_.engine.CheckPosition(run.partition, run.incarnation, at.offset + 1);
+  if (ReasonOf(same) == v1::LOG_TRUNCATED) {
+    const std::string offset = absl::StrCat(at.offset.value());
+    return Error(v1::GAP,
+                 "caused_by: a power cut took the event, and another one may be in its place; "
+                 "publish without it",
+                 {{"first_lost", offset}, {"last_lost", offset}});
+  }
   v1::BatchContext causation;
   RETURN_IF_ERROR(SetCausation(deps_.engine, deps_.topics, run.group, at, &causation));
   return causation;

@@ -71,6 +71,23 @@ TEST_CASE("a cause that is none is refused, and nothing of the batch is stored",
   CHECK(room.BillBatches().empty());
 }
 
+TEST_CASE("a cause that a power cut took is refused, and not what came to its place", "[step]") {
+  const bool cut = GENERATE(false, true);
+  StepRoom room;
+  room.PublishEvent(Order());
+  Client& client = room.Work();
+  const RecordingSink::Leased leased = client.sink.leased[0];
+  std::unique_ptr<MemoryLogEngine> left = room.engine.Restart();
+  left->LoseTail(room.Id(0), Offset(cut ? 0 : 1));
+  StepRoom next(std::move(left));
+  v1::Event other;
+  other.set_id("order-8");
+  next.PublishEvent(other);
+  CHECK(PublishBill(next, leased.token, leased.offset) ==
+        (cut ? v1::GAP : v1::ERROR_REASON_UNSPECIFIED));
+  CHECK(next.BillBatches().empty() == cut);
+}
+
 TEST_CASE("a token of a former life names a cause to whoever may subscribe", "[step]") {
   StepRoom room;
   room.PublishEvent(Order());
