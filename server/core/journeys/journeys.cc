@@ -129,7 +129,10 @@ QuestionFacts::Ledger LedgerOf(const FoundEvent& event, const Outcomes::Told& ou
   if (outcomes.damaged) return Ledger::kDamaged;
   if (outcomes.not_given) return Ledger::kNotGiven;
   if (outcomes.behind) return Ledger::kBehind;
-  return event.append_time_us < outcomes.trimmed_before_us ? Ledger::kShort : Ledger::kRead;
+  // Of one that cannot be read no more is known than that its topic was there before.
+  const int64_t made_us = absl::ToUnixMicros(ToTime(event.topic->proto.create_time()));
+  const bool older = std::max(event.append_time_us, made_us) < outcomes.trimmed_before_us;
+  return older ? Ledger::kShort : Ledger::kRead;
 }
 
 // The event that a position names, and nothing else.

@@ -100,6 +100,29 @@ TEST_CASE("what a group did is known in part when the index found some of the le
   CHECK(CertaintyAt(room, 2, v1::QUESTION_WHO_FAILED) == v1::CERTAINTY_KNOWN);
 }
 
+TEST_CASE("what groups did with an event that cannot be read is known when its topic is new") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  REQUIRE(room.Take() == 1);
+  room.Settle(Kind::kAck, 0);
+  room.pool.RunAll();
+  room.engine->TrimTo(kLedgerPartition, Offset(1));
+  room.engine->Advance(absl::Milliseconds(1));
+  room.CreateTopic("younger");
+  room.Publish("younger", JourneyRoom::Event("y"));
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  for (const char* const topic : {"orders", "younger"}) {
+    room.engine->CorruptBatch(room.topics->Find("default", topic)->partition(0), Offset(0));
+  }
+  CHECK(CertaintyAt(room, 0, v1::QUESTION_WHO_PROCESSED) == v1::CERTAINTY_PARTIAL);
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("younger", 0, 0).selection();
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  CHECK(asked->event().state() == v1::JOURNEY_EVENT_STATE_UNREADABLE);
+  const v1::Answer& processed = asked->answers(v1::QUESTION_WHO_PROCESSED - 1);
+  CHECK(processed.certainty() == v1::CERTAINTY_KNOWN);
+}
+
 TEST_CASE("what a QUEUE group did is known in part where no ledger is kept") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
   room.engine->DropTopic(kLedgerTopic);
