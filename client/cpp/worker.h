@@ -98,11 +98,12 @@ struct RejectOptions {
 //            meanwhile is not sent, so that it does not hit the new lease.
 // Resets:    somebody moved the group's positions: the worker connects again and goes on at the new
 //            ones. `on_notice` is told GROUP_RESET before, and nothing is leased until it returns;
-//            of a reset while the stream was broken it is told when the caller has events of a
-//            partition that was moved. Settlements of what came before of such partitions are
-//            LEASE_LOST. Once Next() has returned such an event again, a settlement by its offset
-//            is of its new lease: who works beside Next() ends what is under way when the notice
-//            comes.
+//            of a reset while the stream was broken, or where a power cut or the restore of a
+//            backup may have put other events in the place of those that the caller has, it is
+//            told when the caller has events of such a partition. Settlements of what came before
+//            of them are LEASE_LOST. Once Next() has returned such an event again, a settlement by
+//            its offset is of its new lease: who works beside Next() ends what is under way when
+//            the notice comes.
 // Threads:   Next(), Flush() and Close() from one thread at a time; settling and Cancel() from any.
 //            A thread of its own talks to the broker, keeps the membership alive and connects
 //            again, also while the caller is busy.

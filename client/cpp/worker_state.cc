@@ -39,8 +39,9 @@ void MergeRanges(std::vector<std::pair<int64_t, int64_t>>* ranges) {
 v1::Notice ResetMeanwhile(const WorkerOptions& options) {
   v1::Notice notice;
   notice.set_code("GROUP_RESET");
-  notice.set_text(absl::StrCat("the positions of group '", options.group,
-                               "' were reset meanwhile: drop what was delivered"));
+  notice.set_text(
+      absl::StrCat("the positions of group '", options.group,
+                   "' were reset meanwhile, or the log was cut: drop what was delivered"));
   return notice;
 }
 

@@ -36,13 +36,11 @@ absl::Status DiskGuard::Refusal(DiskState below) const {
   const int64_t left = free_bytes();
   const std::string level = hard ? "hard" : "soft";
   const std::string limit = absl::StrCat("storage.disk_", level, "_bytes");
-  return Error(v1::DISK_FULL,
-               absl::StrCat("free disk (", left >> 20, " MiB) is below the ", level, " watermark (",
-                            limit, ", ", watermark >> 20,
-                            " MiB on this disk); free some or lower retention"),
-               {{"limit", limit},
-                {"limit_value", absl::StrCat(watermark)},
-                {"value", absl::StrCat(left)}});
+  return Error(
+      v1::DISK_FULL,
+      absl::StrCat("free disk (", left >> 20, " MiB) is below the ", level, " watermark (", limit,
+                   ", ", watermark >> 20, " MiB on this disk); free some or lower retention"),
+      {{"limit", limit}, {"limit_value", absl::StrCat(watermark)}, {"value", absl::StrCat(left)}});
 }
 
 }  // namespace acta

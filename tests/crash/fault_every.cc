@@ -154,8 +154,8 @@ class FaultEvery {
       Each(kKinds[i], count);
     }
     std::printf(
-        "%d runs, %d failed; %d faults touched no promise, %d met an assertion of RocksDB\n",
-        runs_, failed_, unnoticed_, aborted_);
+        "%d runs, %d failed; %d faults touched no promise, %d met an assertion of RocksDB\n", runs_,
+        failed_, unnoticed_, aborted_);
     return failed_ == 0;
   }
 

@@ -128,8 +128,7 @@ void AddSettling(Rows* rows) {
             "the text of a nack or reject");
   rows->Add("max_lease_hours", absl::ToInt64Hours(kMostExtension), "hours",
             "a lease of a QUEUE group with its extensions");
-  rows->Add("max_named_dead_letters", kMaxNamedLetters, "dead letters",
-            "that one selection names");
+  rows->Add("max_named_dead_letters", kMaxNamedLetters, "dead letters", "that one selection names");
 }
 
 void AddSteps(Rows* rows) {

@@ -161,12 +161,10 @@ absl::Status BatchPreparer::CheckEvent(const ScannedEvent& event, uint32_t index
   if (event.longest_text > kMaxEventTextBytes) return TextTooLong(event, index);
   const auto max_affected = static_cast<uint64_t>(limits_.max_affected);
   if (event.affected > max_affected) {
-    return LimitError{v1::EVENT_TOO_LARGE,
-                      absl::StrCat(EventName(index), " has entries of affected:"),
-                      event.affected,
-                      "limits.affected_per_event",
-                      max_affected,
-                      "publish an event for some of them each, or move them into the data"}
+    return LimitError{
+        v1::EVENT_TOO_LARGE, absl::StrCat(EventName(index), " has entries of affected:"),
+        event.affected,      "limits.affected_per_event",
+        max_affected,        "publish an event for some of them each, or move them into the data"}
         .Make(EventDetail(index));
   }
   const auto max_entries = static_cast<uint64_t>(limits_.max_attributes);

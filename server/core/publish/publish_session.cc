@@ -35,8 +35,9 @@ absl::Status CheckLevel(int32_t level) {
 
 absl::Status CheckTopicName(absl::string_view name) {
   if (name.size() <= kMaxNameBytes) return absl::OkStatus();
-  return LimitError{v1::INVALID_NAME, "the topic name has bytes:", name.size(),
-                    "max_name_bytes", kMaxNameBytes,               "use 1 to 249 of [a-zA-Z0-9._-]"}
+  return LimitError{
+      v1::INVALID_NAME, "the topic name has bytes:",     name.size(), "max_name_bytes",
+      kMaxNameBytes,    "use 1 to 249 of [a-zA-Z0-9._-]"}
       .Make({{"field", "topic"}});
 }
 
@@ -232,8 +233,7 @@ absl::Status PublishSession::CheckEvents() const {
   for (const PartitionBatchView& batch : frame_.batches) events += batch.count;
   const auto max_events = static_cast<uint64_t>(deps_.limits.max_frame_events);
   if (events <= max_events) return absl::OkStatus();
-  return LimitError{v1::FRAME_TOO_LARGE, "the frame has events:",
-                    events,              "limits.events_per_frame",
+  return LimitError{v1::FRAME_TOO_LARGE, "the frame has events:", events, "limits.events_per_frame",
                     max_events,          "split the frame"}
       .Make();
 }

@@ -33,8 +33,7 @@ std::string DeliveryTokens::Make(const DeliveredRun& run) const {
   PutBig64(&token, run.partition.value());
   PutBig64(&token, static_cast<uint64_t>(run.first.value()));
   PutBig64(&token, uint64_t{run.count} << 32 | static_cast<uint32_t>(run.attempt));
-  PutBig64(&token,
-           uint64_t{incarnation_.value()} << 32 | static_cast<uint32_t>(run.redrives));
+  PutBig64(&token, uint64_t{incarnation_.value()} << 32 | static_cast<uint32_t>(run.redrives));
   const Hash128 hash = SipHash128(key_, token);
   PutBig64(&token, hash.low);
   PutBig64(&token, hash.high);

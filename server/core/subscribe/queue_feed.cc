@@ -76,8 +76,7 @@ void QueueFeed::Present(const v1::SubscribeStart& start) {
     const int32_t count = CountOfHeld(held);
     const Offset first(held.offset());
     const int64_t generation = std::max<int64_t>(-1, held.generation()) - CutsOf(*partition);
-    const int64_t kept =
-        queue_.Present(session_, *partition, {first, first + count}, generation);
+    const int64_t kept = queue_.Present(session_, *partition, {first, first + count}, generation);
     const uint64_t handle = HandleOf(*partition, first);
     if (handle == 0) return;
     deps_.outbox.Notice("HELD",

@@ -8,8 +8,7 @@ namespace acta {
 namespace {
 
 HttpPages Pages(const std::string& why_not_ready = "") {
-  return {[why_not_ready] { return why_not_ready; },
-          [] { return std::string("acta_x 1\n"); },
+  return {[why_not_ready] { return why_not_ready; }, [] { return std::string("acta_x 1\n"); },
           "1.2.3"};
 }
 
