@@ -200,7 +200,7 @@ absl::StatusOr<DeadLetterWalk> DeadLetterWalk::Begin(const LogEngine& engine, co
   walk.named_ = selection != nullptr && !selection->letters().empty();
   std::vector<LetterPlace> places;
   if (walk.named_) {
-    if (selection->letters_size() > kMostNamed) return CheckSelection(*selection);
+    if (selection->letters_size() > kMaxNamedLetters) return CheckSelection(*selection);
     for (const v1::DeadLetterRef& ref : selection->letters()) {
       places.emplace_back(PartitionOf(group, ref), Offset(ref.offset()));
     }
@@ -288,7 +288,7 @@ absl::Status VisitDeadLetters(const LogEngine& engine, const Group& group,
                               absl::FunctionRef<void(const StoredLetter&)> visit,
                               const std::atomic<bool>* stopping) {
   ASSIGN_OR_RETURN(DeadLetterWalk walk, DeadLetterWalk::Begin(engine, group, selection, "",
-                                                              kMostNamed, which, stopping));
+                                                              kMaxNamedLetters, which, stopping));
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<StoredLetter> letter, walk.Next());
     if (!letter.has_value()) return absl::OkStatus();
