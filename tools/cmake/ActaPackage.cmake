@@ -89,7 +89,7 @@ set(CPACK_DEBIAN_BROKER_PACKAGE_CONTROL_EXTRA
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_DEBIAN_CLIENT_DESCRIPTION "C++ client of the event-streaming broker Acta
-Publish, subscribe as a member of a group, work off queues, and manage a broker:
+Publish, subscribe as a member of a group, work off queues, manage a broker:
 one shared library, its headers, which are the manual, and what find_package()
 of CMake and pkg-config read. Programs need C++17. Examples are in
 /usr/share/doc/acta-client-dev.")
