@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Where the broker's CPU time goes while prepared batches of 64 KiB are published and read once.
+"""Where the broker's CPU time goes, of prepared batches of 64 KiB that are published and read once.
 
-    tools/bench/batch_profile.py [--measure NAME] [--seconds N] [--dir DIR]
+    tools/bench/batch_profile.py [--measure NAME] [--events N] [--seconds N] [--dir DIR]
 
 Needs `perf`, which may have to be allowed to see the kernel: sysctl kernel.perf_event_paranoid=1.
 Runs the measure of acta-bench, samples its broker and prints a table: microseconds of CPU for each
-batch, by thread, and by what it did: a system call, or a library.
+batch, or for N events, by thread, and by what it did: a system call, or a library. What the measure
+says a million events take is shared out by the samples.
 """
 
 import argparse
@@ -92,25 +93,25 @@ def profile(args):
                             capture_output=True, text=True, errors='replace').stdout
     rows = json.loads(report.read_text())['rows']
     shutil.rmtree(folder)
-    rate = next(row['value'] for row in rows if row['measure'] == args.measure)
-    return script, rate
+    return script, next(row['broker_cpu_s_per_million'] for row in rows
+                        if row['measure'] == args.measure)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     options.add_argument('--measure', default='publish_consume_os_log')
+    options.add_argument('--events', type=int, default=EVENTS_OF_BATCH)
     options.add_argument('--seconds', type=float, default=8)
     options.add_argument('--dir', default=os.environ.get('TMPDIR', '/var/tmp'))
     args = options.parse_args()
     if shutil.which('perf') is None:
         sys.exit('perf is missing: install linux-perf')
-    script, rate = profile(args)
+    script, cpu = profile(args)
     counts = collections.Counter((re.sub(r'[-_]?\d+$', '', thread), what(frames))
                                  for thread, frames in samples(script))
-    batches = rate * args.seconds / EVENTS_OF_BATCH
-    us = {key: count / SAMPLES_A_SECOND / batches * 1e6 for key, count in counts.items()}
-    total = sum(us.values())
-    print(f'{args.measure}: {rate / 1e6:.2f} M events/s, {total:.0f} us of CPU a batch\n')
+    total = cpu * args.events
+    us = {key: count / sum(counts.values()) * total for key, count in counts.items()}
+    print(f'{args.measure}: {total:.1f} us of CPU for {args.events} events\n')
     print('| thread | in | us |\n|---|---|--:|')
     threads = collections.Counter()
     for (thread, _), spent in us.items():
