@@ -101,10 +101,10 @@ absl::Status Worker::Core::Flush(absl::Duration timeout) {
   std::vector<SettleError> errors;
   {
     MutexLock lock(mu_);
-    EndResetWait();
     // Not for what others settle meanwhile, which might never end.
     const uint64_t last = state_.Mark();
     while (!state_.Settled(last) && failure_.ok() && status.ok()) {
+      EndResetWait();  // Nobody is in Next() to hear of a reset.
       if (WaitUntil(deadline)) continue;
       status = absl::DeadlineExceededError(
           absl::StrCat("the settlements were not durable within ", absl::FormatDuration(timeout)));

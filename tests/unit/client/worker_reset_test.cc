@@ -99,5 +99,15 @@ TEST_CASE("nothing is leased before the caller has heard of a reset", "[client]"
   CHECK(attempt == 2);
 }
 
+TEST_CASE("a flush under which a reset comes does not wait for who is to hear of it", "[client]") {
+  FakeQueue queue(FakeQueue::kBatch);
+  queue.BreakAtSettle(
+      ToGrpc(ErrorRetryAfter(v1::GROUP_RESET, "begins anew", absl::Milliseconds(1))));
+  Worker worker(queue.Connect(), OfResetGroup());
+  worker.Ack(NextOf(worker));
+  CHECK_OK(worker.Flush(absl::Seconds(60)));  // The fake keeps what is held.
+  CHECK(queue.streams() == 2);
+}
+
 }  // namespace
 }  // namespace acta::client
