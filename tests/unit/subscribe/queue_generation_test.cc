@@ -194,10 +194,14 @@ TEST_CASE("what a power cut or a restore may have taken of the events that are h
     const char* group;
     uint32_t lives;  // That the log begins.
     bool same;
+    int64_t resets = 0;  // Of before the events came, which the backup does not have.
   };
   const Case at = GENERATE(Case{"early", "early", 0, true}, Case{"early", "early", 1, false},
                            Case{"orders", "workers", 0, true}, Case{"orders", "workers", 1, true},
-                           Case{"orders", "workers", kLivesLeftOut, false});
+                           Case{"orders", "workers", kLivesLeftOut, false},
+                           Case{"orders", "workers", kLivesLeftOut, false, 1},
+                           // Of two restores of one backup.
+                           Case{"orders", "workers", 1000, false});
   INFO(at.topic << ", " << at.lives << " lives later");
   QueueRoom room;
   MakeEarly(room);
@@ -205,7 +209,8 @@ TEST_CASE("what a power cut or a restore may have taken of the events that are h
   room.Publish(0, {"b"}, at.topic);
   Client& old = room.Work(1000, "", at.group);
   REQUIRE(old.sink.leased.size() == 2);
-  const int64_t before = old.sink.by_handle.at(old.sink.leased[0].assignment).generation();
+  const int64_t before =
+      old.sink.by_handle.at(old.sink.leased[0].assignment).generation() + at.resets;
 
   std::unique_ptr<MemoryLogEngine> left = room.engine.Restart();
   for (uint32_t life = 0; life < at.lives; ++life) {
