@@ -129,9 +129,10 @@ void SubscriptionState::OnAssigned(const v1::Assigned& assigned) {
   partition.incarnation = assigned.incarnation();
   partition.reached_end = false;
   partition.commit_listed = false;
-  // Where a power cut took what this member was given, other events may have come.
-  const bool cut = in_group() && partition.life > 0 && assigned.incarnation() > partition.life;
-  partition.life = std::max(partition.life, assigned.incarnation());
+  // Where a power cut took what this member was given, other events may have come. Of two restores
+  // of one backup the later one may be of the lower life.
+  const bool cut = in_group() && partition.life > 0 && assigned.incarnation() != partition.life;
+  partition.life = assigned.incarnation();
   // Commits only go up: it was moved while this member was away. So it was where it went up further
   // than this member can have done, by a reset or by another member that had it meanwhile.
   const bool back = cut || (in_group() && assigned.offset() < partition.settled);

@@ -105,7 +105,7 @@ class SubscriptionState {
     int64_t asked = -1;        // Highest that may become durable by what this member does.
     int64_t begun = 0;         // Where it went on when others had moved it; -1: not known yet.
     int64_t given = 0;         // Highest that Pop() has come to since then.
-    int64_t life = 0;          // Newest incarnation of the log that it was assigned in.
+    int64_t life = 0;          // Incarnation of the log that it was assigned in last.
     bool commit_listed = false;
   };
   enum class Verb { kStart, kCredit, kCommit, kReleased, kTick };
