@@ -71,16 +71,25 @@ std::optional<PartitionId> Group::HeldBy(const SessionPtr& session, uint64_t han
 void Group::Commit(const SessionPtr& session, uint64_t handle, Offset offset,
                    Membership::CommitDone done, bool waited) {
   std::optional<PartitionId> held;
+  Offset from;
+  Incarnation taken_in;
   {
     MutexLock lock(mu_);
     held = HeldBy(session, handle, waited);
+    if (held.has_value()) {
+      const storage::v1::PositionRecord& committed = positions_[*held].committed;
+      from = Offset(committed.offset());
+      taken_in = Incarnation(committed.incarnation());
+    }
   }
   if (!held.has_value()) return done(FencedHandle(handle), false);
   const PartitionId partition = *held;
-  if (const absl::Status status = CheckOffset(deps_.engine, partition, handle, offset);
-      !status.ok()) {
-    return done(status, false);
+  absl::Status status = CheckOffset(deps_.engine, partition, handle, offset);
+  // Nothing is delivered where the log was cut: it is of before, and other events have come since.
+  if (status.ok() && offset > from) {
+    status = deps_.engine.CheckPosition(partition, taken_in, from);
   }
+  if (!status.ok()) return done(status, false);
   const int64_t time_us = absl::ToUnixMicros(deps_.engine.Now());
   bool current = false, newer = false;
   {

@@ -104,6 +104,14 @@ TEST_CASE("a group whose position lies in a lost tail is told so", "[subscribe]"
   CHECK(gap.status().reason() == v1::LOG_TRUNCATED);
   CHECK(gap.first_lost() == 6);
   CHECK(gap.last_lost() == 8);
+  // What it has of before is not committed where other events come.
+  room.PublishNumbers(0, 20);
+  const uint64_t frame = again.Commit(gap.assignment(), 10);
+  room.Run();
+  CHECK(again.sink.ErrorOf(frame) == v1::LOG_TRUNCATED);
+  again.stream->OnDisconnect();
+  const v1::Gap same = OnlyGap(room.Subscribe(room.Member("g")));
+  CHECK(same.last_lost() == 8);
 }
 
 TEST_CASE("a damaged batch is told after what comes before it", "[subscribe]") {
