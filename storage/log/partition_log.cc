@@ -1,6 +1,8 @@
 #include "storage/log/partition_log.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "acta/storage/v1/records.pb.h"
@@ -162,6 +164,7 @@ absl::Status PartitionLog::CheckPosition(Incarnation incarnation, Offset offset,
                                          Incarnation current) const {
   if (incarnation == Incarnation() || incarnation == current) return absl::OkStatus();
   MutexLock lock(mu_);
+  if (incarnation > current) incarnation = BeforeRestore();
   for (const IncarnationStartAt& later : incarnations_) {
     if (later.incarnation <= incarnation || offset <= later.start) continue;
     return Error(
@@ -173,6 +176,16 @@ absl::Status PartitionLog::CheckPosition(Incarnation incarnation, Offset offset,
          {"offset", absl::StrCat(later.start.value())}});
   }
   return absl::OkStatus();
+}
+
+Incarnation PartitionLog::BeforeRestore() const {
+  Incarnation before(std::numeric_limits<uint32_t>::max());
+  Incarnation last;
+  for (const IncarnationStartAt& life : incarnations_) {
+    if (life.incarnation.value() - last.value() >= kLivesLeftOut) before = last;
+    last = life.incarnation;
+  }
+  return before;
 }
 
 void PartitionLog::Written(const SlicePtr& slice, BatchPtr batch) {

@@ -117,6 +117,9 @@ class PartitionLog {
   std::deque<BatchPtr>::const_iterator CachedFrom(Offset offset) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunWakes(std::vector<Wake> due);
+  // The last life before the newest restore of a backup: all that this log shares with another
+  // restore of it, whose life has a higher number. Without one the highest number of all.
+  Incarnation BeforeRestore() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const PartitionId id_;
   mutable Mutex mu_;  // Leaf.
