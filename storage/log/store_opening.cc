@@ -18,6 +18,7 @@
 #include "storage/log/backup_writer.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/store_file_system.h"
+#include "storage/rocks/store_listener.h"
 
 namespace acta {
 namespace {
@@ -409,12 +410,13 @@ void KeepList(const OpenedStore& opened) {
   // A database that was left alone after a fatal error may still delete files.
   const std::weak_ptr<Witness> opened_witness = opened.witness;
   const StoreFileSystem* files = opened.files.get();
-  opened.files->SetListener([opened_witness, files] {
+  opened.files->SetListener([opened_witness, files, listener = opened.rocks->listener()] {
     const std::shared_ptr<Witness> witness_file = opened_witness.lock();
     if (witness_file == nullptr) return absl::OkStatus();
-    // Asked under the witness's lock: of two changes at once the later one must be the last.
-    return witness_file->Update(
-        [files](WitnessRecord& record) { record.live_wals = files->live(); });
+    // Asked under its lock: of two changes the later is last. The database passes over a failure.
+    auto written = witness_file->Update([files](auto& row) { row.live_wals = files->live(); });
+    if (!written.ok()) listener->Tell(absl::StrCat("witness: ", written.message()));
+    return written;
   });
 }
 

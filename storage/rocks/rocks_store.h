@@ -152,6 +152,8 @@ class RocksStore {
   // After a fatal error: the database object is left alone for the rest of the process. Its threads
   // go on, so `on_fatal` may still be told.
   void Leak();
+  // Who tells `on_fatal`, also when somebody else asks for it. Null: the store is only read.
+  const std::shared_ptr<StoreListener>& listener() const { return listener_; }
   // From when it returns `on_fatal` is not told any more. Not to be called by what it calls.
   void StopTelling();
 

@@ -165,6 +165,7 @@ class Daemon(BrokerTest):
 class KeptLogs(unittest.TestCase):
     class Tests(BrokerTest):
         def test_that_fails(self):
+            until(lambda: ' started ' in self.broker.log.read_text(), 'its first line is there')
             self.fail('on purpose')
 
         def test_that_passes(self):
