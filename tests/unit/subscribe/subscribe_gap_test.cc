@@ -73,16 +73,22 @@ TEST_CASE("a lost tail is told with where the logs diverged", "[subscribe]") {
   }
 }
 
-TEST_CASE("a member is told in which life of the log it reads", "[subscribe]") {
-  SubscribeRoom room;
+// A member of group "g" that committed this of ten events, and was away while all from 6 on were
+// lost.
+Client& ComeBackBehindCut(SubscribeRoom& room, int64_t committed) {
   room.MakeTopic(1);
   room.PublishNumbers(0, 10);
   Client& before = room.Subscribe(room.Member("g"));
-  before.Commit(before.sink.Handle(0), 4);
+  before.Commit(before.sink.Handle(0), committed);
   room.Run();
   before.stream->OnDisconnect();
   room.engine.LoseTail(room.Id(0), Offset(6));
-  Client& after = room.Subscribe(room.Member("g"));
+  return room.Subscribe(room.Member("g"));
+}
+
+TEST_CASE("a member is told in which life of the log it reads", "[subscribe]") {
+  SubscribeRoom room;
+  Client& after = ComeBackBehindCut(room, 4);
   CHECK(after.sink.gaps().empty());
   const v1::Assigned assigned = after.sink.by_handle[after.sink.Handle(0)];
   CHECK(assigned.offset() == 4);
@@ -91,14 +97,7 @@ TEST_CASE("a member is told in which life of the log it reads", "[subscribe]") {
 
 TEST_CASE("a group whose position lies in a lost tail is told so", "[subscribe]") {
   SubscribeRoom room;
-  room.MakeTopic(1);
-  room.PublishNumbers(0, 10);
-  Client& client = room.Subscribe(room.Member("g"));
-  client.Commit(client.sink.Handle(0), 9);
-  room.Run();
-  client.stream->OnDisconnect();
-  room.engine.LoseTail(room.Id(0), Offset(6));
-  Client& again = room.Subscribe(room.Member("g"));
+  Client& again = ComeBackBehindCut(room, 9);
   const v1::Gap gap = OnlyGap(again);
   CHECK(again.sink.by_handle[gap.assignment()].incarnation() == 1);
   CHECK(gap.status().reason() == v1::LOG_TRUNCATED);
