@@ -233,18 +233,27 @@ absl::Status SliceKeeper::DropUnused(const Needed& needed) {
       }
     }
   }
+  std::vector<SlicePtr> unused;
   for (const SlicePtr& slice : slices_.All()) {
-    if (!slice->closed || used.contains(slice->id)) continue;
+    if (slice->closed && !used.contains(slice->id)) unused.push_back(slice);
+  }
+  return unused.empty() ? absl::OkStatus() : Drop(unused);
+}
+
+absl::Status SliceKeeper::Drop(const std::vector<SlicePtr>& slices) {
+  Transaction transaction;
+  for (const SlicePtr& slice : slices) {
     for (const TopicLogPtr& topic : table_.All()) {
       for (const PartitionPtr& partition : topic->partitions()) partition->ForgetSlice(slice->id);
     }
-    // The slice's record came after its last event. Once it is in a table file, a start finds a
-    // group there that the log goes on from.
-    RETURN_IF_ERROR(store_.Flush(store_.meta()));
-    RETURN_IF_ERROR(slices_.Drop(slice));
-    Transaction transaction;
     transaction.rows.push_back({Family::kMeta, SliceRow(slice->id), std::nullopt});
-    RETURN_IF_ERROR(queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk));
+  }
+  // A slice's record came after its last event. Once it is in a table file, a start finds a group
+  // there that the log goes on from.
+  RETURN_IF_ERROR(store_.Flush(store_.meta()));
+  RETURN_IF_ERROR(slices_.Drop(slices));
+  RETURN_IF_ERROR(queue_.SubmitAndWait(std::move(transaction), CommitQueue::Urgency::kFreesDisk));
+  for (const SlicePtr& slice : slices) {
     LogInfo("slice dropped", {{"slice", slice->id}, {"bytes", slice->bytes.load()}});
   }
   return absl::OkStatus();

@@ -47,6 +47,7 @@ class SliceKeeper {
  private:
   bool MayTrim(PartitionLog& partition, Offset first) const;
   absl::Status Close(const SlicePtr& slice, absl::Time now);
+  absl::Status Drop(const std::vector<SlicePtr>& slices);
   bool Due(const Slice& slice, absl::Time now, int64_t log_bytes, bool crowded) const;
 
   const LocalEngineOptions& options_;

@@ -70,20 +70,20 @@ std::vector<SlicePtr> SliceSet::Switch(const std::vector<SlicePtr>& created) {
   return replaced;
 }
 
-absl::Status SliceSet::Drop(const SlicePtr& slice) {
+absl::Status SliceSet::Drop(const std::vector<SlicePtr>& slices) {
   MutexLock creating(create_mu_);
-  FamilyPtr index;
+  std::vector<FamilyPtr> dropped;
   {
     MutexLock lock(mu_);
-    slices_.erase(slice->id);
-    const auto at = indexes_.find(slice->id);
-    if (at != indexes_.end()) {
-      index = std::move(at->second);
-      indexes_.erase(at);
+    for (const SlicePtr& slice : slices) {
+      slices_.erase(slice->id);
+      // The index before its slice: one without a slice is left only by a broken drop.
+      const auto index = indexes_.extract(slice->id);
+      if (!index.empty()) dropped.push_back(index.mapped());
+      dropped.push_back(slice->family);
     }
   }
-  if (index != nullptr) RETURN_IF_ERROR(store_.DropFamily(index));
-  return store_.DropFamily(slice->family);
+  return store_.DropFamilies(dropped);
 }
 
 void SliceSet::AddIndex(uint64_t slice_id, FamilyPtr index) {
@@ -127,12 +127,13 @@ std::vector<FamilyPtr> SliceSet::Indexes() const {
 
 absl::Status SliceSet::DropIndexes() {
   MutexLock creating(create_mu_);
-  std::map<uint64_t, FamilyPtr> dropped;
+  std::vector<FamilyPtr> dropped;
   {
     MutexLock lock(mu_);
-    dropped.swap(indexes_);
+    for (const auto& [slice, index] : indexes_) dropped.push_back(index);
+    indexes_.clear();
   }
-  for (const auto& [slice, index] : dropped) RETURN_IF_ERROR(store_.DropFamily(index));
+  RETURN_IF_ERROR(store_.DropFamilies(dropped));
   return store_.IndexesDropped();
 }
 

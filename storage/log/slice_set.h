@@ -41,8 +41,8 @@ class SliceSet {
     MutexLock creating(create_mu_);
     return run();
   }
-  // Drops a closed slice from the disk, and its index.
-  absl::Status Drop(const SlicePtr& slice);
+  // Drops closed slices from the disk, and their indexes.
+  absl::Status Drop(const std::vector<SlicePtr>& slices);
 
   // An index found at the start, of a slice that was added.
   void AddIndex(uint64_t slice_id, FamilyPtr index);

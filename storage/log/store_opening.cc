@@ -171,18 +171,18 @@ absl::StatusOr<SlicePtr> SliceOfFamily(const std::string& name) {
 
 // An index whose slice is gone was being dropped with it.
 absl::Status LoadIndexes(RocksStore& rocks, OpenedStore* opened) {
-  const std::map<std::string, FamilyPtr> indexes = rocks.indexes();
-  for (const auto& [name, family] : indexes) {
+  std::vector<FamilyPtr> left;
+  for (const auto& [name, family] : rocks.indexes()) {
     ASSIGN_OR_RETURN(const SlicePtr of, SliceOfFamily(name));
     const bool there = std::any_of(opened->slices.begin(), opened->slices.end(),
                                    [&of](const SlicePtr& slice) { return slice->id == of->id; });
     if (there) {
       opened->indexes[of->id] = family;
     } else {
-      RETURN_IF_ERROR(rocks.DropFamily(family));
+      left.push_back(family);
     }
   }
-  return absl::OkStatus();
+  return rocks.DropFamilies(left);
 }
 
 absl::Status LoadSlices(const RocksStore& rocks, OpenedStore* opened) {

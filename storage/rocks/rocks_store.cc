@@ -262,12 +262,17 @@ absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateFamilies(
   return families;
 }
 
-absl::Status RocksStore::DropFamily(const FamilyPtr& family) {
-  const std::string name = family->GetName();
-  RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamily(family.get())));
-  readers_->Forget(name);
-  slices_.erase(name);
-  indexes_.erase(name);
+absl::Status RocksStore::DropFamilies(const std::vector<FamilyPtr>& families) {
+  if (families.empty()) return absl::OkStatus();
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  for (const FamilyPtr& family : families) handles.push_back(family.get());
+  RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamilies(handles)));
+  for (const FamilyPtr& family : families) {
+    const std::string name = family->GetName();
+    readers_->Forget(name);
+    slices_.erase(name);
+    indexes_.erase(name);
+  }
   return absl::OkStatus();
 }
 

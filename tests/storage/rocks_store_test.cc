@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "storage/layout/batch_header.h"
 #include "storage/log/log_reader.h"
@@ -21,6 +22,7 @@
 #include "storage/rocks/store_file_system.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/held_disk.h"
+#include "tests/support/hooked_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/wait_until.h"
@@ -98,7 +100,7 @@ TEST_CASE("a batch is read from its one table, of which a bounded number is open
   // What is read while its slice is dropped is read, and then let go.
   const auto cursor = store->NewReaderCursor(slice, kPartition, Offset(7));
   REQUIRE(cursor != nullptr);
-  REQUIRE_OK(store->DropFamily(slice));
+  REQUIRE_OK(store->DropFamilies({slice}));
   CHECK(store->OpenReaders() == 0);
   cursor->Seek(LogKey(kPartition, Offset(7)));
   CHECK(cursor->Valid());
@@ -243,6 +245,49 @@ std::function<bool(std::string*, std::string*)> OneRow() {
   };
 }
 
+// Counts how often the options of all families are written.
+class CountsOptions final : public HookedDisk {
+ public:
+  std::atomic<int> written = 0;
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    written +=
+        call.kind == DiskOperation::Kind::kRename && absl::StrContains(call.other, "OPTIONS");
+    return forward(call.data);
+  }
+};
+
+TEST_CASE("families that are dropped together cost one writing of their options") {
+  const TempDir folder;
+  RocksSettings settings;
+  settings.path = folder.File("rocks");
+  const auto disk = std::make_shared<CountsOptions>();
+  const auto open = [&] {
+    auto store =
+        RocksStore::Open(settings, std::make_shared<StoreFileSystem>(disk), [](const auto&) {});
+    REQUIRE_OK(store);
+    return *std::move(store);
+  };
+  auto store = open();
+  auto slices = store->CreateSlices({"log.1.1", "log.1.2", "log.1.3"});
+  REQUIRE_OK(slices);
+  auto indexes = store->CreateIndexes({"index.1.1", "index.1.2"});
+  REQUIRE_OK(indexes);
+  const int before = disk->written;
+  REQUIRE_OK(store->DropFamilies({(*indexes)[0], (*slices)[0], (*slices)[1]}));
+  CHECK(disk->written == before + 1);
+  REQUIRE_OK(store->DropFamilies({}));
+  CHECK(disk->written == before + 1);
+  *slices = *indexes = {};
+  store = nullptr;
+  store = open();
+  CHECK(store->slices().size() == 1);
+  CHECK(store->slices().contains("log.1.3"));
+  CHECK(store->indexes().size() == 1);
+  CHECK(store->indexes().contains("index.1.2"));
+}
+
 TEST_CASE("a file for an index that was dropped meanwhile is added to nothing") {
   const TempDir folder;
   RocksSettings settings;
@@ -253,7 +298,7 @@ TEST_CASE("a file for an index that was dropped meanwhile is added to nothing") 
   REQUIRE_OK(store);
   const auto made = (*store)->CreateIndexes({"index.1.1", "index.1.2"});
   REQUIRE_OK(made);
-  REQUIRE_OK((*store)->DropFamily((*made)[0]));
+  REQUIRE_OK((*store)->DropFamilies({(*made)[0]}));
   REQUIRE_OK((*store)->AddFile((*made)[0], OneRow()));
   REQUIRE_OK((*store)->AddFile((*made)[1], OneRow()));
   const auto read = (*store)->Get((*made)[1], "key");
@@ -290,7 +335,7 @@ class Slices {
     return made->front();
   }
   // Its files go with the last who reads them: the caller must not be one.
-  void Drop(FamilyPtr slice) { REQUIRE_OK(store_.DropFamily(slice)); }
+  void Drop(FamilyPtr slice) { REQUIRE_OK(store_.DropFamilies({slice})); }
 
  private:
   RocksStore& store_;
@@ -363,7 +408,7 @@ TEST_CASE("a MANIFEST ends while the store is open, and the next one has all tha
     const auto made = store->CreateSlices({"log.1." + std::to_string(i)});
     REQUIRE_OK(made);
     WriteTable(*store, (*made)[0], i);
-    REQUIRE_OK(store->DropFamily((*made)[0]));
+    REQUIRE_OK(store->DropFamilies({(*made)[0]}));
     REQUIRE(ManifestBytes(settings.path) < 2 * 4096);
   }
   store = nullptr;
