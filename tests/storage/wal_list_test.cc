@@ -1,19 +1,26 @@
 // Which write-ahead log files live, and when their names are durable.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "storage/layout/engine_rows.h"
+#include "storage/log/witness.h"
 #include "storage/rocks/store_file_system.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/held_disk.h"
+#include "tests/support/hooked_disk.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_store.h"
@@ -157,6 +164,56 @@ TEST_CASE("who writes does not wait for the name of a new log file") {
   while (LogsIn(store.path()) == before && events < 1000) REQUIRE_OK(Publish(store, events++));
   CHECK(LogsIn(store.path()) == before + 1);
   for (int i = 0; i < 5; ++i) CHECK_OK(Publish(store, events++));
+}
+
+// Does not write the witness that forgets a log file which is still there: it is about to be
+// deleted.
+class KeepsLogs final : public HookedDisk {
+ public:
+  std::atomic<bool> refused = false;
+
+ private:
+  rocksdb::IOStatus Do(const DiskCall& call, Forward forward) override {
+    const size_t name = call.path.rfind("/witness");
+    if (call.kind == Kind::kOverwrite && absl::EndsWith(call.path, "/witness") && !refused) {
+      refused =
+          Forgets(std::string(call.path.substr(0, name)), {call.data.data(), call.data.size()});
+      if (refused) return rocksdb::IOStatus::IOError("injected");
+    }
+    return forward(call.data);
+  }
+
+  static bool Forgets(const std::string& data, absl::string_view slot) {
+    WitnessRecord record;
+    uint64_t version = 0;
+    REQUIRE(DecodeWitness(slot, &record, &version));
+    int64_t oldest = std::numeric_limits<int64_t>::max();
+    for (const auto& entry : fs::directory_iterator(data + "/" + kDatabaseFolder)) {
+      const int64_t number = WalNumber(entry.path().string());
+      if (number >= 0) oldest = std::min(oldest, number);
+    }
+    return !record.live_wals.contains(static_cast<uint64_t>(oldest));
+  }
+};
+
+// The database deletes it by itself, and passes over that it could not.
+TEST_CASE("a log file that goes while the witness cannot be written ends the engine") {
+  const auto disk = std::make_shared<KeepsLogs>();
+  TestStore store;
+  store.options().file_system = disk;
+  store.options().slice_age = absl::Seconds(50);
+  store.settings().retention = absl::Seconds(100);
+  store.Reopen();
+  bool ended = false;
+  for (int i = 0; i < 100 && !ended; ++i) {
+    store.clock().Advance(absl::Seconds(10));
+    ended = !Publish(store, i).ok() || !store.engine().MaintainNow().ok() ||
+            !store.sink().causes().empty();
+  }
+  CHECK(disk->refused);
+  REQUIRE(ended);
+  const std::vector<std::string> causes = store.sink().AwaitCauses();
+  CHECK_THAT(causes.front(), Catch::Matchers::Contains("witness"));
 }
 
 // Nothing is synced, and names of log files get lost: what is left is what was written first.
