@@ -32,6 +32,7 @@ namespace {
 // Allocations until the one that fails; 0 and below: it was.
 std::atomic<long> left{0};
 std::atomic<bool> armed{false};
+std::atomic<bool> said{false};
 long which = 0;
 bool all = false;
 bool only_malloc = false;
@@ -40,9 +41,15 @@ uintptr_t plain_new = 0;
 uintptr_t aligned_new = 0;
 constexpr uintptr_t kLongest = 256;  // They are shorter.
 
+// Of threads that fail at the same time any may end the process: each says it while none has.
 void Say() {
+  if (said) return;
   constexpr char kText[] = "fail_allocation: it failed in:\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  said = true;
+}
+
+void SayWhere() {
   void* frames[24];
   backtrace_symbols_fd(frames, backtrace(frames, 24), STDERR_FILENO);
 }
@@ -67,16 +74,16 @@ bool Fails(const void* caller) {
     if (now == 1) left = 1;  // The next one, then.
     return false;
   }
-  if (now == 1) {
-    if (!all) armed = false;
-    Say();
-  }
+  if (now == 1 && !all) armed = false;
+  Say();
+  if (now == 1) SayWhere();
   errno = ENOMEM;
   return true;
 }
 
 void Arm(int) {
   left = which;
+  said = false;
   armed = which > 0;
 }
 
