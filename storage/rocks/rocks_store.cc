@@ -220,9 +220,7 @@ void RocksStore::Leak() {
 }
 
 absl::Status RocksStore::Write(WriteGroup& group) {
-  rocksdb::WriteOptions options;
-  options.sync = false;
-  return FromRocks(db_->Write(options, &group.batch()));
+  return FromRocks(db_->Write(rocksdb::WriteOptions(), &group.batch()));  // Not synced.
 }
 
 absl::Status RocksStore::SyncWal() {
@@ -263,15 +261,13 @@ absl::StatusOr<std::vector<FamilyPtr>> RocksStore::CreateFamilies(
 }
 
 absl::Status RocksStore::DropFamilies(const std::vector<FamilyPtr>& families) {
-  if (families.empty()) return absl::OkStatus();
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   for (const FamilyPtr& family : families) handles.push_back(family.get());
   RETURN_IF_ERROR(SlicesChanged(db_->DropColumnFamilies(handles)));
   for (const FamilyPtr& family : families) {
-    const std::string name = family->GetName();
-    readers_->Forget(name);
-    slices_.erase(name);
-    indexes_.erase(name);
+    readers_->Forget(family->GetName());
+    slices_.erase(family->GetName());
+    indexes_.erase(family->GetName());
   }
   return absl::OkStatus();
 }
