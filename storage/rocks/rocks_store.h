@@ -126,6 +126,9 @@ class RocksStore {
   // slice has. Null: none is known to hold it, or it cannot be read.
   std::unique_ptr<RowCursor> NewReaderCursor(const FamilyPtr& slice, PartitionId partition,
                                              Offset at) const;
+  // What a Seek() to `at` of that cursor reads is on its way from the disk, if the table is open
+  // for one already. Waits for nothing.
+  void BeginRead(const FamilyPtr& slice, PartitionId partition, Offset at) const;
   // Tables that are open for them.
   size_t OpenReaders() const;
   // Where to look behind `from`, in (from, last], when its block cannot be read: the first offset
