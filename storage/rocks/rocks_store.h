@@ -141,6 +141,9 @@ class RocksStore {
   // first error of `visit`.
   absl::Status GetRows(const FamilyPtr& family, absl::Span<const std::string> keys,
                        absl::FunctionRef<absl::Status(size_t, absl::string_view)> visit) const;
+  // What GetRows() of these rows reads is on its way from the disk: of each row in the newest of
+  // the files that may have it, if that is open.
+  void BeginRows(const FamilyPtr& family, absl::Span<const std::string> keys) const;
   // What the table files of a family say of themselves. Data in memory is not in it.
   absl::StatusOr<TableExtents> ReadFamilyExtents(const FamilyPtr& family) const;
 

@@ -46,4 +46,12 @@ absl::Status RocksStore::GetRows(
   return absl::OkStatus();
 }
 
+void RocksStore::BeginRows(const FamilyPtr& family, absl::Span<const std::string> keys) const {
+  const BegunReads only_begun;
+  for (size_t begin = 0; begin < keys.size(); begin += kAtOnce) {
+    (void)GetRows(family, keys.subspan(begin, kAtOnce),
+                  [](size_t, absl::string_view) { return absl::OkStatus(); });
+  }
+}
+
 }  // namespace acta

@@ -1,7 +1,14 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <iterator>
+#include <random>
+#include <set>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/error.h"
+#include "storage/layout/index_block.h"
 #include "tests/storage/watched_reads.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/table_damage.h"
@@ -171,6 +178,106 @@ TEST_CASE("damage of what was begun is told as it is without") {
   CHECK(ReasonOf(after) == v1::DATA_CORRUPTED);
   CHECK(DetailsOf(after) == DetailsOf(before));
   tables.ReadRight(0, 500);
+}
+
+// An index of several slices, each with one file of many blocks.
+class ManySlices {
+ public:
+  static constexpr int kSlices = 5;
+
+  ManySlices() {
+    store_.options().file_system = disk_;
+    store_.options().slice_age = absl::Minutes(1);
+    store_.Reopen();
+    std::mt19937_64 random(3);
+    for (int i = 0; i < 5'000; ++i) hashes_.push_back(IndexedHash(random()));
+    std::sort(hashes_.begin(), hashes_.end());
+    for (int slice = 0; slice < kSlices; ++slice) {
+      const Append append = MakeAppend(TestStore::Partition(), {EventElement("x")});
+      REQUIRE_OK(Commit(engine(), append).status);
+      std::vector<IndexEntry> entries;
+      for (const uint64_t hash : hashes_) {
+        entries.push_back({hash, TestStore::Partition(), Offset(slice)});
+      }
+      REQUIRE_OK(engine().AddToIndex(entries));
+      store_.clock().Advance(absl::Minutes(2));
+      REQUIRE_OK(store_.engine().MaintainNow());  // A new slice.
+    }
+    REQUIRE(engine().Stats().indexes == kSlices);
+    REQUIRE_OK(Find({hashes_.front()}).status());  // Opens what has to be open.
+    disk_->TakeCalls();
+  }
+  LogEngine& engine() { return store_.engine(); }
+  WatchedReads& disk() { return *disk_; }
+  TestStore& store() { return store_; }
+  // Of a thousand in order; those that are 50 apart are in different blocks.
+  uint64_t HashAt(size_t place) const { return hashes_[hashes_.size() * place / 1000]; }
+
+  absl::StatusOr<std::vector<IndexPlace>> Find(std::vector<uint64_t> hashes) {
+    IndexPlaces found({}, 1'000'000);
+    const absl::Status status = engine().FindInIndex(std::move(hashes), &found);
+    if (!status.ok()) return status;
+    return found.Take();
+  }
+  void FindRight(std::vector<uint64_t> hashes) {
+    const auto found = Find(std::move(hashes));
+    REQUIRE_OK(found.status());
+    std::vector<IndexPlace> expected;
+    for (int slice = 0; slice < kSlices; ++slice) {
+      expected.push_back({TestStore::Partition(), Offset(slice)});
+    }
+    CHECK(*found == expected);
+  }
+
+ private:
+  const std::shared_ptr<WatchedReads> disk_ = std::make_shared<WatchedReads>();
+  TestStore store_;
+  std::vector<uint64_t> hashes_;
+};
+
+TEST_CASE("rows of the index are begun in all slices before the first of them is read") {
+  ManySlices slices;
+  for (const std::vector<size_t>& places : {std::vector<size_t>{300}, {450, 600, 750}}) {
+    std::vector<uint64_t> hashes;
+    for (const size_t place : places) hashes.push_back(slices.HashAt(place));
+    slices.FindRight(hashes);
+    std::vector<Place> begun, read;
+    for (const WatchedReads::Call& call : slices.disk().TakeCalls()) {
+      if (!call.begun) read.push_back(call.place);
+      if (call.begun && read.empty()) begun.push_back(call.place);
+    }
+    CHECK(read.size() == places.size() * ManySlices::kSlices);
+    for (const Place& place : read) {
+      INFO(place.path << " at " << place.offset);
+      CHECK(std::find(begun.begin(), begun.end(), place) != begun.end());
+    }
+  }
+}
+
+TEST_CASE("rows of the index that the disk does not give are told to who asks, begun or not") {
+  ManySlices slices;
+  slices.disk().FailReads(true);
+  const auto failing = slices.Find({slices.HashAt(500)});
+  CHECK_FALSE(failing.ok());
+  CHECK(absl::StrContains(failing.status().message(), "injected: read"));
+  slices.disk().FailReads(false);
+  CHECK(slices.store().sink().causes().empty());
+  slices.disk().FailBegun(true);
+  slices.FindRight({slices.HashAt(500)});
+}
+
+TEST_CASE("of a question of many rows no slice is begun before its turn") {
+  ManySlices slices;
+  std::vector<uint64_t> hashes;
+  for (size_t place = 0; place < 1000; place += 5) hashes.push_back(slices.HashAt(place));
+  slices.FindRight(hashes);
+  std::set<std::string> read;
+  std::set<std::string> begun;
+  for (const WatchedReads::Call& call : slices.disk().TakeCalls()) {
+    (call.begun ? begun : read).insert(call.place.path);
+    CHECK(begun.size() <= read.size() + 1);
+  }
+  CHECK(read.size() == ManySlices::kSlices);
 }
 
 }  // namespace

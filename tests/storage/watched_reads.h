@@ -73,10 +73,12 @@ class WatchedReads final : public rocksdb::FileSystemWrapper {
     rocksdb::IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count,
                                 const rocksdb::IOOptions& options,
                                 rocksdb::IODebugContext* debug) override {
+      rocksdb::IOStatus failed;
       for (size_t i = 0; i < count; ++i) {
-        const auto status = disk_.Note(false, {path_, requests[i].offset, requests[i].len});
-        if (!status.ok()) return status;
+        requests[i].status = disk_.Note(false, {path_, requests[i].offset, requests[i].len});
+        if (!requests[i].status.ok()) failed = requests[i].status;
       }
+      if (!failed.ok()) return failed;
       return FSRandomAccessFileOwnerWrapper::MultiRead(requests, count, options, debug);
     }
     rocksdb::IOStatus Prefetch(uint64_t offset, size_t size, const rocksdb::IOOptions& options,
