@@ -65,13 +65,13 @@ class BegunEngine final : public MemoryLogEngine {
   mutable Seen seen_ ABSL_GUARDED_BY(mu_);
 };
 
-constexpr int kBatches = 200;
+constexpr int kJourneyBatches = 200;
 
 // A journey of so many batches.
 struct LongJourney {
   LongJourney() {
     room.CreateTopic("orders");
-    for (int i = 0; i < kBatches; ++i) {
+    for (int i = 0; i < kJourneyBatches; ++i) {
       room.Publish("orders", i % 2, {JourneyRoom::Event("e" + std::to_string(i), "j")});
     }
     REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
@@ -90,10 +90,10 @@ TEST_CASE("the batches of a journey are begun before they are read, each once, 1
   request.set_page_size(1'000);
   const auto got = journeys.Get(journey.room.caller, request);
   REQUIRE_OK(got.status());
-  CHECK(got->events_size() == kBatches);
+  CHECK(got->events_size() == kJourneyBatches);
   const BegunEngine::Seen seen = journey.engine().seen();
   // All but the first of each time that it looks ahead.
-  CHECK(seen.begun > kBatches * 9 / 10);
+  CHECK(seen.begun > kJourneyBatches * 9 / 10);
   CHECK(seen.twice == 0);
   CHECK(seen.most_waiting == 16);
   CHECK(seen.waiting == 0);
@@ -111,7 +111,7 @@ TEST_CASE("nothing is begun when the time of a call is over") {
   const auto got = journeys.Get(journey.room.caller, request);
   REQUIRE_OK(got.status());
   CHECK(got->events_size() > 0);
-  CHECK(got->events_size() < kBatches);
+  CHECK(got->events_size() < kJourneyBatches);
   CHECK(journey.engine().seen().begun == 20);
 }
 
