@@ -17,6 +17,7 @@
 #include "storage/log/backup_record.h"
 #include "storage/log/backup_writer.h"
 #include "storage/rocks/rocks_options.h"
+#include "storage/rocks/rocks_status.h"
 #include "storage/rocks/store_file_system.h"
 #include "storage/rocks/store_listener.h"
 
@@ -353,9 +354,7 @@ absl::Status NoRoom(const LocalEngineOptions& options, absl::string_view why) {
 absl::Status NotAllowed(const LocalEngineOptions& options, const absl::Status& why) {
   return Error(v1::FOLDER_UNUSABLE,
                absl::StrCat("cannot open the database of '", options.data, "': ", why.message(),
-                            absl::IsUnavailable(why) ? "; nothing is lost: raise that limit"
-                                                     : "; correct its owner and mode",
-                            " and start again"),
+                            "; ", HelpAgainst(why), " and start again"),
                {{"path", options.data}});
 }
 
@@ -493,8 +492,8 @@ absl::StatusOr<OpenedStore> OpenStore(const LocalEngineOptions& options, const C
   if (reason != v1::ERROR_REASON_UNSPECIFIED) return opened;
   // Where disk, owner of a file or a limit of the process is at fault nobody is to fetch a backup.
   if (absl::IsResourceExhausted(status)) return NoRoom(options, status.message());
-  const bool refused = absl::IsPermissionDenied(status) || absl::IsUnavailable(status);
-  return refused ? NotAllowed(options, status) : CannotOpen(options.data, v1::DATA_LOST, status);
+  if (!HelpAgainst(status).empty()) return NotAllowed(options, status);
+  return CannotOpen(options.data, v1::DATA_LOST, status);
 }
 
 }  // namespace acta

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "proto/support/error.h"
 
 namespace acta {
@@ -30,6 +31,15 @@ inline absl::Status FromRocks(const rocksdb::Status& status) {
   if (status.IsNotFound()) return absl::NotFoundError(text);
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
   return absl::InternalError(text);
+}
+
+// What helps where it is the machine that refused, by a status of FromRocks(); empty: it was not.
+inline absl::string_view HelpAgainst(const absl::Status& status) {
+  if (absl::IsPermissionDenied(status)) return "correct its owner and mode";
+  if (absl::IsUnavailable(status)) return "nothing is lost: raise that limit";
+  const bool silent = ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED &&
+                      absl::EndsWith(status.message(), std::strerror(EIO));
+  return silent ? "nothing is known to be lost: look at the disk" : "";
 }
 
 }  // namespace acta

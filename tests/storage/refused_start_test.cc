@@ -42,8 +42,8 @@ class NoMoreFiles final : public HookedDisk {
   int error_ = 0;
 };
 
-TEST_CASE("a start without memory, descriptors or quota for a file sends nobody to a backup") {
-  const int error = GENERATE(ENOMEM, EMFILE, ENFILE, EDQUOT);
+TEST_CASE("a start without memory, descriptors, quota or a word of the disk names no backup") {
+  const int error = GENERATE(ENOMEM, EMFILE, ENFILE, EDQUOT, EIO);
   const v1::ErrorReason reason = error == EDQUOT ? v1::DISK_FULL : v1::FOLDER_UNUSABLE;
   const auto disk = std::make_shared<NoMoreFiles>();
   LocalEngineOptions options;
