@@ -92,9 +92,9 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   const auto on_index = [files, path = settings.path] { MarkIndex(*files, path); };
   store->listener_ = std::make_shared<StoreListener>(std::move(on_fatal), on_index);
   options.listeners = {store->listener_};
-
   store->index_damaged_ = files->FileExists(IndexMarkPath(settings.path), {}, nullptr).ok();
-
+  // What a kill left of AddFile(). One that cannot be deleted is met there.
+  files->DeleteFile(settings.path + "/run.tmp", {}, nullptr).PermitUncheckedError();
   std::vector<std::string> names;
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, settings.path, &names);
   if (!listed.ok()) {
@@ -283,7 +283,7 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
   std::string key, value;
   while (status.ok() && next(&key, &value)) status = writer.Merge(key, value);
   if (status.ok()) status = writer.Finish();
-  if (status.IsNoSpace()) {
+  if (absl::IsResourceExhausted(FromRocks(status))) {
     files_->DeleteFile(path, {}, nullptr).PermitUncheckedError();
     return FromRocks(status);
   }

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "storage/rocks/rocks_status.h"
 
 namespace acta {
 namespace {
@@ -35,7 +36,8 @@ void StoreListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
 }
 
 bool StoreListener::IsUnreadable(const rocksdb::Status& status) {
-  return status.IsCorruption() || (status.IsIOError() && !status.IsNoSpace());
+  const bool full = absl::IsResourceExhausted(FromRocks(status));
+  return status.IsCorruption() || (status.IsIOError() && !full);
 }
 
 void StoreListener::OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) {
