@@ -49,6 +49,22 @@ bool ReadSmallFile(const std::string& path, std::string* text) {
   return size == 0;
 }
 
+// On the disk: a file may be longer than that.
+int64_t BytesHeld(const std::string& path) {
+  constexpr int64_t kBlock = 512;  // Of st_blocks, on every file system.
+  struct stat file {};
+  return stat(path.c_str(), &file) == 0 ? file.st_blocks * kBlock : 0;
+}
+
+// Whether the disk has so much above its last watermark.
+bool LeavesRoom(const std::string& folder, int64_t bytes, const Watermark& least_free) {
+  std::error_code error;
+  const std::filesystem::space_info disk = std::filesystem::space(folder, error);
+  if (error || bytes <= 0) return true;
+  return static_cast<int64_t>(disk.available) - bytes >=
+         least_free.Of(static_cast<int64_t>(disk.capacity));
+}
+
 }  // namespace
 
 absl::Status EnsureFolder(rocksdb::FileSystem& file_system, const std::string& folder) {
@@ -160,12 +176,14 @@ absl::Status WriteFileDurably(const std::string& folder, const std::string& name
   return SyncFolderAt(folder);
 }
 
-void EnsureBallast(const std::string& folder, int64_t bytes) {
+void EnsureBallast(const std::string& folder, int64_t bytes, const Watermark& least_free) {
   const std::string path = absl::StrCat(folder, "/", kBallastFile);
   if (bytes <= 0) {
     unlink(path.c_str());
     return;
   }
+  // What is there of it stays: it frees that much when it is needed.
+  if (!LeavesRoom(folder, bytes - BytesHeld(path), least_free)) return;
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return;
   // Without the room for it there is none: the watermarks speak first.

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "storage/log/disk_guard.h"
 
 namespace rocksdb {
 class FileSystem;
@@ -47,8 +48,8 @@ absl::Status WriteFileDurably(const std::string& folder, const std::string& name
                               absl::string_view bytes);
 
 // Reserves a file of so many bytes that may be deleted when the disk is full; 0: there is none,
-// also if there was one. Best effort.
-void EnsureBallast(const std::string& folder, int64_t bytes);
+// also if there was one. None is made that would leave less than `least_free`. Best effort.
+void EnsureBallast(const std::string& folder, int64_t bytes, const Watermark& least_free);
 
 // What whoever asks may still write to the disk of the folder; INT64_MAX when that is not known.
 int64_t FreeBytes(const std::string& folder);

@@ -476,7 +476,7 @@ absl::StatusOr<OpenedStore> OpenWhole(const LocalEngineOptions& options, const C
   KeepList(opened);
   opened.files->AcceptRecovery();
   RETURN_IF_ERROR(LoadIndexes(*opened.rocks, &opened));
-  EnsureBallast(options.data, options.ballast_bytes);
+  EnsureBallast(options.data, options.ballast_bytes, options.watermarks.hard);
   return opened;
 }
 

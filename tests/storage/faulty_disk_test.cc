@@ -1,8 +1,11 @@
 #include "tests/support/faulty_disk.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -237,6 +240,31 @@ TEST_CASE("the ballast is as large as is wanted now, and gone when none is") {
     CHECK((there ? static_cast<int64_t>(std::filesystem::file_size(ballast)) : 0) == bytes);
     CHECK(there == (bytes > 0));
   }
+}
+
+TEST_CASE("no ballast is made of what the disk has below its last watermark; one there stays") {
+  TestStore store;
+  const std::string ballast = store.path() + "/ballast";
+  store.Close();
+  const auto start_and_stop = [&store](const Watermark& hard) {
+    LocalEngineOptions with = store.options();
+    with.ballast_bytes = 1 << 20;
+    with.watermarks.hard = hard;
+    REQUIRE_OK(LocalLogEngine::Open(with, store.sink(), store.clock()).status());
+  };
+  constexpr Watermark kAllOfIt{100, INT64_MAX};
+  start_and_stop(kAllOfIt);
+  CHECK_FALSE(std::filesystem::exists(ballast));
+  // As between the two steps of making it.
+  std::ofstream(ballast).close();
+  std::filesystem::resize_file(ballast, 1 << 20);
+  start_and_stop({0, 0});
+  struct stat file {};
+  REQUIRE(stat(ballast.c_str(), &file) == 0);
+  CHECK(file.st_size == 1 << 20);
+  CHECK(file.st_blocks * 512 >= 1 << 20);
+  start_and_stop(kAllOfIt);
+  CHECK(std::filesystem::exists(ballast));
 }
 
 TEST_CASE("a start on a full disk without a ballast is refused, and loses nothing") {
