@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,8 +52,10 @@ struct LocalEngineOptions {
   // go at once together.
   std::function<void(const std::vector<PartitionId>&)> after_trim;
   int64_t deletion_bytes_per_second = int64_t{64} << 20;
-  // For tests: another disk; another boot of the kernel. Empty: the real ones.
+  // For tests: another disk; its free bytes and all of them; another boot of the kernel. Empty: the
+  // real ones.
   std::shared_ptr<rocksdb::FileSystem> file_system;
+  std::function<std::pair<int64_t, int64_t>()> disk_space;
   std::string boot_id;
 };
 

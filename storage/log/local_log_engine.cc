@@ -353,6 +353,10 @@ absl::StatusOr<BackupInfo> LocalLogEngine::Backup(const BackupOrder& order) {
 }
 
 void LocalLogEngine::LookAtDisk() {
+  if (options_.disk_space) {
+    const auto [free_bytes, total_bytes] = options_.disk_space();
+    return disk_.Look(free_bytes, total_bytes);
+  }
   struct statvfs disk {};
   if (statvfs(options_.data.c_str(), &disk) != 0) return;
   const auto block = static_cast<int64_t>(disk.f_frsize);
@@ -412,7 +416,14 @@ bool LocalLogEngine::WaitOrEnd() {
 
 void LocalLogEngine::WitnessLoop() {
   GroupNumber witnessed;
+  absl::Duration looked = clock_.SinceBoot();
   while (WaitOrEnd()) {
+    // Here: a round of retention may take long, and publishes fill the disk meanwhile.
+    const absl::Duration now = clock_.SinceBoot();
+    if (now - looked >= options_.maintenance_interval) {
+      looked = now;
+      LookAtDisk();
+    }
     if (queue_->synced_group() == witnessed) continue;
     witnessed = queue_->synced_group();
     UpdateWitness(false);
@@ -431,7 +442,6 @@ void LocalLogEngine::MaintenanceLoop() {
     } else if (now - last_trim >= options_.maintenance_interval) {
       last_trim = now;
       MutexLock lock(maintenance_mu_);
-      LookAtDisk();
       opened_.rocks->PaceDeletion();
       server_clock_->Observe();
       const absl::Status done =

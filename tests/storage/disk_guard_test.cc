@@ -1,8 +1,15 @@
 #include <catch2/catch.hpp>
 
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
 #include "proto/support/error.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_store.h"
+#include "tests/support/wait_until.h"
 
 namespace acta {
 namespace {
@@ -106,6 +113,43 @@ TEST_CASE("below the hard watermark only what frees disk is written") {
   disk.engine().DropTopic(TestStore::kTopic);
   disk.engine().Stop();
   CHECK(disk.engine().LoadRows(Family::kMeta, "partition/")->empty());
+}
+
+TEST_CASE("the disk is looked at while retention waits") {
+  static constexpr int64_t kTotal = int64_t{1} << 40;
+  std::atomic<int64_t> free = kTotal;
+  std::atomic<bool> waits = false;
+  std::atomic<bool> goes_on = false;
+  TestStore store;
+  store.settings().retention = absl::Seconds(100);
+  store.options().maintenance_interval = absl::Seconds(1);
+  store.options().watermarks = DiskWatermarks();
+  store.options().disk_space = [&free] { return std::pair(free.load(), kTotal); };
+  store.options().before_trim = [&](PartitionId, Offset) {
+    waits = true;
+    (void)WaitUntil([&goes_on] { return goes_on.load(); });
+    return absl::OkStatus();
+  };
+  store.Reopen();
+  const auto publish = [&store] {
+    const Append append = MakeAppend(TestStore::Partition(), {EventElement("x")});
+    return Commit(store.engine(), append).status;
+  };
+  REQUIRE_OK(publish());
+  store.clock().Advance(absl::Seconds(200));
+  std::thread retention([&store] { (void)store.engine().MaintainNow(); });
+  absl::Cleanup release = [&] {
+    goes_on = true;
+    retention.join();
+    store.Close();
+  };
+  REQUIRE(WaitUntil([&waits] { return waits.load(); }));
+  REQUIRE_OK(publish());
+  free = 0;
+  store.clock().Advance(absl::Seconds(1));
+  REQUIRE(WaitUntil([&store] { return store.engine().disk_state() == DiskState::kHard; }));
+  CHECK_FALSE(goes_on);
+  CheckDiskFull(publish(), "hard");
 }
 
 }  // namespace
