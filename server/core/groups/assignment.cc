@@ -1,6 +1,7 @@
 #include "server/core/groups/assignment.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "storage/base/fatal.h"
 
@@ -103,6 +104,23 @@ void Assignment::Change(const std::vector<Added>& added, const std::vector<Parti
     free_.insert(add.partition);
   }
   Balance();
+  Settle(now, out);
+}
+
+void Assignment::Withhold(const std::vector<PartitionId>& partitions) {
+  for (const PartitionId partition : partitions) {
+    const auto it = partitions_.find(partition);
+    if (it != partitions_.end()) it->second.withheld = true;
+  }
+}
+
+void Assignment::GiveOut(const std::vector<PartitionId>& partitions, absl::Duration now,
+                         AssignmentDecisions* out) {
+  for (const PartitionId partition : partitions) {
+    const auto it = partitions_.find(partition);
+    if (it == partitions_.end() || !std::exchange(it->second.withheld, false)) continue;
+    touched_.insert(partition);
+  }
   Settle(now, out);
 }
 
@@ -270,7 +288,7 @@ void Assignment::Settle(absl::Duration now, AssignmentDecisions* out) {
                       state.deadline});
       continue;
     }
-    if (state.target == 0) continue;
+    if (state.target == 0 || state.withheld) continue;
     Place& place = places_[state.target];
     if (place.session == 0) continue;
     state.holder = state.target;

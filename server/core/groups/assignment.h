@@ -69,6 +69,11 @@ class Assignment {
   void Tick(absl::Duration now, AssignmentDecisions* out);
   void Change(const std::vector<Added>& added, const std::vector<PartitionId>& removed,
               absl::Duration now, AssignmentDecisions* out);
+  // From now on nobody gets these, whose place they may be; who holds one keeps it.
+  void Withhold(const std::vector<PartitionId>& partitions);
+  // Those of them that are withheld go to whom they are to go.
+  void GiveOut(const std::vector<PartitionId>& partitions, absl::Duration now,
+               AssignmentDecisions* out);
   // Forgets every place at once, without a decision: the caller ends the sessions.
   void Clear();
 
@@ -106,6 +111,7 @@ class Assignment {
     uint64_t target = 0;  // A place, 0: none.
     uint64_t holder = 0;  // A place with a session, 0: none.
     bool revoking = false;
+    bool withheld = false;
     absl::Duration deadline;
   };
 

@@ -207,21 +207,6 @@ void Group::Tick() {
   Flush();
 }
 
-void Group::EndAll(const absl::Status& status) {
-  std::vector<uint64_t> sessions;
-  {
-    MutexLock lock(mu_);
-    for (const auto& [number, session] : sessions_) sessions.push_back(number);
-    while (!sessions_.empty()) EndSession(sessions_.begin()->second, status, true);
-    assignment_.Clear();
-    members_.clear();
-  }
-  if (queue_ != nullptr) {
-    for (const uint64_t session : sessions) queue_->Leave(session, true);
-  }
-  Flush();
-}
-
 absl::Status Group::WaitQuiet(bool patient) {
   if (queue_ != nullptr) RETURN_IF_ERROR(queue_->WaitQuiet(patient));
   MutexLock lock(mu_);

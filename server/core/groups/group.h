@@ -86,8 +86,13 @@ class Group : public StepGroup, public std::enable_shared_from_this<Group> {
                                                    const std::string& member_id, bool created,
                                                    std::shared_ptr<MemberListener> listener);
   void Tick();
-  // Ends every member and drops every place.
+  // Ends every member and drops every place. What may be tried again is so later by one than by
+  // another, here and below.
   void EndAll(const absl::Status& status);
+  // Ends the members that hold one of these, and no others; a queue has no holders: all. Nobody
+  // gets one of them until GiveOut(). A named member's place is kept as when its stream breaks.
+  void EndHolders(const std::vector<PartitionId>& partitions, const absl::Status& status);
+  void GiveOut(const std::vector<PartitionId>& partitions);
   // Blocks until the rows of the group that are on their way now are on the disk, whatever comes
   // after them. `patient` and errors: as GroupQueue::WaitQuiet().
   absl::Status WaitQuiet(bool patient = true);

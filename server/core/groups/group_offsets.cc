@@ -1,6 +1,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -215,10 +216,10 @@ std::vector<Group::PositionView> PlanMoves(const Group& group, const Targets& ta
   return moved;
 }
 
-std::vector<PartitionId> IdsOf(const std::vector<Group::PositionView>& views) {
+std::vector<PartitionId> IdsOf(const Targets& targets) {
   std::vector<PartitionId> ids;
-  ids.reserve(views.size());
-  for (const Group::PositionView& view : views) ids.push_back(view.id());
+  ids.reserve(targets.size());
+  for (const auto& [partition, target] : targets) ids.push_back(partition);
   return ids;
 }
 
@@ -291,11 +292,14 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
     }
   }
   RETURN_IF_ERROR(state_->CheckReset(*group, targets));
+  const std::vector<PartitionId> ids = IdsOf(targets);
+  const absl::Cleanup give_out = [&] { group->GiveOut(ids); };
   if (!request.dry_run()) {
-    group->EndAll(Error(v1::GROUP_RESET,
-                        absl::StrCat("the positions of group '", group->name(),
-                                     "' were reset: drop what was delivered and join again"),
-                        {{"group", group->name()}}));
+    group->EndHolders(ids, Error(v1::GROUP_RESET,
+                                 absl::StrCat("the positions of group '", group->name(),
+                                              "' were reset: drop what was delivered and join "
+                                              "again"),
+                                 {{"group", group->name()}}));
     // What was committed before is part of the old offsets.
     RETURN_IF_ERROR(group->WaitQuiet());
   }
@@ -307,7 +311,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   // given back, as it is then, when the write fails.
   std::vector<Group::NewPartition> taken;
   if (group->queue() != nullptr) {
-    ASSIGN_OR_RETURN(taken, group->TakePartitions(IdsOf(moved), /*patient=*/false));
+    ASSIGN_OR_RETURN(taken, group->TakePartitions(ids, /*patient=*/false));
   }
   const absl::Status written =
       state_->WriteReset(*group, targets, {caller.principal, request.reason()}, taken, &moved);
@@ -380,10 +384,12 @@ absl::Status GroupRegistry::State::SkipOfStream(const Caller& caller, Group& gro
         {{"offset", absl::StrCat(request.offset())}, {"committed", at}});
   }
   if (request.dry_run()) return absl::OkStatus();
-  group.EndAll(Error(v1::GROUP_RESET,
-                     absl::StrCat("events of group '", group.name(),
-                                  "' were skipped: drop what was delivered and join again"),
-                     {{"group", group.name()}}));
+  const absl::Cleanup give_out = [&] { group.GiveOut({view.id()}); };
+  group.EndHolders({view.id()},
+                   Error(v1::GROUP_RESET,
+                         absl::StrCat("events of group '", group.name(),
+                                      "' were skipped: drop what was delivered and join again"),
+                         {{"group", group.name()}}));
   RETURN_IF_ERROR(group.WaitQuiet());
   storage::v1::PositionRecord position;
   for (const Group::PositionView& now : group.Positions()) {

@@ -132,7 +132,7 @@ class GroupRegistry::State : public std::enable_shared_from_this<GroupRegistry::
       absl::FunctionRef<bool(const StoredLetter&)> wanted, bool patient = true,
       const std::atomic<bool>* stopping = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);
   // Moves the position of a STREAM group from the offset, where it has to be, over so many events.
-  // Its members are ended, and join again there. Errors: OFFSET_OUT_OF_RANGE, CONCURRENT_CHANGE.
+  // Who holds it is ended, and joins again there. Errors: OFFSET_OUT_OF_RANGE, CONCURRENT_CHANGE.
   absl::Status SkipOfStream(const Caller& caller, Group& group, const Group::PositionView& view,
                             const v1::SkipOffsetsRequest& request, int32_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu);

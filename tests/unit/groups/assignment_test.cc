@@ -317,6 +317,29 @@ TEST_CASE("a revoked partition moves when its deadline passes", "[groups]") {
   CHECK(out[2].generation == 2);
 }
 
+TEST_CASE("what is withheld has a target, and goes to it when it is given out", "[groups]") {
+  Assignment machine({absl::Seconds(30), absl::Seconds(30)});
+  const absl::Duration now = absl::Seconds(1000);
+  AssignmentDecisions out;
+  machine.Change({{Part(0), 0}, {Part(1), 0}}, {}, now, &out);
+  machine.Join(1, "a", false, now, &out);
+  machine.Withhold({Part(0)});
+  CHECK(machine.holder(Part(0)) == 1);
+  machine.Leave(1, now, &out);
+  out.clear();
+  machine.Join(2, "b", false, now, &out);
+  machine.Tick(now + absl::Seconds(60), &out);
+  CHECK(machine.holder(Part(0)) == 0);
+  CHECK(machine.target(Part(0)) == "b");
+  CHECK(machine.holder(Part(1)) == 2);
+  out.clear();
+  machine.GiveOut({Part(0), Part(1)}, now, &out);
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].kind == Kind::kAssign);
+  CHECK(out[0].session == 2);
+  CHECK(machine.holder(Part(0)) == 2);
+}
+
 TEST_CASE("1,000 members share 10,000 partitions", "[groups]") {
   Assignment machine({absl::Seconds(30), absl::Seconds(30)});
   const absl::Duration now = absl::Seconds(1000);
