@@ -37,8 +37,13 @@ void PartitionQueue::Load(const QueuePosition& position, const std::vector<Parke
   now_us_ = now_us;
   OrderAnew();
   loaded_end_ = end.value_or(position.floor);
-  const bool held = end.has_value() && (position.floor < *end || !parked.empty());
-  grace_until_us_ = held ? now_us + absl::ToInt64Microseconds(policy_.grace) : now_us;
+  has_grace_ = end.has_value() && (position.floor < *end || !parked.empty());
+  grace_until_us_ = now_us;
+  BeginGrace(now_us);
+}
+
+void PartitionQueue::BeginGrace(int64_t now_us) {
+  if (has_grace_) grace_until_us_ = now_us + absl::ToInt64Microseconds(policy_.grace);
 }
 
 void PartitionQueue::SetPolicy(const QueuePolicy& policy) {

@@ -46,6 +46,8 @@ class PartitionQueue {
   // broker may hold events; not set: nobody holds any. Once, before everything else.
   void Load(const QueuePosition& position, const std::vector<ParkedEvent>& parked,
             std::optional<Offset> end, int64_t now_us);
+  // The grace of the load begins anew. Before anybody is leased anything.
+  void BeginGrace(int64_t now_us);
   // For what comes from now on: leases, waits and what is held stay as they are. With another order
   // leases are given back and keys get their turns anew; a stricter one is for when CountTried() is
   // 0, and everything is durable. O(outstanding) then.
@@ -284,6 +286,7 @@ class PartitionQueue {
 
   std::vector<OffsetRun> done_ahead_;  // From the load: settled, at or above head_; the first last.
   Offset loaded_end_;
+  bool has_grace_ = false;  // Members of before the load may have something.
   int64_t grace_until_us_ = 0;
   int64_t now_us_ = 0;                               // Of the last Tick().
   absl::flat_hash_map<Offset, uint64_t> presented_;  // Not scanned yet.

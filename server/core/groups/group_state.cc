@@ -180,6 +180,8 @@ absl::Status GroupRegistry::State::Load() {
     LogWarn("rows of a group or topic that is gone stay for now",
             {{"group_id", one.group.value()}});
   }
+  // All of that may take longer than the grace, and no member could come meanwhile.
+  for (const GroupPtr& group : *Queues()) group->queue()->BeginGrace();
   return absl::OkStatus();
 }
 

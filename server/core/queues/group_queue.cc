@@ -91,6 +91,20 @@ void GroupQueue::Add(const Start& start) {
   Run(std::move(after));
 }
 
+void GroupQueue::BeginGrace() {
+  const int64_t now_us = NowUs();
+  After after;
+  {
+    MutexLock lock(mu_);
+    for (auto& [id, partition] : partitions_) {
+      partition->queue->BeginGrace(now_us);
+      Touch(*partition);
+    }
+    after = MakeAfter();
+  }
+  Run(std::move(after));
+}
+
 // Of the engine and of what is due; the caller erases it.
 void GroupQueue::Forget(Partition& partition) {
   if (partition.wake != 0) deps_.engine.CancelWake(partition.id, std::exchange(partition.wake, 0));

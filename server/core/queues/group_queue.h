@@ -64,8 +64,8 @@ class GroupQueue : public std::enable_shared_from_this<GroupQueue> {
     std::vector<StoredParked> parked;
     bool restarted = false;  // Members of the former life of the broker may hold something.
   };
-  // A partition that is there already stays.
-  void Add(const Start& start);
+  void Add(const Start& start);  // A partition that is there already stays.
+  void BeginGrace();             // Anew: before this no member could come.
   // Takes a partition out and answers what Add() needs to have it back: all of it is on the disk,
   // and nothing of it is written any more, when WaitQuiet() has returned. Its leases are over.
   // nullopt: there is no such partition.

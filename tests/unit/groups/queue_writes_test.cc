@@ -378,4 +378,30 @@ TEST_CASE("what a full disk has left of a deleted queue or topic goes once there
   CHECK(rows(kPositionRows) == 0);
 }
 
+TEST_CASE("members have their grace when the load of the groups took longer than that",
+          "[groups]") {
+  GroupsRoom room;
+  MakeJobs(room);
+  room.MakeTopic("flights", 1);
+  REQUIRE_OK(room.MakeGroup("zz", {"flights"}));
+  Transaction deletion;  // Of which rows of the group are left, that the load deletes.
+  deletion.rows.push_back({Family::kMeta, TopicRow("default", "flights"), std::nullopt});
+  REQUIRE_OK(room.engine.Submit(std::move(deletion)));
+  int writes = 0;
+  room.engine.on_submit = [&] {
+    ++writes;
+    room.engine.Advance(absl::Minutes(1));
+  };
+  room.Restart();
+  room.engine.on_submit = nullptr;
+  REQUIRE(writes > 0);
+  const auto membership = room.Join("workers", std::make_shared<RecordingMember>());
+  REQUIRE_OK(membership);
+  GroupQueue& queue = *(*membership)->queue();
+  CHECK(queue.Look(Jobs(room))->grace_until_us > absl::ToUnixMicros(room.engine.Now()));
+  const int64_t generation = queue.Generation(Jobs(room));
+  const OffsetRun held = {Offset(0), Offset(2)};
+  CHECK(queue.Present((*membership)->session(), Jobs(room), held, generation) == 2);
+}
+
 }  // namespace acta
