@@ -191,8 +191,9 @@ class PartitionMovesAway(SubscribeEndsTest):
         def pass_over(offset, *how):
             until(pathlib.Path(f'{begun}.{offset}').exists, 'a command runs')
             self.acta('group', *how, '--reason', 'bad ones')
-            until(lambda: self.acta_json('group', 'describe', 'g')['group'].get('members'),
-                  'the member is back')
+            until(lambda: any(one.get('connected') for one in
+                              self.acta_json('group', 'describe', 'g')['group'].get('members', [])),
+                  'the member is back')  # Its place is there all the time.
             pathlib.Path(f'{go}.{offset}').touch()
             self.publish()
         self.acta('topic', 'create', 't', '--partitions', 1)
