@@ -135,5 +135,41 @@ TEST_CASE("members that a reset ends do not all come back at once", "[groups]") 
   CHECK(delays.size() > members / 2);
 }
 
+TEST_CASE("a reset of a QUEUE group ends all members, which do not all come back at once",
+          "[groups]") {
+  GroupsRoom room;
+  room.MakeTopic("orders", 1);
+  v1::CreateGroupRequest create;
+  create.mutable_group()->set_name("workers");
+  create.mutable_group()->add_topics("orders");
+  create.mutable_group()->set_mode(v1::GROUP_MODE_QUEUE);
+  REQUIRE_OK(room.groups->Create(room.caller, create));
+  std::vector<std::shared_ptr<Member>> members;
+  std::vector<std::shared_ptr<Membership>> memberships;
+  for (int i = 0; i < 8; ++i) {
+    members.push_back(std::make_shared<Member>());
+    auto membership = room.Join("workers", members.back(), "member-" + std::to_string(i));
+    REQUIRE_OK(membership);
+    memberships.push_back(*std::move(membership));
+  }
+  v1::ResetOffsetsRequest request;
+  request.set_group("workers");
+  request.mutable_to()->set_earliest(true);
+  request.set_reason("test");
+  request.set_force(true);
+  REQUIRE_OK(room.groups->ResetOffsets(room.caller, request));
+  room.pool.Run();
+  std::set<absl::Duration> delays;
+  for (const auto& member : members) {
+    REQUIRE(member->ended.size() == 1);
+    CHECK(ReasonOf(member->ended[0]) == v1::GROUP_RESET);
+    const absl::Duration delay = RetryAfterOf(member->ended[0]);
+    CHECK(delay >= absl::Milliseconds(500));
+    CHECK(delay < absl::Seconds(1));
+    delays.insert(delay);
+  }
+  CHECK(delays.size() > members.size() / 2);
+}
+
 }  // namespace
 }  // namespace acta
