@@ -329,7 +329,7 @@ absl::StatusOr<Outcome> RunLedger(Bed& bed) {
                    bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, Profile::kLog,
                                 WithJourneys(v1::JOURNEY_MODE_FULL)));
   ASSIGN_OR_RETURN(const std::string group, MakeQueue(bed, topic));
-  const int64_t bytes = std::min(int64_t{200} << 20, bed.durations().preload_bytes);
+  const int64_t bytes = std::min(int64_t{200} << 20, bed.durations().queue_bytes);
   int64_t events = 0;
   {
     const AckingMembers members(bed, group);

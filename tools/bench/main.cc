@@ -92,6 +92,7 @@ absl::Status Settle(Options* o) {
                  .seconds = 0.1,
                  .idle_s = 0.1,
                  .preload_bytes = 16 << 20,
+                 .queue_bytes = 4 << 20,
                  .many = 20,
                  .consumers = 5,
                  .publishers = 20,
@@ -107,6 +108,7 @@ absl::Status Settle(Options* o) {
     durations.warm_up_s = 1;
     durations.seconds = 2;
     durations.preload_bytes = 256 << 20;
+    durations.queue_bytes = 256 << 20;
     o->runner.runs = 1;
     o->runner.limit_seconds = 0.5;
     if (o->only.empty()) o->only = kShortForm;

@@ -191,8 +191,9 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
   if (work.steps) {
     ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, work.profile));
   }
-  const int64_t preload = bed.durations().preload_bytes;
-  const int64_t most = work.steps ? std::min(preload / 64, int64_t{2} << 20) : preload;
+  const Durations& durations = bed.durations();
+  const int64_t most = work.steps ? std::min(durations.preload_bytes / 64, int64_t{2} << 20)
+                                  : durations.queue_bytes;
   const int64_t bytes = std::min(most, work.bytes);
   const EventForm form(kEventBytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
