@@ -8,9 +8,14 @@ import random
 import subprocess
 import unittest
 
+import stubs
 from broker import BIN, PATIENCE_S, BrokerTest, seed
-from faults import until
-from oracle import free_port
+
+stubs.use()
+
+from faults import until  # noqa: E402
+from network import visible_end  # noqa: E402
+from oracle import free_port  # noqa: E402
 
 WORKER = pathlib.Path(os.environ.get('ACTA_TESTS', BIN.parent / 'tests')) / 'acta-step-worker'
 ORDERS = 400
@@ -24,6 +29,10 @@ class CppSteps(BrokerTest):
                                    stderr=subprocess.STDOUT)
         self.addCleanup(self.end_process, process)
         return process
+
+    def are_billed(self, count):
+        until(lambda: visible_end(self.broker.address, 'bills') >= count, f'{count} bills',
+              PATIENCE_S)
 
     def bills(self):
         return self.acta('read', 'bills', '--partition', 0, '--max', 100_000).split()
@@ -43,14 +52,14 @@ class CppSteps(BrokerTest):
                   stdin=''.join(f'{{"n": "{n}"}}\n' for n in range(ORDERS)))
         workers = [self.start_worker(f'worker-{n}') for n in range(3)]
         for wanted in sorted(chance.sample(range(20, ORDERS - 40), 2)):
-            until(lambda: len(self.bills()) >= wanted, f'{wanted} bills', PATIENCE_S)
+            self.are_billed(wanted)
             self.broker.kill()
             self.broker.start()
             victim = chance.randrange(3)
             workers[victim].kill()
             workers[victim].wait()
             workers[victim] = self.start_worker(f'worker-{victim}')
-        until(lambda: len(self.bills()) >= ORDERS, 'all bills', PATIENCE_S)
+        self.are_billed(ORDERS)
         # Who is still on its way back to a broker that was killed cannot say good-bye to it.
         until(lambda: len(self.acta_json('group', 'describe', 'workers')['group']
                           .get('members', [])) == 3, 'three members', PATIENCE_S)

@@ -17,6 +17,14 @@ KEEPALIVE_MS = 16_000  # A broker is asked every 15 s at most (half of `listen.k
 EARLIEST = groups_pb2.StartPosition(earliest=True)
 
 
+def visible_end(address, topic, partition=0):
+    """How many events were ever published there, without a program that is started for it."""
+    with grpc.insecure_channel(address) as channel:
+        return subscriber_pb2_grpc.SubscriberStub(channel).Fetch(
+            subscriber_pb2.FetchRequest(topic=topic, partition=partition, max_events=1),
+            timeout=PATIENCE_S).end_offset
+
+
 def batch(*events, **fields):
     return publisher_pb2.PartitionBatch(**{'topic': 't', 'partition': 0, 'events': events,
                                            **fields})
