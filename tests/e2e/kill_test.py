@@ -29,20 +29,22 @@ OS, FSYNC = publisher_pb2.ACK_LEVEL_OS, publisher_pb2.ACK_LEVEL_FSYNC
 
 
 class Load(threading.Thread):
-    """Works against one address until the broker is gone."""
+    """Works against one address until the broker is gone, which it is not before `killing`."""
 
-    def __init__(self, address, work):
+    def __init__(self, address, work, killing):
         super().__init__()
         self.address = address
         self.work = work
+        self.killing = killing
         self.fault = None
 
     def run(self):
         try:
             with grpc.insecure_channel(self.address) as channel:
                 self.work(channel)
-        except grpc.RpcError:
-            pass  # The broker was killed.
+        except grpc.RpcError as error:
+            if not self.killing.is_set():
+                self.fault = error
         except Exception as fault:  # pylint: disable=broad-except
             self.fault = fault
 
@@ -189,7 +191,8 @@ class Kill(BrokerTest):
         print(f'ACTA_KILL_SEED={SEED}, {CYCLES} cycles', flush=True)
         chance = random.Random(SEED)
         for self.cycle in range(CYCLES):
-            loads = [Load(self.broker.address, work) for work in (
+            killing = threading.Event()
+            loads = [Load(self.broker.address, work, killing) for work in (
                 self.unary('one', FSYNC, chance.random()),
                 self.unary('two', OS, chance.random()),
                 self.streaming('three', FSYNC, chance.random()),
@@ -201,6 +204,7 @@ class Kill(BrokerTest):
             until(lambda: len(self.acked) > before or any(load.fault for load in loads),
                   'something is published')
             time.sleep(chance.uniform(0.5, 1.5))  # The moment of the crash, not a wait.
+            killing.set()
             self.broker.kill()
             for load in loads:
                 load.join(PATIENCE_S)
@@ -209,6 +213,7 @@ class Kill(BrokerTest):
             self.assertGreater(len(self.acked), before, 'nothing was published in this cycle')
             self.broker.start()
             self.check()
+        self.assertGreater(sum(self.committed.values()), 0, 'nothing was committed')
         print(f'{len(self.acked)} events acknowledged, positions {dict(self.committed)}')
 
 
