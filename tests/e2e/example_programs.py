@@ -1,6 +1,7 @@
 """What the first programs of docs/start promise, whatever their language, against a real broker.
 The test of each says how it is started, its group, and how long it may be."""
 
+import json
 import os
 import re
 import subprocess
@@ -74,9 +75,10 @@ class ExamplePrograms(BrokerTest):
         with self.assertRaises(subprocess.TimeoutExpired):
             process.wait(MEMBER_TIMEOUT_S + 1)
         self.assertEqual(len(self.members()), 1)
-        for number in range(10):
-            self.acta('publish', 'orders', f'{{"number": {number}}}', '--id', f'late-{number}',
-                      '--key', f'customer-{number % 3}')
+        self.acta('publish', 'orders', '--format', 'jsonl', '--id', '@/id', '--key', '@/customer',
+                  stdin=''.join(json.dumps({'number': number, 'id': f'late-{number}',
+                                            'customer': f'customer-{number % 3}'}) + '\n'
+                                for number in range(10)))
         lines = self.lines_of(process)
         self.assertEqual(lines[0], 'published 0, duplicates 10')
         self.assertEqual(len(lines), 12)
