@@ -7,6 +7,7 @@ ACTA_SEED repeats what is drawn.
 """
 
 import gzip
+import itertools
 import os
 import random
 import resource
@@ -158,7 +159,7 @@ class Connections(AbuseTest):
         self.is_let_in_within_a_second()
 
     def test_a_flood_of_connections_then_others_again(self):
-        stop = threading.Event()
+        stop, connected = threading.Event(), itertools.count()
 
         def flood():
             while not stop.is_set():
@@ -166,7 +167,8 @@ class Connections(AbuseTest):
                     socket.create_connection(
                         tuple(self.broker.address.split(':')), timeout=1).close()
                 except OSError:
-                    pass
+                    continue
+                next(connected)
         threads = [threading.Thread(target=flood) for _ in range(4)]
         for thread in threads:
             thread.start()
@@ -178,6 +180,7 @@ class Connections(AbuseTest):
             stop.set()
             for thread in threads:
                 thread.join()
+        self.assertGreater(next(connected), 100, 'that was no flood')
         self.is_let_in_within_a_second()
 
     def test_slowloris_is_shown_the_door_when_the_handshake_takes_too_long(self):
