@@ -36,9 +36,10 @@ class QueueTest(BrokerTest):
         self.letters = dead_letters_pb2_grpc.DeadLettersStub(self.channel)
 
     def group(self, **settings):
+        """However slow the machine is, no lease ends in a test that does not say so."""
         self.groups.CreateGroup(groups_pb2.CreateGroupRequest(
-            group=queue_group('workers', ['jobs'], **settings), start=EARLIEST),
-            timeout=PATIENCE_S)
+            group=queue_group('workers', ['jobs'], **{'lease': Duration(seconds=3600), **settings}),
+            start=EARLIEST), timeout=PATIENCE_S)
 
     def publish(self, count, keys=0):
         batches = {}
