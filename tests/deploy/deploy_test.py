@@ -104,14 +104,17 @@ class Runbooks(unittest.TestCase):
             return helps[words]
 
         known = re.findall(r'^  ([a-z-]+(?: [a-z-]+)*)', help_of(), re.MULTILINE)
+        looked_at = 0
         for page in RUNBOOKS.glob('*.md'):
             for words in deployed.commands(page.read_text()):
+                looked_at += 1
                 named = [name for name in known if words[:len(name.split())] == name.split()]
                 self.assertTrue(named, f'{page.name}: acta {" ".join(words)}')
                 text = help_of(*max(named, key=len).split())
                 for option in (word for word in words if re.match(r'--?[a-z]', word)):
                     self.assertRegex(text, rf'(?m)^  (-\w, )?{option}\b',
                                      f'{page.name}: acta {" ".join(words)}')
+        self.assertGreater(looked_at, 50)
 
 
 class Dashboards(unittest.TestCase):
@@ -288,10 +291,8 @@ class Live(BrokerTest):
         self.assertIn('acta_rpc_rejections_total{reason="GROUP_NOT_FOUND"} 1', page)
         self.assertEqual(promtool('check', 'metrics', stdin=page), '')
 
-    def test_panels_and_rules_are_answered(self):
-        self.queue()
-        prometheus = self.watch()
-        self.scraped(prometheus, 3)
+    def are_answered(self, prometheus):
+        """Panels and rules."""
         for name in DASHBOARDS:
             for panel, expression, _ in deployed.expressions(name):
                 data = prometheus.ask('query', query=deployed.without_variables(expression))
@@ -309,12 +310,13 @@ class Live(BrokerTest):
         self.broker.kill()
         self.assertNotEqual(self.broker.acta(*words)[0], 0)
 
-    def test_dead_letters_and_a_stop_raise_alerts_and_nothing_else_does(self):
+    def test_panels_are_answered_and_dead_letters_and_a_stop_raise_alerts_and_nothing_else(self):
         self.queue()
         prometheus = self.watch()
         new = 'sum(acta_queues_dead_lettered_events_total{group="workers"})'
         self.until(lambda: prometheus.value(new) == 0, 'the group is scraped')
         self.scraped(prometheus, 6)
+        self.are_answered(prometheus)
         self.assertEqual(prometheus.firing(), [])
         self.acta('publish', 'jobs', 'bad')
         self.acta('subscribe', 'jobs', '--group', 'workers', '--exec', 'exit 65', '--max', 1)
