@@ -24,7 +24,8 @@ import links  # noqa: E402
 BUILD = pathlib.Path(os.environ['ACTA_BIN']).parent
 PATIENCE_S = 120
 
-# In the namespace: $1 the layers, $2 the package, the rest a script that runs in the overlay.
+# In the namespace: $1 the layers, $2 the package, $3 a script that runs in the overlay, $4 the folder
+# of ccache, where there is one: what was compiled from the same words is not compiled again.
 ENTER = '''set -e
 mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/merged"
@@ -32,6 +33,10 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/m
 mount -t proc proc "$1/merged/proc"
 mount --rbind /dev "$1/merged/dev"
 cp "$2" "$1/merged/root/acta.deb"
+if [ -n "$4" ]; then
+  mkdir -p "$1/merged/root/ccache"
+  mount --bind "$4" "$1/merged/root/ccache"
+fi
 exec chroot "$1/merged" bash -c "$3"'''
 
 # As deploy/actad.service starts it, but for systemd.
@@ -116,8 +121,11 @@ BUILT = '''set -eu
 dpkg -i /root/acta.deb >/dev/null
 cd /root
 examples=/usr/share/doc/acta-client-dev/examples
-c++ -std=c++17 $examples/producer.cc $(pkg-config --cflags --libs acta-client) -o producer
-cmake -G Ninja -S $examples -B built >/dev/null
+launcher=$([ ! -d ccache ] || echo ccache)
+export CCACHE_DIR=/root/ccache
+$launcher c++ -std=c++17 $(pkg-config --cflags acta-client) -c $examples/producer.cc -o producer.o
+c++ producer.o $(pkg-config --libs acta-client) -o producer
+cmake -G Ninja -S $examples -B built -DCMAKE_CXX_COMPILER_LAUNCHER=$launcher >/dev/null
 cmake --build built --target producer >&2
 for program in ./producer built/producer; do
   ldd $program | grep -q 'libacta_client.so.0 => /\\(usr/\\)\\?lib/libacta_client.so.0 '
@@ -131,6 +139,14 @@ echo LIVED'''
 def output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True,
                           timeout=PATIENCE_S).stdout
+
+
+def ccache():
+    """Its folder; empty where there is none."""
+    if not shutil.which('ccache'):
+        return ''
+    folder = output('ccache', '--get-config=cache_dir').strip()
+    return folder if pathlib.Path(folder).is_dir() else ''
 
 
 def setUpModule():
@@ -183,7 +199,8 @@ class PackageTest(unittest.TestCase):
             self.skip(f'no namespaces here: {probe.stderr.strip()}')
         # A process namespace: what the test starts ends with it.
         done = subprocess.run(['unshare', '--mount', '--pid', '--fork', '--kill-child',
-                               'bash', '-c', ENTER, 'enter', layers, self.package, script],
+                               'bash', '-c', ENTER, 'enter', layers, self.package, script,
+                               ccache()],
                               capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, 'LIVED'), done.stderr)
 
