@@ -61,7 +61,7 @@ def until(condition, what, patience=PATIENCE_S):
         waited = time.monotonic() - began
         if waited > patience:
             raise AssertionError(f'not within {patience} s: {what() if callable(what) else what}')
-        time.sleep(min(max(0.01, waited / 20), 0.2))
+        time.sleep(min(max(0.01, waited / 10), 0.2))
 
 
 def await_signal(pid, number):
