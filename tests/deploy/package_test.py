@@ -24,8 +24,8 @@ import links  # noqa: E402
 BUILD = pathlib.Path(os.environ['ACTA_BIN']).parent
 PATIENCE_S = 120
 
-# In the namespace: $1 the layers, $2 the package, $3 a script that runs in the overlay, $4 the folder
-# of ccache, where there is one: what was compiled from the same words is not compiled again.
+# In the namespace: $1 the layers, $2 the package, $3 a script that runs in the overlay, $4 the
+# folder of ccache, where there is one: what was compiled from the same words is not again.
 ENTER = '''set -e
 mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/merged"

@@ -16,8 +16,10 @@ class GoExample(example_programs.ExamplePrograms):
     group = 'go'
     lines = 120
 
+
+class Sources(unittest.TestCase):
     def test_its_sources_are_formatted(self):
-        done = subprocess.run(['gofmt', '-d', SOURCE / self.program], capture_output=True,
+        done = subprocess.run(['gofmt', '-d', SOURCE / GoExample.program], capture_output=True,
                               text=True, timeout=PATIENCE_S)
         self.assertEqual((done.stdout, done.stderr, done.returncode), ('', '', 0))
 

@@ -32,6 +32,8 @@ class GoWorker(worker_programs.WorkerPrograms):
         self.assertEqual(sorted(workers[0].pictures() + workers[1].pictures()), list(range(40)))
         self.assertEqual([worker.interrupt() for worker in workers], [0, 0])
 
+
+class Sources(unittest.TestCase):
     def test_its_sources_are_formatted(self):
         done = subprocess.run(['gofmt', '-d', *(SOURCE / 'docs/start/go').glob('*.go')],
                               capture_output=True, text=True, timeout=PATIENCE_S)

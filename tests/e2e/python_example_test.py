@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The Python program of docs/start, with stubs generated now, against a real broker."""
 
-import os
+import shutil
+import tempfile
 import unittest
 
 import example_programs
@@ -15,12 +16,12 @@ class PythonExample(example_programs.ExamplePrograms):
     group = 'python'
     lines = 60
 
-    def setUp(self):
-        super().setUp()
-        stubs = os.path.join(self.folder, 'stubs')
-        os.mkdir(stubs)
+    @classmethod
+    def setUpClass(cls):
+        stubs = tempfile.mkdtemp(prefix='acta-stubs-')
+        cls.addClassCleanup(shutil.rmtree, stubs)
         generate(stubs)
-        self.environment = {'PYTHONPATH': stubs}
+        cls.environment = {'PYTHONPATH': stubs}
 
 
 if __name__ == '__main__':

@@ -14,6 +14,8 @@ class PythonWorker(worker_programs.WorkerPrograms):
     no_json = ('JSONDecodeError', 'Expecting value: line 1 column 1 (char 0)')
     job_s = 0.7  # It does them one behind the other.
 
+
+class Sources(unittest.TestCase):
     def test_the_program_has_at_most_80_lines(self):
         program = SOURCE / 'docs/start/python/worker.py'
         self.assertLessEqual(len(program.read_text().splitlines()), 80)
