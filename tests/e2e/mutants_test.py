@@ -16,9 +16,9 @@ SECONDS = 4 if LONG else 1
 # One in so many is hit.
 EVERY = 10_000 if LONG else 1000
 EVERY_DELIVERY = 50 if LONG else 10
-# A second, of each of four publishers.
-RATE = 4000
-RATE_UNDER_CUTS = 4000 if LONG else 1000
+RATE = 4000  # A second, of each of four publishers.
+# As much is not synced at any moment either way.
+RATE_UNDER_CUTS, SYNC_US = (4000, 20_000) if LONG else (1000, 80_000)
 CUTS = 4
 
 
@@ -32,7 +32,7 @@ class Mutants(OracleTest):
 
     def run_power_cuts(self, mutant, patience=10):
         """Syncs are slow, so that much is not synced when the power goes."""
-        self.environment = {'ACTA_ORACLE_MUTANT': mutant, 'ACTA_ORACLE_SYNC_US': '20000'}
+        self.environment = {'ACTA_ORACLE_MUTANT': mutant, 'ACTA_ORACLE_SYNC_US': str(SYNC_US)}
         self.start_broker()
         self.start_load(f'--rate={RATE_UNDER_CUTS}', f'--patience={patience}')
         for _ in range(CUTS):
