@@ -92,6 +92,7 @@ class Guide(pages.PageTest):
         self.assertEqual(len(events), len(HOPS) + 1)
         self.assertEqual({event['name']: event['by'] for event in events},
                          {**dict(zip(HOPS, (None, *HOPS))), 'points': 'authorization'})
+        self.assertGreaterEqual(sum(len(event['groups']) for event in events), len(HOPS) - 1)
         for event in events:
             self.assertEqual(event['event']['correlationId'], 'order-1042')
             self.assertEqual(event['causeKnown'], event['by'] is not None, event)
