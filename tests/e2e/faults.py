@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from broker import PATIENCE_S, SANITIZED
-from oracle import TESTS
+from oracle import TESTS, pause
 
 PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
@@ -51,8 +51,7 @@ class FaultProxy:
 
 
 def until(condition, what, patience=PATIENCE_S):
-    """The first true result of the condition. A look is often a program that is started: who has
-    waited longer looks less often, or it would take a core from what it waits for."""
+    """The first true result of the condition."""
     began = time.monotonic()
     while True:
         found = condition()
@@ -61,7 +60,7 @@ def until(condition, what, patience=PATIENCE_S):
         waited = time.monotonic() - began
         if waited > patience:
             raise AssertionError(f'not within {patience} s: {what() if callable(what) else what}')
-        time.sleep(min(max(0.01, waited / 10), 0.2))
+        time.sleep(pause(began))
 
 
 def await_signal(pid, number):

@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import sys
-import time
 import unittest
 
 import small_disk
@@ -15,6 +14,7 @@ from broker import PATIENCE_S, BrokerTest
 
 stubs.use()
 
+from faults import until  # noqa: E402
 from ledger import Ledger  # noqa: E402
 
 CLIENTS = 4
@@ -81,12 +81,6 @@ class FullDisk:
     def alarms(self):
         return [alarm['code'] for alarm in self.acta_json('status')['alarms']]
 
-    def until(self, true):
-        deadline = time.monotonic() + PATIENCE_S
-        while not true():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
-
     def nothing_is_lost(self, unknown=0):
         stored = self.ledger.stored(self.broker.address)
         self.assertEqual(self.ledger.lost(stored), [])
@@ -119,16 +113,16 @@ class FullDisk:
         self.assertGreater(self.free(), self.size() * 15 // 100)
         self.nothing_is_lost()
         self.fill()
-        self.until(lambda: 'DISK_HARD' in self.alarms())
+        until(lambda: 'DISK_HARD' in self.alarms(), 'the disk is full')
         self.fails(5, 'DISK_FULL', 'topic', 'create', 'other')
         self.nothing_is_lost()
         self.full_restart()
         self.fill()
-        self.until(lambda: 'DISK_HARD' in self.alarms())
+        until(lambda: 'DISK_HARD' in self.alarms(), 'the disk is full')
         self.goes_on_failing(5, 'DISK_FULL', 'publish', 't', 'x')
         self.nothing_is_lost()
         self.make_room()
-        self.until(lambda: not self.alarms())
+        until(lambda: not self.alarms(), 'there is room')
         self.acta('publish', 't', 'on we go')
         self.assertEqual(self.broker.stop(), 0)
         self.broker.start()

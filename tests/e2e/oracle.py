@@ -41,6 +41,13 @@ def free_port():
                 continue
 
 
+def pause(began):
+    """How long to wait before the next look at what began to be waited for then. A look is often a
+    program that is started: who has waited longer looks less often, or it would take a core from
+    what it waits for."""
+    return min(max(0.01, (time.monotonic() - began) / 10), 0.2)
+
+
 def side_by_side(*cases):
     """The main of a program whose tests wait most of the time: each in a process of its own, all at
     once; those of a case that is `in_turn` in one. With words it is unittest's own."""
@@ -177,10 +184,10 @@ class OracleTest(unittest.TestCase):
 
     def goes_on(self):
         """Publishing and delivery, by a thousand events from now on."""
-        wanted, deadline = self.delivered() + 1000, time.monotonic() + PATIENCE_S
+        wanted, began = self.delivered() + 1000, time.monotonic()
         while self.delivered() < wanted:
-            self.assertLess(time.monotonic(), deadline)
-            self.works_for(0.02)
+            self.assertLess(time.monotonic(), began + PATIENCE_S)
+            self.works_for(pause(began))
 
     def nothing_is_broken(self, *options):
         """Ends the load; it got through and the checker finds nothing."""
@@ -226,7 +233,7 @@ class ClockTest(OracleTest):
         new.rename(self.clock)
 
     def until(self, true, what):
-        deadline = time.monotonic() + PATIENCE_S
+        began = time.monotonic()
         while not true():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.05)
+            self.assertLess(time.monotonic(), began + PATIENCE_S, what)
+            time.sleep(pause(began))
