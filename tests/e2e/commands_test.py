@@ -472,24 +472,14 @@ class Server(CommandTest):
         self.assertIn('NTP corrected the clock', self.broker.log.read_text())
         self.fails(2, '--reason is missing', 'admin', 'accept-clock')
 
-    def test_every_command_exits_5_when_the_broker_is_gone(self):
+    def test_commands_exit_5_when_the_broker_is_gone(self):
+        """In forms that are no example in their help: help_test.py has each example."""
         self.broker.kill()
-        for words in ('topic create t', 'topic list', 'topic describe t', 'topic alter t --ack os',
-                      'topic delete t --yes', 'publish t x', 'subscribe t', 'read t --partition 0',
-                      'group create g --topic t', 'group list', 'group describe g', 'group lag g',
-                      'group reset g --to latest --reason x', 'group update g --lease 1m',
-                      'group delete g --yes', 'group pause g --reason x', 'group resume g',
-                      'group explain g', 'group expired g', 'doctor', 'backup list',
-                      'backup create', 'backup stop', 'deadletter redrives g',
-                      'deadletter list g', 'deadletter show g t/0/0',
-                      'deadletter export g', 'deadletter redrive g --all',
-                      'deadletter edit g t/0/0 x', 'deadletter discard g --all --yes',
-                      'claim list g', 'claim show g k', 'claim release g k --yes',
-                      'schedule list t', 'schedule show t 1', 'schedule cancel t 1',
-                      'schedule move t 1 --delay 1h', 'publish t x --delay 1h', 'status',
-                      'config', 'limits', 'version --deps', 'admin scrub',
-                      'admin accept-clock --reason x', 'admin log-level', 'top',
-                      'journey --event e', 'questions e'):
+        for words in ('publish t x', 'publish t x --delay 1h', 'subscribe t', 'group lag g',
+                      'group reset g --to latest --reason x', 'group pause g --reason x',
+                      'deadletter list g', 'deadletter export g', 'deadletter redrive g --all',
+                      'deadletter discard g --all --yes', 'journey --event e', 'top', 'config',
+                      'admin log-level'):
             with self.subTest(words):
                 self.fails(5, self.broker.address, *words.split(), '--timeout', '200ms')
         self.assertEqual(len(json.loads(self.acta('version', '-o', 'json', '--timeout', '200ms'))),
