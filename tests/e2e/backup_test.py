@@ -11,22 +11,12 @@ import time
 import unittest
 
 from broker import BIN, PATIENCE_S, Broker, BrokerTest
+from faults import until
 from small_disk import mount_tmpfs
 
 
 def below(folder):
     return sorted(os.listdir(folder)) if folder.exists() else []
-
-
-def until(condition, what):
-    """The first true result of the condition."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f'not in time: {what}'
-        time.sleep(0.02)
 
 
 class Publisher(threading.Thread):

@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -22,6 +21,7 @@ stubs.use()
 import grpc  # noqa: E402
 from acta.v1 import (event_pb2, groups_pb2, publisher_pb2, publisher_pb2_grpc,  # noqa: E402
                      subscriber_pb2, subscriber_pb2_grpc)
+from faults import until  # noqa: E402
 
 Frame = publisher_pb2.PublishFrame
 # A client that does not read ahead more than this, however much there is.
@@ -138,18 +138,14 @@ class Life(BrokerTest):
                 stub.Publish(frame(b'%d' % number + b'x' * 1_000_000), timeout=PATIENCE_S)
         subscription = self.subscription()
         next(subscription.stream)
-        deadline = time.monotonic() + PATIENCE_S
-        while int(self.acta_json('status')['eventsDelivered']) < 2:
-            self.assertLess(time.monotonic(), deadline)
+        until(lambda: int(self.acta_json('status')['eventsDelivered']) >= 2, 'it is on its way')
         return subscription
 
     def ask_to_stop(self):
         """Sends the signal and waits until it is heard; for a stop that is held."""
         self.assertEqual(self.readyz(), 200)
         self.broker.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE_S
-        while self.readyz() != 503:
-            self.assertLess(time.monotonic(), deadline)
+        until(lambda: self.readyz() == 503, 'it is heard')
         self.assertFalse(self.broker.ready.exists())
 
     def readyz(self):
