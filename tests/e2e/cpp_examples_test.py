@@ -2,6 +2,7 @@
 """The C++ client as others have it: installed, found by CMake and by pkg-config; what it shows, and
 the examples of its manual against a real broker. ACTA_SEED repeats what is drawn."""
 
+import functools
 import os
 import pathlib
 import random
@@ -47,6 +48,13 @@ def setUpModule():
     run('cmake', '--build', PROGRAMS, '-j', 2)
 
 
+@functools.cache
+def symbols():
+    """Of the library."""
+    out = run('nm', '-DC', '--defined-only', PREFIX / 'lib/libacta_client.so')
+    return [line.split(' ', 2)[2] for line in out.splitlines()]
+
+
 class Installed(unittest.TestCase):
     def headers(self):
         return sorted((PREFIX / 'include').rglob('*.h'))
@@ -70,18 +78,14 @@ class Installed(unittest.TestCase):
         self.assertIn('Publisher', told)
         self.assertEqual([name for name, is_told in told.items() if not is_told], [])
 
-    def symbols(self):
-        out = run('nm', '-DC', '--defined-only', PREFIX / 'lib/libacta_client.so')
-        return [line.split(' ', 2)[2] for line in out.splitlines()]
-
     def test_the_library_shows_the_marked_classes_and_the_messages_and_nothing_else(self):
         marked = {'[abi:cxx11]'}
         for path in (PREFIX / 'include/acta/client').iterdir():
             marked |= set(re.findall(r'ACTA_CLIENT_EXPORT [^;({]*?(\w+)(?= [:{]|\()',
                                      path.read_text()))
         self.assertIn('Publisher', marked)
-        self.assertGreater(len(self.symbols()), 1000)
-        for symbol in self.symbols():
+        self.assertGreater(len(symbols()), 1000)
+        for symbol in symbols():
             name = re.sub(r'^(typeinfo |typeinfo name |vtable )for ', '', symbol)
             if name.startswith('acta::v1::') or name.startswith('descriptor_table_acta_2fv1_2f'):
                 self.assertNotIn('Stub', name)
@@ -93,7 +97,7 @@ class Installed(unittest.TestCase):
 
     def test_what_programs_link_against_is_what_symbols_txt_has(self):
         """One that is gone needs another ACTA_CLIENT_SOVERSION; a new one, a line there."""
-        shown = sorted({symbol for symbol in self.symbols() if 'acta::client' in symbol})
+        shown = sorted({symbol for symbol in symbols() if 'acta::client' in symbol})
         kept = (SOURCE / 'client/cpp/symbols.txt').read_text().splitlines()
         self.assertEqual(shown, kept)
 

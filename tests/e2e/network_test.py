@@ -88,7 +88,7 @@ class LoadOverABadNetwork(OracleTest):
         self.start_broker()
         before = Footprint(self.broker.pid)
         self.start_load('--members=50', '--partitions=50', '--rejoin=5')
-        self.works_for(8)
+        self.works_for(2)
 
         def enough():
             return (len(set(self.records_of_members('joined'))) == 50 and
