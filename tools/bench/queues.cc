@@ -192,8 +192,8 @@ absl::StatusOr<Outcome> RunQueue(Bed& bed, const Work& work) {
     ASSIGN_OR_RETURN(results, bed.NewTopic(kPartitions, v1::ACK_LEVEL_FSYNC, work.profile));
   }
   const Durations& durations = bed.durations();
-  const int64_t most = work.steps ? std::min(durations.preload_bytes / 64, int64_t{2} << 20)
-                                  : durations.queue_bytes;
+  const int64_t most =
+      work.steps ? std::min(durations.preload_bytes / 64, int64_t{2} << 20) : durations.queue_bytes;
   const int64_t bytes = std::min(most, work.bytes);
   const EventForm form(kEventBytes, kPartitions);
   ASSIGN_OR_RETURN(const std::string group, NewQueue(bed, topic, work));
