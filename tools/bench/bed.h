@@ -24,7 +24,8 @@ struct Durations {
   double seconds = 5;
   double idle_s = 10;
   int64_t preload_bytes = int64_t{1} << 30;
-  int64_t queue_bytes = int64_t{1} << 30;  // The same of events that are acked one by one.
+  // The same of events that are acked one by one.
+  int64_t queue_bytes = int64_t{1} << 30;
   int32_t many = 1000;      // Topics, and groups.
   int32_t consumers = 100;  // That are idle.
   int32_t publishers = 1000;
