@@ -304,11 +304,6 @@ class LogEngine {
   // pass.
   virtual absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
                                                      size_t max_bytes) const = 0;
-  // The batch that holds `offset` is read soon: whoever has others to read before asks for it now,
-  // so that the disk looks for all of them at a time. Does not wait for the disk, promises nothing
-  // and changes no answer; does nothing for what is in memory or not there, or where it would have
-  // to read first to know where the batch lies. Who calls it keeps what is begun in bounds.
-  virtual void BeginRead(PartitionId, Offset) const {}
 
   // Calls `wake` once when the visible end is above `offset`, or the topic is dropped: inside the
   // call when it is so already, else on the commit or sync thread, where it must not block. The

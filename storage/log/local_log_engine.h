@@ -51,7 +51,6 @@ class LocalLogEngine final : public LogEngine, public BackupSource {
                                                                   size_t max_bytes) const override;
   absl::StatusOr<std::vector<BatchPtr>> Read(PartitionId partition, Offset from,
                                              size_t max_bytes) const override;
-  void BeginRead(PartitionId partition, Offset offset) const override;
   absl::StatusOr<uint64_t> WhenPast(PartitionId partition, Offset offset,
                                     absl::AnyInvocable<void()> wake) override;
   void CancelWake(PartitionId partition, uint64_t wake) override;

@@ -177,12 +177,6 @@ absl::StatusOr<std::vector<BatchPtr>> LogReader::Read(const PartitionLog& partit
   return batches;
 }
 
-void LogReader::BeginRead(const PartitionLog& partition, Offset offset) const {
-  if (!partition.CheckReadable(offset).ok() || partition.FindCached(offset) != nullptr) return;
-  const auto piece = partition.FindPiece(offset);
-  if (piece.has_value()) store_.BeginRead(piece->slice->family, partition.id(), offset);
-}
-
 absl::StatusOr<BatchPtr> LogReader::ReadOne(const PartitionLog& partition, Offset offset) const {
   if (BatchPtr cached = partition.FindCached(offset); cached != nullptr) return cached;
   ASSIGN_OR_RETURN(const std::vector<BatchPtr> batches, Read(partition, offset, 1));

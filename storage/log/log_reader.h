@@ -24,9 +24,6 @@ class LogReader {
   // The batch that holds `offset`, from memory or disk.
   absl::StatusOr<BatchPtr> ReadOne(const PartitionLog& partition, Offset offset) const;
 
-  // See LogEngine::BeginRead().
-  void BeginRead(const PartitionLog& partition, Offset offset) const;
-
   // The first batch in [first, visible end), and not before `from`, for which `reached` is true, by
   // its header; it must be false and then true along the partition. nullopt: for none.
   using Reached = std::function<bool(const BatchHeader&)>;

@@ -12,16 +12,6 @@ namespace acta {
 namespace {
 
 constexpr int kGone = -1;
-// What the disk looks for at a time, for one question.
-constexpr size_t kMostBegunSlices = 16;
-constexpr size_t kMostBegunRows = 256;
-
-// Of how many slices, with the one whose turn it is, rows are begun: slice after slice each would
-// wait for the disk. Many keys keep it busy within a slice.
-size_t SlicesBegun(size_t slices, size_t keys) {
-  if (slices < 2 || keys == 0 || keys > kMostBegunRows / 2) return 0;
-  return std::min(kMostBegunSlices, kMostBegunRows / keys);
-}
 
 // Numbers the slices that entries lie in.
 class SliceFinder {
@@ -143,14 +133,8 @@ absl::Status SliceIndex::Find(std::vector<uint64_t> hashes, IndexPlaces* out) co
     begins.push_back(i);
   }
   begins.push_back(hashes.size());
-  const std::vector<FamilyPtr> indexes = slices_.Indexes();
-  const size_t window = SlicesBegun(indexes.size(), keys.size());
-  size_t begun = 0;
-  for (size_t slice = 0; slice < indexes.size(); ++slice) {
-    for (; begun < std::min(indexes.size(), slice + window); ++begun) {
-      store_.BeginRows(indexes[begun], keys);
-    }
-    RETURN_IF_ERROR(store_.GetRows(indexes[slice], keys, [&](size_t row, absl::string_view block) {
+  for (const FamilyPtr& index : slices_.Indexes()) {
+    RETURN_IF_ERROR(store_.GetRows(index, keys, [&](size_t row, absl::string_view block) {
       for (size_t i = begins[row]; i < begins[row + 1]; ++i) {
         RETURN_IF_ERROR(FindInIndexBlock(block, hashes[i], out));
       }

@@ -382,6 +382,14 @@ std::unique_ptr<RowCursor> RocksStore::NewTableCursor(const FamilyPtr& slice, Pa
       slice, std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, slice.get())));
 }
 
+std::unique_ptr<RowCursor> RocksStore::NewReaderCursor(const FamilyPtr& slice,
+                                                       PartitionId partition, Offset at) const {
+  const uint64_t flushes = listener_ == nullptr ? 0 : listener_->flushes();
+  return readers_->NewCursor(*db_, slice, partition, at, flushes);
+}
+
+size_t RocksStore::OpenReaders() const { return readers_->open(); }
+
 Offset RocksStore::NextBlock(const FamilyPtr& slice, PartitionId partition, Offset from,
                              Offset last) const {
   Offset high = last + 1;
@@ -418,6 +426,26 @@ absl::StatusOr<std::optional<std::string>> RocksStore::Get(const FamilyPtr& fami
   if (status.IsNotFound()) return std::optional<std::string>();
   RETURN_IF_ERROR(FromRocks(status));
   return std::optional<std::string>(std::move(value));
+}
+
+absl::Status RocksStore::GetRows(
+    const FamilyPtr& family, absl::Span<const std::string> keys,
+    absl::FunctionRef<absl::Status(size_t, absl::string_view)> visit) const {
+  constexpr size_t kAtOnce = 32;  // As the database does; their values are in memory.
+  for (size_t begin = 0; begin < keys.size(); begin += kAtOnce) {
+    const auto part = keys.subspan(begin, kAtOnce);
+    const std::vector<rocksdb::Slice> wanted(part.begin(), part.end());
+    std::vector<rocksdb::PinnableSlice> values(part.size());
+    std::vector<rocksdb::Status> found(part.size());
+    db_->MultiGet(rocksdb::ReadOptions(), family.get(), wanted.size(), wanted.data(), values.data(),
+                  found.data(), true);
+    for (size_t i = 0; i < part.size(); ++i) {
+      if (found[i].IsNotFound()) continue;
+      RETURN_IF_ERROR(FromRocks(found[i]));
+      RETURN_IF_ERROR(visit(begin + i, {values[i].data(), values[i].size()}));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TableExtents> RocksStore::ReadFamilyExtents(const FamilyPtr& family) const {

@@ -126,9 +126,6 @@ class RocksStore {
   // slice has. Null: none is known to hold it, or it cannot be read.
   std::unique_ptr<RowCursor> NewReaderCursor(const FamilyPtr& slice, PartitionId partition,
                                              Offset at) const;
-  // What a Seek() to `at` of that cursor reads is on its way from the disk, if the table is open
-  // for one already. Waits for nothing.
-  void BeginRead(const FamilyPtr& slice, PartitionId partition, Offset at) const;
   // Tables that are open for them.
   size_t OpenReaders() const;
   // Where to look behind `from`, in (from, last], when its block cannot be read: the first offset
@@ -141,9 +138,6 @@ class RocksStore {
   // first error of `visit`.
   absl::Status GetRows(const FamilyPtr& family, absl::Span<const std::string> keys,
                        absl::FunctionRef<absl::Status(size_t, absl::string_view)> visit) const;
-  // What GetRows() of these rows reads is on its way from the disk: of each row in the newest of
-  // the files that may have it, if that is open.
-  void BeginRows(const FamilyPtr& family, absl::Span<const std::string> keys) const;
   // What the table files of a family say of themselves. Data in memory is not in it.
   absl::StatusOr<TableExtents> ReadFamilyExtents(const FamilyPtr& family) const;
 

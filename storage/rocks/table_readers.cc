@@ -6,8 +6,6 @@
 
 #include <algorithm>
 
-#include "storage/layout/batch_header.h"
-#include "storage/rocks/read_together.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/rocks/table_extents.h"
 
@@ -28,21 +26,20 @@ TableReaders::TableReaders(rocksdb::Env* env, const RocksSettings& settings)
     : options_(OptionsOfTables(env, settings)) {}
 TableReaders::~TableReaders() = default;
 
-std::optional<std::string> TableReaders::PathIn(const Ranges& ranges, Offset at) {
-  const auto range = std::partition_point(ranges.in_order.begin(), ranges.in_order.end(),
-                                          [at](const Range& one) { return one.last < at; });
-  const bool holds = range != ranges.in_order.end() && range->first <= at;
-  return holds ? std::optional(range->path) : std::nullopt;
-}
-
 std::optional<std::string> TableReaders::FindPath(rocksdb::DB& db, const FamilyPtr& slice,
                                                   PartitionId partition, Offset at,
                                                   uint64_t flushes) {
   const Key key{slice->GetName(), partition};
+  const auto path_in = [at](const Ranges& ranges) -> std::optional<std::string> {
+    const auto range = std::partition_point(ranges.in_order.begin(), ranges.in_order.end(),
+                                            [at](const Range& one) { return one.last < at; });
+    const bool holds = range != ranges.in_order.end() && range->first <= at;
+    return holds ? std::optional(range->path) : std::nullopt;
+  };
   {
     MutexLock lock(mu_);
     if (const auto known = ranges_.find(key); known != ranges_.end()) {
-      auto path = PathIn(known->second, at);
+      auto path = path_in(known->second);
       if (path.has_value() || known->second.flushes == flushes) return path;
     }
   }
@@ -55,7 +52,7 @@ std::optional<std::string> TableReaders::FindPath(rocksdb::DB& db, const FamilyP
   }
   std::sort(ranges.in_order.begin(), ranges.in_order.end(),
             [](const Range& a, const Range& b) { return a.last < b.last; });
-  auto path = PathIn(ranges, at);
+  auto path = path_in(ranges);
   MutexLock lock(mu_);
   if (forgotten_.contains(slice->GetName())) return path;
   if (ranges_.size() >= kMostRanges) ranges_.clear();
@@ -63,17 +60,13 @@ std::optional<std::string> TableReaders::FindPath(rocksdb::DB& db, const FamilyP
   return path;
 }
 
-TableReaders::ReaderPtr TableReaders::OpenReader(const std::string& path) {
-  const auto at = open_.find(path);
-  if (at == open_.end()) return nullptr;
-  at->second.used = ++uses_;
-  return at->second.reader;
-}
-
 TableReaders::ReaderPtr TableReaders::Reader(const std::string& slice, const std::string& path) {
   {
     MutexLock lock(mu_);
-    if (ReaderPtr open = OpenReader(path); open != nullptr) return open;
+    if (const auto at = open_.find(path); at != open_.end()) {
+      at->second.used = ++uses_;
+      return at->second.reader;
+    }
   }
   auto reader = std::make_shared<rocksdb::SstFileReader>(*options_);
   if (!reader->Open(path).ok()) return nullptr;
@@ -91,37 +84,19 @@ void TableReaders::MakeRoom() {
   }));
 }
 
-std::unique_ptr<RowCursor> TableReaders::CursorOver(const FamilyPtr& slice, ReaderPtr reader) {
-  rocksdb::ReadOptions options;
-  options.fill_cache = false;
-  options.prefix_same_as_start = true;
-  std::unique_ptr<rocksdb::Iterator> iterator(reader->NewIterator(options));
-  auto owner = std::make_shared<std::pair<FamilyPtr, ReaderPtr>>(slice, std::move(reader));
-  return std::make_unique<RowCursor>(std::move(owner), std::move(iterator));
-}
-
 std::unique_ptr<RowCursor> TableReaders::NewCursor(rocksdb::DB& db, const FamilyPtr& slice,
                                                    PartitionId partition, Offset at,
                                                    uint64_t flushes) {
   const auto path = FindPath(db, slice, partition, at, flushes);
   if (!path.has_value()) return nullptr;
   ReaderPtr reader = Reader(slice->GetName(), *path);
-  return reader == nullptr ? nullptr : CursorOver(slice, std::move(reader));
-}
-
-void TableReaders::BeginRead(const FamilyPtr& slice, PartitionId partition, Offset at) {
-  ReaderPtr reader;
-  {
-    MutexLock lock(mu_);
-    // Old ranges do: a slice never loses a table.
-    const auto known = ranges_.find({slice->GetName(), partition});
-    const auto path = known == ranges_.end() ? std::nullopt : PathIn(known->second, at);
-    if (path.has_value()) reader = OpenReader(*path);
-  }
-  if (reader == nullptr) return;
-  const auto cursor = CursorOver(slice, std::move(reader));
-  const BegunReads only_begun;
-  cursor->Seek(LogKey(partition, at));
+  if (reader == nullptr) return nullptr;
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  options.prefix_same_as_start = true;
+  std::unique_ptr<rocksdb::Iterator> iterator(reader->NewIterator(options));
+  auto owner = std::make_shared<std::pair<FamilyPtr, ReaderPtr>>(slice, std::move(reader));
+  return std::make_unique<RowCursor>(std::move(owner), std::move(iterator));
 }
 
 void TableReaders::Forget(const std::string& slice) {

@@ -43,9 +43,6 @@ class TableReaders {
   // there is none that is known, or it cannot be opened. `flushes` grows with every new table.
   std::unique_ptr<RowCursor> NewCursor(rocksdb::DB& db, const FamilyPtr& slice,
                                        PartitionId partition, Offset at, uint64_t flushes);
-  // What a cursor's Seek() to `at` reads is on its way from the disk, if the table is open already.
-  // Waits for nothing.
-  void BeginRead(const FamilyPtr& slice, PartitionId partition, Offset at);
   // The slice is dropped: nothing of it stays open but what a cursor still holds.
   void Forget(const std::string& slice);
 
@@ -73,14 +70,9 @@ class TableReaders {
   };
   using Key = std::pair<std::string, PartitionId>;  // The slice's name.
 
-  // nullopt: none of them has it.
-  static std::optional<std::string> PathIn(const Ranges& ranges, Offset at);
-  static std::unique_ptr<RowCursor> CursorOver(const FamilyPtr& slice, ReaderPtr reader);
   std::optional<std::string> FindPath(rocksdb::DB& db, const FamilyPtr& slice,
                                       PartitionId partition, Offset at, uint64_t flushes);
   ReaderPtr Reader(const std::string& slice, const std::string& path);
-  // Null: it is not open.
-  ReaderPtr OpenReader(const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::unique_ptr<const rocksdb::Options> options_;

@@ -21,8 +21,6 @@ constexpr int64_t kMostInBatch = 65'536;  // Events.
 // Of batches that are read at once.
 constexpr int64_t kMostAhead = 64;
 constexpr int64_t kMostBytesAhead = int64_t{8} << 20;
-// Of those that the disk looks for at a time, with the one that is waited for.
-constexpr size_t kMostBegun = 16;
 
 using Place = EventFinder::Place;
 
@@ -239,7 +237,6 @@ class EventFinder::Lookout {
     std::atomic<int64_t> read_bytes = 0;
     RunWithHelp(finder_.pool_, next.size(), [&](size_t i) {
       if (read_bytes >= kMostBytesAhead) return;
-      BeginBehind(next, kept, i);
       const bool reads = kept[i] == nullptr;
       looked[i] = LookAt(finder_.engine_, matcher_, next[i], from_, kept[i]);
       if (reads && looked[i]->batch != nullptr) {
@@ -249,16 +246,6 @@ class EventFinder::Lookout {
     ahead_lease_->Resize(read_bytes);
     for (size_t i = 0; i < next.size(); ++i) {
       if (looked[i].has_value()) ahead_[next[i]] = *std::move(looked[i]);
-    }
-  }
-
-  // In the turn of place `i`: the threads that help are too few to keep a disk busy, so those
-  // behind it are begun, each once. Fewer than kMostBegun of them had no turn yet.
-  void BeginBehind(const std::vector<Place>& places, const std::vector<BatchPtr>& kept,
-                   size_t i) const {
-    const size_t end = std::min(places.size(), i + kMostBegun);
-    for (size_t k = i == 0 ? 1 : i + kMostBegun - 1; k < end && !finder_.is_over(); ++k) {
-      if (kept[k] == nullptr) finder_.engine_.BeginRead(places[k].partition, places[k].offset);
     }
   }
 
