@@ -18,6 +18,10 @@ struct RocksSettings {
   uint64_t max_wal_bytes = uint64_t{256} << 20;
   // Then the next MANIFEST begins, with what is there by then.
   uint64_t max_manifest_bytes = uint64_t{64} << 20;
+  // That TableReaders keeps open, and what they take: a log of 36 GiB is read without opening one
+  // again, if few partitions are in each.
+  size_t open_tables = 1024;
+  size_t open_table_bytes = size_t{64} << 20;
   int64_t deletion_bytes_per_second = int64_t{64} << 20;
   bool direct_io = true;
   std::shared_ptr<rocksdb::FileSystem> file_system;

@@ -20,10 +20,19 @@ std::unique_ptr<const rocksdb::Options> OptionsOfTables(rocksdb::Env* env,
   return options;
 }
 
+// Of memory, about: what it reads by, and the rest of a reader.
+size_t BytesOf(const rocksdb::SstFileReader& reader) {
+  constexpr size_t kRest = size_t{8} << 10;
+  const auto table = reader.GetTableProperties();
+  return kRest + (table == nullptr ? 0 : table->index_size + table->filter_size);
+}
+
 }  // namespace
 
 TableReaders::TableReaders(rocksdb::Env* env, const RocksSettings& settings)
-    : options_(OptionsOfTables(env, settings)) {}
+    : most_open_(settings.open_tables),
+      most_bytes_(settings.open_table_bytes),
+      options_(OptionsOfTables(env, settings)) {}
 TableReaders::~TableReaders() = default;
 
 std::optional<std::string> TableReaders::FindPath(rocksdb::DB& db, const FamilyPtr& slice,
@@ -60,28 +69,42 @@ std::optional<std::string> TableReaders::FindPath(rocksdb::DB& db, const FamilyP
   return path;
 }
 
+TableReaders::ReaderPtr TableReaders::OpenReader(const std::string& path) {
+  const auto at = open_.find(path);
+  if (at == open_.end()) return nullptr;
+  at->second.used = ++uses_;
+  return at->second.reader;
+}
+
 TableReaders::ReaderPtr TableReaders::Reader(const std::string& slice, const std::string& path) {
   {
     MutexLock lock(mu_);
-    if (const auto at = open_.find(path); at != open_.end()) {
-      at->second.used = ++uses_;
-      return at->second.reader;
-    }
+    if (ReaderPtr open = OpenReader(path); open != nullptr) return open;
   }
   auto reader = std::make_shared<rocksdb::SstFileReader>(*options_);
   if (!reader->Open(path).ok()) return nullptr;
+  const size_t bytes = BytesOf(*reader);
+  std::vector<ReaderPtr> closed;  // Behind the lock.
   MutexLock lock(mu_);
   if (forgotten_.contains(slice)) return reader;
-  MakeRoom();
-  open_[path] = {slice, reader, ++uses_};
+  if (ReaderPtr other = OpenReader(path); other != nullptr) return other;
+  closed = MakeRoom(bytes);
+  open_[path] = {slice, reader, bytes, ++uses_};
+  open_bytes_ += bytes;
   return reader;
 }
 
-void TableReaders::MakeRoom() {
-  if (open_.size() < kMostOpen) return;
-  open_.erase(std::min_element(open_.begin(), open_.end(), [](const auto& a, const auto& b) {
-    return a.second.used < b.second.used;
-  }));
+std::vector<TableReaders::ReaderPtr> TableReaders::MakeRoom(size_t bytes) {
+  std::vector<ReaderPtr> closed;
+  while (!open_.empty() && (open_.size() >= most_open_ || open_bytes_ + bytes > most_bytes_)) {
+    const auto oldest = std::min_element(
+        open_.begin(), open_.end(),
+        [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
+    open_bytes_ -= oldest->second.bytes;
+    closed.push_back(std::move(oldest->second.reader));
+    open_.erase(oldest);
+  }
+  return closed;
 }
 
 std::unique_ptr<RowCursor> TableReaders::NewCursor(rocksdb::DB& db, const FamilyPtr& slice,
@@ -102,7 +125,12 @@ std::unique_ptr<RowCursor> TableReaders::NewCursor(rocksdb::DB& db, const Family
 void TableReaders::Forget(const std::string& slice) {
   MutexLock lock(mu_);
   forgotten_.insert(slice);
-  absl::erase_if(open_, [&](const auto& one) { return one.second.slice == slice; });
+  absl::erase_if(open_, [&](const auto& one) {
+    mu_.AssertHeld();
+    const bool gone = one.second.slice == slice;
+    if (gone) open_bytes_ -= one.second.bytes;
+    return gone;
+  });
   ranges_.erase(ranges_.lower_bound({slice, PartitionId()}),
                 ranges_.upper_bound({slice, PartitionId(~uint64_t{0})}));
 }

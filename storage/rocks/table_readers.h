@@ -29,8 +29,9 @@ struct RocksSettings;
 // TableReaders reads a slice out of the one table file that has what is asked for: whatever the
 // database offers looks into all of the slice's tables, hundreds, for each batch.
 //
-// It keeps at most 256 files open, with some 40 KiB each for their indexes, and the ranges of at
-// most 1,024 partitions of slices.
+// It keeps at most `open_tables` files open, whose indexes, some 40 KiB each where few partitions
+// are in a file, take `open_table_bytes` at most, but the one that was read last; and the ranges of
+// at most 1,024 partitions of slices.
 //
 // Threads: any; blocks on the disk.
 class TableReaders {
@@ -46,7 +47,6 @@ class TableReaders {
   // The slice is dropped: nothing of it stays open but what a cursor still holds.
   void Forget(const std::string& slice);
 
-  static constexpr size_t kMostOpen = 256;
   static constexpr size_t kMostRanges = 1024;
   // Files that are open now.
   size_t open() const;
@@ -66,6 +66,7 @@ class TableReaders {
   struct Open {
     std::string slice;
     ReaderPtr reader;
+    size_t bytes = 0;  // Of memory.
     uint64_t used = 0;
   };
   using Key = std::pair<std::string, PartitionId>;  // The slice's name.
@@ -73,13 +74,19 @@ class TableReaders {
   std::optional<std::string> FindPath(rocksdb::DB& db, const FamilyPtr& slice,
                                       PartitionId partition, Offset at, uint64_t flushes);
   ReaderPtr Reader(const std::string& slice, const std::string& path);
-  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Null: it is not open.
+  ReaderPtr OpenReader(const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What is taken out, which takes a while to close, when so many bytes come.
+  std::vector<ReaderPtr> MakeRoom(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  const size_t most_open_;
+  const size_t most_bytes_;
   const std::unique_ptr<const rocksdb::Options> options_;
   mutable Mutex mu_;  // Leaf.
   absl::btree_map<Key, Ranges> ranges_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, Open> open_ ABSL_GUARDED_BY(mu_);  // By path.
-  absl::flat_hash_set<std::string> forgotten_ ABSL_GUARDED_BY(mu_);   // Names do not come again.
+  size_t open_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::flat_hash_set<std::string> forgotten_ ABSL_GUARDED_BY(mu_);  // Names do not come again.
   uint64_t uses_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -58,8 +58,7 @@ std::string ReadTable(const RocksStore& store, const FamilyPtr& slice, int64_t o
   return std::string(PayloadOf(*header, cursor->value()));
 }
 
-std::unique_ptr<RocksStore> OpenStore(const TempDir& folder) {
-  RocksSettings settings;
+std::unique_ptr<RocksStore> OpenStore(const TempDir& folder, RocksSettings settings = {}) {
   settings.path = folder.File("rocks");
   const auto files = std::make_shared<StoreFileSystem>(rocksdb::FileSystem::Default());
   auto store = RocksStore::Open(settings, files, [](const std::string&) {});
@@ -80,22 +79,25 @@ PartitionStart WriteTables(RocksStore& store, const std::vector<int64_t>& offset
 }
 
 TEST_CASE("a batch is read from its one table, of which a bounded number is open") {
-  constexpr int64_t kTables = 300;
+  constexpr int64_t kTables = 60;
+  constexpr size_t kOpen = 50;
   const TempDir folder;
-  const auto store = OpenStore(folder);
+  RocksSettings settings;
+  settings.open_tables = kOpen;
+  const auto store = OpenStore(folder, settings);
   auto made = store->CreateSlices({"log.1.1", "log.1.2"});
   REQUIRE_OK(made);
   FamilyPtr slice = (*made)[0];
   CHECK(ReadTable(*store, slice, 0).empty());
   for (int64_t i = 0; i < kTables; ++i) {
     WriteTable(*store, slice, i);
-    if (i % 50 == 0) CHECK(ReadTable(*store, slice, i) == std::to_string(i));  // A new table.
+    if (i % 10 == 0) CHECK(ReadTable(*store, slice, i) == std::to_string(i));  // A new table.
   }
   for (int64_t i = kTables - 1; i >= 0; --i) {
     REQUIRE(ReadTable(*store, slice, i) == std::to_string(i));
   }
   CHECK(ReadTable(*store, slice, kTables).empty());
-  CHECK(store->OpenReaders() == 256);
+  CHECK(store->OpenReaders() == kOpen);
 
   // What is read while its slice is dropped is read, and then let go.
   const auto cursor = store->NewReaderCursor(slice, kPartition, Offset(7));
@@ -106,6 +108,32 @@ TEST_CASE("a batch is read from its one table, of which a bounded number is open
   CHECK(cursor->Valid());
   CHECK(ReadTable(*store, slice, 8) == "8");
   CHECK(store->OpenReaders() == 0);
+}
+
+TEST_CASE("tables that are open take a bounded number of bytes, and one is open all the same") {
+  const TempDir folder;
+  const auto open_within = [&](size_t bytes, const char* slice_name) {
+    RocksSettings settings;
+    settings.path = folder.File(slice_name);
+    settings.open_table_bytes = bytes;
+    const auto store = OpenStore(folder, settings);
+    const auto made = store->CreateSlices({slice_name});
+    REQUIRE_OK(made);
+    constexpr int64_t kTables = 20;
+    for (int64_t i = 0; i < kTables; ++i) WriteTable(*store, made->front(), i);
+    for (int64_t i = 0; i < 2 * kTables; ++i) {
+      REQUIRE(ReadTable(*store, made->front(), i % kTables) == std::to_string(i % kTables));
+    }
+    const size_t open = store->OpenReaders();
+    REQUIRE_OK(store->DropFamilies({made->front()}));
+    CHECK(store->OpenReaders() == 0);
+    return open;
+  };
+  CHECK(open_within(1, "log.1.1") == 1);
+  const size_t some = open_within(size_t{100} << 10, "log.1.2");
+  CHECK(some > 5);
+  CHECK(some < 15);
+  CHECK(open_within(size_t{10} << 20, "log.1.3") == 20);
 }
 
 TEST_CASE("a walk and a search look into the tables that have what they want") {
