@@ -45,8 +45,10 @@ bool JourneyIndexer::ReadSome(PartitionId partition) {
     read_until = absl::FromUnixMicros(batch->append_time_us);
   }
   MutexLock lock(mu_);
-  Move(partition, next, end, read_until);
   indexed_ += Lag(next, end);
+  const auto at = followed_.find(partition);
+  // Else more is to be found meanwhile than what was collected: it is read again.
+  if (at != followed_.end() && at->second.mode == mode) Move(partition, next, end, read_until);
   return false;
 }
 

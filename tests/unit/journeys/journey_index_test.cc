@@ -1,5 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <future>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "acta/storage/v1/records.pb.h"
 #include "storage/layout/rows.h"
@@ -275,6 +278,44 @@ TEST_CASE("the index is made anew from the log") {
   REQUIRE_OK(room.indexer->Rebuild());
   room.Restart();
   CHECK(room.Get(JourneyRoom::ByEvent("e0")).events_size() == 100);
+}
+
+// Holds the indexer at the first batch that it has read.
+class Holding final : public BatchObserver {
+ public:
+  void OnBatch(const StoredBatch&) override {
+    if (std::exchange(held_, true)) return;
+    reached.set_value();
+    go.get_future().wait();
+  }
+  void OnPassed(PartitionId, Offset) override {}
+
+  std::promise<void> reached, go;
+
+ private:
+  bool held_ = false;
+};
+
+TEST_CASE("what is to be found by more while it is read is read again, also from its beginning") {
+  JourneyRoom room;
+  room.indexer->Stop();
+  room.CreateTopic("some", 1, v1::JOURNEY_MODE_CORRELATION);
+  room.Publish("some", JourneyRoom::Event("a", "j"));
+  Holding holding;
+  JourneyIndexer indexer(*room.engine, room.clock, *room.topics, room.limits);
+  REQUIRE_OK(indexer.Load());
+  indexer.SetObserver(&holding);
+  indexer.Start();
+  holding.reached.get_future().wait();
+  room.SetMode("some", v1::JOURNEY_MODE_FULL);
+  const absl::Status rebuilt = indexer.Rebuild();
+  holding.go.set_value();
+  REQUIRE_OK(rebuilt);
+  REQUIRE(indexer.CatchUp(absl::Seconds(20)));
+  const Journeys journeys(
+      {*room.engine, room.clock, *room.topics, room.authorizer, indexer, *room.groups, room.pool});
+  CHECK_OK(journeys.Get(room.caller, JourneyRoom::ByEvent("a")).status());
+  indexer.Stop();
 }
 
 TEST_CASE("much log with few entries makes a file too, so that a start has little to read again") {
