@@ -17,6 +17,9 @@ namespace {
 constexpr char kRangesOnly[] =
     "a STREAM group knows the range that it committed, not what became of each event in it";
 constexpr char kUseQueue[] = "a QUEUE group settles each event by itself";
+constexpr char kMaybeRange[] =
+    "of a group that was deleted, or does not read the topic any more, it is not known whether it "
+    "settled the event by itself or committed a range";
 constexpr char kForgotten[] =
     "a group is past it and the ledger does not say how: it began behind it, or settled it longer "
     "ago "
@@ -78,9 +81,24 @@ std::string AppWords(const std::string& app, const std::string& version) {
   return absl::StrCat(" (", app, version.empty() ? "" : " ", version, ")");
 }
 
+// It was deleted, or reads the topic no more: what is told of it is how it was then.
+bool ReadsNoMore(const v1::GroupOutcome& group) {
+  return group.mode() == v1::GROUP_MODE_UNSPECIFIED;
+}
+
+// Of an event that it is not past, nobody says when it has it in hand.
+bool IsBeforeStream(const v1::GroupOutcome& group) {
+  return group.mode() == v1::GROUP_MODE_STREAM && group.state() == v1::OUTCOME_STATE_PENDING;
+}
+
+std::string StandsWords(const v1::GroupOutcome& group) {
+  const bool over = ReadsNoMore(group) && group.state() == v1::OUTCOME_STATE_PENDING;
+  return absl::StrCat(StateWords(group.state()), over ? " when it last read the topic" : "");
+}
+
 // "skipped by ann: a bad batch".
 std::string DecisionWords(const v1::GroupOutcome& group) {
-  return absl::StrCat(StateWords(group.state()), group.by().empty() ? "" : " by ", group.by(),
+  return absl::StrCat(StandsWords(group), group.by().empty() ? "" : " by ", group.by(),
                       group.why().empty() ? "" : ": ", group.why());
 }
 
@@ -259,21 +277,28 @@ void LackOf(const v1::GroupOutcome& outcome, QuestionFacts::Ledger ledger, Answe
       ledger != QuestionFacts::Ledger::kRead && outcome.mode() != v1::GROUP_MODE_STREAM;
   if (in_part || outcome.state() == v1::OUTCOME_STATE_SETTLED) {
     LackOfLedger(ledger, answer);
-  } else if (outcome.of_range()) {
+  } else if (outcome.of_range() || IsBeforeStream(outcome)) {
     answer->Lacks(v1::CERTAINTY_PARTIAL, kRangesOnly, kUseQueue);
+  } else if (outcome.state() == v1::OUTCOME_STATE_PROCESSED && !outcome.has_deliver_time() &&
+             ReadsNoMore(outcome)) {
+    answer->Lacks(v1::CERTAINTY_PARTIAL, kMaybeRange, kUseQueue);
   }
 }
 
 // Who got it last, and when. Of a range it is known when it was committed, and so until when each
 // of its events was received. Empty: nobody, or nothing is known of it.
 std::string ReceiverWords(const v1::GroupOutcome& group) {
-  const std::string& member = group.member_id();
-  if (group.has_deliver_time()) {
-    return member.empty() ? "" : absl::StrCat(member, " at ", TimeOf(group.deliver_time()));
-  }
+  const bool somebody = group.has_deliver_time() || group.state() == v1::OUTCOME_STATE_PROCESSED;
+  const std::string member = group.member_id().empty() && somebody ? "somebody" : group.member_id();
+  if (group.has_deliver_time()) return absl::StrCat(member, " at ", TimeOf(group.deliver_time()));
   if (!group.of_range() || !group.has_end_time()) return member;
-  return absl::StrCat(member.empty() ? "somebody" : member, " by ", TimeOf(group.end_time()),
-                      ", when the range was committed");
+  return absl::StrCat(member, " by ", TimeOf(group.end_time()), ", when the range was committed");
+}
+
+// Of whom nothing else is told.
+std::string NoReceiverWords(const v1::GroupOutcome& group) {
+  const bool unknown = group.state() == v1::OUTCOME_STATE_SETTLED || IsBeforeStream(group);
+  return absl::StrCat(unknown ? "not known" : "nobody", " (", StandsWords(group), ")");
 }
 
 void SayEarlier(const v1::GroupOutcome& group, AnswerMaker* answer) {
@@ -295,7 +320,7 @@ v1::Answer WhoReceived(const QuestionFacts& facts) {
     if (const std::string receiver = ReceiverWords(group); !receiver.empty()) {
       answer.Say(group.group(), ": ", receiver);
     } else if (group.failed_attempts().empty()) {
-      answer.Say(group.group(), ": nobody (", StateWords(group.state()), ")");
+      answer.Say(group.group(), ": ", NoReceiverWords(group));
     }
   }
   if (facts.event->groups().empty()) answer.Say("nobody: no group reads its topic");
@@ -395,7 +420,9 @@ v1::Answer MayReplay(const QuestionFacts& facts) {
   const bool stored = facts.event->state() == v1::JOURNEY_EVENT_STATE_STORED;
   answer.Say(StoredWords(facts.event->state()));
   for (const v1::GroupOutcome& group : facts.event->groups()) {
-    if (stored && group.state() == v1::OUTCOME_STATE_PROCESSED) {
+    if (ReadsNoMore(group)) {
+      answer.Say(group.group(), ": would not get it, it does not read the topic any more");
+    } else if (stored && group.state() == v1::OUTCOME_STATE_PROCESSED) {
       answer.Say(group.group(), ": would get it again, although it processed it");
     } else if (group.state() == v1::OUTCOME_STATE_DEAD_LETTERED) {
       answer.Say(group.group(), ": gave up on it; a redrive offers it to this group only");

@@ -65,6 +65,16 @@ struct OutcomesRoom : JourneyRoom {
     pool.RunAll();
     Restart();
   }
+  void DeleteGroup() {
+    member->Leave();
+    member.reset();
+    pool.RunAll();
+    v1::DeleteGroupRequest request;
+    request.set_name("workers");
+    request.set_force(true);
+    REQUIRE_OK(groups->Delete(caller, request));
+    pool.RunAll();
+  }
   static Caller Named(const std::string& principal) {
     return {principal, "default", "", absl::InfiniteDuration()};
   }

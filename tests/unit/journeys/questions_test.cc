@@ -36,6 +36,15 @@ Lines AskRoom(const JourneyRoom& room, const std::string& id, v1::Question quest
   return LinesOf(asked->answers(), question);
 }
 
+std::vector<v1::Answer> AskAtFirst(const JourneyRoom& room) {
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  v1::AskQuestionsRequest request;
+  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
+  const auto asked = room.journeys->Ask(room.caller, request);
+  REQUIRE_OK(asked.status());
+  return {asked->answers().begin(), asked->answers().end()};
+}
+
 // What is said of how often it was published; empty: nothing.
 std::string CopiesOf(const JourneyRoom& room, const std::string& id) {
   for (const std::string& line : AskRoom(room, id, v1::QUESTION_WHERE_FROM)) {
@@ -182,7 +191,9 @@ TEST_CASE("who received an event of a range is told with the time of its commit"
   add("import", "", true);  // Committed from outside.
   add("old", "o.1", true)->clear_end_time();
   SetTimeUs(1'517'363'399'000'000, add("billing", "b.1", false)->mutable_deliver_time());
-  add("audit", "", false)->set_state(v1::OUTCOME_STATE_PENDING);
+  v1::GroupOutcome* const audit = add("audit", "", false);
+  audit->set_mode(v1::GROUP_MODE_QUEUE);
+  audit->set_state(v1::OUTCOME_STATE_PENDING);
   QuestionFacts facts;
   facts.event = &event;
   CHECK(LinesOf(AnswerQuestions(facts), v1::QUESTION_WHO_RECEIVED) ==
@@ -272,7 +283,66 @@ TEST_CASE("a STREAM group has received what it committed") {
   REQUIRE(received.size() == 1);
   CHECK(absl::StartsWith(received[0], "analytics: somebody by "));
   CHECK(absl::EndsWith(received[0], "Z, when the range was committed"));
-  CHECK(AskRoom(room, "b", v1::QUESTION_WHO_RECEIVED) == Lines{"analytics: nobody (pending)"});
+  CHECK(AskRoom(room, "b", v1::QUESTION_WHO_RECEIVED) == Lines{"analytics: not known (pending)"});
+}
+
+TEST_CASE("what a STREAM group has in hand is not called known before it commits") {
+  OutcomesRoom room(v1::GROUP_MODE_STREAM, 1);
+  const std::vector<v1::Answer> answers = AskAtFirst(room);
+  for (const auto question :
+       {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_PROCESSED, v1::QUESTION_WHO_FAILED}) {
+    CHECK(CertaintyOf(answers, question) == v1::CERTAINTY_PARTIAL);
+  }
+  CHECK(LinesOf(answers, v1::QUESTION_WHO_RECEIVED) == Lines{"workers: not known (pending)"});
+}
+
+TEST_CASE("that a group is past an event, and the ledger does not say how, is not called nobody") {
+  v1::JourneyEvent event;
+  v1::GroupOutcome* const outcome = event.add_groups();
+  outcome->set_group("workers");
+  outcome->set_mode(v1::GROUP_MODE_QUEUE);
+  outcome->set_state(v1::OUTCOME_STATE_SETTLED);
+  QuestionFacts facts;
+  facts.event = &event;
+  CHECK(LinesOf(AnswerQuestions(facts), v1::QUESTION_WHO_RECEIVED) ==
+        Lines{"workers: not known (settled)"});
+}
+
+TEST_CASE("of a deleted STREAM group it is not known what became of each event") {
+  OutcomesRoom room(v1::GROUP_MODE_STREAM, 1);
+  REQUIRE(room.Commit(1)->has_value());
+  room.DeleteGroup();
+  const std::vector<v1::Answer> answers = AskAtFirst(room);
+  for (const auto question :
+       {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_PROCESSED, v1::QUESTION_WHO_FAILED}) {
+    CHECK(CertaintyOf(answers, question) == v1::CERTAINTY_PARTIAL);
+  }
+  const Lines replay = LinesOf(answers, v1::QUESTION_MAY_REPLAY);
+  REQUIRE(replay.size() == 2);
+  CHECK(absl::EndsWith(replay[1], ": would not get it, it does not read the topic any more"));
+}
+
+TEST_CASE("no redrive of a group is named that was deleted, and what it had to do is over") {
+  const bool rejects = GENERATE(true, false);
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  REQUIRE(room.Take() == 1);
+  if (rejects) {
+    room.Settle(QueueSettlement::Kind::kReject, 0);
+  } else {
+    room.Settle(QueueSettlement::Kind::kNack, 0, absl::Hours(1));
+  }
+  room.pool.RunAll();
+  room.DeleteGroup();
+  const std::vector<v1::Answer> answers = AskAtFirst(room);
+  const Lines replay = LinesOf(answers, v1::QUESTION_MAY_REPLAY);
+  REQUIRE(replay.size() == 2);
+  CHECK(absl::EndsWith(replay[1], ": would not get it, it does not read the topic any more"));
+  const Lines processed = LinesOf(answers, v1::QUESTION_WHO_PROCESSED);
+  REQUIRE(processed.size() == 1);
+  CHECK(absl::EndsWith(processed[0], rejects ? ": not processed (dead lettered)"
+                                             : ": not processed (pending when it last read the "
+                                               "topic)"));
+  CHECK(CertaintyOf(answers, v1::QUESTION_WHO_PROCESSED) == v1::CERTAINTY_KNOWN);
 }
 
 TEST_CASE("an answer of very many lines says how many it leaves out") {
@@ -306,14 +376,6 @@ void PublishWhole(JourneyRoom& room) {
   context.set_app("shop");
   room.Publish("orders", event, context);
   REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
-}
-
-std::vector<v1::Answer> AskAtFirst(const JourneyRoom& room) {
-  v1::AskQuestionsRequest request;
-  *request.mutable_selection() = JourneyRoom::ByPosition("orders", 0, 0).selection();
-  const auto asked = room.journeys->Ask(room.caller, request);
-  REQUIRE_OK(asked.status());
-  return {asked->answers().begin(), asked->answers().end()};
 }
 
 // What is asked of an event itself is unknown, and for that reason.
