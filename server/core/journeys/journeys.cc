@@ -371,6 +371,8 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   }
   facts.event = &event;
   facts.ledger = LedgerOf(node.event, outcomes);
+  facts.named_by_place = request.selection().has_position();
+  facts.index_behind = response.index().lag_events() > 0;
   facts.begins_journey = node.event.begins_journey;
   if (!node.event.cause().empty()) {
     ASSIGN_OR_RETURN(facts.cause, FindCause(caller, node.event));

@@ -25,6 +25,7 @@ constexpr char kForgotten[] =
     "ago "
     "than the ledger is kept";
 constexpr char kKeepLonger[] = "storage.ledger_retention says how long the ledger is kept";
+constexpr char kWhenIndexed[] = "ask again when acta_journeys_index_lag_events is 0";
 constexpr char kByPlace[] = "name the event by its place: acta questions --position";
 
 // Of the lines of an answer: with all others, and the event, it is within what clients take.
@@ -176,6 +177,11 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(v1::CERTAINTY_PARTIAL,
                  "some events of this id could not be read: one of them may be newer", kByPlace);
   }
+  if (facts.index_behind && !facts.named_by_place) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL,
+                 "one of the events that are not indexed yet may be a newer one of this id",
+                 kWhenIndexed);
+  }
   if (!lost && event.app().empty()) {
     answer.Lacks(v1::CERTAINTY_PARTIAL, "the producer did not say which application it is",
                  "name app and app_version where the producer opens its stream");
@@ -191,6 +197,11 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(v1::CERTAINTY_PARTIAL,
                  absl::StrCat("there was no time to look for the event that caused it, ", cause),
                  "ask for it by itself: acta questions EVENT");
+  } else if (facts.cause == QuestionFacts::Cause::kNowhere && facts.index_behind) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL,
+                 absl::StrCat("the event that caused it, ", cause,
+                              ", is not found, and may be one of those that are not indexed yet"),
+                 kWhenIndexed);
   } else if (facts.cause == QuestionFacts::Cause::kNowhere) {
     answer.Lacks(
         v1::CERTAINTY_PARTIAL,
@@ -232,7 +243,7 @@ void LackOfLedger(QuestionFacts::Ledger ledger, AnswerMaker* answer) {
                            "has what a group gave up on");
     case Ledger::kBehind:
       return answer->Lacks(v1::CERTAINTY_PARTIAL, "a part of what groups did is not indexed yet",
-                           "ask again when acta_journeys_index_lag_events is 0");
+                           kWhenIndexed);
     case Ledger::kDamaged:
       return answer->Lacks(v1::CERTAINTY_PARTIAL,
                            "a part of what groups did is damaged on the disk",

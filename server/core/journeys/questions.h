@@ -25,6 +25,8 @@ struct QuestionFacts {
     kNoTime,  // To look at all that is in the index under its name.
   };
   Cause cause = Cause::kNowhere;
+  bool named_by_place = false;  // And not by its id.
+  bool index_behind = false;    // What is looked for may be among what is not indexed.
   bool begins_journey = false;  // It names no correlation, nor does its producer.
   // What is known of what groups did with it.
   enum class Ledger {

@@ -176,6 +176,34 @@ TEST_CASE("a cause is looked for although the time for copies of its effect is o
   CHECK(answer.certainty() == (copies == 1 ? v1::CERTAINTY_KNOWN : v1::CERTAINTY_PARTIAL));
 }
 
+TEST_CASE("that a cause, or a newer event of an id, may be not indexed yet is told") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  v1::BatchContext context;
+  context.set_app("shop");
+  room.Publish("orders", JourneyRoom::Event("effect", "", "cause"), context);
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const auto why = [&room](const v1::JourneySelection& selection) {
+    v1::AskQuestionsRequest request;
+    *request.mutable_selection() = selection;
+    const auto asked = room.journeys->Ask(room.caller, request);
+    REQUIRE_OK(asked.status());
+    CHECK(asked->answers(0).certainty() == v1::CERTAINTY_PARTIAL);
+    return asked->answers(0).why();
+  };
+  const v1::JourneySelection by_id = JourneyRoom::ByEvent("effect").selection();
+  const v1::JourneySelection by_place = JourneyRoom::ByPosition("orders", 0, 0).selection();
+  const std::string nowhere = "the event that caused it, cause, is nowhere to be found";
+  CHECK(why(by_id) == nowhere);
+  CHECK(why(by_place) == nowhere);
+  room.indexer->Stop();  // It reads nothing any more.
+  room.Publish("orders", JourneyRoom::Event("cause"), context);
+  CHECK(why(by_id) == "one of the events that are not indexed yet may be a newer one of this id");
+  CHECK(why(by_place) ==
+        "the event that caused it, cause, is not found, and may be one of those that are not "
+        "indexed yet");
+}
+
 TEST_CASE("who received an event of a range is told with the time of its commit") {
   v1::JourneyEvent event;
   const auto add = [&](const std::string& group, const std::string& member, bool of_range) {
