@@ -44,6 +44,8 @@ void PutStanding(const GroupQueue::Standing& standing, v1::GroupOutcome* outcome
   outcome->set_state(StateOf(event.where));
   outcome->clear_end_time();
   outcome->clear_deliver_time();
+  outcome->clear_by();
+  outcome->clear_why();
   outcome->set_member_id(standing.member.member_id);
   if (event.until_us > 0) SetTimeUs(event.until_us, outcome->mutable_until_time());
   if (event.where == Where::kLeased && event.leased_us > 0) {

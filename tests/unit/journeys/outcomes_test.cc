@@ -369,6 +369,20 @@ TEST_CASE("what is skipped after a reset to where the oldest was outstanding is 
   CHECK(room.Told(4).state() == v1::OUTCOME_STATE_PENDING);
 }
 
+TEST_CASE("an event that is pending again is not told with who skipped it before") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 10);
+  REQUIRE(room.Take() == 10);
+  for (int64_t offset = 1; offset < 10; ++offset) room.Settle(Kind::kAck, offset);
+  room.Reset(10);
+  room.CheckSkipped(0);
+  room.SetMode("orders", v1::JOURNEY_MODE_OFF);  // The ledger is not told of what comes now.
+  room.Reset(0);
+  const v1::GroupOutcome outcome = room.Told(0);
+  CHECK(outcome.state() == v1::OUTCOME_STATE_PENDING);
+  CHECK(outcome.by().empty());
+  CHECK(outcome.why().empty());
+}
+
 TEST_CASE("an event that failed is told as expired when it was, also by one write") {
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1, absl::Seconds(10));
   REQUIRE(room.Take() == 1);
