@@ -94,6 +94,15 @@ TEST_CASE("a tree says how many attempts came before those that are told", "[cli
         "      attempt 1: nack by b.1 (biller 1.4): no-bank\n");
 }
 
+TEST_CASE("a tree says how often an event was processed before resets", "[cli]") {
+  v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
+  AddOutcome(&event, "billing", v1::OUTCOME_STATE_PENDING)->set_processed_before(2);
+  CHECK(DrawJourney(JourneyDrawing::kTree, {event}) ==
+        "OrderPlaced  o1  orders/0/7\n"
+        "  2018-01-31 01:49:59.650Z by shop 1.0\n"
+        "  * billing: pending, processed 2 times before a reset\n");
+}
+
 TEST_CASE("a tree says who published an event, by which schema, and when attempts ended", "[cli]") {
   v1::JourneyEvent event = JourneyEventOf("OrderPlaced", "o1", "orders");
   event.set_principal("anonymous");

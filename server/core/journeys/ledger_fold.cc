@@ -196,8 +196,11 @@ void ApplyEntry(const Entry& entry, int64_t time_us, v1::GroupOutcome* outcome, 
       return Decide(v1::OUTCOME_STATE_DISCARDED, entry, time_us, outcome);
     case Entry::REWOUND:
       // What is a dead letter stays one.
-      if (outcome->state() != v1::OUTCOME_STATE_DEAD_LETTERED) Begin(outcome);
-      return;
+      if (outcome->state() == v1::OUTCOME_STATE_DEAD_LETTERED) return;
+      if (outcome->state() == v1::OUTCOME_STATE_PROCESSED) {
+        outcome->set_processed_before(outcome->processed_before() + 1);
+      }
+      return Begin(outcome);
     default:
       return;
   }

@@ -103,9 +103,11 @@ std::string DecisionWords(const v1::GroupOutcome& group) {
                       group.why().empty() ? "" : ": ", group.why());
 }
 
+std::string TimesWords(int times) { return times == 1 ? "once" : absl::StrCat(times, " times"); }
+
 std::string RedrivenWords(const v1::GroupOutcome& group) {
   const bool once = group.redrives() == 1;
-  const std::string times = once ? "once" : absl::StrCat(group.redrives(), " times");
+  const std::string times = TimesWords(group.redrives());
   if (group.redriven_by().empty()) return absl::StrCat("redriven ", times);
   return absl::StrCat("redriven ", times, once ? " by " : ", last by ", group.redriven_by());
 }
@@ -317,11 +319,21 @@ void SayEarlier(const v1::GroupOutcome& group, AnswerMaker* answer) {
   answer->Say(group.group(), ": ", group.earlier_attempts(), " earlier attempts");
 }
 
+// Of what came before a reset put it before the group again it is not told who it was.
+void SayBefore(const v1::GroupOutcome& group, AnswerMaker* answer) {
+  if (group.processed_before() == 0) return;
+  answer->Say(group.group(), ": processed ", TimesWords(group.processed_before()),
+              " before a reset put it before the group again");
+  answer->Lacks(v1::CERTAINTY_PARTIAL, "who had it before the group was reset is not told",
+                "the traces of that time name the member, where they are exported");
+}
+
 v1::Answer WhoReceived(const QuestionFacts& facts) {
   AnswerMaker answer(v1::QUESTION_WHO_RECEIVED);
   LackOfGroups(facts, &answer);
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);
+    SayBefore(group, &answer);
     SayEarlier(group, &answer);
     for (const v1::Attempt& attempt : group.failed_attempts()) {
       answer.Say(group.group(), ": ", attempt.member_id(),
@@ -330,7 +342,7 @@ v1::Answer WhoReceived(const QuestionFacts& facts) {
     }
     if (const std::string receiver = ReceiverWords(group); !receiver.empty()) {
       answer.Say(group.group(), ": ", receiver);
-    } else if (group.failed_attempts().empty()) {
+    } else if (group.failed_attempts().empty() && group.processed_before() == 0) {
       answer.Say(group.group(), ": ", NoReceiverWords(group));
     }
   }
@@ -344,6 +356,7 @@ v1::Answer WhoProcessed(const QuestionFacts& facts) {
   bool somebody = false;
   for (const v1::GroupOutcome& group : facts.event->groups()) {
     LackOf(group, facts.ledger, &answer);
+    SayBefore(group, &answer);
     if (group.state() != v1::OUTCOME_STATE_PROCESSED) continue;
     somebody = true;
     answer.Say(group.group(), ": ", group.member_id().empty() ? "somebody" : group.member_id(),

@@ -100,6 +100,7 @@ TEST_CASE("a range has few hashes, and each of its events has one of them") {
 struct NaiveOutcome {
   v1::OutcomeState state = v1::OUTCOME_STATE_UNSPECIFIED;
   int failed = 0;
+  int processed_before = 0;
   std::string by, redriven_by;
 
   bool final() const {
@@ -182,6 +183,8 @@ class LedgerModel {
       // A group that is moved back does not get its dead letters.
       if (kind == Entry::REWOUND && one->state == v1::OUTCOME_STATE_DEAD_LETTERED) return;
       if (kind == Entry::FAILED) ++one->failed;
+      const bool processed = one->state == v1::OUTCOME_STATE_PROCESSED;
+      if (kind == Entry::REWOUND && processed) ++one->processed_before;
       const bool again = kind == Entry::FAILED || kind == Entry::REDRIVEN || kind == Entry::REWOUND;
       if (again) one->by.clear();
       if (kind == Entry::SKIPPED || kind == Entry::DISCARDED) one->by = by;
@@ -215,6 +218,7 @@ class LedgerModel {
         CHECK(outcome.failed_attempts_size() == expected.failed);
         CHECK(outcome.by() == expected.by);
         CHECK(outcome.redriven_by() == expected.redriven_by);
+        CHECK(outcome.processed_before() == expected.processed_before);
       }
     }
   }

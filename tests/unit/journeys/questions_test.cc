@@ -350,6 +350,25 @@ TEST_CASE("of a deleted STREAM group it is not known what became of each event")
   CHECK(absl::EndsWith(replay[1], ": would not get it, it does not read the topic any more"));
 }
 
+TEST_CASE("that an event was processed before a reset put it before the group again is told") {
+  OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);
+  REQUIRE(room.Take() == 1);
+  room.Settle(QueueSettlement::Kind::kAck, 0);
+  room.pool.RunAll();
+  CHECK(room.Told(0).processed_before() == 0);
+  room.Reset(0);
+  CHECK(room.Told(0).processed_before() == 1);
+  const std::vector<v1::Answer> answers = AskAtFirst(room);
+  const std::string before =
+      "workers: processed once before a reset put it before the group again";
+  CHECK(LinesOf(answers, v1::QUESTION_WHO_RECEIVED) == Lines{before});
+  CHECK(LinesOf(answers, v1::QUESTION_WHO_PROCESSED) ==
+        Lines{before, "workers: not processed (pending)"});
+  for (const auto question : {v1::QUESTION_WHO_RECEIVED, v1::QUESTION_WHO_PROCESSED}) {
+    CHECK(CertaintyOf(answers, question) == v1::CERTAINTY_PARTIAL);
+  }
+}
+
 TEST_CASE("no redrive of a group is named that was deleted, and what it had to do is over") {
   const bool rejects = GENERATE(true, false);
   OutcomesRoom room(v1::GROUP_MODE_QUEUE, 1);

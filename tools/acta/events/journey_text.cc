@@ -259,6 +259,10 @@ std::string OutcomeText(const v1::GroupOutcome& outcome, const v1::JourneyEvent&
     absl::StrAppend(&text, " until ", MillisTimeText(outcome.until_time()));
   }
   if (outcome.redrives() > 0) absl::StrAppend(&text, ", ", RedrivenText(outcome));
+  if (outcome.processed_before() > 0) {
+    absl::StrAppend(&text, ", processed ", CountText(outcome.processed_before(), "time"),
+                    " before a reset");
+  }
   if (!outcome.why().empty()) absl::StrAppend(&text, ": ", outcome.why());
   return Plain(text);
 }
