@@ -50,10 +50,11 @@ absl::StatusOr<size_t> PageOf(int32_t wanted) {
 }
 
 absl::Status NotFound(absl::string_view what) {
-  return Error(v1::EVENT_NOT_FOUND,
-               absl::StrCat("no event ", what,
-                            ": it was never published here, or its topic is not indexed, or its "
-                            "retention is over"));
+  return Error(
+      v1::EVENT_NOT_FOUND,
+      absl::StrCat("no event ", what,
+                   ": it was never published here, or waits as a schedule for its time, or "
+                   "its topic is not indexed, or its retention is over"));
 }
 
 // What was not found may be among what the index does not have yet.

@@ -205,11 +205,11 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
                               ", is not found, and may be one of those that are not indexed yet"),
                  kWhenIndexed);
   } else if (facts.cause == QuestionFacts::Cause::kNowhere) {
-    answer.Lacks(
-        v1::CERTAINTY_PARTIAL,
-        absl::StrCat("the event that caused it, ", cause, ", is nowhere to be found"),
-        "look for its topic: it may not be indexed (journey OFF), or you may not browse it, or its "
-        "retention is over");
+    answer.Lacks(v1::CERTAINTY_PARTIAL,
+                 absl::StrCat("the event that caused it, ", cause, ", is nowhere to be found"),
+                 "look for its topic: it may not be indexed by id (journey OFF or CORRELATION), or "
+                 "you may not "
+                 "browse it, or its retention is over");
   }
   return answer.Make();
 }

@@ -3,6 +3,7 @@
 #include <future>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "acta/storage/v1/records.pb.h"
 #include "storage/layout/rows.h"
@@ -392,7 +393,9 @@ TEST_CASE("what is not found is said to be perhaps not indexed yet, where that m
   JourneyRoom room;
   room.CreateTopic("orders", 1);
   room.Publish("orders", JourneyRoom::Event("a"));
-  CHECK(DetailsOf(room.journeys->Get(room.caller, JourneyRoom::ByEvent("b")).status()).empty());
+  const absl::Status nowhere = room.journeys->Get(room.caller, JourneyRoom::ByEvent("b")).status();
+  CHECK(DetailsOf(nowhere).empty());
+  CHECK(absl::StrContains(nowhere.message(), "waits as a schedule for its time"));
   room.indexer->Stop();  // It reads nothing any more.
   room.Publish("orders", JourneyRoom::Event("b"));
   const auto check = [](const absl::Status& status, const std::string& lag) {
