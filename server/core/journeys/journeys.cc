@@ -108,6 +108,17 @@ bool IsNewer(const FoundEvent& a, const FoundEvent& b) {
          std::make_tuple(b.append_time_us, b.partition, b.offset);
 }
 
+// Those that could be read; of others nobody knows.
+bool AreOfOneSource(const std::vector<FoundEvent>& events) {
+  const std::string* source = nullptr;
+  for (const FoundEvent& event : events) {
+    if (event.state != v1::JOURNEY_EVENT_STATE_STORED) continue;
+    if (source != nullptr && *source != event.event.source()) return false;
+    source = &event.event.source();
+  }
+  return true;
+}
+
 // What names it and its journey: of many events no more is kept.
 FoundEvent NameOnly(const FoundEvent& event) {
   FoundEvent name;
@@ -360,6 +371,7 @@ absl::StatusOr<v1::AskQuestionsResponse> Journeys::Ask(
   facts.copies = copies.count;
   facts.all_copies = copies.all;
   facts.copies_read = copies.read || copies.count == 1;
+  facts.one_source = AreOfOneSource(copies.newest);
   for (const FoundEvent& event : copies.newest) facts.places.push_back(event.place());
   TreeNode node;
   node.event = std::move(copies.newest.front());

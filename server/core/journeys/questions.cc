@@ -179,6 +179,11 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(v1::CERTAINTY_PARTIAL,
                  "some events of this id could not be read: one of them may be newer", kByPlace);
   }
+  if (!facts.one_source) {
+    answer.Lacks(v1::CERTAINTY_PARTIAL,
+                 "events of several sources have this id: it is about the newest of them",
+                 "name its source: acta questions EVENT --source SOURCE");
+  }
   if (facts.index_behind && !facts.named_by_place) {
     answer.Lacks(v1::CERTAINTY_PARTIAL,
                  "one of the events that are not indexed yet may be a newer one of this id",

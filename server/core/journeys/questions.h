@@ -15,6 +15,7 @@ struct QuestionFacts {
   size_t copies = 1;        // Events of its id, with itself.
   bool all_copies = true;   // False: there are more, and one of them may be newer.
   bool copies_read = true;  // False: some could not be read; the same.
+  bool one_source = true;   // Of those that are named all that could be read.
   // Where they are, itself first; of more than kMostPlaces the first.
   static constexpr size_t kMostPlaces = 10;
   std::vector<std::string> places;

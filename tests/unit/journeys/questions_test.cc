@@ -92,6 +92,29 @@ TEST_CASE("that one of several events of an id could not be read, and may be the
         "the producer did not say which application it is");
 }
 
+TEST_CASE("that events of several sources have an id is told, and not where one is named") {
+  JourneyRoom room;
+  room.CreateTopic("orders", 1);
+  v1::BatchContext context;
+  context.set_app("shop");
+  for (const char* const source : {"/shop", "/shop", "/store"}) {
+    v1::Event event = JourneyRoom::Event("a");
+    event.set_source(source);
+    room.Publish("orders", event, context);
+  }
+  REQUIRE(room.indexer->CatchUp(absl::Seconds(20)));
+  const auto why = [&room](const std::string& source) {
+    v1::AskQuestionsRequest request;
+    *request.mutable_selection() = JourneyRoom::ByEvent("a", source).selection();
+    const auto asked = room.journeys->Ask(room.caller, request);
+    REQUIRE_OK(asked.status());
+    return asked->answers(0).why();
+  };
+  CHECK(why("") == "events of several sources have this id: it is about the newest of them");
+  CHECK(why("/shop").empty());
+  CHECK(why("/store").empty());
+}
+
 TEST_CASE("of an event that was published often ten places are named") {
   JourneyRoom room;
   room.CreateTopic("t");
