@@ -53,6 +53,7 @@ void MarkIndex(rocksdb::FileSystem& files, const std::string& folder) {
 
 // Openings that each leave out files of an index.
 constexpr int kMostRescues = 1'000;
+constexpr char kRunFile[] = "/run.tmp";  // Of an index, until the database has it.
 
 // `join`: the files of indexes are joined as they come.
 std::vector<rocksdb::ColumnFamilyDescriptor> Describe(const std::vector<std::string>& names,
@@ -94,7 +95,7 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksSettings
   options.listeners = {store->listener_};
   store->index_damaged_ = files->FileExists(IndexMarkPath(settings.path), {}, nullptr).ok();
   // What a kill left of AddFile(). One that cannot be deleted is met there.
-  files->DeleteFile(settings.path + "/run.tmp", {}, nullptr).PermitUncheckedError();
+  files->DeleteFile(settings.path + kRunFile, {}, nullptr).PermitUncheckedError();
   std::vector<std::string> names;
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, settings.path, &names);
   if (!listed.ok()) {
@@ -274,7 +275,7 @@ absl::Status RocksStore::DropFamilies(const std::vector<FamilyPtr>& families) {
 
 absl::Status RocksStore::AddFile(const FamilyPtr& index,
                                  absl::FunctionRef<bool(std::string*, std::string*)> next) {
-  const std::string path = settings_->path + "/run.tmp";
+  const std::string path = settings_->path + kRunFile;
   rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), db_->GetOptions(index.get()), index.get());
   // A kill may have left it as another name of a file that is in use: it is not to be written over.
   const auto left = files_->DeleteFile(path, {}, nullptr);
@@ -293,8 +294,7 @@ absl::Status RocksStore::AddFile(const FamilyPtr& index,
   how.snapshot_consistency = false;
   how.write_global_seqno = false;
   status = db_->IngestExternalFile(index.get(), {path}, how);
-  // Its slice went meanwhile, with all that the rows tell of. What is left of the file goes with
-  // the next one.
+  // Its slice went meanwhile, with all that the rows tell of; what is left goes with the next file.
   const bool dropped =
       status.IsColumnFamilyDropped() ||
       (status.IsInvalidArgument() && absl::StrContains(status.ToString(), "dropped"));

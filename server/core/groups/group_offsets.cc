@@ -288,7 +288,7 @@ absl::StatusOr<v1::ResetOffsetsResponse> GroupRegistry::ResetOffsets(
   if (!request.dry_run()) {
     RETURN_IF_ERROR(state_->CheckRoom());
     if (group->connected() > 0 && !request.force()) {
-      return FencedByMembers(*group, "stop them, or force the reset, which ends them");
+      return FencedByMembers(*group, "stop them, or force the reset, which ends those it concerns");
     }
   }
   RETURN_IF_ERROR(state_->CheckReset(*group, targets));

@@ -213,8 +213,7 @@ v1::Answer WhereFrom(const QuestionFacts& facts) {
     answer.Lacks(v1::CERTAINTY_PARTIAL,
                  absl::StrCat("the event that caused it, ", cause, ", is nowhere to be found"),
                  "look for its topic: it may not be indexed by id (journey OFF or CORRELATION), or "
-                 "you may not "
-                 "browse it, or its retention is over");
+                 "you may not browse it, or its retention is over");
   }
   return answer.Make();
 }

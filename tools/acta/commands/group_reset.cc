@@ -66,7 +66,7 @@ Command GroupResetCommand() {
   return {"group reset",
           {"GROUP"},
           "moves a group's positions, back or forth",
-          "Works while the group has no members; --force ends those that are connected.\n"
+          "Works while the group has no members; --force ends those it concerns.\n"
           "They join again and go on at the new positions, and nothing that they were given\n"
           "before counts any more. TIME is append time.",
           "acta group reset billing --to -1h --reason 'billed twice' --dry-run",
@@ -74,7 +74,7 @@ Command GroupResetCommand() {
            {"--reason", "TEXT", "why; kept with the positions"},
            {"--topic", "TOPIC", "only this topic"},
            {"--dry-run", "", "show what would change and change nothing"},
-           {"--force", "", "also while members are connected: they begin anew"}},
+           {"--force", "", "also while members are connected: those it concerns begin anew"}},
           Run};
 }
 
